@@ -1,1 +1,18 @@
-//! bulla.
+//! bulla: a secure signed-value store on a Kademlia DHT that speaks OpenDHT's wire protocol.
+
+mod config;
+mod contact;
+mod infohash;
+mod rng;
+mod time;
+mod value;
+
+pub use config::{Config, ConfigError};
+pub use contact::{Contact, Family, canonical, is_martian};
+pub use infohash::{Distance, InfoHash, ParseHashError};
+pub use rng::{Rng, Seed};
+pub use time::{Origin, Timestamp, UnixTime};
+pub use value::{
+    Body, Condition, Content, Draft, Field, Kind, Kinds, ParseQueryError, Policy, Query, Row,
+    Rules, Signed, Value, ValueId,
+};

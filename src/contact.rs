@@ -1,0 +1,115 @@
+//! [`Contact`]: who can be reached where, in which [`Family`], and which addresses are no addresses.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::InfoHash;
+
+/// A node as others name it: id and UDP address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Contact {
+    /// The node's id within its address family.
+    pub id: InfoHash,
+    /// Where its datagrams come from and go to.
+    pub addr: SocketAddr,
+}
+
+/// An address family. Tables and lookups exist once for each.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Contact {
+    /// A contact of this id and address.
+    pub const fn new(id: InfoHash, addr: SocketAddr) -> Self {
+        Self { id, addr }
+    }
+
+    /// The family of its address.
+    pub fn family(&self) -> Family {
+        Family::of(&self.addr)
+    }
+}
+
+impl fmt::Display for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.addr)
+    }
+}
+
+impl fmt::Debug for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Family {
+    /// Both families, IPv4 first.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The family of an address.
+    pub fn of(addr: &SocketAddr) -> Self {
+        if addr.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+}
+
+/// An address with IPv4-mapped IPv6 turned into plain IPv4 (spec `wire.md`, section 1).
+pub fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),
+        IpAddr::V6(_) => addr,
+    }
+}
+
+/// Whether no honest node can have this address (spec `wire.md`, section 1.1).
+///
+/// Loopback, private and link-local addresses are not martian.
+pub fn is_martian(addr: &SocketAddr) -> bool {
+    addr.port() == 0
+        || match addr.ip() {
+            IpAddr::V4(ip) => ip.octets()[0] == 0 || ip.octets()[0] >= 224,
+            IpAddr::V6(ip) => {
+                ip.is_multicast() || ip.is_unspecified() || ip.to_ipv4_mapped().is_some()
+            }
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn martians_are_told_from_addresses() {
+        for addr in [
+            "1.2.3.4:0",
+            "0.1.2.3:80",
+            "224.0.0.1:80",
+            "255.255.255.255:80",
+            "[::]:80",
+            "[ff02::1]:80",
+            "[::ffff:1.2.3.4]:80",
+        ] {
+            assert!(is_martian(&addr.parse().unwrap()), "{addr}");
+        }
+        for addr in [
+            "127.0.0.1:1",
+            "10.0.0.1:1",
+            "100.64.0.1:1",
+            "223.255.255.255:1",
+            "[::1]:1",
+            "[fe80::1]:1",
+        ] {
+            assert!(!is_martian(&addr.parse().unwrap()), "{addr}");
+        }
+    }
+
+    #[test]
+    fn mapped_addresses_become_plain() {
+        let mapped: SocketAddr = "[::ffff:1.2.3.4]:5".parse().unwrap();
+        assert_eq!(canonical(mapped), "1.2.3.4:5".parse().unwrap());
+    }
+}

@@ -1,0 +1,396 @@
+//! [`Value`]: what the store holds, kept as the bytes that travel.
+//!
+//! A value is its canonical packed bytes and the places of its fields in them, so it is stored, answered and
+//! forwarded without being encoded again, and a signature is checked over the very bytes. Nothing here is trusted:
+//! a `Value` that says it is signed has not been verified.
+//!
+//! [`Draft`] is what an application hands in; only `wire` turns drafts and received bytes into values.
+
+mod kind;
+mod query;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+
+pub use kind::{Kind, Kinds, Policy, Rules};
+pub use query::{Condition, Field, ParseQueryError, Query, Row};
+
+use crate::InfoHash;
+
+/// A value's number, unique under one key. 0 is invalid on the wire and means "choose one" in a [`Draft`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct ValueId(pub u64);
+
+/// A value in its wire form, not verified. Cheap to clone.
+#[derive(Clone)]
+pub struct Value {
+    packed: Bytes,
+    fields: Fields,
+}
+
+/// The fields of a packed value, those of variable length as places in the packed bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fields {
+    pub(crate) id: ValueId,
+    pub(crate) priority: u32,
+    pub(crate) push_type: Span,
+    pub(crate) content: Layout,
+}
+
+/// Where the content stands in the packed bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Layout {
+    Encrypted(Span),
+    Plain {
+        body: Span,
+        kind: Kind,
+        data: Span,
+        user_type: Span,
+        owner: Option<OwnerLayout>,
+    },
+}
+
+/// Where owner and signature stand in the packed bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnerLayout {
+    pub(crate) key: Span,
+    pub(crate) seq: u16,
+    /// Start of the recipient's 20 bytes.
+    pub(crate) to: Option<u32>,
+    pub(crate) signature: Span,
+}
+
+/// A range of the packed bytes. Values are below 4 GiB by far.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+}
+
+/// What a value holds, as it can be read without any key.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// Readable by all, vouched for by nobody.
+    Clear(Body<'a>),
+    /// Readable by all, signed by its owner. The signature has not been checked.
+    Signed(Signed<'a>),
+    /// The ciphertext; only the recipient can read more.
+    Encrypted(&'a [u8]),
+}
+
+/// The payload of a value and what it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Body<'a> {
+    /// The value type.
+    pub kind: Kind,
+    /// The payload.
+    pub data: &'a [u8],
+    /// A free text that applications filter by; usually UTF-8, may be empty.
+    pub user_type: &'a [u8],
+}
+
+/// A body with its owner's signature.
+#[derive(Clone, Copy, Debug)]
+pub struct Signed<'a> {
+    /// The payload.
+    pub body: Body<'a>,
+    /// The owner's public key, DER `SubjectPublicKeyInfo` by convention; not parsed.
+    pub owner: &'a [u8],
+    /// The edit counter.
+    pub seq: u16,
+    /// Short key id of the recipient, if the value was made for one.
+    pub to: Option<InfoHash>,
+    /// The bytes that are signed (spec `secure.md`, section 3).
+    pub signed_bytes: &'a [u8],
+    /// The signature as it came; may be empty, which counts as unsigned.
+    pub signature: &'a [u8],
+}
+
+/// A value to be: what an application wants stored.
+///
+/// ```
+/// use bulla::{Draft, Kind};
+///
+/// let greeting = Draft::from("hello").user_type("text/plain");
+/// assert_eq!(greeting.kind, Kind::USER_DATA);
+/// ```
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Draft {
+    /// The number under its key; 0 lets the node choose one at random.
+    pub id: ValueId,
+    /// The value type.
+    pub kind: Kind,
+    /// The payload, at most 64 KiB together with `user_type`.
+    pub data: Bytes,
+    /// A free text that applications filter by.
+    pub user_type: String,
+    /// Priority for push services: 0 is high, 1 normal.
+    pub priority: u32,
+    /// What a push service shall tell a sleeping client, such as `audioCall`.
+    pub push_type: String,
+}
+
+impl Value {
+    /// The greatest packed size that may travel, in bytes (spec `wire.md`, section 9.2).
+    pub const MAX_PACKED: usize = 65_568;
+    /// The greatest [`Value::content_size`] that is stored, in bytes (spec `wire.md`, section 9.3).
+    pub const MAX_CONTENT: usize = 65_536;
+
+    /// Joins packed bytes and the places of their fields; `wire` alone knows both.
+    pub(crate) fn from_parts(packed: Bytes, fields: Fields) -> Self {
+        Self { packed, fields }
+    }
+
+    /// The number under its key.
+    pub fn id(&self) -> ValueId {
+        self.fields.id
+    }
+
+    /// The canonical packed form.
+    pub fn packed(&self) -> &Bytes {
+        &self.packed
+    }
+
+    /// What the value holds.
+    pub fn content(&self) -> Content<'_> {
+        match self.fields.content {
+            Layout::Encrypted(span) => Content::Encrypted(self.slice(span)),
+            Layout::Plain {
+                body,
+                kind,
+                data,
+                user_type,
+                owner,
+            } => {
+                let signed_bytes = self.slice(body);
+                let body = Body {
+                    kind,
+                    data: self.slice(data),
+                    user_type: self.slice(user_type),
+                };
+                match owner {
+                    None => Content::Clear(body),
+                    Some(owner) => Content::Signed(Signed {
+                        body,
+                        owner: self.slice(owner.key),
+                        seq: owner.seq,
+                        to: owner.to.and_then(|start| self.hash_at(start)),
+                        signed_bytes,
+                        signature: self.slice(owner.signature),
+                    }),
+                }
+            }
+        }
+    }
+
+    /// The payload and its kind; `None` for an encrypted value.
+    pub fn body(&self) -> Option<Body<'_>> {
+        match self.content() {
+            Content::Clear(body) => Some(body),
+            Content::Signed(signed) => Some(signed.body),
+            Content::Encrypted(_) => None,
+        }
+    }
+
+    /// Owner, signature and what they cover; `None` unless the value has an owner and a signature that is not empty.
+    pub fn signed(&self) -> Option<Signed<'_>> {
+        match self.content() {
+            Content::Signed(signed) if !signed.signature.is_empty() => Some(signed),
+            Content::Signed(_) | Content::Clear(_) | Content::Encrypted(_) => None,
+        }
+    }
+
+    /// Whether only a recipient can read the value.
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self.fields.content, Layout::Encrypted(_))
+    }
+
+    /// The value type as storing nodes see it: that of an encrypted value is user data.
+    pub fn kind(&self) -> Kind {
+        match self.fields.content {
+            Layout::Encrypted(_) => Kind::USER_DATA,
+            Layout::Plain { kind, .. } => kind,
+        }
+    }
+
+    /// The edit counter; 0 for a value without an owner.
+    pub fn seq(&self) -> u16 {
+        match self.content() {
+            Content::Signed(signed) => signed.seq,
+            Content::Clear(_) | Content::Encrypted(_) => 0,
+        }
+    }
+
+    /// The payload; empty for an encrypted value.
+    pub fn data(&self) -> &[u8] {
+        self.body().map_or(&[], |body| body.data)
+    }
+
+    /// The user type as text; empty for an encrypted value.
+    pub fn user_type(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.body().map_or(&[], |body| body.user_type))
+    }
+
+    /// The owner's short key id, hashed anew at each call; `None` without an owner.
+    pub fn owner_id(&self) -> Option<InfoHash> {
+        match self.content() {
+            Content::Signed(signed) => Some(InfoHash::of(signed.owner)),
+            Content::Clear(_) | Content::Encrypted(_) => None,
+        }
+    }
+
+    /// Priority for push services: 0 is high, 1 normal.
+    pub fn priority(&self) -> u32 {
+        self.fields.priority
+    }
+
+    /// What a push service shall tell a sleeping client; may be empty.
+    pub fn push_type(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.slice(self.fields.push_type))
+    }
+
+    /// The size that limits and quotas count, in bytes (spec `secure.md`, section 2.2).
+    pub fn content_size(&self) -> usize {
+        let rest = match self.content() {
+            Content::Clear(body) => body.data.len() + body.user_type.len(),
+            Content::Signed(signed) => {
+                signed.body.data.len() + signed.body.user_type.len() + signed.signature.len()
+            }
+            Content::Encrypted(ciphertext) => ciphertext.len(),
+        };
+        rest + self.fields.push_type.len as usize
+    }
+
+    /// Whether both hold the same, so that a put of one over the other is a refresh, not an edit
+    /// (spec `secure.md`, section 2.2).
+    pub fn same_content(&self, other: &Self) -> bool {
+        match (self.content(), other.content()) {
+            (Content::Encrypted(a), Content::Encrypted(b)) => a == b,
+            (Content::Clear(a), Content::Clear(b)) => a == b,
+            (Content::Signed(a), Content::Signed(b)) => {
+                a.body == b.body && a.owner == b.owner && a.signature == b.signature
+            }
+            _ => false,
+        }
+    }
+
+    fn slice(&self, span: Span) -> &[u8] {
+        let start = span.start as usize;
+        self.packed
+            .get(start..start + span.len as usize)
+            .unwrap_or_default()
+    }
+
+    fn hash_at(&self, start: u32) -> Option<InfoHash> {
+        let len = InfoHash::LEN as u32;
+        InfoHash::try_from(self.slice(Span { start, len })).ok()
+    }
+}
+
+impl PartialEq for Value {
+    /// Equal packed bytes.
+    fn eq(&self, other: &Self) -> bool {
+        self.packed == other.packed
+    }
+}
+
+impl Eq for Value {}
+
+impl fmt::Debug for Value {
+    /// Ids and sizes, not contents.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let form = match self.content() {
+            Content::Clear(_) => "clear",
+            Content::Signed(_) => "signed",
+            Content::Encrypted(_) => "encrypted",
+        };
+        write!(
+            f,
+            "Value({}, {form}, kind {}, {} bytes)",
+            self.id(),
+            self.kind().0,
+            self.packed.len()
+        )
+    }
+}
+
+impl PartialEq for Body<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.data == other.data && self.user_type == other.user_type
+    }
+}
+
+impl fmt::Display for ValueId {
+    /// Lower-case hexadecimal, as OpenDHT prints it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Draft {
+    /// User data of these bytes.
+    pub fn new(data: impl Into<Bytes>) -> Self {
+        Self {
+            data: data.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the number under the key.
+    #[must_use]
+    pub fn id(mut self, id: ValueId) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// Sets the value type.
+    #[must_use]
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Sets the text that applications filter by.
+    #[must_use]
+    pub fn user_type(mut self, user_type: impl Into<String>) -> Self {
+        self.user_type = user_type.into();
+        self
+    }
+
+    /// The size that limits count once the value is made, without a signature or ciphertext, in bytes.
+    pub fn content_size(&self) -> usize {
+        self.data.len() + self.user_type.len() + self.push_type.len()
+    }
+}
+
+impl From<&str> for Draft {
+    fn from(text: &str) -> Self {
+        Self::new(text.to_owned())
+    }
+}
+
+impl From<String> for Draft {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<Vec<u8>> for Draft {
+    fn from(data: Vec<u8>) -> Self {
+        Self::new(data)
+    }
+}
+
+impl From<Bytes> for Draft {
+    fn from(data: Bytes) -> Self {
+        Self::new(data)
+    }
+}
+
+impl From<&[u8]> for Draft {
+    fn from(data: &[u8]) -> Self {
+        Self::new(data.to_vec())
+    }
+}
