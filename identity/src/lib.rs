@@ -1,1 +1,61 @@
-//! bulla-identity.
+//! RSA identities as OpenDHT uses them: keys, certificates, signatures and encryption.
+//!
+//! | type or function | promise |
+//! |---|---|
+//! | [`PrivateKey`], [`PublicKey`] | sign and verify (RSASSA-PKCS1-v1_5, SHA-512), encrypt and decrypt (RSA, hybrid with AES-GCM) |
+//! | [`KeyId`], [`LongKeyId`] | the names of a key |
+//! | [`Certificate`], [`verify_chain`] | read X.509, and judge it |
+//! | [`Identity`] | a key with its certificates: made, saved, loaded |
+//! | [`encrypt_with_key`], [`encrypt_with_password`], [`stretch`] | authenticated encryption without public keys |
+//!
+//! The crate knows nothing of the DHT and does no I/O but to load and save identities. It reads whatever strangers publish: sizes
+//! are bounded before work is done, nothing panics on their bytes, and secrets are wiped from memory and shown nowhere.
+//!
+//! ```
+//! # let pem = include_str!("../tests/vectors/alice.pem");
+//! use bulla_identity::PrivateKey;
+//!
+//! let alice = PrivateKey::from_pem(pem, None)?;
+//! let signature = alice.sign(b"hello")?;
+//! assert!(alice.public_key().verify(b"hello", &signature));
+//! assert!(!alice.public_key().verify(b"goodbye", &signature));
+//!
+//! let letter = alice.public_key().encrypt(b"for alice alone")?;
+//! assert_eq!(alice.decrypt(&letter)?, b"for alice alone");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! RSA is done by aws-lc-rs (feature `aws-lc`, on by default; needs a C compiler) or by the pure-Rust `rsa`, with the same results.
+//! Prefer the default where strangers can watch how long decryption takes: `rsa` is hardened against that, but not cleared of it.
+
+mod backend;
+mod certificate;
+mod chain;
+mod envelope;
+mod error;
+mod identity;
+mod issue;
+mod key_id;
+mod pem;
+mod private_key;
+mod public_key;
+mod random;
+mod symmetric;
+mod trust;
+
+pub use certificate::Certificate;
+pub use chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LENGTH, chain_to_pem};
+pub use error::{
+    CertificateError, DecryptError, EncryptError, IssueError, KeyError, LoadError, NoRandomness,
+    SaveError, SignError, StretchError, TrustError,
+};
+pub use identity::Identity;
+pub use issue::IdentityParameters;
+pub use key_id::{KeyId, LongKeyId, ParseKeyIdError};
+pub use private_key::PrivateKey;
+pub use public_key::PublicKey;
+pub use symmetric::{
+    decrypt_with_key, decrypt_with_password, encrypt_with_key, encrypt_with_password, stretch,
+};
+pub use trust::verify_chain;
+pub use zeroize::Zeroizing;
