@@ -4,8 +4,10 @@ mod config;
 mod contact;
 mod infohash;
 mod rng;
+mod sockaddr;
 mod time;
 mod value;
+pub mod wire;
 
 pub use config::{Config, ConfigError};
 pub use contact::{Contact, Family, canonical, is_martian};

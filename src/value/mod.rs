@@ -233,12 +233,17 @@ impl Value {
         String::from_utf8_lossy(self.body().map_or(&[], |body| body.user_type))
     }
 
-    /// The owner's short key id, hashed anew at each call; `None` without an owner.
-    pub fn owner_id(&self) -> Option<InfoHash> {
+    /// The owner's public key as it came, DER by convention; `None` without an owner.
+    pub fn owner(&self) -> Option<&[u8]> {
         match self.content() {
-            Content::Signed(signed) => Some(InfoHash::of(signed.owner)),
+            Content::Signed(signed) => Some(signed.owner),
             Content::Clear(_) | Content::Encrypted(_) => None,
         }
+    }
+
+    /// The owner's short key id, hashed anew at each call; `None` without an owner.
+    pub fn owner_id(&self) -> Option<InfoHash> {
+        self.owner().map(InfoHash::of)
     }
 
     /// Priority for push services: 0 is high, 1 normal.
@@ -248,7 +253,12 @@ impl Value {
 
     /// What a push service shall tell a sleeping client; may be empty.
     pub fn push_type(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.slice(self.fields.push_type))
+        String::from_utf8_lossy(self.push_type_bytes())
+    }
+
+    /// The push type as it came.
+    pub(crate) fn push_type_bytes(&self) -> &[u8] {
+        self.slice(self.fields.push_type)
     }
 
     /// The size that limits and quotas count, in bytes (spec `secure.md`, section 2.2).

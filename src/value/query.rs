@@ -86,6 +86,23 @@ impl Query {
     }
 }
 
+impl Row {
+    /// The selected fields of a value.
+    pub fn of(value: &Value, select: &BTreeSet<Field>) -> Self {
+        let mut row = Self::default();
+        for field in select {
+            match field {
+                Field::Id => row.id = Some(value.id()),
+                Field::Kind => row.kind = Some(value.kind()),
+                Field::Owner => row.owner = Some(value.owner_id().unwrap_or_default()),
+                Field::Seq => row.seq = Some(value.seq()),
+                Field::UserType => row.user_type = Some(value.user_type().into_owned()),
+            }
+        }
+        row
+    }
+}
+
 impl FromStr for Query {
     type Err = ParseQueryError;
 

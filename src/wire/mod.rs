@@ -1,0 +1,115 @@
+//! Bytes ⇄ messages: [`decode`] and [`encode`] are the only door (spec `wire.md` and `secure.md`).
+//!
+//! A datagram is one msgpack map. Decoded messages borrow from it; values, nodes and rows in them are read one by
+//! one when asked for. What is encoded is canonical: a captured datagram that is decoded and encoded again is the
+//! same, byte for byte.
+//!
+//! Nothing here judges: whether an address is sane, a token right, a signature valid or a reply asked for is for
+//! others to say.
+
+mod arguments;
+mod error;
+mod message;
+mod msgpack;
+mod nodes;
+mod query;
+mod reply;
+mod request;
+mod rows;
+pub mod snapshot;
+mod value;
+mod values;
+mod writer;
+
+use bytes::Bytes;
+
+pub use error::DecodeError;
+pub use message::{ErrorCode, Message, Notice, Payload, SocketId, Tid};
+pub use nodes::Nodes;
+pub use reply::Reply;
+pub use request::{Request, Want};
+pub use rows::Rows;
+pub use value::{
+    open_envelope, pack, pack_body, pack_encrypted, pack_envelope, pack_signed, unpack,
+};
+pub use values::{Item, Part, Parts, Values};
+
+use arguments::Arguments;
+use writer::Writer;
+
+/// Reads a datagram; bytes after the message are ignored.
+///
+/// It costs time and memory in proportion to the datagram's length at most.
+///
+/// # Errors
+///
+/// [`DecodeError`] for all that gets no answer (spec `wire.md`, section 14): no map, an unknown kind, no sender, a
+/// known key of a wrong type.
+pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
+    Message::read(datagram)
+}
+
+/// Writes a message, and its values in parts if they are too much for one datagram.
+///
+/// ```
+/// use bulla::InfoHash;
+/// use bulla::wire::{self, Message, Payload, Request, Tid};
+///
+/// let sender = InfoHash::of(b"me");
+/// let ping = Message {
+///     tid: Tid(1),
+///     network: 0,
+///     client: false,
+///     agent: None,
+///     payload: Payload::Request { sender, request: Request::Ping },
+/// };
+/// let datagrams = wire::encode(&ping);
+/// assert_eq!(wire::decode(&datagrams.head)?, ping);
+/// # Ok::<(), wire::DecodeError>(())
+/// ```
+pub fn encode(message: &Message<'_>) -> Datagrams {
+    let values = match &message.payload {
+        Payload::Request { request, .. } => request.values(),
+        Payload::Reply { reply, .. } => reply.values.unwrap_or_default(),
+        Payload::Error { .. } | Payload::Notice { .. } | Payload::Parts(_) => Values::default(),
+    };
+    let parts = values.parts().map(|part| {
+        datagram(&Message {
+            payload: Payload::Parts(Parts::new(part)),
+            ..*message
+        })
+    });
+    Datagrams {
+        head: datagram(message),
+        parts: parts.collect(),
+    }
+}
+
+/// A message in bytes: what [`encode`] makes.
+///
+/// Iterates over all datagrams in the order in which they must be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use]
+pub struct Datagrams {
+    /// The message.
+    pub head: Bytes,
+    /// The parts of its values, if they are not in it.
+    pub parts: Vec<Bytes>,
+}
+
+impl IntoIterator for Datagrams {
+    type Item = Bytes;
+    type IntoIter = std::iter::Chain<std::iter::Once<Bytes>, std::vec::IntoIter<Bytes>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self.head).chain(self.parts)
+    }
+}
+
+fn datagram(message: &Message<'_>) -> Bytes {
+    /// Holds most requests and replies without growing.
+    const USUAL: usize = 512;
+    let mut out = Writer::with_capacity(USUAL);
+    message.write(&mut out);
+    out.into_bytes().into()
+}

@@ -1,0 +1,326 @@
+//! Reading msgpack: [`Raw`], one checked element of a datagram, and its views [`Map`] and [`Array`].
+//!
+//! [`Raw::parse`] is the only way in. It walks over everything once: each length is held against the bytes that are
+//! left, so whatever is read afterwards lies within the datagram. Nothing recurses (no depth exhausts the stack) and
+//! nothing is allocated for what a header claims.
+//!
+//! A hand-driven reader, because serde's data model cannot tell what this wire tells apart: it takes bin for str, str
+//! for bin, arrays for maps, and integer keys for field numbers. How many bytes a marker is followed by is `rmp`'s.
+
+use std::borrow::Cow;
+
+use rmp::Marker;
+
+use super::DecodeError;
+use crate::InfoHash;
+
+/// One whole element and the byte where it begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Raw<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// The entries of a map: keys and values in the order they came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Map<'a> {
+    entries: u64,
+    cursor: Cursor<'a>,
+}
+
+/// The elements of an array.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Array<'a> {
+    elements: u64,
+    cursor: Cursor<'a>,
+}
+
+/// An element's header, or the whole of it if it holds no others.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Token<'a> {
+    Uint(u64),
+    Bool(bool),
+    Str(&'a [u8]),
+    Bin(&'a [u8]),
+    /// Type and bytes.
+    Ext(i8, &'a [u8]),
+    /// So many elements follow.
+    Array(u64),
+    /// So many pairs of elements follow.
+    Map(u64),
+    /// Nil, a negative or a floating-point number: nothing on this wire is one of them.
+    Other,
+}
+
+/// The bytes not read yet.
+#[derive(Clone, Copy, Default, Debug)]
+struct Cursor<'a> {
+    rest: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Raw<'a> {
+    /// Checks the first element of `input`; what follows it is ignored.
+    pub(super) fn parse(input: &'a [u8]) -> Result<Self, DecodeError> {
+        Cursor { rest: input, at: 0 }.element()
+    }
+
+    /// The element as it came.
+    pub(super) fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(super) fn token(self) -> Token<'a> {
+        self.cursor().token().unwrap_or(Token::Other)
+    }
+
+    /// An unsigned integer, in whichever encoding, that fits `T`.
+    pub(super) fn uint<T: TryFrom<u64>>(self) -> Result<T, DecodeError> {
+        match self.token() {
+            Token::Uint(number) => T::try_from(number).ok(),
+            _ => None,
+        }
+        .ok_or_else(|| self.expected("an unsigned integer in range"))
+    }
+
+    pub(super) fn bool(self) -> Result<bool, DecodeError> {
+        match self.token() {
+            Token::Bool(truth) => Ok(truth),
+            _ => Err(self.expected("a truth value")),
+        }
+    }
+
+    /// A str. Its bytes need not be UTF-8: the reference does not check.
+    pub(super) fn str(self) -> Result<&'a [u8], DecodeError> {
+        match self.token() {
+            Token::Str(text) => Ok(text),
+            _ => Err(self.expected("a str")),
+        }
+    }
+
+    pub(super) fn bin(self) -> Result<&'a [u8], DecodeError> {
+        match self.token() {
+            Token::Bin(bytes) => Ok(bytes),
+            _ => Err(self.expected("a bin")),
+        }
+    }
+
+    /// Bytes in any of the forms that exist: bin, str, or an array of small integers (which alone needs a copy).
+    pub(super) fn blob(self) -> Result<Cow<'a, [u8]>, DecodeError> {
+        match self.token() {
+            Token::Bin(bytes) | Token::Str(bytes) => Ok(Cow::Borrowed(bytes)),
+            Token::Array(_) => self.array()?.map(Self::uint::<u8>).collect(),
+            _ => Err(self.expected("bytes")),
+        }
+    }
+
+    /// A bin of exactly 20 bytes.
+    pub(super) fn hash(self) -> Result<InfoHash, DecodeError> {
+        InfoHash::try_from(self.bin()?).map_err(|_| self.expected("a hash of 20 bytes"))
+    }
+
+    /// A number of 32 bits: an integer or, in the old form, up to 4 bytes, most significant first.
+    pub(super) fn number32(self) -> Result<u32, DecodeError> {
+        match self.token() {
+            Token::Bin(bytes) | Token::Str(bytes) if bytes.len() <= 4 => {
+                let mut number = [0; 4];
+                number
+                    .iter_mut()
+                    .zip(bytes)
+                    .for_each(|(to, from)| *to = *from);
+                Ok(u32::from_be_bytes(number))
+            }
+            _ => self.uint(),
+        }
+    }
+
+    pub(super) fn map(self) -> Result<Map<'a>, DecodeError> {
+        let mut cursor = self.cursor();
+        match cursor.token() {
+            Ok(Token::Map(entries)) => Ok(Map { entries, cursor }),
+            _ => Err(self.expected("a map")),
+        }
+    }
+
+    pub(super) fn array(self) -> Result<Array<'a>, DecodeError> {
+        let mut cursor = self.cursor();
+        match cursor.token() {
+            Ok(Token::Array(elements)) => Ok(Array { elements, cursor }),
+            _ => Err(self.expected("an array")),
+        }
+    }
+
+    /// The error that something else should be here.
+    pub(super) fn expected(self, expected: &'static str) -> DecodeError {
+        DecodeError::Unexpected {
+            expected,
+            at: self.at,
+        }
+    }
+
+    fn cursor(self) -> Cursor<'a> {
+        Cursor {
+            rest: self.bytes,
+            at: self.at,
+        }
+    }
+}
+
+impl<'a> Map<'a> {
+    /// The values of these keys; the last of a repeated key counts. Keys that are not str are no keys.
+    pub(super) fn last<const N: usize>(self, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
+        self.pick(keys, |slot, value| *slot = Some(value))
+    }
+
+    /// The values of these keys; the first of a repeated key counts. Keys that are not str are no keys.
+    pub(super) fn first<const N: usize>(self, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
+        self.pick(keys, |slot, value| *slot = slot.or(Some(value)))
+    }
+
+    fn pick<const N: usize>(
+        self,
+        keys: [&str; N],
+        keep: impl Fn(&mut Option<Raw<'a>>, Raw<'a>),
+    ) -> [Option<Raw<'a>>; N] {
+        let mut values = [None; N];
+        for (key, value) in self {
+            let Token::Str(key) = key.token() else {
+                continue;
+            };
+            let slots = keys.iter().zip(&mut values);
+            if let Some((_, slot)) = slots.into_iter().find(|(name, _)| name.as_bytes() == key) {
+                keep(slot, value);
+            }
+        }
+        values
+    }
+}
+
+impl<'a> Iterator for Map<'a> {
+    type Item = (Raw<'a>, Raw<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.entries = self.entries.checked_sub(1)?;
+        Some((self.cursor.element().ok()?, self.cursor.element().ok()?))
+    }
+}
+
+impl<'a> Iterator for Array<'a> {
+    type Item = Raw<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.elements = self.elements.checked_sub(1)?;
+        self.cursor.element().ok()
+    }
+}
+
+impl<'a> Cursor<'a> {
+    /// Walks over one element with all that it holds.
+    fn element(&mut self) -> Result<Raw<'a>, DecodeError> {
+        let Cursor { rest, at } = *self;
+        let mut pending = 1;
+        while pending > 0 {
+            pending += match self.token()? {
+                Token::Array(elements) => elements,
+                Token::Map(entries) => 2 * entries,
+                _ => 0,
+            };
+            pending -= 1;
+            // An element takes a byte at least: a header that claims more than is left is refused here.
+            if pending > self.rest.len() as u64 {
+                return Err(DecodeError::Truncated { at: self.at });
+            }
+        }
+        let bytes = rest.get(..self.at - at).unwrap_or_default();
+        Ok(Raw { bytes, at })
+    }
+
+    fn token(&mut self) -> Result<Token<'a>, DecodeError> {
+        let marker = Marker::from_u8(self.number(1)? as u8);
+        Ok(match marker {
+            Marker::FixPos(number) => Token::Uint(number.into()),
+            Marker::U8 => Token::Uint(self.number(1)?),
+            Marker::U16 => Token::Uint(self.number(2)?),
+            Marker::U32 => Token::Uint(self.number(4)?),
+            Marker::U64 => Token::Uint(self.number(8)?),
+            Marker::I8 => self.signed(1)?,
+            Marker::I16 => self.signed(2)?,
+            Marker::I32 => self.signed(4)?,
+            Marker::I64 => self.signed(8)?,
+            Marker::True => Token::Bool(true),
+            Marker::False => Token::Bool(false),
+            Marker::FixStr(len) => Token::Str(self.take(len.into())?),
+            Marker::Str8 => Token::Str(self.counted(1)?),
+            Marker::Str16 => Token::Str(self.counted(2)?),
+            Marker::Str32 => Token::Str(self.counted(4)?),
+            Marker::Bin8 => Token::Bin(self.counted(1)?),
+            Marker::Bin16 => Token::Bin(self.counted(2)?),
+            Marker::Bin32 => Token::Bin(self.counted(4)?),
+            Marker::FixArray(len) => Token::Array(len.into()),
+            Marker::Array16 => Token::Array(self.number(2)?),
+            Marker::Array32 => Token::Array(self.number(4)?),
+            Marker::FixMap(len) => Token::Map(len.into()),
+            Marker::Map16 => Token::Map(self.number(2)?),
+            Marker::Map32 => Token::Map(self.number(4)?),
+            Marker::FixExt1 => self.ext(1)?,
+            Marker::FixExt2 => self.ext(2)?,
+            Marker::FixExt4 => self.ext(4)?,
+            Marker::FixExt8 => self.ext(8)?,
+            Marker::FixExt16 => self.ext(16)?,
+            Marker::Ext8 => self.counted_ext(1)?,
+            Marker::Ext16 => self.counted_ext(2)?,
+            Marker::Ext32 => self.counted_ext(4)?,
+            Marker::F32 => self.take(4).map(|_| Token::Other)?,
+            Marker::F64 => self.take(8).map(|_| Token::Other)?,
+            Marker::FixNeg(_) | Marker::Null | Marker::Reserved => Token::Other,
+        })
+    }
+
+    /// A signed integer of `width` bytes; one that is not negative is as good as an unsigned one.
+    fn signed(&mut self, width: u64) -> Result<Token<'a>, DecodeError> {
+        let number = self.number(width)?;
+        let negative = number >> (8 * width - 1) != 0;
+        Ok(if negative {
+            Token::Other
+        } else {
+            Token::Uint(number)
+        })
+    }
+
+    fn counted_ext(&mut self, width: u64) -> Result<Token<'a>, DecodeError> {
+        let len = self.number(width)?;
+        self.ext(len)
+    }
+
+    fn ext(&mut self, len: u64) -> Result<Token<'a>, DecodeError> {
+        Ok(Token::Ext(
+            (self.number(1)? as u8).cast_signed(),
+            self.take(len)?,
+        ))
+    }
+
+    /// Bytes after a length of `width` bytes.
+    fn counted(&mut self, width: u64) -> Result<&'a [u8], DecodeError> {
+        let len = self.number(width)?;
+        self.take(len)
+    }
+
+    /// A big-endian number of `width` bytes.
+    fn number(&mut self, width: u64) -> Result<u64, DecodeError> {
+        let bytes = self.take(width)?;
+        Ok(bytes
+            .iter()
+            .fold(0, |number, &byte| number << 8 | u64::from(byte)))
+    }
+
+    fn take(&mut self, len: u64) -> Result<&'a [u8], DecodeError> {
+        let truncated = DecodeError::Truncated { at: self.at };
+        let (bytes, rest) = usize::try_from(len)
+            .ok()
+            .and_then(|len| self.rest.split_at_checked(len))
+            .ok_or(truncated)?;
+        self.rest = rest;
+        self.at += bytes.len();
+        Ok(bytes)
+    }
+}

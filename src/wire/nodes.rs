@@ -1,0 +1,110 @@
+//! [`Nodes`]: compact lists of contacts (spec `wire.md`, section 4).
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::DecodeError;
+use super::msgpack::Raw;
+use super::writer::MapWriter;
+use crate::{Contact, Family, InfoHash};
+
+/// The contacts of one family in a reply, nearest first: id, address and port end to end.
+///
+/// What a peer sent is unchecked: it can name the receiver itself, martians, and its own host as loopback.
+#[derive(Clone, Debug)]
+pub struct Nodes<'a>(Source<'a>);
+
+#[derive(Clone, Debug)]
+enum Source<'a> {
+    Received(Family, Cow<'a, [u8]>),
+    Ours(&'a [Contact]),
+}
+
+impl<'a> Nodes<'a> {
+    /// The contacts to send. The list of a family takes only those that are of it.
+    pub const fn new(contacts: &'a [Contact]) -> Self {
+        Self(Source::Ours(contacts))
+    }
+
+    /// The contacts, decoded one by one.
+    pub fn iter(&self) -> impl Iterator<Item = Contact> {
+        let (family, entries, ours): (_, &[u8], &[Contact]) = match &self.0 {
+            Source::Received(family, entries) => (*family, entries, &[]),
+            Source::Ours(contacts) => (Family::V4, &[], contacts),
+        };
+        let received = entries.chunks_exact(entry_len(family));
+        received.filter_map(contact_of).chain(ours.iter().copied())
+    }
+
+    /// Whether it names nobody.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// Reads the list of a family; one that ends within an entry is none.
+    pub(super) fn read(raw: Raw<'a>, family: Family) -> Result<Self, DecodeError> {
+        let entries = raw.blob()?;
+        if !entries.len().is_multiple_of(entry_len(family)) {
+            return Err(raw.expected("whole node entries"));
+        }
+        Ok(Self(Source::Received(family, entries)))
+    }
+
+    /// Writes those of a family, if there are any.
+    pub(super) fn write(&self, map: &mut MapWriter<'_>, family: Family) {
+        let mut entries = Vec::with_capacity(8 * entry_len(family));
+        for Contact { id, addr } in self.iter().filter(|node| node.family() == family) {
+            entries.extend_from_slice(id.as_bytes());
+            match addr.ip() {
+                IpAddr::V4(ip) => entries.extend_from_slice(&ip.octets()),
+                IpAddr::V6(ip) => entries.extend_from_slice(&ip.octets()),
+            }
+            entries.extend_from_slice(&addr.port().to_be_bytes());
+        }
+        if !entries.is_empty() {
+            let key = match family {
+                Family::V4 => "n4",
+                Family::V6 => "n6",
+            };
+            map.bin(key, &entries);
+        }
+    }
+}
+
+impl Default for Nodes<'_> {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+impl PartialEq for Nodes<'_> {
+    /// Equal contacts in equal order.
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+const fn entry_len(family: Family) -> usize {
+    match family {
+        Family::V4 => 26,
+        Family::V6 => 38,
+    }
+}
+
+/// The contact of an entry, which has the length of its family's.
+fn contact_of(entry: &[u8]) -> Option<Contact> {
+    let (id, rest) = entry.split_first_chunk::<{ InfoHash::LEN }>()?;
+    let (ip, port) = rest.split_last_chunk::<2>()?;
+    Some(Contact::new(
+        InfoHash::new(*id),
+        SocketAddr::new(ip_of(ip)?, u16::from_be_bytes(*port)),
+    ))
+}
+
+/// An address of 4 or 16 bytes.
+pub(super) fn ip_of(bytes: &[u8]) -> Option<IpAddr> {
+    <[u8; 4]>::try_from(bytes)
+        .map(|octets| Ipv4Addr::from(octets).into())
+        .or_else(|_| <[u8; 16]>::try_from(bytes).map(|octets| Ipv6Addr::from(octets).into()))
+        .ok()
+}

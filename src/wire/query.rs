@@ -1,0 +1,83 @@
+//! [`Query`] on the wire (spec `wire.md`, section 12.1): `{ "s": [fields], "w": [{ "f": field, "v": operand }] }`.
+
+use bytes::Bytes;
+
+use super::DecodeError;
+use super::msgpack::Raw;
+use super::writer::Writer;
+use crate::value::{Condition, Field, Kind, Query, ValueId};
+
+pub(super) fn read(raw: Raw<'_>) -> Result<Query, DecodeError> {
+    let [select, conditions] = raw.map()?.first(["s", "w"]);
+    let mut query = Query::default();
+    for field in select.ok_or(DecodeError::Missing("s"))?.array()? {
+        // A field that we do not know cannot be answered; the others can.
+        query.select.extend(field_of(field.uint()?));
+    }
+    for condition in conditions.ok_or(DecodeError::Missing("w"))?.array()? {
+        query.conditions.push(read_condition(condition)?);
+    }
+    Ok(query)
+}
+
+pub(super) fn write(query: &Query, out: &mut Writer) {
+    out.map(|map| {
+        let select = map.key("s");
+        select.array(query.select.len());
+        for field in &query.select {
+            select.uint(*field as u64);
+        }
+        let conditions = map.key("w");
+        conditions.array(query.conditions.len());
+        for condition in &query.conditions {
+            write_condition(condition, conditions);
+        }
+    });
+}
+
+/// The field of this number.
+pub(super) fn field_of(number: u64) -> Option<Field> {
+    [
+        Field::Id,
+        Field::Kind,
+        Field::Owner,
+        Field::Seq,
+        Field::UserType,
+    ]
+    .into_iter()
+    .find(|field| *field as u64 == number)
+}
+
+fn read_condition(raw: Raw<'_>) -> Result<Condition, DecodeError> {
+    let [field, operand] = raw.map()?.first(["f", "v"]);
+    let field = field.ok_or(DecodeError::Missing("f"))?;
+    let operand = operand.ok_or(DecodeError::Missing("v"))?;
+    Ok(match field_of(field.uint()?) {
+        Some(Field::Id) => Condition::Id(ValueId(operand.uint()?)),
+        Some(Field::Kind) => Condition::Kind(Kind(operand.uint()?)),
+        Some(Field::Owner) => Condition::Owner(operand.hash()?),
+        Some(Field::UserType) => Condition::UserType(Bytes::copy_from_slice(&operand.blob()?)),
+        Some(Field::Seq) | None => return Err(field.expected("a field to filter by")),
+    })
+}
+
+fn write_condition(condition: &Condition, out: &mut Writer) {
+    out.map(|map| match condition {
+        Condition::Id(id) => {
+            map.uint("f", Field::Id as u64);
+            map.uint("v", id.0);
+        }
+        Condition::Kind(kind) => {
+            map.uint("f", Field::Kind as u64);
+            map.uint("v", kind.0.into());
+        }
+        Condition::Owner(owner) => {
+            map.uint("f", Field::Owner as u64);
+            map.hash("v", owner);
+        }
+        Condition::UserType(text) => {
+            map.uint("f", Field::UserType as u64);
+            map.bin("v", text);
+        }
+    });
+}

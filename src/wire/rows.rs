@@ -1,0 +1,136 @@
+//! [`Rows`]: the table that answers a query for fields (spec `wire.md`, section 12.3).
+
+use std::collections::BTreeSet;
+
+use super::DecodeError;
+use super::msgpack::Raw;
+use super::query::field_of;
+use super::writer::Writer;
+use crate::InfoHash;
+use crate::value::{Field, Kind, Row, Value, ValueId};
+
+/// The selected fields of the values that match a query: `{ "f": [fields], "v": [cells, row by row] }`.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a>(Source<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Source<'a> {
+    Received(Raw<'a>),
+    Ours(&'a BTreeSet<Field>, &'a [Value]),
+}
+
+impl<'a> Rows<'a> {
+    /// The table of these fields of these values.
+    pub const fn new(select: &'a BTreeSet<Field>, values: &'a [Value]) -> Self {
+        Self(Source::Ours(select, values))
+    }
+
+    /// The rows. Those with a cell of a wrong type are left out.
+    pub fn to_vec(&self) -> Vec<Row> {
+        match self.0 {
+            Source::Received(table) => read_table(table).unwrap_or_default(),
+            Source::Ours(select, values) => {
+                values.iter().map(|value| Row::of(value, select)).collect()
+            }
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        match self.0 {
+            Source::Received(_) => self.to_vec().is_empty(),
+            Source::Ours(select, values) => select.is_empty() || values.is_empty(),
+        }
+    }
+
+    /// Reads a table.
+    pub(super) fn read(table: Raw<'a>) -> Result<Self, DecodeError> {
+        read_table(table).map(|_| Self(Source::Received(table)))
+    }
+
+    /// Writes the table. An owner is written as the whole key, none as 20 zeros.
+    pub(super) fn write(&self, out: &mut Writer) {
+        let (select, values) = match self.0 {
+            Source::Received(table) => {
+                out.raw(table.bytes());
+                return;
+            }
+            Source::Ours(select, values) => (select, values),
+        };
+        out.map(|map| {
+            let fields = map.key("f");
+            fields.array(select.len());
+            for field in select {
+                fields.uint(*field as u64);
+            }
+            let cells = map.key("v");
+            cells.array(select.len() * values.len());
+            for value in values {
+                for field in select {
+                    write_cell(cells, *field, value);
+                }
+            }
+        });
+    }
+}
+
+impl PartialEq for Rows<'_> {
+    /// Equal rows in equal order.
+    fn eq(&self, other: &Self) -> bool {
+        self.to_vec() == other.to_vec()
+    }
+}
+
+fn read_table(table: Raw<'_>) -> Result<Vec<Row>, DecodeError> {
+    let [fields, cells] = table.map()?.first(["f", "v"]);
+    let fields = fields.ok_or(DecodeError::Missing("f"))?;
+    let columns = fields
+        .array()?
+        .map(|field| field_of(field.uint()?).ok_or_else(|| field.expected("a field")))
+        .collect::<Result<Vec<_>, _>>()?;
+    if columns.is_empty() {
+        return Err(fields.expected("at least one field"));
+    }
+    let cells: Vec<_> = cells.ok_or(DecodeError::Missing("v"))?.array()?.collect();
+    let rows = cells.chunks_exact(columns.len()).filter_map(|cells| {
+        let mut row = Row::default();
+        for (column, cell) in columns.iter().zip(cells) {
+            read_cell(&mut row, *column, *cell).ok()?;
+        }
+        Some(row)
+    });
+    Ok(rows.collect())
+}
+
+fn read_cell(row: &mut Row, field: Field, cell: Raw<'_>) -> Result<(), DecodeError> {
+    match field {
+        Field::Id => row.id = Some(ValueId(cell.uint()?)),
+        Field::Kind => row.kind = Some(Kind(cell.uint()?)),
+        Field::Owner => {
+            let owner = cell.bin()?;
+            // Differs: others drop the rows of signed values, whose cell is a whole key instead of a hash.
+            row.owner = Some(InfoHash::try_from(owner).unwrap_or_else(|_| InfoHash::of(owner)));
+        }
+        Field::Seq => row.seq = Some(cell.uint()?),
+        Field::UserType => {
+            let text = cell.blob()?;
+            row.user_type = Some(String::from_utf8_lossy(&text).into_owned());
+        }
+    }
+    Ok(())
+}
+
+fn write_cell(out: &mut Writer, field: Field, value: &Value) {
+    match field {
+        Field::Id => out.uint(value.id().0),
+        Field::Kind => out.uint(value.kind().0.into()),
+        Field::Owner => {
+            let none = InfoHash::ZERO;
+            out.bin(value.owner().unwrap_or(none.as_bytes()));
+        }
+        Field::Seq => out.uint(value.seq().into()),
+        Field::UserType => {
+            out.str(value.body().map_or(&[], |body| body.user_type));
+        }
+    }
+}

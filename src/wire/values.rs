@@ -1,0 +1,217 @@
+//! [`Values`] inside messages, and the [`Parts`] of those that do not fit in (spec `wire.md`, section 9).
+
+use std::borrow::Cow;
+
+use super::DecodeError;
+use super::msgpack::{Array, Raw, Token};
+use super::value;
+use super::writer::Writer;
+use crate::value::Value;
+
+/// The values of a message, or the announcement of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'a>(Source<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Source<'a> {
+    Received(Raw<'a>),
+    Ours(&'a [Value]),
+}
+
+/// What stands in one place of the list. [`Part::index`] counts all places.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Item {
+    /// A whole value, not verified.
+    Embedded(Value),
+    /// A value of so many packed bytes, at most [`Value::MAX_PACKED`], follows in parts.
+    Announced(u32),
+    /// Neither: to be skipped.
+    Unusable,
+}
+
+/// The parts of announced values that one datagram carries; others send one.
+#[derive(Clone, Debug)]
+pub struct Parts<'a>(PartSource<'a>);
+
+#[derive(Clone, Debug)]
+enum PartSource<'a> {
+    Received(Raw<'a>),
+    Ours(Part<'a>),
+}
+
+/// Some bytes of an announced value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part<'a> {
+    /// The value's place in the announcing list.
+    pub index: u32,
+    /// Where the bytes begin in the packed value.
+    pub offset: u32,
+    /// The bytes; others send up to 1,280.
+    pub data: Cow<'a, [u8]>,
+}
+
+impl<'a> Values<'a> {
+    /// Packed sizes that add up to this are sent in parts, in bytes.
+    const EMBED_BELOW: usize = 600;
+    /// So many values are sent in parts.
+    const EMBED_FEWER_THAN: usize = 50;
+    /// Bytes of a value in one part.
+    const PART_LEN: usize = 1280;
+
+    /// The values to send.
+    pub const fn new(values: &'a [Value]) -> Self {
+        Self(Source::Ours(values))
+    }
+
+    /// What stands in each place, decoded one by one.
+    pub fn iter(&self) -> impl Iterator<Item = Item> + use<'a> {
+        let (received, ours) = match self.0 {
+            Source::Received(list) => (list.array().unwrap_or_default(), &[][..]),
+            Source::Ours(values) => (Array::default(), values),
+        };
+        let ours = ours.iter().cloned().map(Item::Embedded);
+        received.map(Item::read).chain(ours)
+    }
+
+    /// Whether there is no place in the list.
+    pub fn is_empty(&self) -> bool {
+        match self.0 {
+            Source::Received(list) => list.array().is_ok_and(|mut list| list.next().is_none()),
+            Source::Ours(values) => values.is_empty(),
+        }
+    }
+
+    /// Reads a list. The values in it are read when asked for.
+    pub(super) fn read(raw: Raw<'a>) -> Result<Self, DecodeError> {
+        raw.array().map(|_| Self(Source::Received(raw)))
+    }
+
+    /// Writes the list: all values or, if that is too much for a datagram, their sizes.
+    pub(super) fn write(&self, out: &mut Writer) {
+        match self.0 {
+            Source::Received(list) => {
+                out.raw(list.bytes());
+            }
+            Source::Ours(values) => {
+                out.array(values.len());
+                let announce = self.in_parts();
+                for value in values {
+                    if announce {
+                        out.uint(value.packed().len() as u64);
+                    } else {
+                        out.raw(value.packed());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The parts that must follow the message, in order: value by value, offset by offset.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'a>> {
+        let values = match self.0 {
+            Source::Ours(values) if self.in_parts() => values,
+            Source::Ours(_) | Source::Received(_) => &[],
+        };
+        values.iter().zip(0..).flat_map(|(value, index)| {
+            let chunks = value.packed().chunks(Self::PART_LEN);
+            chunks.enumerate().map(move |(number, data)| Part {
+                index,
+                offset: (number * Self::PART_LEN) as u32,
+                data: Cow::Borrowed(data),
+            })
+        })
+    }
+
+    fn in_parts(&self) -> bool {
+        match self.0 {
+            Source::Received(_) => false,
+            Source::Ours(values) => {
+                let size: usize = values.iter().map(|value| value.packed().len()).sum();
+                size >= Self::EMBED_BELOW || values.len() >= Self::EMBED_FEWER_THAN
+            }
+        }
+    }
+}
+
+impl Default for Values<'_> {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+impl PartialEq for Values<'_> {
+    /// Equal items in equal order.
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Item {
+    fn read(raw: Raw<'_>) -> Self {
+        match raw.token() {
+            Token::Uint(size) if size <= Value::MAX_PACKED as u64 => Self::Announced(size as u32),
+            Token::Map(_) => value::read(raw).map_or(Self::Unusable, Self::Embedded),
+            _ => Self::Unusable,
+        }
+    }
+}
+
+impl<'a> Parts<'a> {
+    /// A single part, to be sent. Messages with values are followed by theirs on their own.
+    pub const fn new(part: Part<'a>) -> Self {
+        Self(PartSource::Ours(part))
+    }
+
+    /// The parts, decoded one by one; what is none is skipped.
+    pub fn iter(&self) -> impl Iterator<Item = Part<'a>> {
+        let (received, ours) = match &self.0 {
+            PartSource::Received(map) => (map.map().ok(), None),
+            PartSource::Ours(part) => (None, Some(part.clone())),
+        };
+        let received = received.into_iter().flatten();
+        received
+            .filter_map(|(index, part)| Part::read(index, part).ok())
+            .chain(ours)
+    }
+
+    pub(super) fn read(raw: Raw<'a>) -> Result<Self, DecodeError> {
+        raw.map().map(|_| Self(PartSource::Received(raw)))
+    }
+
+    pub(super) fn write(&self, out: &mut Writer) {
+        match &self.0 {
+            PartSource::Received(map) => {
+                out.raw(map.bytes());
+            }
+            PartSource::Ours(part) => part.write(out),
+        }
+    }
+}
+
+impl PartialEq for Parts<'_> {
+    /// Equal parts in equal order.
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl<'a> Part<'a> {
+    fn read(index: Raw<'a>, part: Raw<'a>) -> Result<Self, DecodeError> {
+        let [offset, data] = part.map()?.last(["o", "d"]);
+        Ok(Self {
+            index: index.uint()?,
+            offset: offset.ok_or(DecodeError::Missing("o"))?.uint()?,
+            data: data.ok_or(DecodeError::Missing("d"))?.blob()?,
+        })
+    }
+
+    /// Writes `{ index: { "o": offset, "d": data } }`, the one map with a key that is no str.
+    fn write(&self, out: &mut Writer) {
+        out.map(|parts| {
+            parts.number_key(self.index).map(|part| {
+                part.uint("o", self.offset.into());
+                part.bin("d", &self.data);
+            });
+        });
+    }
+}
