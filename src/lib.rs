@@ -4,6 +4,7 @@ mod config;
 mod contact;
 mod infohash;
 mod rng;
+pub mod storage;
 mod time;
 mod value;
 
@@ -12,6 +13,7 @@ pub use contact::{Contact, Family, canonical, is_martian};
 pub use infohash::{Distance, InfoHash, ParseHashError};
 pub use rng::{Rng, Seed};
 pub use time::{Origin, Timestamp, UnixTime};
+pub use value::policy;
 pub use value::{
     Body, Condition, Content, Draft, Field, Kind, Kinds, ParseQueryError, Policy, Query, Row,
     Rules, Signed, Value, ValueId,
