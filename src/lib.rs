@@ -5,6 +5,7 @@ mod contact;
 mod infohash;
 mod rng;
 mod sockaddr;
+pub mod storage;
 mod time;
 mod value;
 pub mod wire;
@@ -14,6 +15,7 @@ pub use contact::{Contact, Family, canonical, is_martian};
 pub use infohash::{Distance, InfoHash, ParseHashError};
 pub use rng::{Rng, Seed};
 pub use time::{Origin, Timestamp, UnixTime};
+pub use value::policy;
 pub use value::{
     Body, Condition, Content, Draft, Field, Kind, Kinds, ParseQueryError, Policy, Query, Row,
     Rules, Signed, Value, ValueId,
