@@ -4,6 +4,7 @@ mod config;
 mod contact;
 mod infohash;
 mod rng;
+pub mod routing;
 mod time;
 mod value;
 
