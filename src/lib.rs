@@ -6,6 +6,7 @@ mod infohash;
 mod rng;
 pub mod routing;
 mod time;
+pub mod token;
 mod value;
 
 pub use config::{Config, ConfigError};
