@@ -151,7 +151,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn halves_share_out_range_and_contacts(ids in prop::collection::vec(any::<[u8; 20]>(), 0..20), path in any::<[bool; 8]>()) {
+        fn halves_share_out_range_and_contacts(
+            ids in prop::collection::vec(any::<[u8; 20]>(), 0..20),
+            waiting in any::<[u8; 20]>().prop_map(contact),
+            path in any::<[bool; 8]>(),
+        ) {
             let mut bucket = Bucket::everything();
             for id in ids {
                 bucket.place(contact(id), Confidence::Sent, Timestamp::ZERO, usize::MAX);
@@ -159,11 +163,15 @@ mod tests {
             let mut rng = Seed::from_number(1).public();
             for go_up in path {
                 let before = bucket.entries.len();
+                let here = bucket.covers(&waiting.id);
+                bucket.candidate = here.then_some(waiting);
                 let upper = bucket.split();
                 prop_assert_eq!(bucket.entries.len() + upper.entries.len(), before);
                 for half in [&bucket, &upper] {
                     prop_assert!(half.entries.iter().all(|entry| half.covers(&entry.contact().id)));
                     prop_assert!(half.covers(&half.random_id(&mut rng)));
+                    let waits_here = here && half.covers(&waiting.id);
+                    prop_assert_eq!(half.candidate, waits_here.then_some(waiting));
                 }
                 prop_assert!(!bucket.covers(&upper.first));
                 if go_up {

@@ -412,7 +412,15 @@ fn strays_give_way_to_announced_sessions_and_not_to_strays() {
             None
         );
     }
-    assert_eq!(reassembly.sessions.len(), 8);
+    let hosts: Vec<_> = reassembly
+        .sessions
+        .keys()
+        .map(|key| key.from.ip())
+        .collect();
+    assert_eq!(
+        hosts,
+        [0, 1, 2, 3, 4, 5, 6, 7].map(|host| key(host, 1).from.ip())
+    );
     for host in 20..30 {
         assert_eq!(
             reassembly.announce(millis(10), key(host, 1), [Slot::Announced(1)], ""),
