@@ -6,12 +6,15 @@ mod infohash;
 mod rng;
 mod sockaddr;
 pub mod storage;
+pub mod routing;
+pub mod rpc;
 mod time;
+pub mod token;
 mod value;
 pub mod wire;
 
 pub use config::{Config, ConfigError};
-pub use contact::{Contact, Family, canonical, is_martian};
+pub use contact::{Contact, Family, Source, canonical, is_martian};
 pub use infohash::{Distance, InfoHash, ParseHashError};
 pub use rng::{Rng, Seed};
 pub use time::{Origin, Timestamp, UnixTime};
