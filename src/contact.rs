@@ -1,7 +1,7 @@
-//! [`Contact`]: who can be reached where, in which [`Family`], and which addresses are no addresses.
+//! [`Contact`]: who can be reached where, in which [`Family`], from which [`Source`], and which addresses are no addresses.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::InfoHash;
 
@@ -22,6 +22,11 @@ pub enum Family {
     /// IPv6.
     V6,
 }
+
+/// Who is held responsible for what an address sends: one IPv4 address, or one IPv6 /64, which is the least that a
+/// subscriber is given.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Source(IpAddr);
 
 impl Contact {
     /// A contact of this id and address.
@@ -54,6 +59,16 @@ impl Family {
     /// The family of an address.
     pub fn of(addr: &SocketAddr) -> Self {
         if addr.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+}
+
+impl Source {
+    /// The source that an address belongs to.
+    pub fn of(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(_) => Self(ip),
+            IpAddr::V6(ip) => Self(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into()),
+        }
     }
 }
 
@@ -105,6 +120,14 @@ mod tests {
         ] {
             assert!(!is_martian(&addr.parse().unwrap()), "{addr}");
         }
+    }
+
+    #[test]
+    fn a_source_is_an_ipv4_address_or_half_an_ipv6_address() {
+        let source = |ip: &str| Source::of(ip.parse().unwrap());
+        assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:0:0:2"));
+        assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
+        assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
     }
 
     #[test]

@@ -96,6 +96,15 @@ impl InfoHash {
     }
 }
 
+impl Distance {
+    /// The most significant 64 bits: the distance in units of 2⁻⁶⁴ of the whole space.
+    pub fn leading_bits(&self) -> u64 {
+        self.0[..8]
+            .iter()
+            .fold(0, |bits, &byte| bits << 8 | u64::from(byte))
+    }
+}
+
 impl From<[u8; InfoHash::LEN]> for InfoHash {
     fn from(bytes: [u8; Self::LEN]) -> Self {
         Self(bytes)
@@ -181,6 +190,8 @@ mod tests {
         fn common_prefix_ends_at_the_first_differing_bit(a in any_hash(), i in 0..160usize) {
             let b = a.with_bit(i, !a.bit(i));
             prop_assert_eq!(a.common_prefix(&b), i);
+            let top = a.distance(&b).leading_bits();
+            prop_assert_eq!(top, if i < 64 { 1 << (63 - i) } else { 0 });
             prop_assert_eq!(a.common_prefix(&a), 160);
         }
     }

@@ -3,18 +3,22 @@
 mod config;
 mod contact;
 mod infohash;
+pub mod routing;
+pub mod rpc;
 mod rng;
 mod sockaddr;
+pub mod storage;
 mod time;
+pub mod token;
 mod value;
 pub mod wire;
 
 pub use config::{Config, ConfigError};
-pub use contact::{Contact, Family, canonical, is_martian};
+pub use contact::{Contact, Family, Source, canonical, is_martian};
 pub use infohash::{Distance, InfoHash, ParseHashError};
 pub use rng::{Rng, Seed};
 pub use time::{Origin, Timestamp, UnixTime};
 pub use value::{
     Body, Condition, Content, Draft, Field, Kind, Kinds, ParseQueryError, Policy, Query, Row,
-    Rules, Signed, Value, ValueId,
+    Rules, Signed, Value, ValueId, policy,
 };

@@ -1,0 +1,270 @@
+//! [`Entry`]: a contact of the table and what it has shown of itself.
+//!
+//! ```text
+//!            replied, then heard of in time
+//!   Dubious <------------------------------> Good
+//!      |  ^           silent too long          |
+//!      |  | any datagram from its address      |
+//!      v  |                                    |
+//!     Expired <--------------------------------+
+//!               a request went unanswered
+//! ```
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::{Contact, Timestamp};
+
+/// How a contact came to our notice; what comes later in the list is the stronger proof.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Confidence {
+    /// Another node named it.
+    Named,
+    /// It sent something of its own accord.
+    Sent,
+    /// It answered a request that we sent to this very address.
+    Replied,
+}
+
+/// How far a contact can be relied on (spec `node.md`, section 2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It replied within [`Config::good_time`](crate::Config::good_time) and was heard within
+    /// [`Config::expire_time`](crate::Config::expire_time).
+    Good,
+    /// Neither good nor expired.
+    Dubious,
+    /// Its last request went unanswered.
+    Expired,
+}
+
+/// The ages that part good from dubious.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ages {
+    /// A reply older than this proves nothing.
+    pub(super) reply: Duration,
+    /// Silence longer than this is suspicious.
+    pub(super) silence: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    contact: Contact,
+    heard: Option<Timestamp>,
+    replied: Option<Timestamp>,
+    probe: Probe,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Probe {
+    None,
+    Asked(Timestamp),
+    Failed,
+}
+
+impl Entry {
+    /// A request has been answered or given up after this time (spec `wire.md`, section 15).
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    pub(super) fn new(contact: Contact, confidence: Confidence, now: Timestamp) -> Self {
+        Self {
+            contact,
+            heard: (confidence >= Confidence::Sent).then_some(now),
+            replied: (confidence == Confidence::Replied).then_some(now),
+            probe: Probe::None,
+        }
+    }
+
+    pub(super) fn contact(&self) -> Contact {
+        self.contact
+    }
+
+    pub(super) fn standing(&self, ages: Ages, now: Timestamp) -> Standing {
+        let within = |age, at: Option<Timestamp>| at.is_some_and(|at| now.since(at) < age);
+        if self.is_expired() {
+            Standing::Expired
+        } else if within(ages.reply, self.replied) && within(ages.silence, self.heard) {
+            Standing::Good
+        } else {
+            Standing::Dubious
+        }
+    }
+
+    pub(super) fn is_expired(&self) -> bool {
+        matches!(self.probe, Probe::Failed)
+    }
+
+    /// Whether others named it, but it never showed a sign of life itself.
+    pub(super) fn is_hearsay(&self) -> bool {
+        self.heard.is_none() && self.replied.is_none()
+    }
+
+    /// Whether its last sign of life was a message of its own accord, not a reply.
+    pub(super) fn is_incoming(&self) -> bool {
+        self.heard > self.replied
+    }
+
+    /// Whether asking it is worth while and no earlier question to it is open.
+    pub(super) fn is_askable(&self, now: Timestamp) -> bool {
+        match self.probe {
+            Probe::None => true,
+            Probe::Asked(at) => now.since(at) >= Self::PATIENCE,
+            Probe::Failed => false,
+        }
+    }
+
+    /// Notes that the caller is about to be told to ask it.
+    pub(super) fn ask(&mut self, now: Timestamp) -> Contact {
+        self.probe = Probe::Asked(now);
+        self.contact
+    }
+
+    /// Its id was met again, at `addr`. Answers an address to ask before it is believed.
+    ///
+    /// Differs: the reference believes any datagram that claims a known id; here the address changes only after a reply
+    /// from the new one. While a question is open no other is proposed, so forged senders cannot aim us. An expired entry
+    /// gives its place to a newcomer, as it would to one of another id.
+    pub(super) fn met(
+        &mut self,
+        addr: SocketAddr,
+        confidence: Confidence,
+        now: Timestamp,
+    ) -> Option<Contact> {
+        let moved = addr != self.contact.addr;
+        let newcomer = Contact::new(self.contact.id, addr);
+        match confidence {
+            Confidence::Replied => *self = Self::new(newcomer, confidence, now),
+            Confidence::Named | Confidence::Sent if moved && self.is_expired() => {
+                *self = Self::new(newcomer, confidence, now);
+            }
+            Confidence::Sent if moved => {
+                return self.is_askable(now).then(|| {
+                    self.probe = Probe::Asked(now);
+                    newcomer
+                });
+            }
+            Confidence::Sent => {
+                self.heard = Some(now);
+                if self.is_expired() {
+                    self.probe = Probe::None;
+                }
+            }
+            Confidence::Named => {}
+        }
+        None
+    }
+
+    /// All attempts of a request to `addr` went unanswered.
+    pub(super) fn failed(&mut self, addr: SocketAddr) {
+        if addr == self.contact.addr {
+            self.probe = Probe::Failed;
+        }
+    }
+
+    /// Forgets what may no longer hold in another network: failures and when it was heard.
+    pub(super) fn reset(&mut self) {
+        self.heard = None;
+        self.probe = Probe::None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::InfoHash;
+
+    use super::*;
+
+    const AGES: Ages = Ages {
+        reply: Duration::from_secs(120 * 60),
+        silence: Duration::from_secs(10 * 60),
+    };
+
+    fn contact(port: u16) -> Contact {
+        Contact::new(InfoHash::of(b"peer"), ([192, 0, 2, 1], port).into())
+    }
+
+    fn minute(minutes: u64) -> Timestamp {
+        Timestamp::ZERO + Duration::from_secs(60 * minutes)
+    }
+
+    #[test]
+    fn only_a_reply_makes_a_contact_good() {
+        for (confidence, standing) in [
+            (Confidence::Named, Standing::Dubious),
+            (Confidence::Sent, Standing::Dubious),
+            (Confidence::Replied, Standing::Good),
+        ] {
+            let entry = Entry::new(contact(1), confidence, minute(0));
+            assert_eq!(entry.standing(AGES, minute(0)), standing);
+        }
+    }
+
+    #[test]
+    fn silence_makes_dubious_and_its_own_messages_keep_it_good_until_the_reply_is_too_old() {
+        let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
+        assert_eq!(entry.standing(AGES, minute(9)), Standing::Good);
+        assert_eq!(entry.standing(AGES, minute(10)), Standing::Dubious);
+        assert_eq!(
+            entry.met(contact(1).addr, Confidence::Sent, minute(119)),
+            None
+        );
+        assert!(entry.is_incoming());
+        assert_eq!(entry.standing(AGES, minute(119)), Standing::Good);
+        assert_eq!(entry.standing(AGES, minute(120)), Standing::Dubious);
+    }
+
+    #[test]
+    fn failure_expires_and_any_datagram_revives() {
+        let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
+        entry.failed(contact(2).addr);
+        assert_eq!(entry.standing(AGES, minute(0)), Standing::Good);
+        entry.failed(contact(1).addr);
+        assert_eq!(entry.standing(AGES, minute(0)), Standing::Expired);
+        assert!(!entry.is_askable(minute(60)));
+        assert_eq!(
+            entry.met(contact(1).addr, Confidence::Named, minute(1)),
+            None
+        );
+        assert_eq!(entry.standing(AGES, minute(1)), Standing::Expired);
+        assert_eq!(
+            entry.met(contact(1).addr, Confidence::Sent, minute(1)),
+            None
+        );
+        assert_eq!(entry.standing(AGES, minute(1)), Standing::Good);
+    }
+
+    #[test]
+    fn a_new_address_is_asked_once_and_believed_after_its_reply() {
+        let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
+        let moved = contact(2).addr;
+        assert_eq!(entry.met(moved, Confidence::Named, minute(1)), None);
+        assert_eq!(
+            entry.met(moved, Confidence::Sent, minute(1)),
+            Some(contact(2))
+        );
+        assert_eq!(entry.met(moved, Confidence::Sent, minute(1)), None);
+        assert_eq!(entry.contact(), contact(1));
+        // The forger's datagrams are no sign of life of the true one.
+        assert_eq!(entry.standing(AGES, minute(10)), Standing::Dubious);
+        assert_eq!(entry.met(moved, Confidence::Replied, minute(10)), None);
+        assert_eq!(entry.contact(), contact(2));
+        assert_eq!(entry.standing(AGES, minute(10)), Standing::Good);
+    }
+
+    #[test]
+    fn an_expired_contact_starts_anew_at_another_address() {
+        let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
+        entry.failed(contact(1).addr);
+        assert_eq!(
+            entry.met(contact(2).addr, Confidence::Sent, minute(1)),
+            None
+        );
+        assert_eq!(entry.contact(), contact(2));
+        assert_eq!(entry.standing(AGES, minute(1)), Standing::Dubious);
+    }
+
+    #[test]
+    fn an_entry_stays_small() {
+        assert!(size_of::<Entry>() <= 104);
+    }
+}

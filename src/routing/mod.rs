@@ -1,0 +1,356 @@
+//! The routing table: [`Table`] knows the nodes of one address family, many near our own id and few far away
+//! (spec `node.md`, section 3).
+//!
+//! Invariants:
+//! - the buckets are ordered, disjoint and cover all ids; one of them covers our own;
+//! - a bucket holds at most [`Config::bucket_size`] contacts, all of its range, no id twice, never our own;
+//! - a good contact loses its place to nobody;
+//! - a contact's address changes only after a reply from the new one, or once it is expired.
+//!
+//! The table sends nothing and knows no message: it is told what was heard and answers whom to ask. It fits any Kademlia
+//! dialect with 160-bit ids. A hostile peer that invents ids near ours can make it hold at most 160 buckets, about
+//! 160 kB with buckets of 8.
+
+mod bucket;
+mod entry;
+mod refresh;
+
+use std::iter;
+use std::time::Duration;
+
+use crate::{Config, Contact, InfoHash, Timestamp};
+
+use bucket::Bucket;
+use entry::{Ages, Entry};
+
+pub use entry::{Confidence, Standing};
+pub use refresh::Refresh;
+
+/// The known nodes of one address family.
+///
+/// ```
+/// use bulla::routing::{Confidence, Table};
+/// use bulla::{Config, Contact, InfoHash, Timestamp};
+///
+/// let mut table = Table::new(InfoHash::of(b"us"), &Config::default());
+/// let peer = Contact::new(InfoHash::of(b"them"), "192.0.2.1:4222".parse()?);
+/// let now = Timestamp::ZERO;
+/// let _ = table.heard(peer, Confidence::Replied, now);
+/// assert_eq!(table.closest(&InfoHash::of(b"a key"), 8, now), [peer]);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Table {
+    own: InfoHash,
+    bucket_size: usize,
+    bootstrap_mode: bool,
+    ages: Ages,
+    /// Ordered by first id.
+    buckets: Vec<Bucket>,
+    /// When a contact was last added to our own bucket.
+    grown: Option<Timestamp>,
+    /// When anything was last refreshed.
+    refreshed: Option<Timestamp>,
+}
+
+/// What came of hearing of a contact.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[must_use]
+pub struct Heard {
+    /// Whether the table grew.
+    pub growth: Growth,
+    /// A contact to ping: one whose place is wanted by another, or one that seems to have a new address.
+    pub ping: Option<Contact>,
+}
+
+/// Whether hearing of a contact made the table grow.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Growth {
+    /// It was known, or found no place.
+    #[default]
+    None,
+    /// It was added.
+    Added,
+    /// It was added to our own bucket, the first in 5 minutes: maintenance should run within a second.
+    Awakened,
+}
+
+/// How many contacts a table holds, by what they are worth.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counts {
+    /// Contacts of [`Standing::Good`].
+    pub good: usize,
+    /// Contacts of [`Standing::Dubious`]; the expired are not counted at all.
+    pub dubious: usize,
+    /// Contacts in waiting for a place in a full bucket, not in `good` or `dubious`.
+    pub cached: usize,
+    /// Those of `good` whose last sign of life was a message of their own accord and not a reply. As long as there are
+    /// any, others can reach us.
+    pub incoming: usize,
+}
+
+/// A line of [`Table::listing`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// First id of the bucket.
+    pub bucket: InfoHash,
+    /// How many leading bits the ids of the bucket share.
+    pub depth: usize,
+    /// The contact.
+    pub contact: Contact,
+    /// What it is worth.
+    pub standing: Standing,
+}
+
+/// In bootstrap mode all buckets up to this depth may split.
+const BOOTSTRAP_DEPTH: usize = 6;
+/// A contact after this long without growth means that a connection has come about.
+const DORMANCY: Duration = Duration::from_secs(5 * 60);
+
+impl Table {
+    /// An empty table around our own id. Takes from `config` the bucket size, the ages of good contacts and the bootstrap
+    /// mode.
+    pub fn new(own: InfoHash, config: &Config) -> Self {
+        Self {
+            own,
+            bucket_size: config.bucket_size,
+            bootstrap_mode: config.bootstrap_mode,
+            ages: Ages {
+                reply: config.good_time,
+                silence: config.expire_time,
+            },
+            buckets: vec![Bucket::everything()],
+            grown: None,
+            refreshed: None,
+        }
+    }
+
+    /// Notes that a contact was heard of. Not to be told of clients, of martian addresses or of the other family.
+    pub fn heard(&mut self, contact: Contact, confidence: Confidence, now: Timestamp) -> Heard {
+        if contact.id == self.own || contact.id.is_zero() {
+            return Heard::default();
+        }
+        let bucket = self.bucket(&contact.id);
+        if confidence == Confidence::Replied {
+            bucket.replied = Some(now);
+        }
+        match bucket.find(&contact.id) {
+            Some(entry) => Heard {
+                growth: Growth::None,
+                ping: entry.met(contact.addr, confidence, now),
+            },
+            None => self.enter(contact, confidence, now),
+        }
+    }
+
+    /// Notes that all attempts of a request to this contact went unanswered: it is expired.
+    pub fn on_failure(&mut self, contact: &Contact) {
+        let bucket = self.bucket(&contact.id);
+        bucket.candidate.take_if(|waiting| waiting == contact);
+        if let Some(entry) = bucket.find(&contact.id) {
+            entry.failed(contact.addr);
+        }
+    }
+
+    /// The `count` good contacts nearest to `target`, nearest first.
+    pub fn closest(&self, target: &InfoHash, count: usize, now: Timestamp) -> Vec<Contact> {
+        self.nearest(target, count, |entry| {
+            entry.standing(self.ages, now) == Standing::Good
+        })
+    }
+
+    /// The `count` contacts nearest to `target` that are not expired, nearest first: to start a lookup from.
+    pub fn candidates(&self, target: &InfoHash, count: usize) -> Vec<Contact> {
+        self.nearest(target, count, |entry| !entry.is_expired())
+    }
+
+    /// All good contacts, those of our own bucket first, as they are exported.
+    pub fn contacts(&self, now: Timestamp) -> Vec<Contact> {
+        self.nearest(&self.own, usize::MAX, |entry| {
+            entry.standing(self.ages, now) == Standing::Good
+        })
+    }
+
+    /// All contacts with their standing, in the order of the buckets' ranges.
+    pub fn listing(&self, now: Timestamp) -> impl Iterator<Item = Listed> {
+        self.buckets.iter().flat_map(move |bucket| {
+            bucket.entries.iter().map(move |entry| Listed {
+                bucket: bucket.first,
+                depth: bucket.depth,
+                contact: entry.contact(),
+                standing: entry.standing(self.ages, now),
+            })
+        })
+    }
+
+    /// How many contacts there are, by what they are worth.
+    pub fn counts(&self, now: Timestamp) -> Counts {
+        let mut counts = Counts::default();
+        for bucket in &self.buckets {
+            counts.cached += usize::from(bucket.candidate.is_some());
+            for entry in &bucket.entries {
+                match entry.standing(self.ages, now) {
+                    Standing::Good => {
+                        counts.good += 1;
+                        counts.incoming += usize::from(entry.is_incoming());
+                    }
+                    Standing::Dubious => counts.dubious += 1,
+                    Standing::Expired => {}
+                }
+            }
+        }
+        counts
+    }
+
+    /// How many leading bits the ids in our own bucket share with our own.
+    pub fn depth(&self) -> usize {
+        self.buckets[self.index_of(&self.own)].depth
+    }
+
+    /// About how many nodes the network has, ourselves included: exact while all fit into one bucket, from then on
+    /// judged by how densely the nearest good ones lie, right within a factor of two most of the time.
+    pub fn size_estimate(&self, now: Timestamp) -> u64 {
+        let nearest = self.closest(&self.own, self.bucket_size, now);
+        let others = match nearest.last() {
+            Some(last) if self.buckets.len() > 1 => {
+                // Of n nodes at random, the m-th nearest lies on average at a distance of m/n of the whole space.
+                let fraction = self.own.distance(&last.id).leading_bits().max(1);
+                ((nearest.len() as u128 - 1) << 64) / u128::from(fraction)
+            }
+            _ => nearest.len() as u128,
+        };
+        u64::try_from(others + 1).unwrap_or(u64::MAX)
+    }
+
+    /// Whether the bucket of `target` has places left, so that more of its range would be welcome.
+    pub fn is_sparse(&self, target: &InfoHash) -> bool {
+        self.buckets[self.index_of(target)].entries.len() < self.bucket_size
+    }
+
+    /// Drops the expired contacts, every 2 to 6 minutes. Answers contacts to ping, which may have the places.
+    ///
+    /// Differs: if nobody else is left the expired are kept, for then it is we who were cut off.
+    pub fn purge(&mut self) -> Vec<Contact> {
+        if self.entries().all(Entry::is_expired) {
+            return Vec::new();
+        }
+        self.buckets.iter_mut().filter_map(Bucket::purge).collect()
+    }
+
+    /// Connectivity changed: no contact counts as good or as expired any more, and all buckets are due for a refresh.
+    pub fn reset(&mut self) {
+        self.grown = None;
+        self.refreshed = None;
+        for bucket in &mut self.buckets {
+            bucket.replied = None;
+            bucket.refreshed = None;
+            bucket.entries.iter_mut().for_each(Entry::reset);
+        }
+    }
+
+    fn enter(&mut self, contact: Contact, confidence: Confidence, now: Timestamp) -> Heard {
+        let mut ping = None;
+        loop {
+            let index = self.index_of(&contact.id);
+            let size = self.bucket_size;
+            let bucket = &mut self.buckets[index];
+            if bucket.place(contact, confidence, now, size) {
+                let growth = self.note_growth(index, now);
+                return Heard { growth, ping };
+            }
+            ping = ping.or_else(|| bucket.ask_doubtful(self.ages, now));
+            if !self.may_split(index, now) {
+                self.buckets[index].remember(contact, confidence);
+                let growth = Growth::None;
+                return Heard { growth, ping };
+            }
+            let bucket = &mut self.buckets[index];
+            ping = ping.or_else(|| bucket.candidate.take());
+            let upper = bucket.split();
+            self.buckets.insert(index + 1, upper);
+        }
+    }
+
+    fn may_split(&self, index: usize, now: Timestamp) -> bool {
+        let bucket = &self.buckets[index];
+        if bucket.covers(&self.own) {
+            self.buckets.len() == 1 || bucket.has_only_good(self.ages, now)
+        } else {
+            self.bootstrap_mode && bucket.depth < BOOTSTRAP_DEPTH
+        }
+    }
+
+    fn note_growth(&mut self, index: usize, now: Timestamp) -> Growth {
+        if !self.buckets[index].covers(&self.own) {
+            return Growth::Added;
+        }
+        let before = self.grown.replace(now);
+        if before.is_none_or(|at| now.since(at) > DORMANCY) {
+            Growth::Awakened
+        } else {
+            Growth::Added
+        }
+    }
+
+    fn index_of(&self, id: &InfoHash) -> usize {
+        self.buckets.partition_point(|bucket| bucket.first <= *id) - 1
+    }
+
+    fn bucket(&mut self, id: &InfoHash) -> &mut Bucket {
+        let index = self.index_of(id);
+        &mut self.buckets[index]
+    }
+
+    fn entry(&mut self, id: &InfoHash) -> Option<&mut Entry> {
+        self.bucket(id).find(id)
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.buckets.iter().flat_map(|bucket| &bucket.entries)
+    }
+
+    fn nearest(
+        &self,
+        target: &InfoHash,
+        count: usize,
+        keep: impl Fn(&Entry) -> bool,
+    ) -> Vec<Contact> {
+        let mut found = Vec::new();
+        for bucket in self.nearest_first(target) {
+            if found.len() >= count {
+                break;
+            }
+            let kept = bucket.entries.iter().filter(|entry| keep(entry));
+            found.extend(kept.map(Entry::contact));
+        }
+        found.sort_by_cached_key(|contact| contact.id.distance(target));
+        found.truncate(count);
+        found
+    }
+
+    /// The buckets from the one of `target` outwards: every id of one is nearer than every id of the next.
+    ///
+    /// The ordered buckets are the leaves of a binary tree; at each branch the half that holds `target` is the nearer.
+    fn nearest_first(&self, target: &InfoHash) -> impl Iterator<Item = &Bucket> {
+        let mut branches = vec![(self.buckets.as_slice(), 0)];
+        iter::from_fn(move || {
+            loop {
+                let (leaves, depth) = branches.pop()?;
+                if let [leaf] = leaves {
+                    return Some(leaf);
+                }
+                let (lower, upper) =
+                    leaves.split_at(leaves.partition_point(|bucket| !bucket.first.bit(depth)));
+                let (near, far) = if target.bit(depth) {
+                    (upper, lower)
+                } else {
+                    (lower, upper)
+                };
+                branches.extend([(far, depth + 1), (near, depth + 1)]);
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

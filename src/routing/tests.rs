@@ -1,0 +1,349 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const OWN: InfoHash = InfoHash::new([0x55; 20]);
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::ZERO + Duration::from_secs(seconds)
+}
+
+fn table(bootstrap_mode: bool) -> Table {
+    let config = Config {
+        bootstrap_mode,
+        ..Config::default()
+    };
+    Table::new(OWN, &config)
+}
+
+/// A contact whose id shares exactly `prefix` bits with our own; `number` makes the rest and the port.
+fn contact(prefix: usize, number: u16) -> Contact {
+    let rest = InfoHash::of(&number.to_be_bytes());
+    let shared = (0..prefix).fold(rest, |id, bit| id.with_bit(bit, OWN.bit(bit)));
+    let id = shared.with_bit(prefix, !OWN.bit(prefix));
+    Contact::new(id, ([192, 0, 2, 1], number).into())
+}
+
+/// Eight good contacts of prefix 0, which fill the far half after the first split, and one near us that causes it.
+fn full_far_bucket(now: Timestamp) -> Table {
+    let mut table = table(false);
+    for number in 1..=8 {
+        let _ = table.heard(contact(0, number), Confidence::Replied, now);
+    }
+    let _ = table.heard(contact(3, 9), Confidence::Replied, now);
+    assert_eq!(table.buckets.len(), 2);
+    table
+}
+
+fn brute_force(table: &Table, target: &InfoHash, count: usize, now: Timestamp) -> Vec<Contact> {
+    let mut good: Vec<_> = table
+        .listing(now)
+        .filter(|line| line.standing == Standing::Good)
+        .map(|line| line.contact)
+        .collect();
+    good.sort_by_key(|contact| contact.id.distance(target));
+    good.truncate(count);
+    good
+}
+
+fn check_invariants(table: &Table) {
+    assert_eq!(table.buckets[0].first, InfoHash::ZERO);
+    for (index, bucket) in table.buckets.iter().enumerate() {
+        // Every bucket ends where the next one begins, the last at the end of the space.
+        let last =
+            (bucket.depth..InfoHash::BITS).fold(bucket.first, |id, bit| id.with_bit(bit, true));
+        match table.buckets.get(index + 1) {
+            Some(next) => assert_eq!(successor(last), next.first),
+            None => assert_eq!(last, InfoHash::new([0xff; 20])),
+        }
+        assert!(bucket.entries.len() <= table.bucket_size);
+        for (place, entry) in bucket.entries.iter().enumerate() {
+            let id = entry.contact().id;
+            assert!(bucket.covers(&id) && id != table.own);
+            assert!(
+                bucket.entries[..place]
+                    .iter()
+                    .all(|other| other.contact().id != id)
+            );
+        }
+        assert!(
+            bucket
+                .candidate
+                .is_none_or(|waiting| bucket.covers(&waiting.id))
+        );
+    }
+}
+
+fn successor(id: InfoHash) -> InfoHash {
+    let mut bytes = *id.as_bytes();
+    for byte in bytes.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            break;
+        }
+    }
+    InfoHash::new(bytes)
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Heard(Contact, Confidence),
+    Failed(Contact),
+    Wait(u64),
+    Purge,
+    Reset,
+}
+
+fn any_contact() -> impl Strategy<Value = Contact> {
+    (0..12usize, 0..40u16, 0..2u16).prop_map(|(prefix, number, port)| {
+        let mut contact = contact(prefix, number);
+        contact.addr.set_port(1 + port);
+        contact
+    })
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let confidence = prop::sample::select(vec![
+        Confidence::Named,
+        Confidence::Sent,
+        Confidence::Replied,
+        Confidence::Replied,
+    ]);
+    prop_oneof![
+        40 => (any_contact(), confidence).prop_map(|(contact, confidence)| Step::Heard(contact, confidence)),
+        5 => any_contact().prop_map(Step::Failed),
+        2 => (0..900u64).prop_map(Step::Wait),
+        1 => Just(Step::Purge),
+        1 => Just(Step::Reset),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_table_keeps_its_invariants(
+        steps in prop::collection::vec(any_step(), 0..400),
+        bootstrap_mode in any::<bool>(),
+        targets in prop::collection::vec(any_contact(), 3),
+        count in 0..20usize,
+    ) {
+        let mut table = table(bootstrap_mode);
+        let mut now = at(0);
+        for step in steps {
+            match step {
+                Step::Heard(contact, confidence) => {
+                    let before = brute_force(&table, &OWN, usize::MAX, now);
+                    let _ = table.heard(contact, confidence, now);
+                    let after = brute_force(&table, &OWN, usize::MAX, now);
+                    for good in before {
+                        let moved = confidence == Confidence::Replied && good.id == contact.id;
+                        prop_assert!(moved || after.contains(&good), "{good} lost its place");
+                    }
+                }
+                Step::Failed(contact) => table.on_failure(&contact),
+                Step::Wait(seconds) => now = now + Duration::from_secs(seconds),
+                Step::Purge => drop(table.purge()),
+                Step::Reset => table.reset(),
+            }
+        }
+        check_invariants(&table);
+        for target in targets {
+            prop_assert_eq!(table.closest(&target.id, count, now), brute_force(&table, &target.id, count, now));
+        }
+        let counts = table.counts(now);
+        prop_assert_eq!(table.contacts(now).len(), counts.good);
+        prop_assert_eq!(table.candidates(&OWN, usize::MAX).len(), counts.good + counts.dubious);
+        prop_assert!(counts.incoming <= counts.good);
+    }
+}
+
+#[test]
+fn full_bucket_keeps_old_good_entry() {
+    let mut table = full_far_bucket(at(0));
+    let newcomer = contact(0, 100);
+    let heard = table.heard(newcomer, Confidence::Replied, at(1));
+    assert_eq!(heard, Heard::default());
+    assert!(!table.closest(&newcomer.id, 20, at(1)).contains(&newcomer));
+    assert_eq!(table.counts(at(1)).cached, 1);
+}
+
+#[test]
+fn a_place_is_wanted_so_the_silent_are_pinged_one_by_one() {
+    let mut table = full_far_bucket(at(0));
+    let late = at(601);
+    let mut pinged = Vec::new();
+    for number in 100..110 {
+        let heard = table.heard(contact(0, number), Confidence::Sent, late);
+        assert_eq!(heard.growth, Growth::None);
+        pinged.extend(heard.ping);
+    }
+    let old: Vec<_> = (1..=8).map(|number| contact(0, number)).collect();
+    assert_eq!(pinged, old);
+}
+
+#[test]
+fn an_expired_contact_makes_way_at_once() {
+    let mut table = full_far_bucket(at(0));
+    table.on_failure(&contact(0, 4));
+    let heard = table.heard(contact(0, 100), Confidence::Sent, at(1));
+    assert_eq!(heard.growth, Growth::Added);
+    let known = table.candidates(&OWN, 20);
+    assert!(known.contains(&contact(0, 100)) && !known.contains(&contact(0, 4)));
+}
+
+#[test]
+fn purging_frees_places_and_names_who_waits_for_them() {
+    let mut table = full_far_bucket(at(0));
+    let waiting = contact(0, 100);
+    let _ = table.heard(waiting, Confidence::Sent, at(1));
+    assert_eq!(table.purge(), []);
+    table.on_failure(&contact(0, 4));
+    assert_eq!(table.purge(), [waiting]);
+    assert_eq!(table.purge(), []);
+    assert_eq!(table.listing(at(1)).count(), 8);
+}
+
+#[test]
+fn one_in_waiting_that_does_not_answer_is_forgotten() {
+    let mut table = full_far_bucket(at(0));
+    let _ = table.heard(contact(0, 100), Confidence::Sent, at(1));
+    table.on_failure(&contact(0, 100));
+    assert_eq!(table.counts(at(1)).cached, 0);
+}
+
+#[test]
+fn after_an_outage_of_ours_the_old_contacts_are_still_there() {
+    let mut table = full_far_bucket(at(0));
+    let all = table.contacts(at(0));
+    for contact in &all {
+        table.on_failure(contact);
+    }
+    assert_eq!(table.candidates(&OWN, 20), []);
+    assert_eq!(table.purge(), []);
+    table.reset();
+    assert_eq!(table.candidates(&OWN, 20), all);
+    assert_eq!(table.counts(at(1)).good, 0);
+}
+
+#[test]
+fn the_own_bucket_splits_as_long_as_all_in_it_are_good() {
+    let mut table = table(false);
+    for number in 0..200 {
+        let _ = table.heard(
+            contact(usize::from(number) / 10, number),
+            Confidence::Replied,
+            at(0),
+        );
+    }
+    assert_eq!(table.depth(), 20);
+    assert_eq!(table.buckets.len(), 21);
+    let _ = table.heard(contact(30, 999), Confidence::Sent, at(1));
+    for number in 1_000..1_020 {
+        let _ = table.heard(contact(30, number), Confidence::Replied, at(1));
+    }
+    assert_eq!(table.depth(), 20, "a dubious one in it stops the splitting");
+}
+
+#[test]
+fn splitting_pings_the_one_in_waiting() {
+    let mut table = full_far_bucket(at(0));
+    for number in 10..17 {
+        let _ = table.heard(contact(3, number), Confidence::Sent, at(0));
+    }
+    let (waiting, next) = (contact(3, 20), contact(3, 21));
+    let pinged = table.heard(waiting, Confidence::Sent, at(0)).ping;
+    assert_eq!(pinged, Some(contact(3, 10)));
+    for number in 10..17 {
+        let _ = table.heard(contact(3, number), Confidence::Replied, at(1));
+    }
+    assert_eq!(
+        table.heard(next, Confidence::Sent, at(1)).ping,
+        Some(waiting)
+    );
+    assert!(table.depth() > 1);
+}
+
+#[test]
+fn a_bootstrap_node_keeps_more_of_the_far_contacts() {
+    let contacts = || (0..500).map(|number| contact(0, number));
+    let size = |mut table: Table| {
+        for contact in contacts() {
+            let _ = table.heard(contact, Confidence::Replied, at(0));
+        }
+        table.listing(at(0)).count()
+    };
+    assert_eq!(size(table(false)), 8);
+    // All 32 buckets of depth 6 in the far half.
+    assert_eq!(size(table(true)), 32 * 8);
+}
+
+#[test]
+fn own_and_zero_ids_are_never_entered() {
+    let mut table = table(false);
+    for id in [OWN, InfoHash::ZERO] {
+        let contact = Contact::new(id, ([192, 0, 2, 1], 1).into());
+        assert_eq!(
+            table.heard(contact, Confidence::Replied, at(0)),
+            Heard::default()
+        );
+    }
+    assert_eq!(table.listing(at(0)).count(), 0);
+}
+
+#[test]
+fn the_first_contact_after_long_awakens() {
+    let mut table = table(false);
+    let mut growth = |number, seconds| {
+        table
+            .heard(contact(0, number), Confidence::Sent, at(seconds))
+            .growth
+    };
+    assert_eq!(growth(1, 0), Growth::Awakened);
+    assert_eq!(growth(2, 300), Growth::Added);
+    assert_eq!(growth(2, 900), Growth::None);
+    assert_eq!(growth(3, 901), Growth::Awakened);
+}
+
+#[test]
+fn counts_tell_who_reaches_us_from_who_only_replies() {
+    let mut table = table(false);
+    let _ = table.heard(contact(0, 1), Confidence::Replied, at(0));
+    let _ = table.heard(contact(0, 2), Confidence::Replied, at(0));
+    let _ = table.heard(contact(0, 3), Confidence::Named, at(0));
+    let _ = table.heard(contact(0, 4), Confidence::Named, at(0));
+    let _ = table.heard(contact(0, 2), Confidence::Sent, at(1));
+    table.on_failure(&contact(0, 4));
+    let expected = Counts {
+        good: 2,
+        dubious: 1,
+        cached: 0,
+        incoming: 1,
+    };
+    assert_eq!(table.counts(at(1)), expected);
+}
+
+#[test]
+fn the_size_of_the_network_is_guessed_well() {
+    for (nodes, seeds) in [(5u64, 0..3), (3_000, 3..6), (20_000, 6..9)] {
+        for seed in seeds {
+            let mut rng = crate::Seed::from_number(seed).public();
+            let mut table = Table::new(rng.hash(), &Config::default());
+            for _ in 1..nodes {
+                let contact = Contact::new(rng.hash(), ([192, 0, 2, 1], 1).into());
+                let _ = table.heard(contact, Confidence::Replied, at(0));
+            }
+            let estimate = table.size_estimate(at(0));
+            assert!(
+                (nodes / 3..=nodes * 3).contains(&estimate),
+                "{estimate} of {nodes}"
+            );
+            assert!(nodes > 8 || estimate == nodes);
+        }
+    }
+}
+
+#[test]
+fn a_sparse_part_of_the_table_is_known() {
+    let table = full_far_bucket(at(0));
+    assert!(!table.is_sparse(&contact(0, 1).id));
+    assert!(table.is_sparse(&OWN));
+}

@@ -1,0 +1,4 @@
+//! Requests and replies over datagrams.
+
+pub mod limiter;
+pub mod reassembly;
