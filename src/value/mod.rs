@@ -7,7 +7,10 @@
 //! [`Draft`] is what an application hands in; only `wire` turns drafts and received bytes into values.
 
 mod kind;
+pub mod policy;
 mod query;
+#[cfg(test)]
+pub(crate) mod sample;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -141,6 +144,11 @@ impl Value {
     /// Joins packed bytes and the places of their fields; `wire` alone knows both.
     pub(crate) fn from_parts(packed: Bytes, fields: Fields) -> Self {
         Self { packed, fields }
+    }
+
+    /// The same value in memory of its own, of exactly its size: what `wire` reads may be part of a larger datagram.
+    pub(crate) fn detached(&self) -> Self {
+        Self::from_parts(Bytes::copy_from_slice(&self.packed), self.fields)
     }
 
     /// The number under its key.

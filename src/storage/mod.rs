@@ -1,0 +1,434 @@
+//! [`Storage`]: the values a node keeps, its own and those of others; [`Listeners`]: who wants to hear of them.
+//!
+//! The rules of spec `node.md`, section 5, as data structures: what is kept, for how long, and who gives way when it
+//! becomes too much. Whether a value deserves to be kept at all (token, distance, policy, signature) is decided before
+//! it comes here, and telling the listeners is left to the node. Nothing is sent from here.
+//!
+//! - Values of others never use more than [`Config::storage_limit_bytes`], nor those of one source (an IPv4 address or
+//!   an IPv6 /64) more than [`Config::storage_limit_per_source_bytes`]. Own values count for neither and are never
+//!   evicted.
+//! - Bytes are bytes of memory: the packed value and [`Storage::OVERHEAD_BYTES`].
+//! - Every operation on a value takes logarithmic time, however many lie under its key.
+
+mod keys;
+mod quota;
+mod shelf;
+mod source;
+mod watch;
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::{Condition, Config, InfoHash, Query, Timestamp, Value, ValueId};
+use quota::Quota;
+use shelf::{Item, Shelves, Slot};
+use source::Source;
+pub use watch::{Listener, Listeners, SubscribeError, Subscribed};
+
+/// The stored values of a node.
+pub struct Storage {
+    shelves: Shelves,
+    quota: Quota,
+    max_keys: usize,
+    max_values_per_key: usize,
+}
+
+/// What storing a value did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use]
+pub struct Stored {
+    /// What became of the value.
+    pub change: Change,
+    /// The values that were removed to make room.
+    pub evicted: Vec<(InfoHash, ValueId)>,
+}
+
+/// What became of a value that was stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// There was none of its id.
+    New,
+    /// It took the place of another one.
+    Edited,
+    /// The same was there and lives longer.
+    Refreshed,
+}
+
+/// Why a value was not stored. Nothing has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum Refusal {
+    /// Its lifetime is over.
+    #[error("the value has expired")]
+    Expired,
+    /// Its key holds [`Config::max_values_per_key`] values.
+    #[error("too many values under this key")]
+    KeyFull,
+    /// [`Config::max_keys`] keys hold values.
+    #[error("too many keys")]
+    TooManyKeys,
+    /// It is larger than all the room that its source may have.
+    #[error("the value is larger than the storage limit")]
+    TooLarge,
+}
+
+/// Why a value was not refreshed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum RefreshError {
+    /// Nothing is stored under the key.
+    #[error("nothing is stored under this key")]
+    UnknownKey,
+    /// The key has values, but none of this id.
+    #[error("no value of this id is stored under this key")]
+    UnknownValue,
+}
+
+/// A stored value with what a snapshot needs to know of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The key it is stored under.
+    pub key: InfoHash,
+    /// The value.
+    pub value: &'a Value,
+    /// When it was created or last refreshed.
+    pub created: Timestamp,
+    /// When it expires; [`Timestamp::MAX`] for a permanent value of this node.
+    pub expires: Timestamp,
+    /// Whose room it takes, of an IPv6 address the upper half alone; `None` for a value of this node.
+    pub source: Option<IpAddr>,
+}
+
+/// How much is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Sizes {
+    /// Keys that have values.
+    pub keys: usize,
+    /// Values under all keys.
+    pub values: usize,
+    /// Memory used by this node's own values.
+    pub own_bytes: usize,
+    /// Memory used by the values of others.
+    pub others_bytes: usize,
+}
+
+impl Storage {
+    /// What a stored value costs beside its packed bytes, in bytes: its parsed head and its places in the indices.
+    ///
+    /// Differs: OpenDHT counts neither this nor the owner's key, so its limit says little of the memory in use.
+    pub const OVERHEAD_BYTES: usize = 240;
+
+    /// How many values one call of [`Storage::expire`] removes at most.
+    pub const EXPIRE_BATCH: usize = 4_096;
+
+    /// An empty store with the limits of `config`.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            shelves: Shelves::default(),
+            quota: Quota::new(config),
+            max_keys: config.max_keys,
+            max_values_per_key: config.max_values_per_key,
+        }
+    }
+
+    /// Keeps a value, which has passed every check, under `key` until `expires`.
+    ///
+    /// `source` is who sent it, or `None` if this node did; own values know no limit. A value of the same id gives
+    /// way. If it holds the same, it stays, lives as long as the longer-lived of both, and is charged to the one who
+    /// brought it, or to this node if either was its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`], with nothing changed.
+    pub fn store(
+        &mut self,
+        now: Timestamp,
+        key: &InfoHash,
+        value: &Value,
+        source: Option<IpAddr>,
+        created: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Stored, Refusal> {
+        let held = self.shelves.find(key, value.id());
+        if expires <= now {
+            return Err(Refusal::Expired);
+        }
+        if source.is_some() {
+            self.check_limits(key, value, held)?;
+        }
+        let mut lot = Lot {
+            value: value.detached(),
+            created,
+            expires,
+            source: source.map(Source::from),
+        };
+        let change = match held.map(|slot| self.take(slot).1) {
+            None => Change::New,
+            Some(old) if old.value.same_content(value) => {
+                lot = Lot {
+                    value: old.value,
+                    created: old.created.max(created),
+                    expires: old.expires.max(expires),
+                    source: lot.source.and(old.source),
+                };
+                Change::Refreshed
+            }
+            Some(_) => Change::Edited,
+        };
+        let evicted = self.make_room(now, &lot);
+        self.put(key, lot);
+        Ok(Stored { change, evicted })
+    }
+
+    /// Lets a value live until `expires`, or as long as it does already (spec `node.md`, section 5.2).
+    ///
+    /// # Errors
+    ///
+    /// [`RefreshError::UnknownKey`], which the wire answers with error 404, and [`RefreshError::UnknownValue`], which
+    /// it answers with success.
+    pub fn refresh(
+        &mut self,
+        now: Timestamp,
+        key: &InfoHash,
+        id: ValueId,
+        expires: Timestamp,
+    ) -> Result<(), RefreshError> {
+        if self.shelves.count(key) == 0 {
+            return Err(RefreshError::UnknownKey);
+        }
+        let slot = self
+            .shelves
+            .find(key, id)
+            .ok_or(RefreshError::UnknownValue)?;
+        let item = self.shelves.item_mut(slot);
+        let before = item.expires;
+        item.created = item.created.max(now);
+        item.expires = before.max(expires);
+        self.quota
+            .postpone(item.account, before, item.expires, slot);
+        Ok(())
+    }
+
+    /// The value of this id under `key`.
+    pub fn find(&self, key: &InfoHash, id: ValueId) -> Option<&Value> {
+        let slot = self.shelves.find(key, id)?;
+        Some(&self.shelves.item(slot).value)
+    }
+
+    /// The values under `key` that meet the conditions of `query`, in order of their ids.
+    pub fn get<'a>(
+        &'a self,
+        key: &InfoHash,
+        query: &'a Query,
+    ) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let wanted = query
+            .conditions
+            .iter()
+            .find_map(|condition| match condition {
+                Condition::Id(id) => Some(*id..=*id),
+                Condition::Kind(_) | Condition::Owner(_) | Condition::UserType(_) => None,
+            });
+        self.shelves
+            .items(key, wanted.unwrap_or(ALL_IDS))
+            .map(|item| &item.value)
+            .filter(|value| query.matches(value))
+    }
+
+    /// Whether `key` has values.
+    pub fn contains_key(&self, key: &InfoHash) -> bool {
+        self.shelves.count(key) > 0
+    }
+
+    /// Removes a value of this node's own; whether there was one.
+    pub fn remove_own(&mut self, key: &InfoHash, id: ValueId) -> bool {
+        let own = self
+            .shelves
+            .find(key, id)
+            .filter(|&slot| self.source(slot).is_none());
+        own.map(|slot| self.take(slot)).is_some()
+    }
+
+    /// Removes all values of others under `key`, which other nodes hold instead; returns their ids.
+    pub fn remove_others(&mut self, key: &InfoHash) -> Vec<ValueId> {
+        let ids: Vec<_> = self
+            .entries(key)
+            .filter(|entry| entry.source.is_some())
+            .map(|entry| entry.value.id())
+            .collect();
+        for id in &ids {
+            if let Some(slot) = self.shelves.find(key, *id) {
+                self.take(slot);
+            }
+        }
+        ids
+    }
+
+    /// Removes values that have expired, at most [`Storage::EXPIRE_BATCH`] of them; returns what was removed.
+    ///
+    /// If more have, [`Storage::next_expiry`] is not after `now`.
+    pub fn expire(&mut self, now: Timestamp) -> Vec<(InfoHash, ValueId)> {
+        let mut expired = Vec::new();
+        while expired.len() < Self::EXPIRE_BATCH
+            && let Some(slot) = self.quota.due(now)
+        {
+            expired.push(self.discard(slot));
+        }
+        expired
+    }
+
+    /// When [`Storage::expire`] has something to do next; `None` if never.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.quota.next_expiry()
+    }
+
+    /// The keys that have values, from `first` on, in order.
+    pub fn keys_from(&self, first: InfoHash) -> impl Iterator<Item = InfoHash> {
+        self.shelves.keys_from(first)
+    }
+
+    /// The values under `key`, in order of their ids.
+    pub fn entries(&self, key: &InfoHash) -> impl Iterator<Item = Entry<'_>> + use<'_> {
+        let key = *key;
+        self.shelves.items(&key, ALL_IDS).map(move |item| Entry {
+            key,
+            value: &item.value,
+            created: item.created,
+            expires: item.expires,
+            source: self.quota.source(item.account).map(IpAddr::from),
+        })
+    }
+
+    /// All values, in order of keys and ids.
+    pub fn export(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.keys_from(InfoHash::ZERO)
+            .flat_map(|key| self.entries(&key))
+    }
+
+    /// How much is stored.
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            keys: self.shelves.key_count(),
+            values: self.shelves.value_count(),
+            own_bytes: self.quota.own_bytes(),
+            others_bytes: self.quota.others_bytes(),
+        }
+    }
+
+    /// What is stored, as text for people: a line for each key and each value.
+    pub fn dump(&self, now: Timestamp) -> String {
+        let mut text = String::new();
+        for key in self.keys_from(InfoHash::ZERO) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{key}: {} values", self.shelves.count(&key));
+            for entry in self.entries(&key) {
+                let _ = writeln!(text, "  {}", entry.describe(now));
+            }
+        }
+        text
+    }
+
+    fn check_limits(
+        &self,
+        key: &InfoHash,
+        value: &Value,
+        held: Option<Slot>,
+    ) -> Result<(), Refusal> {
+        let count = self.shelves.count(key);
+        if !self.quota.allows(footprint(value)) {
+            Err(Refusal::TooLarge)
+        } else if held.is_none() && count >= self.max_values_per_key {
+            Err(Refusal::KeyFull)
+        } else if count == 0 && self.shelves.key_count() >= self.max_keys {
+            Err(Refusal::TooManyKeys)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Removes what must go before a lot may be put: expired values first, then as the quota says.
+    fn make_room(&mut self, now: Timestamp, lot: &Lot) -> Vec<(InfoHash, ValueId)> {
+        let mut evicted = Vec::new();
+        if let Some(source) = lot.source {
+            let bytes = footprint(&lot.value);
+            while let Some(victim) = self.quota.victim(source, bytes) {
+                let slot = self.quota.due(now).unwrap_or(victim);
+                evicted.push(self.discard(slot));
+            }
+        }
+        evicted
+    }
+
+    fn put(&mut self, key: &InfoHash, lot: Lot) {
+        let Lot {
+            value,
+            created,
+            expires,
+            source,
+        } = lot;
+        let bytes = footprint(&value);
+        let account = self.quota.open(source);
+        let item = Item {
+            value,
+            created,
+            expires,
+            account,
+        };
+        let slot = self.shelves.insert(key, item);
+        self.quota.charge(account, bytes, expires, slot);
+    }
+
+    fn take(&mut self, slot: Slot) -> (InfoHash, Lot) {
+        let source = self.source(slot);
+        let (key, item) = self.shelves.remove(slot);
+        let bytes = footprint(&item.value);
+        self.quota.release(item.account, bytes, item.expires, slot);
+        let lot = Lot {
+            value: item.value,
+            created: item.created,
+            expires: item.expires,
+            source,
+        };
+        (key, lot)
+    }
+
+    fn discard(&mut self, slot: Slot) -> (InfoHash, ValueId) {
+        let (key, lot) = self.take(slot);
+        (key, lot.value.id())
+    }
+
+    fn source(&self, slot: Slot) -> Option<Source> {
+        self.quota.source(self.shelves.item(slot).account)
+    }
+}
+
+impl Entry<'_> {
+    fn describe(&self, now: Timestamp) -> String {
+        let life = match self.expires {
+            Timestamp::MAX => "permanent".to_owned(),
+            expires => format!(
+                "expires in {:?}",
+                Duration::from_secs(expires.since(now).as_secs())
+            ),
+        };
+        match self.source {
+            Some(ip) => format!("{:?}, {life}, from {ip}", self.value),
+            None => format!("{:?}, {life}, own", self.value),
+        }
+    }
+}
+
+/// A value outside the store's indices.
+struct Lot {
+    value: Value,
+    created: Timestamp,
+    expires: Timestamp,
+    source: Option<Source>,
+}
+
+const ALL_IDS: std::ops::RangeInclusive<ValueId> = ValueId(0)..=ValueId(u64::MAX);
+
+/// The memory that a stored value takes, in bytes.
+fn footprint(value: &Value) -> usize {
+    value.packed().len() + Storage::OVERHEAD_BYTES
+}

@@ -1,0 +1,219 @@
+//! [`Quota`]: who uses how many bytes, what expires next, and who must give way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use slab::Slab;
+
+use super::shelf::Slot;
+use super::source::Source;
+use crate::{Config, Timestamp};
+
+/// The accounts of all who have values stored: one for each source, and one for this node itself, which has no limit.
+///
+/// Invariants: an account of others exists as long as it holds a value, and stands in both rankings; the own account
+/// always exists and is never ranked by bytes.
+pub(super) struct Quota {
+    limit: usize,
+    limit_per_source: usize,
+    accounts: Slab<Account>,
+    numbers: BTreeMap<Source, AccountNumber>,
+    /// Every value, by account and expiry.
+    values: BTreeSet<(AccountNumber, Timestamp, Slot)>,
+    /// Accounts of others by the bytes they use.
+    by_bytes: BTreeSet<(usize, AccountNumber)>,
+    /// Accounts by the earliest expiry among their values.
+    by_expiry: BTreeSet<(Timestamp, AccountNumber)>,
+    others_bytes: usize,
+}
+
+/// Stands for an account as long as it holds values.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct AccountNumber(u32);
+
+struct Account {
+    /// `None` for this node itself.
+    source: Option<Source>,
+    bytes: usize,
+}
+
+impl Quota {
+    pub(super) fn new(config: &Config) -> Self {
+        let own = Account {
+            source: None,
+            bytes: 0,
+        };
+        Self {
+            limit: config.storage_limit_bytes,
+            limit_per_source: config.storage_limit_per_source_bytes,
+            accounts: Slab::from_iter([(AccountNumber::OWN.index(), own)]),
+            numbers: BTreeMap::new(),
+            values: BTreeSet::new(),
+            by_bytes: BTreeSet::new(),
+            by_expiry: BTreeSet::new(),
+            others_bytes: 0,
+        }
+    }
+
+    /// Bytes of this node's own values.
+    pub(super) fn own_bytes(&self) -> usize {
+        self.accounts[AccountNumber::OWN.index()].bytes
+    }
+
+    /// Bytes of the values of others.
+    pub(super) fn others_bytes(&self) -> usize {
+        self.others_bytes
+    }
+
+    /// Whether a value of others of so many bytes can ever be stored.
+    pub(super) fn allows(&self, bytes: usize) -> bool {
+        bytes <= self.limit.min(self.limit_per_source)
+    }
+
+    /// Whose account it is; `None` for this node's own.
+    pub(super) fn source(&self, number: AccountNumber) -> Option<Source> {
+        self.accounts[number.index()].source
+    }
+
+    /// The account of a source (`None`: this node itself), for a value to be charged to.
+    pub(super) fn open(&mut self, source: Option<Source>) -> AccountNumber {
+        let Some(source) = source else {
+            return AccountNumber::OWN;
+        };
+        *self.numbers.entry(source).or_insert_with(|| {
+            let account = Account {
+                source: Some(source),
+                bytes: 0,
+            };
+            AccountNumber(self.accounts.insert(account) as u32)
+        })
+    }
+
+    /// Charges a value to an account.
+    pub(super) fn charge(
+        &mut self,
+        number: AccountNumber,
+        bytes: usize,
+        expires: Timestamp,
+        slot: Slot,
+    ) {
+        self.unrank(number);
+        self.values.insert((number, expires, slot));
+        self.accounts[number.index()].bytes += bytes;
+        if number != AccountNumber::OWN {
+            self.others_bytes += bytes;
+        }
+        self.rank(number);
+    }
+
+    /// Takes a value off its account, and closes the account after its last.
+    pub(super) fn release(
+        &mut self,
+        number: AccountNumber,
+        bytes: usize,
+        expires: Timestamp,
+        slot: Slot,
+    ) {
+        self.unrank(number);
+        self.values.remove(&(number, expires, slot));
+        self.accounts[number.index()].bytes -= bytes;
+        if number != AccountNumber::OWN {
+            self.others_bytes -= bytes;
+        }
+        self.rank(number);
+    }
+
+    /// Moves the expiry of a value.
+    pub(super) fn postpone(
+        &mut self,
+        number: AccountNumber,
+        from: Timestamp,
+        to: Timestamp,
+        slot: Slot,
+    ) {
+        self.unrank(number);
+        self.values.remove(&(number, from, slot));
+        self.values.insert((number, to, slot));
+        self.rank(number);
+    }
+
+    /// When the next value expires; `None` if none ever does.
+    pub(super) fn next_expiry(&self) -> Option<Timestamp> {
+        let &(expires, _) = self.by_expiry.first()?;
+        (expires < Timestamp::MAX).then_some(expires)
+    }
+
+    /// A value that has expired.
+    pub(super) fn due(&self, now: Timestamp) -> Option<Slot> {
+        self.next_expiry().filter(|&expires| expires <= now)?;
+        let &(_, number) = self.by_expiry.first()?;
+        self.first(number).map(|(_, slot)| slot)
+    }
+
+    /// The value that must go before `source` may store so many bytes more; `None` if there is room.
+    ///
+    /// Above its own limit a source makes room itself; above the limit of all, whoever would use most bytes with the
+    /// newcomer counted in. It is the value with the earliest expiry that goes.
+    pub(super) fn victim(&self, source: Source, bytes: usize) -> Option<Slot> {
+        let payer = self.numbers.get(&source).copied();
+        let would_use = bytes + payer.map_or(0, |number| self.accounts[number.index()].bytes);
+        let loser = if would_use > self.limit_per_source {
+            payer
+        } else if self.others_bytes + bytes > self.limit {
+            let heaviest = self.by_bytes.last();
+            heaviest
+                .filter(|&&(most, _)| most > would_use)
+                .map(|&(_, number)| number)
+                .or(payer)
+                .or(heaviest.map(|&(_, number)| number))
+        } else {
+            None
+        };
+        loser
+            .and_then(|number| self.first(number))
+            .map(|(_, slot)| slot)
+    }
+
+    /// The value of an account that expires first.
+    fn first(&self, number: AccountNumber) -> Option<(Timestamp, Slot)> {
+        let from = (number, Timestamp::ZERO, Slot(0));
+        let to = (number, Timestamp::MAX, Slot(u32::MAX));
+        let &(_, expires, slot) = self.values.range(from..=to).next()?;
+        Some((expires, slot))
+    }
+
+    /// Takes an account out of the rankings while it changes.
+    fn unrank(&mut self, number: AccountNumber) {
+        if let Some((expires, _)) = self.first(number) {
+            self.by_expiry.remove(&(expires, number));
+            self.by_bytes
+                .remove(&(self.accounts[number.index()].bytes, number));
+        }
+    }
+
+    /// Puts an account where it belongs after a change, or closes it if it is empty.
+    fn rank(&mut self, number: AccountNumber) {
+        let Account { source, bytes } = self.accounts[number.index()];
+        match (self.first(number), source) {
+            (Some((expires, _)), None) => {
+                self.by_expiry.insert((expires, number));
+            }
+            (Some((expires, _)), Some(_)) => {
+                self.by_expiry.insert((expires, number));
+                self.by_bytes.insert((bytes, number));
+            }
+            (None, None) => {}
+            (None, Some(source)) => {
+                self.accounts.remove(number.index());
+                self.numbers.remove(&source);
+            }
+        }
+    }
+}
+
+impl AccountNumber {
+    const OWN: Self = Self(0);
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}

@@ -1,0 +1,284 @@
+//! [`Listeners`]: the remote nodes that want to hear of the values under a key (spec `node.md`, section 5.4).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::size_of;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use slab::Slab;
+use thiserror::Error;
+
+use super::keys::{KeyNumber, Keys};
+use super::source::Source;
+use crate::{Condition, Config, Contact, InfoHash, Query, Timestamp, Value};
+
+/// Who listens to what. A listener is known by its address, its socket number and the key: an address has proved
+/// itself by a token, an id has not.
+///
+/// About 200 bytes for each listener, beside its query. All of them together are at most [`Config::max_keys`].
+pub struct Listeners {
+    lifetime: Duration,
+    max: usize,
+    max_per_key: usize,
+    max_per_source: usize,
+    keys: Keys,
+    watches: Slab<Watch>,
+    by_address: BTreeMap<(SocketAddr, u32, KeyNumber), WatchNumber>,
+    by_key: BTreeSet<(KeyNumber, WatchNumber)>,
+    by_renewal: BTreeSet<(Timestamp, WatchNumber)>,
+    per_source: BTreeMap<Source, u32>,
+}
+
+/// A remote node that listens on a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listener {
+    /// Whom to tell.
+    pub contact: Contact,
+    /// The number under which it wants to be told.
+    pub socket: u32,
+    /// The version of the listen protocol it speaks: 0 takes bare replies, 1 and above `update` requests.
+    pub version: u8,
+    /// Most listeners have none.
+    query: Option<Box<Query>>,
+}
+
+/// What subscribing did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subscribed {
+    /// The listener was not known: it is to be told what is stored already.
+    New,
+    /// It was known; it lives longer and its query replaces the last one.
+    Renewed,
+}
+
+/// Why a listener was not accepted. Nothing has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum SubscribeError {
+    /// The key has [`Config::max_listeners_per_key`] listeners.
+    #[error("too many listeners on this key")]
+    KeyFull,
+    /// The listener's source (an IPv4 address or an IPv6 /64) has [`Config::max_listeners_per_source`] of them.
+    #[error("too many listeners from this address")]
+    SourceFull,
+    /// There are [`Config::max_keys`] listeners.
+    #[error("too many listeners")]
+    Full,
+    /// Its query is larger than [`Listener::MAX_QUERY_BYTES`].
+    #[error("the query is too large")]
+    QueryTooLarge,
+}
+
+struct Watch {
+    listener: Listener,
+    key: KeyNumber,
+    renewed: Timestamp,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct WatchNumber(u32);
+
+impl Listeners {
+    /// No listeners, with the limits of `config`.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            lifetime: config.expire_time,
+            max: config.max_keys,
+            max_per_key: config.max_listeners_per_key,
+            max_per_source: config.max_listeners_per_source,
+            keys: Keys::default(),
+            watches: Slab::new(),
+            by_address: BTreeMap::new(),
+            by_key: BTreeSet::new(),
+            by_renewal: BTreeSet::new(),
+            per_source: BTreeMap::new(),
+        }
+    }
+
+    /// Lets `listener` hear of the values under `key`, for [`Config::expire_time`] from now.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`], with nothing changed. A known listener is only refused for its query.
+    pub fn subscribe(
+        &mut self,
+        now: Timestamp,
+        key: &InfoHash,
+        listener: Listener,
+    ) -> Result<Subscribed, SubscribeError> {
+        if listener.query_bytes() > Listener::MAX_QUERY_BYTES {
+            return Err(SubscribeError::QueryTooLarge);
+        }
+        if let Some(number) = self.find(key, &listener) {
+            let watch = &mut self.watches[number.index()];
+            watch.listener = listener;
+            self.by_renewal.remove(&(watch.renewed, number));
+            watch.renewed = watch.renewed.max(now);
+            self.by_renewal.insert((watch.renewed, number));
+            return Ok(Subscribed::Renewed);
+        }
+        let source = Source::from(listener.contact.addr.ip());
+        let from_source = self.per_source.get(&source).copied().unwrap_or_default();
+        if self.watches.len() >= self.max {
+            return Err(SubscribeError::Full);
+        }
+        if self.keys.uses(key) >= self.max_per_key {
+            return Err(SubscribeError::KeyFull);
+        }
+        if from_source as usize >= self.max_per_source {
+            return Err(SubscribeError::SourceFull);
+        }
+        self.per_source.insert(source, from_source + 1);
+        let key = self.keys.acquire(key);
+        self.insert(Watch {
+            listener,
+            key,
+            renewed: now,
+        });
+        Ok(Subscribed::New)
+    }
+
+    /// The listeners on `key` whose query `value` meets.
+    pub fn matching<'a>(
+        &'a self,
+        key: &InfoHash,
+        value: &'a Value,
+    ) -> impl Iterator<Item = &'a Listener> + use<'a> {
+        self.on(key)
+            .filter(|listener| listener.query().is_none_or(|query| query.matches(value)))
+    }
+
+    /// All listeners on `key`.
+    pub fn on(&self, key: &InfoHash) -> impl Iterator<Item = &Listener> + use<'_> {
+        self.keys
+            .number(key)
+            .into_iter()
+            .flat_map(|key| {
+                self.by_key
+                    .range((key, WatchNumber::MIN)..=(key, WatchNumber::MAX))
+            })
+            .map(|(_, number)| &self.watches[number.index()].listener)
+    }
+
+    /// How many listeners there are, on all keys.
+    pub fn len(&self) -> usize {
+        self.watches.len()
+    }
+
+    /// Whether nobody listens.
+    pub fn is_empty(&self) -> bool {
+        self.watches.is_empty()
+    }
+
+    /// Forgets all that listens from `addr`, as the node there is gone.
+    pub fn remove(&mut self, addr: SocketAddr) {
+        let from = (addr, 0, KeyNumber::MIN);
+        let to = (addr, u32::MAX, KeyNumber::MAX);
+        while let Some((_, &number)) = self.by_address.range(from..=to).next() {
+            self.forget(number);
+        }
+    }
+
+    /// Forgets the listeners that have not renewed for [`Config::expire_time`].
+    pub fn drop_expired(&mut self, now: Timestamp) {
+        while let Some(&(renewed, number)) = self.by_renewal.first()
+            && renewed + self.lifetime <= now
+        {
+            self.forget(number);
+        }
+    }
+
+    /// When [`Listeners::drop_expired`] has something to do next; `None` if nobody listens.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        let &(renewed, _) = self.by_renewal.first()?;
+        Some(renewed + self.lifetime)
+    }
+
+    fn find(&self, key: &InfoHash, listener: &Listener) -> Option<WatchNumber> {
+        let key = self.keys.number(key)?;
+        let address = (listener.contact.addr, listener.socket, key);
+        self.by_address.get(&address).copied()
+    }
+
+    fn insert(&mut self, watch: Watch) {
+        let (address, key, renewed) = (watch.address(), watch.key, watch.renewed);
+        let number = WatchNumber(self.watches.insert(watch) as u32);
+        self.by_address.insert(address, number);
+        self.by_key.insert((key, number));
+        self.by_renewal.insert((renewed, number));
+    }
+
+    fn forget(&mut self, number: WatchNumber) {
+        let watch = self.watches.remove(number.index());
+        self.by_address.remove(&watch.address());
+        self.by_key.remove(&(watch.key, number));
+        self.by_renewal.remove(&(watch.renewed, number));
+        self.keys.release(watch.key);
+        let source = Source::from(watch.listener.contact.addr.ip());
+        if let Some(count) = self.per_source.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_source.remove(&source);
+            }
+        }
+    }
+}
+
+impl Listener {
+    /// The most memory that a query may take, in bytes: many times what a sensible one needs.
+    pub const MAX_QUERY_BYTES: usize = 1_024;
+
+    /// A listener at `contact` that wants to be told, under the number `socket`, of the values that meet `query`.
+    pub fn new(contact: Contact, socket: u32, version: u8, query: Query) -> Self {
+        Self {
+            contact,
+            socket,
+            version,
+            query: (!query.is_empty()).then(|| Box::new(detached(query))),
+        }
+    }
+
+    /// What it wants to hear of; `None` for whole values, all of them.
+    pub fn query(&self) -> Option<&Query> {
+        self.query.as_deref()
+    }
+
+    fn query_bytes(&self) -> usize {
+        let conditions = self.query().map_or(&[][..], |query| &query.conditions);
+        conditions
+            .iter()
+            .map(|condition| match condition {
+                Condition::UserType(text) => size_of::<Condition>() + text.len(),
+                Condition::Id(_) | Condition::Kind(_) | Condition::Owner(_) => {
+                    size_of::<Condition>()
+                }
+            })
+            .sum()
+    }
+}
+
+impl Watch {
+    fn address(&self) -> (SocketAddr, u32, KeyNumber) {
+        (self.listener.contact.addr, self.listener.socket, self.key)
+    }
+}
+
+impl WatchNumber {
+    const MIN: Self = Self(0);
+    const MAX: Self = Self(u32::MAX);
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The same query in memory of its own: its texts may be part of a larger datagram.
+fn detached(mut query: Query) -> Query {
+    for condition in &mut query.conditions {
+        if let Condition::UserType(text) = condition {
+            *text = Bytes::copy_from_slice(text);
+        }
+    }
+    query.conditions.shrink_to_fit();
+    query
+}

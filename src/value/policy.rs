@@ -1,0 +1,397 @@
+//! May a value be stored, and may it replace another: the rules of spec `secure.md`, section 6, without cryptography.
+//!
+//! Where a rule asks for more than a look (a signature, a certificate), the answer is [`Decision::Check`]: what must
+//! be proved before the value is kept. A refusal is silent on the wire.
+
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use super::{Policy, Value};
+
+/// What the rules say about a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Decision {
+    /// It may be kept.
+    Accept,
+    /// It may be kept once this is proved.
+    Check(Proof),
+    /// It may not.
+    Refuse(Reason),
+}
+
+/// What must be proved of a value before it is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Proof {
+    /// Its signature verifies under its owner's key.
+    Signature,
+    /// Its payload is a certificate, and the key it is stored under is an id of the certified key: the short key id
+    /// or the hash of the long one.
+    Certificate,
+    /// As [`Proof::Certificate`], and the value it replaces certifies the same key.
+    SameCertificateKey,
+}
+
+/// Why a value is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum Reason {
+    /// Its content or packed form exceeds [`Value::MAX_CONTENT`] or [`Value::MAX_PACKED`].
+    #[error("the value is too large")]
+    TooLarge,
+    /// A message that names no service.
+    #[error("the message names no service")]
+    NoService,
+    /// A service announcement without a port.
+    #[error("the service announcement has no port")]
+    NoPort,
+    /// A value of this kind, or without a signature, is never replaced.
+    #[error("the stored value cannot be replaced")]
+    Final,
+    /// The value would change the kind of the one it replaces.
+    #[error("the stored value is of another kind")]
+    OtherKind,
+    /// The stored value is signed and this one is not.
+    #[error("the stored value is signed, the new one is not")]
+    Unsigned,
+    /// The stored value belongs to someone else.
+    #[error("the stored value is signed by another owner")]
+    OtherOwner,
+    /// The sequence number is not above that of the stored value.
+    #[error("the stored value has the same or a higher sequence number")]
+    OldSequence,
+}
+
+/// Whether a node may store a value under a key that holds none of its id. `policy` is that of the value's kind.
+///
+/// A service announcement must have gone through [`rewrite_service`] before it is kept.
+pub fn may_store(value: &Value, policy: Policy) -> Decision {
+    if value.packed().len() > Value::MAX_PACKED {
+        return Decision::Refuse(Reason::TooLarge);
+    }
+    match policy {
+        Policy::Certificate => Decision::Check(Proof::Certificate),
+        Policy::Secured | Policy::Message if value.signed().is_some() => {
+            Decision::Check(Proof::Signature)
+        }
+        _ if value.content_size() > Value::MAX_CONTENT => Decision::Refuse(Reason::TooLarge),
+        Policy::Message if has_empty_service(value.data()) => Decision::Refuse(Reason::NoService),
+        Policy::Service if service_port(value.data()).is_none() => Decision::Refuse(Reason::NoPort),
+        Policy::Open | Policy::Secured | Policy::Message | Policy::Service => Decision::Accept,
+    }
+}
+
+/// Whether `new` may take the place of `stored`, which has the same id under the same key. `policy` is that of the
+/// stored value's kind.
+///
+/// The same content again is a refresh, not an edit, and always accepted.
+pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
+    if stored.same_content(new) {
+        return Decision::Accept;
+    }
+    if new.packed().len() > Value::MAX_PACKED {
+        return Decision::Refuse(Reason::TooLarge);
+    }
+    match policy {
+        Policy::Open | Policy::Service => Decision::Refuse(Reason::Final),
+        Policy::Secured | Policy::Message => may_edit(stored, new),
+        // Neither owner nor signature plays a part: a stranger who signed around a certificate must not be able to
+        // keep its holder from renewing it.
+        Policy::Certificate if new.kind() == stored.kind() => {
+            Decision::Check(Proof::SameCertificateKey)
+        }
+        Policy::Certificate => Decision::Refuse(Reason::OtherKind),
+    }
+}
+
+/// The payload of a service announcement with its address replaced by `from`, the sender's as the storing node sees
+/// it; the port stays (spec `secure.md`, section 6.4). `None` if it is no announcement or its port is 0.
+///
+/// The value is to be built again of its id, kind and this payload alone.
+///
+/// ```
+/// use bulla::policy::rewrite_service;
+///
+/// let claimed = b"\xc4\x10\x02\x00\x10\xe1\x08\x08\x08\x08\0\0\0\0\0\0\0\0";
+/// let stored = rewrite_service(claimed, "192.0.2.1:4222".parse()?);
+/// assert_eq!(stored.as_deref(), Some(&b"\xc4\x10\x02\x00\x10\xe1\xc0\x00\x02\x01\0\0\0\0\0\0\0\0"[..]));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+pub fn rewrite_service(data: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+    const BIN8: u8 = 0xc4;
+    let port = service_port(data)?.to_be_bytes();
+    Some(match from {
+        SocketAddr::V4(from) => [
+            &[BIN8, SOCKADDR_V4_LEN as u8, 2, 0][..],
+            &port,
+            &from.ip().octets(),
+            &[0; 8],
+        ]
+        .concat(),
+        SocketAddr::V6(from) => [
+            &[BIN8, SOCKADDR_V6_LEN as u8, 10, 0][..],
+            &port,
+            &[0; 4],
+            &from.ip().octets(),
+            &[0; 4],
+        ]
+        .concat(),
+    })
+}
+
+/// The secured edit rule (spec `secure.md`, section 6.1).
+fn may_edit(stored: &Value, new: &Value) -> Decision {
+    let Some(old) = stored.signed() else {
+        return Decision::Refuse(Reason::Final);
+    };
+    let Some(signed) = new.signed() else {
+        return Decision::Refuse(Reason::Unsigned);
+    };
+    let reason = if signed.owner != old.owner {
+        Reason::OtherOwner
+    } else if signed.body.kind != old.body.kind {
+        // Differs: OpenDHT asks the old kind's rules only, so that an edit can slip past the new kind's.
+        Reason::OtherKind
+    } else if signed.seq < old.seq
+        || (signed.seq == old.seq && signed.signed_bytes != old.signed_bytes)
+    {
+        Reason::OldSequence
+    } else {
+        return Decision::Check(Proof::Signature);
+    };
+    Decision::Refuse(reason)
+}
+
+/// Whether a message's payload, a msgpack array, starts with an empty string. Anything unreadable has none.
+fn has_empty_service(data: &[u8]) -> bool {
+    let ([0x91..=0x9f, first @ ..] | [0xdc, _, _, first @ ..] | [0xdd, _, _, _, _, first @ ..]) =
+        data
+    else {
+        return false;
+    };
+    matches!(
+        first,
+        [0xa0, ..] | [0xd9, 0, ..] | [0xda, 0, 0, ..] | [0xdb, 0, 0, 0, 0, ..]
+    )
+}
+
+/// The port of a service announcement: a msgpack bin of a raw socket address. `None` for anything else or port 0.
+fn service_port(data: &[u8]) -> Option<u16> {
+    let (len, sockaddr) = match *data {
+        [0xc4, len, ref rest @ ..] => (usize::from(len), rest),
+        [0xc5, high, low, ref rest @ ..] => (usize::from(u16::from_be_bytes([high, low])), rest),
+        _ => return None,
+    };
+    let is_address = matches!(len, SOCKADDR_V4_LEN | SOCKADDR_V6_LEN) && sockaddr.len() == len;
+    match *sockaddr {
+        [_, _, high, low, ..] if is_address => Some(u16::from_be_bytes([high, low])),
+        _ => None,
+    }
+    .filter(|&port| port != 0)
+}
+
+/// Bytes of a raw IPv4 socket address.
+const SOCKADDR_V4_LEN: usize = 16;
+/// Bytes of a raw IPv6 socket address.
+const SOCKADDR_V6_LEN: usize = 28;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+    use crate::value::sample::{Sample, sample};
+
+    const ALICE: &[u8] = b"alice's key";
+    const BOB: &[u8] = b"bob's key";
+    const SERVICE: &[u8] = b"\xc4\x10\x02\x00\x10\xe1\0\0\0\0\0\0\0\0\0\0\0\0";
+
+    fn signed(owner: &[u8], seq: u16, data: &[u8]) -> Sample {
+        sample(1).data(data).signed(owner, seq, data)
+    }
+
+    #[test]
+    fn what_may_be_stored_depends_on_policy_and_form() {
+        let accept = Decision::Accept;
+        let check = Decision::Check(Proof::Signature);
+        let clear = || sample(1).data(b"hi");
+        let signed = || signed(ALICE, 0, b"hi");
+        let table = [
+            (Policy::Open, clear(), accept),
+            (Policy::Open, signed(), accept),
+            (Policy::Open, sample(1).encrypted(b"?"), accept),
+            (Policy::Secured, clear(), accept),
+            (Policy::Secured, signed(), check),
+            (Policy::Secured, sample(1).encrypted(b"?"), accept),
+            (Policy::Secured, clear().signed(ALICE, 0, b""), accept),
+            (Policy::Message, clear(), accept),
+            (
+                Policy::Message,
+                sample(1).data(b"\x92\xa1s\xc4\x00"),
+                accept,
+            ),
+            (
+                Policy::Message,
+                sample(1).data(b"\x92\xa0\xc4\x00"),
+                Decision::Refuse(Reason::NoService),
+            ),
+            (
+                Policy::Message,
+                sample(1).data(b"\xdc\x00\x02\xd9\x00\xc4\x00"),
+                Decision::Refuse(Reason::NoService),
+            ),
+            (Policy::Message, signed(), check),
+            (Policy::Service, sample(1).data(SERVICE), accept),
+            (Policy::Service, clear(), Decision::Refuse(Reason::NoPort)),
+            (
+                Policy::Certificate,
+                clear(),
+                Decision::Check(Proof::Certificate),
+            ),
+            (
+                Policy::Certificate,
+                signed(),
+                Decision::Check(Proof::Certificate),
+            ),
+        ];
+        for (policy, sample, expected) in table {
+            let value = sample.build();
+            assert_eq!(may_store(&value, policy), expected, "{policy:?} {value:?}");
+        }
+    }
+
+    #[test]
+    fn content_above_64_kib_is_refused_unless_signed() {
+        let full = vec![b'x'; Value::MAX_CONTENT];
+        let over = vec![b'x'; Value::MAX_CONTENT + 1];
+        for policy in [Policy::Open, Policy::Secured, Policy::Message] {
+            let decision = may_store(&sample(1).data(&full).build(), policy);
+            assert_eq!(decision, Decision::Accept);
+            let decision = may_store(&sample(1).data(&over).build(), policy);
+            assert_eq!(decision, Decision::Refuse(Reason::TooLarge));
+        }
+        let signed = sample(1).data(&full).signed(ALICE, 0, b"s").build();
+        assert_eq!(
+            may_store(&signed, Policy::Secured),
+            Decision::Check(Proof::Signature)
+        );
+    }
+
+    #[test]
+    fn nothing_is_stored_that_could_not_be_sent_on() {
+        let owner = vec![b'k'; Value::MAX_PACKED];
+        let value = sample(1).signed(&owner, 0, b"s").build();
+        for policy in [Policy::Open, Policy::Secured, Policy::Certificate] {
+            let refusal = Decision::Refuse(Reason::TooLarge);
+            assert_eq!(may_store(&value, policy), refusal);
+            assert_eq!(may_replace(&sample(1).build(), &value, policy), refusal);
+        }
+    }
+
+    #[test]
+    fn only_the_owner_replaces_a_secured_value_with_a_higher_sequence_number() {
+        let check = Decision::Check(Proof::Signature);
+        let table = [
+            (signed(ALICE, 5, b"new"), check),
+            (
+                signed(ALICE, 4, b"new"),
+                Decision::Refuse(Reason::OldSequence),
+            ),
+            (
+                signed(ALICE, 3, b"new"),
+                Decision::Refuse(Reason::OldSequence),
+            ),
+            (signed(BOB, 5, b"new"), Decision::Refuse(Reason::OtherOwner)),
+            (
+                signed(ALICE, 5, b"new").kind(Kind::SERVICE),
+                Decision::Refuse(Reason::OtherKind),
+            ),
+            (sample(1).data(b"new"), Decision::Refuse(Reason::Unsigned)),
+            (
+                sample(1).encrypted(b"new"),
+                Decision::Refuse(Reason::Unsigned),
+            ),
+            (
+                sample(1).data(b"new").signed(ALICE, 5, b""),
+                Decision::Refuse(Reason::Unsigned),
+            ),
+            (signed(ALICE, 4, b"old"), Decision::Accept),
+            // Signed anew over the same bytes, as salted signatures allow.
+            (sample(1).data(b"old").signed(ALICE, 4, b"salted"), check),
+        ];
+        let stored = signed(ALICE, 4, b"old").build();
+        for (sample, expected) in table {
+            let new = sample.build();
+            for policy in [Policy::Secured, Policy::Message] {
+                assert_eq!(may_replace(&stored, &new, policy), expected, "{new:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn unsigned_values_and_open_kinds_are_final_but_can_be_refreshed() {
+        let final_ = Decision::Refuse(Reason::Final);
+        let forms = [
+            sample(1).data(b"old").build(),
+            sample(1).encrypted(b"old").build(),
+        ];
+        for stored in &forms {
+            for policy in [Policy::Open, Policy::Secured, Policy::Service] {
+                let new = signed(ALICE, 9, b"new").build();
+                assert_eq!(may_replace(stored, &new, policy), final_);
+                assert_eq!(may_replace(stored, stored, policy), Decision::Accept);
+            }
+        }
+        let stored = signed(ALICE, 1, b"old").build();
+        let new = signed(ALICE, 2, b"new").build();
+        assert_eq!(may_replace(&stored, &new, Policy::Open), final_);
+    }
+
+    #[test]
+    fn a_certificate_is_replaced_by_one_of_the_same_key_whoever_signed_around_it() {
+        let old = sample(1).kind(Kind::CERTIFICATE).data(b"old");
+        let new = sample(1).kind(Kind::CERTIFICATE).data(b"new").build();
+        let check = Decision::Check(Proof::SameCertificateKey);
+        let wrapped = old.clone().signed(BOB, 9, b"s").build();
+        assert_eq!(
+            may_replace(&old.clone().build(), &new, Policy::Certificate),
+            check
+        );
+        assert_eq!(may_replace(&wrapped, &new, Policy::Certificate), check);
+        assert_eq!(
+            may_replace(&old.build(), &sample(1).build(), Policy::Certificate),
+            Decision::Refuse(Reason::OtherKind)
+        );
+    }
+
+    #[test]
+    fn a_service_gets_the_senders_address_and_keeps_its_port() {
+        let v6 = rewrite_service(SERVICE, "[2001:db8::1]:9".parse().unwrap()).unwrap();
+        assert_eq!(
+            hex::encode(&v6),
+            "c41c0a0010e10000000020010db800000000000000000000000100000000"
+        );
+        let v4 = rewrite_service(&v6, "192.0.2.1:9".parse().unwrap()).unwrap();
+        assert_eq!(hex::encode(&v4), "c410020010e1c00002010000000000000000");
+        assert_eq!(service_port(&v4), Some(4321));
+    }
+
+    #[test]
+    fn what_is_no_service_is_not_rewritten() {
+        let mut without_port = SERVICE.to_vec();
+        without_port[4..6].fill(0);
+        let cut = &SERVICE[..SERVICE.len() - 1];
+        let long = [SERVICE, b"\0"].concat();
+        for data in [
+            &without_port,
+            cut,
+            &long,
+            b"",
+            b"\xc4",
+            b"\xc5\0",
+            b"\xc4\x02\x02\0",
+        ] {
+            let from = "192.0.2.1:9".parse().unwrap();
+            assert_eq!(rewrite_service(data, from), None, "{data:02x?}");
+        }
+    }
+}
