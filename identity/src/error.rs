@@ -37,7 +37,7 @@ pub enum KeyError {
     WrongPassword,
     /// The key file is protected in a way that is not supported, or would take unreasonable work to open.
     #[error(
-        "this protection of a private key is not supported: use PBES2 with PBKDF2 (at most 10 million rounds) and AES-CBC"
+        "this protection of a private key is not supported: use PBES2 with PBKDF2 (at most 5 million rounds) and AES-CBC"
     )]
     UnsupportedProtection,
     /// See [`NoRandomness`].
