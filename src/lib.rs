@@ -3,9 +3,11 @@
 mod config;
 mod contact;
 mod infohash;
+mod lookup;
+pub mod node;
+mod rng;
 pub mod routing;
 pub mod rpc;
-mod rng;
 mod sockaddr;
 pub mod storage;
 mod time;
