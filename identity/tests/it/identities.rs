@@ -2,8 +2,8 @@ use std::fs;
 use std::path::Path;
 
 use bulla_identity::{
-    CertificateError, Identity, IdentityParameters, IssueError, KeyError, LoadError, PrivateKey,
-    SaveError,
+    CertificateError, Identity, IdentityParameters, IssueError, KeyError, LoadError,
+    MAX_CHAIN_LENGTH, PrivateKey, SaveError,
 };
 
 use crate::vectors::{NOW, identity, identity_vector, openssl_certificate, private_key};
@@ -98,6 +98,15 @@ fn what_cannot_be_certified_is_refused() {
     assert_eq!(
         refusal(&IdentityParameters::new("bob", NOW).issuer(&leaf)),
         IssueError::NotAuthority
+    );
+    let deep = Identity::new(
+        private_key("4.4.2", "ca"),
+        vec![identity("ca").certificate().clone(); MAX_CHAIN_LENGTH],
+    )
+    .expect("its key");
+    assert_eq!(
+        refusal(&IdentityParameters::new("bob", NOW).issuer(&deep)),
+        IssueError::ChainTooLong
     );
     let mail = Identity::new(
         private_key("4.4.2", "bob"),

@@ -253,6 +253,23 @@ fn numbers_that_do_not_fit_together_are_refused() {
 }
 
 #[test]
+fn keys_and_certificates_go_to_other_threads() {
+    fn goes<T: Send + Sync + Clone + 'static>() {}
+    goes::<PrivateKey>();
+    goes::<PublicKey>();
+    goes::<bulla_identity::Certificate>();
+    goes::<bulla_identity::Identity>();
+}
+
+#[test]
+fn pem_text_inside_a_number_of_a_key_is_not_read() {
+    let pem = private_key("4.4.2", "alice").public_key().to_pem();
+    let modulus = [&[0x80], pem.as_bytes(), &[1; 64]].concat();
+    let key = PublicKey::from_der(&spki(&modulus, &[1, 0, 1])).expect("an odd key");
+    assert_eq!(key.bits(), 8 * modulus.len());
+}
+
+#[test]
 fn debug_shows_no_secret() {
     let key = private_key("4.4.2", "alice");
     assert_eq!(

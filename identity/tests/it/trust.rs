@@ -15,7 +15,7 @@ fn verdicts_are_those_of_opendhts_trust_list() {
         let name = "bob".to_owned();
         assert_eq!(
             verify_chain(&chain("bob"), &roots, NOW),
-            Err(TrustError::UnknownIssuer { name })
+            Err(TrustError::UnknownIssuer(name))
         );
     }
 }
@@ -37,7 +37,7 @@ fn nothing_is_trusted_without_roots() {
     let name = "Test CA k_new".to_owned();
     assert_eq!(
         verify_chain(&alice, &[], NOW),
-        Err(TrustError::UnknownIssuer { name })
+        Err(TrustError::UnknownIssuer(name))
     );
     assert_eq!(verify_chain(&[], &alice, NOW), Err(TrustError::Empty));
 }
@@ -50,11 +50,11 @@ fn certificates_count_from_their_first_to_their_last_second() {
     assert_eq!(at(leaf.not_before()), Ok(()));
     assert_eq!(
         at(leaf.not_before() - 1),
-        Err(TrustError::NotYetValid { name: name.clone() })
+        Err(TrustError::NotYetValid(name.clone()))
     );
     let last = leaf.not_after().min(alice[1].not_after());
     assert_eq!(at(last), Ok(()));
-    assert_eq!(at(leaf.not_after() + 1), Err(TrustError::Expired { name }));
+    assert_eq!(at(leaf.not_after() + 1), Err(TrustError::Expired(name)));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn an_expired_root_trusts_nobody() {
     let name = "Old CA".to_owned();
     assert_eq!(
         verify_chain(alice.chain(), ca.chain(), NOW + 11 * 86_400),
-        Err(TrustError::Expired { name })
+        Err(TrustError::Expired(name))
     );
 }
 
@@ -85,7 +85,7 @@ fn a_root_of_the_same_name_with_another_key_does_not_count() {
     let name = "alice".to_owned();
     assert_eq!(
         verify_chain(&[damaged], real.chain(), NOW),
-        Err(TrustError::BadSignature { name })
+        Err(TrustError::BadSignature(name))
     );
 }
 
@@ -108,7 +108,7 @@ fn a_leaf_cannot_issue() {
     let name = "alice".to_owned();
     assert_eq!(
         verify_chain(&chain, &alice.chain()[1..], NOW),
-        Err(TrustError::NotAuthority { name })
+        Err(TrustError::NotAuthority(name))
     );
 }
 
@@ -151,7 +151,7 @@ fn intermediate_authorities_count_as_far_as_permitted() {
     let name = "Short path".to_owned();
     assert_eq!(
         verify_chain(below.chain(), short.chain(), NOW),
-        Err(TrustError::PathTooLong { name })
+        Err(TrustError::PathTooLong(name))
     );
 }
 
@@ -160,9 +160,7 @@ fn weak_signatures_are_not_trusted_on_the_way() {
     let sha1 = openssl_certificate("sha1");
     assert_eq!(
         verify_chain(std::slice::from_ref(&sha1), &[], NOW),
-        Err(TrustError::UnknownIssuer {
-            name: "Weak hash".to_owned()
-        })
+        Err(TrustError::UnknownIssuer("Weak hash".to_owned()))
     );
     // As a root it is trusted for being there, whoever signed it.
     assert_eq!(
@@ -172,6 +170,29 @@ fn weak_signatures_are_not_trusted_on_the_way() {
             NOW
         ),
         Ok(())
+    );
+}
+
+#[test]
+fn a_weak_key_is_not_trusted_and_an_elliptic_curve_is() {
+    let small = openssl_certificate("rsa_1024");
+    let name = "Small key".to_owned();
+    let verdict = verify_chain(
+        std::slice::from_ref(&small),
+        std::slice::from_ref(&small),
+        NOW,
+    );
+    assert_eq!(verdict, Err(TrustError::WeakKey(name)));
+    let curve = identity_vector("4.4.2", "erin_ec").chain();
+    assert_eq!(verify_chain(&curve, &curve, NOW), Ok(()));
+}
+
+#[test]
+fn messages_escape_the_names_that_strangers_chose() {
+    let verdict = TrustError::Expired("\u{1b}[2J".to_owned());
+    assert_eq!(
+        verdict.to_string(),
+        r#"the certificate of "\u{1b}[2J" has expired"#
     );
 }
 
