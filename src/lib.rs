@@ -21,6 +21,7 @@ pub use infohash::{Distance, InfoHash, ParseHashError};
 pub use rng::{Rng, Seed};
 pub use time::{Origin, Timestamp, UnixTime};
 pub use value::{
-    Body, Condition, Content, Draft, Field, Kind, Kinds, ParseQueryError, Policy, Query, Row,
-    Rules, Signed, Value, ValueId, policy,
+    Body, CertificateChain, Condition, Content, DhtMessage, Draft, Field, IceCandidates, ImMessage,
+    ImStatus, Kind, Kinds, ParseQueryError, PayloadError, Policy, Query, Row, Rules,
+    ServiceAnnouncement, Signed, TrustRequest, Typed, Value, ValueId, policy,
 };

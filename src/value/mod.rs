@@ -7,6 +7,7 @@
 //! [`Draft`] is what an application hands in; only `wire` turns drafts and received bytes into values.
 
 mod kind;
+mod payload;
 pub mod policy;
 mod query;
 #[cfg(test)]
@@ -18,6 +19,10 @@ use std::fmt;
 use bytes::Bytes;
 
 pub use kind::{Kind, Kinds, Policy, Rules};
+pub use payload::{
+    CertificateChain, DhtMessage, IceCandidates, ImMessage, ImStatus, PayloadError,
+    ServiceAnnouncement, TrustRequest, Typed,
+};
 pub use query::{Condition, Field, ParseQueryError, Query, Row};
 
 use crate::InfoHash;
