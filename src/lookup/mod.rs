@@ -485,13 +485,11 @@ impl Lookup {
         let oldest = now - self.limits.token_life;
         let mut ready = Vec::new();
         for candidate in self.frontier.nearest(self.limits.bucket_size) {
-            match candidate.fresh_token(oldest) {
-                Some(token) => ready.push((candidate.contact, token.clone())),
-                None => {
-                    ready.pop();
-                    break;
-                }
-            }
+            let Some(token) = candidate.fresh_token(oldest) else {
+                ready.pop();
+                break;
+            };
+            ready.push((candidate.contact, token.clone()));
         }
         ready
     }
@@ -545,7 +543,7 @@ impl Lookup {
             .frontier
             .nearest(self.limits.bucket_size)
             .filter(|candidate| !candidate.busy)
-            .flat_map(|candidate| {
+            .filter_map(|candidate| {
                 let id = &candidate.contact.id;
                 let renewals = self
                     .announces

@@ -290,9 +290,7 @@ impl Node {
         value: Value,
         created: Option<UnixTime>,
     ) {
-        let Some(value) = self.as_stored(asker.addr, value) else {
-            return;
-        };
+        let value = self.as_stored(asker.addr, value);
         let stored = self.storage.find(&key, value.id()).cloned();
         let decision = match &stored {
             Some(stored) => may_replace(
@@ -318,14 +316,14 @@ impl Node {
                 if let Some(id) = self.parked.park(now, case) {
                     self.timers
                         .hasten(super::Timer::Parked, self.parked.next_deadline());
-                    self.checks.push_back(Check {
+                    self.checks.push_back(Box::new(Check {
                         id,
                         source: asker.addr,
                         key,
                         value,
                         replaces: stored,
                         proof,
-                    });
+                    }));
                 }
             }
             Decision::Refuse(_) => {
@@ -336,19 +334,16 @@ impl Node {
     }
 
     /// The value as this node would store it: the address of a service announcement is the sender's.
-    fn as_stored(&self, from: SocketAddr, value: Value) -> Option<Value> {
+    fn as_stored(&self, from: SocketAddr, value: Value) -> Value {
         if value.kind() != Kind::SERVICE
             || self.config.kinds.rules(Kind::SERVICE).policy != Policy::Service
         {
-            return Some(value);
+            return value;
         }
         match rewrite_service(value.data(), from) {
-            Some(data) => Some(wire::pack(
-                &Draft::new(data).kind(Kind::SERVICE),
-                value.id(),
-            )),
+            Some(data) => wire::pack(&Draft::new(data).kind(Kind::SERVICE), value.id()),
             // The policy refuses it.
-            None => Some(value),
+            None => value,
         }
     }
 

@@ -86,7 +86,7 @@ pub struct Node {
     timers: Timers,
     patient_until: Timestamp,
     events: VecDeque<Event>,
-    checks: VecDeque<Check>,
+    checks: VecDeque<Box<Check>>,
     refused_puts: u64,
 }
 
