@@ -3,11 +3,14 @@
 mod config;
 mod contact;
 mod infohash;
+mod lookup;
+pub mod node;
 mod rng;
-mod sockaddr;
-pub mod storage;
 pub mod routing;
 pub mod rpc;
+pub mod secure;
+mod sockaddr;
+pub mod storage;
 mod time;
 pub mod token;
 mod value;
@@ -18,8 +21,8 @@ pub use contact::{Contact, Family, Source, canonical, is_martian};
 pub use infohash::{Distance, InfoHash, ParseHashError};
 pub use rng::{Rng, Seed};
 pub use time::{Origin, Timestamp, UnixTime};
-pub use value::policy;
 pub use value::{
-    Body, Condition, Content, Draft, Field, Kind, Kinds, ParseQueryError, Policy, Query, Row,
-    Rules, Signed, Value, ValueId,
+    Body, CertificateChain, Condition, Content, DhtMessage, Draft, Field, IceCandidates, ImMessage,
+    ImStatus, Kind, Kinds, ParseQueryError, PayloadError, Policy, Query, Row, Rules,
+    ServiceAnnouncement, Signed, TrustRequest, Typed, Value, ValueId, policy,
 };

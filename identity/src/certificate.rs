@@ -212,30 +212,37 @@ impl Certificate {
             value,
         } = &self.0.signature;
         let (Some(hash), Some(key)) = (hash, issuer.public_key()) else {
-            return Err(TrustError::UnsupportedSignature {
-                name: self.display_name(),
-            });
+            return Err(TrustError::UnsupportedSignature(self.display_name()));
         };
         if key.verify_with(*hash, signed, value) {
             Ok(())
         } else {
-            Err(TrustError::BadSignature {
-                name: self.display_name(),
-            })
+            Err(TrustError::BadSignature(self.display_name()))
         }
     }
 
-    /// Tells whether this certificate may issue one that has `below` authorities between itself and the end of the chain.
+    /// Checks that the certified key is strong enough to be trusted.
+    pub(crate) fn check_key(&self) -> Result<(), TrustError> {
+        match self.0.key {
+            Key::Rsa(_)
+            | Key::Other {
+                algorithm: "EC",
+                bits: 256..,
+                ..
+            } => Ok(()),
+            Key::Other { .. } => Err(TrustError::WeakKey(self.display_name())),
+        }
+    }
+
+    /// Checks that this certificate may issue one that has `below` authorities between itself and the end of the chain.
     pub(crate) fn check_authority(&self, below: usize) -> Result<(), TrustError> {
         let Some(authority) = self.0.authority else {
-            return Err(TrustError::NotAuthority {
-                name: self.display_name(),
-            });
+            return Err(TrustError::NotAuthority(self.display_name()));
         };
         match authority.path_length {
-            Some(most) if below > most as usize => Err(TrustError::PathTooLong {
-                name: self.display_name(),
-            }),
+            Some(most) if below > most as usize => {
+                Err(TrustError::PathTooLong(self.display_name()))
+            }
             _ => Ok(()),
         }
     }

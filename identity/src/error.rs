@@ -37,7 +37,7 @@ pub enum KeyError {
     WrongPassword,
     /// The key file is protected in a way that is not supported, or would take unreasonable work to open.
     #[error(
-        "this protection of a private key is not supported: use PBES2 with PBKDF2 (at most 10 million rounds) and AES-CBC"
+        "this protection of a private key is not supported: use PBES2 with PBKDF2 (at most 5 million rounds) and AES-CBC"
     )]
     UnsupportedProtection,
     /// See [`NoRandomness`].
@@ -111,55 +111,38 @@ pub enum CertificateError {
     Unordered,
 }
 
-/// Why a certificate is not trusted. `name` is the common name of the certificate at fault.
+/// Why a certificate is not trusted. What a variant holds is the common name of the certificate at fault
+/// (anything at all: the messages quote and escape it).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TrustError {
     /// There is no certificate to check.
     #[error("there is no certificate to check")]
     Empty,
-    /// More than [`MAX_CHAIN_LENGTH`](crate::MAX_CHAIN_LENGTH) certificates, or more authorities below `name` than it permits.
-    #[error("the chain is longer than \"{name}\" permits")]
-    PathTooLong {
-        /// Common name.
-        name: String,
-    },
+    /// More than [`MAX_CHAIN_LENGTH`](crate::MAX_CHAIN_LENGTH) certificates, or more authorities below one than it permits.
+    #[error("the chain is longer than {0:?} permits")]
+    PathTooLong(String),
     /// The certificate's time is over.
-    #[error("the certificate of \"{name}\" has expired")]
-    Expired {
-        /// Common name.
-        name: String,
-    },
+    #[error("the certificate of {0:?} has expired")]
+    Expired(String),
     /// The certificate's time has not begun.
-    #[error("the certificate of \"{name}\" is not valid yet")]
-    NotYetValid {
-        /// Common name.
-        name: String,
-    },
-    /// Neither the chain nor the trusted certificates hold the issuer of `name`.
-    #[error("the issuer of \"{name}\" is not trusted")]
-    UnknownIssuer {
-        /// Common name.
-        name: String,
-    },
+    #[error("the certificate of {0:?} is not valid yet")]
+    NotYetValid(String),
+    /// Neither the chain nor the trusted certificates hold the issuer.
+    #[error("the issuer of {0:?} is not trusted")]
+    UnknownIssuer(String),
     /// The issuer did not sign this certificate.
-    #[error("the signature on the certificate of \"{name}\" is wrong")]
-    BadSignature {
-        /// Common name.
-        name: String,
-    },
+    #[error("the signature on the certificate of {0:?} is wrong")]
+    BadSignature(String),
     /// Signed by other means than RSA (2048 bits or more) with SHA-256, SHA-384 or SHA-512.
-    #[error("the certificate of \"{name}\" is signed in a weak or unsupported way")]
-    UnsupportedSignature {
-        /// Common name.
-        name: String,
-    },
-    /// `name` issued a certificate without being a certificate authority.
-    #[error("\"{name}\" is not a certificate authority")]
-    NotAuthority {
-        /// Common name.
-        name: String,
-    },
+    #[error("the certificate of {0:?} is signed in a weak or unsupported way")]
+    UnsupportedSignature(String),
+    /// The certified key is neither RSA of 2048 to 8192 bits nor an elliptic curve of at least 256.
+    #[error("the key of {0:?} is too weak")]
+    WeakKey(String),
+    /// A certificate was issued by one that is not a certificate authority's.
+    #[error("{0:?} is not a certificate authority")]
+    NotAuthority(String),
 }
 
 /// Why a certificate could not be issued.
@@ -175,6 +158,9 @@ pub enum IssueError {
     /// The issuer is not a certificate authority.
     #[error("the issuer is not a certificate authority")]
     NotAuthority,
+    /// With the new certificate the chain would be longer than [`MAX_CHAIN_LENGTH`](crate::MAX_CHAIN_LENGTH).
+    #[error("the issuer's chain is as long as a chain can be")]
+    ChainTooLong,
     /// The issuer's subject name has parts that cannot be repeated in a new certificate.
     #[error("the issuer's name cannot be repeated in a certificate")]
     IssuerName,

@@ -21,6 +21,7 @@ use crate::random;
 #[derive(Debug, Clone)]
 pub struct Identity {
     key: PrivateKey,
+    /// Never empty: the first is the certificate of `key`.
     chain: Arc<[Certificate]>,
 }
 
@@ -44,6 +45,7 @@ impl Identity {
     /// # Errors
     /// [`IssueError`]: a name, validity, key size or issuer that cannot be.
     pub fn generate(parameters: &IdentityParameters<'_>) -> Result<Self, IssueError> {
+        parameters.check()?;
         Self::issue(PrivateKey::generate(parameters.key_bits())?, parameters)
     }
 
@@ -85,7 +87,7 @@ impl Identity {
 
     /// Saves the key, protected if there is a password, and the chain to a new PEM file that only its owner can read.
     ///
-    /// The file is there completely or not at all.
+    /// Until the identity is complete the file is empty, and if writing fails it is gone.
     ///
     /// # Errors
     /// [`SaveError::Exists`] if there is such a file, which stays as it is; [`SaveError::Write`] if writing fails.

@@ -14,6 +14,7 @@ use x509_parser::x509::X509Name;
 
 use crate::backend::Hash;
 use crate::certificate::Certificate;
+use crate::chain::MAX_CHAIN_LENGTH;
 use crate::error::IssueError;
 use crate::identity::Identity;
 use crate::private_key::PrivateKey;
@@ -94,6 +95,30 @@ impl<'a> IdentityParameters<'a> {
     pub(crate) fn key_bits(&self) -> usize {
         self.bits
     }
+
+    /// Checks all but the key, so that no key is made in vain.
+    pub(crate) fn check(&self) -> Result<(), IssueError> {
+        // RFC 5280, appendix A: ub-common-name is 64 characters.
+        let length = self.name.chars().count();
+        if !(1..=64).contains(&length) || self.name.chars().any(char::is_control) {
+            return Err(IssueError::Name);
+        }
+        if self.days == 0 || self.not_after() > END_OF_TIME {
+            return Err(IssueError::Validity);
+        }
+        match self.issuer {
+            Some(issuer) if !issuer.certificate().is_ca() => Err(IssueError::NotAuthority),
+            Some(issuer) if issuer.chain().len() >= MAX_CHAIN_LENGTH => {
+                Err(IssueError::ChainTooLong)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn not_after(&self) -> u64 {
+        self.now
+            .saturating_add(u64::from(self.days) * SECONDS_PER_DAY)
+    }
 }
 
 /// Issues a certificate for `key` and returns it with the chain above it.
@@ -101,12 +126,7 @@ pub(crate) fn issue(
     key: &PrivateKey,
     parameters: &IdentityParameters<'_>,
 ) -> Result<Vec<Certificate>, IssueError> {
-    if parameters
-        .issuer
-        .is_some_and(|issuer| !issuer.certificate().is_ca())
-    {
-        return Err(IssueError::NotAuthority);
-    }
+    parameters.check()?;
     let fields = fields(key.public_key(), parameters)?;
     let subject = CertifiedKey::new(key, key.public_key());
     let issued = match parameters.issuer {
@@ -119,15 +139,13 @@ pub(crate) fn issue(
         }
     };
     let issued = issued.map_err(|_| crate::SignError)?;
-    let certificate = Certificate::from_der(issued.der()).map_err(|_| IssueError::Name)?;
     // The issuer's name was rebuilt from its parts: it must have come out the same.
-    if !certificate.is_issued_by(
-        parameters
-            .issuer
-            .map_or(&certificate, Identity::certificate),
-    ) {
-        return Err(IssueError::IssuerName);
-    }
+    let certificate = Certificate::from_der(issued.der())
+        .ok()
+        .filter(|issued| {
+            issued.is_issued_by(parameters.issuer.map_or(issued, Identity::certificate))
+        })
+        .ok_or(IssueError::IssuerName)?;
     let above = parameters.issuer.map_or(&[][..], Identity::chain);
     Ok([&[certificate], above].concat())
 }
@@ -136,16 +154,12 @@ fn fields(
     key: &PublicKey,
     parameters: &IdentityParameters<'_>,
 ) -> Result<CertificateParams, IssueError> {
-    let not_before = parameters.now;
-    let not_after = not_before.saturating_add(u64::from(parameters.days) * SECONDS_PER_DAY);
-    if parameters.days == 0 || not_after > END_OF_TIME {
-        return Err(IssueError::Validity);
-    }
+    let date = |unix_seconds| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(unix_seconds);
     let mut fields = CertificateParams::default();
-    fields.distinguished_name = subject(parameters.name, key)?;
+    fields.distinguished_name = subject(parameters.name, key);
     fields.serial_number = Some(serial()?);
-    fields.not_before = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(not_before);
-    fields.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(not_after);
+    fields.not_before = date(parameters.now);
+    fields.not_after = date(parameters.not_after());
     if parameters.authority || parameters.issuer.is_none() {
         fields.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         fields.key_identifier_method = KeyIdMethod::PreSpecified(key.id().as_bytes().to_vec());
@@ -164,18 +178,14 @@ fn fields(
     Ok(fields)
 }
 
-fn subject(name: &str, key: &PublicKey) -> Result<DistinguishedName, IssueError> {
-    // RFC 5280, appendix A: ub-common-name is 64 characters.
-    if !(1..=64).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        return Err(IssueError::Name);
-    }
+fn subject(name: &str, key: &PublicKey) -> DistinguishedName {
     let mut subject = DistinguishedName::new();
     subject.push(DnType::CommonName, directory_string(name));
     subject.push(
         DnType::CustomDnType(UID.to_vec()),
         directory_string(&key.id().to_string()),
     );
-    Ok(subject)
+    subject
 }
 
 /// Returns a printable string if the text is one, else UTF-8: as OpenDHT's library chooses.

@@ -109,6 +109,7 @@ fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
 
+/// Differs: OpenDHT ignores surplus characters, and takes a shorter text for a zero hash.
 fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], ParseKeyIdError> {
     let digit = |byte: u8| char::from(byte).to_digit(16).ok_or(ParseKeyIdError);
     let mut bytes = [0; N];

@@ -19,8 +19,8 @@ use crate::{envelope, pem, random};
 /// What a password is stretched by when a key is written, as OpenDHT does (PBKDF2-HMAC-SHA-256).
 const PBKDF2_ROUNDS: u32 = 600_000;
 
-/// A file that asks for more rounds than this (some seconds of work) is refused.
-const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
+/// A file that asks for more rounds than this (a second of work) is refused.
+const MAX_PBKDF2_ROUNDS: u32 = 5_000_000;
 
 /// An RSA private key of 2048 to 8192 bits.
 ///
@@ -58,7 +58,7 @@ impl PrivateKey {
     /// (`ENCRYPTED PRIVATE KEY`, PBES2), or PKCS#1 (`RSA PRIVATE KEY`). Other blocks are passed over, and so is the password if
     /// the key has none.
     ///
-    /// Opening a protected key takes a tenth of a second as commonly written, some seconds at most.
+    /// Opening a protected key takes a tenth of a second as commonly written, a second at most.
     ///
     /// # Errors
     /// [`KeyError::PasswordNeeded`], [`KeyError::WrongPassword`] and [`KeyError::UnsupportedProtection`] for protected keys;

@@ -27,6 +27,8 @@ const MAX_EXPONENT: u64 = (1 << 33) - 1;
 /// An RSA public key of 2048 to 8192 bits, parsed and checked once.
 ///
 /// A clone costs a counter. Two keys are equal if their DER is equal, and the DER is canonical whatever form was read.
+///
+/// Differs: OpenDHT takes RSA keys of other sizes too. Smaller ones are weak, larger ones cost verifiers dear.
 #[derive(Clone)]
 pub struct PublicKey(Arc<Parsed>);
 
@@ -52,10 +54,18 @@ impl PublicKey {
         if der.len() > MAX_ENCODED {
             return Err(KeyError::Malformed);
         }
-        if let Some(block) = pem::blocks(der).find(|block| block.label == pem::PUBLIC_KEY) {
-            return Self::from_spki(&block.decode().ok_or(KeyError::Malformed)?);
+        // DER comes first: a number in it could spell out the PEM text of another key.
+        match Self::from_spki(der) {
+            Err(KeyError::Malformed) => {
+                let block = pem::blocks(der).find(|block| block.label == pem::PUBLIC_KEY);
+                Self::from_spki(
+                    &block
+                        .and_then(|block| block.decode())
+                        .ok_or(KeyError::Malformed)?,
+                )
+            }
+            outcome => outcome,
         }
-        Self::from_spki(der)
     }
 
     fn from_spki(spki: &[u8]) -> Result<Self, KeyError> {

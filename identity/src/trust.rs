@@ -8,8 +8,8 @@ use crate::error::TrustError;
 ///
 /// The chain is walked upwards until a certificate is itself among the roots or is issued by one; what comes after is not looked
 /// at. Every certificate passed, the root included, must be valid at `now`; every issuer must be a certificate authority and its
-/// path length kept; every signature must be right, by RSA of at least 2048 bits with SHA-256, SHA-384 or SHA-512. Host names
-/// and purposes are not checked, nor is revocation.
+/// path length kept; every signature must be right, by RSA of at least 2048 bits with SHA-256, SHA-384 or SHA-512; and the
+/// certificate in question must be of a strong key. Host names and purposes are not checked, nor is revocation.
 ///
 /// ```
 /// use bulla_identity::{Certificate, TrustError, verify_chain};
@@ -30,14 +30,13 @@ pub fn verify_chain(
     now: u64,
 ) -> Result<(), TrustError> {
     let mut certificate = chain.first().ok_or(TrustError::Empty)?;
+    certificate.check_key()?;
     check_dates(certificate, now)?;
     for authorities_below in 0..MAX_CHAIN_LENGTH {
         if roots.contains(certificate) {
             return Ok(());
         }
-        let mut refusal = TrustError::UnknownIssuer {
-            name: certificate.display_name(),
-        };
+        let mut refusal = TrustError::UnknownIssuer(certificate.display_name());
         for root in roots
             .iter()
             .filter(|root| certificate.names_as_issuer(root))
@@ -50,13 +49,13 @@ pub fn verify_chain(
         let next = chain
             .get(authorities_below + 1)
             .filter(|next| certificate.names_as_issuer(next));
-        certificate = next.ok_or(refusal).and_then(|issuer| {
-            check_link(certificate, issuer, authorities_below, now).map(|()| issuer)
-        })?;
+        let Some(issuer) = next else {
+            return Err(refusal);
+        };
+        check_link(certificate, issuer, authorities_below, now)?;
+        certificate = issuer;
     }
-    Err(TrustError::PathTooLong {
-        name: certificate.display_name(),
-    })
+    Err(TrustError::PathTooLong(certificate.display_name()))
 }
 
 /// Checks that `issuer` may have issued `certificate` and did, with `authorities_below` authorities under it in the chain.
@@ -72,11 +71,10 @@ fn check_link(
 }
 
 fn check_dates(certificate: &Certificate, now: u64) -> Result<(), TrustError> {
-    let name = || certificate.display_name();
     if now < certificate.not_before() {
-        Err(TrustError::NotYetValid { name: name() })
+        Err(TrustError::NotYetValid(certificate.display_name()))
     } else if now > certificate.not_after() {
-        Err(TrustError::Expired { name: name() })
+        Err(TrustError::Expired(certificate.display_name()))
     } else {
         Ok(())
     }

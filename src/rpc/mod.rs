@@ -1,4 +1,403 @@
-//! Requests and replies over datagrams.
+//! [`Rpc`]: requests out, answers matched to them, strangers' datagrams let in or not.
+//!
+//! It knows messages, not what they are for: `P` is the caller's own note on each request.
 
+mod held;
 pub mod limiter;
 pub mod reassembly;
+mod standing;
+mod transaction;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::config::Config;
+use crate::wire::{self, ErrorCode, Message, Part, Payload, Reply, Request, Tid};
+use crate::{InfoHash, Rng, Timestamp, is_martian};
+use held::Held;
+use limiter::Limiter;
+use reassembly::{Completed, Reassembly, Slot};
+use standing::Peers;
+use transaction::{Answered, Due, Transactions};
+
+/// How long to wait for the next part of an answer before the request is sent again.
+const PARTS_PATIENCE: Duration = Duration::from_secs(1);
+/// What software we say we are; others look at the type of the field, not at its text.
+const AGENT: &str = "bulla";
+
+/// A datagram to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Transmit {
+    /// Where to.
+    pub to: SocketAddr,
+    /// The payload, at most 1,313 bytes unless a field table or an id list is larger.
+    pub bytes: Bytes,
+}
+
+/// Datagrams counted since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Traffic {
+    /// Datagrams received.
+    pub received: u64,
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Dropped: from an address that cannot be one, or that broke the protocol.
+    pub dropped_source: u64,
+    /// Dropped: not a message, or one with a field of a wrong type.
+    pub dropped_malformed: u64,
+    /// Dropped: of another network.
+    pub dropped_network: u64,
+    /// Dropped: more requests than the limits allow.
+    pub dropped_rate: u64,
+    /// Dropped: an answer or a part that nobody asked for.
+    pub dropped_unexpected: u64,
+}
+
+/// The requests of one node, and its gate for datagrams.
+#[derive(Debug)]
+pub(crate) struct Rpc<P> {
+    id: InfoHash,
+    network: u32,
+    client: bool,
+    unproven_reply_bytes: usize,
+    transactions: Transactions<Purpose<P>>,
+    peers: Peers,
+    limiter: Limiter,
+    parts: Reassembly<Bytes>,
+    held: Held,
+    outbox: VecDeque<Transmit>,
+    traffic: Traffic,
+}
+
+/// What a request is for.
+#[derive(Clone, Debug)]
+enum Purpose<P> {
+    /// To have its address prove itself.
+    Proof,
+    /// What the caller noted.
+    Caller(P),
+}
+
+/// Something happened to a request of the caller.
+#[derive(Debug)]
+pub(crate) enum Overdue<P> {
+    /// An answer is overdue for the `count`th time.
+    Late { purpose: P, count: u32 },
+    /// No answer came; the address counts as gone.
+    Gone { to: SocketAddr, purpose: P },
+}
+
+impl<P: Clone> Rpc<P> {
+    pub(crate) fn new(id: InfoHash, config: &Config) -> Self {
+        Self {
+            id,
+            network: config.network,
+            client: config.client,
+            unproven_reply_bytes: config.unproven_reply_bytes,
+            transactions: Transactions::new(
+                config.attempts,
+                config.response_time,
+                config.max_requests,
+            ),
+            peers: Peers::new(config),
+            limiter: Limiter::new(config),
+            parts: Reassembly::new(config),
+            held: Held::new(config.max_held_replies),
+            outbox: VecDeque::new(),
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// Sends a request; `false` if too many are under way.
+    pub(crate) fn request(
+        &mut self,
+        now: Timestamp,
+        rng: &mut Rng,
+        to: SocketAddr,
+        request: Request<'_>,
+        purpose: P,
+    ) -> bool {
+        self.send_request(now, rng, to, request, Purpose::Caller(purpose))
+    }
+
+    /// Answers a request. An answer of more than one small datagram waits until the address has proved itself.
+    pub(crate) fn reply(
+        &mut self,
+        now: Timestamp,
+        rng: &mut Rng,
+        to: SocketAddr,
+        tid: Tid,
+        reply: Reply<'_>,
+    ) {
+        let reply = Reply {
+            observed: Some(to.ip()),
+            ..reply
+        };
+        let payload = Payload::Reply {
+            sender: self.id,
+            reply,
+        };
+        let datagrams = self.encode(tid, payload);
+        let small = datagrams.len() == 1
+            && datagrams
+                .iter()
+                .all(|datagram| datagram.len() <= self.unproven_reply_bytes);
+        if small || self.peers.is_proven(now, &to) {
+            self.transmit(to, datagrams);
+        } else if self.held.hold(now, to, datagrams) {
+            self.send_request(now, rng, to, Request::Ping, Purpose::Proof);
+        }
+    }
+
+    /// Answers with an error.
+    pub(crate) fn error(&mut self, to: SocketAddr, tid: Tid, code: ErrorCode, text: &'static str) {
+        let payload = Payload::Error {
+            sender: Some(self.id),
+            code,
+            text: text.into(),
+        };
+        let datagrams = self.encode(tid, payload);
+        self.transmit(to, datagrams);
+    }
+
+    /// Sends a message that is neither answered nor repeated.
+    pub(crate) fn notify(&mut self, to: SocketAddr, tid: Tid, payload: Payload<'_>) {
+        let datagrams = self.encode(tid, payload);
+        self.transmit(to, datagrams);
+    }
+
+    /// Reads a datagram and lets it in, unless its source, its network or its sender's rate speaks against it.
+    pub(crate) fn admit<'a>(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        datagram: &'a [u8],
+    ) -> Option<Message<'a>> {
+        self.traffic.received += 1;
+        if is_martian(&from) || self.peers.is_blocked(&from) {
+            self.traffic.dropped_source += 1;
+            return None;
+        }
+        let Ok(message) = wire::decode(datagram) else {
+            self.traffic.dropped_malformed += 1;
+            return None;
+        };
+        if message.network != self.network {
+            self.traffic.dropped_network += 1;
+            return None;
+        }
+        match &message.payload {
+            Payload::Request { sender, .. } => {
+                if sender.is_zero() || *sender == self.id {
+                    self.traffic.dropped_malformed += 1;
+                    return None;
+                }
+                if !self.limiter.allow(now, from.ip()) {
+                    self.traffic.dropped_rate += 1;
+                    return None;
+                }
+            }
+            Payload::Reply { sender, .. } => {
+                if sender.is_zero() || *sender == self.id {
+                    self.traffic.dropped_malformed += 1;
+                    return None;
+                }
+                if self.transactions.pending(from, message.tid.0).is_none() {
+                    self.traffic.dropped_unexpected += 1;
+                    return None;
+                }
+            }
+            Payload::Error { .. } => {
+                if self.transactions.pending(from, message.tid.0).is_none() {
+                    self.traffic.dropped_unexpected += 1;
+                    return None;
+                }
+            }
+            Payload::Parts(_) => {
+                if !self.parts.is_announced(&key(from, message.tid)) {
+                    // Parts that overtook their message are kept for those who have proved to be there.
+                    if !self.peers.is_proven(now, &from) {
+                        self.traffic.dropped_unexpected += 1;
+                        return None;
+                    }
+                    if !self.limiter.allow(now, from.ip()) {
+                        self.traffic.dropped_rate += 1;
+                        return None;
+                    }
+                }
+            }
+            // We listen with version 1 only, so nobody has cause to send one.
+            Payload::Notice { .. } => {
+                self.traffic.dropped_unexpected += 1;
+                return None;
+            }
+        }
+        Some(message)
+    }
+
+    /// Closes the request that this answer belongs to. `None` if it is nobody's, or only proves an address.
+    pub(crate) fn close(&mut self, now: Timestamp, from: SocketAddr, tid: Tid) -> Option<P> {
+        let Answered {
+            purpose,
+            round_trip,
+        } = self.transactions.close(now, from, tid.0)?;
+        self.peers.on_reply(now, from, round_trip);
+        for bytes in self.held.release(&from) {
+            self.send(from, bytes);
+        }
+        match purpose {
+            Purpose::Proof => None,
+            Purpose::Caller(purpose) => Some(purpose),
+        }
+    }
+
+    /// Waits for the announced values of a message, whose bytes are kept in `head`.
+    pub(crate) fn assemble(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        tid: Tid,
+        slots: impl IntoIterator<Item = Slot>,
+        head: Bytes,
+    ) -> Option<Completed<Bytes>> {
+        self.transactions.extend(from, tid.0, now + PARTS_PATIENCE);
+        self.parts.announce(now, key(from, tid), slots, head)
+    }
+
+    /// Takes a part; gives the message it completes.
+    pub(crate) fn part(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        tid: Tid,
+        part: &Part<'_>,
+    ) -> Option<Completed<Bytes>> {
+        self.transactions.extend(from, tid.0, now + PARTS_PATIENCE);
+        let part = reassembly::Part {
+            index: part.index as usize,
+            offset: part.offset as usize,
+            data: &part.data,
+        };
+        self.parts.part(now, key(from, tid), &part)
+    }
+
+    /// Takes what has become due; call until `None`.
+    pub(crate) fn overdue(&mut self, now: Timestamp) -> Option<Overdue<P>> {
+        self.parts.expire(now);
+        self.held.expire(now);
+        loop {
+            match self.transactions.due(now)? {
+                Due::Late {
+                    to,
+                    datagrams,
+                    count,
+                    purpose,
+                } => {
+                    for bytes in datagrams {
+                        self.send(to, bytes);
+                    }
+                    if let Purpose::Caller(purpose) = purpose {
+                        return Some(Overdue::Late { purpose, count });
+                    }
+                }
+                Due::Gone {
+                    to,
+                    purpose: Purpose::Caller(purpose),
+                } => return Some(Overdue::Gone { to, purpose }),
+                Due::Gone {
+                    purpose: Purpose::Proof,
+                    ..
+                } => {}
+            }
+        }
+    }
+
+    /// When something will be due.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        [
+            self.transactions.next_deadline(),
+            self.parts.next_deadline(),
+            self.held.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Takes the next datagram to send.
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.outbox.pop_front()
+    }
+
+    pub(crate) fn peers_mut(&mut self) -> &mut Peers {
+        &mut self.peers
+    }
+
+    pub(crate) fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Requests waiting for an answer.
+    pub(crate) fn pending_count(&self) -> usize {
+        self.transactions.len()
+    }
+
+    fn send_request(
+        &mut self,
+        now: Timestamp,
+        rng: &mut Rng,
+        to: SocketAddr,
+        request: Request<'_>,
+        purpose: Purpose<P>,
+    ) -> bool {
+        let Some(id) = self.transactions.fresh_id(rng) else {
+            return false;
+        };
+        let payload = Payload::Request {
+            sender: self.id,
+            request,
+        };
+        let datagrams = self.encode(Tid(id), payload);
+        self.transmit(to, datagrams.clone());
+        let wait = self.peers.patience(&to);
+        self.transactions
+            .open(now, id, to, datagrams, wait, purpose);
+        true
+    }
+
+    fn encode(&self, tid: Tid, payload: Payload<'_>) -> Vec<Bytes> {
+        let message = Message {
+            tid,
+            network: self.network,
+            client: self.client,
+            agent: Some(AGENT),
+            payload,
+        };
+        wire::encode(&message).into_iter().collect()
+    }
+
+    fn transmit(&mut self, to: SocketAddr, datagrams: Vec<Bytes>) {
+        for bytes in datagrams {
+            self.send(to, bytes);
+        }
+    }
+
+    fn send(&mut self, to: SocketAddr, bytes: Bytes) {
+        self.traffic.sent += 1;
+        self.outbox.push_back(Transmit { to, bytes });
+    }
+}
+
+fn key(from: SocketAddr, tid: Tid) -> reassembly::Key {
+    reassembly::Key {
+        from,
+        transaction: tid.0,
+    }
+}

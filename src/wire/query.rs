@@ -37,15 +37,7 @@ pub(super) fn write(query: &Query, out: &mut Writer) {
 
 /// The field of this number.
 pub(super) fn field_of(number: u64) -> Option<Field> {
-    [
-        Field::Id,
-        Field::Kind,
-        Field::Owner,
-        Field::Seq,
-        Field::UserType,
-    ]
-    .into_iter()
-    .find(|field| *field as u64 == number)
+    Field::ALL.into_iter().find(|field| *field as u64 == number)
 }
 
 fn read_condition(raw: Raw<'_>) -> Result<Condition, DecodeError> {

@@ -50,6 +50,16 @@ pub struct Part<'a> {
     pub data: Cow<'a, [u8]>,
 }
 
+impl Item {
+    /// The value, if it is here.
+    pub fn into_value(self) -> Option<Value> {
+        match self {
+            Self::Embedded(value) => Some(value),
+            Self::Announced(_) | Self::Unusable => None,
+        }
+    }
+}
+
 impl<'a> Values<'a> {
     /// Packed sizes that add up to this are sent in parts, in bytes.
     const EMBED_BELOW: usize = 600;

@@ -1,0 +1,295 @@
+use std::fs;
+use std::path::Path;
+
+use bulla_identity::{
+    CertificateError, Identity, IdentityParameters, IssueError, KeyError, LoadError,
+    MAX_CHAIN_LENGTH, PrivateKey, SaveError,
+};
+
+use crate::vectors::{NOW, identity, identity_vector, openssl_certificate, private_key};
+
+#[test]
+fn a_new_identity_is_a_self_signed_authority() {
+    let alice =
+        Identity::generate(&IdentityParameters::new("alice", NOW).bits(2048)).expect("generated");
+    let certificate = alice.certificate();
+    assert_eq!(certificate.name(), Some("alice"));
+    assert_eq!(certificate.uid(), Some(alice.id().to_string().as_str()));
+    assert_eq!(
+        (certificate.id(), certificate.long_id()),
+        (alice.id(), alice.long_id())
+    );
+    assert_eq!(
+        (certificate.not_before(), certificate.not_after()),
+        (NOW, NOW + 3650 * 86_400)
+    );
+    assert!(certificate.is_ca() && certificate.is_issued_by(certificate));
+    assert_eq!(alice.chain().len(), 1);
+    let signature = alice.key().sign(b"hello").expect("signed");
+    assert!(alice.public_key().verify(b"hello", &signature));
+}
+
+/// Everything but serial, dates and the order of extensions is as OpenDHT writes it, for an authority and for a leaf.
+#[test]
+fn issued_certificates_are_as_long_as_opendhts() {
+    let ca = identity("ca");
+    let again = Identity::issue(
+        ca.key().clone(),
+        &IdentityParameters::new("Test CA k_new", NOW),
+    )
+    .expect("issued");
+    assert_eq!(
+        again.certificate().to_der().len(),
+        ca.certificate().to_der().len()
+    );
+    let alice = Identity::issue(
+        private_key("4.4.2", "alice"),
+        &IdentityParameters::new("alice", NOW).issuer(&ca),
+    );
+    let alice = alice.expect("issued");
+    assert_eq!(
+        alice.certificate().to_der().len(),
+        identity("alice").certificate().to_der().len()
+    );
+    assert_eq!(alice.chain()[1..], *ca.chain());
+    assert!(!alice.certificate().is_ca());
+    assert!(alice.certificate().is_issued_by(ca.certificate()));
+}
+
+#[test]
+fn any_name_of_reasonable_length_is_kept() {
+    for name in ["a", "Ångström <a@example.org>", "名前", &"é".repeat(64)] {
+        let named = Identity::issue(
+            private_key("4.4.2", "bob"),
+            &IdentityParameters::new(name, NOW),
+        )
+        .expect("issued");
+        assert_eq!(named.certificate().name(), Some(name));
+        let below = IdentityParameters::new("below", NOW).issuer(&named);
+        let below = Identity::issue(private_key("4.4.2", "alice"), &below).expect("issued");
+        assert_eq!(below.certificate().issuer_name(), Some(name));
+    }
+}
+
+#[test]
+fn what_cannot_be_certified_is_refused() {
+    let refusal = |parameters: &IdentityParameters<'_>| {
+        Identity::issue(private_key("4.4.2", "bob"), parameters).expect_err("refused")
+    };
+    for name in ["", "a\nb", "a\0", &"é".repeat(65)] {
+        assert_eq!(
+            refusal(&IdentityParameters::new(name, NOW)),
+            IssueError::Name
+        );
+    }
+    assert_eq!(
+        refusal(&IdentityParameters::new("bob", NOW).days(0)),
+        IssueError::Validity
+    );
+    assert_eq!(
+        refusal(&IdentityParameters::new("bob", NOW).days(u32::MAX)),
+        IssueError::Validity
+    );
+    assert_eq!(
+        refusal(&IdentityParameters::new("bob", u64::MAX)),
+        IssueError::Validity
+    );
+    let leaf = identity("alice");
+    assert_eq!(
+        refusal(&IdentityParameters::new("bob", NOW).issuer(&leaf)),
+        IssueError::NotAuthority
+    );
+    let deep = Identity::new(
+        private_key("4.4.2", "ca"),
+        vec![identity("ca").certificate().clone(); MAX_CHAIN_LENGTH],
+    )
+    .expect("its key");
+    assert_eq!(
+        refusal(&IdentityParameters::new("bob", NOW).issuer(&deep)),
+        IssueError::ChainTooLong
+    );
+    let mail = Identity::new(
+        private_key("4.4.2", "bob"),
+        vec![openssl_certificate("email")],
+    )
+    .expect("bob's key");
+    assert_eq!(
+        refusal(&IdentityParameters::new("bob", NOW).issuer(&mail)),
+        IssueError::IssuerName
+    );
+}
+
+#[test]
+fn what_is_saved_is_loaded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let alice = identity("alice");
+    for (name, password) in [("plain.pem", None), ("protected.pem", Some("secret"))] {
+        let path = folder.path().join(name);
+        alice.save(&path, password).expect("saved");
+        let loaded = Identity::load(&path, password).expect("loaded");
+        assert_eq!(loaded.chain(), alice.chain());
+        assert_eq!(loaded.public_key(), alice.public_key());
+    }
+    assert!(matches!(
+        Identity::load(folder.path().join("protected.pem"), None),
+        Err(LoadError::Key(KeyError::PasswordNeeded))
+    ));
+    assert!(matches!(
+        Identity::load(folder.path().join("protected"), Some("Secret")),
+        Err(LoadError::Key(KeyError::WrongPassword))
+    ));
+    assert_eq!(files(folder.path()), ["plain.pem", "protected.pem"]);
+}
+
+#[test]
+fn a_saved_identity_is_never_overwritten_unless_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("me.pem");
+    identity("alice").save(&path, None).expect("saved");
+    assert!(matches!(
+        identity("bob").save(&path, None),
+        Err(SaveError::Exists { .. })
+    ));
+    assert_eq!(
+        Identity::load(&path, None).expect("loaded").id(),
+        identity("alice").id()
+    );
+    identity("bob").replace(&path, None).expect("replaced");
+    assert_eq!(
+        Identity::load(&path, None).expect("loaded").id(),
+        identity("bob").id()
+    );
+    assert_eq!(files(folder.path()), ["me.pem"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_a_saved_identity() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("me.pem");
+    identity("alice").save(&path, None).expect("saved");
+    let mode = |path: &Path| fs::metadata(path).expect("a file").permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o600);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("changed");
+    identity("alice").replace(&path, None).expect("replaced");
+    assert_eq!(mode(&path), 0o600);
+}
+
+#[test]
+fn a_failed_save_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("missing").join("me.pem");
+    assert!(matches!(
+        identity("alice").save(&path, None),
+        Err(SaveError::Write { .. })
+    ));
+    assert!(matches!(
+        identity("alice").replace(folder.path(), None),
+        Err(SaveError::Write { .. })
+    ));
+    assert!(files(folder.path()).is_empty());
+}
+
+#[test]
+fn the_pair_of_files_of_opendht_is_loaded_by_either_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let vector = identity_vector("2.4.12", "alice");
+    fs::write(
+        folder.path().join("al.ice.pem"),
+        vector.text("private_key_pem"),
+    )
+    .expect("written");
+    fs::write(
+        folder.path().join("al.ice.crt"),
+        vector.text("certificate_chain_pem"),
+    )
+    .expect("written");
+    for name in ["al.ice", "al.ice.pem"] {
+        let alice = Identity::load(folder.path().join(name), None).expect("loaded");
+        assert_eq!(alice.id().to_string(), vector.text("key_id"));
+        assert_eq!(alice.chain().len(), 2);
+    }
+}
+
+#[test]
+fn files_that_are_no_identity_say_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let load = |text: &[u8]| {
+        let path = folder.path().join("me.pem");
+        fs::write(&path, text).expect("written");
+        Identity::load(path, None).expect_err("refused")
+    };
+    let alice = identity_vector("4.4.2", "alice");
+    let (key, chain) = (
+        alice.text("private_key_pem"),
+        alice.text("certificate_chain_pem"),
+    );
+    let bob = identity_vector("4.4.2", "bob");
+    assert!(matches!(load(b""), LoadError::NoPrivateKey { .. }));
+    assert!(matches!(
+        load(chain.as_bytes()),
+        LoadError::NoPrivateKey { .. }
+    ));
+    assert!(
+        matches!(load(key.as_bytes()), LoadError::Read { path, .. } if path.ends_with("me.crt"))
+    );
+    assert!(matches!(
+        load(&key.as_bytes()[..key.len() / 2]),
+        LoadError::NoPrivateKey { .. }
+    ));
+    let other = [key, bob.text("certificate_chain_pem")].concat();
+    assert!(matches!(load(other.as_bytes()), LoadError::KeyMismatch));
+    let damaged = [key, &chain.replacen("MII", "AII", 1)].concat();
+    assert!(matches!(
+        load(damaged.as_bytes()),
+        LoadError::Certificate(CertificateError::Malformed)
+    ));
+    assert!(matches!(
+        load(&vec![b'\n'; 1 << 20]),
+        LoadError::TooLarge { .. }
+    ));
+    assert!(matches!(
+        Identity::load(folder.path().join("nobody"), None),
+        Err(LoadError::Read { .. })
+    ));
+    let curve = identity_vector("4.4.2", "erin_ec");
+    let curve = [
+        curve.text("private_key_pem"),
+        curve.text("certificate_chain_pem"),
+    ]
+    .concat();
+    assert!(matches!(
+        load(curve.as_bytes()),
+        LoadError::Key(KeyError::NotRsa)
+    ));
+}
+
+#[test]
+fn a_key_and_a_foreign_certificate_make_no_identity() {
+    let key: PrivateKey = private_key("4.4.2", "alice");
+    assert!(matches!(
+        Identity::new(key.clone(), identity("bob").chain().to_vec()),
+        Err(LoadError::KeyMismatch)
+    ));
+    assert!(matches!(
+        Identity::new(key, Vec::new()),
+        Err(LoadError::KeyMismatch)
+    ));
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<_> = entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("UTF-8")
+        })
+        .collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,201 @@
+//! [`Announce`]: the plan of one put. Who needs the value, who acknowledged it, when it is announced again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::OpId;
+use crate::value::{Row, Value};
+use crate::{InfoHash, Timestamp, UnixTime};
+
+/// What became of a put. An acknowledgement is no proof of storage: this wire acknowledges refused values too.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[must_use]
+pub struct PutReport {
+    /// Nodes that were sent the value, or spared it because they hold what it must not replace.
+    pub asked: usize,
+    /// Nodes that acknowledged it.
+    pub acknowledged: usize,
+    /// Nodes that refused it, or hold a signed value that must not be replaced by it.
+    pub refused: usize,
+    /// Nodes that did not answer in time.
+    pub silent: usize,
+}
+
+impl std::ops::AddAssign for PutReport {
+    /// Joins the reports of two address families.
+    fn add_assign(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.acknowledged += other.acknowledged;
+        self.refused += other.refused;
+        self.silent += other.silent;
+    }
+}
+
+/// A value on its way to the nodes nearest to its key.
+#[derive(Debug)]
+pub(crate) struct Announce {
+    /// The put it belongs to.
+    pub(crate) op: OpId,
+    /// What is announced.
+    pub(crate) value: Value,
+    /// When the application made it; `None` means "now" at each announcement.
+    pub(crate) created: Option<UnixTime>,
+    /// Announced again this long after each acknowledgement; `None` for once only.
+    pub(crate) renewal: Option<Duration>,
+    holders: BTreeMap<InfoHash, Holder>,
+    reported: bool,
+}
+
+/// What is known of a node's copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Holder {
+    /// Being asked what it holds.
+    Probed,
+    /// It needs the value.
+    Lacks,
+    /// It has the value, whose life must be restarted.
+    Holds,
+    /// The value is on its way to it.
+    Sent,
+    /// It acknowledged.
+    Acknowledged(Timestamp),
+    /// It said no, or holds a signed value that ours must not replace.
+    Refused,
+}
+
+/// What a candidate must be sent for an announcement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Due {
+    Probe,
+    Put,
+    Refresh,
+}
+
+impl Announce {
+    pub(crate) fn new(
+        op: OpId,
+        value: Value,
+        created: Option<UnixTime>,
+        renewal: Option<Duration>,
+    ) -> Self {
+        Self {
+            op,
+            value,
+            created,
+            renewal,
+            holders: BTreeMap::new(),
+            reported: false,
+        }
+    }
+
+    /// What `node` must be sent now, if anything.
+    pub(super) fn due(&self, node: &InfoHash, now: Timestamp) -> Option<Due> {
+        match self.holders.get(node) {
+            None if self.probes_first() => Some(Due::Probe),
+            None | Some(Holder::Lacks) => Some(Due::Put),
+            Some(Holder::Holds) => Some(Due::Refresh),
+            Some(Holder::Acknowledged(at)) => {
+                let renewal = self.renewal?;
+                (now >= *at + renewal).then_some(Due::Probe)
+            }
+            Some(Holder::Probed | Holder::Sent | Holder::Refused) => None,
+        }
+    }
+
+    /// When `node` must be sent something, if a renewal is all it waits for.
+    pub(super) fn due_at(&self, node: &InfoHash) -> Option<Timestamp> {
+        match self.holders.get(node) {
+            Some(Holder::Acknowledged(at)) => self.renewal.map(|renewal| *at + renewal),
+            _ => None,
+        }
+    }
+
+    /// Whether `node` needs nothing until a renewal.
+    pub(super) fn is_settled(&self, node: &InfoHash) -> bool {
+        matches!(
+            self.holders.get(node),
+            Some(Holder::Acknowledged(_) | Holder::Refused)
+        )
+    }
+
+    pub(super) fn on_asked(&mut self, node: InfoHash, due: Due) {
+        let holder = match due {
+            Due::Probe => Holder::Probed,
+            Due::Put | Due::Refresh => Holder::Sent,
+        };
+        self.holders.insert(node, holder);
+    }
+
+    /// `node` told which value it holds under our id, if any.
+    pub(super) fn on_probed(&mut self, node: InfoHash, held: Option<&Row>) {
+        let holder = match held {
+            // An unsigned value is never sent to replace a signed one.
+            Some(row)
+                if self.value.signed().is_none() && row.owner.is_some_and(|id| !id.is_zero()) =>
+            {
+                Holder::Refused
+            }
+            Some(row) if row.seq.unwrap_or(0) >= self.value.seq() && self.renewal.is_some() => {
+                Holder::Holds
+            }
+            Some(_) | None => Holder::Lacks,
+        };
+        self.holders.insert(node, holder);
+    }
+
+    pub(super) fn on_acknowledged(&mut self, node: InfoHash, now: Timestamp) {
+        self.holders.insert(node, Holder::Acknowledged(now));
+    }
+
+    /// `node` said that it has no such value to refresh, or that our token was wrong.
+    pub(super) fn on_rejected(&mut self, node: InfoHash) {
+        self.holders.insert(node, Holder::Lacks);
+    }
+
+    pub(super) fn on_refused(&mut self, node: InfoHash) {
+        self.holders.insert(node, Holder::Refused);
+    }
+
+    /// `node` is gone; should it return, it starts anew.
+    pub(super) fn on_gone(&mut self, node: &InfoHash) {
+        if !matches!(self.holders.get(node), Some(Holder::Sent)) || self.reported {
+            self.holders.remove(node);
+        }
+    }
+
+    /// The report of the first round, once.
+    pub(super) fn report(&mut self) -> Option<PutReport> {
+        if self.reported {
+            return None;
+        }
+        self.reported = true;
+        let count = |which: fn(&Holder) -> bool| self.holders.values().filter(|h| which(h)).count();
+        let acknowledged = count(|holder| matches!(holder, Holder::Acknowledged(_)));
+        let refused = count(|holder| *holder == Holder::Refused);
+        let silent = count(|holder| *holder == Holder::Sent);
+        if self.renewal.is_some() {
+            // Should they answer after all, they are sent it anew.
+            self.holders.retain(|_, holder| *holder != Holder::Sent);
+        }
+        Some(PutReport {
+            asked: acknowledged + refused + silent,
+            acknowledged,
+            refused,
+            silent,
+        })
+    }
+
+    pub(super) fn is_reported(&self) -> bool {
+        self.reported
+    }
+
+    /// Whether nothing is left to do: reported, and not to be announced again.
+    pub(super) fn is_over(&self) -> bool {
+        self.reported && self.renewal.is_none()
+    }
+
+    /// Unsigned values look before they are put; permanent ones learn whether a refresh will do.
+    fn probes_first(&self) -> bool {
+        self.value.signed().is_none() || self.renewal.is_some()
+    }
+}

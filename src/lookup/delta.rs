@@ -1,0 +1,115 @@
+//! [`Delta`]: what one listen has reported, and which storing nodes hold it, so that each value is told once when it
+//! appears and once when its last holder loses it.
+
+use std::collections::BTreeMap;
+
+use crate::value::{Value, ValueId};
+use crate::{InfoHash, Timestamp};
+
+/// Values remembered by one listen (spec `wire.md`, section 11.5).
+const MAX_VALUES: usize = 4_096;
+/// Holders remembered for one value.
+const MAX_HOLDERS: usize = 16;
+
+/// The values that a listen has reported and that some node holds.
+#[derive(Debug, Default)]
+pub(crate) struct Delta {
+    reported: BTreeMap<ValueId, Vec<Reported>>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Reported {
+    value: Value,
+    /// Holder and when its copy runs out.
+    holders: BTreeMap<InfoHash, Timestamp>,
+}
+
+impl Delta {
+    /// `holder` has `value` until `expires`; says whether that is news. A node holds one value of an id, so whatever
+    /// else it held under this one has been edited: that goes without a word once its last holder has the new one.
+    ///
+    /// Nothing is verified here, so a sequence number proves nothing.
+    pub(crate) fn add(&mut self, holder: InfoHash, value: &Value, expires: Timestamp) -> bool {
+        let id = value.id();
+        self.prune(id, |entry| {
+            if entry.value != *value {
+                entry.holders.remove(&holder);
+            }
+        });
+        let known = self
+            .reported
+            .get_mut(&id)
+            .and_then(|known| known.iter_mut().find(|entry| entry.value == *value));
+        if let Some(same) = known {
+            if same.holders.len() < MAX_HOLDERS || same.holders.contains_key(&holder) {
+                same.holders.insert(holder, expires);
+            }
+            return false;
+        }
+        if self.count >= MAX_VALUES {
+            return false;
+        }
+        self.count += 1;
+        self.reported.entry(id).or_default().push(Reported {
+            value: value.clone(),
+            holders: BTreeMap::from([(holder, expires)]),
+        });
+        true
+    }
+
+    /// `holder` restarted the life of its value `id`.
+    pub(crate) fn refresh(
+        &mut self,
+        holder: &InfoHash,
+        id: ValueId,
+        expires: impl Fn(&Value) -> Timestamp,
+    ) {
+        for entry in self.reported.get_mut(&id).into_iter().flatten() {
+            if let Some(until) = entry.holders.get_mut(holder) {
+                *until = expires(&entry.value);
+            }
+        }
+    }
+
+    /// `holder` lost its value `id`; gives what nobody holds any more.
+    pub(crate) fn remove(&mut self, holder: &InfoHash, id: ValueId) -> Vec<Value> {
+        self.prune(id, |entry| {
+            entry.holders.remove(holder);
+        })
+    }
+
+    /// Gives what nobody holds any more at `now`.
+    pub(crate) fn expire(&mut self, now: Timestamp) -> Vec<Value> {
+        let ids: Vec<_> = self.reported.keys().copied().collect();
+        ids.into_iter()
+            .flat_map(|id| self.prune(id, |entry| entry.holders.retain(|_, until| *until > now)))
+            .collect()
+    }
+
+    /// When the next copy runs out.
+    pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
+        self.reported
+            .values()
+            .flatten()
+            .flat_map(|entry| entry.holders.values())
+            .min()
+            .copied()
+    }
+
+    fn prune(&mut self, id: ValueId, mut lose: impl FnMut(&mut Reported)) -> Vec<Value> {
+        let Some(known) = self.reported.get_mut(&id) else {
+            return Vec::new();
+        };
+        known.iter_mut().for_each(&mut lose);
+        let lost: Vec<_> = known
+            .extract_if(.., |entry| entry.holders.is_empty())
+            .map(|entry| entry.value)
+            .collect();
+        self.count -= lost.len();
+        if known.is_empty() {
+            self.reported.remove(&id);
+        }
+        lost
+    }
+}

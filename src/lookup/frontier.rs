@@ -1,0 +1,210 @@
+//! [`Frontier`]: the contacts nearest to a key that a lookup knows, each with its standing in this lookup.
+//!
+//! Invariants: sorted by distance, ids unique, at most `width` live candidates and [`MAX_GONE`] others.
+
+use bytes::Bytes;
+
+use crate::{Contact, Distance, InfoHash, Timestamp};
+
+/// Candidates kept that are late or gone, so that they are not taken for new ones when named again.
+const MAX_GONE: usize = 25;
+
+/// The contacts nearest to a key, nearest first.
+#[derive(Debug)]
+pub(super) struct Frontier {
+    target: InfoHash,
+    width: usize,
+    candidates: Vec<Candidate>,
+}
+
+/// A contact in the frontier.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) contact: Contact,
+    distance: Distance,
+    pub(super) reach: Reach,
+    pub(super) token: Option<Token>,
+    /// A question of the walk is on its way to it.
+    pub(super) busy: bool,
+}
+
+/// Whether a candidate answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reach {
+    /// It answered, or has not been asked.
+    Live,
+    /// An answer is overdue, for this many time-outs.
+    Late(u32),
+    /// It did not answer at all.
+    Gone(Timestamp),
+}
+
+/// A write token and when it came.
+#[derive(Clone, Debug)]
+pub(super) struct Token {
+    pub(super) bytes: Bytes,
+    pub(super) at: Timestamp,
+}
+
+impl Frontier {
+    pub(super) fn new(target: InfoHash, width: usize) -> Self {
+        Self {
+            target,
+            width,
+            candidates: Vec::new(),
+        }
+    }
+
+    /// Takes a contact in if it is among the nearest. A gone one comes back only if it `proved` itself elsewhere.
+    pub(super) fn insert(&mut self, contact: Contact, proved: bool) {
+        let distance = contact.id.distance(&self.target);
+        match self
+            .candidates
+            .binary_search_by(|candidate| candidate.distance.cmp(&distance))
+        {
+            Ok(at) => {
+                let known = &mut self.candidates[at];
+                if proved && matches!(known.reach, Reach::Gone(_)) {
+                    *known = Candidate::new(contact, distance);
+                }
+            }
+            Err(at) if self.live_before(at) < self.width => {
+                self.candidates
+                    .insert(at, Candidate::new(contact, distance));
+                self.trim();
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// The `count` nearest candidates that are live.
+    pub(super) fn nearest(&self, count: usize) -> impl Iterator<Item = &Candidate> {
+        self.candidates
+            .iter()
+            .filter(|candidate| candidate.reach == Reach::Live)
+            .take(count)
+    }
+
+    /// All candidates, nearest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter()
+    }
+
+    pub(super) fn get_mut(&mut self, id: &InfoHash) -> Option<&mut Candidate> {
+        let distance = id.distance(&self.target);
+        self.candidates
+            .binary_search_by(|candidate| candidate.distance.cmp(&distance))
+            .ok()
+            .and_then(|at| self.candidates.get_mut(at))
+    }
+
+    /// How many requests of the walk are on their way to candidates that may still answer in time.
+    pub(super) fn busy(&self) -> usize {
+        self.candidates
+            .iter()
+            .filter(|candidate| candidate.busy && candidate.reach == Reach::Live)
+            .count()
+    }
+
+    /// Forgets candidates that have been gone since before `limit`, so that they get another chance.
+    pub(super) fn forgive(&mut self, limit: Timestamp) {
+        self.candidates
+            .retain(|candidate| !matches!(candidate.reach, Reach::Gone(since) if since < limit));
+    }
+
+    fn live_before(&self, at: usize) -> usize {
+        self.candidates[..at]
+            .iter()
+            .filter(|candidate| candidate.reach == Reach::Live)
+            .count()
+    }
+
+    /// Drops the farthest of those that are too many.
+    fn trim(&mut self) {
+        let (mut live, mut others) = (0, 0);
+        let width = self.width;
+        self.candidates.retain(|candidate| {
+            let (count, limit) = match candidate.reach {
+                Reach::Live => (&mut live, width),
+                Reach::Late(_) | Reach::Gone(_) => (&mut others, MAX_GONE),
+            };
+            *count += 1;
+            *count <= limit || candidate.busy
+        });
+    }
+}
+
+impl Candidate {
+    fn new(contact: Contact, distance: Distance) -> Self {
+        Self {
+            contact,
+            distance,
+            reach: Reach::Live,
+            token: None,
+            busy: false,
+        }
+    }
+
+    /// The token, unless it came before `oldest`.
+    pub(super) fn fresh_token(&self, oldest: Timestamp) -> Option<&Bytes> {
+        self.token
+            .as_ref()
+            .filter(|token| token.at >= oldest)
+            .map(|token| &token.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn keeps_the_nearest_in_order(ids in proptest::collection::vec(any::<[u8; 20]>(), 1..80), target: [u8; 20]) {
+            let target = InfoHash::new(target);
+            let mut frontier = Frontier::new(target, 14);
+            for id in &ids {
+                frontier.insert(contact(*id), false);
+            }
+            let mut expected: Vec<_> = ids.iter().map(|id| InfoHash::new(*id)).collect();
+            expected.sort_by_key(|id| id.distance(&target));
+            expected.dedup();
+            expected.truncate(14);
+            let kept: Vec<_> = frontier.iter().map(|candidate| candidate.contact.id).collect();
+            prop_assert_eq!(kept, expected);
+        }
+    }
+
+    #[test]
+    fn a_gone_contact_comes_back_only_with_proof() {
+        let mut frontier = Frontier::new(InfoHash::ZERO, 2);
+        let node = contact([1; 20]);
+        frontier.insert(node, false);
+        frontier.get_mut(&node.id).unwrap().reach = Reach::Gone(Timestamp::ZERO);
+        frontier.insert(node, false);
+        assert_eq!(frontier.nearest(2).count(), 0);
+        frontier.insert(node, true);
+        assert_eq!(frontier.nearest(2).count(), 1);
+    }
+
+    #[test]
+    fn the_late_make_room_for_farther_ones() {
+        let mut frontier = Frontier::new(InfoHash::ZERO, 2);
+        for byte in 1..=2 {
+            frontier.insert(contact([byte; 20]), false);
+        }
+        frontier.get_mut(&InfoHash::new([1; 20])).unwrap().reach = Reach::Late(1);
+        frontier.insert(contact([3; 20]), false);
+        let live: Vec<_> = frontier
+            .nearest(8)
+            .map(|candidate| candidate.contact.id)
+            .collect();
+        assert_eq!(live, [InfoHash::new([2; 20]), InfoHash::new([3; 20])]);
+    }
+
+    fn contact(id: [u8; 20]) -> Contact {
+        Contact::new(InfoHash::new(id), "127.0.0.1:4222".parse().unwrap())
+    }
+}

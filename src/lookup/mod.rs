@@ -1,0 +1,585 @@
+//! [`Lookup`]: what is to be asked of whom about one key, in one address family.
+//!
+//! A lookup knows no network. [`Lookup::poll`] says what to do next; `on_*` tell it what came of that. All operations
+//! on a key share one: gets and walks are *questions* that each of the nearest candidates answers once, puts are
+//! [`Announce`] plans, listens [`Subscribe`] plans.
+//!
+//! ```text
+//!   candidate:  live ──asked──▶ busy ──answer──▶ live, with token ──▶ put, listen
+//!                 ▲               │ time-out
+//!                 └──any answer── late ──all attempts in vain──▶ gone
+//! ```
+//!
+//! A late candidate gives its place to the next, so a lookup does not wait for the dead; but "nothing found" waits
+//! until each late one has had a second chance.
+
+mod announce;
+mod delta;
+mod frontier;
+mod pool;
+mod subscribe;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub(crate) use announce::Announce;
+pub use announce::PutReport;
+pub(crate) use delta::Delta;
+pub(crate) use pool::Pool;
+
+use crate::config::Config;
+use crate::value::{Row, ValueId};
+use crate::{Contact, InfoHash, Rng, Timestamp};
+use announce::Due;
+use frontier::{Candidate, Frontier, Reach, Token};
+use subscribe::Subscribe;
+
+/// Time-outs after which a late candidate is no longer waited for.
+const SECOND_CHANCE: u32 = 2;
+/// When to look again after something was due that could not be done at once.
+const RETRY: Duration = Duration::from_millis(100);
+/// How long a candidate that did not answer is left alone, unless it shows up by itself.
+const GRUDGE: Duration = Duration::from_secs(60);
+
+/// Names an operation of the application: a get, query, listen or put.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct OpId(pub(crate) u64);
+
+/// What became of a get.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[must_use]
+pub struct GetReport {
+    /// Nodes asked.
+    pub asked: usize,
+    /// Nodes that answered.
+    pub answered: usize,
+}
+
+impl std::ops::AddAssign for GetReport {
+    /// Joins the reports of two address families.
+    fn add_assign(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.answered += other.answered;
+    }
+}
+
+/// All that is under way about one key in one address family.
+#[derive(Debug)]
+pub(crate) struct Lookup {
+    frontier: Frontier,
+    questions: BTreeMap<OpId, Question>,
+    announces: BTreeMap<ValueId, Announce>,
+    subscribes: BTreeMap<OpId, Subscribe>,
+    closed_sockets: Vec<u32>,
+    limits: Limits,
+}
+
+/// The settings of a lookup; see [`Config`] for their meaning.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    bucket_size: usize,
+    width: usize,
+    parallelism: usize,
+    listen_nodes: usize,
+    token_life: Duration,
+    listen_renewal: Duration,
+}
+
+/// Something each of the nearest candidates shall answer once.
+#[derive(Debug)]
+struct Question {
+    goal: Goal,
+    asked: BTreeSet<InfoHash>,
+    answered: BTreeSet<InfoHash>,
+    found: bool,
+}
+
+/// What a question is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Goal {
+    /// Which nodes are nearest.
+    Nodes,
+    /// What the nearest nodes hold.
+    Values,
+}
+
+/// What a lookup wants done next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Send this to that contact.
+    Ask(Contact, Ask),
+    /// The question has been answered as well as it can be.
+    Answered(OpId, GetReport),
+    /// The first round of this put is over.
+    Announced(OpId, PutReport),
+    /// Nothing to do before this moment.
+    Wait(Timestamp),
+}
+
+/// A request of a lookup.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Ask {
+    /// Which nodes are near the key?
+    Find,
+    /// What do you hold for this question?
+    Get(OpId),
+    /// Which value do you hold under this id?
+    Probe(ValueId),
+    /// Store this value.
+    Put(ValueId, Bytes),
+    /// Restart this value's life.
+    Refresh(ValueId, Bytes),
+    /// Tell me of values, on this socket.
+    Listen {
+        /// The listen.
+        op: OpId,
+        /// The number to quote in notifications.
+        socket: u32,
+        /// The write token.
+        token: Bytes,
+    },
+}
+
+/// What a node answered.
+#[derive(Debug, Default)]
+pub(crate) struct Answer<'a> {
+    /// Its write token.
+    pub(crate) token: Option<Bytes>,
+    /// Nodes it named.
+    pub(crate) contacts: Vec<Contact>,
+    /// Whether it had values or rows.
+    pub(crate) found: bool,
+    /// For [`Ask::Probe`]: what it holds under the id.
+    pub(crate) held: Option<&'a Row>,
+}
+
+impl Limits {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            bucket_size: config.bucket_size,
+            width: config.lookup_width,
+            parallelism: config.lookup_parallelism,
+            listen_nodes: config.listen_nodes,
+            token_life: config.expire_time,
+            listen_renewal: if config.public_stable {
+                config.listen_renewal_stable
+            } else {
+                config.listen_renewal
+            },
+        }
+    }
+}
+
+impl Lookup {
+    pub(crate) fn new(key: InfoHash, limits: Limits) -> Self {
+        Self {
+            frontier: Frontier::new(key, limits.width),
+            questions: BTreeMap::new(),
+            announces: BTreeMap::new(),
+            subscribes: BTreeMap::new(),
+            closed_sockets: Vec::new(),
+            limits,
+        }
+    }
+
+    /// Offers contacts, `proved` if they answered us lately.
+    pub(crate) fn offer(&mut self, contacts: &[Contact], proved: bool) {
+        for contact in contacts {
+            self.frontier.insert(*contact, proved);
+        }
+    }
+
+    /// Asks the nearest nodes.
+    pub(crate) fn ask(&mut self, op: OpId, goal: Goal) {
+        let question = Question {
+            goal,
+            asked: BTreeSet::new(),
+            answered: BTreeSet::new(),
+            found: false,
+        };
+        self.questions.insert(op, question);
+    }
+
+    /// Announces a value, in place of any other of its id; gives the operation whose announcement this ends.
+    pub(crate) fn announce(&mut self, announce: Announce) -> Option<OpId> {
+        self.announces
+            .insert(announce.value.id(), announce)
+            .map(|replaced| replaced.op)
+    }
+
+    /// Listens.
+    pub(crate) fn subscribe(&mut self, op: OpId) {
+        self.subscribes.insert(op, Subscribe::default());
+    }
+
+    /// The announcement of a value.
+    pub(crate) fn announced(&self, id: ValueId) -> Option<&Announce> {
+        self.announces.get(&id)
+    }
+
+    /// Ends an operation, whatever it is.
+    pub(crate) fn cancel(&mut self, op: OpId) {
+        self.questions.remove(&op);
+        self.announces.retain(|_, announce| announce.op != op);
+        if let Some(subscribe) = self.subscribes.remove(&op) {
+            self.closed_sockets.extend(subscribe.sockets());
+        }
+    }
+
+    /// Whether no operation needs it any more.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.questions.is_empty() && self.announces.is_empty() && self.subscribes.is_empty()
+    }
+
+    /// Whether fewer candidates are live than one could know.
+    pub(crate) fn is_thin(&self) -> bool {
+        self.frontier.nearest(self.limits.width).count() < self.limits.width
+    }
+
+    /// The sockets of subscriptions that ended since the last call.
+    pub(crate) fn take_closed_sockets(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.closed_sockets)
+    }
+
+    /// What to do next. While `patient`, a lookup that knows nobody waits instead of giving up.
+    pub(crate) fn poll(&mut self, now: Timestamp, patient: bool, rng: &mut Rng) -> Step {
+        self.frontier.forgive(now - GRUDGE);
+        if let Some(step) = self.walk(now) {
+            return step;
+        }
+        if let Some(step) = self.serve(now, rng) {
+            return step;
+        }
+        if let Some(step) = self.conclude(patient) {
+            return step;
+        }
+        Step::Wait(self.next_due(now))
+    }
+
+    /// `node` answered.
+    pub(crate) fn on_answer(
+        &mut self,
+        now: Timestamp,
+        node: &InfoHash,
+        ask: &Ask,
+        answer: Answer<'_>,
+    ) {
+        if let Some(candidate) = self.frontier.get_mut(node) {
+            candidate.reach = Reach::Live;
+            if matches!(ask, Ask::Find | Ask::Get(_) | Ask::Probe(_)) {
+                candidate.busy = false;
+            }
+            if let Some(bytes) = answer.token {
+                candidate.token = Some(Token { bytes, at: now });
+            }
+        }
+        self.offer(&answer.contacts, false);
+        match ask {
+            Ask::Find => {
+                for question in self.questions.values_mut() {
+                    if question.goal == Goal::Nodes {
+                        question.answered.insert(*node);
+                    }
+                }
+            }
+            Ask::Get(op) => {
+                if let Some(question) = self.questions.get_mut(op) {
+                    question.answered.insert(*node);
+                    question.found |= answer.found;
+                }
+            }
+            Ask::Probe(id) => {
+                if let Some(announce) = self.announces.get_mut(id) {
+                    announce.on_probed(*node, answer.held);
+                }
+            }
+            Ask::Put(id, _) | Ask::Refresh(id, _) => {
+                if let Some(announce) = self.announces.get_mut(id) {
+                    announce.on_acknowledged(*node, now);
+                }
+            }
+            Ask::Listen { op, .. } => {
+                let renew_at = now + self.limits.listen_renewal;
+                if let Some(subscribe) = self.subscribes.get_mut(op) {
+                    subscribe.on_agreed(node, renew_at);
+                }
+            }
+        }
+    }
+
+    /// `node` sent a new write token by itself.
+    pub(crate) fn on_token(&mut self, now: Timestamp, node: &InfoHash, bytes: Bytes) {
+        if let Some(candidate) = self.frontier.get_mut(node) {
+            candidate.token = Some(Token { bytes, at: now });
+        }
+    }
+
+    /// `node` answered with an error: the token was wrong, or there is no such value to refresh.
+    pub(crate) fn on_rejected(&mut self, node: &InfoHash, ask: &Ask, token_was_wrong: bool) {
+        if let Some(candidate) = self.frontier.get_mut(node) {
+            candidate.reach = Reach::Live;
+            candidate.busy = false;
+            if token_was_wrong {
+                candidate.token = None;
+            }
+        }
+        match ask {
+            Ask::Put(id, _) | Ask::Refresh(id, _) => {
+                if let Some(announce) = self.announces.get_mut(id) {
+                    announce.on_rejected(*node);
+                }
+            }
+            Ask::Listen { op, .. } => {
+                if let Some(subscribe) = self.subscribes.get_mut(op) {
+                    subscribe.on_rejected(node);
+                }
+            }
+            Ask::Find | Ask::Get(_) | Ask::Probe(_) => {}
+        }
+    }
+
+    /// `node` refused for good what it was asked.
+    pub(crate) fn on_refused(&mut self, now: Timestamp, node: &InfoHash, ask: &Ask) {
+        match ask {
+            Ask::Put(id, _) | Ask::Refresh(id, _) => {
+                if let Some(announce) = self.announces.get_mut(id) {
+                    announce.on_refused(*node);
+                }
+            }
+            Ask::Find | Ask::Get(_) | Ask::Probe(_) | Ask::Listen { .. } => {
+                self.on_gone(now, node);
+            }
+        }
+    }
+
+    /// An answer of `node` is overdue, for the `count`th time.
+    pub(crate) fn on_late(&mut self, node: &InfoHash, count: u32) {
+        if let Some(candidate) = self.frontier.get_mut(node)
+            && !matches!(candidate.reach, Reach::Gone(_))
+        {
+            candidate.reach = Reach::Late(count);
+        }
+    }
+
+    /// `node` did not answer at all.
+    pub(crate) fn on_gone(&mut self, now: Timestamp, node: &InfoHash) {
+        if let Some(candidate) = self.frontier.get_mut(node) {
+            candidate.reach = Reach::Gone(now);
+            candidate.busy = false;
+            candidate.token = None;
+        }
+        for announce in self.announces.values_mut() {
+            announce.on_gone(node);
+        }
+        for subscribe in self.subscribes.values_mut() {
+            self.closed_sockets.extend(subscribe.on_gone(node));
+        }
+    }
+
+    /// The next question to the nearest candidate that has one open.
+    fn walk(&mut self, now: Timestamp) -> Option<Step> {
+        if self.frontier.busy() >= self.limits.parallelism {
+            return None;
+        }
+        let (contact, ask) = self
+            .frontier
+            .nearest(self.limits.bucket_size)
+            .filter(|candidate| !candidate.busy)
+            .find_map(|candidate| Some((candidate.contact, self.open_question(candidate, now)?)))?;
+        if let Some(candidate) = self.frontier.get_mut(&contact.id) {
+            candidate.busy = true;
+        }
+        match &ask {
+            Ask::Get(op) => {
+                if let Some(question) = self.questions.get_mut(op) {
+                    question.asked.insert(contact.id);
+                }
+            }
+            Ask::Find => {
+                for question in self.questions.values_mut() {
+                    question.asked.insert(contact.id);
+                }
+            }
+            Ask::Probe(id) => {
+                if let Some(announce) = self.announces.get_mut(id) {
+                    announce.on_asked(contact.id, Due::Probe);
+                }
+            }
+            Ask::Put(..) | Ask::Refresh(..) | Ask::Listen { .. } => {}
+        }
+        Some(Step::Ask(contact, ask))
+    }
+
+    fn open_question(&self, candidate: &Candidate, now: Timestamp) -> Option<Ask> {
+        let id = &candidate.contact.id;
+        let open = self
+            .questions
+            .iter()
+            .find(|(_, question)| !question.answered.contains(id));
+        if let Some((op, question)) = open {
+            return Some(match question.goal {
+                Goal::Values => Ask::Get(*op),
+                Goal::Nodes => Ask::Find,
+            });
+        }
+        let probe = self
+            .announces
+            .iter()
+            .find(|(_, announce)| announce.due(id, now) == Some(Due::Probe));
+        if let Some((value, _)) = probe {
+            return Some(Ask::Probe(*value));
+        }
+        let wants_token = !self.subscribes.is_empty()
+            || self
+                .announces
+                .values()
+                .any(|announce| announce.renewal.is_some() || !announce.is_settled(id));
+        let has_token = candidate
+            .fresh_token(now - self.limits.token_life)
+            .is_some();
+        (wants_token && !has_token).then_some(Ask::Find)
+    }
+
+    /// The next put, refresh or listen to a candidate that gave a token.
+    fn serve(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Step> {
+        let ready = self.ready(now);
+        for (contact, token) in &ready {
+            for (id, announce) in &mut self.announces {
+                let due = match announce.due(&contact.id, now) {
+                    Some(due @ (Due::Put | Due::Refresh)) => due,
+                    Some(Due::Probe) | None => continue,
+                };
+                announce.on_asked(contact.id, due);
+                let ask = match due {
+                    Due::Refresh => Ask::Refresh(*id, token.clone()),
+                    Due::Put | Due::Probe => Ask::Put(*id, token.clone()),
+                };
+                return Some(Step::Ask(*contact, ask));
+            }
+        }
+        let nearest: Vec<_> = ready.iter().map(|(contact, _)| contact.id).collect();
+        let listened = &nearest[..nearest.len().min(self.limits.listen_nodes)];
+        for (op, subscribe) in &mut self.subscribes {
+            self.closed_sockets.extend(subscribe.retire(listened, now));
+            for (contact, token) in ready.iter().take(self.limits.listen_nodes) {
+                if subscribe.is_due(&contact.id, now) {
+                    let socket = subscribe.on_asked(contact.id, rng.number() as u32);
+                    let ask = Ask::Listen {
+                        op: *op,
+                        socket,
+                        token: token.clone(),
+                    };
+                    return Some(Step::Ask(*contact, ask));
+                }
+            }
+        }
+        None
+    }
+
+    /// The candidates that may be given values: those known to be nearest. While the walk is not over these are all
+    /// but the last of the leading candidates with a token, if that leaves any (spec `node.md`, section 4.6).
+    fn ready(&self, now: Timestamp) -> Vec<(Contact, Bytes)> {
+        let oldest = now - self.limits.token_life;
+        let mut ready = Vec::new();
+        for candidate in self.frontier.nearest(self.limits.bucket_size) {
+            let Some(token) = candidate.fresh_token(oldest) else {
+                ready.pop();
+                break;
+            };
+            ready.push((candidate.contact, token.clone()));
+        }
+        ready
+    }
+
+    /// A question or put that is over.
+    fn conclude(&mut self, patient: bool) -> Option<Step> {
+        let live: Vec<_> = self
+            .frontier
+            .nearest(self.limits.bucket_size)
+            .map(|candidate| candidate.contact.id)
+            .collect();
+        let waiting = self.frontier.iter().take(self.limits.bucket_size).any(
+            |candidate| matches!(candidate.reach, Reach::Late(count) if count < SECOND_CHANCE),
+        );
+        if live.is_empty() && (patient || waiting) {
+            return None;
+        }
+        let answered = self.questions.iter().find(|(_, question)| {
+            live.iter().all(|id| question.answered.contains(id)) && (question.found || !waiting)
+        });
+        if let Some((&op, _)) = answered {
+            let question = self.questions.remove(&op)?;
+            let report = GetReport {
+                asked: question.asked.len(),
+                answered: question.answered.len(),
+            };
+            return Some(Step::Answered(op, report));
+        }
+        let announced = self.announces.iter_mut().find(|(_, announce)| {
+            !announce.is_reported() && live.iter().all(|id| announce.is_settled(id))
+        });
+        if let Some((&id, announce)) = announced {
+            let op = announce.op;
+            let report = announce.report()?;
+            if announce.is_over() {
+                self.announces.remove(&id);
+            }
+            return Some(Step::Announced(op, report));
+        }
+        None
+    }
+
+    /// When something will be due if nothing happens before: a renewal, or a token that runs out.
+    fn next_due(&self, now: Timestamp) -> Timestamp {
+        let keeps_tokens = !self.subscribes.is_empty()
+            || self
+                .announces
+                .values()
+                .any(|announce| announce.renewal.is_some());
+        let due = self
+            .frontier
+            .nearest(self.limits.bucket_size)
+            .filter(|candidate| !candidate.busy)
+            .filter_map(|candidate| {
+                let id = &candidate.contact.id;
+                let renewals = self
+                    .announces
+                    .values()
+                    .filter_map(|announce| announce.due_at(id));
+                let feeds = self
+                    .subscribes
+                    .values()
+                    .filter_map(|subscribe| subscribe.due_at(id));
+                let token = candidate.token.as_ref().filter(|_| keeps_tokens);
+                let token_end = token.map(|token| token.at + self.limits.token_life);
+                renewals.chain(feeds).chain(token_end).min()
+            })
+            .min()
+            .unwrap_or(Timestamp::MAX);
+        if due > now { due } else { now + RETRY }
+    }
+}
+
+impl fmt::Display for Lookup {
+    /// A line for each candidate: contact, standing, whether it gave a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for candidate in self.frontier.iter() {
+            let token = if candidate.token.is_some() {
+                "token"
+            } else {
+                "-"
+            };
+            writeln!(f, "  {} {:?} {token}", candidate.contact, candidate.reach)?;
+        }
+        writeln!(
+            f,
+            "  {} questions, {} announcements, {} listens",
+            self.questions.len(),
+            self.announces.len(),
+            self.subscribes.len()
+        )
+    }
+}

@@ -1,0 +1,91 @@
+//! [`Subscribe`]: the plan of one listen. Who is subscribed to, when a subscription is renewed, who is gone.
+
+use std::collections::BTreeMap;
+
+use crate::{InfoHash, Timestamp};
+
+/// A listen on the nodes nearest to a key.
+#[derive(Default, Debug)]
+pub(super) struct Subscribe {
+    feeds: BTreeMap<InfoHash, Feed>,
+}
+
+/// The subscription at one storing node.
+#[derive(Clone, Copy, Debug)]
+struct Feed {
+    socket: u32,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// The storing node is asked, for the first time or again.
+    Asked,
+    /// The storing node agreed; ask again then.
+    Active { renew_at: Timestamp },
+    /// The storing node refused our token; ask again with a new one.
+    Rejected,
+}
+
+impl Subscribe {
+    pub(super) fn is_due(&self, node: &InfoHash, now: Timestamp) -> bool {
+        match self.feeds.get(node).map(|feed| feed.state) {
+            None | Some(State::Rejected) => true,
+            Some(State::Active { renew_at }) => now >= renew_at,
+            Some(State::Asked) => false,
+        }
+    }
+
+    pub(super) fn due_at(&self, node: &InfoHash) -> Option<Timestamp> {
+        match self.feeds.get(node)?.state {
+            State::Active { renew_at } => Some(renew_at),
+            State::Asked | State::Rejected => None,
+        }
+    }
+
+    /// Notes that `node` is being asked and gives the socket to name: the one in use, else `fresh`.
+    pub(super) fn on_asked(&mut self, node: InfoHash, fresh: u32) -> u32 {
+        let feed = self.feeds.entry(node).or_insert(Feed {
+            socket: fresh,
+            state: State::Asked,
+        });
+        feed.state = State::Asked;
+        feed.socket
+    }
+
+    pub(super) fn on_agreed(&mut self, node: &InfoHash, renew_at: Timestamp) {
+        if let Some(feed) = self.feeds.get_mut(node) {
+            feed.state = State::Active { renew_at };
+        }
+    }
+
+    pub(super) fn on_rejected(&mut self, node: &InfoHash) {
+        if let Some(feed) = self.feeds.get_mut(node) {
+            feed.state = State::Rejected;
+        }
+    }
+
+    /// Ends the subscription at `node`; gives its socket.
+    pub(super) fn on_gone(&mut self, node: &InfoHash) -> Option<u32> {
+        self.feeds.remove(node).map(|feed| feed.socket)
+    }
+
+    /// Ends the subscriptions that are due for renewal at nodes not among `nearest`; gives their sockets.
+    pub(super) fn retire(&mut self, nearest: &[InfoHash], now: Timestamp) -> Vec<u32> {
+        let retired: Vec<_> = self
+            .feeds
+            .keys()
+            .filter(|node| !nearest.contains(node) && self.is_due(node, now))
+            .copied()
+            .collect();
+        retired
+            .iter()
+            .filter_map(|node| self.on_gone(node))
+            .collect()
+    }
+
+    /// The sockets in use.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = u32> {
+        self.feeds.values().map(|feed| feed.socket)
+    }
+}

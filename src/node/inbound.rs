@@ -1,0 +1,612 @@
+//! Requests of others: one function for each kind (spec `wire.md`, sections 5 to 11; `node.md`, section 5).
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::parked::Case;
+use super::{Check, Node, Purpose};
+use crate::routing::{Confidence, Growth};
+use crate::rpc::reassembly::{Completed, Slot};
+use crate::storage::{Change, Listener, RefreshError, Subscribed};
+use crate::value::policy::{Decision, may_replace, may_store, rewrite_service};
+use crate::value::{Draft, Kind, Policy, Query, Value, ValueId};
+use crate::wire::{
+    self, ErrorCode, Item, Message, Nodes, Payload, Reply, Request, Rows, SocketId, Tid, Values,
+    Want,
+};
+use crate::{Contact, Family, InfoHash, Timestamp, UnixTime};
+
+/// Values whose packed size is below this are told in one datagram with others (bytes of content in one update).
+const UPDATE_BYTES: usize = 56 << 10;
+
+/// A request's way back: who asked, under which number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Asker {
+    pub(super) addr: SocketAddr,
+    pub(super) tid: Tid,
+}
+
+impl Node {
+    /// Lets a datagram in and hands it on, once all its values are there.
+    pub(super) fn receive(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
+        let Some(message) = self.rpc.admit(now, from, datagram) else {
+            return;
+        };
+        if let Payload::Parts(parts) = &message.payload {
+            for part in parts.iter() {
+                let complete = self.rpc.part(now, from, message.tid, &part);
+                if let Some(complete) = complete {
+                    self.on_complete(now, from, complete);
+                }
+            }
+            return;
+        }
+        let items: Vec<Item> =
+            carried(&message).map_or_else(Vec::new, |values| values.iter().collect());
+        if items.iter().any(|item| matches!(item, Item::Announced(_))) {
+            if self.may_assemble(from, &message) {
+                let slots = items.iter().map(|item| match item {
+                    Item::Announced(size) => Slot::Announced(*size as usize),
+                    Item::Embedded(_) | Item::Unusable => Slot::Embedded,
+                });
+                let head = datagram.to_vec().into();
+                let complete = self.rpc.assemble(now, from, message.tid, slots, head);
+                if let Some(complete) = complete {
+                    self.on_complete(now, from, complete);
+                }
+            }
+            return;
+        }
+        let values = items.into_iter().filter_map(Item::into_value).collect();
+        self.dispatch(now, from, message, values);
+    }
+
+    /// All announced values of a message have come.
+    fn on_complete(&mut self, now: Timestamp, from: SocketAddr, complete: Completed<Bytes>) {
+        let Ok(message) = wire::decode(&complete.context) else {
+            return;
+        };
+        let embedded = carried(&message)
+            .into_iter()
+            .flat_map(|values| values.iter());
+        let mut values: Vec<_> = embedded.filter_map(Item::into_value).collect();
+        for (_, packed) in &complete.values {
+            match wire::unpack(packed) {
+                Ok(value) => values.push(value),
+                Err(_) => return,
+            }
+        }
+        self.dispatch(now, from, message, values);
+    }
+
+    /// Whether the announced values of a message are worth waiting for.
+    fn may_assemble(&mut self, from: SocketAddr, message: &Message<'_>) -> bool {
+        match &message.payload {
+            Payload::Request {
+                request: Request::Put { token, .. },
+                ..
+            } => {
+                let authorized = self.tokens.verify(from, token);
+                if !authorized {
+                    let asker = Asker {
+                        addr: from,
+                        tid: message.tid,
+                    };
+                    self.refuse_put_token(asker);
+                }
+                authorized
+            }
+            Payload::Request {
+                request: Request::Update { socket, .. },
+                ..
+            } => self
+                .feeds
+                .get(&socket.0)
+                .is_some_and(|feed| feed.node.addr == from),
+            Payload::Reply { .. } => true,
+            Payload::Request { .. }
+            | Payload::Error { .. }
+            | Payload::Notice { .. }
+            | Payload::Parts(_) => false,
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        message: Message<'_>,
+        values: Vec<Value>,
+    ) {
+        let Message {
+            tid,
+            client,
+            payload,
+            ..
+        } = message;
+        match payload {
+            Payload::Request { sender, request } => {
+                let contact = Contact::new(sender, from);
+                if !client {
+                    self.meet(now, contact, Confidence::Sent);
+                }
+                self.on_request(now, contact, tid, request, values);
+            }
+            Payload::Reply { sender, reply } => {
+                if let Some(purpose) = self.rpc.close(now, from, tid) {
+                    let contact = Contact::new(sender, from);
+                    if !client {
+                        self.meet(now, contact, Confidence::Replied);
+                    }
+                    self.on_reply(now, contact, purpose, reply, values);
+                }
+            }
+            Payload::Error { code, .. } => {
+                if let Some(purpose) = self.rpc.close(now, from, tid) {
+                    self.on_error(now, from, purpose, code);
+                }
+            }
+            Payload::Notice { .. } | Payload::Parts(_) => {}
+        }
+    }
+
+    fn on_request(
+        &mut self,
+        now: Timestamp,
+        from: Contact,
+        tid: Tid,
+        request: Request<'_>,
+        values: Vec<Value>,
+    ) {
+        let asker = Asker {
+            addr: from.addr,
+            tid,
+        };
+        match request {
+            Request::Ping => self.answer(now, asker, Reply::default()),
+            Request::Find { target, want } => self.on_find(now, asker, target, want),
+            Request::Get { key, query, want } => self.on_get(now, asker, key, &query, want),
+            Request::Put {
+                key,
+                created,
+                token,
+                ..
+            } => self.on_put(now, asker, key, values, created, &token),
+            Request::Refresh { key, id, token } => self.on_refresh(now, asker, key, id, &token),
+            Request::Listen {
+                key,
+                version,
+                socket,
+                query,
+                token,
+            } => {
+                let version = u8::try_from(version).unwrap_or(u8::MAX);
+                let listener = Listener::new(from, socket.0, version, query);
+                self.on_listen(now, asker, key, listener, &token);
+            }
+            Request::Update {
+                socket,
+                refreshed,
+                expired,
+                token,
+                ..
+            } => {
+                self.answer(now, asker, Reply::default());
+                self.on_update(now, from, socket, &values, &token);
+                self.on_update_ids(now, from, socket, &refreshed, &expired);
+            }
+        }
+    }
+
+    fn on_find(&mut self, now: Timestamp, asker: Asker, target: InfoHash, want: Option<Want>) {
+        let (nodes4, nodes6) = self.nodes_near(now, asker, target, want);
+        let token = self.tokens.token(asker.addr);
+        let reply = Reply {
+            nodes4: Nodes::new(&nodes4),
+            nodes6: Nodes::new(&nodes6),
+            token: Some((&token[..]).into()),
+            ..Reply::default()
+        };
+        self.rpc
+            .reply(now, &mut self.public, asker.addr, asker.tid, reply);
+    }
+
+    fn on_get(
+        &mut self,
+        now: Timestamp,
+        asker: Asker,
+        key: InfoHash,
+        query: &Query,
+        want: Option<Want>,
+    ) {
+        if key.is_zero() {
+            let text = "Get_values with no info_hash";
+            return self
+                .rpc
+                .error(asker.addr, asker.tid, ErrorCode::MALFORMED, text);
+        }
+        let (nodes4, nodes6) = self.nodes_near(now, asker, key, want);
+        let token = self.tokens.token(asker.addr);
+        let values: Vec<_> = self.storage.get(&key, query).cloned().collect();
+        let whole = query.select.is_empty();
+        let reply = Reply {
+            nodes4: Nodes::new(&nodes4),
+            nodes6: Nodes::new(&nodes6),
+            token: Some((&token[..]).into()),
+            values: (whole && !values.is_empty()).then(|| Values::new(&values)),
+            rows: (!whole && !values.is_empty()).then(|| Rows::new(&query.select, &values)),
+            ..Reply::default()
+        };
+        self.rpc
+            .reply(now, &mut self.public, asker.addr, asker.tid, reply);
+    }
+
+    fn on_put(
+        &mut self,
+        now: Timestamp,
+        asker: Asker,
+        key: InfoHash,
+        values: Vec<Value>,
+        created: Option<UnixTime>,
+        token: &[u8],
+    ) {
+        if key.is_zero() {
+            let text = "Put with no info_hash";
+            return self
+                .rpc
+                .error(asker.addr, asker.tid, ErrorCode::MALFORMED, text);
+        }
+        if !self.tokens.verify(asker.addr, token) {
+            return self.refuse_put_token(asker);
+        }
+        self.rpc.peers_mut().on_token(now, asker.addr);
+        let too_far = self.is_too_far(now, asker.addr, &key);
+        for value in values {
+            if value.id().0 == 0 {
+                let text = "Put with invalid ID";
+                self.rpc
+                    .error(asker.addr, asker.tid, ErrorCode::MALFORMED, text);
+            } else if too_far {
+                self.acknowledge(now, asker, value.id());
+            } else {
+                self.offer(now, asker, key, value, created);
+            }
+        }
+    }
+
+    fn refuse_put_token(&mut self, asker: Asker) {
+        let text = "Put with incorrect token";
+        self.rpc
+            .error(asker.addr, asker.tid, ErrorCode::UNAUTHORIZED, text);
+    }
+
+    /// Weighs a stranger's value: stores it, parks it until it is proved, or refuses it without a word.
+    fn offer(
+        &mut self,
+        now: Timestamp,
+        asker: Asker,
+        key: InfoHash,
+        value: Value,
+        created: Option<UnixTime>,
+    ) {
+        let value = self.as_stored(asker.addr, value);
+        let stored = self.storage.find(&key, value.id()).cloned();
+        let decision = match &stored {
+            Some(stored) => may_replace(
+                stored,
+                &value,
+                self.config.kinds.rules(stored.kind()).policy,
+            ),
+            None => may_store(&value, self.config.kinds.rules(value.kind()).policy),
+        };
+        match decision {
+            Decision::Accept => {
+                self.store_strange(now, asker, key, &value, created);
+                self.acknowledge(now, asker, value.id());
+            }
+            Decision::Check(proof) => {
+                let case = Case {
+                    asker,
+                    key,
+                    value: value.clone(),
+                    replaces: stored.clone(),
+                    created,
+                };
+                if let Some(id) = self.parked.park(now, case) {
+                    self.timers
+                        .hasten(super::Timer::Parked, self.parked.next_deadline());
+                    self.checks.push_back(Box::new(Check {
+                        id,
+                        source: asker.addr,
+                        key,
+                        value,
+                        replaces: stored,
+                        proof,
+                    }));
+                }
+            }
+            Decision::Refuse(_) => {
+                self.refused_puts += 1;
+                self.acknowledge(now, asker, value.id());
+            }
+        }
+    }
+
+    /// The value as this node would store it: the address of a service announcement is the sender's.
+    fn as_stored(&self, from: SocketAddr, value: Value) -> Value {
+        if value.kind() != Kind::SERVICE
+            || self.config.kinds.rules(Kind::SERVICE).policy != Policy::Service
+        {
+            return value;
+        }
+        match rewrite_service(value.data(), from) {
+            Some(data) => wire::pack(&Draft::new(data).kind(Kind::SERVICE), value.id()),
+            // The policy refuses it.
+            None => value,
+        }
+    }
+
+    /// A check has been made.
+    pub(super) fn on_verdict(&mut self, now: Timestamp, check: super::CheckId, holds: bool) {
+        let Some(case) = self.parked.take(check) else {
+            return;
+        };
+        let stored = self.storage.find(&case.key, case.value.id());
+        let unchanged = stored == case.replaces.as_ref();
+        if !unchanged {
+            // Something else was stored meanwhile: weigh the value anew.
+            return self.offer(now, case.asker, case.key, case.value, case.created);
+        }
+        if holds {
+            self.store_strange(now, case.asker, case.key, &case.value, case.created);
+        } else {
+            self.refused_puts += 1;
+        }
+        self.acknowledge(now, case.asker, case.value.id());
+    }
+
+    fn store_strange(
+        &mut self,
+        now: Timestamp,
+        asker: Asker,
+        key: InfoHash,
+        value: &Value,
+        created: Option<UnixTime>,
+    ) {
+        let today = self.origin.to_unix(now);
+        let created = created.map_or(today, |created| created.min(today));
+        let lifetime = self.config.kinds.rules(value.kind()).lifetime;
+        let Some(expires) = self.moment_of(now, created + lifetime) else {
+            return;
+        };
+        let source = Some(asker.addr.ip());
+        let created = self.origin.to_timestamp(created);
+        let stored = self
+            .storage
+            .store(now, &key, value, source, created, expires);
+        match stored {
+            Ok(stored) => {
+                match stored.change {
+                    Change::New | Change::Edited => self.tell_stored(now, key, value),
+                    Change::Refreshed => self.tell_refreshed(now, key, value.id()),
+                }
+                for (key, id) in stored.evicted {
+                    self.tell_lost(now, key, id);
+                }
+                self.schedule_expiry();
+            }
+            Err(_) => self.refused_puts += 1,
+        }
+    }
+
+    fn on_refresh(
+        &mut self,
+        now: Timestamp,
+        asker: Asker,
+        key: InfoHash,
+        id: ValueId,
+        token: &[u8],
+    ) {
+        if !self.tokens.verify(asker.addr, token) {
+            return self.refuse_put_token(asker);
+        }
+        self.rpc.peers_mut().on_token(now, asker.addr);
+        let lifetime = self
+            .storage
+            .find(&key, id)
+            .map(|value| self.config.kinds.rules(value.kind()).lifetime);
+        let expires = now + lifetime.unwrap_or_default();
+        match self.storage.refresh(now, &key, id, expires) {
+            Err(RefreshError::UnknownKey) => {
+                let text = "Access operation for unknown storage";
+                self.rpc
+                    .error(asker.addr, asker.tid, ErrorCode::NOT_FOUND, text);
+            }
+            // Differs: listeners are not told of a refresh of what is not there.
+            Err(RefreshError::UnknownValue) => self.acknowledge(now, asker, id),
+            Ok(()) => {
+                self.schedule_expiry();
+                self.tell_refreshed(now, key, id);
+                self.acknowledge(now, asker, id);
+            }
+        }
+    }
+
+    fn on_listen(
+        &mut self,
+        now: Timestamp,
+        asker: Asker,
+        key: InfoHash,
+        listener: Listener,
+        token: &[u8],
+    ) {
+        if key.is_zero() {
+            let text = "Listen with no info_hash";
+            return self
+                .rpc
+                .error(asker.addr, asker.tid, ErrorCode::MALFORMED, text);
+        }
+        if !self.tokens.verify(asker.addr, token) {
+            let text = "Listen with incorrect token";
+            return self
+                .rpc
+                .error(asker.addr, asker.tid, ErrorCode::UNAUTHORIZED, text);
+        }
+        self.rpc.peers_mut().on_token(now, asker.addr);
+        let Ok(subscribed) = self.listeners.subscribe(now, &key, listener.clone()) else {
+            return;
+        };
+        if let Some(at) = self.listeners.next_expiry() {
+            self.timers.hasten(super::Timer::Listeners, at);
+        }
+        if subscribed == Subscribed::New {
+            let query = listener.query().cloned().unwrap_or_default();
+            let values: Vec<_> = self.storage.get(&key, &query).cloned().collect();
+            for batch in batches(&values) {
+                self.tell_values(now, key, &listener, batch);
+            }
+        }
+        let token = self.tokens.token(asker.addr);
+        let reply = Reply {
+            token: Some((&token[..]).into()),
+            ..Reply::default()
+        };
+        self.answer(now, asker, reply);
+    }
+
+    /// A storing node tells of values on one of our sockets.
+    fn on_update(
+        &mut self,
+        now: Timestamp,
+        from: Contact,
+        socket: SocketId,
+        values: &[Value],
+        token: &[u8],
+    ) {
+        let Some(feed) = self.feeds.get(&socket.0).copied() else {
+            return;
+        };
+        if feed.node.addr != from.addr {
+            return;
+        }
+        if !token.is_empty()
+            && token.len() <= super::replies::MAX_TOKEN
+            && let Some(lookup) = self.lookups.get_mut(feed.key, from.family())
+        {
+            lookup.on_token(now, &feed.node.id, token.to_vec().into());
+        }
+        let kinds = self.config.kinds.clone();
+        self.hear(feed.op, feed.node.id, values, |value| {
+            now + kinds.rules(value.kind()).lifetime
+        });
+    }
+
+    /// Tells the sender of a put or refresh that it was handled; by this wire's custom that says no more.
+    fn acknowledge(&mut self, now: Timestamp, asker: Asker, id: ValueId) {
+        let reply = Reply {
+            value_id: Some(id),
+            ..Reply::default()
+        };
+        self.answer(now, asker, reply);
+    }
+
+    fn answer(&mut self, now: Timestamp, asker: Asker, reply: Reply<'_>) {
+        self.rpc
+            .reply(now, &mut self.public, asker.addr, asker.tid, reply);
+    }
+
+    fn nodes_near(
+        &self,
+        now: Timestamp,
+        asker: Asker,
+        target: InfoHash,
+        want: Option<Want>,
+    ) -> (Vec<Contact>, Vec<Contact>) {
+        let family = Family::of(&asker.addr);
+        let want = want.unwrap_or(Want {
+            v4: family == Family::V4,
+            v6: family == Family::V6,
+        });
+        let near = |wanted: bool, family: Family| {
+            if wanted {
+                self.tables[family as usize].closest(&target, self.config.bucket_size, now)
+            } else {
+                Vec::new()
+            }
+        };
+        (near(want.v4, Family::V4), near(want.v6, Family::V6))
+    }
+
+    /// Whether at least 8 good nodes are nearer to the key than this one (spec `node.md`, section 5.1).
+    fn is_too_far(&self, now: Timestamp, from: SocketAddr, key: &InfoHash) -> bool {
+        let table = &self.tables[Family::of(&from) as usize];
+        let near = table.closest(key, self.config.lookup_width, now);
+        near.len() >= self.config.bucket_size
+            && near
+                .last()
+                .is_some_and(|farthest| farthest.id.distance(key) < self.id.distance(key))
+    }
+
+    /// A contact was heard of: the table is told, and pings those it wants to know better.
+    pub(super) fn meet(&mut self, now: Timestamp, contact: Contact, confidence: Confidence) {
+        let family = contact.family();
+        let heard = self.table(family).heard(contact, confidence, now);
+        if let Some(doubted) = heard.ping {
+            self.ping(now, doubted);
+        }
+        match heard.growth {
+            Growth::None => {}
+            Growth::Added | Growth::Awakened => {
+                if confidence == Confidence::Sent {
+                    self.ping(now, contact);
+                }
+            }
+        }
+        if heard.growth == Growth::Awakened {
+            self.hasten_confirmation(now, family);
+        }
+        if confidence == Confidence::Replied {
+            self.on_good_contact(now, contact);
+        }
+    }
+
+    pub(super) fn ping(&mut self, now: Timestamp, contact: Contact) {
+        let purpose = Purpose::Probe(contact);
+        self.rpc
+            .request(now, &mut self.public, contact.addr, Request::Ping, purpose);
+    }
+}
+
+/// Splits values so that each batch holds about 56 KiB (spec `wire.md`, section 9.3).
+fn batches(values: &[Value]) -> impl Iterator<Item = &[Value]> {
+    let mut rest = values;
+    std::iter::from_fn(move || {
+        let mut size = 0;
+        let count = rest
+            .iter()
+            .take_while(|value| {
+                size += value.content_size();
+                size <= UPDATE_BYTES
+            })
+            .count();
+        let (batch, tail) = rest.split_at(count.max(1).min(rest.len()));
+        rest = tail;
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+/// The values that a message carries or announces.
+fn carried<'a>(message: &Message<'a>) -> Option<Values<'a>> {
+    match &message.payload {
+        Payload::Request {
+            request: Request::Put { values, .. } | Request::Update { values, .. },
+            ..
+        } => Some(*values),
+        Payload::Reply { reply, .. } => reply.values,
+        Payload::Request { .. }
+        | Payload::Error { .. }
+        | Payload::Notice { .. }
+        | Payload::Parts(_) => None,
+    }
+}

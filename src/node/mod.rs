@@ -1,0 +1,471 @@
+//! [`Node`]: the plain Kademlia store, and the only place where its parts meet.
+//!
+//! A node does no I/O. What happens is told to it (`handle_*`, and the operations); what is to be done is taken from
+//! [`Node::poll_output`] until it yields [`Output::Wake`], always the last: nothing more until that moment. Outputs are
+//! queued, so any order of calls is legal and nothing is lost. The same seed and the same inputs give the same outputs,
+//! byte for byte. A `now` in the past counts as the latest one seen.
+//!
+//! Values that come out are as strangers sent them. A value that must be proved before it is stored is parked and comes
+//! out as an [`Output::Check`]; the driver, or the secure layer above, answers with [`Node::handle_verdict`].
+
+mod bootstrap;
+mod inbound;
+mod notify;
+mod ops;
+mod output;
+mod parked;
+mod replies;
+mod snapshot;
+mod stats;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod upkeep;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+pub use crate::lookup::{GetReport, OpId, PutReport};
+pub use crate::rpc::{Traffic, Transmit};
+pub use output::{Check, CheckId, Event, Output, Status};
+pub use stats::{FamilyStats, Stats};
+pub use timers::Timer;
+
+use crate::config::{Config, ConfigError};
+use crate::lookup::{Announce, Ask, Delta, Goal, Limits, Pool};
+use crate::routing::Table;
+use crate::rpc::Rpc;
+use crate::storage::{Listeners, Storage};
+use crate::token::Tokens;
+use crate::value::{Query, Value, ValueId};
+use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
+use bootstrap::Bootstrap;
+use ops::{Ops, Task};
+use parked::Parked;
+use snapshot::Votes;
+use timers::Timers;
+
+/// A DHT node without a socket, a clock or a thread.
+///
+/// ```
+/// use bulla::node::{Node, Output};
+/// use bulla::{Config, Origin, Seed, Timestamp};
+///
+/// let now = Timestamp::ZERO;
+/// let mut node = Node::new(Config::default(), Seed::from_number(1), Origin::default())?;
+/// node.bootstrap(now, &["192.0.2.1:4222".parse()?]);
+///
+/// let Output::Transmit(ping) = node.poll_output() else { panic!("it pings") };
+/// assert_eq!(ping.to, "192.0.2.1:4222".parse()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Node {
+    config: Config,
+    id: InfoHash,
+    origin: Origin,
+    now: Timestamp,
+    public: Rng,
+    private: Rng,
+    rpc: Rpc<Purpose>,
+    tokens: Tokens,
+    tables: [Table; 2],
+    status: [Status; 2],
+    bootstrap: Bootstrap,
+    storage: Storage,
+    listeners: Listeners,
+    parked: Parked,
+    limits: Limits,
+    lookups: Pool,
+    ops: Ops,
+    feeds: BTreeMap<u32, Feed>,
+    votes: Votes,
+    timers: Timers,
+    patient_until: Timestamp,
+    events: VecDeque<Event>,
+    checks: VecDeque<Box<Check>>,
+    refused_puts: u64,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node({})", self.id)
+    }
+}
+
+/// How a put is announced.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct PutOptions {
+    /// Announce the value again before it expires, for as long as the node runs.
+    pub permanent: bool,
+    /// When the value was made; `None` is now. A value lives for its kind's lifetime from then. Of no effect on
+    /// permanent puts.
+    pub created: Option<UnixTime>,
+}
+
+/// An operation could not be started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum OpError {
+    /// The key is all zeros, which stands for "no key".
+    #[error("the key must not be all zeros")]
+    ZeroKey,
+    /// The value id is 0, which stands for "no id".
+    #[error("the value id must not be 0")]
+    ZeroId,
+    /// The content exceeds [`Value::MAX_CONTENT`].
+    #[error("the value holds {0} bytes; at most {max} can be stored", max = Value::MAX_CONTENT)]
+    TooLarge(usize),
+    /// [`Config::max_operations`] run already.
+    #[error("too many operations at a time")]
+    TooManyOperations,
+}
+
+/// What a request of the node is for.
+#[derive(Clone, Debug)]
+enum Purpose {
+    /// To learn who is at a bootstrap address.
+    Bootstrap,
+    /// To learn whether a contact is alive, or who is near an id.
+    Probe(Contact),
+    /// To serve a lookup.
+    Lookup {
+        key: InfoHash,
+        family: Family,
+        node: Contact,
+        ask: Ask,
+    },
+    /// To tell a remote listener.
+    Notify,
+}
+
+/// A subscription of ours at a storing node.
+#[derive(Clone, Copy, Debug)]
+struct Feed {
+    op: OpId,
+    key: InfoHash,
+    node: Contact,
+}
+
+/// The operation of the walk towards the own id.
+const WALK: OpId = OpId(0);
+
+impl Node {
+    /// A node that knows nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a setting is out of its range.
+    pub fn new(config: Config, seed: Seed, origin: Origin) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let now = Timestamp::ZERO;
+        let (mut public, mut private) = (seed.public(), seed.private());
+        let id = config.node_id.unwrap_or_else(|| public.hash());
+        let mut node = Self {
+            id,
+            origin,
+            now,
+            rpc: Rpc::new(id, &config),
+            tokens: Tokens::new(&config, now, &mut private),
+            tables: [Table::new(id, &config), Table::new(id, &config)],
+            status: [Status::Disconnected; 2],
+            bootstrap: Bootstrap::new(config.bootstrap_period),
+            storage: Storage::new(&config),
+            listeners: Listeners::new(&config),
+            parked: Parked::new(config.max_parked),
+            limits: Limits::new(&config),
+            lookups: Pool::default(),
+            ops: Ops::new(config.max_operations),
+            feeds: BTreeMap::new(),
+            votes: Votes::default(),
+            timers: Timers::default(),
+            patient_until: now + config.connect_patience,
+            events: VecDeque::new(),
+            checks: VecDeque::new(),
+            refused_puts: 0,
+            public,
+            private,
+            config,
+        };
+        node.start_upkeep();
+        Ok(node)
+    }
+
+    /// A datagram came.
+    pub fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
+        let now = self.advance(now);
+        self.receive(now, canonical(from), datagram);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        let now = self.advance(now);
+        while let Some(overdue) = self.rpc.overdue(now) {
+            self.on_overdue(now, overdue);
+        }
+        while let Some(timer) = self.timers.take_due(now) {
+            self.on_timer(now, timer);
+        }
+    }
+
+    /// A check has been made. An unknown or repeated id is ignored.
+    pub fn handle_verdict(&mut self, now: Timestamp, check: CheckId, holds: bool) {
+        let now = self.advance(now);
+        self.on_verdict(now, check, holds);
+    }
+
+    /// A check will not be made; its value is forgotten and its sender not answered, so that it may try again.
+    pub fn drop_check(&mut self, check: CheckId) {
+        self.parked.take(check);
+    }
+
+    /// What is to be done next; [`Output::Wake`] is the last.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(transmit) = self.rpc.poll_transmit() {
+            return Output::Transmit(transmit);
+        }
+        if let Some(check) = self.checks.pop_front() {
+            return Output::Check(check);
+        }
+        if let Some(event) = self.events.pop_front() {
+            return Output::Event(event);
+        }
+        let (at, timer) = self.timers.next();
+        match self.rpc.next_deadline() {
+            Some(deadline) if deadline < at => Output::Wake(deadline, Timer::Requests),
+            _ => Output::Wake(at, timer),
+        }
+    }
+
+    /// Pings these addresses, and again in rounds of growing distance for as long as the node is not connected.
+    pub fn bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
+        let now = self.advance(now);
+        let addresses: Vec<_> = addresses.iter().copied().map(canonical).collect();
+        self.bootstrap.add(&addresses);
+        self.restart_bootstrap(now);
+    }
+
+    /// Takes contacts in from a snapshot, and pings a few of them.
+    pub fn insert_contacts(&mut self, now: Timestamp, contacts: &[Contact]) {
+        let now = self.advance(now);
+        self.import_contacts(now, contacts);
+    }
+
+    /// Finds the values under `key` that meet the conditions of `query`, whole.
+    ///
+    /// [`Event::Values`] as they come, [`Event::GetDone`] at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError`] if the key is zero or too much is under way.
+    pub fn get(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
+        let now = self.advance(now);
+        let query = Query {
+            select: BTreeSet::new(),
+            ..query
+        };
+        let task = Task::Get {
+            seen: BTreeSet::new(),
+            report: GetReport::default(),
+        };
+        let op = self.start(now, key, query, task)?;
+        self.answer_locally(op);
+        self.ask_all(now, key, op);
+        Ok(op)
+    }
+
+    /// Finds the selected fields of the values under `key` that meet the conditions of `query`.
+    ///
+    /// [`Event::Rows`] as they come, [`Event::GetDone`] at the end. A query that selects nothing selects the id.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::get`].
+    pub fn query(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
+        let now = self.advance(now);
+        let mut query = query;
+        if query.select.is_empty() {
+            query.select.insert(crate::value::Field::Id);
+        }
+        let task = Task::Query {
+            seen: BTreeSet::new(),
+            report: GetReport::default(),
+        };
+        let op = self.start(now, key, query, task)?;
+        self.answer_locally(op);
+        self.ask_all(now, key, op);
+        Ok(op)
+    }
+
+    /// Hears of the values under `key` that meet the conditions of `query`: those there are, new and edited ones
+    /// ([`Event::Values`]), and those that are gone ([`Event::Expired`]), until cancelled.
+    ///
+    /// # Errors
+    ///
+    /// As [`Node::get`].
+    pub fn listen(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
+        let now = self.advance(now);
+        let query = Query {
+            select: BTreeSet::new(),
+            ..query
+        };
+        let op = self.start(now, key, query, Task::Listen(Delta::default()))?;
+        self.answer_locally(op);
+        for family in Family::ALL {
+            if let Some(lookup) = self.lookup(key, family) {
+                lookup.subscribe(op);
+            }
+            self.drive(now, key, family);
+        }
+        Ok(op)
+    }
+
+    /// Stores `value` here and at the nodes nearest to `key`. [`Event::PutDone`] tells who acknowledged it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError`] if the key or the value's id is zero, the value too large, or too much is under way.
+    pub fn put(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        value: Value,
+        options: PutOptions,
+    ) -> Result<OpId, OpError> {
+        let now = self.advance(now);
+        let id = value.id();
+        if id.0 == 0 {
+            return Err(OpError::ZeroId);
+        }
+        if value.content_size() > Value::MAX_CONTENT {
+            return Err(OpError::TooLarge(value.content_size()));
+        }
+        let task = Task::Put {
+            permanent: options.permanent,
+            report: PutReport::default(),
+        };
+        let op = self.start(now, key, Query::default(), task)?;
+        let created = options.created.unwrap_or_else(|| self.origin.to_unix(now));
+        self.store_own(now, key, &value, created, options.permanent);
+        let lifetime = self.config.kinds.rules(value.kind()).lifetime;
+        let renewal = options
+            .permanent
+            .then(|| lifetime.saturating_sub(self.config.announce_margin));
+        for family in Family::ALL {
+            let created = (!options.permanent).then_some(created);
+            let announce = Announce::new(op, value.clone(), created, renewal);
+            let replaced = self
+                .lookup(key, family)
+                .and_then(|lookup| lookup.announce(announce));
+            if let Some(replaced) = replaced {
+                self.end_put(replaced);
+            }
+            self.drive(now, key, family);
+        }
+        Ok(op)
+    }
+
+    /// Ends an operation; nothing more comes for it. A put is not announced any more, its copies stay until they
+    /// expire.
+    pub fn cancel(&mut self, now: Timestamp, op: OpId) {
+        let now = self.advance(now);
+        let Some(ended) = self.ops.remove(op) else {
+            return;
+        };
+        for family in Family::ALL {
+            if let Some(lookup) = self.lookups.get_mut(ended.key, family) {
+                lookup.cancel(op);
+            }
+            self.drive(now, ended.key, family);
+        }
+    }
+
+    /// Stops announcing a value and deletes the copy here; whether there was anything to stop. Copies elsewhere stay
+    /// until they expire.
+    pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
+        let now = self.advance(now);
+        let announced: Vec<_> = Family::ALL
+            .into_iter()
+            .filter_map(|family| Some(self.lookups.get(key, family)?.announced(id)?.op))
+            .collect();
+        for op in &announced {
+            self.cancel(now, *op);
+        }
+        let stored = self.storage.remove_own(&key, id);
+        if stored {
+            self.tell_lost(now, key, id);
+        }
+        stored || !announced.is_empty()
+    }
+
+    /// The value of this id that is being announced under `key`.
+    pub fn announced(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
+        Family::ALL
+            .into_iter()
+            .find_map(|family| self.lookups.get(key, family)?.announced(id))
+            .map(|announce| &announce.value)
+    }
+
+    /// The network has changed: contacts must prove themselves anew, and the bootstrap starts over if none is left.
+    pub fn connectivity_changed(&mut self, now: Timestamp) {
+        let now = self.advance(now);
+        self.on_connectivity_changed(now);
+    }
+
+    /// The node's id.
+    pub fn id(&self) -> InfoHash {
+        self.id
+    }
+
+    /// How well a family is connected.
+    pub fn status(&self, family: Family) -> Status {
+        self.status[family as usize]
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Time never runs backwards.
+    fn advance(&mut self, now: Timestamp) -> Timestamp {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    fn table(&mut self, family: Family) -> &mut Table {
+        &mut self.tables[family as usize]
+    }
+
+    fn start(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        query: Query,
+        task: Task,
+    ) -> Result<OpId, OpError> {
+        if key.is_zero() {
+            return Err(OpError::ZeroKey);
+        }
+        if self.ops.is_full() || self.lookups.len() >= self.config.max_lookups {
+            return Err(OpError::TooManyOperations);
+        }
+        for family in Family::ALL {
+            self.open_lookup(now, key, family);
+        }
+        Ok(self.ops.start(key, query, Family::ALL.len(), task))
+    }
+
+    fn ask_all(&mut self, now: Timestamp, key: InfoHash, op: OpId) {
+        for family in Family::ALL {
+            if let Some(lookup) = self.lookup(key, family) {
+                lookup.ask(op, Goal::Values);
+            }
+        }
+        for family in Family::ALL {
+            self.drive(now, key, family);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What comes out of the core: datagrams, events, checks and the next wake-up.
+
+use std::net::SocketAddr;
+
+use crate::lookup::{GetReport, OpId, PutReport};
+use crate::node::timers::Timer;
+use crate::rpc::Transmit;
+use crate::value::policy::Proof;
+use crate::value::{Row, Value};
+use crate::{Family, InfoHash, Timestamp};
+
+/// One thing for the driver to do. [`Output::Wake`] is always the last of a drain.
+#[derive(Debug)]
+pub enum Output {
+    /// Send these bytes there.
+    Transmit(Transmit),
+    /// Tell the application.
+    Event(Event),
+    /// Find out whether this holds, and say so with `handle_verdict`.
+    Check(Box<Check>),
+    /// Nothing more until this moment; call `handle_timeout` then. The timer says why.
+    Wake(Timestamp, Timer),
+}
+
+/// Something the application waits for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// Values found by a get, or new and edited ones for a listen. Not verified.
+    Values {
+        /// The get or listen.
+        op: OpId,
+        /// Each content once, in the order of arrival.
+        values: Vec<Value>,
+    },
+    /// Values that a listen reported and that no storing node holds any more.
+    Expired {
+        /// The listen.
+        op: OpId,
+        /// As they were reported.
+        values: Vec<Value>,
+    },
+    /// Field rows found by a query.
+    Rows {
+        /// The query.
+        op: OpId,
+        /// Each row once.
+        rows: Vec<Row>,
+    },
+    /// A get or query is over; nothing more comes for it.
+    GetDone {
+        /// The get or query.
+        op: OpId,
+        /// How well it was answered.
+        report: GetReport,
+    },
+    /// A put has been announced to all nodes nearest to its key. A permanent one goes on silently.
+    PutDone {
+        /// The put.
+        op: OpId,
+        /// Who holds the value.
+        report: PutReport,
+    },
+    /// How well the node is connected has changed.
+    StatusChanged {
+        /// The address family.
+        family: Family,
+        /// Its new status.
+        status: Status,
+    },
+}
+
+/// How well a family is connected (spec `node.md`, section 3.2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub enum Status {
+    /// No node known, none asked.
+    #[default]
+    Disconnected,
+    /// Nodes known or asked, none good yet.
+    Connecting,
+    /// At least one good node.
+    Connected,
+}
+
+/// A stranger's value that is stored only if a proof holds.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Names the check in `handle_verdict`.
+    pub id: CheckId,
+    /// Who sent it, for fairness among sources.
+    pub source: SocketAddr,
+    /// The key it was put under.
+    pub key: InfoHash,
+    /// The value in question.
+    pub value: Value,
+    /// The value it would replace, if any.
+    pub replaces: Option<Value>,
+    /// What must hold.
+    pub proof: Proof,
+}
+
+/// Names a [`Check`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CheckId(pub(crate) u64);

@@ -1,0 +1,274 @@
+//! Answers, errors and silence: what they mean for tables, lookups and operations.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::ops::Task;
+use super::{Node, OpId, Purpose, Timer};
+use crate::lookup::{Answer, Ask};
+use crate::routing::Confidence;
+use crate::rpc::Overdue;
+use crate::value::{Field, Row, Value, ValueId};
+use crate::wire::{ErrorCode, Reply, SocketId};
+use crate::{Contact, Family, InfoHash, Timestamp, is_martian};
+
+/// The longest write token that is kept (spec `wire.md`, section 13), in bytes.
+pub(super) const MAX_TOKEN: usize = 64;
+/// Contacts taken from one reply and family.
+const MAX_NAMED: usize = 8;
+
+impl Node {
+    /// `from` answered a request of ours.
+    pub(super) fn on_reply(
+        &mut self,
+        now: Timestamp,
+        from: Contact,
+        purpose: Purpose,
+        reply: Reply<'_>,
+        values: Vec<Value>,
+    ) {
+        if let Some(observed) = reply.observed {
+            self.votes.add(observed);
+        }
+        let named = self.take_named(now, from, &reply);
+        let Purpose::Lookup {
+            key,
+            family,
+            node,
+            ask,
+        } = purpose
+        else {
+            return;
+        };
+        if node.id != from.id {
+            // Another node lives there now.
+            self.table(family).on_failure(&node);
+            if let Some(lookup) = self.lookups.get_mut(key, family) {
+                lookup.on_gone(now, &node.id);
+                lookup.offer(&[from], true);
+            }
+            return self.drive(now, key, family);
+        }
+        let token = reply
+            .token
+            .as_deref()
+            .filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN)
+            .map(Bytes::copy_from_slice);
+        if token.is_none() && matches!(ask, Ask::Find | Ask::Get(_) | Ask::Probe(_)) {
+            // The reference shuns nodes that answer without a token, and so do we.
+            self.rpc.peers_mut().block(from.addr);
+            return self.give_up_on(now, key, family, node);
+        }
+        let rows = reply.rows.map(|rows| rows.to_vec()).unwrap_or_default();
+        let mut held = None;
+        let found = match &ask {
+            Ask::Get(op) => self.take_found(*op, &values, rows),
+            Ask::Probe(id) => {
+                held = held_row(*id, &values, rows);
+                false
+            }
+            Ask::Put(..) | Ask::Refresh(..) | Ask::Listen { .. } => {
+                self.rpc.peers_mut().on_auth(from.addr);
+                false
+            }
+            Ask::Find => false,
+        };
+        let answer = Answer {
+            token,
+            contacts: named,
+            found,
+            held: held.as_ref(),
+        };
+        if let Some(lookup) = self.lookups.get_mut(key, family) {
+            lookup.on_answer(now, &from.id, &ask, answer);
+        }
+        self.drive(now, key, family);
+    }
+
+    /// A request of ours was refused.
+    pub(super) fn on_error(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        purpose: Purpose,
+        code: ErrorCode,
+    ) {
+        let Purpose::Lookup {
+            key,
+            family,
+            node,
+            ask,
+        } = purpose
+        else {
+            return;
+        };
+        let needs_token = matches!(ask, Ask::Put(..) | Ask::Refresh(..) | Ask::Listen { .. });
+        let unauthorized = code == ErrorCode::UNAUTHORIZED && needs_token;
+        let unknown = code == ErrorCode::NOT_FOUND && matches!(ask, Ask::Refresh(..));
+        if unauthorized && self.rpc.peers_mut().on_auth_error(from) > self.config.max_auth_errors {
+            return self.give_up_on(now, key, family, node);
+        }
+        if let Some(lookup) = self.lookups.get_mut(key, family) {
+            if unauthorized || unknown {
+                lookup.on_rejected(&node.id, &ask, unauthorized);
+            } else {
+                lookup.on_refused(now, &node.id, &ask);
+            }
+        }
+        self.drive(now, key, family);
+    }
+
+    /// A request of ours is not answered in time, or at all.
+    pub(super) fn on_overdue(&mut self, now: Timestamp, overdue: Overdue<Purpose>) {
+        match overdue {
+            Overdue::Late {
+                purpose:
+                    Purpose::Lookup {
+                        key, family, node, ..
+                    },
+                count,
+            } => {
+                if let Some(lookup) = self.lookups.get_mut(key, family) {
+                    lookup.on_late(&node.id, count);
+                }
+                self.drive(now, key, family);
+            }
+            Overdue::Late { .. } => {}
+            Overdue::Gone { to, purpose } => match purpose {
+                Purpose::Lookup {
+                    key, family, node, ..
+                } => self.give_up_on(now, key, family, node),
+                Purpose::Probe(contact) => self.lose(now, contact),
+                Purpose::Notify => self.listeners.remove(to),
+                Purpose::Bootstrap => self.update_status(now, Family::of(&to)),
+            },
+        }
+    }
+
+    /// The ids that a storing node refreshed or lost, told on one of our sockets.
+    pub(super) fn on_update_ids(
+        &mut self,
+        now: Timestamp,
+        from: Contact,
+        socket: SocketId,
+        refreshed: &[ValueId],
+        expired: &[ValueId],
+    ) {
+        let feed = self.feeds.get(&socket.0).copied();
+        let Some(feed) = feed.filter(|feed| feed.node.addr == from.addr) else {
+            return;
+        };
+        let kinds = &self.config.kinds;
+        let Some((_, delta)) = self.ops.listen_mut(feed.op) else {
+            return;
+        };
+        for id in refreshed {
+            delta.refresh(&feed.node.id, *id, |value| {
+                now + kinds.rules(value.kind()).lifetime
+            });
+        }
+        let lost: Vec<_> = expired
+            .iter()
+            .flat_map(|id| delta.remove(&feed.node.id, *id))
+            .collect();
+        self.report_expired(feed.op, lost);
+    }
+
+    /// Values of our listens that ran out.
+    pub(super) fn expire_feeds(&mut self, now: Timestamp) {
+        let mut next = Timestamp::MAX;
+        for op in self.ops.all_listens() {
+            let Some((_, delta)) = self.ops.listen_mut(op) else {
+                continue;
+            };
+            let expired = delta.expire(now);
+            next = next.min(delta.next_expiry().unwrap_or(Timestamp::MAX));
+            self.report_expired(op, expired);
+        }
+        if next < Timestamp::MAX {
+            self.timers.set(Timer::Feeds, next);
+        }
+    }
+
+    /// The contacts a reply names, as far as they can be any; the tables hear of them.
+    fn take_named(&mut self, now: Timestamp, from: Contact, reply: &Reply<'_>) -> Vec<Contact> {
+        let mut named = Vec::new();
+        let lists = [(&reply.nodes4, Family::V4), (&reply.nodes6, Family::V6)];
+        for (nodes, family) in lists {
+            let usable = nodes
+                .iter()
+                .take(MAX_NAMED)
+                .map(|contact| on_host_of(from, contact))
+                .filter(|contact| {
+                    contact.id != self.id
+                        && !contact.id.is_zero()
+                        && contact.family() == family
+                        && !is_martian(&contact.addr)
+                        && !self.rpc.peers().is_blocked(&contact.addr)
+                });
+            let usable: Vec<_> = usable.collect();
+            for contact in &usable {
+                self.meet(now, *contact, Confidence::Named);
+            }
+            if family == from.family() {
+                named = usable;
+            }
+        }
+        named
+    }
+
+    /// Hands what a node holds to the get or query that asked.
+    fn take_found(&mut self, op: OpId, values: &[Value], rows: Vec<Row>) -> bool {
+        let Some(running) = self.ops.get(op) else {
+            return false;
+        };
+        match running.task {
+            Task::Get { .. } => self.deliver(op, values),
+            Task::Query { .. } => {
+                let query = &running.query;
+                // Some nodes ignore the selection and send whole values.
+                let selected = values.iter().filter(|value| query.matches(value));
+                let selected = selected.map(|value| Row::of(value, &query.select));
+                let rows = rows.into_iter().chain(selected).collect();
+                self.deliver_rows(op, rows)
+            }
+            Task::Listen(_) | Task::Put { .. } => false,
+        }
+    }
+
+    /// A node of a lookup is of no use.
+    fn give_up_on(&mut self, now: Timestamp, key: InfoHash, family: Family, node: Contact) {
+        if let Some(lookup) = self.lookups.get_mut(key, family) {
+            lookup.on_gone(now, &node.id);
+        }
+        self.lose(now, node);
+        self.drive(now, key, family);
+    }
+
+    /// A contact does not answer.
+    fn lose(&mut self, now: Timestamp, contact: Contact) {
+        self.table(contact.family()).on_failure(&contact);
+        self.listeners.remove(contact.addr);
+        self.update_status(now, contact.family());
+    }
+}
+
+/// A loopback address names the host of who sent it (spec `wire.md`, section 4).
+fn on_host_of(from: Contact, contact: Contact) -> Contact {
+    if contact.addr.ip().is_loopback() && contact.family() == from.family() {
+        let addr = SocketAddr::new(from.addr.ip(), contact.addr.port());
+        return Contact { addr, ..contact };
+    }
+    contact
+}
+
+/// What a node holds under an id, as rows or as the value itself.
+fn held_row(id: ValueId, values: &[Value], rows: Vec<Row>) -> Option<Row> {
+    let fields = BTreeSet::from([Field::Id, Field::Owner, Field::Seq]);
+    let of_values = values.iter().map(|value| Row::of(value, &fields));
+    rows.into_iter()
+        .chain(of_values)
+        .find(|row| row.id == Some(id))
+}

@@ -1,0 +1,70 @@
+//! [`Stats`]: what a node counts.
+
+use super::{Node, Status};
+use crate::routing::Counts;
+use crate::rpc::Traffic;
+use crate::storage::Sizes;
+use crate::{Family, Timestamp};
+
+/// A node's figures at a moment.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Stats {
+    /// IPv4.
+    pub v4: FamilyStats,
+    /// IPv6.
+    pub v6: FamilyStats,
+    /// What is stored.
+    pub storage: Sizes,
+    /// Remote listeners.
+    pub listeners: usize,
+    /// Lookups, running or remembered.
+    pub lookups: usize,
+    /// Operations of the application.
+    pub operations: usize,
+    /// Requests waiting for an answer.
+    pub pending_requests: usize,
+    /// Values of others that were refused.
+    pub refused_puts: u64,
+    /// Datagrams.
+    pub traffic: Traffic,
+}
+
+/// A family's figures.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct FamilyStats {
+    /// How well it is connected.
+    pub status: Status,
+    /// The contacts of its table.
+    pub contacts: Counts,
+    /// The depth of its table, in bits.
+    pub table_depth: usize,
+    /// A guess at how many nodes the network has.
+    pub network_size_estimate: u64,
+}
+
+impl Node {
+    /// The figures of this moment. Costs time in proportion to the tables' size.
+    pub fn stats(&self, now: Timestamp) -> Stats {
+        Stats {
+            v4: self.family_stats(now, Family::V4),
+            v6: self.family_stats(now, Family::V6),
+            storage: self.storage.sizes(),
+            listeners: self.listeners.len(),
+            lookups: self.lookups.len(),
+            operations: self.ops.len(),
+            pending_requests: self.rpc.pending_count(),
+            refused_puts: self.refused_puts,
+            traffic: self.rpc.traffic(),
+        }
+    }
+
+    fn family_stats(&self, now: Timestamp, family: Family) -> FamilyStats {
+        let table = &self.tables[family as usize];
+        FamilyStats {
+            status: self.status(family),
+            contacts: table.counts(now),
+            table_depth: table.depth(),
+            network_size_estimate: table.size_estimate(now),
+        }
+    }
+}

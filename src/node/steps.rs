@@ -1,0 +1,307 @@
+//! Lookups at work: what they want asked is sent, what comes of it is told to their operations.
+
+use std::time::Duration;
+
+use super::ops::{Op, Task};
+use super::{Event, Feed, GetReport, Node, OpId, Purpose, PutReport, Status, Timer, WALK};
+use crate::lookup::{Ask, Goal, Lookup, Step};
+use crate::value::{Condition, Field, Query, Row, Value};
+use crate::wire::{Request, SocketId, Values};
+use crate::{Contact, Family, InfoHash, Timestamp};
+
+/// Values that one get hands out at most.
+const MAX_SEEN: usize = 65_536;
+
+impl Node {
+    /// Makes sure that there is a lookup for `key`, and that it knows the nearest contacts.
+    pub(super) fn open_lookup(&mut self, now: Timestamp, key: InfoHash, family: Family) {
+        let width = self.config.lookup_width;
+        let table = &self.tables[family as usize];
+        if self.lookups.get(key, family).is_none() {
+            self.lookups
+                .insert(key, family, Lookup::new(key, self.limits));
+        }
+        if let Some(lookup) = self.lookups.get_mut(key, family)
+            && lookup.is_thin()
+        {
+            lookup.offer(&table.closest(&key, width, now), true);
+            lookup.offer(&table.candidates(&key, width), false);
+        }
+    }
+
+    pub(super) fn lookup(&mut self, key: InfoHash, family: Family) -> Option<&mut Lookup> {
+        self.lookups.get_mut(key, family)
+    }
+
+    /// Walks towards the own id, to get to know the neighbours.
+    pub(super) fn walk_home(&mut self, now: Timestamp, family: Family) {
+        let id = self.id;
+        self.open_lookup(now, id, family);
+        if let Some(lookup) = self.lookups.get_mut(id, family) {
+            lookup.ask(WALK, Goal::Nodes);
+        }
+        self.drive(now, id, family);
+    }
+
+    /// Does all that a lookup wants done now, and sets its timer for the rest.
+    pub(super) fn drive(&mut self, now: Timestamp, key: InfoHash, family: Family) {
+        let patient = self.status(family) == Status::Connecting && now < self.patient_until;
+        while let Some(lookup) = self.lookups.get_mut(key, family) {
+            match lookup.poll(now, patient, &mut self.public) {
+                Step::Ask(contact, ask) => self.send(now, key, contact, ask),
+                Step::Answered(op, report) => self.on_answered(op, report),
+                Step::Announced(op, report) => self.on_announced(op, report),
+                Step::Wait(at) => {
+                    self.rest(now, key, family, at);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Hands values to a get or listen of this key: those that meet its conditions and are news to it.
+    pub(super) fn deliver(&mut self, op: OpId, values: &[Value]) -> bool {
+        let Some(Op {
+            query,
+            task: Task::Get { seen, .. },
+            ..
+        }) = self.ops.get_mut(op)
+        else {
+            return false;
+        };
+        let matching = || values.iter().filter(|value| query.matches(value));
+        let found = matching().next().is_some();
+        let news: Vec<_> = matching()
+            .filter(|value| seen.len() < MAX_SEEN && seen.insert(InfoHash::of(value.packed())))
+            .cloned()
+            .collect();
+        if !news.is_empty() {
+            self.events.push_back(Event::Values { op, values: news });
+        }
+        found
+    }
+
+    /// Hands field rows to a query: those that are news to it.
+    pub(super) fn deliver_rows(&mut self, op: OpId, rows: Vec<Row>) -> bool {
+        let Some(Op {
+            task: Task::Query { seen, .. },
+            ..
+        }) = self.ops.get_mut(op)
+        else {
+            return false;
+        };
+        let found = !rows.is_empty();
+        let news: Vec<_> = rows
+            .into_iter()
+            .filter(|row| seen.len() < MAX_SEEN && seen.insert(row.clone()))
+            .collect();
+        if !news.is_empty() {
+            self.events.push_back(Event::Rows { op, rows: news });
+        }
+        found
+    }
+
+    /// Answers a get, query or listen with what is stored here.
+    pub(super) fn answer_locally(&mut self, op: OpId) {
+        let Some(running) = self.ops.get(op) else {
+            return;
+        };
+        let values: Vec<_> = self
+            .storage
+            .get(&running.key, &running.query)
+            .cloned()
+            .collect();
+        let select = running.query.select.clone();
+        match running.task {
+            Task::Get { .. } => {
+                self.deliver(op, &values);
+            }
+            Task::Query { .. } => {
+                let rows = values.iter().map(|value| Row::of(value, &select)).collect();
+                self.deliver_rows(op, rows);
+            }
+            Task::Listen(_) => self.hear(op, self.id, &values, |_| Timestamp::MAX),
+            Task::Put { .. } => {}
+        }
+    }
+
+    /// Tells a listen that `holder` has these values.
+    pub(super) fn hear(
+        &mut self,
+        op: OpId,
+        holder: InfoHash,
+        values: &[Value],
+        expires: impl Fn(&Value) -> Timestamp,
+    ) {
+        let Some((query, delta)) = self.ops.listen_mut(op) else {
+            return;
+        };
+        let mut first_expiry = Timestamp::MAX;
+        let mut news = Vec::new();
+        for value in values.iter().filter(|value| query.matches(value)) {
+            let expires = expires(value);
+            first_expiry = first_expiry.min(expires);
+            if delta.add(holder, value, expires) {
+                news.push(value.clone());
+            }
+        }
+        if first_expiry < Timestamp::MAX {
+            self.timers.hasten(Timer::Feeds, first_expiry);
+        }
+        if !news.is_empty() {
+            self.events.push_back(Event::Values { op, values: news });
+        }
+    }
+
+    /// Reports a put whose announcement was replaced by another of the same id.
+    pub(super) fn end_put(&mut self, op: OpId) {
+        if let Some(Op {
+            task: Task::Put { report, .. },
+            ..
+        }) = self.ops.remove(op)
+        {
+            self.events.push_back(Event::PutDone { op, report });
+        }
+    }
+
+    /// Sends what a lookup wants sent.
+    fn send(&mut self, now: Timestamp, key: InfoHash, node: Contact, ask: Ask) {
+        let family = node.family();
+        let values: Vec<Value>;
+        let request = match &ask {
+            Ask::Find => Request::Find {
+                target: key,
+                want: None,
+            },
+            Ask::Get(op) => Request::Get {
+                key,
+                query: self
+                    .ops
+                    .get(*op)
+                    .map(|op| op.query.clone())
+                    .unwrap_or_default(),
+                want: None,
+            },
+            Ask::Probe(id) => Request::Get {
+                key,
+                query: Query {
+                    select: [Field::Id, Field::Owner, Field::Seq].into(),
+                    conditions: vec![Condition::Id(*id)],
+                },
+                want: None,
+            },
+            Ask::Put(id, token) => {
+                let announce = self
+                    .lookups
+                    .get(key, family)
+                    .and_then(|lookup| lookup.announced(*id));
+                let Some(announce) = announce else {
+                    return;
+                };
+                let sent = self.origin.to_unix(now);
+                let created = announce.created.filter(|at| at.as_secs() < sent.as_secs());
+                values = vec![announce.value.clone()];
+                Request::Put {
+                    key,
+                    values: Values::new(&values),
+                    created,
+                    token: token.to_vec().into(),
+                }
+            }
+            Ask::Refresh(id, token) => Request::Refresh {
+                key,
+                id: *id,
+                token: token.to_vec().into(),
+            },
+            Ask::Listen { op, socket, token } => {
+                let query = self.ops.get(*op).map(|op| op.query.clone());
+                let feed = Feed { op: *op, key, node };
+                self.feeds.insert(*socket, feed);
+                Request::Listen {
+                    key,
+                    version: 1,
+                    socket: SocketId(*socket),
+                    query: query.unwrap_or_default(),
+                    token: token.to_vec().into(),
+                }
+            }
+        };
+        let purpose = Purpose::Lookup {
+            key,
+            family,
+            node,
+            ask: ask.clone(),
+        };
+        let sent = self
+            .rpc
+            .request(now, &mut self.public, node.addr, request, purpose);
+        if !sent && let Some(lookup) = self.lookups.get_mut(key, family) {
+            lookup.on_gone(now, &node.id);
+        }
+    }
+
+    fn on_answered(&mut self, op: OpId, report: GetReport) {
+        let Some(running) = self.ops.get_mut(op) else {
+            return;
+        };
+        running.open_families -= 1;
+        let over = running.open_families == 0;
+        let (Task::Get { report: total, .. } | Task::Query { report: total, .. }) =
+            &mut running.task
+        else {
+            return;
+        };
+        *total += report;
+        if over {
+            let report = *total;
+            self.ops.remove(op);
+            self.events.push_back(Event::GetDone { op, report });
+        }
+    }
+
+    fn on_announced(&mut self, op: OpId, report: PutReport) {
+        let Some(running) = self.ops.get_mut(op) else {
+            return;
+        };
+        running.open_families -= 1;
+        let over = running.open_families == 0;
+        let Task::Put {
+            permanent,
+            report: total,
+            ..
+        } = &mut running.task
+        else {
+            return;
+        };
+        *total += report;
+        if over {
+            let (report, permanent) = (*total, *permanent);
+            if !permanent {
+                self.ops.remove(op);
+            }
+            self.events.push_back(Event::PutDone { op, report });
+        }
+    }
+
+    /// Puts a lookup to rest until `at`, or for good.
+    fn rest(&mut self, now: Timestamp, key: InfoHash, family: Family, at: Timestamp) {
+        let Some(lookup) = self.lookups.get_mut(key, family) else {
+            return;
+        };
+        for socket in lookup.take_closed_sockets() {
+            self.feeds.remove(&socket);
+        }
+        let timer = Timer::Lookup(key, family);
+        if !lookup.is_idle() {
+            // Lookups renewed together would go on together: spread them over a second.
+            let spread = Duration::from_millis(self.public.below(1_000));
+            let far = at > now + Duration::from_secs(5) && at < Timestamp::MAX;
+            self.timers.set(timer, if far { at - spread } else { at });
+            return;
+        }
+        self.timers.set(timer, now + self.config.lookup_memory);
+        if let Some((key, family)) = self.lookups.retire(key, family) {
+            self.timers.stop(Timer::Lookup(key, family));
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! A few nodes in memory: every datagram arrives after a millisecond, in order.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::*;
+use crate::value::Field;
+use crate::{Draft, wire};
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn two_nodes_find_each_other_and_a_value() {
+    let mut net = Net::new(2);
+    net.settle();
+    assert_eq!(net.nodes[0].status(Family::V4), Status::Connected);
+    assert_eq!(net.nodes[1].status(Family::V4), Status::Connected);
+
+    let key = InfoHash::of(b"key");
+    let report = net.put(0, key, value("hello", 7), PutOptions::default());
+    assert_eq!((report.asked, report.acknowledged), (1, 1));
+    let (values, report) = net.get(1, key);
+    assert_eq!(values, [value("hello", 7)]);
+    assert_eq!(report.answered, 1);
+}
+
+#[test]
+fn a_value_outlives_its_publisher() {
+    let mut net = Net::new(12);
+    net.settle();
+    let key = InfoHash::of(b"key");
+    let report = net.put(3, key, value("hello", 7), PutOptions::default());
+    assert_eq!(report.acknowledged, 8);
+    net.kill(3);
+    let (values, _) = net.get(9, key);
+    assert_eq!(values, [value("hello", 7)]);
+}
+
+#[test]
+fn a_large_value_travels_in_parts() {
+    let mut net = Net::new(5);
+    net.settle();
+    let key = InfoHash::of(b"key");
+    let large = wire::pack(&Draft::new(vec![7; 50_000]), ValueId(1));
+    let report = net.put(0, key, large.clone(), PutOptions::default());
+    assert_eq!(report.acknowledged, 4);
+    assert_eq!(net.get(4, key).0, [large]);
+}
+
+#[test]
+fn a_get_of_nothing_ends_and_says_who_answered() {
+    let mut net = Net::new(10);
+    net.settle();
+    let (values, report) = net.get(1, InfoHash::of(b"nothing"));
+    assert!(values.is_empty());
+    assert_eq!(report.answered, 8);
+}
+
+#[test]
+fn a_get_without_a_network_ends() {
+    let mut net = Net::new(1);
+    let (values, report) = net.get(0, InfoHash::of(b"nothing"));
+    assert!(values.is_empty());
+    assert_eq!(report, GetReport::default());
+}
+
+#[test]
+fn a_listen_hears_of_new_values_once_and_of_their_end() {
+    let mut net = Net::new(6);
+    net.settle();
+    let key = InfoHash::of(b"key");
+    let now = net.now;
+    net.nodes[2].listen(now, key, Query::default()).unwrap();
+    net.settle();
+    let short = wire::pack(
+        &Draft::from("ice").kind(crate::Kind::ICE_CANDIDATES),
+        ValueId(3),
+    );
+    let _ = net.put(0, key, short.clone(), PutOptions::default());
+    net.run(30 * 1_000);
+    assert_eq!(net.heard(2), [("new", 3)]);
+    net.run(40 * 1_000);
+    assert_eq!(net.heard(2), [("expired", 3)]);
+}
+
+#[test]
+fn a_permanent_value_lives_as_long_as_its_publisher() {
+    let mut net = Net::new(6);
+    net.settle();
+    let key = InfoHash::of(b"key");
+    let short = wire::pack(
+        &Draft::from("ice").kind(crate::Kind::ICE_CANDIDATES),
+        ValueId(3),
+    );
+    let options = PutOptions {
+        permanent: true,
+        created: None,
+    };
+    let _ = net.put(0, key, short, options);
+    net.run(300 * 1_000);
+    assert_eq!(net.get(4, key).0.len(), 1);
+    let now = net.now;
+    assert!(net.nodes[0].cancel_put(now, key, ValueId(3)));
+    net.run(70 * 1_000);
+    assert_eq!(net.get(4, key).0.len(), 0);
+}
+
+#[test]
+fn a_query_yields_rows() {
+    let mut net = Net::new(4);
+    net.settle();
+    let key = InfoHash::of(b"key");
+    let _ = net.put(0, key, value("hello", 7), PutOptions::default());
+    let now = net.now;
+    let query = Query {
+        select: [Field::Id].into(),
+        conditions: Vec::new(),
+    };
+    net.nodes[2].query(now, key, query).unwrap();
+    net.settle();
+    let rows = net
+        .take_events(2)
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Rows { rows, .. } => Some(rows),
+            _ => None,
+        });
+    assert_eq!(rows.flatten().count(), 1);
+}
+
+fn value(text: &str, id: u64) -> Value {
+    wire::pack(&Draft::from(text), ValueId(id))
+}
+
+struct Net {
+    nodes: Vec<Node>,
+    dead: Vec<bool>,
+    now: Timestamp,
+    wake: Vec<Timestamp>,
+    mail: BTreeMap<(Timestamp, u64), (SocketAddr, Transmit)>,
+    sent: u64,
+    events: Vec<Vec<Event>>,
+}
+
+impl Net {
+    /// So many nodes, all told of the first.
+    fn new(count: usize) -> Self {
+        let mut net = Self {
+            nodes: Vec::new(),
+            dead: vec![false; count],
+            now: Timestamp::ZERO,
+            wake: vec![Timestamp::ZERO; count],
+            mail: BTreeMap::new(),
+            sent: 0,
+            events: vec![Vec::new(); count],
+        };
+        for i in 0..count {
+            let seed = Seed::from_number(i as u64);
+            let mut node = Node::new(Config::default(), seed, Origin::default()).unwrap();
+            if i > 0 {
+                node.bootstrap(net.now, &[addr(0)]);
+            }
+            net.nodes.push(node);
+            net.drain(i);
+        }
+        net
+    }
+
+    fn settle(&mut self) {
+        self.run(2_000);
+    }
+
+    fn run(&mut self, millis: u32) {
+        let end = self.now + MS * millis;
+        loop {
+            let wake = self.wake.iter().copied().min().unwrap_or(Timestamp::MAX);
+            let mail = self
+                .mail
+                .first_key_value()
+                .map_or(Timestamp::MAX, |(key, _)| key.0);
+            let next = wake.min(mail);
+            if next > end {
+                self.now = end;
+                return;
+            }
+            self.now = self.now.max(next);
+            if mail <= wake {
+                let Some((_, (from, transmit))) = self.mail.pop_first() else {
+                    return;
+                };
+                let to = usize::from(transmit.to.port()) - 1;
+                if !self.dead[to] {
+                    self.nodes[to].handle_datagram(self.now, from, &transmit.bytes);
+                    self.drain(to);
+                }
+            } else {
+                for i in 0..self.nodes.len() {
+                    if self.wake[i] <= self.now {
+                        self.nodes[i].handle_timeout(self.now);
+                        self.drain(i);
+                    }
+                }
+            }
+        }
+    }
+
+    fn drain(&mut self, i: usize) {
+        if self.dead[i] {
+            self.wake[i] = Timestamp::MAX;
+            return;
+        }
+        loop {
+            match self.nodes[i].poll_output() {
+                Output::Transmit(transmit) => {
+                    self.sent += 1;
+                    self.mail
+                        .insert((self.now + MS, self.sent), (addr(i), transmit));
+                }
+                Output::Event(event) => self.events[i].push(event),
+                Output::Check(check) => self.nodes[i].handle_verdict(self.now, check.id, true),
+                Output::Wake(at, _) => {
+                    self.wake[i] = at;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn kill(&mut self, i: usize) {
+        self.dead[i] = true;
+        self.wake[i] = Timestamp::MAX;
+    }
+
+    fn put(&mut self, i: usize, key: InfoHash, value: Value, options: PutOptions) -> PutReport {
+        let op = self.nodes[i].put(self.now, key, value, options).unwrap();
+        self.drain(i);
+        self.run(10_000);
+        let done = |event: &Event| matches!(event, Event::PutDone { op: its, .. } if *its == op);
+        match self.take_events(i).into_iter().find(done) {
+            Some(Event::PutDone { report, .. }) => report,
+            _ => panic!("the put never ended"),
+        }
+    }
+
+    fn get(&mut self, i: usize, key: InfoHash) -> (Vec<Value>, GetReport) {
+        let op = self.nodes[i].get(self.now, key, Query::default()).unwrap();
+        self.drain(i);
+        self.run(12_000);
+        let (mut found, mut end) = (Vec::new(), None);
+        for event in self.take_events(i) {
+            match event {
+                Event::Values { op: its, values } if its == op => found.extend(values),
+                Event::GetDone { op: its, report } if its == op => end = Some(report),
+                _ => {}
+            }
+        }
+        (found, end.expect("the get ended"))
+    }
+
+    fn heard(&mut self, i: usize) -> Vec<(&'static str, u64)> {
+        let events = self.take_events(i);
+        let told = events.iter().flat_map(|event| match event {
+            Event::Values { values, .. } => values.iter().map(|v| ("new", v.id().0)).collect(),
+            Event::Expired { values, .. } => values.iter().map(|v| ("expired", v.id().0)).collect(),
+            _ => Vec::new(),
+        });
+        told.collect()
+    }
+
+    fn take_events(&mut self, i: usize) -> Vec<Event> {
+        std::mem::take(&mut self.events[i])
+    }
+}
+
+fn addr(i: usize) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], i as u16 + 1))
+}

@@ -1,0 +1,242 @@
+//! What a node does by itself: it confirms contacts, refreshes buckets, drops what has expired, starts over when cut off.
+
+use std::time::Duration;
+
+use super::{Event, Node, Purpose, Status, Timer};
+use crate::lookup::Lookup;
+use crate::routing::{Confidence, Refresh};
+use crate::wire::{Request, Want};
+use crate::{Contact, Family, InfoHash, Timestamp, UnixTime, is_martian};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Contacts of a snapshot that are pinged at once; the others are asked when a lookup needs them.
+const PINGED_IMPORTS: usize = 32;
+
+impl Node {
+    pub(super) fn start_upkeep(&mut self) {
+        let now = self.now;
+        self.timers.set(Timer::Tokens, self.tokens.next_rotation());
+        self.timers.set(Timer::Patience, self.patient_until);
+        for family in Family::ALL {
+            let confirm = self.public.between(SECOND * 3, SECOND * 5);
+            self.timers.set(Timer::Confirm(family), now + confirm);
+            self.schedule_purge(now, family);
+        }
+    }
+
+    pub(super) fn on_timer(&mut self, now: Timestamp, timer: Timer) {
+        match timer {
+            Timer::Lookup(key, family) => self.on_lookup_timer(now, key, family),
+            Timer::Storage => self.expire_storage(now),
+            Timer::Listeners => {
+                self.listeners.drop_expired(now);
+                if let Some(at) = self.listeners.next_expiry() {
+                    self.timers.set(Timer::Listeners, at);
+                }
+            }
+            Timer::Feeds => self.expire_feeds(now),
+            Timer::Parked => {
+                self.parked.expire(now);
+                self.timers.set(Timer::Parked, self.parked.next_deadline());
+            }
+            Timer::Tokens => {
+                self.tokens.rotate(now, &mut self.private);
+                self.timers.set(Timer::Tokens, self.tokens.next_rotation());
+            }
+            Timer::Bootstrap => self.run_bootstrap(now),
+            Timer::Confirm(family) => self.confirm(now, family),
+            Timer::Purge(family) => {
+                for candidate in self.table(family).purge() {
+                    self.ping(now, candidate);
+                }
+                self.update_status(now, family);
+                self.schedule_purge(now, family);
+            }
+            Timer::Patience => self.drive_all(now),
+            Timer::Requests | Timer::Never => {}
+        }
+    }
+
+    /// A contact answered: the family is connected, and all that waited for this goes on.
+    pub(super) fn on_good_contact(&mut self, now: Timestamp, contact: Contact) {
+        let family = contact.family();
+        if self.status(family) != Status::Connected {
+            self.set_status(family, Status::Connected);
+            self.walk_home(now, family);
+            for key in self.lookups.keys(family) {
+                self.open_lookup(now, key, family);
+                self.drive(now, key, family);
+            }
+        }
+    }
+
+    /// Works out how well a family is connected.
+    pub(super) fn update_status(&mut self, now: Timestamp, family: Family) {
+        let counts = self.tables[family as usize].counts(now);
+        let status = if counts.good > 0 {
+            Status::Connected
+        } else if counts.dubious > 0 || (self.bootstrap.has(family) && now < self.patient_until) {
+            Status::Connecting
+        } else {
+            Status::Disconnected
+        };
+        let before = self.status(family);
+        self.set_status(family, status);
+        if before == Status::Connected && status != Status::Connected {
+            self.restart_bootstrap(now);
+        }
+    }
+
+    /// Starts the rounds of bootstrap pings anew, unless the node is connected.
+    pub(super) fn restart_bootstrap(&mut self, now: Timestamp) {
+        if self.bootstrap.is_empty() || self.is_connected() {
+            return;
+        }
+        self.patient_until = now + self.config.connect_patience;
+        self.timers.set(Timer::Patience, self.patient_until);
+        self.bootstrap.restart();
+        self.run_bootstrap(now);
+    }
+
+    pub(super) fn on_connectivity_changed(&mut self, now: Timestamp) {
+        self.votes.clear();
+        for family in Family::ALL {
+            self.table(family).reset();
+            self.update_status(now, family);
+            self.hasten_confirmation(now, family);
+        }
+        self.restart_bootstrap(now);
+    }
+
+    pub(super) fn import_contacts(&mut self, now: Timestamp, contacts: &[Contact]) {
+        self.patient_until = now + self.config.connect_patience;
+        self.timers.set(Timer::Patience, self.patient_until);
+        for contact in contacts {
+            if !is_martian(&contact.addr) {
+                self.meet(now, *contact, Confidence::Named);
+            }
+        }
+        for contact in contacts.iter().take(PINGED_IMPORTS) {
+            if !is_martian(&contact.addr) && contact.id != self.id {
+                self.ping(now, *contact);
+            }
+        }
+        for family in Family::ALL {
+            self.update_status(now, family);
+        }
+    }
+
+    /// Runs maintenance within a second.
+    pub(super) fn hasten_confirmation(&mut self, now: Timestamp, family: Family) {
+        self.timers.hasten(Timer::Confirm(family), now + SECOND);
+    }
+
+    pub(super) fn schedule_expiry(&mut self) {
+        match self.storage.next_expiry() {
+            Some(at) => self.timers.set(Timer::Storage, at),
+            None => self.timers.stop(Timer::Storage),
+        }
+    }
+
+    /// The monotonic moment of an expiry, `None` if it has passed.
+    pub(super) fn moment_of(&self, now: Timestamp, expiry: UnixTime) -> Option<Timestamp> {
+        let today = self.origin.to_unix(now).as_micros();
+        let left = expiry
+            .as_micros()
+            .checked_sub(today)
+            .filter(|left| *left > 0)?;
+        Some(now + Duration::from_micros(left))
+    }
+
+    fn set_status(&mut self, family: Family, status: Status) {
+        if self.status[family as usize] != status {
+            self.status[family as usize] = status;
+            self.events
+                .push_back(Event::StatusChanged { family, status });
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.status.contains(&Status::Connected)
+    }
+
+    fn run_bootstrap(&mut self, now: Timestamp) {
+        if self.is_connected() {
+            return;
+        }
+        let (addresses, next) = self.bootstrap.round(now);
+        for address in addresses {
+            let purpose = Purpose::Bootstrap;
+            self.rpc
+                .request(now, &mut self.public, address, Request::Ping, purpose);
+        }
+        self.timers.set(Timer::Bootstrap, next);
+        for family in Family::ALL {
+            self.update_status(now, family);
+        }
+    }
+
+    /// Maintenance of a table (spec `node.md`, section 3.1).
+    fn confirm(&mut self, now: Timestamp, family: Family) {
+        let mut asked = false;
+        while let Some(refresh) = self.tables[family as usize].next_refresh(now, &mut self.public) {
+            asked = true;
+            self.refresh_bucket(now, family, refresh);
+        }
+        self.update_status(now, family);
+        let next = if asked {
+            self.public.between(SECOND * 5, SECOND * 25)
+        } else {
+            self.public.between(SECOND * 60, SECOND * 180)
+        };
+        self.timers.set(Timer::Confirm(family), now + next);
+    }
+
+    fn refresh_bucket(&mut self, now: Timestamp, family: Family, refresh: Refresh) {
+        let other = match family {
+            Family::V4 => Family::V6,
+            Family::V6 => Family::V4,
+        };
+        let dual = self.status(other) != Status::Disconnected;
+        let sparse = self.tables[other as usize].is_sparse(&refresh.target);
+        let want_both = dual && (sparse || self.public.one_in(38));
+        let request = Request::Find {
+            target: refresh.target,
+            want: want_both.then_some(Want { v4: true, v6: true }),
+        };
+        let purpose = Purpose::Probe(refresh.via);
+        self.rpc
+            .request(now, &mut self.public, refresh.via.addr, request, purpose);
+    }
+
+    fn on_lookup_timer(&mut self, now: Timestamp, key: InfoHash, family: Family) {
+        let idle = self.lookups.get(key, family).is_none_or(Lookup::is_idle);
+        if idle {
+            self.lookups.forget_idle((key, family));
+        } else {
+            self.open_lookup(now, key, family);
+            self.drive(now, key, family);
+        }
+    }
+
+    fn expire_storage(&mut self, now: Timestamp) {
+        for (key, id) in self.storage.expire(now) {
+            self.tell_lost(now, key, id);
+        }
+        self.schedule_expiry();
+    }
+
+    fn schedule_purge(&mut self, now: Timestamp, family: Family) {
+        let next = self.public.between(SECOND * 120, SECOND * 360);
+        self.timers.set(Timer::Purge(family), now + next);
+    }
+
+    fn drive_all(&mut self, now: Timestamp) {
+        for family in Family::ALL {
+            self.update_status(now, family);
+            for key in self.lookups.keys(family) {
+                self.drive(now, key, family);
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! [`Peers`]: what is remembered of each address: its speed, its proof, its faults.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::Timestamp;
+use crate::config::Config;
+
+/// Addresses remembered in each of two generations; about 100 bytes each.
+const GENERATION: usize = 16_384;
+
+/// Bounded memory of addresses. When the young generation is full it becomes the old one, and the old one is forgotten.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    young: HashMap<SocketAddr, Standing>,
+    old: HashMap<SocketAddr, Standing>,
+    network: RoundTrip,
+    response_time: Duration,
+    response_time_min: Duration,
+    proof_time: Duration,
+}
+
+#[derive(Clone, Copy, Default, Debug)]
+struct Standing {
+    round_trip: RoundTrip,
+    proven_until: Timestamp,
+    auth_errors: u32,
+    blocked: bool,
+}
+
+/// Smoothed round trip and its deviation, as RFC 6298 has them.
+#[derive(Clone, Copy, Default, Debug)]
+struct RoundTrip(Option<(Duration, Duration)>);
+
+impl Peers {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            network: RoundTrip::default(),
+            response_time: config.response_time,
+            response_time_min: config.response_time_min,
+            proof_time: config.proof_time,
+        }
+    }
+
+    /// How long to wait for an answer before it counts as overdue: by the peer's own round trips, else by the
+    /// network's, else by the configured first guess.
+    pub(crate) fn patience(&self, addr: &SocketAddr) -> Duration {
+        let own = self
+            .standing(addr)
+            .and_then(|standing| standing.round_trip.bound());
+        own.or_else(|| self.network.bound())
+            .unwrap_or(self.response_time)
+            .clamp(self.response_time_min, self.response_time)
+    }
+
+    /// `addr` answered a request of ours.
+    pub(crate) fn on_reply(
+        &mut self,
+        now: Timestamp,
+        addr: SocketAddr,
+        round_trip: Option<Duration>,
+    ) {
+        let proven_until = now + self.proof_time;
+        let standing = self.standing_mut(addr);
+        standing.proven_until = proven_until;
+        if let Some(sample) = round_trip {
+            standing.round_trip.add(sample);
+            self.network.add(sample);
+        }
+    }
+
+    /// `addr` returned a token of ours, so it receives what is sent to it.
+    pub(crate) fn on_token(&mut self, now: Timestamp, addr: SocketAddr) {
+        let proven_until = now + self.proof_time;
+        self.standing_mut(addr).proven_until = proven_until;
+    }
+
+    /// Whether `addr` has proved lately that it receives what is sent to it.
+    pub(crate) fn is_proven(&self, now: Timestamp, addr: &SocketAddr) -> bool {
+        self.standing(addr)
+            .is_some_and(|standing| standing.proven_until > now)
+    }
+
+    /// `addr` refused a token that it gave us; says for the how manieth time in a row.
+    pub(crate) fn on_auth_error(&mut self, addr: SocketAddr) -> u32 {
+        let standing = self.standing_mut(addr);
+        standing.auth_errors += 1;
+        standing.auth_errors
+    }
+
+    /// `addr` accepted a token.
+    pub(crate) fn on_auth(&mut self, addr: SocketAddr) {
+        if self
+            .standing(&addr)
+            .is_some_and(|standing| standing.auth_errors > 0)
+        {
+            self.standing_mut(addr).auth_errors = 0;
+        }
+    }
+
+    /// `addr` broke the protocol; its datagrams are dropped from now on.
+    pub(crate) fn block(&mut self, addr: SocketAddr) {
+        self.standing_mut(addr).blocked = true;
+    }
+
+    /// Whether datagrams of `addr` are dropped.
+    pub(crate) fn is_blocked(&self, addr: &SocketAddr) -> bool {
+        self.standing(addr).is_some_and(|standing| standing.blocked)
+    }
+
+    fn standing(&self, addr: &SocketAddr) -> Option<&Standing> {
+        self.young.get(addr).or_else(|| self.old.get(addr))
+    }
+
+    fn standing_mut(&mut self, addr: SocketAddr) -> &mut Standing {
+        if !self.young.contains_key(&addr) && self.young.len() >= GENERATION {
+            self.old = std::mem::take(&mut self.young);
+        }
+        let remembered = self.old.remove(&addr).unwrap_or_default();
+        self.young.entry(addr).or_insert(remembered)
+    }
+}
+
+impl RoundTrip {
+    fn add(&mut self, sample: Duration) {
+        self.0 = Some(match self.0 {
+            None => (sample, sample / 2),
+            Some((mean, deviation)) => (
+                (mean * 7 + sample) / 8,
+                (deviation * 3 + mean.abs_diff(sample)) / 4,
+            ),
+        });
+    }
+
+    /// A wait that few answers exceed.
+    fn bound(&self) -> Option<Duration> {
+        self.0.map(|(mean, deviation)| mean + deviation * 4)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn patience_follows_the_peer_then_the_network_within_its_bounds() {
+        let mut peers = Peers::new(&Config::default());
+        assert_eq!(peers.patience(&peer(1)), 1_000 * MS);
+        for _ in 0..50 {
+            peers.on_reply(Timestamp::ZERO, peer(1), Some(MS));
+        }
+        assert_eq!(peers.patience(&peer(1)), 100 * MS);
+        assert_eq!(peers.patience(&peer(2)), 100 * MS);
+        for _ in 0..50 {
+            peers.on_reply(Timestamp::ZERO, peer(3), Some(5_000 * MS));
+        }
+        assert_eq!(peers.patience(&peer(3)), 1_000 * MS);
+        assert_eq!(peers.patience(&peer(1)), 100 * MS);
+    }
+
+    #[test]
+    fn a_proof_runs_out() {
+        let mut peers = Peers::new(&Config::default());
+        peers.on_token(Timestamp::ZERO, peer(1));
+        let end = Timestamp::ZERO + Config::default().proof_time;
+        assert!(peers.is_proven(end - MS, &peer(1)));
+        assert!(!peers.is_proven(end, &peer(1)));
+        assert!(!peers.is_proven(Timestamp::ZERO, &peer(2)));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_keeps_the_young() {
+        let mut peers = Peers::new(&Config::default());
+        for i in 0..100_000u32 {
+            peers.block(SocketAddr::from((i.to_be_bytes(), 1)));
+        }
+        assert!(peers.young.len() + peers.old.len() <= 2 * GENERATION);
+        assert!(peers.is_blocked(&SocketAddr::from((99_999u32.to_be_bytes(), 1))));
+    }
+
+    #[test]
+    fn accepted_tokens_clear_the_record() {
+        let mut peers = Peers::new(&Config::default());
+        assert_eq!(peers.on_auth_error(peer(1)), 1);
+        assert_eq!(peers.on_auth_error(peer(1)), 2);
+        peers.on_auth(peer(1));
+        assert_eq!(peers.on_auth_error(peer(1)), 1);
+    }
+
+    fn peer(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+}

@@ -1,0 +1,245 @@
+//! [`Transactions`]: requests under way, each known by its id and the address it went to.
+//!
+//! A request is sent up to `attempts` times with the same bytes. The waits follow the measured round trip and double;
+//! the verdict that a node is gone takes as long as the reference does (spec `wire.md`, section 15), however fast the
+//! network is.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{Rng, Timestamp};
+
+/// Requests waiting for an answer; `P` is what each is for.
+#[derive(Debug)]
+pub(crate) struct Transactions<P> {
+    open: HashMap<u32, Transaction<P>>,
+    deadlines: BTreeSet<(Timestamp, u32)>,
+    attempts: u32,
+    verdict: Duration,
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct Transaction<P> {
+    to: SocketAddr,
+    datagrams: Vec<Bytes>,
+    sent_at: Timestamp,
+    wait: Duration,
+    /// Time-outs so far.
+    overdue: u32,
+    deadline: Timestamp,
+    purpose: P,
+}
+
+/// What became due.
+#[derive(Debug)]
+pub(crate) enum Due<P> {
+    /// An answer is overdue for the `count`th time; send the datagrams (if any) again.
+    Late {
+        to: SocketAddr,
+        datagrams: Vec<Bytes>,
+        count: u32,
+        purpose: P,
+    },
+    /// Nobody answered; the transaction is closed.
+    Gone { to: SocketAddr, purpose: P },
+}
+
+/// An answered request.
+#[derive(Debug)]
+pub(crate) struct Answered<P> {
+    pub(crate) purpose: P,
+    /// The round trip, known if the request was sent only once.
+    pub(crate) round_trip: Option<Duration>,
+}
+
+impl<P: Clone> Transactions<P> {
+    /// At most `limit` at a time, each sent `attempts` times; a node is gone after 2^`attempts` − 1 times
+    /// `response_time`.
+    pub(crate) fn new(attempts: u32, response_time: Duration, limit: usize) -> Self {
+        Self {
+            open: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            attempts,
+            verdict: response_time * ((1 << attempts) - 1),
+            limit,
+        }
+    }
+
+    /// An unused, random id, never 0; `None` if too many requests are under way.
+    pub(crate) fn fresh_id(&self, rng: &mut Rng) -> Option<u32> {
+        if self.open.len() >= self.limit {
+            return None;
+        }
+        loop {
+            let id = rng.number() as u32;
+            if id != 0 && !self.open.contains_key(&id) {
+                return Some(id);
+            }
+        }
+    }
+
+    /// Notes a request that is being sent now; the first answer is overdue after `wait`.
+    pub(crate) fn open(
+        &mut self,
+        now: Timestamp,
+        id: u32,
+        to: SocketAddr,
+        datagrams: Vec<Bytes>,
+        wait: Duration,
+        purpose: P,
+    ) {
+        let deadline = now + wait;
+        self.deadlines.insert((deadline, id));
+        let transaction = Transaction {
+            to,
+            datagrams,
+            sent_at: now,
+            wait,
+            overdue: 0,
+            deadline,
+            purpose,
+        };
+        self.open.insert(id, transaction);
+    }
+
+    /// What the request `id` to `from` is for, if it still waits.
+    pub(crate) fn pending(&self, from: SocketAddr, id: u32) -> Option<&P> {
+        let transaction = self.open.get(&id)?;
+        (transaction.to == from).then_some(&transaction.purpose)
+    }
+
+    /// Closes the request that an answer with this id from this address belongs to.
+    pub(crate) fn close(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        id: u32,
+    ) -> Option<Answered<P>> {
+        self.pending(from, id)?;
+        let transaction = self.open.remove(&id)?;
+        self.deadlines.remove(&(transaction.deadline, id));
+        Some(Answered {
+            round_trip: (transaction.overdue == 0).then(|| now.since(transaction.sent_at)),
+            purpose: transaction.purpose,
+        })
+    }
+
+    /// The answer has begun to come, in parts: be patient until `until`.
+    pub(crate) fn extend(&mut self, from: SocketAddr, id: u32, until: Timestamp) {
+        if let Some(transaction) = self.open.get_mut(&id)
+            && transaction.to == from
+        {
+            self.deadlines.remove(&(transaction.deadline, id));
+            transaction.deadline = transaction.deadline.max(until);
+            self.deadlines.insert((transaction.deadline, id));
+        }
+    }
+
+    /// Takes what is due at `now`; call until `None`.
+    pub(crate) fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
+        let &(at, id) = self.deadlines.first()?;
+        if at > now {
+            return None;
+        }
+        self.deadlines.pop_first();
+        let transaction = self.open.get_mut(&id)?;
+        let verdict_at = transaction.sent_at + self.verdict;
+        if now >= verdict_at {
+            let transaction = self.open.remove(&id)?;
+            return Some(Due::Gone {
+                to: transaction.to,
+                purpose: transaction.purpose,
+            });
+        }
+        transaction.overdue += 1;
+        transaction.wait *= 2;
+        let resend = transaction.overdue < self.attempts;
+        transaction.deadline = if transaction.overdue <= self.attempts {
+            (now + transaction.wait).min(verdict_at)
+        } else {
+            verdict_at
+        };
+        self.deadlines.insert((transaction.deadline, id));
+        Some(Due::Late {
+            to: transaction.to,
+            datagrams: if resend {
+                transaction.datagrams.clone()
+            } else {
+                Vec::new()
+            },
+            count: transaction.overdue,
+            purpose: transaction.purpose.clone(),
+        })
+    }
+
+    /// When something will be due.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// How many requests are under way.
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Seed;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn an_unanswered_request_is_sent_three_times_and_given_up_after_seven_seconds() {
+        let mut transactions = Transactions::new(3, 1_000 * MS, 10);
+        transactions.open(
+            Timestamp::ZERO,
+            5,
+            peer(1),
+            vec![Bytes::from_static(b"x")],
+            100 * MS,
+            (),
+        );
+        let (mut sent, mut gone_at) = (1, None);
+        while let Some(at) = transactions.next_deadline() {
+            match transactions.due(at) {
+                Some(Due::Late { datagrams, .. }) => sent += datagrams.len(),
+                Some(Due::Gone { .. }) => gone_at = Some(at),
+                None => {}
+            }
+        }
+        assert_eq!(sent, 3);
+        assert_eq!(gone_at, Some(Timestamp::ZERO + 7_000 * MS));
+        assert_eq!(transactions.len(), 0);
+    }
+
+    #[test]
+    fn an_answer_counts_only_from_the_address_asked() {
+        let mut transactions = Transactions::new(3, 1_000 * MS, 10);
+        transactions.open(Timestamp::ZERO, 5, peer(1), Vec::new(), 100 * MS, ());
+        assert!(transactions.close(Timestamp::ZERO, peer(2), 5).is_none());
+        let answered = transactions
+            .close(Timestamp::ZERO + 3 * MS, peer(1), 5)
+            .unwrap();
+        assert_eq!(answered.round_trip, Some(3 * MS));
+        assert!(transactions.close(Timestamp::ZERO, peer(1), 5).is_none());
+    }
+
+    #[test]
+    fn ids_run_out_at_the_limit() {
+        let mut rng = Seed::from_number(1).public();
+        let mut transactions = Transactions::new(3, 1_000 * MS, 1);
+        let id = transactions.fresh_id(&mut rng).unwrap();
+        transactions.open(Timestamp::ZERO, id, peer(1), Vec::new(), MS, ());
+        assert_eq!(transactions.fresh_id(&mut rng), None);
+    }
+
+    fn peer(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+}

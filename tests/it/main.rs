@@ -1,0 +1,8 @@
+//! Tests of the whole crate through its public interface, as one program.
+
+mod vectors;
+mod wire_exports;
+mod wire_hostile;
+mod wire_laws;
+mod wire_values;
+mod wire_vectors;
