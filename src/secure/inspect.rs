@@ -204,7 +204,9 @@ impl Streams {
     /// What `op` can be told next.
     pub(super) fn poll(&mut self, op: OpId) -> Option<Delivery> {
         let stream = self.by_op.get_mut(&op)?;
-        while let Some(batch) = stream.batches.pop_front_if(|batch| batch.waiting == 0) {
+        while stream.batches.front().is_some_and(Batch::is_judged)
+            && let Some(batch) = stream.batches.pop_front()
+        {
             stream.first += 1;
             let (news, dropped) = (batch.news, stream.dropped);
             let values = stream.pass(batch);
@@ -240,6 +242,12 @@ impl Place {
             slot: self.slot + 1,
             ..self
         }
+    }
+}
+
+impl Batch {
+    fn is_judged(&self) -> bool {
+        self.waiting == 0
     }
 }
 

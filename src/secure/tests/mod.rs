@@ -294,6 +294,33 @@ fn a_listen_hears_of_new_editions_and_never_of_older_ones() {
 }
 
 #[test]
+fn a_listen_hears_of_the_end_of_a_signed_value() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    let key = InfoHash::from_key("candidates");
+    let listener = &mut net.hosts[2].dht;
+    let op = listener.listen(net.now, key, Query::default()).unwrap();
+    net.run(2_000);
+    let short_lived = draft("here", 7).kind(Kind::ICE_CANDIDATES);
+    net.put_signed(0, "candidates", short_lived).unwrap();
+    net.run(120_000);
+    let events = net.events(2);
+    let [
+        SecureEvent::Values { values, .. },
+        SecureEvent::Expired {
+            values: expired, ..
+        },
+    ] = &events[..]
+    else {
+        panic!("{events:?}");
+    };
+    assert_eq!(values, expired);
+    assert_eq!(texts(expired), [("here".to_owned(), 0)]);
+    net.hosts[2].dht.cancel(net.now, op);
+    net.put_signed(0, "candidates", draft("again", 8)).unwrap();
+    assert_eq!(net.events(2), []);
+}
+
+#[test]
 fn jobs_done_late_and_in_another_order_give_the_same_result() {
     let mut net = Net::of([None, None, None]);
     for id in 1..=5 {
@@ -348,6 +375,40 @@ fn strangers_cannot_have_more_checked_than_allowed() {
     let stats = net.hosts[1].dht.stats();
     assert_eq!(stats.checks, 2);
     assert!(stats.dropped_checks >= 3, "{stats:?}");
+}
+
+#[test]
+fn a_stranger_who_was_not_answered_asks_again_and_is_served() {
+    let config = SecureConfig {
+        max_remote_checks_per_source: 1,
+        ..SecureConfig::default()
+    };
+    let mut net = Net::with([None, None], &config);
+    net.hosts[1].jobs = Jobs::Held(VecDeque::new());
+    let key = InfoHash::from_key("news");
+    for id in 1..=2 {
+        let value = signed(&alice(), id, 0, &format!("item {id}"));
+        let sender = &mut net.hosts[0].dht;
+        let _ = sender.put_value(net.now, key, value, PutOptions::default());
+    }
+    net.run(50);
+    assert_eq!(net.hosts[1].dht.stats().dropped_checks, 1);
+    net.finish_jobs_backwards(1);
+    net.run(10_000);
+    assert_eq!(net.hosts[1].dht.node().export_values().len(), 2);
+}
+
+#[test]
+fn keys_of_signers_are_remembered_if_so_configured() {
+    let config = SecureConfig {
+        remember_signers: true,
+        ..SecureConfig::default()
+    };
+    let mut net = Net::with([None, Some(alice())], &config);
+    net.put_value(0, "greeting", signed(&bob(), 7, 0, "hello"));
+    assert_eq!(net.get(1, "greeting").0.len(), 1);
+    let put = net.put_encrypted(1, "inbox", bob().long_id(), draft("hello", 7));
+    assert_eq!(put, Ok(1));
 }
 
 #[test]
