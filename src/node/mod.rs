@@ -14,6 +14,7 @@ mod notify;
 mod ops;
 mod output;
 mod parked;
+mod puts;
 mod replies;
 mod snapshot;
 mod stats;
