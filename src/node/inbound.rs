@@ -303,10 +303,7 @@ impl Node {
         {
             lookup.on_token(now, &feed.node.id, token.to_vec().into());
         }
-        let kinds = self.config.kinds.clone();
-        self.hear(feed.op, feed.node.id, values, |value| {
-            now + kinds.rules(value.kind()).lifetime
-        });
+        self.hear(feed.op, feed.node.id, values, Some(now));
     }
 
     pub(super) fn answer(&mut self, now: Timestamp, asker: Asker, reply: Reply<'_>) {
