@@ -14,6 +14,7 @@ mod notify;
 mod ops;
 mod output;
 mod parked;
+mod puts;
 mod replies;
 mod snapshot;
 mod stats;
@@ -239,12 +240,16 @@ impl Node {
         }
     }
 
-    /// Pings these addresses, and again in rounds of growing distance for as long as the node is not connected.
+    /// Pings these addresses, and again in rounds of growing distance whenever the node is not connected.
     pub fn bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
         let now = self.advance(now);
         let addresses: Vec<_> = addresses.iter().copied().map(canonical).collect();
         self.bootstrap.add(&addresses);
-        self.restart_bootstrap(now);
+        if self.is_connected() {
+            self.ping_bootstrap(now, &addresses);
+        } else {
+            self.restart_bootstrap(now);
+        }
     }
 
     /// Takes contacts in from a snapshot, and pings a few of them.
