@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::InfoHash;
-use crate::value::Kinds;
+use crate::kind::Kinds;
 
 /// What a node is told at its start. Public fields over [`Config::default`]; checked by [`Config::validate`].
 ///

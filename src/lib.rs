@@ -3,6 +3,7 @@
 mod config;
 mod contact;
 mod infohash;
+mod kind;
 mod lookup;
 pub mod node;
 mod rng;
@@ -19,10 +20,11 @@ pub mod wire;
 pub use config::{Config, ConfigError};
 pub use contact::{Contact, Family, Source, canonical, is_martian};
 pub use infohash::{Distance, InfoHash, ParseHashError};
+pub use kind::{Kind, Kinds, Policy, Rules};
 pub use rng::{Rng, Seed};
 pub use time::{Origin, Timestamp, UnixTime};
 pub use value::{
     Body, CertificateChain, Condition, Content, DhtMessage, Draft, Field, IceCandidates, ImMessage,
-    ImStatus, Kind, Kinds, ParseQueryError, PayloadError, Policy, Query, Row, Rules,
-    ServiceAnnouncement, Signed, TrustRequest, Typed, Value, ValueId, policy,
+    ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed, TrustRequest,
+    Typed, Value, ValueId, policy,
 };

@@ -6,7 +6,6 @@
 //!
 //! [`Draft`] is what an application hands in; only `wire` turns drafts and received bytes into values.
 
-mod kind;
 mod payload;
 pub mod policy;
 mod query;
@@ -18,7 +17,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-pub use kind::{Kind, Kinds, Policy, Rules};
+pub(crate) use crate::kind::{Kind, Policy};
 pub use payload::{
     CertificateChain, DhtMessage, IceCandidates, ImMessage, ImStatus, PayloadError,
     ServiceAnnouncement, TrustRequest, Typed,

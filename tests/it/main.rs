@@ -1,5 +1,6 @@
 //! Tests of the whole crate through its public interface, as one program.
 
+mod layering;
 mod probes;
 mod vectors;
 mod wire_exports;
