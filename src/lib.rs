@@ -8,6 +8,8 @@ pub mod node;
 mod rng;
 pub mod routing;
 pub mod rpc;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod sockaddr;
 pub mod storage;
 mod time;
