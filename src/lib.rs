@@ -10,6 +10,8 @@ mod rng;
 pub mod routing;
 pub mod rpc;
 pub mod secure;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod sockaddr;
 pub mod storage;
 mod time;

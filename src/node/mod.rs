@@ -432,6 +432,11 @@ impl Node {
             .map(|announce| &announce.value)
     }
 
+    /// The value of this id that is stored here under `key`, by whomever.
+    pub fn stored(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
+        self.storage.find(&key, id)
+    }
+
     /// The network has changed: contacts must prove themselves anew, and the bootstrap starts over if none is left.
     pub fn connectivity_changed(&mut self, now: Timestamp) {
         let now = self.advance(now);

@@ -1,0 +1,376 @@
+//! [`Happening`]: what can happen in a simulated world, and how the world lets it.
+
+use bytes::Bytes;
+
+use super::host::{Host, Restlessness, Tenant};
+use super::hostile::{Forged, Mischief};
+use super::{Ending, ErrandId, HostId, Sim, Task};
+use crate::node::{Check, CheckId, Event, Node, Output, Timer, Transmit};
+use crate::{InfoHash, Origin, Query, Timestamp, Value};
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// Something that happens at a moment.
+#[derive(Debug)]
+pub(super) enum Happening {
+    /// A datagram reaches its host.
+    Arrival {
+        host: HostId,
+        from: SocketAddr,
+        bytes: Bytes,
+    },
+    /// A node's timer goes off.
+    Wake(HostId),
+    /// A verdict is there, for the node of this tenancy.
+    Verdict {
+        host: HostId,
+        tenancy: u32,
+        check: CheckId,
+        holds: bool,
+    },
+    /// A hostile node does something of its own accord, that of this tenancy.
+    Mischief { host: HostId, tenancy: u32 },
+    /// A node comes.
+    Join(HostId),
+    /// A node goes without a word.
+    Leave(HostId),
+    /// An errand ought to be over.
+    Deadline(ErrandId),
+}
+
+impl Sim {
+    pub(super) fn schedule(&mut self, at: Timestamp, happening: Happening) -> (Timestamp, u64) {
+        self.last += 1;
+        let place = (at, self.last);
+        self.queue.insert(place, happening);
+        place
+    }
+
+    pub(super) fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Arrival { host, from, bytes } => self.arrive(host, from, &bytes),
+            Happening::Wake(host) => self.wake(host),
+            Happening::Verdict {
+                host,
+                tenancy,
+                check,
+                holds,
+            } if self.hosts[host.index()].tenancies == tenancy => {
+                self.with_node(host, |node, clock| node.handle_verdict(clock, check, holds));
+            }
+            Happening::Mischief { host, tenancy }
+                if self.hosts[host.index()].tenancies == tenancy =>
+            {
+                self.make_mischief(host);
+            }
+            Happening::Verdict { .. } | Happening::Mischief { .. } => {}
+            Happening::Join(host) => self.move_in(host),
+            Happening::Leave(host) => self.move_out(host),
+            Happening::Deadline(errand) => {
+                let errand = &self.errands[errand.0];
+                self.oracle.judge_patience(self.now, errand);
+            }
+        }
+    }
+
+    /// Lets the node of a host do something, and takes what comes of it; nothing happens while the host is away.
+    pub(super) fn with_node<T>(
+        &mut self,
+        host: HostId,
+        act: impl FnOnce(&mut Node, Timestamp) -> T,
+    ) -> Option<T> {
+        let tenant = self.hosts[host.index()].tenant.as_mut()?;
+        let clock = tenant.clock(self.now);
+        let result = act(&mut tenant.node, clock);
+        self.drain(host);
+        Some(result)
+    }
+
+    /// A new node starts at a host.
+    pub(super) fn move_in(&mut self, id: HostId) {
+        let seed = self.rng.seed();
+        let entry_points = self.entry_points(id);
+        let now = self.now;
+        let host = &mut self.hosts[id.index()];
+        if host.tenant.is_some() {
+            return;
+        }
+        let origin = Origin::new(super::EPOCH + now.since(Timestamp::ZERO));
+        let node = match Node::new(host.spec.config.clone(), seed.clone(), origin) {
+            Ok(node) => node,
+            Err(error) => return self.oracle.accuse(now, id, error.to_string()),
+        };
+        host.tenancies += 1;
+        let tenancy = host.tenancies;
+        let network = host.spec.config.network;
+        let mischief = host
+            .spec
+            .vice
+            .map(|vice| Mischief::new(vice, seed.private(), network));
+        if mischief.is_some() {
+            self.schedule(now, Happening::Mischief { host: id, tenancy });
+        }
+        self.hosts[id.index()].tenant = Some(Tenant {
+            node,
+            born: now,
+            wake: None,
+            errands: BTreeMap::new(),
+            mischief,
+            restlessness: Restlessness::default(),
+        });
+        self.with_node(id, |node, clock| node.bootstrap(clock, &entry_points));
+        self.schedule_turn(id);
+    }
+
+    /// The node at a host is no more.
+    pub(super) fn move_out(&mut self, id: HostId) {
+        let Some(tenant) = self.hosts[id.index()].tenant.take() else {
+            return;
+        };
+        if let Some(planned) = tenant.wake {
+            self.queue.remove(&planned);
+        }
+        for errand in tenant.errands.into_values() {
+            self.end(errand);
+        }
+        self.oracle.on_stop(self.now, id, None);
+        self.schedule_turn(id);
+    }
+
+    /// Notes that an errand ends before its time.
+    pub(super) fn end(&mut self, errand: ErrandId) {
+        let errand = &mut self.errands[errand.0];
+        if errand.ended.is_none() {
+            errand.ended = Some((self.now, Ending::Cancelled));
+        }
+    }
+
+    /// The values that so many of the nodes nearest to a key hold that a get must find them.
+    pub(super) fn well_held(&self, asker: HostId, key: InfoHash, query: &Query) -> Vec<Value> {
+        let current = self.oracle.current(self.now, &key);
+        if current.is_empty() {
+            return Vec::new();
+        }
+        let nearest = self.nearest(asker, key, super::NEAREST);
+        let matching = current.into_iter().filter(|value| query.matches(value));
+        matching
+            .filter(|value| {
+                let holding = nearest.iter().filter(|host| self.holds(**host, key, value));
+                holding.count() >= super::WELL_HELD
+            })
+            .collect()
+    }
+
+    pub(super) fn holds(&self, host: HostId, key: InfoHash, value: &Value) -> bool {
+        self.node(host)
+            .is_some_and(|node| node.stored(key, value.id()) == Some(value))
+    }
+
+    /// The first hosts there are, as addresses.
+    fn entry_points(&self, newcomer: HostId) -> Vec<SocketAddr> {
+        let there = self.hosts.iter().filter(|host| host.serves());
+        let known = there.filter(|host| host.shares_network(&self.hosts[newcomer.index()]));
+        known
+            .take(super::ENTRY_POINTS)
+            .flat_map(|host| host.addresses.clone())
+            .collect()
+    }
+
+    fn schedule_turn(&mut self, host: HostId) {
+        let present = self.hosts[host.index()].tenant.is_some();
+        let Some(churn) = self.churn.filter(|churn| host.index() >= churn.anchors) else {
+            return;
+        };
+        let (low, high) = if present {
+            churn.session
+        } else {
+            churn.absence
+        };
+        let at = self.now + self.rng.between(low, high);
+        let turn = if present {
+            Happening::Leave(host)
+        } else {
+            Happening::Join(host)
+        };
+        self.schedule(at, turn);
+    }
+
+    fn arrive(&mut self, id: HostId, from: SocketAddr, bytes: &Bytes) {
+        let host = &mut self.hosts[id.index()];
+        if host.spec.filtered && !self.network.lets_in(self.now, id, from) {
+            return;
+        }
+        let mischief = host.tenant.as_mut().and_then(|it| it.mischief.as_mut());
+        if let Some(mischief) = mischief {
+            mischief.hear(from, bytes);
+        }
+        self.with_node(id, |node, clock| node.handle_datagram(clock, from, bytes));
+    }
+
+    fn wake(&mut self, host: HostId) {
+        let now = self.now;
+        let Some(tenant) = &mut self.hosts[host.index()].tenant else {
+            return;
+        };
+        tenant.wake = None;
+        let clock = tenant.clock(now);
+        tenant.node.handle_timeout(clock);
+        let (did_something, timer) = self.drain(host);
+        let Host { tenant, spec, .. } = &mut self.hosts[host.index()];
+        let (Some(tenant), None) = (tenant, spec.vice) else {
+            return;
+        };
+        if !did_something && tenant.restlessness.is_too_much(now) {
+            tenant.restlessness = Restlessness::default();
+            let what = format!("wakes again and again for nothing: {timer:?}");
+            self.oracle.accuse(now, host, what);
+        }
+        if tenant.wake.is_some_and(|(at, _)| at <= now) {
+            let what = format!("wants to be woken in the past, twice: {timer:?}");
+            self.oracle.accuse(now, host, what);
+        }
+        let errands = tenant.errands.len();
+        self.oracle.inspect(now, host, &tenant.node, clock, errands);
+    }
+
+    /// Takes all that a node puts out; says whether there was anything beside the next wake-up, and what that is for.
+    fn drain(&mut self, host: HostId) -> (bool, Timer) {
+        let mut did_something = false;
+        while let Some(tenant) = &mut self.hosts[host.index()].tenant {
+            match tenant.node.poll_output() {
+                Output::Transmit(transmit) => self.send(host, transmit),
+                Output::Event(event) => self.tell(host, event),
+                Output::Check(check) => self.judge(host, &check),
+                Output::Wake(at, timer) => {
+                    self.set_wake(host, at);
+                    return (did_something, timer);
+                }
+            }
+            did_something = true;
+        }
+        (did_something, Timer::Never)
+    }
+
+    fn set_wake(&mut self, host: HostId, at: Timestamp) {
+        let Some(tenant) = &mut self.hosts[host.index()].tenant else {
+            return;
+        };
+        let at = tenant.moment(at);
+        if tenant.wake.is_some_and(|(planned, _)| planned == at) {
+            return;
+        }
+        if let Some(planned) = tenant.wake.take() {
+            self.queue.remove(&planned);
+        }
+        self.trace.wake(self.now, host, at);
+        if at == Timestamp::MAX {
+            return;
+        }
+        let planned = self.schedule(at, Happening::Wake(host));
+        if let Some(tenant) = &mut self.hosts[host.index()].tenant {
+            tenant.wake = Some(planned);
+        }
+    }
+
+    fn send(&mut self, id: HostId, transmit: Transmit) {
+        self.trace.transmit(self.now, id, &transmit);
+        let host = &mut self.hosts[id.index()];
+        let Some(from) = host.address_towards(&transmit.to) else {
+            return;
+        };
+        let mischief = host.tenant.as_mut().and_then(|it| it.mischief.as_mut());
+        let transmits = match mischief {
+            Some(mischief) => mischief.twist(transmit),
+            None => vec![transmit],
+        };
+        for transmit in transmits {
+            self.carry(id, from, transmit);
+        }
+    }
+
+    fn carry(&mut self, host: HostId, from: SocketAddr, transmit: Transmit) {
+        if self.hosts[host.index()].spec.filtered {
+            self.network.open_mapping(self.now, host, transmit.to);
+        }
+        let Some(&to) = self.residents.get(&transmit.to) else {
+            let stray = self.strays.entry(transmit.to).or_default();
+            stray.datagrams += 1;
+            stray.bytes += transmit.bytes.len() as u64;
+            stray.largest = stray.largest.max(transmit.bytes.len());
+            return;
+        };
+        for at in self.network.carry(self.now, host, to) {
+            let arrival = Happening::Arrival {
+                host: to,
+                from,
+                bytes: transmit.bytes.clone(),
+            };
+            self.schedule(at, arrival);
+        }
+    }
+
+    fn tell(&mut self, host: HostId, event: Event) {
+        let now = self.now;
+        self.trace.event(now, host, &event);
+        let (op, over) = match &event {
+            Event::Values { op, .. } | Event::Expired { op, .. } | Event::Rows { op, .. } => {
+                (*op, false)
+            }
+            Event::GetDone { op, .. } | Event::PutDone { op, .. } => (*op, true),
+            Event::StatusChanged { .. } => return,
+        };
+        let Host { tenant, spec, .. } = &mut self.hosts[host.index()];
+        let Some(tenant) = tenant else {
+            return;
+        };
+        let Some(&id) = tenant.errands.get(&op) else {
+            let what = format!("told of an operation that is over: {event:?}");
+            return self.oracle.accuse(now, host, what);
+        };
+        let honest = spec.vice.is_none();
+        let errand = &mut self.errands[id.0];
+        if over && !errand.task.goes_on() {
+            tenant.errands.remove(&op);
+        }
+        if let (Event::Values { values, .. }, true) = (&event, honest) {
+            self.oracle.judge_values(now, errand, values);
+        }
+        if let Err(what) = errand.hear(now, event) {
+            self.oracle.accuse(now, host, what);
+        }
+        let errand = &self.errands[id.0];
+        if let (Task::Get(query), true, true) = (&errand.task, over, honest) {
+            let well_held = self.well_held(host, errand.key, query);
+            self.oracle.judge_end(now, errand, &well_held);
+        }
+    }
+
+    fn judge(&mut self, host: HostId, check: &Check) {
+        let holds = self.oracle.is_genuine(&check.key, &check.value);
+        self.oracle.on_verdict(&check.value, holds);
+        let verdict = Happening::Verdict {
+            host,
+            tenancy: self.hosts[host.index()].tenancies,
+            check: check.id,
+            holds,
+        };
+        self.schedule(self.now + self.verdict_delay, verdict);
+    }
+
+    fn make_mischief(&mut self, id: HostId) {
+        let addresses: Vec<SocketAddr> = self.residents.keys().copied().collect();
+        let host = &mut self.hosts[id.index()];
+        let tenancy = host.tenancies;
+        let own = host.addresses.first().copied();
+        let mischief = host.tenant.as_mut().and_then(|it| it.mischief.as_mut());
+        let (Some(mischief), Some(own)) = (mischief, own) else {
+            return;
+        };
+        for Forged { from, transmit } in mischief.act(own, &addresses) {
+            self.carry(id, from, transmit);
+        }
+        let next = self.now + Mischief::PERIOD;
+        self.schedule(next, Happening::Mischief { host: id, tenancy });
+    }
+}

@@ -1,0 +1,359 @@
+//! [`Vice`]: what a hostile host does. It runs an ordinary node, and twists what that says.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::node::Transmit;
+use crate::wire::{self, Message, Nodes, Payload, Reply, Request, Tid, Values};
+use crate::{Contact, Draft, InfoHash, Query, Rng, Value, ValueId};
+
+/// Datagrams a hostile host remembers.
+const MEMORY: usize = 256;
+/// Contacts invented for one reply.
+const INVENTED: usize = 8;
+
+/// What is wrong with a host.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Vice {
+    /// Names contacts in each reply that do not exist, nearer to the key than anybody.
+    Liar,
+    /// Gives out write tokens that it will not take back.
+    WrongTokens,
+    /// Answers without a write token.
+    NoTokens,
+    /// Changes the data of the values it hands out.
+    Forger,
+    /// Keeps what it stores to itself.
+    Denier,
+    /// Answers pings and nothing else.
+    Mute,
+    /// Sends every other part of a value.
+    HalfParts,
+    /// Announces large values in its answers and sends the same part of them for ever.
+    EndlessParts,
+    /// Sends requests about random keys, a hundred a second.
+    Flooder,
+    /// Sends again what it has heard, in its own name and in that of the sender.
+    Replayer,
+    /// Sends noise, and damaged copies of what it has heard.
+    Garbage,
+    /// Asks in the name of [`Vice::VICTIM`], so that the answers go there.
+    Spoofer,
+}
+
+/// A datagram with a source of the sender's choice.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Forged {
+    pub(super) from: SocketAddr,
+    pub(super) transmit: Transmit,
+}
+
+/// A hostile host at work.
+#[derive(Debug)]
+pub(super) struct Mischief {
+    vice: Vice,
+    rng: Rng,
+    network: u32,
+    heard: VecDeque<(SocketAddr, Bytes)>,
+    /// Announcements that are never to be kept: whom to send parts, for which transaction.
+    endless: VecDeque<(SocketAddr, Tid)>,
+    parts: u64,
+}
+
+impl Vice {
+    /// All there are.
+    pub const ALL: [Self; 12] = [
+        Self::Liar,
+        Self::WrongTokens,
+        Self::NoTokens,
+        Self::Forger,
+        Self::Denier,
+        Self::Mute,
+        Self::HalfParts,
+        Self::EndlessParts,
+        Self::Flooder,
+        Self::Replayer,
+        Self::Garbage,
+        Self::Spoofer,
+    ];
+
+    /// Where the answers to spoofed requests go. Nobody lives there.
+    pub const VICTIM: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 4222);
+}
+
+impl Mischief {
+    /// The time from one act of its own accord to the next.
+    pub(super) const PERIOD: Duration = Duration::from_millis(100);
+
+    pub(super) fn new(vice: Vice, rng: Rng, network: u32) -> Self {
+        Self {
+            vice,
+            rng,
+            network,
+            heard: VecDeque::new(),
+            endless: VecDeque::new(),
+            parts: 0,
+        }
+    }
+
+    /// Remembers what came in.
+    pub(super) fn hear(&mut self, from: SocketAddr, datagram: &Bytes) {
+        if self.heard.len() == MEMORY {
+            self.heard.pop_front();
+        }
+        self.heard.push_back((from, datagram.clone()));
+    }
+
+    /// What becomes of a datagram that the node wants to send.
+    pub(super) fn twist(&mut self, transmit: Transmit) -> Vec<Transmit> {
+        let Ok(message) = wire::decode(&transmit.bytes) else {
+            return vec![transmit];
+        };
+        let to = transmit.to;
+        match (&message.payload, self.vice) {
+            (Payload::Parts(_), Vice::HalfParts) => {
+                self.parts += 1;
+                if self.parts.is_multiple_of(2) {
+                    return vec![transmit];
+                }
+                Vec::new()
+            }
+            (Payload::Reply { sender, reply }, _) if reply.token.is_some() => {
+                let sender = *sender;
+                let reply = reply.clone();
+                self.twist_reply(to, &message, sender, reply)
+            }
+            _ => vec![transmit],
+        }
+    }
+
+    /// What it does of its own accord, now and every [`Mischief::PERIOD`] from now. It knows all addresses.
+    pub(super) fn act(&mut self, own: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
+        match self.vice {
+            Vice::Flooder => (0..10)
+                .flat_map(|_| self.ask_at_random(own, addresses))
+                .collect(),
+            Vice::Spoofer => self.ask_at_random(Vice::VICTIM, addresses),
+            Vice::Replayer => self.replay(own, addresses),
+            Vice::Garbage => self.babble(own, addresses),
+            Vice::EndlessParts => self.send_same_parts(own),
+            Vice::Liar
+            | Vice::WrongTokens
+            | Vice::NoTokens
+            | Vice::Forger
+            | Vice::Denier
+            | Vice::Mute
+            | Vice::HalfParts => Vec::new(),
+        }
+    }
+
+    fn twist_reply(
+        &mut self,
+        to: SocketAddr,
+        message: &Message<'_>,
+        sender: InfoHash,
+        reply: Reply<'_>,
+    ) -> Vec<Transmit> {
+        let invented: Vec<_>;
+        let values: Vec<Value>;
+        let mut reply = reply;
+        match self.vice {
+            Vice::Mute => return Vec::new(),
+            Vice::Liar => {
+                let target = self.asked_about(to, message.tid);
+                invented = (0..INVENTED).map(|_| self.invent(target)).collect();
+                reply.nodes4 = Nodes::new(&invented);
+            }
+            Vice::WrongTokens => {
+                let mut token = [0; 20];
+                self.rng.fill(&mut token);
+                reply.token = Some(Cow::Owned(token.to_vec()));
+            }
+            Vice::NoTokens => reply.token = None,
+            Vice::Denier => (reply.values, reply.rows) = (None, None),
+            Vice::Forger => {
+                let genuine = reply.values.into_iter().flat_map(|values| values.iter());
+                values = genuine
+                    .filter_map(wire::Item::into_value)
+                    .map(|value| wire::pack(&Draft::from("forged"), value.id()))
+                    .collect();
+                if values.is_empty() {
+                    return vec![encode_one(to, message)];
+                }
+                reply.values = Some(Values::new(&values));
+            }
+            Vice::EndlessParts => {
+                values = vec![wire::pack(&Draft::new(vec![7; 60_000]), ValueId(7))];
+                reply.values = Some(Values::new(&values));
+                if self.endless.len() == MEMORY {
+                    self.endless.pop_front();
+                }
+                self.endless.push_back((to, message.tid));
+            }
+            Vice::HalfParts | Vice::Flooder | Vice::Replayer | Vice::Garbage | Vice::Spoofer => {}
+        }
+        let message = Message {
+            payload: Payload::Reply { sender, reply },
+            ..message.clone()
+        };
+        vec![encode_one(to, &message)]
+    }
+
+    /// What `from` asked in this transaction.
+    fn asked_about(&self, from: SocketAddr, tid: Tid) -> InfoHash {
+        let asked = self.heard.iter().rev().find_map(|(its, datagram)| {
+            let message = wire::decode(datagram).ok()?;
+            match message.payload {
+                _ if *its != from || message.tid != tid => None,
+                Payload::Request {
+                    request: Request::Find { target, .. },
+                    ..
+                } => Some(target),
+                Payload::Request {
+                    request: Request::Get { key, .. },
+                    ..
+                } => Some(key),
+                _ => None,
+            }
+        });
+        asked.unwrap_or_default()
+    }
+
+    /// A contact beside `target` that does not exist.
+    fn invent(&mut self, target: InfoHash) -> Contact {
+        let id = (100..InfoHash::BITS).fold(target, |id, bit| id.with_bit(bit, self.rng.one_in(2)));
+        let host = self.rng.below(1 << 16) as u32;
+        let ip = Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 250, 0, 0)) + host);
+        Contact::new(id, SocketAddr::new(ip.into(), 4222))
+    }
+
+    fn ask_at_random(&mut self, from: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
+        let request = match self.rng.below(3) {
+            0 => Request::Ping,
+            1 => Request::Find {
+                target: self.rng.hash(),
+                want: None,
+            },
+            _ => Request::Get {
+                key: self.rng.hash(),
+                query: Query::default(),
+                want: None,
+            },
+        };
+        let message = Message {
+            tid: Tid(self.rng.number() as u32),
+            network: self.network,
+            client: false,
+            agent: None,
+            payload: Payload::Request {
+                sender: self.rng.hash(),
+                request,
+            },
+        };
+        let to = self.anybody(from, addresses);
+        to.map(|to| Forged {
+            from,
+            transmit: encode_one(to, &message),
+        })
+        .into_iter()
+        .collect()
+    }
+
+    fn replay(&mut self, own: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
+        let which = self.rng.below(self.heard.len() as u64) as usize;
+        let Some((source, bytes)) = self.heard.get(which).cloned() else {
+            return Vec::new();
+        };
+        let Some(to) = self.anybody(own, addresses) else {
+            return Vec::new();
+        };
+        let transmit = Transmit { to, bytes };
+        [own, source]
+            .map(|from| Forged {
+                from,
+                transmit: transmit.clone(),
+            })
+            .into()
+    }
+
+    fn babble(&mut self, own: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
+        let which = self.rng.below(self.heard.len() as u64) as usize;
+        let mut bytes = match self.heard.get(which) {
+            Some((_, heard)) if self.rng.one_in(2) => heard.to_vec(),
+            _ => {
+                let mut noise = vec![0; self.rng.below(1_400) as usize];
+                self.rng.fill(&mut noise);
+                noise
+            }
+        };
+        bytes.truncate(self.rng.below(bytes.len() as u64 + 1) as usize);
+        for _ in 0..self.rng.below(4) {
+            let at = self.rng.below(bytes.len() as u64) as usize;
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = self.rng.number() as u8;
+            }
+        }
+        let to = self.anybody(own, addresses);
+        to.map(|to| Forged {
+            from: own,
+            transmit: Transmit {
+                to,
+                bytes: bytes.into(),
+            },
+        })
+        .into_iter()
+        .collect()
+    }
+
+    fn send_same_parts(&mut self, own: SocketAddr) -> Vec<Forged> {
+        let value = wire::pack(&Draft::new(vec![7; 60_000]), ValueId(7));
+        let values = [value];
+        let parts = self.endless.iter().filter_map(|(to, tid)| {
+            let message = Message {
+                tid: *tid,
+                network: self.network,
+                client: false,
+                agent: None,
+                payload: Payload::Reply {
+                    sender: InfoHash::of(b"anybody"),
+                    reply: Reply {
+                        values: Some(Values::new(&values)),
+                        ..Reply::default()
+                    },
+                },
+            };
+            let part = wire::encode(&message).parts.into_iter().next()?;
+            Some(Forged {
+                from: own,
+                transmit: Transmit {
+                    to: *to,
+                    bytes: part,
+                },
+            })
+        });
+        parts.collect()
+    }
+
+    /// Somebody of the family of `from`, other than it.
+    fn anybody(&mut self, from: SocketAddr, addresses: &[SocketAddr]) -> Option<SocketAddr> {
+        let others: Vec<_> = addresses
+            .iter()
+            .filter(|address| address.is_ipv4() == from.is_ipv4() && **address != from)
+            .collect();
+        let which = self.rng.below(others.len() as u64) as usize;
+        others.get(which).map(|address| **address)
+    }
+}
+
+/// A message without the parts of its values.
+fn encode_one(to: SocketAddr, message: &Message<'_>) -> Transmit {
+    Transmit {
+        to,
+        bytes: wire::encode(message).head,
+    }
+}

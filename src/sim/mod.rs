@@ -1,0 +1,458 @@
+//! [`Sim`]: a network of hosts under virtual time, on one thread, with an oracle looking on.
+//!
+//! All that happens stands in one queue, ordered by time and then by the order of its making. [`Sim::step`] takes the
+//! first and lets it happen; the clock jumps there. The same scenario and seed give the same world, on any machine:
+//! compare [`Trace::digest`]. After each step the [oracle](Sim::violations) has checked what came of it.
+//!
+//! Each node has a clock of its own that stood at zero when it was started.
+
+mod errand;
+mod happening;
+mod host;
+mod hostile;
+mod network;
+mod oracle;
+mod scenario;
+mod trace;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::node::{Node, OpError, OpId, PutOptions};
+use crate::{Draft, InfoHash, Query, Rng, Seed, Timestamp, UnixTime, Value, ValueId, wire};
+
+pub use errand::{Ending, Errand, ErrandId, News, Task};
+pub use host::{Addressing, HostId, HostSpec};
+pub use hostile::Vice;
+pub use network::Link;
+pub use oracle::Violation;
+pub use scenario::{Churn, Scenario};
+pub use trace::{Trace, TraceDigest};
+
+use happening::Happening;
+use host::Host;
+use network::Network;
+use oracle::Oracle;
+
+/// What the calendar shows when a simulation begins.
+const EPOCH: UnixTime = UnixTime::from_secs(1_700_000_000);
+/// Addresses that a newcomer is told to start from.
+const ENTRY_POINTS: usize = 3;
+/// Of the nodes nearest to a key, so many must hold a value before a get must find it.
+const WELL_HELD: usize = 4;
+/// The nodes nearest to a key that ought to hold its values.
+const NEAREST: usize = 8;
+
+/// A simulated world. Made by [`Scenario::start`].
+#[derive(Debug)]
+pub struct Sim {
+    seed: u64,
+    now: Timestamp,
+    rng: Rng,
+    network: Network,
+    hosts: Vec<Host>,
+    residents: BTreeMap<SocketAddr, HostId>,
+    queue: BTreeMap<(Timestamp, u64), Happening>,
+    last: u64,
+    errands: Vec<Errand>,
+    oracle: Oracle,
+    trace: Trace,
+    churn: Option<Churn>,
+    verdict_delay: Duration,
+    strays: BTreeMap<SocketAddr, Strays>,
+}
+
+/// What was sent to an address where nobody lives.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Strays {
+    /// How many datagrams.
+    pub datagrams: u64,
+    /// Bytes in all of them.
+    pub bytes: u64,
+    /// Bytes in the largest.
+    pub largest: usize,
+}
+
+/// An errand could not be begun.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum ErrandError {
+    /// No node is at the host.
+    #[error("{0:?} is away")]
+    Away(HostId),
+    /// The node refused.
+    #[error(transparent)]
+    Refused(#[from] OpError),
+}
+
+impl Sim {
+    fn new(seed: u64, link: Link, verdict_delay: Duration) -> Self {
+        let mut rng = Seed::from_number(seed).public();
+        Self {
+            seed,
+            now: Timestamp::ZERO,
+            network: Network::new(link, &rng.seed()),
+            rng,
+            hosts: Vec::new(),
+            residents: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            last: 0,
+            errands: Vec::new(),
+            oracle: Oracle::default(),
+            trace: Trace::default(),
+            churn: None,
+            verdict_delay,
+            strays: BTreeMap::new(),
+        }
+    }
+
+    /// Lets the next thing happen; `false` if nothing is left to happen.
+    pub fn step(&mut self) -> bool {
+        let Some(((at, _), happening)) = self.queue.pop_first() else {
+            return false;
+        };
+        self.now = self.now.max(at);
+        self.happen(happening);
+        true
+    }
+
+    /// Runs until `end`.
+    pub fn run_until(&mut self, end: Timestamp) {
+        while self
+            .queue
+            .first_key_value()
+            .is_some_and(|((at, _), _)| *at <= end)
+        {
+            self.step();
+        }
+        self.now = self.now.max(end);
+    }
+
+    /// Runs for so long.
+    pub fn run_for(&mut self, span: Duration) {
+        self.run_until(self.now + span);
+    }
+
+    /// Runs until these gets, queries and puts are over, or a minute has passed.
+    pub fn finish(&mut self, errands: &[ErrandId]) {
+        let end = self.now + Duration::from_secs(60);
+        while self.now < end
+            && errands
+                .iter()
+                .any(|errand| self.errand(*errand).ended.is_none())
+        {
+            if !self.step() {
+                return;
+            }
+        }
+    }
+
+    /// The number that the whole world grew from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The time of this world.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What the nodes did so far.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The rules broken so far.
+    pub fn violations(&self) -> &[Violation] {
+        &self.oracle.violations
+    }
+
+    /// An errand.
+    pub fn errand(&self, errand: ErrandId) -> &Errand {
+        &self.errands[errand.0]
+    }
+
+    /// The node at a host; `None` while the host is away.
+    pub fn node(&self, host: HostId) -> Option<&Node> {
+        self.hosts[host.index()]
+            .tenant
+            .as_ref()
+            .map(|tenant| &tenant.node)
+    }
+
+    /// What the clock of the node at a host shows.
+    pub fn clock(&self, host: HostId) -> Timestamp {
+        let tenant = self.hosts[host.index()].tenant.as_ref();
+        tenant.map_or(Timestamp::ZERO, |tenant| tenant.clock(self.now))
+    }
+
+    /// The honest, open hosts that are there and are no clients.
+    pub fn hosts(&self) -> Vec<HostId> {
+        self.ids()
+            .filter(|host| self.hosts[host.index()].serves())
+            .collect()
+    }
+
+    /// All hosts with this vice.
+    pub fn hostile(&self, vice: Vice) -> Vec<HostId> {
+        self.ids()
+            .filter(|host| self.hosts[host.index()].spec.vice == Some(vice))
+            .collect()
+    }
+
+    /// One of [`Sim::hosts`], at random.
+    pub fn any_host(&mut self) -> Option<HostId> {
+        let hosts = self.hosts();
+        let which = self.rng.below(hosts.len() as u64) as usize;
+        hosts.get(which).copied()
+    }
+
+    /// The `count` of [`Sim::hosts`] nearest to `key` that `asker` could reach.
+    pub fn nearest(&self, asker: HostId, key: InfoHash, count: usize) -> Vec<HostId> {
+        let asking = &self.hosts[asker.index()];
+        let mut near: Vec<_> = self
+            .hosts()
+            .into_iter()
+            .filter(|host| {
+                let other = &self.hosts[host.index()];
+                asking.shares_network(other) && self.network.connects(asker, *host)
+            })
+            .filter_map(|host| Some((self.node(host)?.id().distance(&key), host)))
+            .collect();
+        near.sort_unstable();
+        near.into_iter().take(count).map(|(_, host)| host).collect()
+    }
+
+    /// The hosts whose node holds this value.
+    pub fn holders(&self, key: InfoHash, value: &Value) -> Vec<HostId> {
+        self.ids()
+            .filter(|host| self.holds(*host, key, value))
+            .collect()
+    }
+
+    /// What was sent to an address where nobody lives.
+    pub fn sent_astray(&self, to: SocketAddr) -> Strays {
+        self.strays.get(&to).copied().unwrap_or_default()
+    }
+
+    /// Starts a get.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrandError`] if no node is there, or it refuses.
+    pub fn get(
+        &mut self,
+        host: HostId,
+        key: InfoHash,
+        query: Query,
+    ) -> Result<ErrandId, ErrandError> {
+        let due = self.well_held(host, key, &query);
+        let errand = Errand {
+            due,
+            ..Errand::new(host, key, Task::Get(query.clone()), self.now)
+        };
+        self.begin(errand, |node, clock| node.get(clock, key, query))
+    }
+
+    /// Starts a query.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sim::get`].
+    pub fn query(
+        &mut self,
+        host: HostId,
+        key: InfoHash,
+        query: Query,
+    ) -> Result<ErrandId, ErrandError> {
+        let errand = Errand::new(host, key, Task::Query(query.clone()), self.now);
+        self.begin(errand, |node, clock| node.query(clock, key, query))
+    }
+
+    /// Starts a listen.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sim::get`].
+    pub fn listen(
+        &mut self,
+        host: HostId,
+        key: InfoHash,
+        query: Query,
+    ) -> Result<ErrandId, ErrandError> {
+        let errand = Errand::new(host, key, Task::Listen(query.clone()), self.now);
+        self.begin(errand, |node, clock| node.listen(clock, key, query))
+    }
+
+    /// Starts a put of an unsigned value. An id of 0 is replaced by a random one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sim::get`].
+    pub fn put(
+        &mut self,
+        host: HostId,
+        key: InfoHash,
+        draft: &Draft,
+        permanent: bool,
+    ) -> Result<ErrandId, ErrandError> {
+        let id = match draft.id {
+            ValueId(0) => ValueId(self.rng.number().max(1)),
+            id => id,
+        };
+        self.put_value(host, key, wire::pack(draft, id), permanent)
+    }
+
+    /// Starts a put of a finished value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sim::get`].
+    pub fn put_value(
+        &mut self,
+        host: HostId,
+        key: InfoHash,
+        value: Value,
+        permanent: bool,
+    ) -> Result<ErrandId, ErrandError> {
+        let node = self.node(host).ok_or(ErrandError::Away(host))?;
+        let lifetime = node.config().kinds.rules(value.kind()).lifetime;
+        self.oracle
+            .on_put(self.now, host, key, value.clone(), lifetime, permanent);
+        let task = Task::Put {
+            value: value.clone(),
+            permanent,
+        };
+        let options = PutOptions {
+            permanent,
+            created: None,
+        };
+        let errand = Errand::new(host, key, task, self.now);
+        self.begin(errand, |node, clock| node.put(clock, key, value, options))
+    }
+
+    /// Ends an errand: nothing more comes for it. What a put has published stays where it is until it expires.
+    pub fn cancel(&mut self, errand: ErrandId) {
+        let host = self.errands[errand.0].host;
+        self.forget(errand, |node, clock, op| node.cancel(clock, op));
+        if let Task::Put { value, .. } = &self.errands[errand.0].task {
+            let key = self.errands[errand.0].key;
+            self.oracle.on_stop(self.now, host, Some((key, value)));
+        }
+    }
+
+    /// As [`Sim::cancel`] for a put, and deletes the copy at its host.
+    pub fn cancel_put(&mut self, put: ErrandId) {
+        let Errand {
+            host,
+            key,
+            task: Task::Put { value, .. },
+            ..
+        } = self.errands[put.0].clone()
+        else {
+            return;
+        };
+        self.forget(put, |node, clock, _| {
+            node.cancel_put(clock, key, value.id());
+        });
+        self.oracle.on_stop(self.now, host, Some((key, &value)));
+    }
+
+    /// Adds a host, which joins at once.
+    pub fn join(&mut self, spec: HostSpec) -> HostId {
+        let host = self.add(spec);
+        self.move_in(host);
+        host
+    }
+
+    /// Lets a host that is away come back, with a new node.
+    pub fn rejoin(&mut self, host: HostId) {
+        self.move_in(host);
+    }
+
+    /// Lets a host vanish without a word.
+    pub fn leave(&mut self, host: HostId) {
+        self.move_out(host);
+    }
+
+    /// Splits the network: each host sees only those of its own side. Hosts that are on none see all.
+    pub fn split(&mut self, sides: &[&[HostId]]) {
+        let sides = sides.iter().enumerate();
+        let sides = sides.flat_map(|(side, hosts)| hosts.iter().map(move |host| (*host, side)));
+        self.network.split(sides.collect());
+    }
+
+    /// Joins a split network again.
+    pub fn heal(&mut self) {
+        self.network.split(BTreeMap::new());
+    }
+
+    /// Changes the quality of all paths.
+    pub fn set_link(&mut self, link: Link) {
+        self.network.set_link(link);
+    }
+
+    /// Tells the node of a host that its network has changed.
+    pub fn connectivity_changed(&mut self, host: HostId) {
+        self.with_node(host, Node::connectivity_changed);
+    }
+
+    /// Has the oracle look through all that is stored. Takes time in proportion to it.
+    pub fn inspect_storage(&mut self) {
+        for (id, host) in (0..).map(HostId::new).zip(&self.hosts) {
+            if let Some(tenant) = host.tenant.as_ref().filter(|_| host.spec.vice.is_none()) {
+                self.oracle.judge_storage(self.now, id, &tenant.node);
+            }
+        }
+    }
+
+    fn add(&mut self, spec: HostSpec) -> HostId {
+        let id = HostId::new(self.hosts.len() as u32);
+        let host = Host::new(id, spec);
+        for address in &host.addresses {
+            self.residents.insert(*address, id);
+        }
+        self.hosts.push(host);
+        id
+    }
+
+    fn ids(&self) -> impl Iterator<Item = HostId> + use<> {
+        (0..self.hosts.len() as u32).map(HostId::new)
+    }
+
+    fn begin(
+        &mut self,
+        errand: Errand,
+        start: impl FnOnce(&mut Node, Timestamp) -> Result<OpId, OpError>,
+    ) -> Result<ErrandId, ErrandError> {
+        let (now, host) = (self.now, errand.host);
+        let id = ErrandId(self.errands.len());
+        let tenant = self.hosts[host.index()].tenant.as_mut();
+        let tenant = tenant.ok_or(ErrandError::Away(host))?;
+        let clock = tenant.clock(now);
+        let op = start(&mut tenant.node, clock)?;
+        tenant.errands.insert(op, id);
+        if let Some(limit) = oracle::patience_with(&errand.task) {
+            self.schedule(now + limit, Happening::Deadline(id));
+        }
+        self.errands.push(errand);
+        self.with_node(host, |_, _| ());
+        Ok(id)
+    }
+
+    /// Has a node stop an errand.
+    fn forget(&mut self, errand: ErrandId, stop: impl FnOnce(&mut Node, Timestamp, OpId)) {
+        let host = self.errands[errand.0].host;
+        self.end(errand);
+        let Some(tenant) = &mut self.hosts[host.index()].tenant else {
+            return;
+        };
+        let op = tenant.errands.iter().find(|(_, its)| **its == errand);
+        if let Some(op) = op.map(|(op, _)| *op) {
+            tenant.errands.remove(&op);
+            self.with_node(host, |node, clock| stop(node, clock, op));
+        }
+    }
+}
