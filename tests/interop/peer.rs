@@ -1,0 +1,396 @@
+//! A foreign node: OpenDHT in a process of its own, driven through `peer.py`.
+//!
+//! Every call waits at most [`DEADLINE`] and panics if the node cannot do it, with the node's version and its own words.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    process::Stdio,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
+use serde_json::{Value as Json, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::{mpsc, oneshot},
+    time::{interval, timeout},
+};
+
+use crate::environment::Release;
+
+/// Longer than anything here should ever take, on a busy machine too.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How a node is started. The default is a node of its own network, without identity, on a free port.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    /// Nodes of other networks are not heard.
+    pub(crate) network: u32,
+    /// Makes an RSA-2048 identity of this name, whose certificate the node publishes. No identity can be loaded: the
+    /// bindings have no call for it.
+    pub(crate) identity: Option<&'static str>,
+    /// A node to start from.
+    pub(crate) bootstrap: Option<SocketAddr>,
+    /// Value types by number, with lifetimes in seconds.
+    pub(crate) lifetimes: &'static [(u16, u64)],
+}
+
+/// The ids of a public key, hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct KeyIds {
+    /// SHA-1 of the public key.
+    pub(crate) id: String,
+    /// SHA-256 of the public key; 2.4.12 does not tell.
+    pub(crate) long_id: Option<String>,
+}
+
+/// A value to put. An id of 0 lets the node choose one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Put<'a> {
+    pub(crate) value_id: u64,
+    pub(crate) data: &'a [u8],
+    pub(crate) user_type: &'a str,
+    /// Announced until [`OpenDht::cancel_put`]; not with 2.4.12.
+    pub(crate) permanent: bool,
+}
+
+/// A value as the node shows it. It tells no value type.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Found {
+    pub(crate) id: u64,
+    #[serde(deserialize_with = "hexadecimal")]
+    pub(crate) data: Vec<u8>,
+    pub(crate) user_type: String,
+    /// The sequence number of a signed value whose signature the node has verified; otherwise none.
+    pub(crate) seq: Option<u16>,
+    /// The signer.
+    pub(crate) owner: Option<KeyIds>,
+    /// It came encrypted, for this node.
+    pub(crate) decrypted: bool,
+    /// The short key id of the one it was encrypted for.
+    pub(crate) recipient: Option<String>,
+}
+
+/// What a listener is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The value is gone; otherwise it is new.
+    pub(crate) expired: bool,
+    pub(crate) value: Found,
+}
+
+/// What a node is known by.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Node {
+    /// As the binding tells it: the release that really runs.
+    pub(crate) version: String,
+    /// Hexadecimal.
+    pub(crate) id: String,
+    /// On 127.0.0.1.
+    pub(crate) address: SocketAddr,
+    /// On `::1`.
+    pub(crate) address6: SocketAddr,
+    /// Of its identity, if it has one.
+    pub(crate) key: Option<KeyIds>,
+    /// Of its identity, in PEM.
+    pub(crate) certificate: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Retrieved {
+    reached: bool,
+    values: Vec<Found>,
+}
+
+/// One line from the node.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Done {
+        id: u64,
+        ok: Json,
+    },
+    Failed {
+        id: u64,
+        error: String,
+    },
+    Changed {
+        listen: u64,
+        expired: bool,
+        value: Found,
+    },
+}
+
+/// Who waits for which line. Emptied when the node ends, so that nobody waits in vain.
+#[derive(Default)]
+struct Waiting {
+    replies: BTreeMap<u64, oneshot::Sender<Result<Json, String>>>,
+    listeners: BTreeMap<u64, mpsc::UnboundedSender<Change>>,
+}
+
+/// A running OpenDHT node. It is killed when dropped.
+pub(crate) struct OpenDht {
+    pub(crate) node: Node,
+    pipe: Pipe,
+}
+
+impl OpenDht {
+    /// Starts a node and, if it is to start from another one, waits until it has reached it.
+    pub(crate) async fn spawn(release: Release, options: Options) -> Self {
+        let pipe = Pipe::open(release);
+        let command = json!({
+            "network": options.network,
+            "identity": options.identity,
+            "port": 0,
+            "lifetimes": options.lifetimes,
+        });
+        let node: Node = pipe.ask("start", command).await;
+        assert_eq!(
+            node.version,
+            release.version(),
+            "another release is installed"
+        );
+        let peer = Self { node, pipe };
+        if let Some(address) = options.bootstrap {
+            peer.bootstrap(address).await;
+        }
+        peer
+    }
+
+    /// The ids of its identity.
+    pub(crate) fn key(&self) -> &KeyIds {
+        self.node
+            .key
+            .as_ref()
+            .expect("the node was started with an identity")
+    }
+
+    /// Makes the node known to another one and waits until it has reached the network.
+    pub(crate) async fn bootstrap(&self, address: SocketAddr) {
+        let command = json!({ "host": address.ip(), "port": address.port() });
+        self.pipe.ask::<()>("bootstrap", command).await;
+        let reached = async {
+            let mut tries = interval(Duration::from_millis(50));
+            while !self.retrieve(&self.node.id, "").await.reached {
+                tries.tick().await;
+            }
+        };
+        timeout(DEADLINE, reached)
+            .await
+            .expect("no node was reached in time");
+    }
+
+    /// Puts a value; whether the nodes asked have acknowledged it.
+    pub(crate) async fn put(&self, key: &str, put: Put<'_>) -> bool {
+        self.pipe.ask("put", put.command(key)).await
+    }
+
+    /// Signs and puts a value. Not with 2.4.12: see [`crate::dhtnode`].
+    pub(crate) async fn put_signed(&self, key: &str, put: Put<'_>) -> bool {
+        self.pipe.ask("put_signed", put.command(key)).await
+    }
+
+    /// Encrypts a value for the owner of a *long* key id, whose certificate the node finds first, and puts it. Not with
+    /// 2.4.12: see [`crate::dhtnode`].
+    pub(crate) async fn put_encrypted(&self, key: &str, to: &str, put: Put<'_>) -> bool {
+        let mut command = put.command(key);
+        command["to"] = to.into();
+        self.pipe.ask("put_encrypted", command).await
+    }
+
+    /// Ends a permanent put and removes the value from this node.
+    pub(crate) async fn cancel_put(&self, key: &str, value_id: u64) {
+        self.pipe
+            .ask::<()>("cancel_put", json!({ "key": key, "value_id": value_id }))
+            .await;
+    }
+
+    /// Gets the values under a key that pass the node's checks, sorted by id.
+    pub(crate) async fn get(&self, key: &str) -> Vec<Found> {
+        self.get_where(key, "").await
+    }
+
+    /// Gets those values that meet a condition in OpenDHT's text form, such as `WHERE id=5`.
+    pub(crate) async fn get_where(&self, key: &str, condition: &str) -> Vec<Found> {
+        let mut values = self.retrieve(key, condition).await.values;
+        values.sort_by_key(|value| value.id);
+        values
+    }
+
+    /// Listens for changes under a key.
+    pub(crate) async fn listen(&self, key: &str) -> Listener<'_> {
+        let (sender, changes) = mpsc::unbounded_channel();
+        let id = self.pipe.new_id();
+        // Before the node is asked: it may tell of values before it answers.
+        self.pipe.waiting().listeners.insert(id, sender);
+        self.pipe
+            .ask_as::<u64>(id, "listen", json!({ "key": key }))
+            .await;
+        Listener {
+            pipe: &self.pipe,
+            id,
+            changes,
+        }
+    }
+
+    async fn retrieve(&self, key: &str, condition: &str) -> Retrieved {
+        self.pipe
+            .ask("get", json!({ "key": key, "where": condition }))
+            .await
+    }
+}
+
+impl Put<'_> {
+    fn command(&self, key: &str) -> Json {
+        json!({
+            "key": key,
+            "value_id": self.value_id,
+            "data": hex::encode(self.data),
+            "user_type": self.user_type,
+            "permanent": self.permanent,
+        })
+    }
+}
+
+/// A running listen operation.
+pub(crate) struct Listener<'a> {
+    pipe: &'a Pipe,
+    id: u64,
+    changes: mpsc::UnboundedReceiver<Change>,
+}
+
+impl Listener<'_> {
+    /// The next change.
+    pub(crate) async fn next(&mut self) -> Change {
+        let change = timeout(DEADLINE, self.changes.recv())
+            .await
+            .expect("the listener was told nothing in time");
+        change.expect("the node ended")
+    }
+
+    /// Ends it; what the node had told before can still be had.
+    pub(crate) async fn cancel(mut self) -> Vec<Change> {
+        self.pipe
+            .ask::<()>("cancel_listen", json!({ "listen": self.id }))
+            .await;
+        self.pipe.waiting().listeners.remove(&self.id);
+        let mut untold = Vec::new();
+        while let Some(change) = self.changes.recv().await {
+            untold.push(change);
+        }
+        untold
+    }
+}
+
+/// The process, and the lines to and from it.
+struct Pipe {
+    release: Release,
+    stdin: tokio::sync::Mutex<ChildStdin>,
+    waiting: Arc<Mutex<Waiting>>,
+    last_id: AtomicU64,
+    _process: Child,
+}
+
+impl Pipe {
+    fn open(release: Release) -> Self {
+        let mut process = Command::new(release.python())
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/interop/peer.py"
+            ))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the interpreter was tried before");
+        let stdin = process.stdin.take().expect("it is piped");
+        let stdout = process.stdout.take().expect("it is piped");
+        let waiting = Arc::default();
+        tokio::spawn(distribute(stdout, Arc::clone(&waiting)));
+        Self {
+            release,
+            stdin: stdin.into(),
+            waiting,
+            last_id: AtomicU64::new(0),
+            _process: process,
+        }
+    }
+
+    fn new_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().expect("nobody panics with it")
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, name: &str, command: Json) -> T {
+        self.ask_as(self.new_id(), name, command).await
+    }
+
+    async fn ask_as<T: DeserializeOwned>(&self, id: u64, name: &str, mut command: Json) -> T {
+        let peer = format!("OpenDHT {}, asked to {name}", self.release.version());
+        command["id"] = id.into();
+        command["do"] = name.into();
+        let (sender, reply) = oneshot::channel();
+        self.waiting().replies.insert(id, sender);
+        let line = format!("{command}\n");
+        self.stdin
+            .lock()
+            .await
+            .write_all(line.as_bytes())
+            .await
+            .unwrap_or_else(|error| panic!("{peer}: {error}"));
+        let reply = timeout(DEADLINE, reply)
+            .await
+            .unwrap_or_else(|_| panic!("{peer}: no answer in time"));
+        let answer = reply.unwrap_or_else(|_| panic!("{peer}: the node ended"));
+        let answer = answer.unwrap_or_else(|error| panic!("{peer}: {error}"));
+        serde_json::from_value(answer).unwrap_or_else(|error| panic!("{peer}: {error}"))
+    }
+}
+
+fn hexadecimal<'de, D: Deserializer<'de>>(text: D) -> Result<Vec<u8>, D::Error> {
+    hex::decode(String::deserialize(text)?).map_err(Error::custom)
+}
+
+/// Hands each line of the node to the one who waits for it, until the node ends.
+async fn distribute(stdout: ChildStdout, waiting: Arc<Mutex<Waiting>>) {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let line = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("peer.py printed {line:?}: {error}"));
+        let mut waiting = waiting.lock().expect("nobody panics with it");
+        // Who has stopped waiting does not miss it.
+        match line {
+            Line::Done { id, ok } => {
+                let _ = waiting.replies.remove(&id).map(|reply| reply.send(Ok(ok)));
+            }
+            Line::Failed { id, error } => {
+                let _ = waiting
+                    .replies
+                    .remove(&id)
+                    .map(|reply| reply.send(Err(error)));
+            }
+            Line::Changed {
+                listen,
+                expired,
+                value,
+            } => {
+                if let Some(changes) = waiting.listeners.get(&listen) {
+                    let _ = changes.send(Change { expired, value });
+                }
+            }
+        }
+    }
+    *waiting.lock().expect("nobody panics with it") = Waiting::default();
+}
