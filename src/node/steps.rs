@@ -158,10 +158,11 @@ impl Node {
         }
     }
 
-    /// Reports a put whose announcement was replaced by another of the same id.
+    /// Ends a put whose announcement is over before its time; reports it, unless that has been done.
     pub(super) fn end_put(&mut self, op: OpId) {
         if let Some(Op {
             task: Task::Put { report, .. },
+            open_families: 1..,
             ..
         }) = self.ops.remove(op)
         {
