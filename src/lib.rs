@@ -8,6 +8,7 @@ pub mod node;
 mod rng;
 pub mod routing;
 pub mod rpc;
+pub mod secure;
 mod sockaddr;
 pub mod storage;
 mod time;
