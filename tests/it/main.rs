@@ -1,5 +1,7 @@
 //! Tests of the whole crate through its public interface, as one program.
 
+#[cfg(feature = "runner")]
+mod loopback;
 mod probes;
 mod vectors;
 mod wire_exports;
