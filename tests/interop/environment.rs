@@ -59,9 +59,9 @@ pub(crate) fn releases() -> &'static [Release] {
     }
 }
 
-/// Whether 2.4.12 is among the [`releases`]: what only `dhtnode` can do is tested if so.
-pub(crate) fn has_debian() -> bool {
-    releases().contains(&Release::Debian)
+/// Whether a release is among the [`releases`], for tests of what it alone can do.
+pub(crate) fn has(release: Release) -> bool {
+    releases().contains(&release)
 }
 
 fn prepare() -> Result<Vec<Release>, String> {
@@ -111,7 +111,7 @@ fn interop_directory() -> PathBuf {
 fn install_newest() -> Result<(), String> {
     let directory = virtual_environment();
     let ready = directory.join("ready");
-    let lock = open_lock().map_err(|error| {
+    let _lock = open_lock().map_err(|error| {
         format!(
             "{} cannot be locked: {error}",
             interop_directory().display()
@@ -128,16 +128,25 @@ fn install_newest() -> Result<(), String> {
     let python = capable_python().ok_or_else(|| {
         format!("Python 3.9 to 3.14 with venv is missing: apt-get install python3-venv, {advice}")
     })?;
-    run(Command::new(python).args(["-m", "venv"]).arg(&directory))
-        .and_then(|()| {
-            let package = format!("opendht=={NEWEST}");
-            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"];
-            run(Command::new(directory.join("bin/python")).args(pip).arg(package))
-        })
-        .and_then(|()| fs::write(&ready, "").map_err(|error| error.to_string()))
-        .map_err(|reason| format!("OpenDHT {NEWEST} could not be installed ({reason}): let pip reach a registry, {advice}"))?;
-    drop(lock);
-    Ok(())
+    make_environment(python, &directory).map_err(|reason| {
+        format!(
+            "OpenDHT {NEWEST} could not be installed ({reason}): let pip reach a registry, {advice}"
+        )
+    })?;
+    fs::write(&ready, "").map_err(|error| format!("{} cannot be written: {error}", ready.display()))
+}
+
+fn make_environment(python: &str, directory: &Path) -> Result<(), String> {
+    run(Command::new(python).args(["-m", "venv"]).arg(directory))?;
+    run(Command::new(directory.join("bin/python"))
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ])
+        .args(["--only-binary", ":all:", &format!("opendht=={NEWEST}")]))
 }
 
 /// Waits for the lock; it is let go with the file, or with the process.

@@ -2,46 +2,56 @@
 //!
 //! Every call waits at most [`DEADLINE`] and panics if the node cannot do it, with the node's version and its own words.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    process::Stdio,
-    sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, Error},
-};
+use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Value as Json, json};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    process::{Child, ChildStdin, ChildStdout, Command},
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     time::{interval, timeout},
 };
 
-use crate::environment::Release;
+use crate::{environment::Release, pipe::Pipe};
 
 /// Longer than anything here should ever take, on a busy machine too.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How a node is started. The default is a node of its own network, without identity, on a free port.
+/// How a node is started. The default has no identity, knows no other node and is in network 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
+    network: u32,
+    identity: Option<&'static str>,
+    bootstrap: Option<SocketAddr>,
+    lifetimes: &'static [(u16, u64)],
+}
+
+impl Options {
     /// Nodes of other networks are not heard.
-    pub(crate) network: u32,
-    /// Makes an RSA-2048 identity of this name, whose certificate the node publishes. No identity can be loaded: the
-    /// bindings have no call for it.
-    pub(crate) identity: Option<&'static str>,
+    pub(crate) fn network(self, network: u32) -> Self {
+        Self { network, ..self }
+    }
+
+    /// Makes an RSA-2048 identity of this name, whose certificate the node publishes. None can be loaded: the bindings
+    /// have no call for it.
+    pub(crate) fn identity(self, name: &'static str) -> Self {
+        Self {
+            identity: Some(name),
+            ..self
+        }
+    }
+
     /// A node to start from.
-    pub(crate) bootstrap: Option<SocketAddr>,
-    /// Value types by number, with lifetimes in seconds.
-    pub(crate) lifetimes: &'static [(u16, u64)],
+    pub(crate) fn bootstrap(self, address: SocketAddr) -> Self {
+        Self {
+            bootstrap: Some(address),
+            ..self
+        }
+    }
+
+    /// Value types by number, with lifetimes in seconds; known ones can be changed.
+    pub(crate) fn lifetimes(self, lifetimes: &'static [(u16, u64)]) -> Self {
+        Self { lifetimes, ..self }
+    }
 }
 
 /// The ids of a public key, hexadecimal.
@@ -53,14 +63,47 @@ pub(crate) struct KeyIds {
     pub(crate) long_id: Option<String>,
 }
 
-/// A value to put. An id of 0 lets the node choose one.
-#[derive(Clone, Copy, Debug, Default)]
+/// A value to put.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Put<'a> {
-    pub(crate) value_id: u64,
-    pub(crate) data: &'a [u8],
-    pub(crate) user_type: &'a str,
-    /// Announced until [`OpenDht::cancel_put`]; not with 2.4.12.
-    pub(crate) permanent: bool,
+    value_id: u64,
+    data: &'a [u8],
+    user_type: &'a str,
+    permanent: bool,
+}
+
+impl<'a> Put<'a> {
+    /// A value of no user type, put once. An id of 0 lets the node choose one.
+    pub(crate) fn new(value_id: u64, data: &'a [u8]) -> Self {
+        Self {
+            value_id,
+            data,
+            user_type: "",
+            permanent: false,
+        }
+    }
+
+    pub(crate) fn user_type(self, user_type: &'a str) -> Self {
+        Self { user_type, ..self }
+    }
+
+    /// Announced until [`OpenDht::cancel_put`]. Not with 2.4.12: see [`crate::dhtnode`].
+    pub(crate) fn permanent(self) -> Self {
+        Self {
+            permanent: true,
+            ..self
+        }
+    }
+
+    fn command(&self, key: &str) -> Json {
+        json!({
+            "key": key,
+            "value_id": self.value_id,
+            "data": hex::encode(self.data),
+            "user_type": self.user_type,
+            "permanent": self.permanent,
+        })
+    }
 }
 
 /// A value as the node shows it. It tells no value type.
@@ -109,32 +152,6 @@ pub(crate) struct Node {
 struct Retrieved {
     reached: bool,
     values: Vec<Found>,
-}
-
-/// One line from the node.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Done {
-        id: u64,
-        ok: Json,
-    },
-    Failed {
-        id: u64,
-        error: String,
-    },
-    Changed {
-        listen: u64,
-        expired: bool,
-        value: Found,
-    },
-}
-
-/// Who waits for which line. Emptied when the node ends, so that nobody waits in vain.
-#[derive(Default)]
-struct Waiting {
-    replies: BTreeMap<u64, oneshot::Sender<Result<Json, String>>>,
-    listeners: BTreeMap<u64, mpsc::UnboundedSender<Change>>,
 }
 
 /// A running OpenDHT node. It is killed when dropped.
@@ -228,13 +245,7 @@ impl OpenDht {
 
     /// Listens for changes under a key.
     pub(crate) async fn listen(&self, key: &str) -> Listener<'_> {
-        let (sender, changes) = mpsc::unbounded_channel();
-        let id = self.pipe.new_id();
-        // Before the node is asked: it may tell of values before it answers.
-        self.pipe.waiting().listeners.insert(id, sender);
-        self.pipe
-            .ask_as::<u64>(id, "listen", json!({ "key": key }))
-            .await;
+        let (id, changes) = self.pipe.listen(json!({ "key": key })).await;
         Listener {
             pipe: &self.pipe,
             id,
@@ -246,18 +257,6 @@ impl OpenDht {
         self.pipe
             .ask("get", json!({ "key": key, "where": condition }))
             .await
-    }
-}
-
-impl Put<'_> {
-    fn command(&self, key: &str) -> Json {
-        json!({
-            "key": key,
-            "value_id": self.value_id,
-            "data": hex::encode(self.data),
-            "user_type": self.user_type,
-            "permanent": self.permanent,
-        })
     }
 }
 
@@ -279,10 +278,7 @@ impl Listener<'_> {
 
     /// Ends it; what the node had told before can still be had.
     pub(crate) async fn cancel(mut self) -> Vec<Change> {
-        self.pipe
-            .ask::<()>("cancel_listen", json!({ "listen": self.id }))
-            .await;
-        self.pipe.waiting().listeners.remove(&self.id);
+        self.pipe.cancel_listen(self.id).await;
         let mut untold = Vec::new();
         while let Some(change) = self.changes.recv().await {
             untold.push(change);
@@ -291,106 +287,6 @@ impl Listener<'_> {
     }
 }
 
-/// The process, and the lines to and from it.
-struct Pipe {
-    release: Release,
-    stdin: tokio::sync::Mutex<ChildStdin>,
-    waiting: Arc<Mutex<Waiting>>,
-    last_id: AtomicU64,
-    _process: Child,
-}
-
-impl Pipe {
-    fn open(release: Release) -> Self {
-        let mut process = Command::new(release.python())
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/tests/interop/peer.py"
-            ))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the interpreter was tried before");
-        let stdin = process.stdin.take().expect("it is piped");
-        let stdout = process.stdout.take().expect("it is piped");
-        let waiting = Arc::default();
-        tokio::spawn(distribute(stdout, Arc::clone(&waiting)));
-        Self {
-            release,
-            stdin: stdin.into(),
-            waiting,
-            last_id: AtomicU64::new(0),
-            _process: process,
-        }
-    }
-
-    fn new_id(&self) -> u64 {
-        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().expect("nobody panics with it")
-    }
-
-    async fn ask<T: DeserializeOwned>(&self, name: &str, command: Json) -> T {
-        self.ask_as(self.new_id(), name, command).await
-    }
-
-    async fn ask_as<T: DeserializeOwned>(&self, id: u64, name: &str, mut command: Json) -> T {
-        let peer = format!("OpenDHT {}, asked to {name}", self.release.version());
-        command["id"] = id.into();
-        command["do"] = name.into();
-        let (sender, reply) = oneshot::channel();
-        self.waiting().replies.insert(id, sender);
-        let line = format!("{command}\n");
-        self.stdin
-            .lock()
-            .await
-            .write_all(line.as_bytes())
-            .await
-            .unwrap_or_else(|error| panic!("{peer}: {error}"));
-        let reply = timeout(DEADLINE, reply)
-            .await
-            .unwrap_or_else(|_| panic!("{peer}: no answer in time"));
-        let answer = reply.unwrap_or_else(|_| panic!("{peer}: the node ended"));
-        let answer = answer.unwrap_or_else(|error| panic!("{peer}: {error}"));
-        serde_json::from_value(answer).unwrap_or_else(|error| panic!("{peer}: {error}"))
-    }
-}
-
 fn hexadecimal<'de, D: Deserializer<'de>>(text: D) -> Result<Vec<u8>, D::Error> {
     hex::decode(String::deserialize(text)?).map_err(Error::custom)
-}
-
-/// Hands each line of the node to the one who waits for it, until the node ends.
-async fn distribute(stdout: ChildStdout, waiting: Arc<Mutex<Waiting>>) {
-    let mut lines = BufReader::new(stdout).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let line = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("peer.py printed {line:?}: {error}"));
-        let mut waiting = waiting.lock().expect("nobody panics with it");
-        // Who has stopped waiting does not miss it.
-        match line {
-            Line::Done { id, ok } => {
-                let _ = waiting.replies.remove(&id).map(|reply| reply.send(Ok(ok)));
-            }
-            Line::Failed { id, error } => {
-                let _ = waiting
-                    .replies
-                    .remove(&id)
-                    .map(|reply| reply.send(Err(error)));
-            }
-            Line::Changed {
-                listen,
-                expired,
-                value,
-            } => {
-                if let Some(changes) = waiting.listeners.get(&listen) {
-                    let _ = changes.send(Change { expired, value });
-                }
-            }
-        }
-    }
-    *waiting.lock().expect("nobody panics with it") = Waiting::default();
 }
