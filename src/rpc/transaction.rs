@@ -128,13 +128,14 @@ impl<P: Clone> Transactions<P> {
         })
     }
 
-    /// The answer has begun to come, in parts: be patient until `until`.
+    /// The answer has begun to come, in parts: be patient until `until`, but no longer than with a silent node.
     pub(crate) fn extend(&mut self, from: SocketAddr, id: u32, until: Timestamp) {
         if let Some(transaction) = self.open.get_mut(&id)
             && transaction.to == from
         {
             self.deadlines.remove(&(transaction.deadline, id));
-            transaction.deadline = transaction.deadline.max(until);
+            let verdict_at = transaction.sent_at + self.verdict;
+            transaction.deadline = transaction.deadline.max(until).min(verdict_at);
             self.deadlines.insert((transaction.deadline, id));
         }
     }
@@ -216,6 +217,21 @@ mod tests {
         assert_eq!(sent, 3);
         assert_eq!(gone_at, Some(Timestamp::ZERO + 7_000 * MS));
         assert_eq!(transactions.len(), 0);
+    }
+
+    #[test]
+    fn an_answer_that_trickles_in_is_not_waited_for_forever() {
+        let mut transactions = Transactions::new(3, 1_000 * MS, 10);
+        transactions.open(Timestamp::ZERO, 5, peer(1), Vec::new(), 100 * MS, ());
+        for millis in (0..10_000).step_by(50) {
+            let now = Timestamp::ZERO + MS * millis;
+            transactions.extend(peer(1), 5, now + 1_000 * MS);
+            if let Some(Due::Gone { .. }) = transactions.due(now) {
+                assert_eq!(now, Timestamp::ZERO + 7_000 * MS);
+                return;
+            }
+        }
+        panic!("the node was waited for");
     }
 
     #[test]
