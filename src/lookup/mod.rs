@@ -261,6 +261,9 @@ impl Lookup {
     pub(crate) fn on_refused(&mut self, now: Timestamp, node: &InfoHash, ask: &Ask) {
         match ask {
             Ask::Put(id, _) | Ask::Refresh(id, _) => {
+                if let Some(candidate) = self.frontier.get_mut(node) {
+                    candidate.reach = Reach::Live;
+                }
                 if let Some(announce) = self.announces.get_mut(id) {
                     announce.on_refused(*node);
                 }
