@@ -109,8 +109,8 @@ impl Handle {
         self.get(key).all().await
     }
 
-    /// Finds the values under `key` whose payload is msgpack of a `T`; others are passed over. See
-    /// [`typed`](super::typed).
+    /// Finds the values under `key` whose payload is msgpack of a `T`; others are passed over. For
+    /// their stream, use [`from_data`] on that of [`Handle::get`].
     ///
     /// # Errors
     ///
@@ -190,8 +190,7 @@ impl Handle {
         self.put_content(key, Content::Encrypted(to.into(), draft.into()))
     }
 
-    /// Puts msgpack of `value`, readable by all. See [`typed`](super::typed); to sign or encrypt it, make a draft
-    /// with [`to_draft`].
+    /// Puts msgpack of `value`, readable by all. To sign or encrypt it, make a draft with [`to_draft`].
     pub fn put_typed<T: Serialize + ?Sized>(&self, key: impl Into<InfoHash>, value: &T) -> Put {
         let content = to_draft(value).map(Content::Clear);
         Put::new(self.clone(), key.into(), content)
@@ -374,7 +373,7 @@ impl Handle {
         self.facts.status.clone()
     }
 
-    /// Waits until the node is connected in one address family.
+    /// Waits until the node is connected in one address family: for ever if nobody is there.
     ///
     /// # Errors
     ///

@@ -19,6 +19,10 @@
 //! # }
 //! ```
 //!
+//! Payloads are bytes. For types of the application, which travel as user data, there is serde: [`to_draft`] and
+//! [`from_data`], or in one step [`Handle::put_typed`] and [`Handle::get_typed`]. The value types of the protocol bring
+//! their own form, [`Typed`](crate::Typed): put a `message.draft()`, and read with `DhtMessage::read(body)`.
+//!
 //! ```text
 //!   Handle ── commands ──▶ ┌────────┐ ◀── datagrams ──▶ Sockets
 //!   Get    ◀── mailbox ─── │ Driver │ ◀── time ──────── Clock
@@ -41,7 +45,7 @@ mod put;
 mod resolve;
 mod socket;
 mod state;
-pub mod typed;
+mod typed;
 mod waiting;
 
 use std::collections::BTreeSet;
