@@ -39,6 +39,7 @@ mod error;
 mod handle;
 mod mailbox;
 mod names;
+mod network;
 mod operation;
 mod pool;
 mod put;
@@ -59,8 +60,9 @@ use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 pub use error::{BootstrapError, Closed, GetError, ImportError, PutError, StartError};
-pub use handle::{Connectivity, Handle, NodeInfo};
+pub use handle::{Handle, NodeInfo};
 pub use mailbox::Change;
+pub use network::Connectivity;
 pub use operation::{Get, Listen};
 pub use put::{Placed, Put};
 pub use resolve::{DEFAULT_PORT, HostPort, ParseHostPortError, ResolveError};
