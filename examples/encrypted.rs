@@ -9,7 +9,7 @@ use bulla::{Identity, Runner};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[expect(clippy::disallowed_methods, reason = "certificates carry dates")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let identity = |name| Identity::generate(&IdentityParameters::new(name, now));
+    let identity = |name| Identity::generate(&IdentityParameters::new(name, now).bits(2048));
     let (alice_identity, bob_identity) = (identity("alice")?, identity("bob")?);
     let bob_id = bob_identity.long_id();
 
