@@ -3,11 +3,15 @@
 mod config;
 mod contact;
 mod infohash;
+mod kind;
 mod lookup;
 pub mod node;
 mod rng;
 pub mod routing;
 pub mod rpc;
+#[cfg(feature = "runner")]
+pub mod runner;
+pub mod secure;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod sockaddr;
@@ -17,13 +21,18 @@ pub mod token;
 mod value;
 pub mod wire;
 
+#[doc(no_inline)]
+pub use bulla_identity::{self as identity, Identity};
 pub use config::{Config, ConfigError};
 pub use contact::{Contact, Family, Source, canonical, is_martian};
 pub use infohash::{Distance, InfoHash, ParseHashError};
+pub use kind::{Kind, Kinds, Policy, Rules};
 pub use rng::{Rng, Seed};
+#[cfg(feature = "runner")]
+pub use runner::{Handle, Runner};
 pub use time::{Origin, Timestamp, UnixTime};
 pub use value::{
     Body, CertificateChain, Condition, Content, DhtMessage, Draft, Field, IceCandidates, ImMessage,
-    ImStatus, Kind, Kinds, ParseQueryError, PayloadError, Policy, Query, Row, Rules,
-    ServiceAnnouncement, Signed, TrustRequest, Typed, Value, ValueId, policy,
+    ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed, TrustRequest,
+    Typed, Value, ValueId, policy,
 };

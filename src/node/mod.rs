@@ -11,9 +11,11 @@
 mod bootstrap;
 mod inbound;
 mod notify;
+mod operations;
 mod ops;
 mod output;
 mod parked;
+mod puts;
 mod replies;
 mod snapshot;
 mod stats;
@@ -23,28 +25,26 @@ mod tests;
 mod timers;
 mod upkeep;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 
-use thiserror::Error;
-
 pub use crate::lookup::{GetReport, OpId, PutReport};
 pub use crate::rpc::{Traffic, Transmit};
+pub use operations::{OpError, PutOptions};
 pub use output::{Check, CheckId, Event, Output, Status};
 pub use stats::{FamilyStats, Stats};
 pub use timers::Timer;
 
 use crate::config::{Config, ConfigError};
-use crate::lookup::{Announce, Ask, Delta, Goal, Limits, Pool};
+use crate::lookup::{Ask, Limits, Pool};
 use crate::routing::Table;
 use crate::rpc::Rpc;
 use crate::storage::{Listeners, Storage};
 use crate::token::Tokens;
-use crate::value::{Query, Value, ValueId};
-use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
+use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, canonical};
 use bootstrap::Bootstrap;
-use ops::{Ops, Task};
+use ops::Ops;
 use parked::Parked;
 use snapshot::Votes;
 use timers::Timers;
@@ -86,7 +86,7 @@ pub struct Node {
     timers: Timers,
     patient_until: Timestamp,
     events: VecDeque<Event>,
-    checks: VecDeque<Check>,
+    checks: VecDeque<Box<Check>>,
     refused_puts: u64,
 }
 
@@ -94,33 +94,6 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Node({})", self.id)
     }
-}
-
-/// How a put is announced.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct PutOptions {
-    /// Announce the value again before it expires, for as long as the node runs.
-    pub permanent: bool,
-    /// When the value was made; `None` is now. A value lives for its kind's lifetime from then. Of no effect on
-    /// permanent puts.
-    pub created: Option<UnixTime>,
-}
-
-/// An operation could not be started.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum OpError {
-    /// The key is all zeros, which stands for "no key".
-    #[error("the key must not be all zeros")]
-    ZeroKey,
-    /// The value id is 0, which stands for "no id".
-    #[error("the value id must not be 0")]
-    ZeroId,
-    /// The content exceeds [`Value::MAX_CONTENT`].
-    #[error("the value holds {0} bytes; at most {max} can be stored", max = Value::MAX_CONTENT)]
-    TooLarge(usize),
-    /// [`Config::max_operations`] run already.
-    #[error("too many operations at a time")]
-    TooManyOperations,
 }
 
 /// What a request of the node is for.
@@ -239,178 +212,22 @@ impl Node {
         }
     }
 
-    /// Pings these addresses, and again in rounds of growing distance for as long as the node is not connected.
+    /// Pings these addresses, and again in rounds of growing distance whenever the node is not connected.
     pub fn bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
         let now = self.advance(now);
         let addresses: Vec<_> = addresses.iter().copied().map(canonical).collect();
         self.bootstrap.add(&addresses);
-        self.restart_bootstrap(now);
+        if self.is_connected() {
+            self.ping_bootstrap(now, &addresses);
+        } else {
+            self.restart_bootstrap(now);
+        }
     }
 
     /// Takes contacts in from a snapshot, and pings a few of them.
     pub fn insert_contacts(&mut self, now: Timestamp, contacts: &[Contact]) {
         let now = self.advance(now);
         self.import_contacts(now, contacts);
-    }
-
-    /// Finds the values under `key` that meet the conditions of `query`, whole.
-    ///
-    /// [`Event::Values`] as they come, [`Event::GetDone`] at the end.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError`] if the key is zero or too much is under way.
-    pub fn get(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
-        let now = self.advance(now);
-        let query = Query {
-            select: BTreeSet::new(),
-            ..query
-        };
-        let task = Task::Get {
-            seen: BTreeSet::new(),
-            report: GetReport::default(),
-        };
-        let op = self.start(now, key, query, task)?;
-        self.answer_locally(op);
-        self.ask_all(now, key, op);
-        Ok(op)
-    }
-
-    /// Finds the selected fields of the values under `key` that meet the conditions of `query`.
-    ///
-    /// [`Event::Rows`] as they come, [`Event::GetDone`] at the end. A query that selects nothing selects the id.
-    ///
-    /// # Errors
-    ///
-    /// As [`Node::get`].
-    pub fn query(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
-        let now = self.advance(now);
-        let mut query = query;
-        if query.select.is_empty() {
-            query.select.insert(crate::value::Field::Id);
-        }
-        let task = Task::Query {
-            seen: BTreeSet::new(),
-            report: GetReport::default(),
-        };
-        let op = self.start(now, key, query, task)?;
-        self.answer_locally(op);
-        self.ask_all(now, key, op);
-        Ok(op)
-    }
-
-    /// Hears of the values under `key` that meet the conditions of `query`: those there are, new and edited ones
-    /// ([`Event::Values`]), and those that are gone ([`Event::Expired`]), until cancelled.
-    ///
-    /// # Errors
-    ///
-    /// As [`Node::get`].
-    pub fn listen(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
-        let now = self.advance(now);
-        let query = Query {
-            select: BTreeSet::new(),
-            ..query
-        };
-        let op = self.start(now, key, query, Task::Listen(Delta::default()))?;
-        self.answer_locally(op);
-        for family in Family::ALL {
-            if let Some(lookup) = self.lookup(key, family) {
-                lookup.subscribe(op);
-            }
-            self.drive(now, key, family);
-        }
-        Ok(op)
-    }
-
-    /// Stores `value` here and at the nodes nearest to `key`. [`Event::PutDone`] tells who acknowledged it.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError`] if the key or the value's id is zero, the value too large, or too much is under way.
-    pub fn put(
-        &mut self,
-        now: Timestamp,
-        key: InfoHash,
-        value: Value,
-        options: PutOptions,
-    ) -> Result<OpId, OpError> {
-        let now = self.advance(now);
-        let id = value.id();
-        if id.0 == 0 {
-            return Err(OpError::ZeroId);
-        }
-        if value.content_size() > Value::MAX_CONTENT {
-            return Err(OpError::TooLarge(value.content_size()));
-        }
-        let task = Task::Put {
-            permanent: options.permanent,
-            report: PutReport::default(),
-        };
-        let op = self.start(now, key, Query::default(), task)?;
-        let created = options.created.unwrap_or_else(|| self.origin.to_unix(now));
-        self.store_own(now, key, &value, created, options.permanent);
-        let lifetime = self.config.kinds.rules(value.kind()).lifetime;
-        let renewal = options
-            .permanent
-            .then(|| lifetime.saturating_sub(self.config.announce_margin));
-        for family in Family::ALL {
-            let created = (!options.permanent).then_some(created);
-            let announce = Announce::new(op, value.clone(), created, renewal);
-            let replaced = self
-                .lookup(key, family)
-                .and_then(|lookup| lookup.announce(announce));
-            if let Some(replaced) = replaced {
-                self.end_put(replaced);
-            }
-            self.drive(now, key, family);
-        }
-        Ok(op)
-    }
-
-    /// Ends an operation; nothing more comes for it. A put is not announced any more, its copies stay until they
-    /// expire.
-    pub fn cancel(&mut self, now: Timestamp, op: OpId) {
-        let now = self.advance(now);
-        let Some(ended) = self.ops.remove(op) else {
-            return;
-        };
-        for family in Family::ALL {
-            if let Some(lookup) = self.lookups.get_mut(ended.key, family) {
-                lookup.cancel(op);
-            }
-            self.drive(now, ended.key, family);
-        }
-    }
-
-    /// Stops announcing a value and deletes the copy here; whether there was anything to stop. Copies elsewhere stay
-    /// until they expire.
-    pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
-        let now = self.advance(now);
-        let announced: Vec<_> = Family::ALL
-            .into_iter()
-            .filter_map(|family| Some(self.lookups.get(key, family)?.announced(id)?.op))
-            .collect();
-        for op in &announced {
-            self.cancel(now, *op);
-        }
-        let stored = self.storage.remove_own(&key, id);
-        if stored {
-            self.tell_lost(now, key, id);
-        }
-        stored || !announced.is_empty()
-    }
-
-    /// The value of this id that is being announced under `key`.
-    pub fn announced(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
-        Family::ALL
-            .into_iter()
-            .find_map(|family| self.lookups.get(key, family)?.announced(id))
-            .map(|announce| &announce.value)
-    }
-
-    /// The value of this id that is stored here under `key`, by whomever.
-    pub fn stored(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
-        self.storage.find(&key, id)
     }
 
     /// The network has changed: contacts must prove themselves anew, and the bootstrap starts over if none is left.
@@ -442,35 +259,5 @@ impl Node {
 
     fn table(&mut self, family: Family) -> &mut Table {
         &mut self.tables[family as usize]
-    }
-
-    fn start(
-        &mut self,
-        now: Timestamp,
-        key: InfoHash,
-        query: Query,
-        task: Task,
-    ) -> Result<OpId, OpError> {
-        if key.is_zero() {
-            return Err(OpError::ZeroKey);
-        }
-        if self.ops.is_full() || self.lookups.len() >= self.config.max_lookups {
-            return Err(OpError::TooManyOperations);
-        }
-        for family in Family::ALL {
-            self.open_lookup(now, key, family);
-        }
-        Ok(self.ops.start(key, query, Family::ALL.len(), task))
-    }
-
-    fn ask_all(&mut self, now: Timestamp, key: InfoHash, op: OpId) {
-        for family in Family::ALL {
-            if let Some(lookup) = self.lookup(key, family) {
-                lookup.ask(op, Goal::Values);
-            }
-        }
-        for family in Family::ALL {
-            self.drive(now, key, family);
-        }
     }
 }

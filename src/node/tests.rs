@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::value::Field;
+use crate::value::{Field, Query, Value, ValueId};
 use crate::{Draft, wire};
 
 const MS: Duration = Duration::from_millis(1);

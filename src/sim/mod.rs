@@ -373,7 +373,7 @@ impl Sim {
     /// Ends an errand: nothing more comes for it. What a put has published stays where it is until it expires.
     pub fn cancel(&mut self, errand: ErrandId) {
         let host = self.errands[errand.0].host;
-        self.forget(errand, |node, clock, op| node.cancel(clock, op));
+        self.forget(errand, Node::cancel);
         if let Task::Put { value, .. } = &self.errands[errand.0].task {
             let key = self.errands[errand.0].key;
             self.oracle.on_stop(self.now, host, Some((key, value)));

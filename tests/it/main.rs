@@ -1,5 +1,9 @@
 //! Tests of the whole crate through its public interface, as one program.
 
+mod layering;
+#[cfg(feature = "runner")]
+mod loopback;
+mod probes;
 mod vectors;
 mod wire_exports;
 mod wire_hostile;
