@@ -1,0 +1,4 @@
+//! The commands, one in each file.
+
+pub(crate) mod completions;
+pub(crate) mod identity;
