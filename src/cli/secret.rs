@@ -11,30 +11,42 @@ use super::exit::{During, Failure, chain};
 /// The longest password file that is read, in bytes.
 const MAX_PASSWORD_FILE: u64 = 4096;
 
-/// Loads an identity. If it is protected, the password is read from `password_file`, or asked for on the terminal.
-pub(crate) fn load_identity(
-    path: &Path,
-    password_file: Option<&Path>,
-) -> Result<Identity, Failure> {
-    let shown = path.display();
-    let failed = |error: LoadError| {
-        let advice = match &error {
-            LoadError::Key(KeyError::PasswordNeeded) => "; give --password-file FILE",
-            LoadError::Read { .. } => "; `bulla identity new --out FILE` makes one",
-            _ => "",
+/// An identity on disk, and the file its password is in, if any.
+pub(crate) struct IdentityFile<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) password_file: Option<&'a Path>,
+    /// The option that names the password file.
+    pub(crate) password_option: &'static str,
+}
+
+impl IdentityFile<'_> {
+    /// Loads the identity. If it is protected and there is no password file, the password is asked for.
+    pub(crate) fn load(&self) -> Result<Identity, Failure> {
+        let password = self.password_file.map(read_password).transpose()?;
+        let load = |password: Option<&str>| Identity::load(self.path, password);
+        match load(password.as_ref().map(|password| password.as_str())) {
+            // The question goes to the terminal whatever standard input is.
+            Err(LoadError::Key(KeyError::PasswordNeeded)) if io::stderr().is_terminal() => {
+                let password = ask(&format!("Password of {}: ", self.path.display()))?;
+                load(Some(&password)).map_err(|error| self.explain(&error))
+            }
+            loaded => loaded.map_err(|error| self.explain(&error)),
+        }
+    }
+
+    fn explain(&self, error: &LoadError) -> Failure {
+        let advice = match error {
+            LoadError::Key(KeyError::PasswordNeeded | KeyError::WrongPassword) => {
+                format!(" ({} FILE)", self.password_option)
+            }
+            LoadError::Read { .. } => " (`bulla identity new` makes one)".to_owned(),
+            _ => String::new(),
         };
         Failure::new(format!(
-            "cannot load identity {shown}: {}{advice}",
-            chain(&error)
+            "cannot load identity {}: {}{advice}",
+            self.path.display(),
+            chain(error)
         ))
-    };
-    let password = password_file.map(read_password).transpose()?;
-    match Identity::load(path, password.as_ref().map(|password| password.as_str())) {
-        Err(LoadError::Key(KeyError::PasswordNeeded)) if io::stdin().is_terminal() => {
-            let password = ask(&format!("Password of {shown}: "))?;
-            Identity::load(path, Some(&password)).map_err(failed)
-        }
-        result => result.map_err(failed),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tests of the whole crate through its public interface, as one program.
 
+#[cfg(feature = "cli")]
+mod cli;
 mod vectors;
 mod wire_exports;
 mod wire_hostile;

@@ -14,7 +14,7 @@ use crate::cli::args::{IdentityCommand, NewArgs};
 use crate::cli::calendar::{now, rfc3339};
 use crate::cli::exit::{During, Exit, Failure, chain};
 use crate::cli::printer::{Printer, Style, harmless};
-use crate::cli::secret::{ask_new_password, load_identity, read_password};
+use crate::cli::secret::{IdentityFile, ask_new_password, read_password};
 
 /// Runs one of the identity commands.
 pub(crate) fn run(command: &IdentityCommand, printer: &Printer) -> Result<Exit, Failure> {
@@ -37,7 +37,16 @@ fn new(args: &NewArgs, printer: &Printer) -> Result<Exit, Failure> {
     let authority = args
         .ca
         .as_deref()
-        .map(|file| load_identity(file, args.ca_password_file.as_deref()))
+        .map(|path| {
+            let password_file = args.ca_password_file.as_deref();
+            let password_option = "--ca-password-file";
+            IdentityFile {
+                path,
+                password_file,
+                password_option,
+            }
+            .load()
+        })
         .transpose()?;
     let password = match &args.password_file {
         Some(file) => Some(read_password(file)?),
