@@ -43,7 +43,7 @@ pub struct Config {
     pub listen_nodes: usize,
     /// Lookups running or remembered. Default 16,384; about 3 kB each (ours: the reference keeps 2²⁰).
     pub max_lookups: usize,
-    /// Operations of the application at a time. Default 65,536; about 200 bytes each.
+    /// Operations of the application at a time. Default 65,536; 220 to 350 bytes each.
     pub max_operations: usize,
 
     /// A contact that replied this long ago is still good. Default 120 min.
@@ -75,15 +75,15 @@ pub struct Config {
     /// A finished lookup's nodes are remembered for this long, to start the next on that key near it. Default 5 min.
     pub lookup_memory: Duration,
 
-    /// Bytes of values kept for others. Default 64 MiB; `usize::MAX` for no limit.
+    /// Memory for values kept for others: packed bytes and 220 more for each. Default 64 MiB; `usize::MAX` for no limit.
     pub storage_limit_bytes: usize,
     /// Bytes of values kept for one source (an IPv4 address or an IPv6 /64). Default 16 MiB (ours).
     pub storage_limit_per_source_bytes: usize,
     /// Values under one key. Default 65,536.
     pub max_values_per_key: usize,
-    /// Keys with values or listeners. Default 1,048,576.
+    /// Keys with values of others; also the remote listeners on all keys together. Default 1,048,576.
     pub max_keys: usize,
-    /// Remote listeners on one key. Default 4,096 (ours); about 200 bytes each.
+    /// Remote listeners on one key. Default 4,096 (ours); 220 to 350 bytes each.
     pub max_listeners_per_key: usize,
     /// Keys that one remote address may listen on. Default 16,384 (ours).
     pub max_listeners_per_source: usize,

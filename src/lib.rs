@@ -8,6 +8,9 @@ pub mod node;
 mod rng;
 pub mod routing;
 pub mod rpc;
+#[cfg(feature = "runner")]
+pub mod runner;
+pub mod secure;
 mod sockaddr;
 pub mod storage;
 mod time;

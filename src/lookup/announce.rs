@@ -129,16 +129,16 @@ impl Announce {
     /// `node` told which value it holds under our id, if any.
     pub(super) fn on_probed(&mut self, node: InfoHash, held: Option<&Row>) {
         let holder = match held {
-            None => Holder::Lacks,
             // An unsigned value is never sent to replace a signed one.
             Some(row)
                 if self.value.signed().is_none() && row.owner.is_some_and(|id| !id.is_zero()) =>
             {
                 Holder::Refused
             }
-            Some(row) if row.seq.unwrap_or(0) < self.value.seq() => Holder::Lacks,
-            Some(_) if self.renewal.is_some() => Holder::Holds,
-            Some(_) => Holder::Lacks,
+            Some(row) if row.seq.unwrap_or(0) >= self.value.seq() && self.renewal.is_some() => {
+                Holder::Holds
+            }
+            Some(_) | None => Holder::Lacks,
         };
         self.holders.insert(node, holder);
     }

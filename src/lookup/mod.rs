@@ -17,9 +17,13 @@ mod announce;
 mod delta;
 mod frontier;
 mod pool;
+mod question;
+mod step;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -29,12 +33,16 @@ pub(crate) use announce::Announce;
 pub use announce::PutReport;
 pub(crate) use delta::Delta;
 pub(crate) use pool::Pool;
+pub use question::GetReport;
+pub(crate) use question::Goal;
+pub(crate) use step::{Answer, Ask, Step};
 
 use crate::config::Config;
-use crate::value::{Row, ValueId};
+use crate::value::ValueId;
 use crate::{Contact, InfoHash, Rng, Timestamp};
 use announce::Due;
 use frontier::{Candidate, Frontier, Reach, Token};
+use question::Question;
 use subscribe::Subscribe;
 
 /// Time-outs after which a late candidate is no longer waited for.
@@ -47,24 +55,6 @@ const GRUDGE: Duration = Duration::from_secs(60);
 /// Names an operation of the application: a get, query, listen or put.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct OpId(pub(crate) u64);
-
-/// What became of a get.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-#[must_use]
-pub struct GetReport {
-    /// Nodes asked.
-    pub asked: usize,
-    /// Nodes that answered.
-    pub answered: usize,
-}
-
-impl std::ops::AddAssign for GetReport {
-    /// Joins the reports of two address families.
-    fn add_assign(&mut self, other: Self) {
-        self.asked += other.asked;
-        self.answered += other.answered;
-    }
-}
 
 /// All that is under way about one key in one address family.
 #[derive(Debug)]
@@ -86,74 +76,6 @@ pub(crate) struct Limits {
     listen_nodes: usize,
     token_life: Duration,
     listen_renewal: Duration,
-}
-
-/// Something each of the nearest candidates shall answer once.
-#[derive(Debug)]
-struct Question {
-    goal: Goal,
-    asked: BTreeSet<InfoHash>,
-    answered: BTreeSet<InfoHash>,
-    found: bool,
-}
-
-/// What a question is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Goal {
-    /// Which nodes are nearest.
-    Nodes,
-    /// What the nearest nodes hold.
-    Values,
-}
-
-/// What a lookup wants done next.
-#[derive(Debug)]
-pub(crate) enum Step {
-    /// Send this to that contact.
-    Ask(Contact, Ask),
-    /// The question has been answered as well as it can be.
-    Answered(OpId, GetReport),
-    /// The first round of this put is over.
-    Announced(OpId, PutReport),
-    /// Nothing to do before this moment.
-    Wait(Timestamp),
-}
-
-/// A request of a lookup.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Ask {
-    /// Which nodes are near the key?
-    Find,
-    /// What do you hold for this question?
-    Get(OpId),
-    /// Which value do you hold under this id?
-    Probe(ValueId),
-    /// Store this value.
-    Put(ValueId, Bytes),
-    /// Restart this value's life.
-    Refresh(ValueId, Bytes),
-    /// Tell me of values, on this socket.
-    Listen {
-        /// The listen.
-        op: OpId,
-        /// The number to quote in notifications.
-        socket: u32,
-        /// The write token.
-        token: Bytes,
-    },
-}
-
-/// What a node answered.
-#[derive(Debug, Default)]
-pub(crate) struct Answer<'a> {
-    /// Its write token.
-    pub(crate) token: Option<Bytes>,
-    /// Nodes it named.
-    pub(crate) contacts: Vec<Contact>,
-    /// Whether it had values or rows.
-    pub(crate) found: bool,
-    /// For [`Ask::Probe`]: what it holds under the id.
-    pub(crate) held: Option<&'a Row>,
 }
 
 impl Limits {
@@ -194,13 +116,7 @@ impl Lookup {
 
     /// Asks the nearest nodes.
     pub(crate) fn ask(&mut self, op: OpId, goal: Goal) {
-        let question = Question {
-            goal,
-            asked: BTreeSet::new(),
-            answered: BTreeSet::new(),
-            found: false,
-        };
-        self.questions.insert(op, question);
+        self.questions.insert(op, Question::new(goal));
     }
 
     /// Announces a value, in place of any other of its id; gives the operation whose announcement this ends.
@@ -485,13 +401,11 @@ impl Lookup {
         let oldest = now - self.limits.token_life;
         let mut ready = Vec::new();
         for candidate in self.frontier.nearest(self.limits.bucket_size) {
-            match candidate.fresh_token(oldest) {
-                Some(token) => ready.push((candidate.contact, token.clone())),
-                None => {
-                    ready.pop();
-                    break;
-                }
-            }
+            let Some(token) = candidate.fresh_token(oldest) else {
+                ready.pop();
+                break;
+            };
+            ready.push((candidate.contact, token.clone()));
         }
         ready
     }
@@ -514,11 +428,7 @@ impl Lookup {
         });
         if let Some((&op, _)) = answered {
             let question = self.questions.remove(&op)?;
-            let report = GetReport {
-                asked: question.asked.len(),
-                answered: question.answered.len(),
-            };
-            return Some(Step::Answered(op, report));
+            return Some(Step::Answered(op, question.report()));
         }
         let announced = self.announces.iter_mut().find(|(_, announce)| {
             !announce.is_reported() && live.iter().all(|id| announce.is_settled(id))
@@ -545,7 +455,7 @@ impl Lookup {
             .frontier
             .nearest(self.limits.bucket_size)
             .filter(|candidate| !candidate.busy)
-            .flat_map(|candidate| {
+            .filter_map(|candidate| {
                 let id = &candidate.contact.id;
                 let renewals = self
                     .announces

@@ -4,18 +4,16 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::parked::Case;
-use super::{Check, Node, Purpose};
+use super::{Node, Purpose};
 use crate::routing::{Confidence, Growth};
 use crate::rpc::reassembly::{Completed, Slot};
-use crate::storage::{Change, Listener, RefreshError, Subscribed};
-use crate::value::policy::{Decision, may_replace, may_store, rewrite_service};
-use crate::value::{Draft, Kind, Policy, Query, Value, ValueId};
+use crate::storage::{Listener, Subscribed};
+use crate::value::{Query, Value};
 use crate::wire::{
     self, ErrorCode, Item, Message, Nodes, Payload, Reply, Request, Rows, SocketId, Tid, Values,
     Want,
 };
-use crate::{Contact, Family, InfoHash, Timestamp, UnixTime};
+use crate::{Contact, Family, InfoHash, Timestamp};
 
 /// Values whose packed size is below this are told in one datagram with others (bytes of content in one update).
 const UPDATE_BYTES: usize = 56 << 10;
@@ -242,202 +240,6 @@ impl Node {
             .reply(now, &mut self.public, asker.addr, asker.tid, reply);
     }
 
-    fn on_put(
-        &mut self,
-        now: Timestamp,
-        asker: Asker,
-        key: InfoHash,
-        values: Vec<Value>,
-        created: Option<UnixTime>,
-        token: &[u8],
-    ) {
-        if key.is_zero() {
-            let text = "Put with no info_hash";
-            return self
-                .rpc
-                .error(asker.addr, asker.tid, ErrorCode::MALFORMED, text);
-        }
-        if !self.tokens.verify(asker.addr, token) {
-            return self.refuse_put_token(asker);
-        }
-        self.rpc.peers_mut().on_token(now, asker.addr);
-        let too_far = self.is_too_far(now, asker.addr, &key);
-        for value in values {
-            if value.id().0 == 0 {
-                let text = "Put with invalid ID";
-                self.rpc
-                    .error(asker.addr, asker.tid, ErrorCode::MALFORMED, text);
-            } else if too_far {
-                self.acknowledge(now, asker, value.id());
-            } else {
-                self.offer(now, asker, key, value, created);
-            }
-        }
-    }
-
-    fn refuse_put_token(&mut self, asker: Asker) {
-        let text = "Put with incorrect token";
-        self.rpc
-            .error(asker.addr, asker.tid, ErrorCode::UNAUTHORIZED, text);
-    }
-
-    /// Weighs a stranger's value: stores it, parks it until it is proved, or refuses it without a word.
-    fn offer(
-        &mut self,
-        now: Timestamp,
-        asker: Asker,
-        key: InfoHash,
-        value: Value,
-        created: Option<UnixTime>,
-    ) {
-        let Some(value) = self.as_stored(asker.addr, value) else {
-            return;
-        };
-        let stored = self.storage.find(&key, value.id()).cloned();
-        let decision = match &stored {
-            Some(stored) => may_replace(
-                stored,
-                &value,
-                self.config.kinds.rules(stored.kind()).policy,
-            ),
-            None => may_store(&value, self.config.kinds.rules(value.kind()).policy),
-        };
-        match decision {
-            Decision::Accept => {
-                self.store_strange(now, asker, key, &value, created);
-                self.acknowledge(now, asker, value.id());
-            }
-            Decision::Check(proof) => {
-                let case = Case {
-                    asker,
-                    key,
-                    value: value.clone(),
-                    replaces: stored.clone(),
-                    created,
-                };
-                if let Some(id) = self.parked.park(now, case) {
-                    self.timers
-                        .hasten(super::Timer::Parked, self.parked.next_deadline());
-                    self.checks.push_back(Check {
-                        id,
-                        source: asker.addr,
-                        key,
-                        value,
-                        replaces: stored,
-                        proof,
-                    });
-                }
-            }
-            Decision::Refuse(_) => {
-                self.refused_puts += 1;
-                self.acknowledge(now, asker, value.id());
-            }
-        }
-    }
-
-    /// The value as this node would store it: the address of a service announcement is the sender's.
-    fn as_stored(&self, from: SocketAddr, value: Value) -> Option<Value> {
-        if value.kind() != Kind::SERVICE
-            || self.config.kinds.rules(Kind::SERVICE).policy != Policy::Service
-        {
-            return Some(value);
-        }
-        match rewrite_service(value.data(), from) {
-            Some(data) => Some(wire::pack(
-                &Draft::new(data).kind(Kind::SERVICE),
-                value.id(),
-            )),
-            // The policy refuses it.
-            None => Some(value),
-        }
-    }
-
-    /// A check has been made.
-    pub(super) fn on_verdict(&mut self, now: Timestamp, check: super::CheckId, holds: bool) {
-        let Some(case) = self.parked.take(check) else {
-            return;
-        };
-        let stored = self.storage.find(&case.key, case.value.id());
-        let unchanged = stored == case.replaces.as_ref();
-        if !unchanged {
-            // Something else was stored meanwhile: weigh the value anew.
-            return self.offer(now, case.asker, case.key, case.value, case.created);
-        }
-        if holds {
-            self.store_strange(now, case.asker, case.key, &case.value, case.created);
-        } else {
-            self.refused_puts += 1;
-        }
-        self.acknowledge(now, case.asker, case.value.id());
-    }
-
-    fn store_strange(
-        &mut self,
-        now: Timestamp,
-        asker: Asker,
-        key: InfoHash,
-        value: &Value,
-        created: Option<UnixTime>,
-    ) {
-        let today = self.origin.to_unix(now);
-        let created = created.map_or(today, |created| created.min(today));
-        let lifetime = self.config.kinds.rules(value.kind()).lifetime;
-        let Some(expires) = self.moment_of(now, created + lifetime) else {
-            return;
-        };
-        let source = Some(asker.addr.ip());
-        let created = self.origin.to_timestamp(created);
-        let stored = self
-            .storage
-            .store(now, &key, value, source, created, expires);
-        match stored {
-            Ok(stored) => {
-                match stored.change {
-                    Change::New | Change::Edited => self.tell_stored(now, key, value),
-                    Change::Refreshed => self.tell_refreshed(now, key, value.id()),
-                }
-                for (key, id) in stored.evicted {
-                    self.tell_lost(now, key, id);
-                }
-                self.schedule_expiry();
-            }
-            Err(_) => self.refused_puts += 1,
-        }
-    }
-
-    fn on_refresh(
-        &mut self,
-        now: Timestamp,
-        asker: Asker,
-        key: InfoHash,
-        id: ValueId,
-        token: &[u8],
-    ) {
-        if !self.tokens.verify(asker.addr, token) {
-            return self.refuse_put_token(asker);
-        }
-        self.rpc.peers_mut().on_token(now, asker.addr);
-        let lifetime = self
-            .storage
-            .find(&key, id)
-            .map(|value| self.config.kinds.rules(value.kind()).lifetime);
-        let expires = now + lifetime.unwrap_or_default();
-        match self.storage.refresh(now, &key, id, expires) {
-            Err(RefreshError::UnknownKey) => {
-                let text = "Access operation for unknown storage";
-                self.rpc
-                    .error(asker.addr, asker.tid, ErrorCode::NOT_FOUND, text);
-            }
-            // Differs: listeners are not told of a refresh of what is not there.
-            Err(RefreshError::UnknownValue) => self.acknowledge(now, asker, id),
-            Ok(()) => {
-                self.schedule_expiry();
-                self.tell_refreshed(now, key, id);
-                self.acknowledge(now, asker, id);
-            }
-        }
-    }
-
     fn on_listen(
         &mut self,
         now: Timestamp,
@@ -501,22 +303,10 @@ impl Node {
         {
             lookup.on_token(now, &feed.node.id, token.to_vec().into());
         }
-        let kinds = self.config.kinds.clone();
-        self.hear(feed.op, feed.node.id, values, |value| {
-            now + kinds.rules(value.kind()).lifetime
-        });
+        self.hear(feed.op, feed.node.id, values, Some(now));
     }
 
-    /// Tells the sender of a put or refresh that it was handled; by this wire's custom that says no more.
-    fn acknowledge(&mut self, now: Timestamp, asker: Asker, id: ValueId) {
-        let reply = Reply {
-            value_id: Some(id),
-            ..Reply::default()
-        };
-        self.answer(now, asker, reply);
-    }
-
-    fn answer(&mut self, now: Timestamp, asker: Asker, reply: Reply<'_>) {
+    pub(super) fn answer(&mut self, now: Timestamp, asker: Asker, reply: Reply<'_>) {
         self.rpc
             .reply(now, &mut self.public, asker.addr, asker.tid, reply);
     }
@@ -541,16 +331,6 @@ impl Node {
             }
         };
         (near(want.v4, Family::V4), near(want.v6, Family::V6))
-    }
-
-    /// Whether at least 8 good nodes are nearer to the key than this one (spec `node.md`, section 5.1).
-    fn is_too_far(&self, now: Timestamp, from: SocketAddr, key: &InfoHash) -> bool {
-        let table = &self.tables[Family::of(&from) as usize];
-        let near = table.closest(key, self.config.lookup_width, now);
-        near.len() >= self.config.bucket_size
-            && near
-                .last()
-                .is_some_and(|farthest| farthest.id.distance(key) < self.id.distance(key))
     }
 
     /// A contact was heard of: the table is told, and pings those it wants to know better.

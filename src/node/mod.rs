@@ -14,6 +14,7 @@ mod notify;
 mod ops;
 mod output;
 mod parked;
+mod puts;
 mod replies;
 mod snapshot;
 mod stats;
@@ -86,7 +87,7 @@ pub struct Node {
     timers: Timers,
     patient_until: Timestamp,
     events: VecDeque<Event>,
-    checks: VecDeque<Check>,
+    checks: VecDeque<Box<Check>>,
     refused_puts: u64,
 }
 
@@ -239,12 +240,16 @@ impl Node {
         }
     }
 
-    /// Pings these addresses, and again in rounds of growing distance for as long as the node is not connected.
+    /// Pings these addresses, and again in rounds of growing distance whenever the node is not connected.
     pub fn bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
         let now = self.advance(now);
         let addresses: Vec<_> = addresses.iter().copied().map(canonical).collect();
         self.bootstrap.add(&addresses);
-        self.restart_bootstrap(now);
+        if self.is_connected() {
+            self.ping_bootstrap(now, &addresses);
+        } else {
+            self.restart_bootstrap(now);
+        }
     }
 
     /// Takes contacts in from a snapshot, and pings a few of them.
@@ -334,6 +339,25 @@ impl Node {
         value: Value,
         options: PutOptions,
     ) -> Result<OpId, OpError> {
+        let op = self.reserve_op();
+        self.put_as(now, op, key, value, options)?;
+        Ok(op)
+    }
+
+    /// Sets an id aside for a put that has to be prepared first, so that it has one name from its beginning.
+    pub(crate) fn reserve_op(&mut self) -> OpId {
+        self.ops.reserve()
+    }
+
+    /// As [`Node::put`], under an id set aside.
+    pub(crate) fn put_as(
+        &mut self,
+        now: Timestamp,
+        op: OpId,
+        key: InfoHash,
+        value: Value,
+        options: PutOptions,
+    ) -> Result<(), OpError> {
         let now = self.advance(now);
         let id = value.id();
         if id.0 == 0 {
@@ -346,7 +370,7 @@ impl Node {
             permanent: options.permanent,
             report: PutReport::default(),
         };
-        let op = self.start(now, key, Query::default(), task)?;
+        self.start_as(now, op, key, Query::default(), task)?;
         let created = options.created.unwrap_or_else(|| self.origin.to_unix(now));
         self.store_own(now, key, &value, created, options.permanent);
         let lifetime = self.config.kinds.rules(value.kind()).lifetime;
@@ -364,7 +388,7 @@ impl Node {
             }
             self.drive(now, key, family);
         }
-        Ok(op)
+        Ok(())
     }
 
     /// Ends an operation; nothing more comes for it. A put is not announced any more, its copies stay until they
@@ -446,6 +470,19 @@ impl Node {
         query: Query,
         task: Task,
     ) -> Result<OpId, OpError> {
+        let op = self.reserve_op();
+        self.start_as(now, op, key, query, task)?;
+        Ok(op)
+    }
+
+    fn start_as(
+        &mut self,
+        now: Timestamp,
+        op: OpId,
+        key: InfoHash,
+        query: Query,
+        task: Task,
+    ) -> Result<(), OpError> {
         if key.is_zero() {
             return Err(OpError::ZeroKey);
         }
@@ -455,7 +492,8 @@ impl Node {
         for family in Family::ALL {
             self.open_lookup(now, key, family);
         }
-        Ok(self.ops.start(key, query, Family::ALL.len(), task))
+        self.ops.start(op, key, query, Family::ALL.len(), task);
+        Ok(())
     }
 
     fn ask_all(&mut self, now: Timestamp, key: InfoHash, op: OpId) {

@@ -51,7 +51,7 @@ impl Node {
             self.tell_values(now, key, &listener, std::slice::from_ref(value));
         }
         for op in self.ops.listens(&key) {
-            self.hear(op, self.id, std::slice::from_ref(value), |_| Timestamp::MAX);
+            self.hear(op, self.id, std::slice::from_ref(value), None);
         }
     }
 

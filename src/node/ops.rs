@@ -59,16 +59,21 @@ impl Ops {
         self.running.len() >= self.limit
     }
 
+    /// An id that no other operation has.
+    pub(super) fn reserve(&mut self) -> OpId {
+        self.last += 1;
+        OpId(self.last)
+    }
+
     /// Starts an operation over `families` lookups.
     pub(super) fn start(
         &mut self,
+        id: OpId,
         key: InfoHash,
         query: Query,
         families: usize,
         task: Task,
-    ) -> OpId {
-        self.last += 1;
-        let id = OpId(self.last);
+    ) {
         if let Task::Listen(_) = task {
             self.listens.entry(key).or_default().insert(id);
         }
@@ -79,7 +84,6 @@ impl Ops {
             task,
         };
         self.running.insert(id, op);
-        id
     }
 
     pub(super) fn get_mut(&mut self, id: OpId) -> Option<&mut Op> {

@@ -17,7 +17,7 @@ pub enum Output {
     /// Tell the application.
     Event(Event),
     /// Find out whether this holds, and say so with `handle_verdict`.
-    Check(Check),
+    Check(Box<Check>),
     /// Nothing more until this moment; call `handle_timeout` then. The timer says why.
     Wake(Timestamp, Timer),
 }

@@ -61,7 +61,9 @@ impl Node {
             self.rpc.peers_mut().block(from.addr);
             return self.give_up_on(now, key, family, node);
         }
-        let rows = reply.rows.map(|rows| rows.to_vec()).unwrap_or_default();
+        let rows = reply
+            .rows
+            .map_or_else(Vec::new, |rows| rows.iter().collect());
         let mut held = None;
         let found = match &ask {
             Ask::Get(op) => self.take_found(*op, &values, rows),

@@ -1,5 +1,6 @@
 //! What a node knows, to be kept elsewhere: contacts, values, and its own address as others see it.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::Node;
@@ -101,8 +102,10 @@ impl Node {
         let mut text = String::new();
         for family in Family::ALL {
             for listed in self.tables[family as usize].listing(now) {
-                text += &format!(
-                    "{family:?} bucket {}/{} {} {:?}\n",
+                // Writing to a String cannot fail.
+                let _ = writeln!(
+                    text,
+                    "{family:?} bucket {}/{} {} {:?}",
                     listed.bucket, listed.depth, listed.contact, listed.standing
                 );
             }
@@ -115,7 +118,7 @@ impl Node {
         let mut text = String::new();
         for ((its, family), lookup) in self.lookups.iter() {
             if key.is_none_or(|key| key == *its) {
-                text += &format!("{its} {family:?}\n{lookup}");
+                let _ = write!(text, "{its} {family:?}\n{lookup}");
             }
         }
         text

@@ -120,19 +120,24 @@ impl Node {
                 let rows = values.iter().map(|value| Row::of(value, &select)).collect();
                 self.deliver_rows(op, rows);
             }
-            Task::Listen(_) => self.hear(op, self.id, &values, |_| Timestamp::MAX),
+            Task::Listen(_) => self.hear(op, self.id, &values, None),
             Task::Put { .. } => {}
         }
     }
 
-    /// Tells a listen that `holder` has these values.
+    /// Tells a listen that `holder` has these values: for a lifetime from `since` on, or until it says otherwise.
     pub(super) fn hear(
         &mut self,
         op: OpId,
         holder: InfoHash,
         values: &[Value],
-        expires: impl Fn(&Value) -> Timestamp,
+        since: Option<Timestamp>,
     ) {
+        let kinds = &self.config.kinds;
+        let expires = |value: &Value| match since {
+            Some(since) => since + kinds.rules(value.kind()).lifetime,
+            None => Timestamp::MAX,
+        };
         let Some((query, delta)) = self.ops.listen_mut(op) else {
             return;
         };

@@ -1,5 +1,6 @@
 //! What a node does by itself: it confirms contacts, refreshes buckets, drops what has expired, starts over when cut off.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Event, Node, Purpose, Status, Timer};
@@ -156,8 +157,16 @@ impl Node {
         }
     }
 
-    fn is_connected(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         self.status.contains(&Status::Connected)
+    }
+
+    pub(super) fn ping_bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
+        for address in addresses {
+            let purpose = Purpose::Bootstrap;
+            self.rpc
+                .request(now, &mut self.public, *address, Request::Ping, purpose);
+        }
     }
 
     fn run_bootstrap(&mut self, now: Timestamp) {
@@ -165,11 +174,7 @@ impl Node {
             return;
         }
         let (addresses, next) = self.bootstrap.round(now);
-        for address in addresses {
-            let purpose = Purpose::Bootstrap;
-            self.rpc
-                .request(now, &mut self.public, address, Request::Ping, purpose);
-        }
+        self.ping_bootstrap(now, &addresses);
         self.timers.set(Timer::Bootstrap, next);
         for family in Family::ALL {
             self.update_status(now, family);

@@ -1,4 +1,4 @@
-//! [`Keys`]: short numbers for the keys in use, so that nothing else repeats their 20 bytes.
+//! [`Keys`]: short numbers for the keys listened on, so that no index repeats their 20 bytes.
 
 use std::collections::BTreeMap;
 
@@ -23,11 +23,6 @@ struct UsedKey {
 }
 
 impl Keys {
-    /// How many keys are in use.
-    pub(super) fn len(&self) -> usize {
-        self.used.len()
-    }
-
     /// The number of a key in use.
     pub(super) fn number(&self, key: &InfoHash) -> Option<KeyNumber> {
         self.numbers.get(key).copied()
@@ -60,11 +55,6 @@ impl Keys {
         }
         key
     }
-
-    /// The keys in use from `first` on, in order.
-    pub(super) fn from(&self, first: InfoHash) -> impl Iterator<Item = InfoHash> {
-        self.numbers.range(first..).map(|(key, _)| *key)
-    }
 }
 
 impl KeyNumber {
@@ -87,12 +77,11 @@ mod tests {
         let number = keys.acquire(&a);
         assert_eq!(keys.acquire(&a), number);
         assert_ne!(keys.acquire(&b), number);
-        assert_eq!((keys.len(), keys.uses(&a), keys.uses(&b)), (2, 2, 1));
+        assert_eq!((keys.uses(&a), keys.uses(&b)), (2, 1));
 
         assert_eq!(keys.release(number), a);
         assert_eq!(keys.number(&a), Some(number));
         assert_eq!(keys.release(number), a);
-        assert_eq!((keys.number(&a), keys.uses(&a), keys.len()), (None, 0, 1));
-        assert_eq!(keys.from(InfoHash::ZERO).collect::<Vec<_>>(), [b]);
+        assert_eq!((keys.number(&a), keys.uses(&a)), (None, 0));
     }
 }

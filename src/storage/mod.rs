@@ -10,21 +10,26 @@
 //! - Bytes are bytes of memory: the packed value and [`Storage::OVERHEAD_BYTES`].
 //! - Every operation on a value takes logarithmic time, however many lie under its key.
 
+mod entry;
 mod keys;
+#[cfg(test)]
+mod model;
 mod quota;
 mod shelf;
 mod source;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::{Condition, Config, InfoHash, Query, Timestamp, Value, ValueId};
+pub use entry::{Entry, Sizes};
 use quota::Quota;
-use shelf::{Item, Shelves, Slot};
+use shelf::{ALL_IDS, Item, Shelves, Slot};
 use source::Source;
 pub use watch::{Listener, Listeners, SubscribeError, Subscribed};
 
@@ -85,39 +90,12 @@ pub enum RefreshError {
     UnknownValue,
 }
 
-/// A stored value with what a snapshot needs to know of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    /// The key it is stored under.
-    pub key: InfoHash,
-    /// The value.
-    pub value: &'a Value,
-    /// When it was created or last refreshed.
-    pub created: Timestamp,
-    /// When it expires; [`Timestamp::MAX`] for a permanent value of this node.
-    pub expires: Timestamp,
-    /// Whose room it takes, of an IPv6 address the upper half alone; `None` for a value of this node.
-    pub source: Option<IpAddr>,
-}
-
-/// How much is stored.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Sizes {
-    /// Keys that have values.
-    pub keys: usize,
-    /// Values under all keys.
-    pub values: usize,
-    /// Memory used by this node's own values.
-    pub own_bytes: usize,
-    /// Memory used by the values of others.
-    pub others_bytes: usize,
-}
-
 impl Storage {
-    /// What a stored value costs beside its packed bytes, in bytes: its parsed head and its places in the indices.
+    /// What a stored value costs beside its packed bytes, in bytes: its parsed head and its places in the indices,
+    /// as measured.
     ///
     /// Differs: OpenDHT counts neither this nor the owner's key, so its limit says little of the memory in use.
-    pub const OVERHEAD_BYTES: usize = 240;
+    pub const OVERHEAD_BYTES: usize = 220;
 
     /// How many values one call of [`Storage::expire`] removes at most.
     pub const EXPIRE_BATCH: usize = 4_096;
@@ -158,15 +136,17 @@ impl Storage {
             self.check_limits(key, value, held)?;
         }
         let mut lot = Lot {
+            key: *key,
             value: value.detached(),
             created,
             expires,
             source: source.map(Source::from),
         };
-        let change = match held.map(|slot| self.take(slot).1) {
+        let change = match held.map(|slot| self.take(slot)) {
             None => Change::New,
             Some(old) if old.value.same_content(value) => {
                 lot = Lot {
+                    key: *key,
                     value: old.value,
                     created: old.created.max(created),
                     expires: old.expires.max(expires),
@@ -177,7 +157,7 @@ impl Storage {
             Some(_) => Change::Edited,
         };
         let evicted = self.make_room(now, &lot);
-        self.put(key, lot);
+        self.put(lot);
         Ok(Stored { change, evicted })
     }
 
@@ -194,7 +174,7 @@ impl Storage {
         id: ValueId,
         expires: Timestamp,
     ) -> Result<(), RefreshError> {
-        if self.shelves.count(key) == 0 {
+        if !self.shelves.contains(key) {
             return Err(RefreshError::UnknownKey);
         }
         let slot = self
@@ -237,7 +217,7 @@ impl Storage {
 
     /// Whether `key` has values.
     pub fn contains_key(&self, key: &InfoHash) -> bool {
-        self.shelves.count(key) > 0
+        self.shelves.contains(key)
     }
 
     /// Removes a value of this node's own; whether there was one.
@@ -359,42 +339,36 @@ impl Storage {
         evicted
     }
 
-    fn put(&mut self, key: &InfoHash, lot: Lot) {
-        let Lot {
-            value,
-            created,
-            expires,
-            source,
-        } = lot;
-        let bytes = footprint(&value);
-        let account = self.quota.open(source);
-        let item = Item {
-            value,
-            created,
-            expires,
+    fn put(&mut self, lot: Lot) {
+        let bytes = footprint(&lot.value);
+        let account = self.quota.open(lot.source);
+        let slot = self.shelves.insert(Item {
+            key: lot.key,
+            value: lot.value,
+            created: lot.created,
+            expires: lot.expires,
             account,
-        };
-        let slot = self.shelves.insert(key, item);
-        self.quota.charge(account, bytes, expires, slot);
+        });
+        self.quota.charge(account, bytes, lot.expires, slot);
     }
 
-    fn take(&mut self, slot: Slot) -> (InfoHash, Lot) {
+    fn take(&mut self, slot: Slot) -> Lot {
         let source = self.source(slot);
-        let (key, item) = self.shelves.remove(slot);
+        let item = self.shelves.remove(slot);
         let bytes = footprint(&item.value);
         self.quota.release(item.account, bytes, item.expires, slot);
-        let lot = Lot {
+        Lot {
+            key: item.key,
             value: item.value,
             created: item.created,
             expires: item.expires,
             source,
-        };
-        (key, lot)
+        }
     }
 
     fn discard(&mut self, slot: Slot) -> (InfoHash, ValueId) {
-        let (key, lot) = self.take(slot);
-        (key, lot.value.id())
+        let lot = self.take(slot);
+        (lot.key, lot.value.id())
     }
 
     fn source(&self, slot: Slot) -> Option<Source> {
@@ -402,31 +376,14 @@ impl Storage {
     }
 }
 
-impl Entry<'_> {
-    fn describe(&self, now: Timestamp) -> String {
-        let life = match self.expires {
-            Timestamp::MAX => "permanent".to_owned(),
-            expires => format!(
-                "expires in {:?}",
-                Duration::from_secs(expires.since(now).as_secs())
-            ),
-        };
-        match self.source {
-            Some(ip) => format!("{:?}, {life}, from {ip}", self.value),
-            None => format!("{:?}, {life}, own", self.value),
-        }
-    }
-}
-
 /// A value outside the store's indices.
 struct Lot {
+    key: InfoHash,
     value: Value,
     created: Timestamp,
     expires: Timestamp,
     source: Option<Source>,
 }
-
-const ALL_IDS: std::ops::RangeInclusive<ValueId> = ValueId(0)..=ValueId(u64::MAX);
 
 /// The memory that a stored value takes, in bytes.
 fn footprint(value: &Value) -> usize {

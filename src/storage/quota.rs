@@ -217,3 +217,62 @@ impl AccountNumber {
         self.0 as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn source(host: u8) -> Source {
+        IpAddr::from([192, 0, 2, host]).into()
+    }
+
+    fn at(micros: u64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    /// Quotas with one value for each of (host, bytes, expiry), in slots 0 and up.
+    fn quota(limit: usize, limit_per_source: usize, values: &[(u8, usize, u64)]) -> Quota {
+        let mut quota = Quota::new(&Config {
+            storage_limit_bytes: limit,
+            storage_limit_per_source_bytes: limit_per_source,
+            ..Config::default()
+        });
+        for (slot, &(host, bytes, expires)) in (0..).zip(values) {
+            let number = quota.open(Some(source(host)));
+            quota.charge(number, bytes, at(expires), Slot(slot));
+        }
+        quota
+    }
+
+    #[test]
+    fn who_uses_most_gives_way_with_the_earliest_expiry() {
+        let quota = quota(100, 100, &[(1, 40, 1), (2, 30, 9), (2, 30, 8)]);
+        assert_eq!(quota.victim(source(3), 10), Some(Slot(2)));
+        assert_eq!(quota.victim(source(1), 10), Some(Slot(2)));
+        // With the newcomer counted in, the first would use most.
+        assert_eq!(quota.victim(source(1), 20), Some(Slot(0)));
+    }
+
+    #[test]
+    fn a_source_above_its_own_limit_makes_room_itself() {
+        let quota = quota(1_000, 60, &[(1, 40, 1), (2, 20, 9), (2, 20, 8)]);
+        assert_eq!(quota.victim(source(2), 20), None);
+        assert_eq!(quota.victim(source(2), 21), Some(Slot(2)));
+    }
+
+    #[test]
+    fn a_closed_account_leaves_nothing_behind() {
+        let mut quota = quota(100, 100, &[(1, 40, 1), (1, 50, 2)]);
+        let number = quota.open(Some(source(1)));
+        quota.postpone(number, at(1), at(3), Slot(0));
+        assert_eq!(quota.next_expiry(), Some(at(2)));
+        quota.release(number, 50, at(2), Slot(1));
+        assert_eq!(quota.next_expiry(), Some(at(3)));
+        quota.release(number, 40, at(3), Slot(0));
+        assert_eq!((quota.next_expiry(), quota.others_bytes()), (None, 0));
+        assert!(quota.numbers.is_empty() && quota.by_bytes.is_empty());
+        assert_eq!(quota.accounts.len(), 1, "the own account stays");
+    }
+}

@@ -16,7 +16,8 @@ use crate::{Condition, Config, Contact, InfoHash, Query, Timestamp, Value};
 /// Who listens to what. A listener is known by its address, its socket number and the key: an address has proved
 /// itself by a token, an id has not.
 ///
-/// About 200 bytes for each listener, beside its query. All of them together are at most [`Config::max_keys`].
+/// A listener takes some 220 bytes, up to 350 if it is alone on its key and address, and its query comes on top
+/// ([`Listener::MAX_QUERY_BYTES`]). All of them together are at most [`Config::max_keys`].
 pub struct Listeners {
     lifetime: Duration,
     max: usize,
@@ -281,4 +282,184 @@ fn detached(mut query: Query) -> Query {
     }
     query.conditions.shrink_to_fit();
     query
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::value::sample::sample;
+    use crate::{Kind, ValueId};
+
+    const LIFETIME: Duration = Duration::from_secs(600);
+
+    fn listeners() -> Listeners {
+        Listeners::new(&Config {
+            max_listeners_per_key: 3,
+            max_listeners_per_source: 4,
+            max_keys: 8,
+            expire_time: LIFETIME,
+            ..Config::default()
+        })
+    }
+
+    fn key(number: u8) -> InfoHash {
+        InfoHash::of(&[number])
+    }
+
+    fn listener(host: u8, socket: u32) -> Listener {
+        asking(host, socket, Query::default())
+    }
+
+    fn asking(host: u8, socket: u32, query: Query) -> Listener {
+        let contact = Contact::new(key(host), ([192, 0, 2, host], 4222).into());
+        Listener::new(contact, socket, 1, query)
+    }
+
+    fn wanting(condition: Condition) -> Query {
+        Query {
+            conditions: vec![condition],
+            ..Query::default()
+        }
+    }
+
+    fn sockets<'a>(listeners: impl Iterator<Item = &'a Listener>) -> Vec<u32> {
+        listeners.map(|listener| listener.socket).collect()
+    }
+
+    #[test]
+    fn a_renewal_replaces_the_query_and_only_matching_values_are_told() {
+        let mut listeners = listeners();
+        let wants_two = wanting(Condition::Id(ValueId(2)));
+        let now = Timestamp::ZERO;
+        let mut subscribe = |listener| listeners.subscribe(now, &key(1), listener);
+        assert_eq!(subscribe(listener(1, 10)), Ok(Subscribed::New));
+        assert_eq!(subscribe(asking(1, 11, wants_two)), Ok(Subscribed::New));
+        let wants_kind = wanting(Condition::Kind(Kind(5)));
+        assert_eq!(
+            subscribe(asking(1, 10, wants_kind)),
+            Ok(Subscribed::Renewed)
+        );
+
+        let one = sample(1).kind(Kind(5)).build();
+        let two = sample(2).build();
+        assert_eq!(sockets(listeners.matching(&key(1), &one)), [10]);
+        assert_eq!(sockets(listeners.matching(&key(1), &two)), [11]);
+        assert_eq!(sockets(listeners.on(&key(1))), [10, 11]);
+        assert!(sockets(listeners.on(&key(2))).is_empty());
+    }
+
+    #[test]
+    fn caps_hold_for_newcomers_alone() {
+        let mut listeners = listeners();
+        let now = Timestamp::ZERO;
+        let mut subscribe =
+            |number, host, socket| listeners.subscribe(now, &key(number), listener(host, socket));
+        for socket in 0..3 {
+            assert_eq!(subscribe(1, 1, socket), Ok(Subscribed::New));
+        }
+        assert_eq!(subscribe(1, 2, 0), Err(SubscribeError::KeyFull));
+        assert_eq!(subscribe(2, 1, 3), Ok(Subscribed::New));
+        assert_eq!(subscribe(2, 1, 4), Err(SubscribeError::SourceFull));
+        assert_eq!(subscribe(1, 1, 0), Ok(Subscribed::Renewed));
+        for host in 2..6 {
+            assert_eq!(subscribe(10 + host, host, 0), Ok(Subscribed::New));
+        }
+        assert_eq!(subscribe(20, 9, 0), Err(SubscribeError::Full));
+    }
+
+    #[test]
+    fn a_query_too_large_to_keep_is_refused() {
+        let mut listeners = listeners();
+        let query = wanting(Condition::UserType(Bytes::from(vec![b'x'; 1_000])));
+        let refused = listeners.subscribe(Timestamp::ZERO, &key(1), asking(1, 1, query));
+        assert_eq!(refused, Err(SubscribeError::QueryTooLarge));
+        let query = Query {
+            conditions: vec![Condition::Kind(Kind(1)); 64],
+            ..Query::default()
+        };
+        let refused = listeners.subscribe(Timestamp::ZERO, &key(1), asking(1, 1, query));
+        assert_eq!(refused, Err(SubscribeError::QueryTooLarge));
+        let query = wanting(Condition::UserType(Bytes::from(vec![b'x'; 900])));
+        assert!(
+            listeners
+                .subscribe(Timestamp::ZERO, &key(1), asking(1, 1, query))
+                .is_ok()
+        );
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Subscribe { key: u8, host: u8, socket: u32 },
+        Remove { host: u8 },
+        Wait { secs: u64 },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (0..3u8, 0..4u8, 0..2u32)
+                .prop_map(|(key, host, socket)| Step::Subscribe { key, host, socket }),
+            1 => (0..4u8).prop_map(|host| Step::Remove { host }),
+            2 => (0..400u64).prop_map(|secs| Step::Wait { secs }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn listeners_are_those_that_renewed_in_time_and_fit(
+            steps in proptest::collection::vec(step(), 1..100),
+        ) {
+            let mut listeners = listeners();
+            let mut known: BTreeMap<(u8, u8, u32), Timestamp> = BTreeMap::new();
+            let mut now = Timestamp::ZERO;
+            for step in steps {
+                match step {
+                    Step::Subscribe { key: number, host, socket } => {
+                        let at = (number, host, socket);
+                        let full = known.len() >= 8
+                            || known.keys().filter(|at| at.0 == number).count() >= 3
+                            || known.keys().filter(|at| at.1 == host).count() >= 4;
+                        let result = listeners.subscribe(now, &key(number), listener(host, socket));
+                        match known.contains_key(&at) {
+                            true => prop_assert_eq!(result, Ok(Subscribed::Renewed)),
+                            false if full => prop_assert!(result.is_err()),
+                            false => prop_assert_eq!(result, Ok(Subscribed::New)),
+                        }
+                        if result.is_ok() {
+                            known.insert(at, now);
+                        }
+                    }
+                    Step::Remove { host } => {
+                        listeners.remove(([192, 0, 2, host], 4222).into());
+                        known.retain(|at, _| at.1 != host);
+                    }
+                    Step::Wait { secs } => {
+                        now = now + Duration::from_secs(secs);
+                        listeners.drop_expired(now);
+                        known.retain(|_, renewed| *renewed + LIFETIME > now);
+                    }
+                }
+                prop_assert_eq!(listeners.len(), known.len());
+                let first = known.values().min().map(|renewed| *renewed + LIFETIME);
+                prop_assert_eq!(listeners.next_expiry(), first);
+                for number in 0..3 {
+                    let mut told: Vec<_> = listeners
+                        .on(&key(number))
+                        .map(|listener| (listener.contact.addr, listener.socket))
+                        .collect();
+                    told.sort();
+                    let of_key = known.keys().filter(|at| at.0 == number);
+                    let expected: Vec<_> = of_key
+                        .map(|at| (([192, 0, 2, at.1], 4222).into(), at.2))
+                        .collect();
+                    prop_assert_eq!(told, expected);
+                }
+            }
+            listeners.drop_expired(now + LIFETIME);
+            prop_assert!(listeners.is_empty() && listeners.per_source.is_empty());
+        }
+    }
 }

@@ -35,7 +35,19 @@ pub struct ValueId(pub u64);
 #[derive(Clone)]
 pub struct Value {
     packed: Bytes,
-    fields: Fields,
+    head: Head,
+}
+
+/// The places of the fields. Most values are no more than id, kind and payload; only the others pay for the rest.
+#[derive(Clone)]
+enum Head {
+    Bare {
+        id: ValueId,
+        /// `None` for an encrypted value.
+        kind: Option<Kind>,
+        data: Span,
+    },
+    Full(Box<Fields>),
 }
 
 /// The fields of a packed value, those of variable length as places in the packed bytes.
@@ -148,17 +160,21 @@ impl Value {
 
     /// Joins packed bytes and the places of their fields; `wire` alone knows both.
     pub(crate) fn from_parts(packed: Bytes, fields: Fields) -> Self {
-        Self { packed, fields }
+        let head = Head::from(fields);
+        Self { packed, head }
     }
 
     /// The same value in memory of its own, of exactly its size: what `wire` reads may be part of a larger datagram.
     pub(crate) fn detached(&self) -> Self {
-        Self::from_parts(Bytes::copy_from_slice(&self.packed), self.fields)
+        Self {
+            packed: Bytes::copy_from_slice(&self.packed),
+            head: self.head.clone(),
+        }
     }
 
     /// The number under its key.
     pub fn id(&self) -> ValueId {
-        self.fields.id
+        self.fields().id
     }
 
     /// The canonical packed form.
@@ -168,7 +184,7 @@ impl Value {
 
     /// What the value holds.
     pub fn content(&self) -> Content<'_> {
-        match self.fields.content {
+        match self.fields().content {
             Layout::Encrypted(span) => Content::Encrypted(self.slice(span)),
             Layout::Plain {
                 body,
@@ -217,12 +233,12 @@ impl Value {
 
     /// Whether only a recipient can read the value.
     pub fn is_encrypted(&self) -> bool {
-        matches!(self.fields.content, Layout::Encrypted(_))
+        matches!(self.fields().content, Layout::Encrypted(_))
     }
 
     /// The value type as storing nodes see it: that of an encrypted value is user data.
     pub fn kind(&self) -> Kind {
-        match self.fields.content {
+        match self.fields().content {
             Layout::Encrypted(_) => Kind::USER_DATA,
             Layout::Plain { kind, .. } => kind,
         }
@@ -261,7 +277,7 @@ impl Value {
 
     /// Priority for push services: 0 is high, 1 normal.
     pub fn priority(&self) -> u32 {
-        self.fields.priority
+        self.fields().priority
     }
 
     /// What a push service shall tell a sleeping client; may be empty.
@@ -271,7 +287,7 @@ impl Value {
 
     /// The push type as it came.
     pub(crate) fn push_type_bytes(&self) -> &[u8] {
-        self.slice(self.fields.push_type)
+        self.slice(self.fields().push_type)
     }
 
     /// The size that limits and quotas count, in bytes (spec `secure.md`, section 2.2).
@@ -283,7 +299,7 @@ impl Value {
             }
             Content::Encrypted(ciphertext) => ciphertext.len(),
         };
-        rest + self.fields.push_type.len as usize
+        rest + self.fields().push_type.len as usize
     }
 
     /// Whether both hold the same, so that a put of one over the other is a refresh, not an edit
@@ -299,6 +315,27 @@ impl Value {
         }
     }
 
+    fn fields(&self) -> Fields {
+        match &self.head {
+            Head::Full(fields) => **fields,
+            Head::Bare { id, kind, data } => Fields {
+                id: *id,
+                priority: 0,
+                push_type: Span::default(),
+                content: match *kind {
+                    None => Layout::Encrypted(*data),
+                    Some(kind) => Layout::Plain {
+                        body: Span::default(),
+                        kind,
+                        data: *data,
+                        user_type: Span::default(),
+                        owner: None,
+                    },
+                },
+            },
+        }
+    }
+
     fn slice(&self, span: Span) -> &[u8] {
         let start = span.start as usize;
         self.packed
@@ -309,6 +346,28 @@ impl Value {
     fn hash_at(&self, start: u32) -> Option<InfoHash> {
         let len = InfoHash::LEN as u32;
         InfoHash::try_from(self.slice(Span { start, len })).ok()
+    }
+}
+
+impl From<Fields> for Head {
+    fn from(fields: Fields) -> Self {
+        let (kind, data) = match fields.content {
+            Layout::Encrypted(ciphertext) => (None, ciphertext),
+            Layout::Plain {
+                kind,
+                data,
+                user_type: Span { len: 0, .. },
+                owner: None,
+                ..
+            } => (Some(kind), data),
+            Layout::Plain { .. } => return Self::Full(Box::new(fields)),
+        };
+        if fields.priority == 0 && fields.push_type.len == 0 {
+            let id = fields.id;
+            Self::Bare { id, kind, data }
+        } else {
+            Self::Full(Box::new(fields))
+        }
     }
 }
 

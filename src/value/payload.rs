@@ -312,7 +312,7 @@ mod tests {
     fn deep_nesting_is_refused_on_a_small_stack() {
         // An unknown key whose value is an array in an array in an array…
         let mut data = b"\x81\xa1x".to_vec();
-        data.extend([0x91; 60_000]);
+        data.extend(vec![0x91; 60_000]);
         let read = std::thread::Builder::new()
             .stack_size(128 * 1024)
             .spawn(move || ImMessage::from_data(&data))

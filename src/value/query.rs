@@ -78,6 +78,7 @@ pub struct Row {
 
 /// The text is no query: it was not expected to go on like this.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
 pub enum ParseQueryError {
     /// Something else should stand here.
     #[error("expected {expected}, found {found}")]

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 /// The bytes are not what they should be: what, and at which byte. Never sent to anyone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
 pub enum DecodeError {
     /// The bytes end inside an element, or a length exceeds what is left.
     #[error("cut off at byte {at}")]

@@ -99,23 +99,38 @@ impl<'a> Message<'a> {
 
     pub(super) fn read(datagram: &'a [u8]) -> Result<Self, DecodeError> {
         let root = Raw::parse(datagram)?.map()?;
-        let [a, r, u, e, p, q, t, y, v, n, s] =
-            root.last(["a", "r", "u", "e", "p", "q", "t", "y", "v", "n", "s"]);
-        let kind = y.map(Raw::str).transpose()?;
-        let name = q.map(Raw::str).transpose()?;
-        let arguments = || Arguments::read(a.or(r).or(u).ok_or(DecodeError::UnknownKind)?);
+        let [
+            request,
+            reply,
+            notice,
+            error,
+            parts,
+            name,
+            tid,
+            kind,
+            agent,
+            network,
+            client,
+        ] = root.last(["a", "r", "u", "e", "p", "q", "t", "y", "v", "n", "s"]);
+        let name = name.map(Raw::str).transpose()?;
+        let kind = kind.map(Raw::str).transpose()?;
+        let agent = agent.map(Raw::str).transpose()?;
+        let body = request.or(reply).or(notice);
+        let arguments = || Arguments::read(body.ok_or(DecodeError::UnknownKind)?);
 
-        let payload = if let Some(error) = e {
-            read_error(error, arguments()?.id)?
-        } else if r.is_some() {
+        // What is there decides the kind, in this order; `y` has a say only where it contradicts a request.
+        let payload = if let Some(error) = error {
+            let sender = body.map(|_| arguments()).transpose()?;
+            read_error(error, sender.and_then(|arguments| arguments.id))?
+        } else if reply.is_some() {
             let arguments = arguments()?;
             Payload::Reply {
                 sender: arguments.sender()?,
                 reply: Reply::read(arguments)?,
             }
-        } else if let Some(parts) = p {
+        } else if let Some(parts) = parts {
             Payload::Parts(Parts::read(parts)?)
-        } else if u.is_some() {
+        } else if notice.is_some() {
             let arguments = arguments()?;
             Payload::Notice {
                 sender: arguments.sender()?,
@@ -135,13 +150,10 @@ impl<'a> Message<'a> {
             return Err(DecodeError::UnknownKind);
         };
         Ok(Self {
-            tid: Tid(t.map_or(Ok(0), Raw::number32)?),
-            network: n.map_or(Ok(0), Raw::uint)?,
-            client: s.map_or(Ok(false), Raw::bool)?,
-            agent: v
-                .map(Raw::str)
-                .transpose()?
-                .and_then(|text| str::from_utf8(text).ok()),
+            tid: Tid(tid.map_or(Ok(0), Raw::number32)?),
+            network: network.map_or(Ok(0), Raw::uint)?,
+            client: client.map_or(Ok(false), Raw::bool)?,
+            agent: agent.and_then(|text| str::from_utf8(text).ok()),
             payload,
         })
     }
@@ -182,7 +194,7 @@ impl<'a> Message<'a> {
                 root.uint("t", self.tid.0.into());
             }
             Payload::Parts(parts) => {
-                self.write_flags(root);
+                self.write_sender(root);
                 root.str("y", "p");
                 root.uint("t", self.tid.0.into());
                 parts.write(root.key("p"));
@@ -200,10 +212,6 @@ impl<'a> Message<'a> {
         if let Some(agent) = self.agent {
             root.str("v", agent);
         }
-        self.write_flags(root);
-    }
-
-    fn write_flags(&self, root: &mut MapWriter<'_>) {
         if self.network != 0 {
             root.uint("n", self.network.into());
         }
@@ -225,7 +233,7 @@ impl Notice<'_> {
 }
 
 /// Reads `[code, text]`; of what a peer writes there only the code matters.
-fn read_error<'a>(raw: Raw<'a>, sender: Option<InfoHash>) -> Result<Payload<'a>, DecodeError> {
+fn read_error(raw: Raw<'_>, sender: Option<InfoHash>) -> Result<Payload<'_>, DecodeError> {
     let mut error = raw.array()?;
     let code = error.next().ok_or(DecodeError::Missing("e"))?.uint()?;
     let text = error.next().and_then(|text| text.str().ok());
@@ -234,4 +242,63 @@ fn read_error<'a>(raw: Raw<'a>, sender: Option<InfoHash>) -> Result<Payload<'a>,
         code: ErrorCode(code),
         text: String::from_utf8_lossy(text.unwrap_or_default()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: InfoHash = InfoHash::new([7; 20]);
+
+    /// What a message with these root keys is taken for.
+    fn kind_of(keys: &[&str], y: Option<&str>) -> &'static str {
+        let mut out = Writer::default();
+        out.map(|root| {
+            for key in keys {
+                if *key == "e" {
+                    let error = root.key("e");
+                    error.array(1);
+                    error.uint(404);
+                } else {
+                    root.key(key).map(|body| body.hash("id", &ID));
+                }
+            }
+            root.str("q", "ping");
+            if let Some(y) = y {
+                root.str("y", y);
+            }
+        });
+        match Message::read(&out.into_bytes()).map(|message| message.payload) {
+            Ok(Payload::Error { .. }) => "error",
+            Ok(Payload::Reply { .. }) => "reply",
+            Ok(Payload::Parts(_)) => "parts",
+            Ok(Payload::Notice { .. }) => "notice",
+            Ok(Payload::Request { .. }) => "request",
+            Err(_) => "nothing",
+        }
+    }
+
+    #[test]
+    fn the_keys_decide_what_a_message_is() {
+        assert_eq!(kind_of(&["a", "u", "p", "r", "e"], Some("q")), "error");
+        assert_eq!(kind_of(&["e"], None), "error");
+        assert_eq!(kind_of(&["a", "u", "p", "r"], Some("q")), "reply");
+        assert_eq!(kind_of(&["a", "u", "p"], Some("q")), "parts");
+        assert_eq!(kind_of(&["a", "u"], Some("q")), "notice");
+        assert_eq!(kind_of(&["a"], Some("q")), "request");
+        assert_eq!(kind_of(&["a"], None), "request");
+        assert_eq!(kind_of(&["a"], Some("r")), "nothing");
+        assert_eq!(kind_of(&[], Some("q")), "nothing");
+    }
+
+    #[test]
+    fn keys_for_extensions_are_ignored() {
+        let mut out = Writer::default();
+        out.map(|root| {
+            root.key("a").map(|body| body.hash("id", &ID));
+            root.str("q", "ping");
+            root.key(Message::EXTENSION_KEY).map(|own| own.uint("v", 1));
+        });
+        assert!(Message::read(&out.into_bytes()).is_ok());
+    }
 }

@@ -75,6 +75,7 @@ pub fn encode(message: &Message<'_>) -> Datagrams {
     };
     let parts = values.parts().map(|part| {
         datagram(&Message {
+            agent: None,
             payload: Payload::Parts(Parts::new(part)),
             ..*message
         })

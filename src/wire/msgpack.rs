@@ -22,14 +22,14 @@ pub(super) struct Raw<'a> {
 }
 
 /// The entries of a map: keys and values in the order they came.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Map<'a> {
     entries: u64,
     cursor: Cursor<'a>,
 }
 
 /// The elements of an array.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct Array<'a> {
     elements: u64,
     cursor: Cursor<'a>,
@@ -236,6 +236,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn token(&mut self) -> Result<Token<'a>, DecodeError> {
+        let at = self.at;
         let marker = Marker::from_u8(self.number(1)? as u8);
         Ok(match marker {
             Marker::FixPos(number) => Token::Uint(number.into()),
@@ -272,7 +273,13 @@ impl<'a> Cursor<'a> {
             Marker::Ext32 => self.counted_ext(4)?,
             Marker::F32 => self.take(4).map(|_| Token::Other)?,
             Marker::F64 => self.take(8).map(|_| Token::Other)?,
-            Marker::FixNeg(_) | Marker::Null | Marker::Reserved => Token::Other,
+            Marker::FixNeg(_) | Marker::Null => Token::Other,
+            Marker::Reserved => {
+                return Err(DecodeError::Unexpected {
+                    expected: "msgpack",
+                    at,
+                });
+            }
         })
     }
 
@@ -322,5 +329,114 @@ impl<'a> Cursor<'a> {
         self.rest = rest;
         self.at += bytes.len();
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::Deserialize;
+    use serde::de::IgnoredAny;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn elements_end_where_others_say(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let mut others = rmp_serde::Deserializer::new(&bytes[..]);
+            let theirs = IgnoredAny::deserialize(&mut others).ok();
+            let theirs = theirs.map(|_| bytes.len() - others.get_ref().len());
+            let ours = Raw::parse(&bytes).ok().map(|raw| raw.bytes().len());
+            prop_assert_eq!(ours, theirs);
+        }
+
+        #[test]
+        fn integers_are_read_in_every_width(number in any::<u8>(), wide in any::<u64>()) {
+            let uint = |packed: &[u8]| Raw::parse(packed).unwrap().uint::<u64>();
+            prop_assert_eq!(uint(&[0xcc, number]), Ok(number.into()));
+            prop_assert_eq!(uint(&[0xcd, 0, number]), Ok(number.into()));
+            prop_assert_eq!(uint(&[0xce, 0, 0, 0, number]), Ok(number.into()));
+            prop_assert_eq!(uint(&[&[0xcf], &wide.to_be_bytes()[..]].concat()), Ok(wide));
+        }
+    }
+
+    #[test]
+    fn signed_integers_count_if_they_are_not_negative() {
+        let uint = |packed: &[u8]| Raw::parse(packed).unwrap().uint::<u64>().ok();
+        assert_eq!(uint(&[0xd0, 0x7f]), Some(127));
+        assert_eq!(uint(&[0xd1, 0x01, 0x00]), Some(256));
+        assert_eq!(
+            uint(&[0xd3, 0x7f, 255, 255, 255, 255, 255, 255, 255]),
+            Some(u64::MAX / 2)
+        );
+        for negative in [
+            &[0xff][..],
+            &[0xd0, 0x80],
+            &[0xd1, 0xff, 0xff],
+            &[0xd2, 0x80, 0, 0, 0],
+        ] {
+            assert_eq!(uint(negative), None);
+        }
+    }
+
+    #[test]
+    fn numbers_come_as_integers_or_as_up_to_four_bytes() {
+        let number = |packed: &[u8]| Raw::parse(packed).unwrap().number32().ok();
+        assert_eq!(number(&[0xcd, 1, 2]), Some(0x0102));
+        assert_eq!(number(&[0xc4, 4, 1, 2, 3, 4]), Some(0x0102_0304));
+        assert_eq!(number(&[0xa2, 1, 2]), Some(0x0102_0000));
+        assert_eq!(number(&[0xc4, 5, 1, 2, 3, 4, 5]), None);
+        assert_eq!(number(&[0x92, 1, 2]), None);
+    }
+
+    #[test]
+    fn blobs_come_as_bin_str_or_array() {
+        let blob = |packed| Raw::parse(packed).unwrap().blob().ok();
+        assert!(matches!(
+            blob(&[0xc4, 2, 1, 2]),
+            Some(Cow::Borrowed([1, 2]))
+        ));
+        assert!(matches!(blob(&[0xa2, 1, 2]), Some(Cow::Borrowed([1, 2]))));
+        assert_eq!(blob(&[0x92, 1, 0xcc, 200]), Some(Cow::Owned(vec![1, 200])));
+        assert_eq!(blob(&[0x91, 0xcd, 1, 0]), None);
+        assert_eq!(blob(&[0x07]), None);
+    }
+
+    #[test]
+    fn of_repeated_keys_the_first_or_the_last_counts() {
+        let map = || {
+            Raw::parse(b"\x84\xa1a\x01\xa1b\x02\xa1a\x03\x07\x08")
+                .unwrap()
+                .map()
+                .unwrap()
+        };
+        let numbers =
+            |found: [Option<Raw<'_>>; 3]| found.map(|raw| raw.map(|raw| raw.uint::<u8>().unwrap()));
+        assert_eq!(
+            numbers(map().first(["a", "b", "c"])),
+            [Some(1), Some(2), None]
+        );
+        assert_eq!(
+            numbers(map().last(["a", "b", "c"])),
+            [Some(3), Some(2), None]
+        );
+    }
+
+    #[test]
+    fn errors_tell_where() {
+        let message = [0x81, 0xa1, b'a', 0x93, 0x01, 0x02];
+        assert_eq!(
+            Raw::parse(&message).unwrap_err(),
+            DecodeError::Truncated { at: 4 }
+        );
+        let message = [0x91, 0x92, 0x00, 0xc0];
+        let inner = Raw::parse(&message)
+            .unwrap()
+            .array()
+            .unwrap()
+            .next()
+            .unwrap();
+        let error = inner.array().unwrap().last().unwrap().bool().unwrap_err();
+        assert_eq!(error.to_string(), "expected a truth value at byte 3");
     }
 }

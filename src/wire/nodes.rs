@@ -52,7 +52,7 @@ impl<'a> Nodes<'a> {
 
     /// Writes those of a family, if there are any.
     pub(super) fn write(&self, map: &mut MapWriter<'_>, family: Family) {
-        let mut entries = Vec::with_capacity(8 * entry_len(family));
+        let mut entries = Vec::new();
         for Contact { id, addr } in self.iter().filter(|node| node.family() == family) {
             entries.extend_from_slice(id.as_bytes());
             match addr.ip() {

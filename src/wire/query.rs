@@ -7,7 +7,13 @@ use super::msgpack::Raw;
 use super::writer::Writer;
 use crate::value::{Condition, Field, Kind, Query, ValueId};
 
+/// Listens keep their query, so it must not be large. Differs: others take what a datagram can hold.
+const MAX_PACKED: usize = 2048;
+
 pub(super) fn read(raw: Raw<'_>) -> Result<Query, DecodeError> {
+    if raw.bytes().len() > MAX_PACKED {
+        return Err(raw.expected("a query of at most 2 KiB"));
+    }
     let [select, conditions] = raw.map()?.first(["s", "w"]);
     let mut query = Query::default();
     for field in select.ok_or(DecodeError::Missing("s"))?.array()? {

@@ -19,9 +19,9 @@ pub struct Reply<'a> {
     pub nodes6: Nodes<'a>,
     /// A write token; must be in every answer to find and get.
     pub token: Option<Cow<'a, [u8]>>,
-    /// The matching values. An empty list is not sent.
+    /// The matching values. An empty list is not sent, and read as none.
     pub values: Option<Values<'a>>,
-    /// The selected fields of the matching values. An empty table is not sent.
+    /// The selected fields of the matching values. An empty table is not sent, and read as none.
     pub rows: Option<Rows<'a>>,
     /// The value that was put or refreshed.
     pub value_id: Option<ValueId>,
@@ -37,8 +37,8 @@ impl<'a> Reply<'a> {
             nodes4: nodes(arguments.nodes4, Family::V4)?,
             nodes6: nodes(arguments.nodes6, Family::V6)?,
             token: arguments.token,
-            values: arguments.values,
-            rows: arguments.rows,
+            values: arguments.values.filter(|values| !values.is_empty()),
+            rows: arguments.rows.filter(|rows| !rows.is_empty()),
             value_id: arguments.value_id,
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::DecodeError;
-use super::msgpack::Raw;
+use super::msgpack::{Array, Raw};
 use super::query::field_of;
 use super::writer::Writer;
 use crate::InfoHash;
@@ -25,27 +25,28 @@ impl<'a> Rows<'a> {
         Self(Source::Ours(select, values))
     }
 
-    /// The rows. Those with a cell of a wrong type are left out.
-    pub fn to_vec(&self) -> Vec<Row> {
-        match self.0 {
-            Source::Received(table) => read_table(table).unwrap_or_default(),
-            Source::Ours(select, values) => {
-                values.iter().map(|value| Row::of(value, select)).collect()
-            }
-        }
+    /// The rows, decoded one by one. Those with a cell of a wrong type are left out.
+    pub fn iter(&self) -> impl Iterator<Item = Row> + use<'a> {
+        let (table, ours) = match self.0 {
+            Source::Received(table) => (Table::read(table).ok(), None),
+            Source::Ours(select, _) if select.is_empty() => (None, None),
+            Source::Ours(select, values) => (None, Some((select, values))),
+        };
+        let ours = ours.into_iter().flat_map(|(select, values)| {
+            let row = move |value| Row::of(value, select);
+            values.iter().map(row)
+        });
+        table.into_iter().flatten().chain(ours)
     }
 
-    /// Whether there is nothing in it.
+    /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        match self.0 {
-            Source::Received(_) => self.to_vec().is_empty(),
-            Source::Ours(select, values) => select.is_empty() || values.is_empty(),
-        }
+        self.iter().next().is_none()
     }
 
-    /// Reads a table.
+    /// Reads a table. The rows in it are read when asked for.
     pub(super) fn read(table: Raw<'a>) -> Result<Self, DecodeError> {
-        read_table(table).map(|_| Self(Source::Received(table)))
+        Table::read(table).map(|_| Self(Source::Received(table)))
     }
 
     /// Writes the table. An owner is written as the whole key, none as 20 zeros.
@@ -77,29 +78,48 @@ impl<'a> Rows<'a> {
 impl PartialEq for Rows<'_> {
     /// Equal rows in equal order.
     fn eq(&self, other: &Self) -> bool {
-        self.to_vec() == other.to_vec()
+        self.iter().eq(other.iter())
     }
 }
 
-fn read_table(table: Raw<'_>) -> Result<Vec<Row>, DecodeError> {
-    let [fields, cells] = table.map()?.first(["f", "v"]);
-    let fields = fields.ok_or(DecodeError::Missing("f"))?;
-    let columns = fields
-        .array()?
-        .map(|field| field_of(field.uint()?).ok_or_else(|| field.expected("a field")))
-        .collect::<Result<Vec<_>, _>>()?;
-    if columns.is_empty() {
-        return Err(fields.expected("at least one field"));
-    }
-    let cells: Vec<_> = cells.ok_or(DecodeError::Missing("v"))?.array()?.collect();
-    let rows = cells.chunks_exact(columns.len()).filter_map(|cells| {
-        let mut row = Row::default();
-        for (column, cell) in columns.iter().zip(cells) {
-            read_cell(&mut row, *column, *cell).ok()?;
+/// A received table: what is in each column, and the cells not read yet.
+struct Table<'a> {
+    /// At least one.
+    columns: Vec<Field>,
+    cells: Array<'a>,
+}
+
+impl<'a> Table<'a> {
+    fn read(raw: Raw<'a>) -> Result<Self, DecodeError> {
+        let [fields, cells] = raw.map()?.first(["f", "v"]);
+        let fields = fields.ok_or(DecodeError::Missing("f"))?;
+        let columns = fields
+            .array()?
+            .map(|field| field_of(field.uint()?).ok_or_else(|| field.expected("a field")))
+            .collect::<Result<Vec<_>, _>>()?;
+        if columns.is_empty() {
+            return Err(fields.expected("at least one field"));
         }
-        Some(row)
-    });
-    Ok(rows.collect())
+        let cells = cells.ok_or(DecodeError::Missing("v"))?.array()?;
+        Ok(Self { columns, cells })
+    }
+}
+
+impl Iterator for Table<'_> {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        loop {
+            let mut row = Row::default();
+            let mut sound = true;
+            for column in &self.columns {
+                sound &= read_cell(&mut row, *column, self.cells.next()?).is_ok();
+            }
+            if sound {
+                return Some(row);
+            }
+        }
+    }
 }
 
 fn read_cell(row: &mut Row, field: Field, cell: Raw<'_>) -> Result<(), DecodeError> {

@@ -138,9 +138,9 @@ fn write_records(records: &[Record], out: &mut Writer) {
     for records in keys() {
         let mut values = Writer::default();
         values.array(records.len());
-        records
-            .iter()
-            .for_each(|record| write_record(record, &mut values));
+        for record in records {
+            write_record(record, &mut values);
+        }
         out.array(2);
         if let [Record { key, .. }, ..] = records {
             out.bin(key.as_bytes());
@@ -215,15 +215,15 @@ fn read_time(raw: Raw<'_>) -> Option<UnixTime> {
     let Token::Ext(TIMESTAMP, bytes) = raw.token() else {
         return None;
     };
-    let (seconds, nanos) = if let Ok(bytes) = bytes.try_into() {
-        (u32::from_be_bytes(bytes).into(), 0)
-    } else if let Ok(bytes) = bytes.try_into() {
-        let both = u64::from_be_bytes(bytes);
-        (both & ((1 << 34) - 1), both >> 34)
-    } else {
-        let (nanos, seconds) = bytes.split_first_chunk()?;
-        let seconds = u64::from_be_bytes(seconds.try_into().ok()?);
-        (seconds, u32::from_be_bytes(*nanos).into())
+    let number = |bytes: &[u8]| {
+        let shift = |number, &byte| number << 8 | u64::from(byte);
+        bytes.iter().fold(0, shift)
+    };
+    let (seconds, nanos) = match bytes.len() {
+        4 => (number(bytes), 0),
+        8 => (number(bytes) & ((1 << 34) - 1), number(bytes) >> 34),
+        12 => (number(&bytes[4..]), number(&bytes[..4])),
+        _ => return None,
     };
     (seconds < NEVER / SECOND).then(|| UnixTime::from_micros(seconds * 1_000_000 + nanos / 1_000))
 }

@@ -190,7 +190,9 @@ impl<'a> Header<'a> {
                 content,
             }
         });
-        Value::from_parts(out.into_bytes().into(), fields)
+        // Without the room that was not needed: values are kept.
+        let packed = out.into_bytes().into_boxed_slice();
+        Value::from_parts(packed.into(), fields)
     }
 }
 

@@ -131,7 +131,9 @@ impl MapWriter<'_> {
         if !ids.is_empty() {
             let list = self.key(key);
             list.array(ids.len());
-            ids.iter().for_each(|id| list.uint(id.0));
+            for id in ids {
+                list.uint(id.0);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod probes;
 mod vectors;
 mod wire_exports;
 mod wire_hostile;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 /// The content of a vector file.
-pub fn load(name: &str) -> Value {
+pub(crate) fn load(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/vectors")
         .join(name);
@@ -14,11 +14,11 @@ pub fn load(name: &str) -> Value {
 }
 
 /// The entries under `key` of a vector file, each with a name for messages.
-pub fn entries(name: &str, key: &str) -> Vec<Value> {
+pub(crate) fn entries(name: &str, key: &str) -> Vec<Value> {
     load(name)[key].as_array().unwrap().clone()
 }
 
 /// The bytes of a hex string.
-pub fn bytes(hex: &Value) -> Vec<u8> {
+pub(crate) fn bytes(hex: &Value) -> Vec<u8> {
     hex::decode(hex.as_str().unwrap()).unwrap()
 }

@@ -125,7 +125,7 @@ fn never_is_the_last_moment_of_the_original() {
     };
     let exported = export_values(&[record]);
     // 2^63 - 1 nanoseconds: 854,775,807 of them, and 9,223,372,036 seconds.
-    let never = (854_775_807_u64 << 34 | 9_223_372_036).to_be_bytes();
+    let never = ((854_775_807_u64 << 34) + 9_223_372_036).to_be_bytes();
     assert!(exported.ends_with(&never));
 }
 

@@ -23,7 +23,7 @@ fn request(name: &str, arguments: u8, hex: &str) -> Vec<u8> {
 #[test]
 fn deep_nesting_needs_no_stack() {
     let mut nested = datagram(3, &format!("a161 81 {ID} a171 a470696e67 a178"));
-    nested.extend([0x91; 60_000]);
+    nested.extend(vec![0x91; 60_000]);
     nested.push(0xc0);
     let decoded = std::thread::Builder::new()
         .stack_size(64 * 1024)
@@ -76,7 +76,7 @@ fn huge_lists_cost_nothing() {
     list.extend(
         hex::decode(format!("a161 82 {ID} a676616c756573 dcffff").replace(' ', "")).unwrap(),
     );
-    list.extend([0x01; 65_535]);
+    list.extend(vec![0x01; 65_535]);
     let Payload::Request {
         request: Request::Put { values, .. },
         ..
@@ -239,7 +239,7 @@ fn rows_with_a_wrong_cell_are_left_out() {
     let Payload::Reply { reply, .. } = wire::decode(&message).unwrap().payload else {
         panic!();
     };
-    let rows = reply.rows.unwrap().to_vec();
+    let rows = reply.rows.unwrap().iter().collect::<Vec<_>>();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].owner, Some(bulla::InfoHash::of(&[1, 2])));
 }

@@ -198,14 +198,10 @@ proptest! {
         sender in hash(), known in any::<bool>(), code in any::<u16>(), text in ".{0,40}",
         token in prop::option::of(token()), refreshed in ids(), expired in ids(),
     ) {
-        let error = Payload::Error { sender: Some(sender).filter(|_| known), code: ErrorCode(code), text: text.into() };
-        // Without an id an error has no body, and what has no body is dropped (spec `wire.md`, section 3.1).
-        let message_of_error = message(error);
-        let sent = wire::encode(&message_of_error);
-        prop_assert_eq!(wire::decode(&sent.head).is_ok(), known);
-        if known {
-            prop_assert_eq!(wire::decode(&sent.head), Ok(message_of_error));
-        }
+        let sender_if_known = Some(sender).filter(|_| known);
+        let error = message(Payload::Error { sender: sender_if_known, code: ErrorCode(code), text: text.into() });
+        let sent = wire::encode(&error);
+        prop_assert_eq!(wire::decode(&sent.head), Ok(error));
         let notice = message(Payload::Notice { sender, notice: Notice { token, refreshed, expired } });
         let sent = wire::encode(&notice);
         prop_assert_eq!(wire::decode(&sent.head), Ok(notice));
@@ -283,27 +279,10 @@ fn announced(datagram: &[u8]) -> Vec<usize> {
     sizes.collect()
 }
 
-/// Reads everything that can be read, in every way; what is read is written again as the same.
+/// Reads everything that can be read, in every way; what is read is written again as the same. (Comparing messages
+/// reads all nodes, values, rows and parts in them.)
 fn read_all(bytes: &[u8]) {
     if let Ok(message) = wire::decode(bytes) {
-        match &message.payload {
-            Payload::Request {
-                request: Request::Put { values, .. },
-                ..
-            } => drop(values.iter().collect::<Vec<_>>()),
-            Payload::Reply { reply, .. } => {
-                drop(
-                    reply
-                        .nodes4
-                        .iter()
-                        .chain(reply.nodes6.iter())
-                        .collect::<Vec<_>>(),
-                );
-                drop(reply.rows.map(|rows| rows.to_vec()));
-            }
-            Payload::Parts(parts) => drop(parts.iter().collect::<Vec<_>>()),
-            Payload::Request { .. } | Payload::Error { .. } | Payload::Notice { .. } => {}
-        }
         let again = wire::encode(&message).head;
         assert_eq!(wire::decode(&again), Ok(message));
     }

@@ -80,13 +80,10 @@ fn captured_datagrams_are_read_as_what_they_are() {
                     reply.value_id,
                     "{name}"
                 );
-                let nodes = decoded["r"]["n4"]["bin"]
-                    .as_str()
-                    .map_or(0, |hex| match hex.len() {
-                        67 => 2,
-                        len => len / 52,
-                    });
-                assert_eq!(reply.nodes4.iter().count(), nodes, "{name}");
+                let n4 = &decoded["r"]["n4"];
+                let hex_len = n4["bin"].as_str().map_or(0, str::len);
+                let len = n4["len"].as_u64().map_or(hex_len / 2, |len| len as usize);
+                assert_eq!(26 * reply.nodes4.iter().count(), len, "{name}");
             }
             Payload::Parts(parts) => {
                 let (index, part) = decoded["p"].as_object().unwrap().iter().next().unwrap();
@@ -181,7 +178,7 @@ fn exchanges_are_written_again_and_their_parts_join_to_values() {
                         sizes.push(size as usize);
                         values.push(Vec::new());
                     }
-                    Item::Embedded(value) => assert!(!value.id().0.to_string().is_empty()),
+                    Item::Embedded(_) => {}
                     Item::Unusable => panic!("{name}"),
                 }
             }
@@ -249,16 +246,15 @@ fn large_values_are_sent_as_captured() {
 /// must not be read, and what is answered must be.
 #[test]
 fn probes_are_read_if_and_only_if_they_were_answered() {
-    /// Read well, and yet not answered: the sender is the receiver, is of another network, puts nothing, or answers
-    /// what nobody asked.
-    const READ_BUT_SILENT: [&str; 7] = [
+    /// Read well, and yet not answered: the sender is the receiver, is of another network, puts nothing or too much,
+    /// or answers what nobody asked.
+    const READ_BUT_SILENT: [&str; 6] = [
         "ping id of target itself",
         "ping network 1",
         "put no values",
         "reply with unknown tid",
         "error with unknown tid",
         "fragmented put data 65579 packed 65611",
-        "",
     ];
     for vector in entries("probes.json", "vectors") {
         let name = vector["name"].as_str().unwrap();

@@ -1,0 +1,59 @@
+//! [`Question`]: what a get or a walk wants to know of each of the nearest nodes.
+
+use std::collections::BTreeSet;
+
+use crate::InfoHash;
+
+/// What became of a get.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[must_use]
+pub struct GetReport {
+    /// Nodes asked.
+    pub asked: usize,
+    /// Nodes that answered.
+    pub answered: usize,
+}
+
+impl std::ops::AddAssign for GetReport {
+    /// Joins the reports of two address families.
+    fn add_assign(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.answered += other.answered;
+    }
+}
+
+/// Something each of the nearest candidates shall answer once.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) goal: Goal,
+    pub(super) asked: BTreeSet<InfoHash>,
+    pub(super) answered: BTreeSet<InfoHash>,
+    pub(super) found: bool,
+}
+
+/// What a question is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Goal {
+    /// Which nodes are nearest.
+    Nodes,
+    /// What the nearest nodes hold.
+    Values,
+}
+
+impl Question {
+    pub(super) fn new(goal: Goal) -> Self {
+        Self {
+            goal,
+            asked: BTreeSet::new(),
+            answered: BTreeSet::new(),
+            found: false,
+        }
+    }
+
+    pub(super) fn report(&self) -> GetReport {
+        GetReport {
+            asked: self.asked.len(),
+            answered: self.answered.len(),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What goes between a [`Lookup`](super::Lookup) and the node that runs it.
+
+use bytes::Bytes;
+
+use super::{GetReport, OpId, PutReport};
+use crate::value::{Row, ValueId};
+use crate::{Contact, Timestamp};
+
+/// What a lookup wants done next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Send this to that contact.
+    Ask(Contact, Ask),
+    /// The question has been answered as well as it can be.
+    Answered(OpId, GetReport),
+    /// The first round of this put is over.
+    Announced(OpId, PutReport),
+    /// Nothing to do before this moment.
+    Wait(Timestamp),
+}
+
+/// A request of a lookup.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Ask {
+    /// Which nodes are near the key?
+    Find,
+    /// What do you hold for this question?
+    Get(OpId),
+    /// Which value do you hold under this id?
+    Probe(ValueId),
+    /// Store this value.
+    Put(ValueId, Bytes),
+    /// Restart this value's life.
+    Refresh(ValueId, Bytes),
+    /// Tell me of values, on this socket.
+    Listen {
+        /// The listen.
+        op: OpId,
+        /// The number to quote in notifications.
+        socket: u32,
+        /// The write token.
+        token: Bytes,
+    },
+}
+
+/// What a node answered.
+#[derive(Debug, Default)]
+pub(crate) struct Answer<'a> {
+    /// Its write token.
+    pub(crate) token: Option<Bytes>,
+    /// Nodes it named.
+    pub(crate) contacts: Vec<Contact>,
+    /// Whether it had values or rows.
+    pub(crate) found: bool,
+    /// For [`Ask::Probe`]: what it holds under the id.
+    pub(crate) held: Option<&'a Row>,
+}

@@ -1,0 +1,298 @@
+//! Lookups over a network that is only a list of ids: each node names the contacts nearest to the key that it knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::value::sample::sample;
+use crate::value::{Row, Value};
+use crate::{Rng, Seed};
+
+const MS: Duration = Duration::from_millis(1);
+const OP: OpId = OpId(1);
+
+proptest! {
+    #[test]
+    fn a_get_asks_exactly_the_nearest_of_the_living(seed: u64, count in 1..150usize, dead_percent in 0..60u64) {
+        let mut net = Net::new(seed, count, dead_percent);
+        let mut lookup = net.lookup();
+        lookup.ask(OP, Goal::Values);
+        net.run(&mut lookup, false);
+        prop_assert_eq!(net.answered.len(), 1);
+        prop_assert!(lookup.is_idle());
+        let nearest = net.nearest_living(8);
+        prop_assert!(nearest.is_subset(&net.asked_values), "not all of the nearest were asked");
+        prop_assert!(net.most_busy <= Config::default().lookup_parallelism);
+    }
+
+    #[test]
+    fn a_put_reaches_the_nearest_of_the_living(seed: u64, count in 1..150usize, dead_percent in 0..60u64) {
+        let mut net = Net::new(seed, count, dead_percent);
+        let mut lookup = net.lookup();
+        let replaced = lookup.announce(Announce::new(OP, clear(1), None, None));
+        prop_assert_eq!(replaced, None);
+        net.run(&mut lookup, false);
+        let [report] = net.announced[..] else {
+            return Err(TestCaseError::fail("a put is reported once"));
+        };
+        let nearest = net.nearest_living(8);
+        prop_assert!(nearest.is_subset(&net.holders));
+        prop_assert_eq!(report.acknowledged, net.holders.len());
+        prop_assert!(lookup.is_idle());
+    }
+
+    #[test]
+    fn a_listen_subscribes_to_the_four_nearest_and_renews(seed: u64, count in 4..100usize) {
+        let mut net = Net::new(seed, count, 0);
+        let mut lookup = net.lookup();
+        lookup.subscribe(OP);
+        net.run_until(&mut lookup, false, Timestamp::ZERO + 70_000 * MS);
+        let nearest = net.nearest_living(4);
+        for node in &nearest {
+            prop_assert_eq!(net.listens.get(node).copied().unwrap_or(0), 4, "at 0, 20, 40 and 60 s");
+        }
+    }
+}
+
+#[test]
+fn without_contacts_a_patient_lookup_waits_and_an_impatient_one_ends() {
+    let mut net = Net::new(1, 0, 0);
+    let mut lookup = net.lookup();
+    lookup.ask(OP, Goal::Values);
+    net.run(&mut lookup, true);
+    assert!(net.answered.is_empty());
+    net.run(&mut lookup, false);
+    assert_eq!(net.answered, [GetReport::default()]);
+}
+
+#[test]
+fn an_unsigned_value_is_not_sent_over_a_signed_one() {
+    let mut net = Net::new(1, 3, 0);
+    let owner = InfoHash::of(b"someone else");
+    net.held = Some(Row {
+        id: Some(ValueId(1)),
+        owner: Some(owner),
+        ..Row::default()
+    });
+    let mut lookup = net.lookup();
+    assert_eq!(
+        lookup.announce(Announce::new(OP, clear(1), None, None)),
+        None
+    );
+    net.run(&mut lookup, false);
+    assert!(net.holders.is_empty());
+    assert_eq!(net.announced[0].refused, 3);
+}
+
+#[test]
+fn a_permanent_value_is_refreshed_where_it_is_and_put_where_it_is_not() {
+    let mut net = Net::new(1, 3, 0);
+    let mut lookup = net.lookup();
+    let renewal = Some(50_000 * MS);
+    assert_eq!(
+        lookup.announce(Announce::new(OP, clear(1), None, renewal)),
+        None
+    );
+    net.run_until(&mut lookup, false, Timestamp::ZERO + 40_000 * MS);
+    assert_eq!((net.puts, net.refreshes), (3, 0));
+    net.held = Some(Row {
+        id: Some(ValueId(1)),
+        ..Row::default()
+    });
+    net.run_until(&mut lookup, false, Timestamp::ZERO + 60_000 * MS);
+    assert_eq!((net.puts, net.refreshes), (3, 3));
+    net.held = None;
+    net.run_until(&mut lookup, false, Timestamp::ZERO + 110_000 * MS);
+    assert_eq!((net.puts, net.refreshes), (6, 3));
+}
+
+#[test]
+fn a_refused_token_is_fetched_anew() {
+    let mut net = Net::new(1, 1, 0);
+    let mut lookup = net.lookup();
+    assert_eq!(
+        lookup.announce(Announce::new(OP, clear(1), None, None)),
+        None
+    );
+    net.refuse_tokens = 1;
+    net.run(&mut lookup, false);
+    assert_eq!(net.announced[0].acknowledged, 1);
+    assert_eq!(net.puts, 2);
+}
+
+#[test]
+fn a_cancelled_listen_closes_its_sockets() {
+    let mut net = Net::new(1, 6, 0);
+    let mut lookup = net.lookup();
+    lookup.subscribe(OP);
+    net.run_until(&mut lookup, false, Timestamp::ZERO + 1_000 * MS);
+    lookup.cancel(OP);
+    assert_eq!(lookup.take_closed_sockets().len(), 4);
+    assert!(lookup.is_idle());
+}
+
+fn clear(id: u64) -> Value {
+    sample(id).data(b"hello").build()
+}
+
+/// A network of ids; the dead never answer, the others after 10 ms.
+struct Net {
+    key: InfoHash,
+    nodes: BTreeMap<InfoHash, bool>,
+    now: Timestamp,
+    rng: Rng,
+    held: Option<Row>,
+    refuse_tokens: usize,
+    asked_values: BTreeSet<InfoHash>,
+    holders: BTreeSet<InfoHash>,
+    listens: BTreeMap<InfoHash, usize>,
+    puts: usize,
+    refreshes: usize,
+    answered: Vec<GetReport>,
+    announced: Vec<PutReport>,
+    most_busy: usize,
+}
+
+/// What is due to happen to a request.
+enum Fate {
+    Answer,
+    Late(u32),
+    Gone,
+}
+
+impl Net {
+    fn new(seed: u64, count: usize, dead_percent: u64) -> Self {
+        let mut rng = Seed::from_number(seed).public();
+        let key = rng.hash();
+        let nodes = (0..count).map(|_| (rng.hash(), rng.below(100) >= dead_percent));
+        Self {
+            key,
+            nodes: nodes.collect(),
+            now: Timestamp::ZERO,
+            rng,
+            held: None,
+            refuse_tokens: 0,
+            asked_values: BTreeSet::new(),
+            holders: BTreeSet::new(),
+            listens: BTreeMap::new(),
+            puts: 0,
+            refreshes: 0,
+            answered: Vec::new(),
+            announced: Vec::new(),
+            most_busy: 0,
+        }
+    }
+
+    /// A lookup that knows a few nodes, the living among them.
+    fn lookup(&mut self) -> Lookup {
+        let mut lookup = Lookup::new(self.key, Limits::new(&Config::default()));
+        let living = self.nodes.iter().filter(|(_, alive)| **alive).take(4);
+        let others = self.nodes.iter().filter(|(_, alive)| !**alive).take(4);
+        let known: Vec<_> = living.chain(others).map(|(id, _)| contact(*id)).collect();
+        lookup.offer(&known, false);
+        lookup
+    }
+
+    fn nearest_living(&self, count: usize) -> BTreeSet<InfoHash> {
+        let living = self.nodes.iter().filter(|(_, alive)| **alive);
+        let mut living: Vec<_> = living.map(|(id, _)| *id).collect();
+        living.sort_by_key(|id| id.distance(&self.key));
+        living.into_iter().take(count).collect()
+    }
+
+    fn run(&mut self, lookup: &mut Lookup, patient: bool) {
+        self.run_until(lookup, patient, self.now + 30_000 * MS);
+    }
+
+    fn run_until(&mut self, lookup: &mut Lookup, patient: bool, end: Timestamp) {
+        let mut queue = BTreeMap::new();
+        let mut sent = 0;
+        loop {
+            let wake = loop {
+                match lookup.poll(self.now, patient, &mut self.rng) {
+                    Step::Ask(contact, ask) => {
+                        sent += 1;
+                        let alive = self.nodes[&contact.id];
+                        let fates = if alive {
+                            vec![(10, Fate::Answer)]
+                        } else {
+                            vec![
+                                (100, Fate::Late(1)),
+                                (300, Fate::Late(2)),
+                                (7_000, Fate::Gone),
+                            ]
+                        };
+                        for (delay, fate) in fates {
+                            let at = self.now + MS * delay;
+                            queue.insert((at, sent, delay), (contact.id, ask.clone(), fate));
+                        }
+                    }
+                    Step::Answered(OP, report) => self.answered.push(report),
+                    Step::Announced(OP, report) => self.announced.push(report),
+                    Step::Answered(..) | Step::Announced(..) => panic!("an unknown operation"),
+                    Step::Wait(at) => break at,
+                }
+            };
+            self.most_busy = self.most_busy.max(lookup.frontier.busy());
+            let next = queue
+                .first_key_value()
+                .map_or(Timestamp::MAX, |(key, _)| key.0);
+            if next.min(wake) > end {
+                self.now = end;
+                return;
+            }
+            self.now = self.now.max(next.min(wake));
+            if next <= wake
+                && let Some((_, (node, ask, fate))) = queue.pop_first()
+            {
+                self.happen(lookup, node, &ask, &fate);
+            }
+        }
+    }
+
+    fn happen(&mut self, lookup: &mut Lookup, node: InfoHash, ask: &Ask, fate: &Fate) {
+        match fate {
+            Fate::Late(count) => lookup.on_late(&node, *count),
+            Fate::Gone => lookup.on_gone(self.now, &node),
+            Fate::Answer => {
+                match ask {
+                    Ask::Find | Ask::Probe(_) => {}
+                    Ask::Get(_) => {
+                        self.asked_values.insert(node);
+                    }
+                    Ask::Put(..) => {
+                        self.puts += 1;
+                        if self.refuse_tokens > 0 {
+                            self.refuse_tokens -= 1;
+                            return lookup.on_rejected(&node, ask, true);
+                        }
+                        self.holders.insert(node);
+                    }
+                    Ask::Refresh(..) => self.refreshes += 1,
+                    Ask::Listen { .. } => *self.listens.entry(node).or_default() += 1,
+                }
+                let answer = Answer {
+                    token: Some(Bytes::from_static(b"token")),
+                    contacts: self.named(),
+                    found: false,
+                    held: self.held.as_ref(),
+                };
+                lookup.on_answer(self.now, &node, ask, answer);
+            }
+        }
+    }
+
+    /// The contacts that any node names: the nearest to the key, some of them dead.
+    fn named(&self) -> Vec<Contact> {
+        let mut ids: Vec<_> = self.nodes.keys().copied().collect();
+        ids.sort_by_key(|id| id.distance(&self.key));
+        let living = ids.iter().filter(|id| self.nodes[id]).take(8);
+        let dead = ids.iter().filter(|id| !self.nodes[id]).take(4);
+        living.chain(dead).map(|id| contact(*id)).collect()
+    }
+}
+
+fn contact(id: InfoHash) -> Contact {
+    Contact::new(id, "127.0.0.1:4222".parse().unwrap())
+}

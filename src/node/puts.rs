@@ -1,0 +1,225 @@
+//! Values of strangers: put, weighed, parked until proved, stored, refreshed (spec `wire.md`, section 8; `node.md`,
+//! section 5).
+
+use std::net::SocketAddr;
+
+use super::inbound::Asker;
+use super::parked::Case;
+use super::{Check, CheckId, Node, Timer};
+use crate::storage::{Change, RefreshError};
+use crate::value::policy::{Decision, may_replace, may_store, rewrite_service};
+use crate::value::{Draft, Kind, Policy, Value, ValueId};
+use crate::wire::{self, ErrorCode, Reply};
+use crate::{Family, InfoHash, Timestamp, UnixTime};
+
+impl Node {
+    pub(super) fn on_put(
+        &mut self,
+        now: Timestamp,
+        asker: Asker,
+        key: InfoHash,
+        values: Vec<Value>,
+        created: Option<UnixTime>,
+        token: &[u8],
+    ) {
+        if key.is_zero() {
+            let text = "Put with no info_hash";
+            return self
+                .rpc
+                .error(asker.addr, asker.tid, ErrorCode::MALFORMED, text);
+        }
+        if !self.tokens.verify(asker.addr, token) {
+            return self.refuse_put_token(asker);
+        }
+        self.rpc.peers_mut().on_token(now, asker.addr);
+        let too_far = self.is_too_far(now, asker.addr, &key);
+        for value in values {
+            if value.id().0 == 0 {
+                let text = "Put with invalid ID";
+                self.rpc
+                    .error(asker.addr, asker.tid, ErrorCode::MALFORMED, text);
+            } else if too_far {
+                self.acknowledge(now, asker, value.id());
+            } else {
+                self.offer(now, asker, key, value, created);
+            }
+        }
+    }
+
+    pub(super) fn refuse_put_token(&mut self, asker: Asker) {
+        let text = "Put with incorrect token";
+        self.rpc
+            .error(asker.addr, asker.tid, ErrorCode::UNAUTHORIZED, text);
+    }
+
+    /// Weighs a stranger's value: stores it, parks it until it is proved, or refuses it without a word.
+    fn offer(
+        &mut self,
+        now: Timestamp,
+        asker: Asker,
+        key: InfoHash,
+        value: Value,
+        created: Option<UnixTime>,
+    ) {
+        let value = self.as_stored(asker.addr, value);
+        let stored = self.storage.find(&key, value.id()).cloned();
+        let decision = match &stored {
+            Some(stored) => may_replace(
+                stored,
+                &value,
+                self.config.kinds.rules(stored.kind()).policy,
+            ),
+            None => may_store(&value, self.config.kinds.rules(value.kind()).policy),
+        };
+        match decision {
+            Decision::Accept => {
+                self.store_strange(now, asker, key, &value, created);
+                self.acknowledge(now, asker, value.id());
+            }
+            Decision::Check(proof) => {
+                let case = Case {
+                    asker,
+                    key,
+                    value: value.clone(),
+                    replaces: stored.clone(),
+                    created,
+                };
+                if let Some(id) = self.parked.park(now, case) {
+                    self.timers
+                        .hasten(Timer::Parked, self.parked.next_deadline());
+                    self.checks.push_back(Box::new(Check {
+                        id,
+                        source: asker.addr,
+                        key,
+                        value,
+                        replaces: stored,
+                        proof,
+                    }));
+                }
+            }
+            Decision::Refuse(_) => {
+                self.refused_puts += 1;
+                self.acknowledge(now, asker, value.id());
+            }
+        }
+    }
+
+    /// The value as this node would store it: the address of a service announcement is the sender's.
+    fn as_stored(&self, from: SocketAddr, value: Value) -> Value {
+        if value.kind() != Kind::SERVICE
+            || self.config.kinds.rules(Kind::SERVICE).policy != Policy::Service
+        {
+            return value;
+        }
+        match rewrite_service(value.data(), from) {
+            Some(data) => wire::pack(&Draft::new(data).kind(Kind::SERVICE), value.id()),
+            // The policy refuses it.
+            None => value,
+        }
+    }
+
+    /// A check has been made.
+    pub(super) fn on_verdict(&mut self, now: Timestamp, check: CheckId, holds: bool) {
+        let Some(case) = self.parked.take(check) else {
+            return;
+        };
+        let stored = self.storage.find(&case.key, case.value.id());
+        let unchanged = stored == case.replaces.as_ref();
+        if !unchanged {
+            // Something else was stored meanwhile: weigh the value anew.
+            return self.offer(now, case.asker, case.key, case.value, case.created);
+        }
+        if holds {
+            self.store_strange(now, case.asker, case.key, &case.value, case.created);
+        } else {
+            self.refused_puts += 1;
+        }
+        self.acknowledge(now, case.asker, case.value.id());
+    }
+
+    fn store_strange(
+        &mut self,
+        now: Timestamp,
+        asker: Asker,
+        key: InfoHash,
+        value: &Value,
+        created: Option<UnixTime>,
+    ) {
+        let today = self.origin.to_unix(now);
+        let created = created.map_or(today, |created| created.min(today));
+        let lifetime = self.config.kinds.rules(value.kind()).lifetime;
+        let Some(expires) = self.moment_of(now, created + lifetime) else {
+            return;
+        };
+        let source = Some(asker.addr.ip());
+        let created = self.origin.to_timestamp(created);
+        let stored = self
+            .storage
+            .store(now, &key, value, source, created, expires);
+        match stored {
+            Ok(stored) => {
+                match stored.change {
+                    Change::New | Change::Edited => self.tell_stored(now, key, value),
+                    Change::Refreshed => self.tell_refreshed(now, key, value.id()),
+                }
+                for (key, id) in stored.evicted {
+                    self.tell_lost(now, key, id);
+                }
+                self.schedule_expiry();
+            }
+            Err(_) => self.refused_puts += 1,
+        }
+    }
+
+    pub(super) fn on_refresh(
+        &mut self,
+        now: Timestamp,
+        asker: Asker,
+        key: InfoHash,
+        id: ValueId,
+        token: &[u8],
+    ) {
+        if !self.tokens.verify(asker.addr, token) {
+            return self.refuse_put_token(asker);
+        }
+        self.rpc.peers_mut().on_token(now, asker.addr);
+        let lifetime = self
+            .storage
+            .find(&key, id)
+            .map(|value| self.config.kinds.rules(value.kind()).lifetime);
+        let expires = now + lifetime.unwrap_or_default();
+        match self.storage.refresh(now, &key, id, expires) {
+            Err(RefreshError::UnknownKey) => {
+                let text = "Access operation for unknown storage";
+                self.rpc
+                    .error(asker.addr, asker.tid, ErrorCode::NOT_FOUND, text);
+            }
+            // Differs: listeners are not told of a refresh of what is not there.
+            Err(RefreshError::UnknownValue) => self.acknowledge(now, asker, id),
+            Ok(()) => {
+                self.schedule_expiry();
+                self.tell_refreshed(now, key, id);
+                self.acknowledge(now, asker, id);
+            }
+        }
+    }
+
+    /// Tells the sender of a put or refresh that it was handled; by this wire's custom that says no more.
+    fn acknowledge(&mut self, now: Timestamp, asker: Asker, id: ValueId) {
+        let reply = Reply {
+            value_id: Some(id),
+            ..Reply::default()
+        };
+        self.answer(now, asker, reply);
+    }
+
+    /// Whether at least 8 good nodes are nearer to the key than this one (spec `node.md`, section 5.1).
+    fn is_too_far(&self, now: Timestamp, from: SocketAddr, key: &InfoHash) -> bool {
+        let table = &self.tables[Family::of(&from) as usize];
+        let near = table.closest(key, self.config.lookup_width, now);
+        near.len() >= self.config.bucket_size
+            && near
+                .last()
+                .is_some_and(|farthest| farthest.id.distance(key) < self.id.distance(key))
+    }
+}

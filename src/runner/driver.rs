@@ -1,0 +1,317 @@
+//! [`Driver`]: the loop that feeds the DHT and does what it says. It decides nothing.
+
+use std::collections::BTreeSet;
+use std::future::pending;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, coop, spawn_blocking};
+use tokio::time::{Interval, MissedTickBehavior, Sleep, interval_at, sleep_until};
+use tracing::{debug, info, warn};
+
+use super::clock::Clock;
+use super::handle::Connectivity;
+use super::pool::Pool;
+use super::resolve::HostPort;
+use super::socket::{SocketErrors, Sockets};
+use super::state::{StateError, StateFile};
+use super::waiting::Waiting;
+use crate::Timestamp;
+use crate::node::OpId;
+use crate::secure::{Done, Job, SecureDht, SecureEvent, SecureOutput};
+use crate::wire::snapshot::State;
+
+/// Datagrams, commands or finished jobs taken in one turn before outputs are seen to and others get their turn.
+const BUDGET: usize = 64;
+/// How often the state is saved. What a crash may lose.
+const SAVE_PERIOD: Duration = Duration::from_secs(5 * 60);
+
+/// What a handle wants.
+pub(super) enum Command {
+    /// Something done at once, with a way of its own to give an answer.
+    Do(Box<dyn FnOnce(&mut Driver) + Send>),
+    /// The end: not before running puts are done, but within this time.
+    Stop(Duration, oneshot::Sender<Result<(), StateError>>),
+}
+
+/// The ways into the loop.
+pub(super) struct Inputs {
+    pub(super) commands: mpsc::Receiver<Command>,
+    /// Operations that nobody waits for any more; one entry for each operation at most.
+    pub(super) cancels: mpsc::UnboundedReceiver<OpId>,
+    pub(super) finished: mpsc::UnboundedReceiver<Done>,
+}
+
+/// Everything that belongs to a running node.
+pub(super) struct Driver {
+    pub(super) dht: SecureDht,
+    pub(super) waiting: Waiting,
+    /// Bootstrap peers that were given by name.
+    pub(super) names: BTreeSet<HostPort>,
+    clock: Clock,
+    sockets: Sockets,
+    pool: Pool<Job>,
+    inputs: Inputs,
+    status: watch::Sender<Connectivity>,
+    alarm: Pin<Box<Sleep>>,
+    saver: Option<Saver>,
+    stage: Stage,
+}
+
+/// Saves the state now and then.
+struct Saver {
+    file: StateFile,
+    ticks: Interval,
+    /// A save under way.
+    running: Option<JoinHandle<Result<(), StateError>>>,
+}
+
+/// How far the node's life has gone.
+enum Stage {
+    Running,
+    /// Waits for running puts, with patience; then tells those who asked for the end.
+    Stopping {
+        patience: Pin<Box<Sleep>>,
+        askers: Vec<oneshot::Sender<Result<(), StateError>>>,
+    },
+    /// The last handle is gone.
+    Abandoned,
+}
+
+impl Driver {
+    pub(super) fn new(
+        dht: SecureDht,
+        clock: Clock,
+        sockets: Sockets,
+        pool: Pool<Job>,
+        inputs: Inputs,
+        status: watch::Sender<Connectivity>,
+        names: BTreeSet<HostPort>,
+        state: Option<StateFile>,
+    ) -> Self {
+        Self {
+            dht,
+            waiting: Waiting::default(),
+            names,
+            alarm: Box::pin(sleep_until(clock.instant(Timestamp::ZERO))),
+            saver: state.map(|file| Saver::new(file, clock)),
+            clock,
+            sockets,
+            pool,
+            inputs,
+            status,
+            stage: Stage::Running,
+        }
+    }
+
+    /// Runs the node until it is stopped or its last handle is gone.
+    pub(super) async fn run(mut self) {
+        info!(id = %self.dht.node().id(), addresses = ?self.sockets.addresses(), "node started");
+        loop {
+            let wake = self.drain().await;
+            if self.is_over() {
+                return self.close().await;
+            }
+            self.turn(wake).await;
+            coop::consume_budget().await;
+        }
+    }
+
+    /// The time on the node's clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What has gone wrong on the sockets.
+    pub(super) fn socket_errors(&self) -> SocketErrors {
+        self.sockets.errors()
+    }
+
+    /// Does all that is to be done now; returns when to look again.
+    async fn drain(&mut self) -> Timestamp {
+        loop {
+            match self.dht.poll_output() {
+                SecureOutput::Transmit(transmit) => self.sockets.send(transmit).await,
+                SecureOutput::Job(job) => self.pool.submit(job.lane(), job),
+                SecureOutput::Event(SecureEvent::StatusChanged { family, status }) => {
+                    debug!(?family, ?status, "status changed");
+                    self.status.send_modify(|both| both.set(family, status));
+                }
+                SecureOutput::Event(event) => self.waiting.tell(event),
+                SecureOutput::Wake(at, _) => return at,
+            }
+        }
+    }
+
+    /// Waits for something to happen, and tells the DHT. Whatever is ready at the same time gets its turn by lot.
+    async fn turn(&mut self, wake: Timestamp) {
+        let wake = self.clock.instant(wake);
+        if self.alarm.deadline() != wake {
+            self.alarm.as_mut().reset(wake);
+        }
+        tokio::select! {
+            command = self.inputs.commands.recv() => self.obey(command),
+            Some(op) = self.inputs.cancels.recv() => self.cancel(op),
+            Some(done) = self.inputs.finished.recv() => self.finish(done),
+            () = self.sockets.readable() => self.receive(),
+            () = &mut self.alarm => self.dht.handle_timeout(self.clock.now()),
+            () = save_is_due(self.saver.as_mut()) => self.save(),
+            () = patience_ends(&mut self.stage) => {}
+        }
+    }
+
+    /// Obeys a command, and more of them that are there; without one, all handles are gone.
+    fn obey(&mut self, mut command: Option<Command>) {
+        for _ in 0..BUDGET {
+            match (command, &mut self.stage) {
+                (Some(Command::Do(work)), Stage::Running) => work(self),
+                // Dropped undone: whoever waits for it learns that the node is closed.
+                (Some(Command::Do(_)), Stage::Stopping { .. } | Stage::Abandoned) => {}
+                (Some(Command::Stop(_, asker)), Stage::Stopping { askers, .. }) => {
+                    askers.push(asker);
+                }
+                (Some(Command::Stop(patience, asker)), Stage::Running | Stage::Abandoned) => {
+                    self.stage = Stage::Stopping {
+                        patience: Box::pin(sleep_until(self.clock.instant(self.now() + patience))),
+                        askers: vec![asker],
+                    };
+                }
+                (None, _) => {
+                    self.stage = Stage::Abandoned;
+                    return;
+                }
+            }
+            match self.inputs.commands.try_recv() {
+                Ok(next) => command = Some(next),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn cancel(&mut self, op: OpId) {
+        self.waiting.remove(op);
+        self.dht.cancel(self.clock.now(), op);
+    }
+
+    /// Hands in a finished job, and more of them that are there.
+    fn finish(&mut self, done: Done) {
+        let now = self.clock.now();
+        self.dht.handle_done(now, done);
+        for _ in 1..BUDGET {
+            match self.inputs.finished.try_recv() {
+                Ok(done) => self.dht.handle_done(now, done),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn receive(&mut self) {
+        let now = self.clock.now();
+        let Self { sockets, dht, .. } = self;
+        sockets.drain(BUDGET, |from, bytes| dht.handle_datagram(now, from, bytes));
+    }
+
+    fn save(&mut self) {
+        let state = self.snapshot();
+        if let Some(saver) = &mut self.saver {
+            saver.save(state);
+        }
+    }
+
+    fn snapshot(&self) -> State {
+        let node = self.dht.node();
+        State {
+            id: node.id(),
+            nodes: node.export_contacts(self.now()),
+            records: node.export_values(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match &self.stage {
+            Stage::Running => false,
+            Stage::Stopping { patience, .. } => !self.waiting.has_puts() || patience.is_elapsed(),
+            Stage::Abandoned => true,
+        }
+    }
+
+    /// Saves the state, lets go of all the node has, and tells those who asked for it.
+    async fn close(mut self) {
+        let state = self.snapshot();
+        let saved = match self.saver.take() {
+            Some(saver) => saver.save_last(state).await,
+            None => Ok(()),
+        };
+        if let Err(error) = &saved {
+            warn!(%error, "state not saved");
+        }
+        let Self {
+            stage, pool, dht, ..
+        } = self;
+        // It can only fail if the runtime is going down as well.
+        let _ = spawn_blocking(|| pool.join()).await;
+        info!(id = %dht.node().id(), "node stopped");
+        if let Stage::Stopping { askers, .. } = stage {
+            // The first is told the result; the others learn of the end as their senders are dropped.
+            let mut askers = askers.into_iter();
+            if let Some(first) = askers.next() {
+                let _ = first.send(saved);
+            }
+        }
+    }
+}
+
+impl Saver {
+    fn new(file: StateFile, clock: Clock) -> Self {
+        let first = clock.instant(clock.now() + SAVE_PERIOD);
+        let mut ticks = interval_at(first, SAVE_PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            file,
+            ticks,
+            running: None,
+        }
+    }
+
+    /// Saves beside the loop; not if the last save is still under way.
+    fn save(&mut self, state: State) {
+        if self
+            .running
+            .as_ref()
+            .is_some_and(|save| !save.is_finished())
+        {
+            return;
+        }
+        let file = self.file.clone();
+        self.running = Some(spawn_blocking(move || {
+            file.write(&state)
+                .inspect_err(|error| warn!(%error, "state not saved"))
+        }));
+    }
+
+    /// Saves, after what is under way.
+    async fn save_last(self, state: State) -> Result<(), StateError> {
+        if let Some(running) = self.running {
+            let _ = running.await;
+        }
+        spawn_blocking(move || self.file.write(&state))
+            .await
+            // It cannot be run any more if the runtime is going down.
+            .unwrap_or(Ok(()))
+    }
+}
+
+async fn save_is_due(saver: Option<&mut Saver>) {
+    match saver {
+        Some(saver) => drop(saver.ticks.tick().await),
+        None => pending().await,
+    }
+}
+
+async fn patience_ends(stage: &mut Stage) {
+    match stage {
+        Stage::Stopping { patience, .. } => patience.await,
+        Stage::Running | Stage::Abandoned => pending().await,
+    }
+}

@@ -1,0 +1,567 @@
+//! [`Handle`]: what an application holds of its node.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulla_identity::{Certificate, LongKeyId, PublicKey};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::driver::{Command, Driver};
+use super::error::{BootstrapError, Closed, GetError, ImportError};
+use super::operation::{Get, Listen};
+use super::put::{Content, Put};
+use super::resolve::HostPort;
+use super::socket::SocketErrors;
+use super::state::StateError;
+use super::typed::{from_data, to_draft};
+use super::waiting::{Reply, Sink};
+use crate::node::{OpError, OpId, Stats, Status};
+use crate::secure::{Checked, KeyName, Recipient, SecureDht, SecureStats};
+use crate::value::{Draft, Query, Row, Value, ValueId};
+use crate::wire::snapshot;
+use crate::{Contact, Family, InfoHash, Timestamp};
+
+/// How long [`Handle::shutdown`] waits for running puts.
+const PUT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running node. Clones are handles on the same node, which runs for as long as there is a handle, a stream or a
+/// put of it; when the last is gone, it saves its state and ends.
+///
+/// Keys are hashes, or texts: 40 hexadecimal digits are a hash, any other text is hashed. Every method can be called
+/// from any task. One that is not awaited to its end leaves nothing behind but puts, which go on.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    cancels: mpsc::UnboundedSender<OpId>,
+    facts: Arc<Facts>,
+}
+
+/// What does not change while a node runs.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) id: InfoHash,
+    pub(super) identity: Option<LongKeyId>,
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) backlog_bytes: usize,
+    pub(super) status: watch::Receiver<Connectivity>,
+}
+
+/// How well a node is connected.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Connectivity {
+    /// In IPv4.
+    pub v4: Status,
+    /// In IPv6.
+    pub v6: Status,
+}
+
+/// A node at a moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeInfo {
+    /// The node's id.
+    pub id: InfoHash,
+    /// The id of the key it signs with.
+    pub identity: Option<LongKeyId>,
+    /// The addresses its sockets are bound to.
+    pub addresses: Vec<SocketAddr>,
+    /// The addresses that others see it at, the most often seen first.
+    pub public_addresses: Vec<IpAddr>,
+    /// What the node counts.
+    pub stats: Stats,
+    /// What the secure layer counts.
+    pub secure: SecureStats,
+    /// What has gone wrong on the sockets.
+    pub socket_errors: SocketErrors,
+}
+
+/// Values under a key.
+impl Handle {
+    /// Finds the values under `key`.
+    ///
+    /// ```no_run
+    /// # async fn example(dht: bulla::runner::Handle) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut values = dht.get("greeting");
+    /// while let Some(value) = values.next().await {
+    ///     println!("{} from {:?}", value.text()?, value.signer());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn get(&self, key: impl Into<InfoHash>) -> Get {
+        self.get_where(key, Query::default())
+    }
+
+    /// Finds the values under `key` that meet the conditions of `query`. Whole ones: for fields there is
+    /// [`Handle::query`].
+    pub fn get_where(&self, key: impl Into<InfoHash>, query: Query) -> Get {
+        Get::new(self.clone(), key.into(), query)
+    }
+
+    /// Finds all values under `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`] if the node refuses it, or is shut down before the end.
+    pub async fn get_all(&self, key: impl Into<InfoHash>) -> Result<Vec<Checked>, GetError> {
+        self.get(key).all().await
+    }
+
+    /// Finds the values under `key` whose payload is MessagePack of a `T`; others are passed over. See
+    /// [`typed`](super::typed).
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::get_all`].
+    pub async fn get_typed<T: DeserializeOwned>(
+        &self,
+        key: impl Into<InfoHash>,
+    ) -> Result<Vec<(T, Checked)>, GetError> {
+        let values = self.get_all(key).await?.into_iter();
+        Ok(values
+            .filter_map(|value| Some((from_data(value.data()).ok()?, value)))
+            .collect())
+    }
+
+    /// Hears of what happens to the values under `key`.
+    pub fn listen(&self, key: impl Into<InfoHash>) -> Listen {
+        self.listen_where(key, Query::default())
+    }
+
+    /// Hears of what happens to the values under `key` that meet the conditions of `query`.
+    pub fn listen_where(&self, key: impl Into<InfoHash>, query: Query) -> Listen {
+        Listen::new(self.clone(), key.into(), query)
+    }
+
+    /// Finds the selected fields of the values under `key` that meet the conditions of `query`; at most 65,536 rows.
+    /// Nobody vouches for what they say.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`] if the node refuses it, or is shut down before the end.
+    pub async fn query(
+        &self,
+        key: impl Into<InfoHash>,
+        query: Query,
+    ) -> Result<Vec<Row>, GetError> {
+        let key = key.into();
+        self.ask(
+            move |dht, now| dht.query(now, key, query),
+            |reply| Sink::Rows(Vec::new(), reply),
+        )
+        .await
+    }
+
+    /// Puts a value as it is: readable by all, vouched for by nobody.
+    pub fn put(&self, key: impl Into<InfoHash>, draft: impl Into<Draft>) -> Put {
+        self.put_content(key, Content::Clear(draft.into()))
+    }
+
+    /// Puts a value as [`Handle::put`], and announces it again before it expires, for as long as the node runs.
+    pub fn put_permanent(&self, key: impl Into<InfoHash>, draft: impl Into<Draft>) -> Put {
+        self.put(key, draft).permanent()
+    }
+
+    /// Signs a value and puts it. With the id of a value of ours under that key it replaces that value.
+    ///
+    /// ```no_run
+    /// # async fn example(dht: bulla::runner::Handle) -> Result<(), Box<dyn std::error::Error>> {
+    /// use bulla::ValueId;
+    ///
+    /// dht.put_signed("greeting", "hello").id(ValueId(1)).permanent().await?;
+    /// dht.put_signed("greeting", "hello again").id(ValueId(1)).permanent().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn put_signed(&self, key: impl Into<InfoHash>, draft: impl Into<Draft>) -> Put {
+        self.put_content(key, Content::Signed(draft.into()))
+    }
+
+    /// Signs a value, encrypts it for one recipient, and puts it. A recipient that is named by a key id has its
+    /// certificate searched for.
+    pub fn put_encrypted(
+        &self,
+        key: impl Into<InfoHash>,
+        to: impl Into<Recipient>,
+        draft: impl Into<Draft>,
+    ) -> Put {
+        self.put_content(key, Content::Encrypted(to.into(), draft.into()))
+    }
+
+    /// Puts MessagePack of `value`, readable by all. See [`typed`](super::typed); to sign or encrypt it, make a draft
+    /// with [`to_draft`].
+    pub fn put_typed<T: Serialize + ?Sized>(&self, key: impl Into<InfoHash>, value: &T) -> Put {
+        let content = to_draft(value).map(Content::Clear);
+        Put::new(self.clone(), key.into(), content)
+    }
+
+    /// Puts a value that is packed already, by whomever.
+    pub fn put_value(&self, key: impl Into<InfoHash>, value: Value) -> Put {
+        self.put_content(key, Content::Packed(value))
+    }
+
+    /// Stops announcing a value and deletes the copy here; whether there was anything to stop. Copies elsewhere stay
+    /// until they expire. Puts of it that run end with [`PutError::Cancelled`](crate::secure::PutError::Cancelled).
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node has been shut down.
+    pub async fn cancel_put(&self, key: impl Into<InfoHash>, id: ValueId) -> Result<bool, Closed> {
+        let key = key.into();
+        self.visit(move |driver| {
+            driver.waiting.cancel_puts((key, id));
+            driver.dht.cancel_put(driver.now(), key, id)
+        })
+        .await
+    }
+
+    fn put_content(&self, key: impl Into<InfoHash>, content: Content) -> Put {
+        Put::new(self.clone(), key.into(), Ok(content))
+    }
+}
+
+/// Certificates and keys of others.
+impl Handle {
+    /// Finds a certificate by the id of its key: the own one, one at hand, in the application's store, or in the DHT.
+    ///
+    /// That its key has this id is certain; its signature and dates are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`] if the node refuses the search, or is shut down before its end.
+    pub async fn find_certificate(
+        &self,
+        name: impl Into<KeyName>,
+    ) -> Result<Option<Certificate>, GetError> {
+        let name = name.into();
+        self.ask(
+            move |dht, now| dht.find_certificate(now, name),
+            Sink::Certificate,
+        )
+        .await
+    }
+
+    /// Finds a public key by its id, as [`Handle::find_certificate`] does a certificate.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::find_certificate`].
+    pub async fn find_public_key(
+        &self,
+        name: impl Into<KeyName>,
+    ) -> Result<Option<PublicKey>, GetError> {
+        let name = name.into();
+        self.ask(
+            move |dht, now| dht.find_public_key(now, name),
+            Sink::PublicKey,
+        )
+        .await
+    }
+
+    /// Remembers a certificate, so that it need not be searched for.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node has been shut down.
+    pub async fn register_certificate(&self, certificate: Certificate) -> Result<(), Closed> {
+        self.visit(move |driver| driver.dht.register_certificate(&certificate))
+            .await
+    }
+}
+
+/// The network.
+impl Handle {
+    /// Finds the addresses of a peer, `host` or `host:port`, and makes contact. The name is looked up again for as long
+    /// as the node is not connected.
+    ///
+    /// # Errors
+    ///
+    /// [`BootstrapError`] if the name is none, or has no address.
+    pub async fn bootstrap(&self, peer: &str) -> Result<(), BootstrapError> {
+        let name: HostPort = peer.parse()?;
+        let addresses = name.resolve().await?;
+        self.visit(move |driver| driver.names.insert(name)).await?;
+        Ok(self.bootstrap_addrs(&addresses).await?)
+    }
+
+    /// Makes contact with these addresses, and again in rounds of growing distance for as long as the node is not
+    /// connected.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node has been shut down.
+    pub async fn bootstrap_addrs(&self, addresses: &[SocketAddr]) -> Result<(), Closed> {
+        let addresses = addresses.to_vec();
+        self.visit(move |driver| driver.dht.bootstrap(driver.now(), &addresses))
+            .await
+    }
+
+    /// Takes in contacts that may be nodes, and pings a few of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node has been shut down.
+    pub async fn insert_contacts(&self, contacts: Vec<Contact>) -> Result<(), Closed> {
+        self.visit(move |driver| driver.dht.insert_contacts(driver.now(), &contacts))
+            .await
+    }
+
+    /// The good contacts, in OpenDHT's form.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node has been shut down.
+    pub async fn export_nodes(&self) -> Result<Vec<u8>, Closed> {
+        let contacts = self.visit(|driver| driver.dht.node().export_contacts(driver.now()));
+        Ok(snapshot::export_nodes(&contacts.await?))
+    }
+
+    /// Takes in contacts in OpenDHT's form; returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError`] if the bytes are no list of contacts.
+    pub async fn import_nodes(&self, bytes: &[u8]) -> Result<usize, ImportError> {
+        let contacts = snapshot::import_nodes(bytes)?;
+        let count = contacts.len();
+        self.insert_contacts(contacts).await?;
+        Ok(count)
+    }
+
+    /// The values stored here, in the form of OpenDHT 3.7.4 and later.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node has been shut down.
+    pub async fn export_values(&self) -> Result<Vec<u8>, Closed> {
+        let records = self
+            .visit(|driver| driver.dht.node().export_values())
+            .await?;
+        Ok(snapshot::export_values(&records))
+    }
+
+    /// Stores values in OpenDHT's form, for what is left of their life; returns how many were stored. Signatures are
+    /// not checked: import what an own node exported.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError`] if the bytes are no list of values.
+    pub async fn import_values(&self, bytes: &[u8]) -> Result<usize, ImportError> {
+        let records = snapshot::import_values(bytes, super::clock::unix_now())?;
+        Ok(self
+            .visit(move |driver| driver.dht.import_values(driver.now(), &records))
+            .await?)
+    }
+
+    /// The system has moved to another network: contacts must prove themselves anew.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node has been shut down.
+    pub async fn connectivity_changed(&self) -> Result<(), Closed> {
+        self.visit(|driver| driver.dht.connectivity_changed(driver.now()))
+            .await
+    }
+
+    /// How well the node is connected.
+    pub fn status(&self) -> Connectivity {
+        *self.facts.status.borrow()
+    }
+
+    /// How well the node is connected, to be awaited. It is closed with the node.
+    pub fn watch_status(&self) -> watch::Receiver<Connectivity> {
+        self.facts.status.clone()
+    }
+
+    /// Waits until the node is connected in one address family.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node is shut down before.
+    pub async fn wait_connected(&self) -> Result<(), Closed> {
+        let mut status = self.watch_status();
+        let connected = status.wait_for(Connectivity::is_connected).await;
+        connected.map(|_| ()).map_err(|_| Closed)
+    }
+}
+
+/// The node itself.
+impl Handle {
+    /// The node's id.
+    pub fn id(&self) -> InfoHash {
+        self.facts.id
+    }
+
+    /// The id of the key that the node signs with.
+    pub fn identity(&self) -> Option<LongKeyId> {
+        self.facts.identity
+    }
+
+    /// The addresses that the node's sockets are bound to, IPv4 first.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.facts.addresses
+    }
+
+    /// The addresses that others see the node at, the most often seen first.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node has been shut down.
+    pub async fn public_addresses(&self) -> Result<Vec<IpAddr>, Closed> {
+        self.visit(|driver| driver.dht.node().public_addresses())
+            .await
+    }
+
+    /// Ids, addresses and figures of this moment.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node has been shut down.
+    pub async fn node_info(&self) -> Result<NodeInfo, Closed> {
+        let facts = Arc::clone(&self.facts);
+        self.visit(move |driver| NodeInfo {
+            id: facts.id,
+            identity: facts.identity,
+            addresses: facts.addresses.clone(),
+            public_addresses: driver.dht.node().public_addresses(),
+            stats: driver.dht.node().stats(driver.now()),
+            secure: driver.dht.stats(),
+            socket_errors: driver.socket_errors(),
+        })
+        .await
+    }
+
+    /// The routing tables, as text for people.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node has been shut down.
+    pub async fn dump_routing(&self) -> Result<String, Closed> {
+        self.visit(|driver| driver.dht.node().dump_routing(driver.now()))
+            .await
+    }
+
+    /// What is stored, as text for people.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node has been shut down.
+    pub async fn dump_storage(&self) -> Result<String, Closed> {
+        self.visit(|driver| driver.dht.node().dump_storage(driver.now()))
+            .await
+    }
+
+    /// The lookups, as text for people; only those of `key` if one is given.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node has been shut down.
+    pub async fn dump_lookups(&self, key: Option<InfoHash>) -> Result<String, Closed> {
+        self.visit(move |driver| driver.dht.node().dump_lookups(key))
+            .await
+    }
+
+    /// Ends the node: waits up to five seconds for running puts, saves the state, closes the sockets and ends the
+    /// threads. What other handles do then fails with [`Closed`]. A node that is shut down already is none the worse.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`] if the state could not be saved; the node has ended all the same.
+    pub async fn shutdown(&self) -> Result<(), StateError> {
+        self.shutdown_within(PUT_PATIENCE).await
+    }
+
+    /// As [`Handle::shutdown`], with as much patience for running puts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::shutdown`].
+    pub async fn shutdown_within(&self, patience: Duration) -> Result<(), StateError> {
+        let (asker, answer) = oneshot::channel();
+        let stop = Command::Stop(patience, asker);
+        // A node that is gone cannot fail to save its state any more.
+        if self.commands.send(stop).await.is_err() {
+            return Ok(());
+        }
+        answer.await.unwrap_or(Ok(()))
+    }
+}
+
+impl Handle {
+    pub(super) fn new(
+        commands: mpsc::Sender<Command>,
+        cancels: mpsc::UnboundedSender<OpId>,
+        facts: Facts,
+    ) -> Self {
+        Self {
+            commands,
+            cancels,
+            facts: Arc::new(facts),
+        }
+    }
+
+    /// How much a stream may hold that is not read.
+    pub(super) fn backlog_bytes(&self) -> usize {
+        self.facts.backlog_bytes
+    }
+
+    /// Has something done in the loop.
+    pub(super) async fn tell(
+        &self,
+        work: impl FnOnce(&mut Driver) + Send + 'static,
+    ) -> Result<(), Closed> {
+        let command = Command::Do(Box::new(work));
+        self.commands.send(command).await.map_err(|_| Closed)
+    }
+
+    /// Cancels an operation that nobody waits for any more.
+    pub(super) fn cancel(&self, op: OpId) {
+        // A node that is gone has no operations.
+        let _ = self.cancels.send(op);
+    }
+
+    /// Has something done in the loop, and waits for its result.
+    async fn visit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Driver) -> T + Send + 'static,
+    ) -> Result<T, Closed> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(move |driver| drop(reply.send(work(driver))))
+            .await?;
+        answer.await.map_err(|_| Closed)
+    }
+
+    /// Starts an operation, and waits for its end.
+    async fn ask<T: Send + 'static>(
+        &self,
+        start: impl FnOnce(&mut SecureDht, Timestamp) -> Result<OpId, OpError> + Send + 'static,
+        sink: impl FnOnce(Reply<T, GetError>) -> Sink + Send + 'static,
+    ) -> Result<T, GetError> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(move |driver| {
+            let now = driver.now();
+            match start(&mut driver.dht, now) {
+                Ok(op) => driver.waiting.add(op, sink(reply)),
+                Err(error) => drop(reply.send(Err(error.into()))),
+            }
+        })
+        .await?;
+        answer.await.map_err(|_| Closed)?
+    }
+}
+
+impl Connectivity {
+    /// Whether there is a good node in either family.
+    pub fn is_connected(&self) -> bool {
+        self.v4.max(self.v6) == Status::Connected
+    }
+
+    pub(super) fn set(&mut self, family: Family, status: Status) {
+        match family {
+            Family::V4 => self.v4 = status,
+            Family::V6 => self.v6 = status,
+        }
+    }
+}

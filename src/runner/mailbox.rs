@@ -1,0 +1,204 @@
+//! [`mailbox`]: where the loop leaves what an operation found, and the application takes it when it likes.
+//!
+//! The loop never waits for the application. Letters beyond the limit push out an older one on the same value, so that
+//! the latest state of each is kept, or else the oldest of all; how many is counted.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::error::{Closed, GetError};
+use crate::ValueId;
+use crate::node::{GetReport, OpId};
+use crate::secure::Checked;
+
+/// What a letter counts on top of its value's packed bytes.
+const OVERHEAD_BYTES: usize = 512;
+
+/// Something that happened to a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// It was found, or edited.
+    Added(Checked),
+    /// No node that stores it holds it any more.
+    Expired(Checked),
+}
+
+/// How a get came to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Found {
+    pub(super) report: GetReport,
+    /// Values that did not pass the checks.
+    pub(super) dropped: usize,
+}
+
+/// The loop's side. Dropped without an end, it tells the reader that the node is closed.
+#[derive(Debug)]
+pub(super) struct Writer(Arc<Mutex<Mailbox>>);
+
+/// The application's side.
+#[derive(Debug)]
+pub(super) struct Reader(Arc<Mutex<Mailbox>>);
+
+/// A mailbox for letters of up to `limit_bytes`, of one operation.
+pub(super) fn mailbox(limit_bytes: usize) -> (Writer, Reader) {
+    let shared = Arc::new(Mutex::new(Mailbox {
+        op: None,
+        is_abandoned: false,
+        letters: BTreeMap::new(),
+        latest: BTreeMap::new(),
+        last: 0,
+        bytes: 0,
+        limit_bytes,
+        missed: 0,
+        end: None,
+        waker: None,
+    }));
+    (Writer(Arc::clone(&shared)), Reader(shared))
+}
+
+#[derive(Debug)]
+struct Mailbox {
+    /// The operation, once it runs.
+    op: Option<OpId>,
+    is_abandoned: bool,
+    /// By their number.
+    letters: BTreeMap<u64, Change>,
+    /// The number of the latest letter on each value that is there.
+    latest: BTreeMap<ValueId, u64>,
+    last: u64,
+    bytes: usize,
+    limit_bytes: usize,
+    missed: u64,
+    end: Option<Result<Found, GetError>>,
+    waker: Option<Waker>,
+}
+
+impl Writer {
+    /// The operation runs; whether anyone still wants it.
+    pub(super) fn begin(&self, op: OpId) -> bool {
+        let mut mailbox = lock(&self.0);
+        mailbox.op = Some(op);
+        !mailbox.is_abandoned
+    }
+
+    pub(super) fn push(&self, change: Change) {
+        let mut mailbox = lock(&self.0);
+        mailbox.push(change);
+        mailbox.wake();
+    }
+
+    pub(super) fn end(self, end: Result<Found, GetError>) {
+        lock(&self.0).end = Some(end);
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let mut mailbox = lock(&self.0);
+        mailbox.op = None;
+        mailbox.end.get_or_insert(Err(Closed.into()));
+        mailbox.wake();
+    }
+}
+
+impl Reader {
+    /// The next letter; `None` at the end.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Change>> {
+        let mut mailbox = lock(&self.0);
+        if let Some(change) = mailbox.pop() {
+            return Poll::Ready(Some(change));
+        }
+        if mailbox.end.is_some() {
+            return Poll::Ready(None);
+        }
+        mailbox.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// How the operation ended, once all letters have been read.
+    pub(super) fn end(&self) -> Option<Result<Found, GetError>> {
+        let mailbox = lock(&self.0);
+        mailbox.end.filter(|_| mailbox.letters.is_empty())
+    }
+
+    /// Letters that were pushed out.
+    pub(super) fn missed(&self) -> u64 {
+        lock(&self.0).missed
+    }
+
+    /// Nobody will read on; the operation to be cancelled, if it runs.
+    pub(super) fn abandon(&self) -> Option<OpId> {
+        let mut mailbox = lock(&self.0);
+        mailbox.is_abandoned = true;
+        mailbox.op
+    }
+}
+
+impl Mailbox {
+    fn push(&mut self, change: Change) {
+        let (id, bytes) = (change.value_id(), change.bytes());
+        while self.bytes + bytes > self.limit_bytes && !self.letters.is_empty() {
+            self.push_out(id);
+        }
+        self.last += 1;
+        self.bytes += bytes;
+        self.letters.insert(self.last, change);
+        self.latest.insert(id, self.last);
+    }
+
+    /// Makes room: the older letter on this value goes, or else the oldest of all.
+    fn push_out(&mut self, id: ValueId) {
+        let older = self.latest.remove(&id);
+        if let Some(change) = older.and_then(|number| self.letters.remove(&number)) {
+            self.bytes -= change.bytes();
+        } else {
+            self.pop();
+        }
+        self.missed += 1;
+    }
+
+    fn pop(&mut self) -> Option<Change> {
+        let (number, change) = self.letters.pop_first()?;
+        self.bytes -= change.bytes();
+        if self.latest.get(&change.value_id()) == Some(&number) {
+            self.latest.remove(&change.value_id());
+        }
+        Some(change)
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Change {
+    /// The value that was added or is gone.
+    pub fn value(&self) -> &Checked {
+        match self {
+            Self::Added(value) | Self::Expired(value) => value,
+        }
+    }
+
+    /// The value that was added or is gone.
+    pub fn into_value(self) -> Checked {
+        match self {
+            Self::Added(value) | Self::Expired(value) => value,
+        }
+    }
+
+    fn value_id(&self) -> ValueId {
+        self.value().id()
+    }
+
+    fn bytes(&self) -> usize {
+        self.value().value().packed().len() + OVERHEAD_BYTES
+    }
+}
+
+/// Nothing panics while the lock is held, so a poisoned one guards a sound mailbox.
+fn lock(mailbox: &Mutex<Mailbox>) -> MutexGuard<'_, Mailbox> {
+    mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+}

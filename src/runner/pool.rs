@@ -1,0 +1,187 @@
+//! [`Pool`]: a few threads for work that would hold up the loop.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::mpsc;
+use tracing::error;
+
+use crate::secure::Lane;
+
+/// Worker threads that turn jobs `J` into outcomes. How many jobs wait is for those who submit them to bound: the
+/// secure layer admits a number of jobs until they are done.
+///
+/// Dropping the pool lets each thread end after the job at hand; jobs that wait are forgotten.
+#[derive(Debug)]
+pub(super) struct Pool<J> {
+    shared: Arc<Shared<J>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared<J> {
+    queue: Mutex<Queue<J>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Queue<J> {
+    local: VecDeque<J>,
+    remote: VecDeque<J>,
+    is_closed: bool,
+}
+
+impl<J: Send + 'static> Pool<J> {
+    /// Starts threads that `run` jobs. The outcomes come out of the channel, in any order; none of a job that panics.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if it gives no thread.
+    pub(super) fn start<D: Send + 'static>(
+        workers: usize,
+        run: fn(J) -> D,
+    ) -> io::Result<(Self, mpsc::UnboundedReceiver<D>)> {
+        let (done, finished) = mpsc::unbounded_channel();
+        let queue = Queue {
+            local: VecDeque::new(),
+            remote: VecDeque::new(),
+            is_closed: false,
+        };
+        let mut pool = Self {
+            shared: Arc::new(Shared {
+                queue: Mutex::new(queue),
+                changed: Condvar::new(),
+            }),
+            threads: Vec::new(),
+        };
+        for number in 0..workers {
+            let (shared, done) = (Arc::clone(&pool.shared), done.clone());
+            let thread = thread::Builder::new()
+                .name(format!("bulla-worker-{number}"))
+                .spawn(move || work(&shared, run, &done))?;
+            pool.threads.push(thread);
+        }
+        Ok((pool, finished))
+    }
+
+    /// Has a thread do this as soon as one is free; local jobs go before remote ones.
+    pub(super) fn submit(&self, lane: Lane, job: J) {
+        let mut queue = self.shared.queue();
+        match lane {
+            Lane::Local => queue.local.push_back(job),
+            Lane::Remote => queue.remote.push_back(job),
+        }
+        drop(queue);
+        self.shared.changed.notify_one();
+    }
+
+    /// Lets the threads end, and waits for the jobs at hand.
+    pub(super) fn join(mut self) {
+        self.shared.close();
+        for thread in self.threads.drain(..) {
+            // Workers catch what jobs panic with.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<J> Drop for Pool<J> {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl<J> Shared<J> {
+    /// Waits for the next job; `None` when the pool is closed.
+    fn next(&self) -> Option<J> {
+        let mut queue = self.queue();
+        loop {
+            if queue.is_closed {
+                return None;
+            }
+            if let Some(job) = queue.local.pop_front().or_else(|| queue.remote.pop_front()) {
+                return Some(job);
+            }
+            queue = self
+                .changed
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn close(&self) {
+        self.queue().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Nothing panics while the lock is held, so a poisoned one guards a sound queue.
+    fn queue(&self) -> MutexGuard<'_, Queue<J>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn work<J, D>(shared: &Shared<J>, run: fn(J) -> D, done: &mpsc::UnboundedSender<D>) {
+    while let Some(job) = shared.next() {
+        match catch_unwind(AssertUnwindSafe(|| run(job))) {
+            // If nobody receives, the node is gone and the queue closed.
+            Ok(outcome) => drop(done.send(outcome)),
+            Err(_) => error!("a job panicked; its operation will not end by itself"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    /// A number to give back, once the gate opens.
+    type GatedJob = (u32, Option<Receiver<()>>);
+
+    fn run((number, gate): GatedJob) -> u32 {
+        if let Some(gate) = gate {
+            gate.recv().unwrap();
+        }
+        assert_ne!(number, 0, "a job that panics");
+        number
+    }
+
+    #[tokio::test]
+    async fn local_jobs_go_before_remote_ones() {
+        let (pool, mut finished) = Pool::start(1, run).unwrap();
+        let (open, gate) = channel();
+        pool.submit(Lane::Local, (1, Some(gate)));
+        pool.submit(Lane::Remote, (3, None));
+        pool.submit(Lane::Local, (2, None));
+        open.send(()).unwrap();
+        for expected in 1..=3 {
+            assert_eq!(finished.recv().await, Some(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_does_not_end_its_worker() {
+        let (pool, mut finished) = Pool::start(1, run).unwrap();
+        pool.submit(Lane::Local, (0, None));
+        pool.submit(Lane::Local, (1, None));
+        assert_eq!(finished.recv().await, Some(1));
+        pool.join();
+        assert_eq!(finished.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_pool_forgets_what_waits() {
+        let (pool, mut finished) = Pool::start(1, run).unwrap();
+        let (open, gate) = channel();
+        pool.submit(Lane::Local, (1, Some(gate)));
+        pool.submit(Lane::Local, (2, None));
+        drop(pool);
+        open.send(()).unwrap();
+        assert!(finished.recv().await.is_none_or(|number| number == 1));
+        assert_eq!(finished.recv().await, None);
+    }
+}

@@ -1,0 +1,265 @@
+//! [`Sockets`]: UDP in both address families, one socket for each.
+
+use std::future::pending;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use thiserror::Error;
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+use tracing::{debug, trace};
+
+use crate::Family;
+use crate::node::Transmit;
+
+/// The size asked for each buffer of a socket, in bytes. The system may give less; the usual 208 KiB lose most of a
+/// burst of a thousand datagrams.
+const BUFFER_BYTES: usize = 4 << 20;
+/// The largest UDP payload, in bytes.
+const MAX_DATAGRAM: usize = 65_535;
+/// How long a full send buffer is waited for before its datagram is dropped, as a network would.
+const SEND_PATIENCE: Duration = Duration::from_millis(100);
+
+/// The addresses to bind: for each family none, a wish, or a demand.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Plan {
+    v4: Option<Wish>,
+    v6: Option<Wish>,
+}
+
+/// An address to bind.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    addr: SocketAddr,
+    /// Whether the node shall not start without it.
+    is_demand: bool,
+}
+
+/// No socket could be had.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// The address cannot be bound.
+    #[error("cannot listen on {addr}{}", hint(.source))]
+    Address {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Two addresses of one family were given.
+    #[error("cannot listen on both {0} and {1}: a node has one socket for each address family")]
+    Twice(SocketAddr, SocketAddr),
+}
+
+/// The sockets of a node: at least one.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    v4: Option<UdpSocket>,
+    v6: Option<UdpSocket>,
+    buffer: Box<[u8]>,
+    errors: SocketErrors,
+}
+
+/// System calls on sockets that failed since the start. They end nothing: the network may return.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SocketErrors {
+    /// Datagrams that could not be sent, for lack of a route or of room.
+    pub send: u64,
+    /// Failed reads.
+    pub receive: u64,
+}
+
+impl Plan {
+    /// All addresses, of the families that the system has; port 0 leaves it to chance.
+    pub(super) fn everywhere(v4_port: u16, v6_port: u16) -> Self {
+        let wish = |ip: IpAddr, port| {
+            Some(Wish {
+                addr: SocketAddr::new(ip, port),
+                is_demand: false,
+            })
+        };
+        Self {
+            v4: wish(Ipv4Addr::UNSPECIFIED.into(), v4_port),
+            v6: wish(Ipv6Addr::UNSPECIFIED.into(), v6_port),
+        }
+    }
+
+    /// These addresses and no others.
+    pub(super) fn exactly(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+        let mut plan = Self::default();
+        for &addr in addresses {
+            let place = match Family::of(&addr) {
+                Family::V4 => &mut plan.v4,
+                Family::V6 => &mut plan.v6,
+            };
+            let wish = Wish {
+                addr,
+                is_demand: true,
+            };
+            if let Some(taken) = place.replace(wish) {
+                return Err(BindError::Twice(taken.addr, addr));
+            }
+        }
+        Ok(plan)
+    }
+}
+
+impl Sockets {
+    /// Binds what the plan says. An IPv6 port that is left to chance becomes that of IPv4 if it is free.
+    pub(super) fn bind(plan: Plan) -> Result<Self, BindError> {
+        let v4 = plan.v4.map_or(Ok(None), bind_wish)?;
+        let v4_port = v4.as_ref().and_then(|socket| socket.local_addr().ok());
+        let v6 = match (plan.v6, v4_port) {
+            (Some(wish), Some(v4)) if wish.addr.port() == 0 => {
+                bind(SocketAddr::new(wish.addr.ip(), v4.port()))
+                    .map_or_else(|_| bind_wish(wish), |socket| Ok(Some(socket)))?
+            }
+            (Some(wish), _) => bind_wish(wish)?,
+            (None, _) => None,
+        };
+        if let (None, None, Some(wish)) = (&v4, &v6, plan.v4) {
+            return Err(BindError::Address {
+                addr: wish.addr,
+                source: io::ErrorKind::Unsupported.into(),
+            });
+        }
+        Ok(Self {
+            v4,
+            v6,
+            buffer: vec![0; MAX_DATAGRAM].into(),
+            errors: SocketErrors::default(),
+        })
+    }
+
+    /// The addresses bound.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        [&self.v4, &self.v6]
+            .into_iter()
+            .flatten()
+            .filter_map(|socket| socket.local_addr().ok())
+            .collect()
+    }
+
+    /// What has gone wrong so far.
+    pub(super) fn errors(&self) -> SocketErrors {
+        self.errors
+    }
+
+    /// Waits until there is something to receive. Loses nothing if it is dropped.
+    pub(super) async fn readable(&self) {
+        // An error here is that of the runtime shutting down; the drain finds out about those of the socket.
+        tokio::select! {
+            _ = readable(self.v4.as_ref()) => {}
+            _ = readable(self.v6.as_ref()) => {}
+        }
+    }
+
+    /// Hands over what is there, at most `budget` datagrams of each family.
+    pub(super) fn drain(&mut self, budget: usize, mut receive: impl FnMut(SocketAddr, &[u8])) {
+        for socket in [&self.v4, &self.v6].into_iter().flatten() {
+            for _ in 0..budget {
+                match socket.try_recv_from(&mut self.buffer) {
+                    Ok((len, from)) => {
+                        trace!(%from, len, "received");
+                        receive(from, self.buffer.get(..len).unwrap_or_default());
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) => {
+                        debug!(%error, "cannot receive");
+                        self.errors.receive += 1;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends a datagram, or drops it if that is not possible.
+    pub(super) async fn send(&mut self, transmit: Transmit) {
+        let Transmit { to, bytes } = transmit;
+        let socket = match Family::of(&to) {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        };
+        let Some(socket) = socket else {
+            return;
+        };
+        trace!(%to, len = bytes.len(), "sending");
+        match timeout(SEND_PATIENCE, socket.send_to(&bytes, to)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                debug!(%to, %error, "cannot send");
+                self.errors.send += 1;
+            }
+            Err(_) => self.errors.send += 1,
+        }
+    }
+}
+
+async fn readable(socket: Option<&UdpSocket>) -> io::Result<()> {
+    match socket {
+        Some(socket) => socket.readable().await,
+        None => pending().await,
+    }
+}
+
+/// Binds a wish; a family that the system lacks is left out unless it is a demand.
+fn bind_wish(wish: Wish) -> Result<Option<UdpSocket>, BindError> {
+    match bind(wish.addr) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if !wish.is_demand && lacks_family(&error) => {
+            debug!(addr = %wish.addr, %error, "address family left out");
+            Ok(None)
+        }
+        Err(source) => Err(BindError::Address {
+            addr: wish.addr,
+            source,
+        }),
+    }
+}
+
+fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    enlarge_buffers(&socket);
+    socket.bind(&addr.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// Small buffers are a loss, not a failure.
+fn enlarge_buffers(socket: &Socket) {
+    let socket = SockRef::from(socket);
+    for result in [
+        socket.set_recv_buffer_size(BUFFER_BYTES),
+        socket.set_send_buffer_size(BUFFER_BYTES),
+    ] {
+        if let Err(error) = result {
+            debug!(%error, "socket buffers stay small");
+        }
+    }
+}
+
+/// Whether the error means that there is no such address family here.
+fn lacks_family(error: &io::Error) -> bool {
+    /// `EAFNOSUPPORT` of Linux, of the BSDs and macOS, and of Windows.
+    const NO_FAMILY: [i32; 3] = [97, 47, 10_047];
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.kind() == io::ErrorKind::Unsupported
+        || error
+            .raw_os_error()
+            .is_some_and(|code| NO_FAMILY.contains(&code))
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => ": another program uses the port; choose another, or 0 for any",
+        io::ErrorKind::PermissionDenied => ": not allowed; choose a port from 1024 on",
+        io::ErrorKind::AddrNotAvailable => ": no interface has this address",
+        _ => "",
+    }
+}

@@ -1,0 +1,132 @@
+//! [`Waiting`]: who waits for the events of which operation.
+
+use std::collections::BTreeMap;
+
+use bulla_identity::{Certificate, PublicKey};
+use tokio::sync::oneshot;
+
+use super::error::{GetError, PutError};
+use super::mailbox::{Change, Found, Writer};
+use super::put::Placed;
+use crate::InfoHash;
+use crate::node::OpId;
+use crate::secure::{self, SecureEvent};
+use crate::value::{Row, ValueId};
+
+/// Rows kept of one query; more are dropped.
+const MAX_ROWS: usize = 65_536;
+
+/// Where the events of one operation go. Dropped without an answer, it tells that the node is closed.
+#[derive(Debug)]
+pub(super) enum Sink {
+    /// Of a get or listen.
+    Values(Writer),
+    /// Of a query: what came so far, and where all goes in the end.
+    Rows(Vec<Row>, Reply<Vec<Row>, GetError>),
+    /// Of a put.
+    Put {
+        key: InfoHash,
+        id: ValueId,
+        reply: Reply<Placed, PutError>,
+    },
+    /// Of a search for a certificate.
+    Certificate(Reply<Option<Certificate>, GetError>),
+    /// Of a search for a public key.
+    PublicKey(Reply<Option<PublicKey>, GetError>),
+}
+
+/// Takes the outcome of an operation.
+pub(super) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
+
+/// Sinks by operation.
+#[derive(Default, Debug)]
+pub(super) struct Waiting(BTreeMap<OpId, Sink>);
+
+impl Waiting {
+    /// Lets the events of an operation go there.
+    pub(super) fn add(&mut self, op: OpId, sink: Sink) {
+        self.0.insert(op, sink);
+    }
+
+    /// Forgets a cancelled operation.
+    pub(super) fn remove(&mut self, op: OpId) {
+        self.0.remove(&op);
+    }
+
+    /// Tells the puts of this value that they were cancelled.
+    pub(super) fn cancel_puts(&mut self, cancelled: (InfoHash, ValueId)) {
+        let puts = self.0.extract_if(.., |_, sink| match sink {
+            Sink::Put { key, id, .. } => (*key, *id) == cancelled,
+            Sink::Values(_) | Sink::Rows(..) | Sink::Certificate(_) | Sink::PublicKey(_) => false,
+        });
+        for (_, put) in puts {
+            if let Sink::Put { reply, .. } = put {
+                let _ = reply.send(Err(secure::PutError::Cancelled.into()));
+            }
+        }
+    }
+
+    /// Whether a put has not come to its end.
+    pub(super) fn has_puts(&self) -> bool {
+        self.0.values().any(|sink| matches!(sink, Sink::Put { .. }))
+    }
+
+    /// Hands an event over. Events of cancelled operations, and answers that nobody waits for any more, are dropped.
+    pub(super) fn tell(&mut self, event: SecureEvent) {
+        match event {
+            SecureEvent::Values { op, values } => {
+                if let Some(Sink::Values(writer)) = self.0.get(&op) {
+                    values
+                        .into_iter()
+                        .map(Change::Added)
+                        .for_each(|change| writer.push(change));
+                }
+            }
+            SecureEvent::Expired { op, values } => {
+                if let Some(Sink::Values(writer)) = self.0.get(&op) {
+                    values
+                        .into_iter()
+                        .map(Change::Expired)
+                        .for_each(|change| writer.push(change));
+                }
+            }
+            SecureEvent::Rows { op, rows } => {
+                if let Some(Sink::Rows(found, _)) = self.0.get_mut(&op) {
+                    let room = MAX_ROWS.saturating_sub(found.len());
+                    found.extend(rows.into_iter().take(room));
+                }
+            }
+            SecureEvent::GetDone {
+                op,
+                report,
+                dropped,
+            } => match self.0.remove(&op) {
+                Some(Sink::Values(writer)) => writer.end(Ok(Found { report, dropped })),
+                Some(Sink::Rows(rows, reply)) => drop(reply.send(Ok(rows))),
+                _ => {}
+            },
+            SecureEvent::PutDone { op, report } => {
+                if let Some(Sink::Put { id, reply, .. }) = self.0.remove(&op) {
+                    let _ = reply.send(Ok(Placed { id, report }));
+                }
+            }
+            SecureEvent::PutFailed { op, error } => {
+                if let Some(Sink::Put { reply, .. }) = self.0.remove(&op) {
+                    let _ = reply.send(Err(error.into()));
+                }
+            }
+            SecureEvent::Certificate { op, certificate } => {
+                if let Some(Sink::Certificate(reply)) = self.0.remove(&op) {
+                    let _ = reply.send(Ok(certificate));
+                }
+            }
+            SecureEvent::PublicKey { op, key } => {
+                if let Some(Sink::PublicKey(reply)) = self.0.remove(&op) {
+                    let _ = reply.send(Ok(key));
+                }
+            }
+            // For the driver, which tells all handles.
+            SecureEvent::StatusChanged { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! [`Checked`]: a value that the application may believe, as far as its [`Trust`] goes.
+
+use std::borrow::Cow;
+use std::str::Utf8Error;
+
+use bulla_identity::{KeyId, LongKeyId, PublicKey};
+
+use crate::value::{Content, Kind, Value, ValueId};
+
+/// A value that has passed the checks. Only the secure layer makes one: clear values, signed ones whose signature
+/// holds, and encrypted ones that were meant for us and hold a good signature inside.
+///
+/// Who the signer is to the application is for the application to say; compare [`Checked::signer`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked {
+    value: Value,
+    vouched: Vouched,
+}
+
+/// Who vouches for a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Vouched {
+    Nobody,
+    Signer(PublicKey),
+    Sender(PublicKey),
+}
+
+/// What is known of a value's origin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trust {
+    /// Readable by all, vouched for by nobody: anyone may have written it.
+    Clear,
+    /// Readable by all; the signer wrote it.
+    Signed,
+    /// Made by the signer for our eyes; nobody else can read it.
+    Encrypted,
+}
+
+impl Checked {
+    /// A value that nobody vouches for; `None` if it claims more, which is to be checked first.
+    pub(super) fn clear(value: &Value) -> Option<Self> {
+        match value.content() {
+            Content::Clear(_) => Some(Self {
+                value: value.clone(),
+                vouched: Vouched::Nobody,
+            }),
+            Content::Signed(_) | Content::Encrypted(_) => None,
+        }
+    }
+
+    /// A value whose signature by `signer` holds.
+    pub(super) fn signed(value: Value, signer: PublicKey) -> Self {
+        Self {
+            value,
+            vouched: Vouched::Signer(signer),
+        }
+    }
+
+    /// What was inside an encrypted value for us, with a signature by `sender` that holds.
+    pub(super) fn decrypted(inner: Value, sender: PublicKey) -> Self {
+        Self {
+            value: inner,
+            vouched: Vouched::Sender(sender),
+        }
+    }
+
+    /// The number under its key. No signature covers it.
+    pub fn id(&self) -> ValueId {
+        self.value.id()
+    }
+
+    /// The value type.
+    pub fn kind(&self) -> Kind {
+        self.value.kind()
+    }
+
+    /// The payload.
+    pub fn data(&self) -> &[u8] {
+        self.value.data()
+    }
+
+    /// The payload as text.
+    ///
+    /// # Errors
+    ///
+    /// [`Utf8Error`] if it is no UTF-8; [`Checked::data`] gives any payload.
+    pub fn text(&self) -> Result<&str, Utf8Error> {
+        str::from_utf8(self.data())
+    }
+
+    /// The text that applications filter by.
+    pub fn user_type(&self) -> Cow<'_, str> {
+        self.value.user_type()
+    }
+
+    /// The edit counter; 0 for a clear value.
+    pub fn seq(&self) -> u16 {
+        self.value.seq()
+    }
+
+    /// How far the value can be believed.
+    pub fn status(&self) -> Trust {
+        match self.vouched {
+            Vouched::Nobody => Trust::Clear,
+            Vouched::Signer(_) => Trust::Signed,
+            Vouched::Sender(_) => Trust::Encrypted,
+        }
+    }
+
+    /// Whose signature holds.
+    pub fn signer(&self) -> Option<LongKeyId> {
+        self.owner().map(PublicKey::long_id)
+    }
+
+    /// The signer's key, to verify or encrypt with.
+    pub fn owner(&self) -> Option<&PublicKey> {
+        match &self.vouched {
+            Vouched::Nobody => None,
+            Vouched::Signer(key) | Vouched::Sender(key) => Some(key),
+        }
+    }
+
+    /// For whom the signer made it, if for someone: ourselves if it was encrypted.
+    pub fn recipient(&self) -> Option<KeyId> {
+        let to = self.value.signed()?.to?;
+        Some(KeyId::from_bytes(*to.as_bytes()))
+    }
+
+    /// The value itself; of an encrypted one, what was inside.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+}

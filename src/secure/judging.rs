@@ -1,0 +1,152 @@
+//! Values on their way to a verdict and back: those found for the application, and those that strangers want stored.
+
+use super::admission::Lane;
+use super::inspect::{Delivery, Inspection, News, Place, Slot, inspect};
+use super::job::Task;
+use super::verdicts::{Digest, Verdict, Waiter};
+use super::{Errand, SecureDht, SecureEvent};
+use crate::Timestamp;
+use crate::lookup::{GetReport, OpId};
+use crate::node::Check;
+use crate::value::Value;
+use crate::value::policy::Proof;
+
+impl SecureDht {
+    /// Puts values of a get or listen through the checks.
+    pub(super) fn check_values(&mut self, op: OpId, news: News, values: Vec<Value>) {
+        let Some(mut place) = self.streams.next_place(op) else {
+            return;
+        };
+        let mut slots = Vec::with_capacity(values.len());
+        for value in values {
+            slots.push(self.check_value(place, value));
+            place = place.next();
+        }
+        self.streams.append(op, news, slots);
+        self.deliver(op);
+    }
+
+    /// No more values come for a get.
+    pub(super) fn end_values(&mut self, op: OpId, report: GetReport) {
+        if self.streams.end(op, report) {
+            self.deliver(op);
+        } else {
+            // A query; there is nothing to check in its rows.
+            let dropped = 0;
+            self.tell(SecureEvent::GetDone {
+                op,
+                report,
+                dropped,
+            });
+        }
+    }
+
+    fn check_value(&mut self, place: Place, value: Value) -> Slot {
+        let (digest, task) = match inspect(&value, self.identity.as_ref()) {
+            Inspection::Pass(checked) => return Slot::Passed(checked),
+            Inspection::Refuse => return Slot::Refused,
+            Inspection::Judge { digest, task } => (digest, task),
+        };
+        if let Some(verdict) = self.verdicts.known(&digest) {
+            return Slot::judged(value, verdict);
+        }
+        if !self.verdicts.is_awaited(&digest, Lane::Local) {
+            let Some(ticket) = self.admission.admit_value(&value) else {
+                return Slot::Refused;
+            };
+            self.start(ticket, task);
+        }
+        self.verdicts
+            .wait(digest, Lane::Local, Waiter::Place(place));
+        Slot::Waiting(value)
+    }
+
+    /// Finds out whether what a stranger wants stored may be stored. If there is too much of that, the stranger is not
+    /// answered, and will ask again.
+    pub(super) fn on_check(&mut self, now: Timestamp, check: Check) {
+        match (check.proof, check.value.signed()) {
+            (Proof::Signature, None) => self.node.handle_verdict(now, check.id, false),
+            (Proof::Signature, Some(signed)) => {
+                let digest = Digest::of_signed(&signed);
+                self.check_signature(now, check, digest);
+            }
+            (Proof::Certificate | Proof::SameCertificateKey, _) => self.check_certificate(check),
+        }
+    }
+
+    fn check_signature(&mut self, now: Timestamp, check: Check, digest: Digest) {
+        if let Some(verdict) = self.verdicts.known(&digest) {
+            let holds = verdict.is_signed();
+            return self.node.handle_verdict(now, check.id, holds);
+        }
+        if !self.verdicts.is_awaited(&digest, Lane::Remote) {
+            let Some(ticket) = self.admission.admit_check(check.source) else {
+                return self.drop_check(&check);
+            };
+            let value = check.value;
+            self.start(ticket, Task::Verify { digest, value });
+        }
+        self.verdicts
+            .wait(digest, Lane::Remote, Waiter::Check(check.id));
+    }
+
+    fn check_certificate(&mut self, check: Check) {
+        match self.admission.admit_check(check.source) {
+            Some(ticket) => self.start(ticket, Task::Prove(check)),
+            None => self.drop_check(&check),
+        }
+    }
+
+    fn drop_check(&mut self, check: &Check) {
+        self.dropped_checks += 1;
+        self.node.drop_check(check.id);
+    }
+
+    /// A value has been judged.
+    pub(super) fn on_verdict(&mut self, now: Timestamp, digest: Digest, verdict: &Verdict) {
+        match verdict {
+            Verdict::Opened(_, sender) => self.keyring.remember_key(sender),
+            Verdict::Signed(signer) if self.config.remember_signers => {
+                self.keyring.remember_key(signer);
+            }
+            Verdict::Signed(_) | Verdict::Refused => {}
+        }
+        for waiter in self.verdicts.settle(digest, verdict) {
+            match waiter {
+                Waiter::Place(place) => {
+                    self.streams.settle(place, verdict);
+                    self.deliver(place.op);
+                }
+                Waiter::Check(check) => self.node.handle_verdict(now, check, verdict.is_signed()),
+            }
+        }
+    }
+
+    /// Hands out what is ready of an operation, to the application or to the signed put that probes.
+    fn deliver(&mut self, op: OpId) {
+        while let Some(delivery) = self.streams.poll(op) {
+            match (self.errands.get(&op), delivery) {
+                (Some(&Errand::Probe { home }), Delivery::Values(_, editions)) => {
+                    self.on_probed(home, &editions);
+                }
+                (Some(&Errand::Probe { home }), Delivery::Done { .. }) => {
+                    self.errands.remove(&op);
+                    self.on_probe_done(home);
+                }
+                (_, Delivery::Values(News::Found, values)) => {
+                    self.tell(SecureEvent::Values { op, values });
+                }
+                (_, Delivery::Values(News::Expired, values)) => {
+                    self.tell(SecureEvent::Expired { op, values });
+                }
+                (_, Delivery::Done { report, dropped }) => {
+                    self.tell(SecureEvent::GetDone {
+                        op,
+                        report,
+                        dropped,
+                    });
+                }
+            }
+        }
+    }
+}

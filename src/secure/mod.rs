@@ -1,0 +1,514 @@
+//! [`SecureDht`]: a [`Node`] that signs, encrypts and verifies.
+//!
+//! It has the shape of the node it wraps: what happens is told to it (`handle_*`, and the operations), what is to be
+//! done is taken from [`SecureDht::poll_output`] until it yields [`SecureOutput::Wake`]. It does no cryptography
+//! itself: that comes out as a [`Job`], which can be run anywhere, and goes back in as a [`Done`].
+//!
+//! ```text
+//!   Node ── values ──▶ inspect ──▶ verdict known? ──▶ Job: verify or decrypt ──▶ verdict ──▶ Checked ──▶ application
+//!   Node ── check ───▶ admission ─▶ verdict known? ──▶ Job: verify ─────────────▶ verdict ──▶ Node stores, or not
+//!   application ── put_signed ────▶ probe ───────────▶ Job: sign ───────────────▶ Node::put
+//!   application ── put_encrypted ─▶ certificate ─────▶ Job: sign and encrypt ───▶ Node::put
+//! ```
+//!
+//! - Only [`Checked`] values come out. What fails its check is dropped and counted.
+//! - Values of an operation come out in the order in which they were found, and its end after all of them, in whatever
+//!   order jobs are done.
+//! - A certificate found under an id is that key's; whether it is trusted beyond that is for the application to say.
+//! - Everything that strangers can fill is bounded by [`SecureConfig`].
+
+mod admission;
+mod checked;
+mod config;
+mod event;
+mod inspect;
+mod job;
+mod judging;
+mod keyring;
+mod publication;
+mod put_encrypted;
+mod put_signed;
+mod recent;
+mod search;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod verdicts;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use bulla_identity::{Certificate, Identity};
+
+pub use admission::Lane;
+pub use checked::{Checked, Trust};
+pub use config::SecureConfig;
+pub use event::{PutError, SecureEvent, SecureOutput};
+pub use job::{Done, Job};
+pub use keyring::{CertificateStore, KeyName};
+pub use put_encrypted::Recipient;
+
+use crate::lookup::OpId;
+use crate::node::{Event, Node, OpError, Output, PutOptions, Status, Timer};
+use crate::value::{Draft, Query, Value, ValueId};
+use crate::wire::snapshot::Record;
+use crate::{Contact, InfoHash, Rng, Seed, Timestamp, wire};
+use admission::{Admission, Ticket};
+use inspect::{News, Streams};
+use job::{Outcome, Task};
+use keyring::Keyring;
+use put_encrypted::EncryptedPut;
+use put_signed::SignedPuts;
+use search::Searches;
+use verdicts::Verdicts;
+
+/// A DHT node with an identity, without a socket, a clock or a thread.
+///
+/// ```
+/// use bulla::node::{Node, PutOptions};
+/// use bulla::secure::{PutError, SecureConfig, SecureDht, SecureOutput};
+/// use bulla::{Config, InfoHash, Origin, Seed, Timestamp};
+///
+/// let now = Timestamp::ZERO;
+/// let node = Node::new(Config::default(), Seed::from_number(1), Origin::default())?;
+/// let mut dht = SecureDht::new(node, None, Seed::from_number(2), SecureConfig::default());
+///
+/// let key = InfoHash::of(b"greeting");
+/// dht.put(now, key, "hello", PutOptions::default())?;
+/// let refusal = dht.put_signed(now, key, "hello", PutOptions::default());
+/// assert_eq!(refusal, Err(PutError::NoIdentity));
+///
+/// loop {
+///     match dht.poll_output() {
+///         SecureOutput::Transmit(datagram) => { /* send it */ }
+///         SecureOutput::Event(event) => println!("{event:?}"),
+///         SecureOutput::Job(job) => dht.handle_done(now, job.run()),
+///         SecureOutput::Wake(at, _) => break, // sleep until then, or until a datagram comes
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SecureDht {
+    node: Node,
+    identity: Option<Identity>,
+    config: SecureConfig,
+    rng: Rng,
+    admission: Admission,
+    verdicts: Verdicts,
+    streams: Streams,
+    keyring: Keyring,
+    searches: Searches,
+    signed_puts: SignedPuts,
+    /// Operations of the application in which the node has no part yet.
+    preparing: BTreeMap<OpId, Preparation>,
+    /// Operations of the node that the application does not know of.
+    errands: BTreeMap<OpId, Errand>,
+    is_published: bool,
+    outputs: VecDeque<SecureOutput>,
+    wake: (Timestamp, Timer),
+    dropped_checks: u64,
+}
+
+/// What the secure layer counts.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SecureStats {
+    /// Bytes of values that wait for their verdict before the application gets them.
+    pub waiting_bytes: usize,
+    /// Values of strangers whose proofs are being checked.
+    pub checks: usize,
+    /// Puts being signed or encrypted, and searches for certificates.
+    pub preparations: usize,
+    /// Values of gets and listens that did not pass the checks, since the start.
+    pub dropped_values: u64,
+    /// Values of strangers that were not checked because too many were, since the start.
+    pub dropped_checks: u64,
+}
+
+/// Where a value lives: its key and its number there.
+type Home = (InfoHash, ValueId);
+
+/// What an operation of the application waits for before the node has a part in it.
+#[derive(Debug)]
+enum Preparation {
+    /// For its turn in its series, or for its signature.
+    Signed { home: Home },
+    /// For the recipient's certificate.
+    Recipient { name: KeyName, put: EncryptedPut },
+    /// For its ciphertext.
+    Encrypted { home: Home, options: PutOptions },
+    /// For a certificate, which is all it wants.
+    Certificate { name: KeyName },
+    /// For a public key, which is all it wants.
+    PublicKey { name: KeyName },
+}
+
+/// What an operation of the node is for, if not for the application.
+#[derive(Clone, Copy, Debug)]
+enum Errand {
+    /// Looks for earlier editions of a value to be signed.
+    Probe { home: Home },
+    /// Looks for a certificate.
+    Search { name: KeyName },
+    /// Announces the own certificate.
+    Publication,
+}
+
+impl SecureDht {
+    /// Wraps a node. Without an identity values cannot be signed, encrypted or decrypted. The seed makes value ids.
+    pub fn new(node: Node, identity: Option<Identity>, seed: Seed, config: SecureConfig) -> Self {
+        let own = identity
+            .as_ref()
+            .map(|identity| identity.certificate().clone());
+        let mut dht = Self {
+            node,
+            identity,
+            rng: seed.public(),
+            admission: Admission::new(&config),
+            verdicts: Verdicts::new(config.max_verdicts),
+            streams: Streams::new(config.max_editions),
+            keyring: Keyring::new(own, config.max_keys),
+            searches: Searches::new(config.max_candidates),
+            signed_puts: SignedPuts::default(),
+            preparing: BTreeMap::new(),
+            errands: BTreeMap::new(),
+            is_published: false,
+            outputs: VecDeque::new(),
+            wake: (Timestamp::MAX, Timer::Never),
+            dropped_checks: 0,
+            config,
+        };
+        dht.advance(Timestamp::ZERO);
+        dht
+    }
+
+    /// A datagram came.
+    pub fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
+        self.node.handle_datagram(now, from, datagram);
+        self.advance(now);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.node.handle_timeout(now);
+        self.advance(now);
+    }
+
+    /// A job has been done.
+    pub fn handle_done(&mut self, now: Timestamp, done: Done) {
+        self.admission.release(done.ticket);
+        match done.outcome {
+            Outcome::Judged { digest, verdict } => self.on_verdict(now, digest, &verdict),
+            Outcome::Proved { check, holds } => self.node.handle_verdict(now, check, holds),
+            Outcome::Read { name, certificate } => self.on_read(now, name, certificate),
+            Outcome::Made { op, value } => match self.preparing.get(&op) {
+                Some(&Preparation::Signed { home }) => self.on_signed(now, home, op, value),
+                Some(&Preparation::Encrypted { home, options }) => {
+                    self.announce(now, op, home.0, value, options);
+                }
+                // It was cancelled meanwhile.
+                Some(_) | None => {}
+            },
+        }
+        self.advance(now);
+    }
+
+    /// What is to be done next; [`SecureOutput::Wake`] is the last.
+    pub fn poll_output(&mut self) -> SecureOutput {
+        let (at, timer) = self.wake;
+        self.outputs
+            .pop_front()
+            .unwrap_or(SecureOutput::Wake(at, timer))
+    }
+
+    /// As [`Node::bootstrap`].
+    pub fn bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
+        self.node.bootstrap(now, addresses);
+        self.advance(now);
+    }
+
+    /// As [`Node::insert_contacts`].
+    pub fn insert_contacts(&mut self, now: Timestamp, contacts: &[Contact]) {
+        self.node.insert_contacts(now, contacts);
+        self.advance(now);
+    }
+
+    /// As [`Node::import_values`].
+    pub fn import_values(&mut self, now: Timestamp, records: &[Record]) -> usize {
+        let imported = self.node.import_values(now, records);
+        self.advance(now);
+        imported
+    }
+
+    /// As [`Node::connectivity_changed`].
+    pub fn connectivity_changed(&mut self, now: Timestamp) {
+        self.node.connectivity_changed(now);
+        self.advance(now);
+    }
+
+    /// As [`Node::get`]: [`SecureEvent::Values`] as they come, [`SecureEvent::GetDone`] at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError`] if the key is zero or too much is under way.
+    pub fn get(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
+        let op = self.node.get(now, key, query)?;
+        self.streams.open(op);
+        self.advance(now);
+        Ok(op)
+    }
+
+    /// As [`Node::listen`]: [`SecureEvent::Values`] and [`SecureEvent::Expired`] until cancelled.
+    ///
+    /// # Errors
+    ///
+    /// As [`SecureDht::get`].
+    pub fn listen(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
+        let op = self.node.listen(now, key, query)?;
+        self.streams.open(op);
+        self.advance(now);
+        Ok(op)
+    }
+
+    /// As [`Node::query`]: [`SecureEvent::Rows`] as they come, [`SecureEvent::GetDone`] at the end. Nobody vouches for
+    /// what rows say.
+    ///
+    /// # Errors
+    ///
+    /// As [`SecureDht::get`].
+    pub fn query(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
+        let op = self.node.query(now, key, query)?;
+        self.advance(now);
+        Ok(op)
+    }
+
+    /// Puts a value as it is: readable by all, vouched for by nobody. Without an id it gets a random one.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::Refused`] if the node does not take it, [`PutError::TooLarge`].
+    pub fn put(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        draft: impl Into<Draft>,
+        options: PutOptions,
+    ) -> Result<(OpId, ValueId), PutError> {
+        let draft = draft.into();
+        let id = self.choose_id(&draft);
+        let op = self.put_value(now, key, wire::pack(&draft, id), options)?;
+        Ok((op, id))
+    }
+
+    /// Puts a value that is packed already, by whomever.
+    ///
+    /// # Errors
+    ///
+    /// As [`SecureDht::put`].
+    pub fn put_value(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        value: Value,
+        options: PutOptions,
+    ) -> Result<OpId, PutError> {
+        let op = self.node.put(now, key, fitting(value)?, options)?;
+        self.advance(now);
+        Ok(op)
+    }
+
+    /// Ends an operation; nothing more comes for it. A put is not announced any more, its copies stay until they
+    /// expire.
+    pub fn cancel(&mut self, now: Timestamp, op: OpId) {
+        match self.preparing.remove(&op) {
+            Some(Preparation::Signed { home }) => self.cancel_signed_put(now, home, op),
+            Some(
+                Preparation::Recipient { name, .. }
+                | Preparation::Certificate { name }
+                | Preparation::PublicKey { name },
+            ) => self.leave_search(now, name, op),
+            Some(Preparation::Encrypted { .. }) => {}
+            None => {
+                self.streams.close(op);
+                self.node.cancel(now, op);
+            }
+        }
+        self.advance(now);
+    }
+
+    /// As [`Node::cancel_put`]. Puts of this key and id that are being prepared fail with [`PutError::Cancelled`].
+    pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
+        let prepared: Vec<_> = self
+            .preparing
+            .iter()
+            .filter(|(_, preparation)| preparation.home() == Some((key, id)))
+            .map(|(op, _)| *op)
+            .collect();
+        for op in &prepared {
+            self.cancel(now, *op);
+            self.fail(*op, PutError::Cancelled);
+        }
+        let was_announced = self.node.cancel_put(now, key, id);
+        self.advance(now);
+        was_announced || !prepared.is_empty()
+    }
+
+    /// Remembers a certificate, so that it need not be searched for.
+    pub fn register_certificate(&mut self, certificate: &Certificate) {
+        self.keyring.remember(certificate);
+    }
+
+    /// Sets where to ask for a certificate before the DHT is searched.
+    pub fn set_certificate_store(&mut self, store: CertificateStore) {
+        self.keyring.set_store(store);
+    }
+
+    /// Who signs and decrypts.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// The node, to look at.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The figures of this moment.
+    pub fn stats(&self) -> SecureStats {
+        SecureStats {
+            waiting_bytes: self.admission.waiting_bytes(),
+            checks: self.admission.checks(),
+            preparations: self.preparing.len(),
+            dropped_values: self.streams.dropped(),
+            dropped_checks: self.dropped_checks,
+        }
+    }
+
+    /// Takes from the node all it has to say.
+    fn advance(&mut self, now: Timestamp) {
+        loop {
+            match self.node.poll_output() {
+                Output::Transmit(transmit) => {
+                    self.outputs.push_back(SecureOutput::Transmit(transmit));
+                }
+                Output::Event(event) => self.on_event(now, event),
+                Output::Check(check) => self.on_check(now, *check),
+                Output::Wake(at, timer) => {
+                    self.wake = (at, timer);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn on_event(&mut self, now: Timestamp, event: Event) {
+        match event {
+            Event::Values { op, mut values } => match self.errands.get(&op) {
+                Some(&Errand::Search { name }) => self.on_candidates(now, name, values),
+                Some(Errand::Probe { .. }) => {
+                    values.retain(|value| self.is_own_edition(value));
+                    self.check_values(op, News::Found, values);
+                }
+                Some(Errand::Publication) | None => self.check_values(op, News::Found, values),
+            },
+            Event::Expired { op, values } => self.check_values(op, News::Expired, values),
+            Event::Rows { op, rows } => self.tell(SecureEvent::Rows { op, rows }),
+            Event::GetDone { op, report } => match self.errands.get(&op) {
+                Some(&Errand::Search { name }) => self.on_search_get_done(now, name, op),
+                Some(Errand::Probe { .. } | Errand::Publication) | None => {
+                    self.end_values(op, report);
+                }
+            },
+            Event::PutDone { op, report } => {
+                if !self.errands.contains_key(&op) {
+                    self.tell(SecureEvent::PutDone { op, report });
+                }
+            }
+            Event::StatusChanged { family, status } => {
+                if status == Status::Connected {
+                    self.publish_certificate(now);
+                }
+                self.tell(SecureEvent::StatusChanged { family, status });
+            }
+        }
+    }
+
+    /// Checks what can be checked of a put before it is prepared, and names it.
+    fn prepare_put(&mut self, key: InfoHash, draft: &Draft) -> Result<OpId, PutError> {
+        if self.identity.is_none() {
+            return Err(PutError::NoIdentity);
+        }
+        if key.is_zero() {
+            return Err(OpError::ZeroKey.into());
+        }
+        if draft.content_size() > Value::MAX_CONTENT {
+            return Err(OpError::TooLarge(draft.content_size()).into());
+        }
+        Ok(self.reserve()?)
+    }
+
+    /// Names an operation that has to be prepared.
+    fn reserve(&mut self) -> Result<OpId, OpError> {
+        if self.preparing.len() >= self.config.max_preparations {
+            return Err(OpError::TooManyOperations);
+        }
+        Ok(self.node.reserve_op())
+    }
+
+    fn choose_id(&mut self, draft: &Draft) -> ValueId {
+        match draft.id {
+            ValueId(0) => ValueId(self.rng.number().max(1)),
+            id => id,
+        }
+    }
+
+    /// Puts what was prepared.
+    fn announce(
+        &mut self,
+        now: Timestamp,
+        op: OpId,
+        key: InfoHash,
+        value: Result<Value, PutError>,
+        options: PutOptions,
+    ) {
+        self.preparing.remove(&op);
+        let put = value
+            .and_then(fitting)
+            .and_then(|value| Ok(self.node.put_as(now, op, key, value, options)?));
+        if let Err(error) = put {
+            self.fail(op, error);
+        }
+    }
+
+    fn start(&mut self, ticket: Ticket, task: Task) {
+        self.outputs
+            .push_back(SecureOutput::Job(Job { ticket, task }));
+    }
+
+    fn tell(&mut self, event: SecureEvent) {
+        self.outputs.push_back(SecureOutput::Event(event));
+    }
+
+    fn fail(&mut self, op: OpId, error: PutError) {
+        self.tell(SecureEvent::PutFailed { op, error });
+    }
+}
+
+impl Preparation {
+    /// Where the value will live that is being prepared.
+    fn home(&self) -> Option<Home> {
+        match self {
+            Self::Signed { home } | Self::Encrypted { home, .. } => Some(*home),
+            Self::Recipient { put, .. } => Some(put.home),
+            Self::Certificate { .. } | Self::PublicKey { .. } => None,
+        }
+    }
+}
+
+/// A value that can travel.
+fn fitting(value: Value) -> Result<Value, PutError> {
+    match value.packed().len() {
+        size if size > Value::MAX_PACKED => Err(PutError::TooLarge(size)),
+        _ => Ok(value),
+    }
+}

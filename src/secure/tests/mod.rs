@@ -1,0 +1,517 @@
+//! Secure nodes among themselves, and forgers among them.
+
+mod net;
+
+use std::collections::VecDeque;
+
+use super::testing::{alice, bob, carol, certificate_value, encrypted, signed};
+use super::*;
+use crate::value::{Condition, Kind};
+use net::{Jobs, Net};
+
+#[test]
+fn a_signed_value_is_found_with_its_signer() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    let put = net.put_signed(0, "greeting", draft("hello", 7));
+    assert_eq!(put, Ok(2));
+    let (values, dropped) = net.get(2, "greeting");
+    assert_eq!(dropped, 0);
+    let [value] = &values[..] else {
+        panic!("{values:?}");
+    };
+    assert_eq!((value.status(), value.text()), (Trust::Signed, Ok("hello")));
+    assert_eq!(value.signer(), Some(alice().long_id()));
+    assert_eq!((value.id(), value.seq()), (ValueId(7), 0));
+}
+
+#[test]
+fn an_edit_gets_the_next_number_and_replaces_the_old_value() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    for (text, seq) in [("one", 0), ("two", 1), ("three", 2)] {
+        assert_eq!(net.put_signed(0, "diary", draft(text, 7)), Ok(2));
+        assert_eq!(net.texts(1, "diary"), [(text.to_owned(), seq)]);
+    }
+}
+
+#[test]
+fn an_edit_made_elsewhere_is_followed() {
+    // The same identity on two machines.
+    let mut net = Net::of([Some(alice()), Some(alice()), None]);
+    net.put_signed(0, "diary", draft("one", 7)).unwrap();
+    net.put_signed(1, "diary", draft("two", 7)).unwrap();
+    assert_eq!(net.texts(2, "diary"), [("two".to_owned(), 1)]);
+}
+
+#[test]
+fn puts_of_one_id_at_a_time_are_done_in_order_with_growing_numbers() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    net.put_signed(0, "diary", draft("zero", 7)).unwrap();
+    let ops: Vec<_> = ["one", "two", "three"]
+        .into_iter()
+        .map(|text| net.start_put_signed(0, "diary", draft(text, 7)))
+        .collect();
+    net.run(20_000);
+    let mut ended: Vec<_> = net.events(0).iter().filter_map(ended_put).collect();
+    ended.sort();
+    assert_eq!(ended, ops);
+    assert_eq!(net.texts(1, "diary"), [("three".to_owned(), 3)]);
+    assert_eq!(net.hosts[0].dht.stats().preparations, 0);
+}
+
+#[test]
+fn a_cancelled_put_lets_the_next_of_its_id_go_on() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    net.put_signed(0, "diary", draft("zero", 7)).unwrap();
+    let first = net.start_put_signed(0, "diary", draft("one", 7));
+    let second = net.start_put_signed(0, "diary", draft("two", 7));
+    net.hosts[0].dht.cancel(net.now, first);
+    net.run(20_000);
+    let ended: Vec<_> = net.events(0).iter().filter_map(ended_put).collect();
+    assert_eq!(ended, [second]);
+    assert_eq!(net.texts(1, "diary"), [("two".to_owned(), 1)]);
+}
+
+#[test]
+fn a_put_cancelled_by_its_id_fails() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    let op = net.start_put_signed(0, "diary", draft("one", 7));
+    let key = InfoHash::from_key("diary");
+    assert!(net.hosts[0].dht.cancel_put(net.now, key, ValueId(7)));
+    net.run(20_000);
+    let error = PutError::Cancelled;
+    assert_eq!(net.events(0), [SecureEvent::PutFailed { op, error }]);
+    assert_eq!(net.texts(1, "diary"), []);
+}
+
+#[test]
+fn the_last_number_is_not_followed_by_the_first() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    net.put_value(1, "diary", signed(&alice(), 7, u16::MAX, "last"));
+    let put = net.put_signed(0, "diary", draft("more", 7));
+    assert_eq!(put, Err(PutError::NoSequence));
+}
+
+#[test]
+fn a_forged_number_does_not_exhaust_ours() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    // A kind whose signatures are not checked on storing.
+    let kind = Kind(4711);
+    let forged = forge(kind, u16::MAX);
+    net.put_value(1, "diary", forged);
+    let key = InfoHash::from_key("diary");
+    let (op, _) = net.hosts[0]
+        .dht
+        .put_signed(
+            net.now,
+            key,
+            draft("mine", 7).kind(kind),
+            PutOptions::default(),
+        )
+        .unwrap();
+    net.run(20_000);
+    let ended: Vec<_> = net.events(0).iter().filter_map(ended_put).collect();
+    assert_eq!(ended, [op]);
+}
+
+#[test]
+fn forged_values_are_dropped_and_counted() {
+    let mut net = Net::of([None, None, None]);
+    net.put_value(0, "greeting", forge(Kind(4711), 0));
+    let (values, dropped) = net.get(2, "greeting");
+    assert_eq!((values.len(), dropped), (0, 1));
+    assert_eq!(net.hosts[2].dht.stats().dropped_values, 1);
+}
+
+#[test]
+fn a_forged_value_is_not_stored_where_signatures_are_checked() {
+    let mut net = Net::of([None, None, None]);
+    net.put_value(0, "greeting", forge(Kind::USER_DATA, 0));
+    for i in 1..3 {
+        assert_eq!(net.hosts[i].dht.node().export_values(), []);
+    }
+}
+
+#[test]
+fn a_letter_is_read_by_its_recipient_alone() {
+    let mut net = Net::of([Some(alice()), Some(bob()), Some(carol()), None]);
+    // Bob's certificate is found by his long id.
+    let put = net.put_encrypted(0, "inbox", bob().long_id(), draft("for your eyes", 7));
+    assert_eq!(put, Ok(3));
+    let (values, dropped) = net.get(1, "inbox");
+    assert_eq!((values.len(), dropped), (1, 0));
+    assert_eq!(values[0].status(), Trust::Encrypted);
+    assert_eq!(values[0].text(), Ok("for your eyes"));
+    assert_eq!(values[0].id(), ValueId(7));
+    assert_eq!(values[0].signer(), Some(alice().long_id()));
+    assert_eq!(values[0].recipient(), Some(bob().id()));
+    for i in [0, 2, 3] {
+        let (values, dropped) = net.get(i, "inbox");
+        assert_eq!((values.len(), dropped), (0, 1));
+    }
+}
+
+#[test]
+fn a_letter_finds_recipients_by_short_id_and_by_key() {
+    let mut net = Net::of([Some(alice()), Some(bob()), None]);
+    assert_eq!(
+        net.put_encrypted(0, "inbox", bob().id(), draft("by id", 7)),
+        Ok(2)
+    );
+    let key = bob().public_key().clone();
+    assert_eq!(
+        net.put_encrypted(0, "inbox", key, draft("by key", 8)),
+        Ok(2)
+    );
+    assert_eq!(net.get(1, "inbox").0.len(), 2);
+}
+
+#[test]
+fn a_letter_can_be_answered_without_a_certificate() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    let letter = encrypted(&bob(), &alice(), 7, "from an unknown");
+    net.put_value(1, "inbox", letter);
+    assert_eq!(net.get(0, "inbox").0.len(), 1);
+    let answer = net.put_encrypted(0, "outbox", bob().long_id(), draft("thanks", 8));
+    assert_eq!(answer, Ok(2));
+}
+
+#[test]
+fn a_letter_to_nobody_fails() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    let put = net.put_encrypted(0, "inbox", bob().long_id(), draft("anyone?", 7));
+    assert_eq!(put, Err(PutError::NoCertificate));
+}
+
+#[test]
+fn certificates_are_found_by_both_names_whoever_else_publishes_there() {
+    let mut net = Net::of([Some(alice()), None, None, None]);
+    let key = KeyName::from(alice().long_id()).dht_key();
+    let rubbish = draft("rubbish", 3).kind(Kind::CERTIFICATE);
+    // Storing nodes refuse it, but the publisher itself keeps it.
+    let _ = net.hosts[1]
+        .dht
+        .put(net.now, key, rubbish, PutOptions::default());
+    net.run(5_000);
+    net.events(1);
+    for (i, name) in [
+        (1, KeyName::from(alice().long_id())),
+        (2, alice().id().into()),
+    ] {
+        let op = net.hosts[i].dht.find_certificate(net.now, name).unwrap();
+        let joined = net.hosts[i].dht.find_public_key(net.now, name).unwrap();
+        net.run(10_000);
+        let certificate = Some(alice().certificate().clone());
+        let public_key = Some(alice().public_key().clone());
+        assert_eq!(
+            net.events(i),
+            [
+                SecureEvent::Certificate { op, certificate },
+                SecureEvent::PublicKey {
+                    op: joined,
+                    key: public_key
+                },
+            ]
+        );
+    }
+    let op = net.hosts[3]
+        .dht
+        .find_certificate(net.now, bob().id())
+        .unwrap();
+    net.run(10_000);
+    let certificate = None;
+    assert_eq!(
+        net.events(3),
+        [SecureEvent::Certificate { op, certificate }]
+    );
+}
+
+#[test]
+fn a_certificate_is_published_where_old_and_new_nodes_look_and_nowhere_else() {
+    let mut net = Net::of([Some(alice()), None]);
+    let mut keys: Vec<_> = net.hosts[1]
+        .dht
+        .node()
+        .export_values()
+        .iter()
+        .map(|r| r.key)
+        .collect();
+    keys.sort();
+    let mut expected = keyring::dht_keys(alice().id(), alice().long_id());
+    expected.sort();
+    assert_eq!(keys, expected);
+    net.put_value(1, "elsewhere", certificate_value(&alice()));
+    assert_eq!(net.hosts[0].dht.node().export_values().len(), 2);
+}
+
+#[test]
+fn a_registered_certificate_need_not_be_searched_for() {
+    let mut net = Net::of([None]);
+    let dht = &mut net.hosts[0].dht;
+    dht.register_certificate(bob().certificate());
+    let op = dht.find_public_key(net.now, bob().long_id()).unwrap();
+    let key = Some(bob().public_key().clone());
+    net.run(0);
+    assert_eq!(net.events(0), [SecureEvent::PublicKey { op, key }]);
+}
+
+#[test]
+fn a_search_given_up_by_all_ends() {
+    let mut net = Net::of([None, None]);
+    let dht = &mut net.hosts[0].dht;
+    let one = dht.find_certificate(net.now, bob().long_id()).unwrap();
+    let two = dht.find_public_key(net.now, bob().long_id()).unwrap();
+    dht.cancel(net.now, one);
+    assert_eq!(dht.errands.len(), 1);
+    dht.cancel(net.now, two);
+    assert_eq!((dht.errands.len(), dht.stats().preparations), (0, 0));
+    net.run(10_000);
+    assert_eq!(net.events(0), []);
+}
+
+#[test]
+fn a_listen_hears_of_new_editions_and_never_of_older_ones() {
+    let mut net = Net::of([Some(alice()), None, None, None]);
+    let key = InfoHash::from_key("diary");
+    net.hosts[3]
+        .dht
+        .listen(net.now, key, Query::default())
+        .unwrap();
+    net.run(2_000);
+    for text in ["one", "two"] {
+        net.put_signed(0, "diary", draft(text, 7)).unwrap();
+    }
+    // A node that lags behind, and holds the first edition still.
+    net.put_value(2, "diary", signed(&alice(), 7, 0, "one"));
+    let heard: Vec<_> = net
+        .events(3)
+        .into_iter()
+        .flat_map(|event| match event {
+            SecureEvent::Values { values, .. } => texts(&values),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(heard, [("one".to_owned(), 0), ("two".to_owned(), 1)]);
+}
+
+#[test]
+fn a_listen_hears_of_the_end_of_a_signed_value() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    let key = InfoHash::from_key("candidates");
+    let listener = &mut net.hosts[2].dht;
+    let op = listener.listen(net.now, key, Query::default()).unwrap();
+    net.run(2_000);
+    let short_lived = draft("here", 7).kind(Kind::ICE_CANDIDATES);
+    net.put_signed(0, "candidates", short_lived).unwrap();
+    net.run(120_000);
+    let events = net.events(2);
+    let [
+        SecureEvent::Values { values, .. },
+        SecureEvent::Expired {
+            values: expired, ..
+        },
+    ] = &events[..]
+    else {
+        panic!("{events:?}");
+    };
+    assert_eq!(values, expired);
+    assert_eq!(texts(expired), [("here".to_owned(), 0)]);
+    net.hosts[2].dht.cancel(net.now, op);
+    net.put_signed(0, "candidates", draft("again", 8)).unwrap();
+    assert_eq!(net.events(2), []);
+}
+
+#[test]
+fn jobs_done_late_and_in_another_order_give_the_same_result() {
+    let mut net = Net::of([None, None, None]);
+    for id in 1..=5 {
+        net.put_value(0, "news", signed_as(Kind(4711), id));
+    }
+    let at_once = net.get(2, "news");
+    assert_eq!(at_once.0.len(), 5);
+
+    let host = &mut net.hosts[2];
+    host.forget_verdicts();
+    host.jobs = Jobs::Held(VecDeque::new());
+    let key = InfoHash::from_key("news");
+    let op = host.dht.get(net.now, key, Query::default()).unwrap();
+    net.run(10_000);
+    assert_eq!(net.events(2), []);
+    assert!(net.hosts[2].dht.stats().waiting_bytes > 0);
+    net.finish_jobs_backwards(2);
+    assert_eq!(net.end_of_get(2, op), at_once);
+    assert_eq!(net.hosts[2].dht.stats().waiting_bytes, 0);
+}
+
+#[test]
+fn a_value_returned_by_many_nodes_is_verified_once() {
+    let mut net = Net::of([None, None, None, None, None, None]);
+    let value = signed(&alice(), 7, 0, "hello");
+    net.put_value(0, "greeting", value);
+    let done = net.hosts[5].jobs_done;
+    for _ in 0..3 {
+        assert_eq!(net.get(5, "greeting").0.len(), 1);
+    }
+    // It was verified when it was stored here, if not now.
+    assert!(net.hosts[5].jobs_done <= done + 1);
+}
+
+#[test]
+fn strangers_cannot_have_more_checked_than_allowed() {
+    let config = SecureConfig {
+        max_remote_checks_per_source: 2,
+        ..SecureConfig::default()
+    };
+    let mut net = Net::with([None, None], &config);
+    net.hosts[1].jobs = Jobs::Held(VecDeque::new());
+    let key = InfoHash::from_key("flood");
+    for id in 1..=5 {
+        let value = signed(&alice(), id, 0, &format!("flood {id}"));
+        net.hosts[0]
+            .dht
+            .put_value(net.now, key, value, PutOptions::default())
+            .unwrap();
+    }
+    net.run(200);
+    let stats = net.hosts[1].dht.stats();
+    assert_eq!(stats.checks, 2);
+    assert!(stats.dropped_checks >= 3, "{stats:?}");
+}
+
+#[test]
+fn a_stranger_who_was_not_answered_asks_again_and_is_served() {
+    let config = SecureConfig {
+        max_remote_checks_per_source: 1,
+        ..SecureConfig::default()
+    };
+    let mut net = Net::with([None, None], &config);
+    net.hosts[1].jobs = Jobs::Held(VecDeque::new());
+    let key = InfoHash::from_key("news");
+    for id in 1..=2 {
+        let value = signed(&alice(), id, 0, &format!("item {id}"));
+        let sender = &mut net.hosts[0].dht;
+        let _ = sender.put_value(net.now, key, value, PutOptions::default());
+    }
+    net.run(50);
+    assert_eq!(net.hosts[1].dht.stats().dropped_checks, 1);
+    net.finish_jobs_backwards(1);
+    net.run(10_000);
+    assert_eq!(net.hosts[1].dht.node().export_values().len(), 2);
+}
+
+#[test]
+fn keys_of_signers_are_remembered_if_so_configured() {
+    let config = SecureConfig {
+        remember_signers: true,
+        ..SecureConfig::default()
+    };
+    let mut net = Net::with([None, Some(alice())], &config);
+    net.put_value(0, "greeting", signed(&bob(), 7, 0, "hello"));
+    assert_eq!(net.get(1, "greeting").0.len(), 1);
+    let put = net.put_encrypted(1, "inbox", bob().long_id(), draft("hello", 7));
+    assert_eq!(put, Ok(1));
+}
+
+#[test]
+fn values_beyond_the_bound_are_dropped_and_the_get_ends() {
+    let config = SecureConfig {
+        max_waiting_bytes: 2_400,
+        ..SecureConfig::default()
+    };
+    let mut net = Net::with([None, None, None], &config);
+    for id in 1..=5 {
+        // Of a kind that is not verified on storing, so that no verdict is known.
+        net.put_value(0, "news", signed_as(Kind(4711), id));
+    }
+    let host = &mut net.hosts[2];
+    host.jobs = Jobs::Held(VecDeque::new());
+    let key = InfoHash::from_key("news");
+    let op = host.dht.get(net.now, key, Query::default()).unwrap();
+    net.run(10_000);
+    net.finish_jobs_backwards(2);
+    let (values, dropped) = net.end_of_get(2, op);
+    assert_eq!((values.len(), dropped), (2, 3));
+}
+
+#[test]
+fn without_an_identity_nothing_is_signed() {
+    let mut net = Net::of([None]);
+    let key = InfoHash::from_key("x");
+    let dht = &mut net.hosts[0].dht;
+    let options = PutOptions::default();
+    let refusal = dht.put_signed(net.now, key, "x", options);
+    assert_eq!(refusal, Err(PutError::NoIdentity));
+    let refusal = dht.put_encrypted(net.now, key, bob().long_id(), "x", options);
+    assert_eq!(refusal, Err(PutError::NoIdentity));
+}
+
+#[test]
+fn what_is_wrong_locally_fails_at_once() {
+    let mut net = Net::of([Some(alice())]);
+    let (now, options) = (net.now, PutOptions::default());
+    let dht = &mut net.hosts[0].dht;
+    let refusal = dht.put_signed(now, InfoHash::ZERO, "x", options);
+    assert_eq!(refusal, Err(PutError::Refused(OpError::ZeroKey)));
+    let key = InfoHash::from_key("x");
+    let size = Value::MAX_CONTENT + 1;
+    let refusal = dht.put_signed(now, key, vec![0; size], options);
+    assert_eq!(refusal, Err(PutError::Refused(OpError::TooLarge(size))));
+    assert_eq!(dht.stats().preparations, 0);
+}
+
+#[test]
+fn a_value_that_is_too_large_once_signed_fails() {
+    let mut net = Net::of([Some(alice())]);
+    let large = Draft::from(vec![0; Value::MAX_CONTENT - 100]);
+    assert!(matches!(
+        net.put_signed(0, "x", large),
+        Err(PutError::TooLarge(_))
+    ));
+}
+
+#[test]
+fn a_query_passes_and_says_what_nobody_vouches_for() {
+    let mut net = Net::of([Some(alice()), None]);
+    net.put_signed(0, "greeting", draft("hello", 7)).unwrap();
+    let query = Query {
+        select: [crate::Field::Seq].into(),
+        conditions: vec![Condition::Id(ValueId(7))],
+    };
+    let key = InfoHash::from_key("greeting");
+    let op = net.hosts[1].dht.query(net.now, key, query).unwrap();
+    net.run(5_000);
+    let events = net.events(1);
+    assert!(matches!(&events[0], SecureEvent::Rows { rows, .. } if rows[0].seq == Some(0)));
+    assert!(matches!(events[1], SecureEvent::GetDone { op: its, .. } if its == op));
+}
+
+fn draft(text: &str, id: u64) -> Draft {
+    Draft::from(text).id(ValueId(id))
+}
+
+/// A value with Alice's key as its owner, and a signature that is not hers.
+fn forge(kind: Kind, seq: u16) -> Value {
+    let draft = draft("forged", 7).kind(kind);
+    let body = wire::pack_body(&draft, alice().public_key().to_der(), seq, None);
+    wire::pack_signed(&draft, draft.id, &body, &[7; 256]).unwrap()
+}
+
+fn signed_as(kind: Kind, id: u64) -> Value {
+    let draft = draft(&format!("item {id}"), id).kind(kind);
+    let body = wire::pack_body(&draft, alice().public_key().to_der(), 0, None);
+    let signature = alice().key().sign(&body).unwrap();
+    wire::pack_signed(&draft, draft.id, &body, &signature).unwrap()
+}
+
+fn texts(values: &[Checked]) -> Vec<(String, u16)> {
+    values
+        .iter()
+        .map(|value| (value.text().unwrap().to_owned(), value.seq()))
+        .collect()
+}
+
+fn ended_put(event: &SecureEvent) -> Option<OpId> {
+    match event {
+        SecureEvent::PutDone { op, .. } => Some(*op),
+        _ => None,
+    }
+}

@@ -1,0 +1,51 @@
+//! [`Entry`]: what the store tells of a value; [`Sizes`]: what it tells of itself.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::{InfoHash, Timestamp, Value};
+
+/// A stored value with what a snapshot needs to know of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The key it is stored under.
+    pub key: InfoHash,
+    /// The value.
+    pub value: &'a Value,
+    /// When it was created or last refreshed.
+    pub created: Timestamp,
+    /// When it expires; [`Timestamp::MAX`] for a permanent value of this node.
+    pub expires: Timestamp,
+    /// Whose room it takes, of an IPv6 address the upper half alone; `None` for a value of this node.
+    pub source: Option<IpAddr>,
+}
+
+/// How much is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Sizes {
+    /// Keys that have values.
+    pub keys: usize,
+    /// Values under all keys.
+    pub values: usize,
+    /// Memory used by this node's own values.
+    pub own_bytes: usize,
+    /// Memory used by the values of others.
+    pub others_bytes: usize,
+}
+
+impl Entry<'_> {
+    /// The value, its life and its origin, as a line for people.
+    pub(super) fn describe(&self, now: Timestamp) -> String {
+        let life = match self.expires {
+            Timestamp::MAX => "permanent".to_owned(),
+            expires => format!(
+                "expires in {:?}",
+                Duration::from_secs(expires.since(now).as_secs())
+            ),
+        };
+        match self.source {
+            Some(ip) => format!("{:?}, {life}, from {ip}", self.value),
+            None => format!("{:?}, {life}, own", self.value),
+        }
+    }
+}

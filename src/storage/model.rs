@@ -1,0 +1,288 @@
+//! The store against a naive model that judges each of its moves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::value::sample::sample;
+
+const LIMIT: usize = 4_000;
+const LIMIT_PER_SOURCE: usize = 1_500;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Store {
+        key: u8,
+        id: u64,
+        len: usize,
+        source: Option<u8>,
+        life: u64,
+    },
+    Refresh {
+        key: u8,
+        id: u64,
+        life: u64,
+    },
+    RemoveOwn {
+        key: u8,
+        id: u64,
+    },
+    RemoveOthers {
+        key: u8,
+    },
+    Expire,
+}
+
+proptest! {
+    #[test]
+    fn the_store_moves_as_the_model_allows(
+        steps in proptest::collection::vec((step(), 0..20u64), 1..150),
+    ) {
+        let mut run = Run::new();
+        for (step, wait) in steps {
+            // The microsecond makes every moment, and so every expiry, one of its own.
+            run.now = run.now + Duration::from_secs(wait) + Duration::from_micros(1);
+            run.step(step);
+            run.compare();
+        }
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let place = || (0..4u8, 0..6u64);
+    let store = (
+        place(),
+        0..400usize,
+        proptest::option::of(0..6u8),
+        1..300u64,
+    );
+    prop_oneof![
+        8 => store.prop_map(|((key, id), len, source, life)| Step::Store { key, id, len, source, life }),
+        2 => (place(), 1..300u64).prop_map(|((key, id), life)| Step::Refresh { key, id, life }),
+        1 => place().prop_map(|(key, id)| Step::RemoveOwn { key, id }),
+        1 => (0..4u8).prop_map(|key| Step::RemoveOthers { key }),
+        1 => Just(Step::Expire),
+    ]
+}
+
+/// What the model knows of a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Known {
+    len: usize,
+    source: Option<IpAddr>,
+    expires: Timestamp,
+}
+
+struct Run {
+    now: Timestamp,
+    storage: Storage,
+    known: BTreeMap<(InfoHash, ValueId), Known>,
+}
+
+impl Run {
+    fn new() -> Self {
+        Self {
+            now: Timestamp::ZERO,
+            storage: Storage::new(&Config {
+                storage_limit_bytes: LIMIT,
+                storage_limit_per_source_bytes: LIMIT_PER_SOURCE,
+                ..Config::default()
+            }),
+            known: BTreeMap::new(),
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Store {
+                key,
+                id,
+                len,
+                source,
+                life,
+            } => self.store(place(key, id), len, source.map(network), self.until(life)),
+            Step::Refresh { key, id, life } => {
+                let (key, id) = place(key, id);
+                let expires = self.until(life);
+                let result = self.storage.refresh(self.now, &key, id, expires);
+                assert_eq!(result.is_ok(), self.known.contains_key(&(key, id)));
+                if let Some(known) = self.known.get_mut(&(key, id)) {
+                    known.expires = known.expires.max(expires);
+                }
+            }
+            Step::RemoveOwn { key, id } => {
+                let at = place(key, id);
+                let own = self
+                    .known
+                    .get(&at)
+                    .is_some_and(|known| known.source.is_none());
+                assert_eq!(self.storage.remove_own(&at.0, at.1), own);
+                if own {
+                    self.known.remove(&at);
+                }
+            }
+            Step::RemoveOthers { key } => {
+                let (key, _) = place(key, 0);
+                let removed = self.storage.remove_others(&key);
+                let count = self.known.len();
+                self.known
+                    .retain(|(at, _), known| *at != key || known.source.is_none());
+                assert_eq!(removed.len(), count - self.known.len());
+            }
+            Step::Expire => {
+                let mut expired = self.storage.expire(self.now);
+                expired.sort();
+                let (gone, alive): (BTreeMap<_, _>, _) = std::mem::take(&mut self.known)
+                    .into_iter()
+                    .partition(|(_, known)| known.expires <= self.now);
+                self.known = alive;
+                assert_eq!(expired, gone.into_keys().collect::<Vec<_>>());
+            }
+        }
+    }
+
+    fn store(
+        &mut self,
+        at: (InfoHash, ValueId),
+        len: usize,
+        source: Option<IpAddr>,
+        expires: Timestamp,
+    ) {
+        let value = sample(at.1.0).data(&vec![0; len]).build();
+        let Stored { change, evicted } = self
+            .storage
+            .store(self.now, &at.0, &value, source, self.now, expires)
+            .unwrap();
+        let mut new = Known {
+            len,
+            source,
+            expires,
+        };
+        let expected = match self.known.remove(&at) {
+            None => Change::New,
+            Some(old) if old.len == len => {
+                new.expires = expires.max(old.expires);
+                new.source = source.and(old.source);
+                Change::Refreshed
+            }
+            Some(_) => Change::Edited,
+        };
+        assert_eq!(change, expected);
+        for victim in evicted {
+            self.judge(victim, &new);
+            self.known.remove(&victim);
+        }
+        self.known.insert(at, new);
+    }
+
+    /// Whether `victim` is who must give way for `new`.
+    fn judge(&self, victim: (InfoHash, ValueId), new: &Known) {
+        let with_new =
+            |source| self.used(source) + if source == new.source { new.size() } else { 0 };
+        let own = with_new(new.source) > LIMIT_PER_SOURCE;
+        let others: usize = self.others().map(Known::size).sum();
+        assert!(
+            new.source.is_some() && (own || others + new.size() > LIMIT),
+            "needless"
+        );
+
+        let gone = &self.known[&victim];
+        let earliest = self
+            .known
+            .values()
+            .map(|known| known.expires)
+            .min()
+            .unwrap();
+        if earliest <= self.now {
+            assert_eq!(gone.expires, earliest, "expired values go first");
+            return;
+        }
+        if own {
+            assert_eq!(gone.source, new.source, "a source makes room itself");
+        } else {
+            let most = self.others().map(|known| with_new(known.source)).max();
+            assert_eq!(
+                Some(with_new(gone.source)),
+                most,
+                "who uses most makes room"
+            );
+        }
+        let of_same = self.others().filter(|known| known.source == gone.source);
+        let earliest = of_same.map(|known| known.expires).min();
+        assert_eq!(Some(gone.expires), earliest, "the earliest expiry goes");
+    }
+
+    /// Whether store and model hold the same, within the limits.
+    fn compare(&self) {
+        let stored: BTreeMap<_, _> = self
+            .storage
+            .export()
+            .map(|entry| {
+                let known = Known {
+                    len: entry.value.data().len(),
+                    source: entry.source,
+                    expires: entry.expires,
+                };
+                ((entry.key, entry.value.id()), known)
+            })
+            .collect();
+        assert_eq!(stored, self.known);
+
+        let sizes = self.storage.sizes();
+        let others: usize = self.others().map(Known::size).sum();
+        assert_eq!(sizes.others_bytes, others);
+        assert_eq!(sizes.own_bytes, self.used(None));
+        assert!(others <= LIMIT);
+        for known in self.others() {
+            assert!(self.used(known.source) <= LIMIT_PER_SOURCE);
+        }
+        let first = self.known.values().map(|known| known.expires).min();
+        assert_eq!(self.storage.next_expiry(), first);
+        let keys: BTreeSet<_> = self.known.keys().map(|(key, _)| *key).collect();
+        assert_eq!(sizes.keys, keys.len());
+        for key in keys {
+            let ids = self
+                .known
+                .keys()
+                .filter(|(of, _)| *of == key)
+                .map(|(_, id)| *id);
+            let stored = self.storage.entries(&key).map(|entry| entry.value.id());
+            assert!(ids.eq(stored));
+        }
+    }
+
+    fn until(&self, life: u64) -> Timestamp {
+        self.now + Duration::from_secs(life)
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Known> {
+        self.known.values().filter(|known| known.source.is_some())
+    }
+
+    fn used(&self, source: Option<IpAddr>) -> usize {
+        let of_source = self.known.values().filter(|known| known.source == source);
+        of_source.map(Known::size).sum()
+    }
+}
+
+impl Known {
+    fn size(&self) -> usize {
+        footprint(&sample(0).data(&vec![0; self.len]).build())
+    }
+}
+
+fn place(key: u8, id: u64) -> (InfoHash, ValueId) {
+    (InfoHash::of(&[key]), ValueId(id))
+}
+
+/// Networks of either family, named as the store names them.
+fn network(number: u8) -> IpAddr {
+    if number.is_multiple_of(2) {
+        IpAddr::from([192, 0, 2, number])
+    } else {
+        IpAddr::from([0x2001, 0xdb8, 0, number.into(), 0, 0, 0, 0])
+    }
+}
