@@ -129,7 +129,7 @@ pub(crate) struct NodeArgs {
     /// Requests answered per second to one address.
     #[arg(long, value_name = "N|off", value_parser = limit::<u32>)]
     pub peer_rate_limit: Option<Limit<u32>>,
-    /// Bytes of values kept for others.
+    /// Bytes of values kept for others; `off` lifts the limit for each source too.
     #[arg(long, value_name = "BYTES|off", value_parser = limit::<usize>)]
     pub storage_limit: Option<Limit<usize>>,
     /// Keep contacts and values in this file from one run to the next.
@@ -174,7 +174,7 @@ pub(crate) struct PutArgs {
     #[arg(long, value_name = "LONG_ID", requires = "identity")]
     pub encrypt_for: Option<LongKeyId>,
     /// The value's number under the key; drawn at random unless given.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub id: Option<u64>,
     /// The value type's number.
     #[arg(long = "type", value_name = "N", default_value_t = 0)]

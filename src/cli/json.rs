@@ -50,9 +50,8 @@ pub(crate) fn change(change: &Change) -> Json {
 /// The fields that a query selected. `owner` is the owner's short id: no key travels along.
 pub(crate) fn row(row: &Row) -> Json {
     let mut fields = Map::new();
-    let mut add = |name: &str, field: Option<Json>| {
-        field.map(|field| fields.insert(name.to_owned(), field))
-    };
+    let mut add =
+        |name: &str, field: Option<Json>| field.map(|field| fields.insert(name.to_owned(), field));
     add("id", row.id.map(id));
     add("type", row.kind.map(|kind| kind.0.into()));
     add("owner", row.owner.map(owner));

@@ -1,11 +1,10 @@
 //! [`Lines`]: what is typed on a terminal, with history, or comes from a pipe.
 
-use std::io::{self, BufRead};
+use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use rustyline::DefaultEditor;
-use rustyline::error::ReadlineError;
 use tokio::sync::mpsc;
 
 use super::printer::Printer;
@@ -25,7 +24,10 @@ impl Lines {
     /// # Errors
     ///
     /// What the terminal said, or the system if it gives no thread.
-    pub(crate) fn of_terminal(prompt: &'static str, printer: Printer) -> io::Result<(Self, Printer)> {
+    pub(crate) fn of_terminal(
+        prompt: &'static str,
+        printer: Printer,
+    ) -> io::Result<(Self, Printer)> {
         let mut editor = DefaultEditor::new().map_err(io::Error::other)?;
         let above = editor.create_external_printer().map_err(io::Error::other)?;
         let lines = Self::spawn(move || match editor.readline(prompt) {
@@ -34,7 +36,7 @@ impl Lines {
                 let _ = editor.add_history_entry(&line);
                 Some(line)
             }
-            Err(ReadlineError::WindowResized) => Some(String::new()),
+            // Ctrl-C, Ctrl-D, or a terminal that is gone.
             Err(_) => None,
         })?;
         Ok((lines, printer.above_prompt(above)))
@@ -46,8 +48,13 @@ impl Lines {
     ///
     /// If the system gives no thread.
     pub(crate) fn of_pipe() -> io::Result<Self> {
-        let mut input = io::stdin().lock().lines();
-        Self::spawn(move || input.next()?.ok())
+        Self::spawn(|| {
+            let mut line = String::new();
+            match io::stdin().read_line(&mut line) {
+                Ok(0) | Err(_) => None,
+                Ok(_) => Some(line),
+            }
+        })
     }
 
     fn spawn(mut read: impl FnMut() -> Option<String> + Send + 'static) -> io::Result<Self> {
@@ -61,7 +68,11 @@ impl Lines {
                 }
             }
         })?;
-        Ok(Self { ask, lines, is_asked: false })
+        Ok(Self {
+            ask,
+            lines,
+            is_asked: false,
+        })
     }
 
     /// The next line; `None` at the end. Loses nothing if it is dropped.

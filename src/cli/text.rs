@@ -62,7 +62,11 @@ pub(crate) fn bytes(data: &[u8]) -> String {
                 .take(MAX_SHOWN_BYTES)
                 .map(|byte| format!("{byte:02x}"))
                 .collect();
-            let more = if data.len() > MAX_SHOWN_BYTES { "…" } else { "" };
+            let more = if data.len() > MAX_SHOWN_BYTES {
+                "…"
+            } else {
+                ""
+            };
             format!("({} bytes) {shown}{more}", data.len())
         }
     }
@@ -97,10 +101,24 @@ pub(crate) fn put(placed: &Placed, printer: &Printer) -> String {
 /// Who acknowledged a put, and who did not.
 pub(crate) fn holders(report: &PutReport) -> String {
     let mut text = format!("{} of {} nodes", report.acknowledged, report.asked);
-    for (count, what) in [(report.refused, "refused"), (report.silent, "did not answer")] {
+    for (count, what) in [
+        (report.refused, "refused"),
+        (report.silent, "did not answer"),
+    ] {
         if count > 0 {
             text.push_str(&format!(", {count} {what}"));
         }
     }
     text
+}
+
+/// Several things in a line.
+pub(crate) fn list<T: ToString>(items: &[T]) -> String {
+    match items {
+        [] => "none".to_owned(),
+        items => {
+            let texts: Vec<String> = items.iter().map(ToString::to_string).collect();
+            texts.join(", ")
+        }
+    }
 }

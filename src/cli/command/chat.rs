@@ -63,7 +63,12 @@ fn open(printer: &Printer) -> Result<(Lines, Printer), Failure> {
 }
 
 /// Sends a line; whether a node acknowledged it.
-async fn send(dht: &Handle, args: &ChatArgs, line: &str, printer: &Printer) -> Result<bool, Failure> {
+async fn send(
+    dht: &Handle,
+    args: &ChatArgs,
+    line: &str,
+    printer: &Printer,
+) -> Result<bool, Failure> {
     let message = ImMessage {
         id: getrandom::u64().during("cannot number the message")?,
         text: line.to_owned(),
@@ -91,7 +96,10 @@ async fn send(dht: &Handle, args: &ChatArgs, line: &str, printer: &Printer) -> R
         printer.result(&object, "")?;
     }
     if placed.report.acknowledged == 0 {
-        printer.remark(format_args!("nobody holds what you wrote: {}", text::holders(&placed.report)));
+        printer.remark(format_args!(
+            "nobody holds what you wrote: {}",
+            text::holders(&placed.report)
+        ));
     }
     Ok(placed.report.acknowledged > 0)
 }
@@ -101,7 +109,10 @@ fn receive(value: &Checked, me: Option<LongKeyId>, printer: &Printer) -> Result<
     let Some(sender) = value.signer().filter(|sender| Some(*sender) != me) else {
         return Ok(());
     };
-    let body = value.value().body().filter(|body| body.kind == Kind::IM_MESSAGE);
+    let body = value
+        .value()
+        .body()
+        .filter(|body| body.kind == Kind::IM_MESSAGE);
     let Some(message) = body.and_then(|body| ImMessage::read(body).ok()) else {
         return Ok(());
     };

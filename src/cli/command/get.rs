@@ -33,16 +33,23 @@ pub(crate) async fn run(args: &GetArgs, printer: &Printer) -> Result<Exit, Failu
     let patience = session.patience();
     session.leave().await?;
     if is_late {
-        printer.remark(format_args!("not all nodes answered within {patience} s: there may be more values; raise --timeout"));
+        printer.remark(format_args!(
+            "not all nodes answered within {patience} s: there may be more values; raise --timeout"
+        ));
     }
     if dropped > 0 {
-        printer.remark(format_args!("{dropped} values were not shown: forged, or encrypted for others"));
+        printer.remark(format_args!(
+            "{dropped} values were not shown: forged, or encrypted for others"
+        ));
     }
     if is_found {
         return Ok(Exit::Done);
     }
     if !is_late && dropped == 0 {
-        printer.remark(format_args!("nothing found under {}: {} of {} nodes answered", args.key, report.answered, report.asked));
+        printer.remark(format_args!(
+            "nothing found under {}: {} of {} nodes answered",
+            args.key, report.answered, report.asked
+        ));
     }
     Ok(Exit::Nothing)
 }

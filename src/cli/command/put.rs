@@ -43,16 +43,16 @@ pub(crate) async fn run(args: &PutArgs, printer: &Printer) -> Result<Exit, Failu
         }
         placed => placed.during(format_args!("cannot put under {}", args.key))?,
     };
-    printer.result(
-        &json::put(args.key, &placed),
-        text::put(&placed, printer),
-    )?;
+    printer.result(&json::put(args.key, &placed), text::put(&placed, printer))?;
     if args.permanent {
         interrupt.wait().await;
     }
     session.leave().await?;
     if placed.report.acknowledged == 0 {
-        printer.remark(format_args!("no node acknowledged the value: {}", text::holders(&placed.report)));
+        printer.remark(format_args!(
+            "no node acknowledged the value: {}",
+            text::holders(&placed.report)
+        ));
         return Ok(Exit::Nothing);
     }
     Ok(Exit::Done)

@@ -11,7 +11,10 @@ pub(crate) async fn run(args: &QueryArgs, printer: &Printer) -> Result<Exit, Fai
     let query = query(&args.select, &args.filter).map_err(Failure::new)?;
     let session = Session::join(&args.network).await?;
     let Some(rows) = session.in_time(session.dht.query(args.key, query)).await else {
-        printer.remark(format_args!("not all nodes answered within {} s: raise --timeout", session.patience()));
+        printer.remark(format_args!(
+            "not all nodes answered within {} s: raise --timeout",
+            session.patience()
+        ));
         return Ok(Exit::Nothing);
     };
     let rows = rows.during(format_args!("cannot query {}", args.key))?;
