@@ -18,10 +18,14 @@ pub mod token;
 mod value;
 pub mod wire;
 
+#[doc(no_inline)]
+pub use bulla_identity::{self as identity, Identity};
 pub use config::{Config, ConfigError};
 pub use contact::{Contact, Family, Source, canonical, is_martian};
 pub use infohash::{Distance, InfoHash, ParseHashError};
 pub use rng::{Rng, Seed};
+#[cfg(feature = "runner")]
+pub use runner::{Handle, Runner};
 pub use time::{Origin, Timestamp, UnixTime};
 pub use value::{
     Body, CertificateChain, Condition, Content, DhtMessage, Draft, Field, IceCandidates, ImMessage,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::pending;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -17,10 +18,10 @@ use super::resolve::HostPort;
 use super::socket::{SocketErrors, Sockets};
 use super::state::{StateError, StateFile};
 use super::waiting::Waiting;
-use crate::Timestamp;
 use crate::node::OpId;
 use crate::secure::{Done, Job, SecureDht, SecureEvent, SecureOutput};
 use crate::wire::snapshot::State;
+use crate::{Contact, Timestamp};
 
 /// Datagrams, commands or finished jobs taken in one turn before outputs are seen to and others get their turn.
 const BUDGET: usize = 64;
@@ -35,12 +36,14 @@ pub(super) enum Command {
     Stop(Duration, oneshot::Sender<Result<(), StateError>>),
 }
 
-/// The ways into the loop.
-pub(super) struct Inputs {
+/// The lines to the rest of the program.
+pub(super) struct Lines {
     pub(super) commands: mpsc::Receiver<Command>,
     /// Operations that nobody waits for any more; one entry for each operation at most.
     pub(super) cancels: mpsc::UnboundedReceiver<OpId>,
     pub(super) finished: mpsc::UnboundedReceiver<Done>,
+    /// Tells all handles.
+    pub(super) status: watch::Sender<Connectivity>,
 }
 
 /// Everything that belongs to a running node.
@@ -52,8 +55,7 @@ pub(super) struct Driver {
     clock: Clock,
     sockets: Sockets,
     pool: Pool<Job>,
-    inputs: Inputs,
-    status: watch::Sender<Connectivity>,
+    lines: Lines,
     alarm: Pin<Box<Sleep>>,
     saver: Option<Saver>,
     stage: Stage,
@@ -85,22 +87,19 @@ impl Driver {
         clock: Clock,
         sockets: Sockets,
         pool: Pool<Job>,
-        inputs: Inputs,
-        status: watch::Sender<Connectivity>,
-        names: BTreeSet<HostPort>,
+        lines: Lines,
         state: Option<StateFile>,
     ) -> Self {
         Self {
             dht,
             waiting: Waiting::default(),
-            names,
+            names: BTreeSet::new(),
             alarm: Box::pin(sleep_until(clock.instant(Timestamp::ZERO))),
             saver: state.map(|file| Saver::new(file, clock)),
             clock,
             sockets,
             pool,
-            inputs,
-            status,
+            lines,
             stage: Stage::Running,
         }
     }
@@ -116,6 +115,30 @@ impl Driver {
             self.turn(wake).await;
             coop::consume_budget().await;
         }
+    }
+
+    /// Takes in what was saved of the last node.
+    pub(super) fn restore(&mut self, state: &State) {
+        self.insert_contacts(&state.nodes);
+        self.dht.import_values(self.now(), &state.records);
+    }
+
+    /// Makes contact with those of these addresses that there is a socket for.
+    pub(super) fn bootstrap(&mut self, addresses: &[SocketAddr]) {
+        let reachable = addresses.iter().filter(|addr| self.sockets.serve(addr));
+        let reachable: Vec<_> = reachable.copied().collect();
+        if !reachable.is_empty() {
+            self.dht.bootstrap(self.clock.now(), &reachable);
+        }
+    }
+
+    /// Takes in those of these contacts that there is a socket for.
+    pub(super) fn insert_contacts(&mut self, contacts: &[Contact]) {
+        let reachable = contacts
+            .iter()
+            .filter(|contact| self.sockets.serve(&contact.addr));
+        let reachable: Vec<_> = reachable.copied().collect();
+        self.dht.insert_contacts(self.clock.now(), &reachable);
     }
 
     /// The time on the node's clock.
@@ -136,7 +159,9 @@ impl Driver {
                 SecureOutput::Job(job) => self.pool.submit(job.lane(), job),
                 SecureOutput::Event(SecureEvent::StatusChanged { family, status }) => {
                     debug!(?family, ?status, "status changed");
-                    self.status.send_modify(|both| both.set(family, status));
+                    self.lines
+                        .status
+                        .send_modify(|both| both.set(family, status));
                 }
                 SecureOutput::Event(event) => self.waiting.tell(event),
                 SecureOutput::Wake(at, _) => return at,
@@ -151,9 +176,9 @@ impl Driver {
             self.alarm.as_mut().reset(wake);
         }
         tokio::select! {
-            command = self.inputs.commands.recv() => self.obey(command),
-            Some(op) = self.inputs.cancels.recv() => self.cancel(op),
-            Some(done) = self.inputs.finished.recv() => self.finish(done),
+            command = self.lines.commands.recv() => self.obey(command),
+            Some(op) = self.lines.cancels.recv() => self.cancel(op),
+            Some(done) = self.lines.finished.recv() => self.finish(done),
             () = self.sockets.readable() => self.receive(),
             () = &mut self.alarm => self.dht.handle_timeout(self.clock.now()),
             () = save_is_due(self.saver.as_mut()) => self.save(),
@@ -182,7 +207,7 @@ impl Driver {
                     return;
                 }
             }
-            match self.inputs.commands.try_recv() {
+            match self.lines.commands.try_recv() {
                 Ok(next) => command = Some(next),
                 Err(_) => return,
             }
@@ -199,7 +224,7 @@ impl Driver {
         let now = self.clock.now();
         self.dht.handle_done(now, done);
         for _ in 1..BUDGET {
-            match self.inputs.finished.try_recv() {
+            match self.lines.finished.try_recv() {
                 Ok(done) => self.dht.handle_done(now, done),
                 Err(_) => return,
             }

@@ -62,7 +62,7 @@ pub enum PutError {
     /// The node refused it, or it failed on the way: no identity to sign with, no certificate of the recipient.
     #[error(transparent)]
     Refused(#[from] secure::PutError),
-    /// The value cannot be written as MessagePack.
+    /// The value cannot be written as msgpack.
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// The node was shut down before the end.

@@ -109,7 +109,7 @@ impl Handle {
         self.get(key).all().await
     }
 
-    /// Finds the values under `key` whose payload is MessagePack of a `T`; others are passed over. See
+    /// Finds the values under `key` whose payload is msgpack of a `T`; others are passed over. See
     /// [`typed`](super::typed).
     ///
     /// # Errors
@@ -190,7 +190,7 @@ impl Handle {
         self.put_content(key, Content::Encrypted(to.into(), draft.into()))
     }
 
-    /// Puts MessagePack of `value`, readable by all. See [`typed`](super::typed); to sign or encrypt it, make a draft
+    /// Puts msgpack of `value`, readable by all. See [`typed`](super::typed); to sign or encrypt it, make a draft
     /// with [`to_draft`].
     pub fn put_typed<T: Serialize + ?Sized>(&self, key: impl Into<InfoHash>, value: &T) -> Put {
         let content = to_draft(value).map(Content::Clear);
@@ -294,8 +294,7 @@ impl Handle {
     /// [`Closed`] if the node has been shut down.
     pub async fn bootstrap_addrs(&self, addresses: &[SocketAddr]) -> Result<(), Closed> {
         let addresses = addresses.to_vec();
-        self.visit(move |driver| driver.dht.bootstrap(driver.now(), &addresses))
-            .await
+        self.visit(move |driver| driver.bootstrap(&addresses)).await
     }
 
     /// Takes in contacts that may be nodes, and pings a few of them.
@@ -304,7 +303,7 @@ impl Handle {
     ///
     /// [`Closed`] if the node has been shut down.
     pub async fn insert_contacts(&self, contacts: Vec<Contact>) -> Result<(), Closed> {
-        self.visit(move |driver| driver.dht.insert_contacts(driver.now(), &contacts))
+        self.visit(move |driver| driver.insert_contacts(&contacts))
             .await
     }
 

@@ -202,3 +202,123 @@ impl Change {
 fn lock(mailbox: &Mutex<Mailbox>) -> MutexGuard<'_, Mailbox> {
     mailbox.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::{Node, PutOptions};
+    use crate::secure::{SecureConfig, SecureDht, SecureEvent, SecureOutput};
+    use crate::value::{Draft, Query};
+    use crate::{Config, InfoHash, Origin, Seed, Timestamp};
+
+    /// Room for two small letters.
+    const LIMIT: usize = 2 * OVERHEAD_BYTES + 300;
+
+    /// A value with this id, through a node of its own: only a DHT makes checked values.
+    fn value(id: u64, text: &str) -> Checked {
+        let (now, key) = (Timestamp::ZERO, InfoHash::of(b"key"));
+        let seed = Seed::from_number(1);
+        let node = Node::new(Config::default(), seed.clone(), Origin::default()).unwrap();
+        let mut dht = SecureDht::new(node, None, seed, SecureConfig::default());
+        let draft = Draft::from(text).id(ValueId(id));
+        dht.put(now, key, draft, PutOptions::default()).unwrap();
+        dht.get(now, key, Query::default()).unwrap();
+        loop {
+            match dht.poll_output() {
+                SecureOutput::Event(SecureEvent::Values { values, .. }) => {
+                    return values.into_iter().next().unwrap();
+                }
+                SecureOutput::Wake(..) => panic!("no value"),
+                _ => {}
+            }
+        }
+    }
+
+    fn read(reader: &mut Reader) -> Poll<Option<String>> {
+        let mut cx = Context::from_waker(Waker::noop());
+        reader.poll(&mut cx).map(|change| {
+            change.map(|change| match change {
+                Change::Added(value) => format!("+{}", value.text().unwrap()),
+                Change::Expired(value) => format!("-{}", value.text().unwrap()),
+            })
+        })
+    }
+
+    fn letter(text: &str) -> Poll<Option<String>> {
+        Poll::Ready(Some(text.to_owned()))
+    }
+
+    #[test]
+    fn letters_come_in_order_and_the_end_after_them() {
+        let (writer, mut reader) = mailbox(LIMIT);
+        assert_eq!(read(&mut reader), Poll::Pending);
+        writer.push(Change::Added(value(1, "a")));
+        writer.push(Change::Expired(value(1, "a")));
+        let found = Found {
+            report: GetReport::default(),
+            dropped: 0,
+        };
+        writer.end(Ok(found));
+        assert_eq!(read(&mut reader), letter("+a"));
+        assert_eq!(reader.end(), None);
+        assert_eq!(read(&mut reader), letter("-a"));
+        assert_eq!(read(&mut reader), Poll::Ready(None));
+        assert_eq!((reader.end(), reader.missed()), (Some(Ok(found)), 0));
+    }
+
+    #[test]
+    fn a_full_mailbox_keeps_the_latest_state_of_each_value() {
+        let (writer, mut reader) = mailbox(LIMIT);
+        for (id, text) in [(1, "a1"), (2, "b1"), (2, "b2"), (2, "b3")] {
+            writer.push(Change::Added(value(id, text)));
+        }
+        assert_eq!(reader.missed(), 2);
+        assert_eq!(read(&mut reader), letter("+a1"));
+        assert_eq!(read(&mut reader), letter("+b3"));
+        assert_eq!(read(&mut reader), Poll::Pending);
+    }
+
+    #[test]
+    fn values_beyond_the_limit_push_out_the_oldest() {
+        let (writer, mut reader) = mailbox(LIMIT);
+        for (id, text) in [(1, "a"), (2, "b"), (3, "c")] {
+            writer.push(Change::Added(value(id, text)));
+        }
+        assert_eq!(reader.missed(), 1);
+        assert_eq!(read(&mut reader), letter("+b"));
+        assert_eq!(read(&mut reader), letter("+c"));
+    }
+
+    #[test]
+    fn a_value_larger_than_the_mailbox_is_handed_over_alone() {
+        let (writer, mut reader) = mailbox(0);
+        writer.push(Change::Added(value(1, "a")));
+        assert_eq!(read(&mut reader), letter("+a"));
+        assert_eq!(reader.missed(), 0);
+    }
+
+    #[test]
+    fn a_dropped_writer_means_that_the_node_is_closed() {
+        let (writer, mut reader) = mailbox(LIMIT);
+        drop(writer);
+        assert_eq!(read(&mut reader), Poll::Ready(None));
+        assert_eq!(reader.end(), Some(Err(GetError::Closed(Closed))));
+    }
+
+    #[test]
+    fn an_abandoned_mailbox_names_the_operation_to_cancel_once_it_runs() {
+        let op = OpId(7);
+        let (writer, reader) = mailbox(LIMIT);
+        assert!(writer.begin(op));
+        assert_eq!(reader.abandon(), Some(op));
+
+        let (writer, reader) = mailbox(LIMIT);
+        assert_eq!(reader.abandon(), None);
+        assert!(!writer.begin(op));
+
+        let (writer, reader) = mailbox(LIMIT);
+        assert!(writer.begin(op));
+        drop(writer);
+        assert_eq!(reader.abandon(), None);
+    }
+}

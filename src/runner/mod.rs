@@ -66,10 +66,9 @@ pub use typed::{EncodeError, PayloadTypeError, from_data, to_draft};
 
 use crate::node::Node;
 use crate::secure::{CertificateStore, Job, SecureConfig, SecureDht};
-use crate::wire::snapshot::State;
-use crate::{Config, Timestamp};
+use crate::{Config, InfoHash};
 use clock::Clock;
-use driver::{Driver, Inputs};
+use driver::{Driver, Lines};
 use handle::Facts;
 use pool::Pool;
 use socket::{Plan, Sockets};
@@ -236,7 +235,8 @@ impl Runner {
         let backlog_bytes = self.backlog_bytes;
         let (pool, finished) = Pool::start(workers, Job::run).map_err(StartError::Workers)?;
         let clock = Clock::start();
-        let dht = self.open_dht(clock, saved, &peers)?;
+        let id = saved.as_ref().map(|state| state.id);
+        let dht = self.open_dht(clock, id)?;
 
         let (commands, commands_in) = mpsc::channel(COMMANDS);
         let (cancels, cancels_in) = mpsc::unbounded_channel();
@@ -248,13 +248,19 @@ impl Runner {
             backlog_bytes,
             status: status.clone(),
         };
-        let inputs = Inputs {
+        let lines = Lines {
             commands: commands_in,
             cancels: cancels_in,
             finished,
+            status: status_out,
         };
+        let mut driver = Driver::new(dht, clock, sockets, pool, lines, file);
+        if let Some(state) = saved {
+            driver.restore(&state);
+        }
+        driver.bootstrap(&Vec::from_iter(peers.clone()));
+        driver.names = names;
         tokio::spawn(names::follow(commands.downgrade(), status, peers));
-        let driver = Driver::new(dht, clock, sockets, pool, inputs, status_out, names, file);
         tokio::spawn(driver.run());
         Ok(Handle::new(commands, cancels, facts))
     }
@@ -277,30 +283,17 @@ impl Runner {
         Sockets::bind(Plan::everywhere(self.port, self.port))
     }
 
-    /// Makes the DHT, with what was saved of the last one.
-    fn open_dht(
-        self,
-        clock: Clock,
-        saved: Option<State>,
-        peers: &BTreeSet<SocketAddr>,
-    ) -> Result<SecureDht, StartError> {
+    /// Makes the DHT, under the id it had last.
+    fn open_dht(self, clock: Clock, last_id: Option<InfoHash>) -> Result<SecureDht, StartError> {
         let entropy = || clock::entropy().map_err(|error| StartError::Entropy(error.into()));
-        let mut config = self.config;
-        if let Some(state) = &saved {
-            config.node_id = Some(state.id);
-        }
+        let config = Config {
+            node_id: last_id.or(self.config.node_id),
+            ..self.config
+        };
         let node = Node::new(config, entropy()?, clock.origin())?;
         let mut dht = SecureDht::new(node, self.identity, entropy()?, self.secure);
         if let Some(store) = self.certificates {
             dht.set_certificate_store(store);
-        }
-        if let Some(state) = saved {
-            dht.insert_contacts(Timestamp::ZERO, &state.nodes);
-            dht.import_values(Timestamp::ZERO, &state.records);
-        }
-        if !peers.is_empty() {
-            let peers: Vec<_> = peers.iter().copied().collect();
-            dht.bootstrap(Timestamp::ZERO, &peers);
         }
         Ok(dht)
     }

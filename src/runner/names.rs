@@ -52,7 +52,7 @@ pub(super) async fn follow(
             debug!(?new, "bootstrap peers have moved");
             known.extend(&new);
             visit(&commands, move |driver| {
-                driver.dht.bootstrap(driver.now(), &new)
+                driver.bootstrap(&new);
             })
             .await;
         }

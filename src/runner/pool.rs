@@ -125,11 +125,12 @@ impl<J> Shared<J> {
 
 fn work<J, D>(shared: &Shared<J>, run: fn(J) -> D, done: &mpsc::UnboundedSender<D>) {
     while let Some(job) = shared.next() {
-        match catch_unwind(AssertUnwindSafe(|| run(job))) {
-            // If nobody receives, the node is gone and the queue closed.
-            Ok(outcome) => drop(done.send(outcome)),
-            Err(_) => error!("a job panicked; its operation will not end by itself"),
-        }
+        let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| run(job))) else {
+            error!("a job panicked; its operation will not end by itself");
+            continue;
+        };
+        // If nobody receives, the node is gone and the queue closed.
+        let _ = done.send(outcome);
     }
 }
 

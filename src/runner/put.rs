@@ -69,7 +69,7 @@ impl Put {
     pub fn id(mut self, id: ValueId) -> Self {
         match &mut self.content {
             Ok(Content::Clear(draft) | Content::Signed(draft) | Content::Encrypted(_, draft)) => {
-                draft.id = id
+                draft.id = id;
             }
             Ok(Content::Packed(_)) | Err(_) => {}
         }

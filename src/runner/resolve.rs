@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -50,7 +50,8 @@ pub struct ResolveError {
 }
 
 impl HostPort {
-    /// Asks the system for the addresses of the host: at least one.
+    /// Asks the system for the addresses of the host: at least one. Those that it knows no way to are left out, unless
+    /// that is true of all: the network may come later.
     pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, ResolveError> {
         let failed = |source| ResolveError {
             name: self.clone(),
@@ -61,7 +62,9 @@ impl HostPort {
         if addresses.is_empty() {
             return Err(failed(io::ErrorKind::NotFound.into()));
         }
-        Ok(addresses)
+        let routed = addresses.iter().filter(|addr| has_route(addr));
+        let routed: Vec<_> = routed.copied().collect();
+        Ok(if routed.is_empty() { addresses } else { routed })
     }
 }
 
@@ -121,6 +124,15 @@ fn parse(text: &str) -> Option<HostPort> {
         && host.bytes().all(|byte| byte.is_ascii_graphic())
         && !host.contains(['/', '[', ']', '@', '?', '#']);
     is_name.then(|| HostPort::new(host.to_owned(), port))
+}
+
+/// Whether the system knows a way there. Nothing is sent.
+fn has_route(addr: &SocketAddr) -> bool {
+    let any: IpAddr = match addr {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    UdpSocket::bind((any, 0)).is_ok_and(|socket| socket.connect(addr).is_ok())
 }
 
 #[cfg(test)]

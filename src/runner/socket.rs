@@ -11,8 +11,8 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 use tracing::{debug, trace};
 
-use crate::Family;
 use crate::node::Transmit;
+use crate::{Family, canonical};
 
 /// The size asked for each buffer of a socket, in bytes. The system may give less; the usual 208 KiB lose most of a
 /// burst of a thousand datagrams.
@@ -142,6 +142,11 @@ impl Sockets {
             .collect()
     }
 
+    /// Whether there is a socket for this address. One of IPv6 within IPv4's counts as IPv4.
+    pub(super) fn serve(&self, addr: &SocketAddr) -> bool {
+        self.of(&canonical(*addr)).is_some()
+    }
+
     /// What has gone wrong so far.
     pub(super) fn errors(&self) -> SocketErrors {
         self.errors
@@ -179,11 +184,7 @@ impl Sockets {
     /// Sends a datagram, or drops it if that is not possible.
     pub(super) async fn send(&mut self, transmit: Transmit) {
         let Transmit { to, bytes } = transmit;
-        let socket = match Family::of(&to) {
-            Family::V4 => &self.v4,
-            Family::V6 => &self.v6,
-        };
-        let Some(socket) = socket else {
+        let Some(socket) = self.of(&to) else {
             return;
         };
         trace!(%to, len = bytes.len(), "sending");
@@ -194,6 +195,13 @@ impl Sockets {
                 self.errors.send += 1;
             }
             Err(_) => self.errors.send += 1,
+        }
+    }
+
+    fn of(&self, addr: &SocketAddr) -> Option<&UdpSocket> {
+        match Family::of(addr) {
+            Family::V4 => self.v4.as_ref(),
+            Family::V6 => self.v6.as_ref(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Payloads of the application's own types, as MessagePack.
+//! Payloads of the application's own types, as msgpack.
 //!
 //! For types of the application, which travel as user data, there is serde: [`to_draft`] and [`from_data`], or in one
 //! step [`Handle::put_typed`](super::Handle::put_typed) and [`Handle::get_typed`](super::Handle::get_typed). The value
@@ -14,17 +14,17 @@ use crate::Draft;
 /// Values nested deeper than this are not read: each level costs stack.
 const MAX_DEPTH: usize = 32;
 
-/// The value cannot be written as MessagePack.
+/// The value cannot be written as msgpack.
 #[derive(Debug, Error)]
-#[error("cannot be written as MessagePack")]
+#[error("cannot be written as msgpack")]
 pub struct EncodeError(#[source] rmp_serde::encode::Error);
 
-/// The payload is no MessagePack of the wanted type.
+/// The payload is no msgpack of the wanted type.
 #[derive(Debug, Error)]
 #[error("not a payload of this type")]
 pub struct PayloadTypeError(#[source] rmp_serde::decode::Error);
 
-/// Makes user data of a value: MessagePack, structures as maps by field name.
+/// Makes user data of a value: msgpack, structures as maps by field name.
 ///
 /// ```
 /// use bulla::runner::{from_data, to_draft};
@@ -47,7 +47,7 @@ pub fn to_draft<T: Serialize + ?Sized>(value: &T) -> Result<Draft, EncodeError> 
 ///
 /// # Errors
 ///
-/// [`PayloadTypeError`] if the payload is no MessagePack of a `T`.
+/// [`PayloadTypeError`] if the payload is no msgpack of a `T`.
 pub fn from_data<T: DeserializeOwned>(data: &[u8]) -> Result<T, PayloadTypeError> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(data);
     reader.set_max_depth(MAX_DEPTH);

@@ -55,12 +55,13 @@ impl Waiting {
 
     /// Tells the puts of this value that they were cancelled.
     pub(super) fn cancel_puts(&mut self, cancelled: (InfoHash, ValueId)) {
-        let puts = self.0.extract_if(.., |_, sink| match sink {
+        let is_meant = |sink: &Sink| match sink {
             Sink::Put { key, id, .. } => (*key, *id) == cancelled,
             Sink::Values(_) | Sink::Rows(..) | Sink::Certificate(_) | Sink::PublicKey(_) => false,
-        });
-        for (_, put) in puts {
-            if let Sink::Put { reply, .. } = put {
+        };
+        let ops = self.0.iter().filter(|(_, sink)| is_meant(sink));
+        for op in ops.map(|(op, _)| *op).collect::<Vec<_>>() {
+            if let Some(Sink::Put { reply, .. }) = self.0.remove(&op) {
                 let _ = reply.send(Err(secure::PutError::Cancelled.into()));
             }
         }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "runner")]
+mod loopback;
 mod probes;
 mod vectors;
 mod wire_exports;

@@ -1,0 +1,517 @@
+//! Nodes with real sockets on loopback, several in one process.
+
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use bulla::identity::{Certificate, PrivateKey};
+use bulla::node::OpError;
+use bulla::runner::{Change, Closed, GetError, PutError, StartError};
+use bulla::secure::{self, Trust};
+use bulla::{Condition, Draft, Handle, Identity, Kind, Query, Runner, ValueId};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+static IDENTITIES: LazyLock<serde_json::Value> = LazyLock::new(|| {
+    let text = include_str!("../../identity/tests/vectors/identities.json");
+    serde_json::from_str(text).unwrap()
+});
+
+/// Fails a test that hangs.
+async fn within<T>(work: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(60), work)
+        .await
+        .expect("done in a minute")
+}
+
+fn identity(name: &str) -> Identity {
+    let vectors = IDENTITIES["vectors"].as_array().unwrap();
+    let mut named = vectors.iter().filter(|vector| vector["name"] == name);
+    let vector = named.find(|vector| vector["made_by"] == "4.4.2").unwrap();
+    let text = |field: &str| vector[field].as_str().unwrap();
+    let chain = Certificate::chain_from_bytes(text("certificate_chain_pem").as_bytes()).unwrap();
+    let key = PrivateKey::from_pem(text("private_key_pem"), None).unwrap();
+    Identity::new(key, chain).unwrap()
+}
+
+fn on(address: &str) -> Runner {
+    Runner::builder().bind(address.parse().unwrap()).workers(1)
+}
+
+fn local() -> Runner {
+    on("127.0.0.1:0")
+}
+
+fn peer_of(handle: &Handle) -> String {
+    handle.addresses()[0].to_string()
+}
+
+/// A node that is connected with `peer`.
+async fn join(runner: Runner, peer: &Handle) -> Handle {
+    let handle = runner.bootstrap(peer_of(peer)).start().await.unwrap();
+    handle.wait_connected().await.unwrap();
+    handle
+}
+
+async fn texts(handle: &Handle, key: &str) -> Vec<String> {
+    let values = handle.get_all(key).await.unwrap();
+    let mut texts: Vec<_> = values
+        .iter()
+        .map(|value| value.text().unwrap().to_owned())
+        .collect();
+    texts.sort();
+    texts
+}
+
+#[tokio::test]
+async fn what_one_node_puts_another_gets_in_both_address_families() {
+    within(async {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let alice = on(address).start().await.unwrap();
+            let bob = join(on(address), &alice).await;
+            let carol = join(on(address), &alice).await;
+            let placed = bob.put("greeting", "hello").await.unwrap();
+            assert!(placed.report.acknowledged > 0, "{placed:?}");
+
+            let mut values = carol.get("greeting");
+            let value = values.next().await.unwrap();
+            assert_eq!((value.text(), value.id()), (Ok("hello"), placed.id));
+            assert_eq!(value.status(), Trust::Clear);
+            assert_eq!(values.next().await, None);
+            assert!(values.report().unwrap().answered > 0);
+            assert_eq!((values.error(), values.dropped()), (None, 0));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn values_of_sixty_thousand_bytes_travel_in_parts() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let bob = join(local(), &alice).await;
+        let carol = join(local(), &alice).await;
+        let large = vec![7; 60_000];
+        bob.put("large", large.clone()).await.unwrap();
+        let values = carol.get_all("large").await.unwrap();
+        assert_eq!(values[0].data(), large);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn signed_values_name_their_signer_and_follow_each_other() {
+    within(async {
+        let alice = local().identity(identity("alice")).start().await.unwrap();
+        let bob = join(local(), &alice).await;
+        for text in ["one", "two"] {
+            let put = alice
+                .put_signed("greeting", text)
+                .id(ValueId(5))
+                .permanent();
+            assert_eq!(put.await.unwrap().id, ValueId(5));
+        }
+        let values = bob.get_all("greeting").await.unwrap();
+        assert_eq!(values.len(), 1);
+        assert_eq!(values[0].text(), Ok("two"));
+        assert_eq!(values[0].status(), Trust::Signed);
+        assert_eq!(values[0].signer(), alice.identity());
+
+        let error = bob.put_signed("greeting", "three").await.unwrap_err();
+        assert!(matches!(
+            error,
+            PutError::Refused(secure::PutError::NoIdentity)
+        ));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn encrypted_values_are_for_their_recipient_alone() {
+    within(async {
+        let alice = local().identity(identity("alice")).start().await.unwrap();
+        let bob = join(local().identity(identity("bob")), &alice).await;
+        let carol = join(local().identity(identity("carol")), &alice).await;
+        let bob_id = bob.identity().unwrap();
+
+        alice
+            .put_encrypted("inbox", bob_id, "for your eyes")
+            .await
+            .unwrap();
+        let values = bob.get_all("inbox").await.unwrap();
+        assert_eq!(values[0].text(), Ok("for your eyes"));
+        assert_eq!(values[0].status(), Trust::Encrypted);
+        assert_eq!(values[0].signer(), alice.identity());
+
+        let mut values = carol.get("inbox");
+        assert_eq!(values.next().await, None);
+        assert!(values.dropped() > 0);
+
+        let stranger = identity("device").long_id();
+        let error = alice
+            .put_encrypted("inbox", stranger, "hello")
+            .await
+            .unwrap_err();
+        assert!(matches!(
+            error,
+            PutError::Refused(secure::PutError::NoCertificate)
+        ));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn certificates_are_found_in_the_dht_in_the_store_or_at_hand() {
+    within(async {
+        let alice = local().identity(identity("alice")).start().await.unwrap();
+        let bob = join(local().identity(identity("bob")), &alice).await;
+        let alice_id = alice.identity().unwrap();
+        let found = bob.find_certificate(alice_id).await.unwrap().unwrap();
+        assert_eq!(found.long_id(), alice_id);
+        let key = bob.find_public_key(alice_id).await.unwrap().unwrap();
+        assert_eq!(key.long_id(), alice_id);
+
+        let carol = identity("carol");
+        assert_eq!(bob.find_certificate(carol.long_id()).await, Ok(None));
+        bob.register_certificate(carol.certificate().clone())
+            .await
+            .unwrap();
+        assert!(
+            bob.find_certificate(carol.long_id())
+                .await
+                .unwrap()
+                .is_some()
+        );
+
+        let store = |name: &_| {
+            Some(identity("carol").certificate().clone()).filter(|its| its.long_id() == *name)
+        };
+        let dave = local().certificates(Box::new(store)).start().await.unwrap();
+        assert!(
+            dave.find_certificate(carol.long_id())
+                .await
+                .unwrap()
+                .is_some()
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_listen_hears_of_what_is_there_what_comes_and_what_goes() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let bob = join(local(), &alice).await;
+        bob.put("news", Draft::from("old").id(ValueId(1)))
+            .await
+            .unwrap();
+
+        let mut news = alice.listen("news");
+        let Some(Change::Added(old)) = news.next().await else {
+            panic!("the old value is there")
+        };
+        assert_eq!(old.text(), Ok("old"));
+
+        bob.put("news", Draft::from("new").id(ValueId(2)))
+            .await
+            .unwrap();
+        let Some(Change::Added(new)) = StreamExt::next(&mut news).await else {
+            panic!("the new value comes")
+        };
+        assert_eq!(new.text(), Ok("new"));
+        assert_eq!((news.missed(), news.error()), (0, None));
+        alice.shutdown().await.unwrap();
+        assert_eq!(news.next().await, None);
+        assert_eq!(news.error(), Some(GetError::Closed(Closed)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn filters_and_selections_are_applied() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        for (id, text) in [(1, "one"), (2, "two")] {
+            let draft = Draft::from(text).id(ValueId(id)).user_type(text);
+            alice.put("numbers", draft).await.unwrap();
+        }
+        let two = Query {
+            conditions: vec![Condition::Id(ValueId(2))],
+            ..Query::default()
+        };
+        let values = alice.get_where("numbers", two).all().await.unwrap();
+        assert_eq!(values.len(), 1);
+        assert_eq!(values[0].text(), Ok("two"));
+
+        let query = "SELECT id,user_type WHERE value_type=0".parse().unwrap();
+        let mut rows = alice.query("numbers", query).await.unwrap();
+        rows.sort();
+        let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+        assert_eq!(ids, [Some(ValueId(1)), Some(ValueId(2))]);
+        assert_eq!(rows[1].user_type.as_deref(), Some("two"));
+        assert_eq!(values[0].kind(), Kind::USER_DATA);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn values_of_the_applications_own_types_go_there_and_back() {
+    #[derive(PartialEq, Debug, Serialize, Deserialize)]
+    struct Profile {
+        name: String,
+        age: u8,
+    }
+    within(async {
+        let alice = local().start().await.unwrap();
+        let profile = Profile {
+            name: "alice".into(),
+            age: 7,
+        };
+        alice.put_typed("profile", &profile).await.unwrap();
+        alice.put("profile", "something else").await.unwrap();
+        let found = alice.get_typed::<Profile>("profile").await.unwrap();
+        let profiles: Vec<_> = found.into_iter().map(|(profile, _)| profile).collect();
+        assert_eq!(profiles, [profile]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_refused_says_why() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let zero = [0; 20];
+        let mut values = alice.get(zero);
+        assert_eq!(values.next().await, None);
+        assert_eq!(values.error(), Some(GetError::Refused(OpError::ZeroKey)));
+        let error = alice.put(zero, "hello").await.unwrap_err();
+        let expected = secure::PutError::Refused(OpError::ZeroKey);
+        assert!(matches!(error, PutError::Refused(error) if error == expected));
+        assert!(alice.import_nodes(b"\xc0").await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cancelled_put_is_gone_here() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let placed = alice.put_permanent("greeting", "hello").await.unwrap();
+        assert_eq!(alice.cancel_put("greeting", placed.id).await, Ok(true));
+        assert_eq!(alice.cancel_put("greeting", placed.id).await, Ok(false));
+        assert!(texts(&alice, "greeting").await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dropped_streams_cancel_their_operations() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let bob = join(local(), &alice).await;
+        bob.put("news", "hello").await.unwrap();
+        let mut listen = bob.listen("news");
+        listen.next().await.unwrap();
+        let mut get = bob.get("news");
+        get.next().await.unwrap();
+        drop(bob.get("never polled"));
+        let operations = async || bob.node_info().await.unwrap().stats.operations;
+        assert!(operations().await > 0);
+        drop((listen, get));
+        while operations().await > 0 {}
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_told_plainly() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let taken = alice.addresses()[0];
+        let error = Runner::builder().bind(taken).start().await.unwrap_err();
+        assert!(matches!(error, StartError::Bind(_)));
+        let told = error.to_string();
+        assert!(
+            told.contains(&taken.to_string()) && told.contains("another program"),
+            "{told}"
+        );
+
+        let twice = Runner::builder()
+            .bind(taken)
+            .bind("127.0.0.2:0".parse().unwrap());
+        let told = twice.start().await.unwrap_err().to_string();
+        assert!(
+            told.contains("one socket for each address family"),
+            "{told}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn unknown_hosts_are_named_and_one_good_peer_is_enough() {
+    within(async {
+        let unknown = || local().bootstrap("one.invalid").bootstrap("two.invalid:7");
+        let error = unknown().start().await.unwrap_err().to_string();
+        assert!(
+            error.contains("one.invalid:4222") && error.contains("two.invalid:7"),
+            "{error}"
+        );
+
+        let alice = local().start().await.unwrap();
+        let bob = unknown().bootstrap(peer_of(&alice)).start().await.unwrap();
+        bob.wait_connected().await.unwrap();
+
+        let error = local().bootstrap("a b").start().await.unwrap_err();
+        assert!(matches!(error, StartError::Peer(_)));
+        assert!(bob.bootstrap("three.invalid").await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_can_be_told_of_peers_later() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let bob = local().start().await.unwrap();
+        assert!(!bob.status().is_connected());
+        bob.bootstrap(&peer_of(&alice)).await.unwrap();
+        bob.wait_connected().await.unwrap();
+        let info = bob.node_info().await.unwrap();
+        assert_eq!(info.stats.v4.contacts.good, 1);
+        assert!(
+            bob.dump_routing()
+                .await
+                .unwrap()
+                .contains(&alice.id().to_string())
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn exported_nodes_and_values_serve_another_node() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let bob = join(local(), &alice).await;
+        bob.put("greeting", "hello").await.unwrap();
+
+        let carol = local().start().await.unwrap();
+        let values = bob.export_values().await.unwrap();
+        assert_eq!(carol.import_values(&values).await.unwrap(), 1);
+        assert_eq!(texts(&carol, "greeting").await, ["hello"]);
+
+        let nodes = bob.export_nodes().await.unwrap();
+        assert_eq!(carol.import_nodes(&nodes).await.unwrap(), 1);
+        carol.wait_connected().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_port_0_gives_one_number_for_both_families_or_tells_the_two() {
+    within(async {
+        let alice = Runner::builder().start().await.unwrap();
+        assert!(!alice.addresses().is_empty());
+        assert!(alice.addresses().iter().all(|addr| addr.port() != 0));
+        assert_eq!(
+            alice.node_info().await.unwrap().addresses,
+            alice.addresses()
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn shutdown_while_busy_ends_everything_and_frees_the_port() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let bob = join(local().identity(identity("bob")), &alice).await;
+        let address = bob.addresses()[0];
+        let mut listen = bob.listen("news");
+        let mut work = tokio::task::JoinSet::new();
+        for number in 0..200 {
+            let bob = bob.clone();
+            work.spawn(async move {
+                let key = format!("key {}", number % 7);
+                match number % 3 {
+                    0 => drop(bob.put(key.as_str(), "hello").await),
+                    1 => drop(bob.put_signed(key.as_str(), "hello").await),
+                    _ => drop(bob.get_all(key.as_str()).await),
+                }
+            });
+        }
+        tokio::task::yield_now().await;
+        let (first, second) = tokio::join!(bob.shutdown(), bob.shutdown());
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(listen.next().await, None);
+        while work.join_next().await.is_some() {}
+
+        assert_eq!(bob.get_all("news").await, Err(GetError::Closed(Closed)));
+        assert!(matches!(
+            bob.put("news", "late").await,
+            Err(PutError::Closed(_))
+        ));
+        assert_eq!(bob.node_info().await.unwrap_err(), Closed);
+        bob.shutdown().await.unwrap();
+        Runner::builder().bind(address).start().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dropping_the_last_handle_ends_the_node() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let mut status = alice.watch_status();
+        let clone = alice.clone();
+        drop(alice);
+        assert!(clone.node_info().await.is_ok());
+        drop(clone);
+        while status.changed().await.is_ok() {}
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_returns_with_id_port_contacts_and_values() {
+    within(async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.state");
+        let alice = local().start().await.unwrap();
+        let bob = Runner::builder().state(&path);
+        let bob = join(bob, &alice).await;
+        bob.put("greeting", "hello").await.unwrap();
+        let last = bob.addresses().to_vec();
+        let ports = |addrs: &[SocketAddr]| addrs.iter().map(SocketAddr::port).collect::<Vec<_>>();
+        bob.shutdown().await.unwrap();
+
+        let again = Runner::builder().state(&path).start().await.unwrap();
+        assert_eq!(again.id(), bob.id());
+        assert_eq!(ports(again.addresses()), ports(&last));
+        again.wait_connected().await.unwrap();
+        assert_eq!(again.node_info().await.unwrap().stats.storage.values, 1);
+
+        std::fs::write(&path, "no state").unwrap();
+        let error = Runner::builder().state(&path).start().await.unwrap_err();
+        assert!(error.to_string().contains("node.state"), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_saved_is_told_at_the_end() {
+    within(async {
+        let dir = tempfile::tempdir().unwrap();
+        let alice = local()
+            .state(dir.path().join("node.state"))
+            .start()
+            .await
+            .unwrap();
+        dir.close().unwrap();
+        let error = alice.shutdown().await.unwrap_err();
+        assert!(error.to_string().contains("node.state"), "{error}");
+    })
+    .await;
+}
