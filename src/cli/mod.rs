@@ -43,7 +43,7 @@ fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> {
     match command {
         Command::Identity(command) => command::identity::run(&command, printer),
         Command::Completions { shell } => command::completions::run(shell, printer),
-        Command::Demo => todo!(),
+        Command::Demo => networked(command::demo::run(printer)),
         Command::Node(args) => networked(command::node::run(&args, printer)),
         Command::Put(args) => networked(command::put::run(&args, printer)),
         Command::Get(args) => networked(command::get::run(&args, printer)),

@@ -1,0 +1,210 @@
+//! [`StateFile`]: what a node keeps over a restart, in OpenDHT's own form (spec `node.md`, section 10).
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::wire::DecodeError;
+use crate::wire::snapshot::{State, export_state, import_state};
+use crate::{Family, UnixTime};
+
+/// A file with id, contacts and values of a node, and beside it `<path>_port.txt` with its ports.
+#[derive(Clone, Debug)]
+pub(super) struct StateFile {
+    path: PathBuf,
+}
+
+/// The ports that a node used, 0 for none.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Ports {
+    pub(super) v4: u16,
+    pub(super) v6: u16,
+}
+
+/// The saved state of a node cannot be read or written.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// The file cannot be read.
+    #[error("cannot read the saved state in {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is no saved state. Move it away to start without.
+    #[error("{} is not the saved state of a node; move it away to start without", .path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+    /// The file cannot be written.
+    #[error("cannot save the node's state to {}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl Ports {
+    /// The ports of these addresses.
+    pub(super) fn of(addresses: &[SocketAddr]) -> Self {
+        let port = |family| {
+            let mut ports = addresses.iter().filter(|addr| Family::of(addr) == family);
+            ports.next().map_or(0, SocketAddr::port)
+        };
+        Self {
+            v4: port(Family::V4),
+            v6: port(Family::V6),
+        }
+    }
+}
+
+impl StateFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Reads the state; `None` if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`] if there is a file that is of no use.
+    pub(super) fn read(&self, now: UnixTime) -> Result<Option<State>, StateError> {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => {
+                let path = self.path.clone();
+                return Err(StateError::Read { path, source });
+            }
+        };
+        let state = import_state(&bytes, now).map_err(|source| StateError::Decode {
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(Some(state))
+    }
+
+    /// Puts a state in the place of the last one: a reader finds the old or the new, whole.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Write`].
+    pub(super) fn write(&self, state: &State) -> Result<(), StateError> {
+        replace(&self.path, &export_state(state))
+    }
+
+    /// The ports used last; any if that is not known.
+    pub(super) fn read_ports(&self) -> Ports {
+        let text = fs::read_to_string(self.beside("_port.txt")).unwrap_or_default();
+        let mut ports = text.lines().map(|line| line.trim().parse().unwrap_or(0));
+        Ports {
+            v4: ports.next().unwrap_or(0),
+            v6: ports.next().unwrap_or(0),
+        }
+    }
+
+    /// Notes the ports in use.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Write`].
+    pub(super) fn write_ports(&self, ports: Ports) -> Result<(), StateError> {
+        let text = format!("{}\n{}\n", ports.v4, ports.v6);
+        replace(&self.beside("_port.txt"), text.as_bytes())
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        beside(&self.path, suffix)
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+    let failed = |source| StateError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let draft = beside(path, ".new");
+    let mut file = File::create(&draft).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
+    drop(file);
+    fs::rename(&draft, path).map_err(failed)
+}
+
+/// The path of a file whose name is that of `path` and a suffix.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or(OsStr::new("state")).to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Contact, InfoHash};
+
+    fn state(name: &[u8]) -> State {
+        let contact = Contact::new(InfoHash::of(b"peer"), "192.0.2.1:4222".parse().unwrap());
+        State {
+            id: InfoHash::of(name),
+            nodes: vec![contact],
+            records: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_last_state_written_is_the_one_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = StateFile::new(dir.path().join("node.state"));
+        assert_eq!(file.read(UnixTime::MAX).unwrap(), None);
+        for name in [b"one", b"two"] {
+            file.write(&state(name)).unwrap();
+        }
+        assert_eq!(file.read(UnixTime::MAX).unwrap(), Some(state(b"two")));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_no_state_is_named_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.state");
+        fs::write(&path, "hello").unwrap();
+        let error = StateFile::new(path.clone())
+            .read(UnixTime::MAX)
+            .unwrap_err();
+        assert!(error.to_string().contains("node.state"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"hello");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = StateFile::new(dir.path().join("missing/node.state"));
+        let error = file.write(&state(b"one")).unwrap_err();
+        assert!(error.to_string().contains("missing"), "{error}");
+    }
+
+    #[test]
+    fn ports_stand_beside_the_state_as_in_opendht() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = StateFile::new(dir.path().join("node.state"));
+        assert_eq!(file.read_ports(), Ports::default());
+        let ports = Ports { v4: 4222, v6: 4223 };
+        file.write_ports(ports).unwrap();
+        let text = fs::read_to_string(dir.path().join("node.state_port.txt")).unwrap();
+        assert_eq!(text, "4222\n4223\n");
+        assert_eq!(file.read_ports(), ports);
+        fs::write(dir.path().join("node.state_port.txt"), "x\n").unwrap();
+        assert_eq!(file.read_ports(), Ports::default());
+    }
+}
