@@ -12,7 +12,7 @@ use tokio::time::{Interval, MissedTickBehavior, Sleep, interval_at, sleep_until}
 use tracing::{debug, info, warn};
 
 use super::clock::Clock;
-use super::handle::Connectivity;
+use super::network::Connectivity;
 use super::pool::Pool;
 use super::resolve::HostPort;
 use super::socket::{SocketErrors, Sockets};

@@ -59,6 +59,8 @@ pub(super) struct Sockets {
     v4: Option<UdpSocket>,
     v6: Option<UdpSocket>,
     buffer: Box<[u8]>,
+    /// The last datagram waited in vain, so the next ones do not wait at all.
+    is_congested: bool,
     errors: SocketErrors,
 }
 
@@ -129,6 +131,7 @@ impl Sockets {
             v4,
             v6,
             buffer: vec![0; MAX_DATAGRAM].into(),
+            is_congested: false,
             errors: SocketErrors::default(),
         })
     }
@@ -188,13 +191,19 @@ impl Sockets {
             return;
         };
         trace!(%to, len = bytes.len(), "sending");
-        match timeout(SEND_PATIENCE, socket.send_to(&bytes, to)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => {
-                debug!(%to, %error, "cannot send");
-                self.errors.send += 1;
-            }
-            Err(_) => self.errors.send += 1,
+        let sent = if self.is_congested {
+            socket.try_send_to(&bytes, to)
+        } else {
+            let sending = timeout(SEND_PATIENCE, socket.send_to(&bytes, to));
+            sending
+                .await
+                .unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
+        };
+        self.is_congested = false;
+        if let Err(error) = sent {
+            debug!(%to, %error, "cannot send");
+            self.errors.send += 1;
+            self.is_congested = error.kind() == io::ErrorKind::WouldBlock;
         }
     }
 

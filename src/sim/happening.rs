@@ -169,7 +169,10 @@ impl Sim {
 
     /// The first hosts there are, as addresses.
     fn entry_points(&self, newcomer: HostId) -> Vec<SocketAddr> {
-        let there = self.hosts.iter().filter(|host| host.serves());
+        let there = self
+            .hosts
+            .iter()
+            .filter(|host| host.tenant.is_some() && host.spec.serves());
         let known = there.filter(|host| host.shares_network(&self.hosts[newcomer.index()]));
         known
             .take(super::ENTRY_POINTS)
@@ -295,9 +298,7 @@ impl Sim {
         }
         let Some(&to) = self.residents.get(&transmit.to) else {
             let stray = self.strays.entry(transmit.to).or_default();
-            stray.datagrams += 1;
-            stray.bytes += transmit.bytes.len() as u64;
-            stray.largest = stray.largest.max(transmit.bytes.len());
+            stray.add(transmit.bytes.len());
             return;
         };
         for at in self.network.carry(self.now, host, to) {
@@ -368,6 +369,9 @@ impl Sim {
             return;
         };
         for Forged { from, transmit } in mischief.act(own, &addresses) {
+            if from == super::Vice::VICTIM {
+                self.spoofed.add(transmit.bytes.len());
+            }
             self.carry(id, from, transmit);
         }
         let next = self.now + Mischief::PERIOD;

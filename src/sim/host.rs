@@ -81,6 +81,13 @@ impl Default for HostSpec {
     }
 }
 
+impl HostSpec {
+    /// Whether others look for values there.
+    pub(super) fn serves(&self) -> bool {
+        self.vice.is_none() && !self.filtered && !self.config.client
+    }
+}
+
 impl HostId {
     pub(super) const fn new(number: u32) -> Self {
         Self(number)
@@ -138,14 +145,6 @@ impl Host {
             .iter()
             .copied()
             .find(|own| Family::of(own) == Family::of(peer))
-    }
-
-    /// Whether a node lives here that others look for values at.
-    pub(super) fn serves(&self) -> bool {
-        self.tenant.is_some()
-            && self.spec.vice.is_none()
-            && !self.spec.filtered
-            && !self.spec.config.client
     }
 
     /// Whether two hosts can be members of one DHT.

@@ -63,9 +63,10 @@ pub struct Sim {
     churn: Option<Churn>,
     verdict_delay: Duration,
     strays: BTreeMap<SocketAddr, Strays>,
+    spoofed: Strays,
 }
 
-/// What was sent to an address where nobody lives.
+/// Datagrams sent to an address, or in its name.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Strays {
     /// How many datagrams.
@@ -87,6 +88,14 @@ pub enum ErrandError {
     Refused(#[from] OpError),
 }
 
+impl Strays {
+    fn add(&mut self, bytes: usize) {
+        self.datagrams += 1;
+        self.bytes += bytes as u64;
+        self.largest = self.largest.max(bytes);
+    }
+}
+
 impl Sim {
     fn new(seed: u64, link: Link, verdict_delay: Duration) -> Self {
         let mut rng = Seed::from_number(seed).public();
@@ -105,6 +114,7 @@ impl Sim {
             churn: None,
             verdict_delay,
             strays: BTreeMap::new(),
+            spoofed: Strays::default(),
         }
     }
 
@@ -190,16 +200,17 @@ impl Sim {
 
     /// The honest, open hosts that are there and are no clients.
     pub fn hosts(&self) -> Vec<HostId> {
-        self.ids()
-            .filter(|host| self.hosts[host.index()].serves())
-            .collect()
+        self.present(HostSpec::serves)
     }
 
-    /// All hosts with this vice.
-    pub fn hostile(&self, vice: Vice) -> Vec<HostId> {
-        self.ids()
-            .filter(|host| self.hosts[host.index()].spec.vice == Some(vice))
-            .collect()
+    /// The hosts that are there and take part as clients.
+    pub fn clients(&self) -> Vec<HostId> {
+        self.present(|spec| spec.config.client)
+    }
+
+    /// The hosts that are there, behind filtering routers.
+    pub fn filtered(&self) -> Vec<HostId> {
+        self.present(|spec| spec.filtered)
     }
 
     /// One of [`Sim::hosts`], at random.
@@ -230,6 +241,11 @@ impl Sim {
         self.ids()
             .filter(|host| self.holds(*host, key, value))
             .collect()
+    }
+
+    /// What hostile hosts sent in the name of [`Vice::VICTIM`].
+    pub fn spoofed(&self) -> Strays {
+        self.spoofed
     }
 
     /// What was sent to an address where nobody lives.
@@ -333,6 +349,27 @@ impl Sim {
         self.begin(errand, |node, clock| node.put(clock, key, value, options))
     }
 
+    /// Starts a put of a value that nobody must take for genuine.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sim::get`].
+    pub fn put_forged(
+        &mut self,
+        host: HostId,
+        key: InfoHash,
+        value: Value,
+    ) -> Result<ErrandId, ErrandError> {
+        let task = Task::Put {
+            value: value.clone(),
+            permanent: false,
+        };
+        let errand = Errand::new(host, key, task, self.now);
+        self.begin(errand, |node, clock| {
+            node.put(clock, key, value, PutOptions::default())
+        })
+    }
+
     /// Ends an errand: nothing more comes for it. What a put has published stays where it is until it expires.
     pub fn cancel(&mut self, errand: ErrandId) {
         let host = self.errands[errand.0].host;
@@ -416,6 +453,13 @@ impl Sim {
         }
         self.hosts.push(host);
         id
+    }
+
+    fn present(&self, which: impl Fn(&HostSpec) -> bool) -> Vec<HostId> {
+        let there = |host: &Host| host.tenant.is_some() && which(&host.spec);
+        self.ids()
+            .filter(|id| there(&self.hosts[id.index()]))
+            .collect()
     }
 
     fn ids(&self) -> impl Iterator<Item = HostId> + use<> {

@@ -221,6 +221,17 @@ async fn a_listen_hears_of_what_is_there_what_comes_and_what_goes() {
         };
         assert_eq!(new.text(), Ok("new"));
         assert_eq!((news.missed(), news.error()), (0, None));
+
+        let lone = local().start().await.unwrap();
+        let mut own = lone.listen("own");
+        lone.put("own", Draft::from("brief").id(ValueId(3)))
+            .await
+            .unwrap();
+        assert!(matches!(own.next().await, Some(Change::Added(_))));
+        lone.cancel_put("own", ValueId(3)).await.unwrap();
+        let gone = own.next().await;
+        assert!(matches!(&gone, Some(Change::Expired(value)) if value.id() == ValueId(3)));
+
         alice.shutdown().await.unwrap();
         assert_eq!(news.next().await, None);
         assert_eq!(news.error(), Some(GetError::Closed(Closed)));

@@ -1,57 +1,174 @@
-//! Lookups: do they end, how fast, and do they find the nearest nodes?
+//! Lookups: do they end, how soon, how many datagrams do they cost, and do they find the nearest nodes?
+
+use std::time::Duration;
 
 use bulla::node::Status;
-use bulla::sim::{Link, Scenario};
+use bulla::sim::{HostSpec, Link, Scenario};
 use bulla::{Draft, Family, InfoHash, Query};
 
-use crate::world::{World, secs, seed};
+use crate::world::{World, key, median, millis, secs, seed};
 
 #[test]
-fn two_hundred_nodes_connect_and_find() {
-    let scenario = Scenario::new(seed(1));
-    let start = std::time::Duration::ZERO;
-    let _ = start;
-    let mut world = World::settled(&scenario);
-    eprintln!("settled {:?} at {:?}", world.trace(), world.now());
-    let hosts = world.hosts();
-    let mut puts = Vec::new();
-    for i in 0..20u64 {
-        let key = InfoHash::of(&i.to_be_bytes());
-        let host = world.any_host().unwrap();
-        puts.push(world.put(host, key, &Draft::from("hello"), false).unwrap());
+fn all_nodes_of_a_flash_crowd_are_connected_within_seconds() {
+    let mut world = World::new(&Scenario {
+        arrival: Duration::ZERO,
+        ..Scenario::new(seed(1))
+    });
+    world.run_for(secs(12));
+    for host in world.hosts() {
+        assert_eq!(world.status(host), Status::Connected, "{host:?}");
     }
-    world.finish_all(&puts);
-    for put in &puts {
-        eprintln!(
-            "{:?} {:?}",
-            world.errand(*put).put_report(),
-            world.errand(*put).duration()
-        );
-    }
-    let mut gets = Vec::new();
-    for i in 0..20u64 {
-        let key = InfoHash::of(&i.to_be_bytes());
-        let host = world.any_host().unwrap();
-        gets.push(world.get(host, key, Query::default()).unwrap());
-    }
-    world.finish_all(&gets);
-    for get in &gets {
-        let e = world.errand(*get);
-        eprintln!(
-            "{:?} {:?} {:?} {}",
-            e.get_report(),
-            e.duration(),
-            e.time_to_first_value(),
-            e.values().len()
-        );
-    }
-    world.run_for(secs(60));
-    eprintln!("end {:?} at {:?}", world.trace(), world.now());
-    let statuses = hosts
+    world.check();
+}
+
+#[test]
+fn a_newcomer_has_eight_good_nodes_within_a_fraction_of_a_second() {
+    let mut world = World::settled(&Scenario {
+        link: Link::PERFECT,
+        ..Scenario::new(seed(2))
+    });
+    let newcomer = world.join(HostSpec::default());
+    world.run_for(millis(100));
+    let good = world.good_contacts(newcomer);
+    assert!(good >= 8, "{good}");
+    world.check();
+}
+
+#[test]
+fn a_newcomer_on_ordinary_paths_is_connected_within_two_seconds() {
+    let mut world = World::settled(&Scenario::new(seed(3)));
+    let newcomers: Vec<_> = (0..20).map(|_| world.join(HostSpec::default())).collect();
+    world.run_for(secs(2));
+    let good: Vec<_> = newcomers
         .iter()
-        .filter(|host| world.node(**host).unwrap().status(Family::V4) == Status::Connected)
-        .count();
-    assert_eq!(statuses, hosts.len());
-    let _ = Link::PERFECT;
+        .map(|host| world.good_contacts(*host))
+        .collect();
+    let ready = good.iter().filter(|good| **good >= 8).count();
+    assert!(ready >= 18, "{good:?}");
+    world.check();
+}
+
+#[test]
+fn a_put_reaches_the_nodes_that_are_really_nearest() {
+    let mut world = World::settled(&Scenario::new(seed(4)));
+    let puts = world.put_everywhere(50);
+    let (mut reached, mut of) = (0, 0);
+    for put in puts {
+        let errand = world.errand(put).clone();
+        let report = errand.put_report().unwrap();
+        assert!(report.acknowledged >= 8, "{report:?}");
+        let nearest = world.nearest(errand.host, errand.key, 9);
+        let value = world.published(put);
+        let holders = world.holders(errand.key, &value);
+        // The publisher is not among those it sends to.
+        let others = nearest.iter().filter(|host| **host != errand.host).take(8);
+        reached += others.filter(|host| holders.contains(host)).count();
+        of += 8;
+    }
+    eprintln!("{reached} of {of} nearest nodes hold the value");
+    assert!(reached * 100 >= of * 97, "{reached} of {of}");
+    world.check();
+}
+
+#[test]
+fn a_lookup_takes_about_a_second_and_few_datagrams_on_ordinary_paths() {
+    let mut world = World::settled(&Scenario::new(seed(5)));
+    world.run_for(secs(120));
+    let _ = world.put_everywhere(50);
+    let (mut durations, mut firsts, mut asked, mut sent) = (vec![], vec![], vec![], vec![]);
+    for number in 0..50 {
+        let host = world.any_host().unwrap();
+        let before = world.datagrams_sent(host);
+        let get = world.get(host, key(number), Query::default()).unwrap();
+        world.finish_all(&[get]);
+        sent.push(world.datagrams_sent(host) - before);
+        let errand = world.errand(get);
+        assert_eq!(errand.values().len(), 1);
+        durations.push(errand.duration().unwrap());
+        firsts.push(errand.time_to_first_value().unwrap());
+        asked.push(errand.get_report().unwrap().asked);
+    }
+    eprintln!(
+        "get: first value {:?}, all {:?}, worst {:?}, nodes asked {}, datagrams {}",
+        median(&mut firsts),
+        median(&mut durations),
+        durations.last(),
+        median(&mut asked),
+        median(&mut sent)
+    );
+    assert!(median(&mut firsts) < millis(700));
+    assert!(median(&mut durations) < millis(1_500));
+    assert!(median(&mut sent) <= 30);
+    world.check();
+}
+
+#[test]
+fn a_quiet_network_stays_quiet() {
+    let mut world = World::settled(&Scenario {
+        hosts: 100,
+        ..Scenario::new(seed(6))
+    });
+    world.run_for(secs(280));
+    let before = world.trace().datagrams();
+    world.run_for(secs(600));
+    let each = (world.trace().datagrams() - before) / 100 / 10;
+    eprintln!("{each} datagrams of each node a minute");
+    assert!(each <= 30, "{each}");
+    world.check();
+}
+
+#[test]
+fn operations_of_a_node_that_loses_all_others_end() {
+    let mut world = World::settled(&Scenario {
+        hosts: 20,
+        ..Scenario::new(seed(7))
+    });
+    let hosts = world.hosts();
+    let put = world
+        .put(hosts[0], key(1), &Draft::from("hello"), false)
+        .unwrap();
+    world.finish_all(&[put]);
+    for host in &hosts[1..] {
+        world.leave(*host);
+    }
+    let get = world.get(hosts[0], key(2), Query::default()).unwrap();
+    let put = world
+        .put(hosts[0], key(3), &Draft::from("alone"), false)
+        .unwrap();
+    world.finish_all(&[get, put]);
+    assert_eq!(world.errand(get).get_report().unwrap().answered, 0);
+    assert_eq!(world.errand(put).put_report().unwrap().acknowledged, 0);
+    world.run_for(secs(1_200));
+    assert_ne!(world.status(hosts[0]), Status::Connected);
+    world.check();
+}
+
+#[test]
+fn thousands_of_lookups_leave_nothing_behind() {
+    let mut world = World::settled(&Scenario {
+        hosts: 50,
+        link: Link::PERFECT,
+        ..Scenario::new(seed(8))
+    });
+    let host = world.hosts()[7];
+    for round in 0..20 {
+        let gets: Vec<_> = (0..100)
+            .map(|number| {
+                let key = InfoHash::of(format!("{round}/{number}").as_bytes());
+                world.get(host, key, Query::default()).unwrap()
+            })
+            .collect();
+        world.finish_all(&gets);
+    }
+    world.run_for(secs(400));
+    let stats = world.stats(host);
+    assert_eq!(stats.operations, 0);
+    assert!(stats.lookups <= 2, "{stats:?}");
+    assert!(stats.pending_requests <= 4, "{stats:?}");
+    assert_eq!(stats.v6.status, Status::Disconnected);
+    assert_eq!(
+        world.node(host).unwrap().status(Family::V4),
+        Status::Connected
+    );
     world.check();
 }

@@ -3,5 +3,11 @@
 //! Each test is a world that grows from a seed. `SIM_SEED=7 cargo test --test sim name` runs it with another seed; a
 //! failure prints the seed to run it again with.
 
+mod bad_network;
+mod churn;
+mod hostile;
+mod listen;
 mod lookup;
+mod put_get;
+mod replay;
 mod world;

@@ -3,7 +3,9 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use bulla::sim::{ErrandId, Scenario, Sim};
+use bulla::node::{Stats, Status};
+use bulla::sim::{ErrandId, HostId, Scenario, Sim, Task};
+use bulla::{Draft, Family, InfoHash, Query, Value};
 
 /// A simulation that says how to run it again if its test fails.
 pub(crate) struct World(Sim);
@@ -18,6 +20,21 @@ pub(crate) fn seed(default: u64) -> u64 {
 
 pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+pub(crate) const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// The key of a number.
+pub(crate) fn key(number: u64) -> InfoHash {
+    InfoHash::of(&number.to_be_bytes())
+}
+
+/// The middle one; they are in order after that.
+pub(crate) fn median<T: Ord + Copy>(all: &mut [T]) -> T {
+    all.sort_unstable();
+    all[all.len() / 2]
 }
 
 impl World {
@@ -42,6 +59,66 @@ impl World {
                 self.errand(*errand)
             );
         }
+    }
+
+    /// Has one host at random put a value under each of the first keys, and waits until all have done so.
+    pub(crate) fn put_everywhere(&mut self, keys: u64) -> Vec<ErrandId> {
+        let puts: Vec<_> = (0..keys)
+            .map(|number| {
+                let host = self.any_host().unwrap();
+                let draft = Draft::new(format!("value {number}").into_bytes());
+                self.put(host, key(number), &draft, false).unwrap()
+            })
+            .collect();
+        self.finish_all(&puts);
+        puts
+    }
+
+    /// Has one host at random look for each of the first keys, which has one value.
+    pub(crate) fn get_everywhere(&mut self, keys: u64) {
+        for number in 0..keys {
+            assert_eq!(self.found(number), 1, "key {number}");
+        }
+    }
+
+    /// How many values a host at random finds under the key of a number.
+    pub(crate) fn found(&mut self, number: u64) -> usize {
+        let get = self.get_anywhere(number, Query::default());
+        self.errand(get).values().len()
+    }
+
+    /// Has a host at random get the key of a number, and waits for the end.
+    pub(crate) fn get_anywhere(&mut self, number: u64, query: Query) -> ErrandId {
+        let host = self.any_host().unwrap();
+        let get = self.get(host, key(number), query).unwrap();
+        self.finish_all(&[get]);
+        get
+    }
+
+    /// What a put publishes.
+    pub(crate) fn published(&self, put: ErrandId) -> Value {
+        match &self.errand(put).task {
+            Task::Put { value, .. } => value.clone(),
+            other => panic!("not a put: {other:?}"),
+        }
+    }
+
+    pub(crate) fn status(&self, host: HostId) -> Status {
+        let node = self.node(host).unwrap();
+        node.status(Family::V4).max(node.status(Family::V6))
+    }
+
+    pub(crate) fn stats(&self, host: HostId) -> Stats {
+        self.node(host).unwrap().stats(self.clock(host))
+    }
+
+    pub(crate) fn good_contacts(&self, host: HostId) -> usize {
+        let stats = self.stats(host);
+        stats.v4.contacts.good + stats.v6.contacts.good
+    }
+
+    pub(crate) fn datagrams_sent(&self, host: HostId) -> u64 {
+        self.stats(host).traffic.sent
     }
 
     /// No rule was broken.

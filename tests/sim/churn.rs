@@ -1,0 +1,138 @@
+//! Hosts come and go: what is announced stays, and nobody is left waiting.
+
+use bulla::node::Status;
+use bulla::sim::{Churn, Scenario};
+use bulla::{Draft, Query};
+
+use crate::world::{World, key, secs, seed};
+
+#[test]
+fn permanent_values_survive_hours_of_churn() {
+    let mut world = World::settled(&churning(301));
+    let publishers: Vec<_> = world.hosts().into_iter().take(10).collect();
+    for (number, host) in (0..).zip(&publishers) {
+        let _ = world
+            .put(*host, key(number), &Draft::from("here to stay"), true)
+            .unwrap();
+    }
+    let (mut found, mut of) = (0, 0);
+    for _ in 0..30 {
+        world.run_for(secs(120));
+        for number in 0..10 {
+            found += world.found(number);
+            of += 1;
+        }
+    }
+    eprintln!("found {found} of {of}");
+    assert!(found * 100 >= of * 99, "{found} of {of}");
+    world.check();
+}
+
+#[test]
+fn values_outlive_half_of_the_network() {
+    let mut world = World::settled(&Scenario::new(seed(302)));
+    let puts = world.put_everywhere(50);
+    let hosts = world.hosts();
+    for host in hosts.iter().skip(1).step_by(2) {
+        world.leave(*host);
+    }
+    let live: usize = puts
+        .iter()
+        .filter(|put| {
+            !world
+                .holders(world.errand(**put).key, &world.published(**put))
+                .is_empty()
+        })
+        .count();
+    let found: usize = (0..50).map(|number| world.found(number)).sum();
+    eprintln!("{found} of {live} found at once");
+    assert!(found * 100 >= live * 98, "{found} of {live}");
+    world.run_for(secs(900));
+    for host in world.hosts() {
+        assert_eq!(world.status(host), Status::Connected);
+    }
+    let _ = world.put_everywhere(20);
+    world.get_everywhere(20);
+    world.check();
+}
+
+#[test]
+fn a_get_does_not_wait_for_the_dead() {
+    let mut world = World::settled(&Scenario::new(seed(303)));
+    let _ = world.put_everywhere(20);
+    let hosts = world.hosts();
+    for host in hosts.iter().skip(1).step_by(2) {
+        world.leave(*host);
+    }
+    let mut durations = Vec::new();
+    for number in 0..20 {
+        let get = world.get_anywhere(number, Query::default());
+        durations.push(world.errand(get).duration().unwrap());
+    }
+    durations.sort_unstable();
+    eprintln!(
+        "after half died: {:?}, worst {:?}",
+        durations[10], durations[19]
+    );
+    assert!(durations[10] < secs(5), "{durations:?}");
+    world.check();
+}
+
+#[test]
+fn operations_during_heavy_churn_end_and_mostly_succeed() {
+    let mut world = World::settled(&Scenario {
+        churn: Some(Churn {
+            session: (secs(20), secs(120)),
+            absence: (secs(5), secs(30)),
+            anchors: 5,
+        }),
+        ..Scenario::new(seed(304))
+    });
+    let (mut found, mut of) = (0, 0);
+    for number in 0..100 {
+        let host = world.any_host().unwrap();
+        let put = world
+            .put(host, key(number), &Draft::from("quick"), false)
+            .unwrap();
+        world.finish(&[put]);
+        world.run_for(secs(2));
+        found += world.found(number);
+        of += 1;
+    }
+    eprintln!("found {found} of {of}");
+    assert!(found * 100 >= of * 95, "{found} of {of}");
+    world.check();
+}
+
+#[test]
+fn a_node_that_returns_at_its_address_under_another_id_is_known_again() {
+    let mut world = World::settled(&Scenario {
+        hosts: 50,
+        ..Scenario::new(seed(305))
+    });
+    let host = world.hosts()[20];
+    for _ in 0..5 {
+        world.leave(host);
+        world.run_for(secs(5));
+        world.rejoin(host);
+        world.run_for(secs(15));
+        assert!(world.good_contacts(host) >= 8);
+        let put = world
+            .put(host, key(1), &Draft::from("back"), false)
+            .unwrap();
+        world.finish_all(&[put]);
+        assert!(world.errand(put).put_report().unwrap().acknowledged >= 8);
+    }
+    world.check();
+}
+
+fn churning(number: u64) -> Scenario {
+    Scenario {
+        churn: Some(Churn {
+            session: (secs(300), secs(1_800)),
+            absence: (secs(10), secs(120)),
+            anchors: 10,
+        }),
+        ..Scenario::new(seed(number))
+    }
+}

@@ -1,0 +1,209 @@
+//! Hostile hosts are ordinary members of the network: the others go on, keep their bounds, and harm nobody.
+
+use bulla::node::{PutReport, Status};
+use bulla::sim::{ErrandId, Scenario, Vice};
+use bulla::{Draft, InfoHash, Kind, Query, Value, ValueId, wire};
+
+use crate::world::{World, key, median, secs, seed};
+
+#[test]
+fn liars_who_name_nodes_that_do_not_exist_delay_but_do_not_hide() {
+    let found = survives(501, Vice::Liar, 40);
+    assert!(found >= 95, "{found} %");
+}
+
+#[test]
+fn wrong_tokens_do_not_keep_values_from_honest_nodes() {
+    let found = survives(502, Vice::WrongTokens, 40);
+    assert!(found >= 98, "{found} %");
+}
+
+#[test]
+fn replies_without_token_do_not_stop_lookups() {
+    let found = survives(503, Vice::NoTokens, 40);
+    assert!(found >= 98, "{found} %");
+}
+
+#[test]
+fn nodes_that_keep_values_to_themselves_do_not_hide_them() {
+    let found = survives(504, Vice::Denier, 60);
+    assert!(found >= 98, "{found} %");
+}
+
+#[test]
+fn nodes_that_answer_only_pings_do_not_stop_lookups() {
+    let found = survives(505, Vice::Mute, 60);
+    assert!(found >= 98, "{found} %");
+}
+
+#[test]
+fn values_that_never_come_whole_do_not_stop_gets() {
+    let found = survives(506, Vice::EndlessParts, 40);
+    assert!(found >= 98, "{found} %");
+}
+
+#[test]
+fn half_sent_values_are_found_elsewhere() {
+    let mut world = World::settled(&with(507, Vice::HalfParts, 60));
+    for number in 0..10 {
+        let host = world.any_host().unwrap();
+        let draft = Draft::new(vec![number as u8; 20_000]);
+        let put = world.put(host, key(number), &draft, false).unwrap();
+        world.finish_all(&[put]);
+        assert_eq!(world.found(number), 1);
+    }
+    world.check();
+}
+
+#[test]
+fn floods_do_not_stop_the_others() {
+    let found = survives(508, Vice::Flooder, 10);
+    assert!(found >= 98, "{found} %");
+}
+
+#[test]
+fn replayed_datagrams_change_nothing() {
+    let found = survives(509, Vice::Replayer, 40);
+    assert!(found >= 98, "{found} %");
+}
+
+#[test]
+fn garbage_is_dropped() {
+    let found = survives(510, Vice::Garbage, 40);
+    assert!(found >= 98, "{found} %");
+}
+
+#[test]
+fn an_address_that_proved_nothing_gets_one_small_datagram_for_each_request() {
+    let mut world = World::settled(&with(511, Vice::Spoofer, 20));
+    // Large values everywhere, so that answers could be large.
+    for number in 0..50 {
+        let host = world.any_host().unwrap();
+        let draft = Draft::new(vec![number as u8; 30_000]);
+        let _ = world.put(host, key(number), &draft, false).unwrap();
+    }
+    world.run_for(secs(60));
+    let asked = world.spoofed();
+    let astray = world.sent_astray(Vice::VICTIM);
+    eprintln!("{asked:?} spoofed, {astray:?} sent to the victim");
+    assert!(asked.datagrams > 10_000);
+    assert!(astray.largest <= 600);
+    assert!(astray.datagrams <= asked.datagrams * 11 / 10);
+    world.check();
+}
+
+#[test]
+fn forged_signed_values_are_not_stored() {
+    let mut world = World::settled(&Scenario {
+        hosts: 60,
+        ..Scenario::new(seed(512))
+    });
+    let hosts = world.hosts();
+    let genuine = signed(b"alice", 1, "genuine");
+    let put = world
+        .put_value(hosts[3], key(1), genuine.clone(), false)
+        .unwrap();
+    world.finish_all(&[put]);
+    for (host, forged) in [
+        (hosts[4], signed(b"alice", 2, "forged")),
+        (hosts[5], signed(b"mallory", 3, "stolen")),
+        (
+            hosts[6],
+            wire::pack(&Draft::from("unsigned").kind(Kind::DHT_MESSAGE), ValueId(7)),
+        ),
+    ] {
+        world.put_forged(host, key(1), forged).unwrap();
+        world.run_for(secs(5));
+    }
+    world.inspect_storage();
+    for host in world.hosts() {
+        if ![hosts[4], hosts[5], hosts[6]].contains(&host) {
+            let held = world.node(host).unwrap().stored(key(1), ValueId(7));
+            assert!(
+                held.is_none_or(|value| *value == genuine),
+                "{host:?}: {held:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn one_tenth_of_every_vice_together_is_survived() {
+    let mut world = World::settled(&Scenario {
+        hosts: 160,
+        hostile: Vice::ALL
+            .into_iter()
+            .filter(|vice| *vice != Vice::Forger)
+            .map(|vice| (vice, 4))
+            .collect(),
+        ..Scenario::new(seed(513))
+    });
+    let found = found_percent(&mut world, 50);
+    assert!(found >= 95, "{found} %");
+    world.check();
+}
+
+/// 200 nodes of which so many are hostile; how many percent of values were found.
+fn survives(number: u64, vice: Vice, count: usize) -> usize {
+    let mut world = World::settled(&with(number, vice, count));
+    let found = found_percent(&mut world, 50);
+    for host in world.hosts() {
+        assert_eq!(world.status(host), Status::Connected);
+        let stats = world.stats(host);
+        assert!(stats.pending_requests < 500, "{stats:?}");
+    }
+    world.check();
+    found
+}
+
+fn found_percent(world: &mut World, keys: u64) -> usize {
+    let puts = world.put_everywhere(keys);
+    let mut acknowledged: Vec<_> = puts
+        .iter()
+        .map(|put| report(world, *put).acknowledged)
+        .collect();
+    let mut waits: Vec<_> = puts
+        .iter()
+        .map(|put| world.errand(*put).duration().unwrap())
+        .collect();
+    let gets: Vec<_> = (0..keys)
+        .map(|number| world.get_anywhere(number, Query::default()))
+        .collect();
+    let mut durations: Vec<_> = gets
+        .iter()
+        .map(|get| world.errand(*get).duration().unwrap())
+        .collect();
+    let found = gets
+        .iter()
+        .filter(|get| !world.errand(**get).values().is_empty())
+        .count();
+    eprintln!(
+        "found {found} of {keys}; put {:?} (worst {:?}), acknowledged {} (worst {}); get {:?} (worst {:?})",
+        median(&mut waits),
+        waits[waits.len() - 1],
+        median(&mut acknowledged),
+        acknowledged[0],
+        median(&mut durations),
+        durations[durations.len() - 1],
+    );
+    found * 100 / keys as usize
+}
+
+fn report(world: &World, put: ErrandId) -> PutReport {
+    world.errand(put).put_report().unwrap()
+}
+
+fn with(number: u64, vice: Vice, count: usize) -> Scenario {
+    Scenario {
+        hosts: 200 - count,
+        hostile: vec![(vice, count)],
+        ..Scenario::new(seed(number))
+    }
+}
+
+/// A value that says that `owner` signed it.
+fn signed(owner: &[u8], seq: u16, text: &str) -> Value {
+    let draft = Draft::from(text).kind(Kind::DHT_MESSAGE);
+    let body = wire::pack_body(&draft, owner, seq, None::<InfoHash>);
+    wire::pack_signed(&draft, ValueId(7), &body, b"signature").unwrap()
+}
