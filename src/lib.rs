@@ -3,6 +3,8 @@
 //! Values of up to 64 KiB are put under keys of 160 bits and kept by the nodes nearest to the key. Signed ones can be
 //! changed by their owner alone, encrypted ones be read by their recipient alone.
 //!
+//! An application wants `Runner`, which runs a node on tokio behind a cloneable `Handle`. Below that is the core:
+//!
 //! # Layers
 //!
 //! Imports go down only, and the parts of layer 4 do not know each other.
@@ -25,7 +27,7 @@
 //! # The loop
 //!
 //! Layers 1 to 6 do no I/O. What happens is told to a [`node::Node`], what is to be done is taken from it, and the time
-//! is always an argument. Whoever owns the sockets runs this loop:
+//! is always an argument. [`secure::SecureDht`] wraps it in the same shape. Whoever owns the sockets runs this loop:
 //!
 //! ```
 //! use bulla::node::{Node, Output, PutOptions};
@@ -89,3 +91,8 @@ pub use value::{
     ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed, TrustRequest,
     Typed, Value, ValueId, policy,
 };
+
+/// The examples of the readme, compiled.
+#[cfg(all(doctest, feature = "runner"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
