@@ -1,8 +1,8 @@
 //! Tests of the whole crate through its public interface, as one program.
 
-mod layering;
 #[cfg(feature = "cli")]
 mod cli;
+mod layering;
 #[cfg(feature = "runner")]
 mod loopback;
 mod probes;
