@@ -434,7 +434,7 @@ async fn the_port_0_gives_one_number_for_both_families_or_tells_the_two() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shutdown_while_busy_ends_everything_and_frees_the_port() {
     within(async {
         let alice = local().start().await.unwrap();
