@@ -32,7 +32,7 @@ pub enum OpError {
     /// The content exceeds [`Value::MAX_CONTENT`].
     #[error("the value holds {0} bytes; at most {max} can be stored", max = Value::MAX_CONTENT)]
     TooLarge(usize),
-    /// [`Config::max_operations`] run already.
+    /// [`Config::max_operations`](crate::Config::max_operations) run already.
     #[error("too many operations at a time")]
     TooManyOperations,
 }
@@ -40,7 +40,7 @@ pub enum OpError {
 impl Node {
     /// Finds the values under `key` that meet the conditions of `query`, whole.
     ///
-    /// [`Event::Values`] as they come, [`Event::GetDone`] at the end.
+    /// [`Event::Values`](super::Event::Values) as they come, [`Event::GetDone`](super::Event::GetDone) at the end.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl Node {
 
     /// Finds the selected fields of the values under `key` that meet the conditions of `query`.
     ///
-    /// [`Event::Rows`] as they come, [`Event::GetDone`] at the end. A query that selects nothing selects the id.
+    /// [`Event::Rows`](super::Event::Rows) as they come, [`Event::GetDone`](super::Event::GetDone) at the end. A query that selects nothing selects the id.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl Node {
     }
 
     /// Hears of the values under `key` that meet the conditions of `query`: those there are, new and edited ones
-    /// ([`Event::Values`]), and those that are gone ([`Event::Expired`]), until cancelled.
+    /// ([`Event::Values`](super::Event::Values)), and those that are gone ([`Event::Expired`](super::Event::Expired)), until cancelled.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Node {
         Ok(op)
     }
 
-    /// Stores `value` here and at the nodes nearest to `key`. [`Event::PutDone`] tells who acknowledged it.
+    /// Stores `value` here and at the nodes nearest to `key`. [`Event::PutDone`](super::Event::PutDone) tells who acknowledged it.
     ///
     /// # Errors
     ///
@@ -187,7 +187,7 @@ impl Node {
     }
 
     /// Stops announcing a value and deletes the copy here; whether there was anything to stop. Copies elsewhere stay
-    /// until they expire. A put that has not been reported yet is: [`Event::PutDone`].
+    /// until they expire. A put that has not been reported yet is: [`Event::PutDone`](super::Event::PutDone).
     pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
         let now = self.advance(now);
         let announced: Vec<_> = Family::ALL
