@@ -46,7 +46,6 @@ impl Node {
     ///
     /// [`OpError`] if the key is zero or too much is under way.
     pub fn get(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
-        let now = self.advance(now);
         let query = Query {
             select: BTreeSet::new(),
             ..query
@@ -55,10 +54,7 @@ impl Node {
             seen: BTreeSet::new(),
             report: GetReport::default(),
         };
-        let op = self.start(now, key, query, task)?;
-        self.answer_locally(op);
-        self.ask_all(now, key, op);
-        Ok(op)
+        self.find(now, key, query, task)
     }
 
     /// Finds the selected fields of the values under `key` that meet the conditions of `query`.
@@ -69,7 +65,6 @@ impl Node {
     ///
     /// As [`Node::get`].
     pub fn query(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
-        let now = self.advance(now);
         let mut query = query;
         if query.select.is_empty() {
             query.select.insert(Field::Id);
@@ -78,10 +73,7 @@ impl Node {
             seen: BTreeSet::new(),
             report: GetReport::default(),
         };
-        let op = self.start(now, key, query, task)?;
-        self.answer_locally(op);
-        self.ask_all(now, key, op);
-        Ok(op)
+        self.find(now, key, query, task)
     }
 
     /// Hears of the values under `key` that meet the conditions of `query`: those there are, new and edited ones
@@ -256,7 +248,16 @@ impl Node {
         Ok(())
     }
 
-    fn ask_all(&mut self, now: Timestamp, key: InfoHash, op: OpId) {
+    fn find(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        query: Query,
+        task: Task,
+    ) -> Result<OpId, OpError> {
+        let now = self.advance(now);
+        let op = self.start(now, key, query, task)?;
+        self.answer_locally(op);
         for family in Family::ALL {
             if let Some(lookup) = self.lookup(key, family) {
                 lookup.ask(op, Goal::Values);
@@ -265,5 +266,6 @@ impl Node {
         for family in Family::ALL {
             self.drive(now, key, family);
         }
+        Ok(op)
     }
 }

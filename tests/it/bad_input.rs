@@ -195,19 +195,17 @@ impl Target {
     }
 
     fn put_with(&mut self, value: &Value, token: &[u8]) {
-        let values = [value.clone()];
-        let request = Request::Put {
-            key: key(),
-            values: Values::new(&values),
-            created: None,
-            token: token.into(),
-        };
-        let message = self.request(request);
-        self.send_message(&message);
+        for datagram in self.encode_put(value, token) {
+            self.send(&datagram);
+        }
     }
 
     fn put_datagrams(&mut self, value: &Value) -> Vec<Vec<u8>> {
         let token = self.token();
+        self.encode_put(value, &token)
+    }
+
+    fn encode_put(&self, value: &Value, token: &[u8]) -> Vec<Vec<u8>> {
         let values = [value.clone()];
         let request = Request::Put {
             key: key(),
