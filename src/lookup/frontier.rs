@@ -1,6 +1,8 @@
 //! [`Frontier`]: the contacts nearest to a key that a lookup knows, each with its standing in this lookup.
 //!
-//! Invariants: sorted by distance, ids unique, at most `width` live candidates and [`MAX_GONE`] others.
+//! Invariants: sorted by distance, ids unique; at most `width` candidates that answered, `width` that were only named,
+//! and [`MAX_GONE`] others. So those who name contacts that do not exist, nearer than anybody, cannot push out the
+//! nodes that are there.
 
 use bytes::Bytes;
 
@@ -31,7 +33,9 @@ pub(super) struct Candidate {
 /// Whether a candidate answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Reach {
-    /// It answered, or has not been asked.
+    /// It was named, and has not answered yet.
+    Named,
+    /// It answered.
     Live,
     /// An answer is overdue, for this many time-outs.
     Late(u32),
@@ -68,7 +72,7 @@ impl Frontier {
                     *known = Candidate::new(contact, distance);
                 }
             }
-            Err(at) if self.live_before(at) < self.width => {
+            Err(at) if self.has_room_before(at) => {
                 self.candidates
                     .insert(at, Candidate::new(contact, distance));
                 self.trim();
@@ -81,7 +85,7 @@ impl Frontier {
     pub(super) fn nearest(&self, count: usize) -> impl Iterator<Item = &Candidate> {
         self.candidates
             .iter()
-            .filter(|candidate| candidate.reach == Reach::Live)
+            .filter(|candidate| candidate.is_live())
             .take(count)
     }
 
@@ -102,7 +106,7 @@ impl Frontier {
     pub(super) fn busy(&self) -> usize {
         self.candidates
             .iter()
-            .filter(|candidate| candidate.busy && candidate.reach == Reach::Live)
+            .filter(|candidate| candidate.busy && candidate.is_live())
             .count()
     }
 
@@ -112,19 +116,22 @@ impl Frontier {
             .retain(|candidate| !matches!(candidate.reach, Reach::Gone(since) if since < limit));
     }
 
-    fn live_before(&self, at: usize) -> usize {
-        self.candidates[..at]
-            .iter()
-            .filter(|candidate| candidate.reach == Reach::Live)
-            .count()
+    /// Whether a newcomer at this place is among the nearest, both of those that answered and of those only named.
+    fn has_room_before(&self, at: usize) -> bool {
+        let nearer = &self.candidates[..at];
+        [Reach::Named, Reach::Live].into_iter().all(|reach| {
+            let alike = nearer.iter().filter(|candidate| candidate.reach == reach);
+            alike.count() < self.width
+        })
     }
 
     /// Drops the farthest of those that are too many.
     fn trim(&mut self) {
-        let (mut live, mut others) = (0, 0);
+        let (mut named, mut live, mut others) = (0, 0, 0);
         let width = self.width;
         self.candidates.retain(|candidate| {
             let (count, limit) = match candidate.reach {
+                Reach::Named => (&mut named, width),
                 Reach::Live => (&mut live, width),
                 Reach::Late(_) | Reach::Gone(_) => (&mut others, MAX_GONE),
             };
@@ -139,10 +146,15 @@ impl Candidate {
         Self {
             contact,
             distance,
-            reach: Reach::Live,
+            reach: Reach::Named,
             token: None,
             busy: false,
         }
+    }
+
+    /// Whether it may be asked: it answered, or is yet to do so.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.reach, Reach::Named | Reach::Live)
     }
 
     /// The token, unless it came before `oldest`.
@@ -175,6 +187,19 @@ mod tests {
             let kept: Vec<_> = frontier.iter().map(|candidate| candidate.contact.id).collect();
             prop_assert_eq!(kept, expected);
         }
+    }
+
+    #[test]
+    fn contacts_only_named_do_not_push_out_those_that_answered() {
+        let mut frontier = Frontier::new(InfoHash::ZERO, 2);
+        let far = contact([9; 20]);
+        frontier.insert(far, false);
+        frontier.get_mut(&far.id).unwrap().reach = Reach::Live;
+        for byte in 1..=5 {
+            frontier.insert(contact([byte; 20]), false);
+        }
+        let kept: Vec<_> = frontier.iter().map(|candidate| candidate.contact).collect();
+        assert_eq!(kept, [contact([1; 20]), contact([2; 20]), far]);
     }
 
     #[test]

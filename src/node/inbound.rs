@@ -338,13 +338,13 @@ impl Node {
         let family = contact.family();
         let heard = self.table(family).heard(contact, confidence, now);
         if let Some(doubted) = heard.ping {
-            self.ping(now, doubted);
+            self.sound_out(now, doubted);
         }
         match heard.growth {
             Growth::None => {}
             Growth::Added | Growth::Awakened => {
                 if confidence == Confidence::Sent {
-                    self.ping(now, contact);
+                    self.sound_out(now, contact);
                 }
             }
         }
@@ -353,6 +353,13 @@ impl Node {
         }
         if confidence == Confidence::Replied {
             self.on_good_contact(now, contact);
+        }
+    }
+
+    /// Pings a contact that a datagram called to mind, who may have no part in that.
+    fn sound_out(&mut self, now: Timestamp, contact: Contact) {
+        if self.rpc.may_sound_out(now, contact.addr) {
+            self.ping(now, contact);
         }
     }
 

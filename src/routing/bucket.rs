@@ -50,8 +50,8 @@ impl Bucket {
 
     /// Enters a new contact where a place is free or held by one that is certainly worth less.
     ///
-    /// Differs: in the reference only an expired one makes way. Here one that replied also takes the place of one known
-    /// by hearsay, so that naming contacts that do not exist cannot fill a table.
+    /// Differs: in the reference only an expired one makes way. Here one that replied also takes the place of one that
+    /// never did, so that contacts that do not exist, be they named or forged as senders, cannot fill a table.
     pub(super) fn place(
         &mut self,
         contact: Contact,
@@ -62,7 +62,7 @@ impl Bucket {
         if self.entries.len() >= size {
             let expired = self.entries.iter().position(Entry::is_expired);
             let yielding = expired.or_else(|| match confidence {
-                Confidence::Replied => self.entries.iter().position(Entry::is_hearsay),
+                Confidence::Replied => self.entries.iter().position(Entry::is_unproven),
                 Confidence::Named | Confidence::Sent => None,
             });
             match yielding {
@@ -192,14 +192,15 @@ mod tests {
     }
 
     #[test]
-    fn one_that_replied_takes_the_place_of_hearsay_only() {
+    fn one_that_replied_takes_the_place_of_those_that_never_did() {
         let now = Timestamp::ZERO;
         let mut bucket = Bucket::everything();
         assert!(bucket.place(contact([1; 20]), Confidence::Sent, now, 2));
         assert!(bucket.place(contact([2; 20]), Confidence::Named, now, 2));
         assert!(!bucket.place(contact([3; 20]), Confidence::Sent, now, 2));
         assert!(bucket.place(contact([3; 20]), Confidence::Replied, now, 2));
-        assert!(bucket.find(&InfoHash::new([2; 20])).is_none());
-        assert!(!bucket.place(contact([4; 20]), Confidence::Replied, now, 2));
+        assert!(bucket.place(contact([4; 20]), Confidence::Replied, now, 2));
+        assert!(!bucket.place(contact([5; 20]), Confidence::Replied, now, 2));
+        assert!(bucket.find(&InfoHash::new([1; 20])).is_none());
     }
 }

@@ -94,9 +94,9 @@ impl Entry {
         matches!(self.probe, Probe::Failed)
     }
 
-    /// Whether others named it, but it never showed a sign of life itself.
-    pub(super) fn is_hearsay(&self) -> bool {
-        self.heard.is_none() && self.replied.is_none()
+    /// Whether it has never answered us: it may not exist, even if something came in its name.
+    pub(super) fn is_unproven(&self) -> bool {
+        self.replied.is_none()
     }
 
     /// Whether its last sign of life was a message of its own accord, not a reply.

@@ -236,9 +236,9 @@ fn the_own_bucket_splits_as_long_as_all_in_it_are_good() {
     }
     assert_eq!(table.depth(), 20);
     assert_eq!(table.buckets.len(), 21);
-    let _ = table.heard(contact(30, 999), Confidence::Sent, at(1));
+    let _ = table.heard(contact(30, 999), Confidence::Replied, at(0));
     for number in 1_000..1_020 {
-        let _ = table.heard(contact(30, number), Confidence::Replied, at(1));
+        let _ = table.heard(contact(30, number), Confidence::Replied, at(601));
     }
     assert_eq!(table.depth(), 20, "a dubious one in it stops the splitting");
 }

@@ -147,9 +147,14 @@ impl<P: Clone> Rpc<P> {
                 .all(|datagram| datagram.len() <= self.unproven_reply_bytes);
         if small || self.peers.is_proven(now, &to) {
             self.transmit(to, datagrams);
-        } else if self.held.hold(now, to, datagrams) {
+        } else if self.held.hold(now, to, datagrams) && self.peers.may_sound_out(now, to) {
             self.send_request(now, rng, to, Request::Ping, Purpose::Proof);
         }
+    }
+
+    /// Whether `to` may be pinged because of something that came from there, or seemed to. Notes that it will be.
+    pub(crate) fn may_sound_out(&mut self, now: Timestamp, to: SocketAddr) -> bool {
+        self.peers.may_sound_out(now, to)
     }
 
     /// Answers with an error.
@@ -263,7 +268,9 @@ impl<P: Clone> Rpc<P> {
         slots: impl IntoIterator<Item = Slot>,
         head: Bytes,
     ) -> Option<Completed<Bytes>> {
-        self.transactions.extend(from, tid.0, now + PARTS_PATIENCE);
+        if !self.parts.is_announced(&key(from, tid)) {
+            self.transactions.extend(from, tid.0, now + PARTS_PATIENCE);
+        }
         self.parts.announce(now, key(from, tid), slots, head)
     }
 
@@ -275,12 +282,14 @@ impl<P: Clone> Rpc<P> {
         tid: Tid,
         part: &Part<'_>,
     ) -> Option<Completed<Bytes>> {
-        self.transactions.extend(from, tid.0, now + PARTS_PATIENCE);
         let part = reassembly::Part {
             index: part.index as usize,
             offset: part.offset as usize,
             data: &part.data,
         };
+        if self.parts.is_progress(&key(from, tid), &part) {
+            self.transactions.extend(from, tid.0, now + PARTS_PATIENCE);
+        }
         self.parts.part(now, key(from, tid), &part)
     }
 

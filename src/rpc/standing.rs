@@ -10,6 +10,9 @@ use crate::config::Config;
 /// Addresses remembered in each of two generations; about 100 bytes each.
 const GENERATION: usize = 16_384;
 
+/// The least time between two pings that datagrams from an address bring about, as long as it answers none.
+const SOUNDING_PAUSE: Duration = Duration::from_secs(30);
+
 /// Bounded memory of addresses. When the young generation is full it becomes the old one, and the old one is forgotten.
 #[derive(Debug)]
 pub(crate) struct Peers {
@@ -25,6 +28,8 @@ pub(crate) struct Peers {
 struct Standing {
     round_trip: RoundTrip,
     proven_until: Timestamp,
+    /// No ping before that without an answer to the last.
+    silent_until: Timestamp,
     auth_errors: u32,
     blocked: bool,
 }
@@ -66,6 +71,7 @@ impl Peers {
         let proven_until = now + self.proof_time;
         let standing = self.standing_mut(addr);
         standing.proven_until = proven_until;
+        standing.silent_until = Timestamp::ZERO;
         if let Some(sample) = round_trip {
             standing.round_trip.add(sample);
             self.network.add(sample);
@@ -82,6 +88,19 @@ impl Peers {
     pub(crate) fn is_proven(&self, now: Timestamp, addr: &SocketAddr) -> bool {
         self.standing(addr)
             .is_some_and(|standing| standing.proven_until > now)
+    }
+
+    /// Whether `addr` may be pinged because of what came from there; if so, not again for a while unless it answers.
+    /// Who forges source addresses so makes us send hardly more to them than he sends to us.
+    pub(crate) fn may_sound_out(&mut self, now: Timestamp, addr: SocketAddr) -> bool {
+        if self
+            .standing(&addr)
+            .is_some_and(|standing| now < standing.silent_until)
+        {
+            return false;
+        }
+        self.standing_mut(addr).silent_until = now + SOUNDING_PAUSE;
+        true
     }
 
     /// `addr` refused a token that it gave us; says for the how manieth time in a row.
@@ -171,6 +190,18 @@ mod tests {
         assert!(peers.is_proven(end - MS, &peer(1)));
         assert!(!peers.is_proven(end, &peer(1)));
         assert!(!peers.is_proven(Timestamp::ZERO, &peer(2)));
+    }
+
+    #[test]
+    fn an_address_is_not_sounded_out_again_until_it_answers_or_time_has_passed() {
+        let mut peers = Peers::new(&Config::default());
+        let now = Timestamp::ZERO;
+        assert!(peers.may_sound_out(now, peer(1)));
+        assert!(!peers.may_sound_out(now + MS, peer(1)));
+        assert!(peers.may_sound_out(now + MS, peer(2)));
+        peers.on_reply(now + MS, peer(1), None);
+        assert!(peers.may_sound_out(now + MS * 2, peer(1)));
+        assert!(peers.may_sound_out(now + SOUNDING_PAUSE * 2, peer(1)));
     }
 
     #[test]

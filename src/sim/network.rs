@@ -107,9 +107,18 @@ impl Network {
 
     fn latency(&self, one: HostId, other: HostId) -> Duration {
         let (low, high) = (one.min(other).number(), one.max(other).number());
-        let mut rng = Seed::from_number(self.pairs ^ (low << 32) ^ high).public();
-        rng.between(self.link.latency.0, self.link.latency.1)
+        let (least, greatest) = self.link.latency;
+        let micros = greatest.saturating_sub(least).as_micros();
+        let share = u128::from(scatter(self.pairs ^ (low << 32) ^ high));
+        least + Duration::from_micros(((share * micros) >> 64) as u64)
     }
+}
+
+/// A number that seems to have nothing to do with `number` (the finalizer of `SplitMix64`).
+fn scatter(number: u64) -> u64 {
+    let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

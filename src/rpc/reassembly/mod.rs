@@ -134,6 +134,13 @@ impl<T> Reassembly<T> {
         self.sessions.get(key).is_some_and(Session::is_announced)
     }
 
+    /// Whether a part brings something new to an announced message.
+    pub fn is_progress(&self, key: &Key, part: &Part<'_>) -> bool {
+        self.sessions
+            .get(key)
+            .is_some_and(|session| session.is_announced() && session.lacks(part))
+    }
+
     /// Takes a part. Answers the values if it was the last one missing.
     ///
     /// A stray opens a session or waits in one, up to 98 parts and 122,912 bytes. What overlaps another part, lies out of
