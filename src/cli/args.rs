@@ -41,7 +41,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Show the whole thing at work, on a small network of real nodes inside this process.
     #[command(after_help = "\
-Needs no network and no arguments, and takes about ten seconds.
+Needs no network and no arguments, and takes some seconds at most.
 
 Examples:
   bulla demo
@@ -280,7 +280,7 @@ Examples:
     },
     /// Check that a certificate leads to one that is trusted. Exit code 1 if it does not.
     #[command(after_help = "\
-Without --ca only a certificate that certifies itself passes.
+Without --ca only a certificate that certifies itself passes: it is whole, and still valid.
 
 Examples:
   bulla identity verify phone.pem --ca alice.pem")]

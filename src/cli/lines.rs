@@ -13,7 +13,7 @@ use super::printer::Printer;
 /// the line before is complete.
 pub(crate) struct Lines {
     ask: SyncSender<()>,
-    lines: mpsc::Receiver<String>,
+    typed: mpsc::Receiver<String>,
     is_asked: bool,
 }
 
@@ -59,7 +59,7 @@ impl Lines {
 
     fn spawn(mut read: impl FnMut() -> Option<String> + Send + 'static) -> io::Result<Self> {
         let (ask, asked): (_, Receiver<()>) = sync_channel(1);
-        let (sender, lines) = mpsc::channel(1);
+        let (sender, typed) = mpsc::channel(1);
         thread::Builder::new().name("input".into()).spawn(move || {
             while asked.recv().is_ok() {
                 let Some(line) = read() else { return };
@@ -70,7 +70,7 @@ impl Lines {
         })?;
         Ok(Self {
             ask,
-            lines,
+            typed,
             is_asked: false,
         })
     }
@@ -82,7 +82,7 @@ impl Lines {
             let _ = self.ask.try_send(());
             self.is_asked = true;
         }
-        let line = self.lines.recv().await;
+        let line = self.typed.recv().await;
         self.is_asked = false;
         line
     }

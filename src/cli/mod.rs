@@ -2,6 +2,7 @@
 
 mod args;
 mod calendar;
+mod certificates;
 mod command;
 mod exit;
 mod interrupt;

@@ -24,6 +24,11 @@ const SHORT: usize = 16;
 
 /// Chats until the input ends or is interrupted.
 pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Failure> {
+    if args.network.identity.is_none() {
+        return Err(Failure::new(
+            "messages are signed: say by whom with --identity FILE (`bulla identity new` makes one)",
+        ));
+    }
     let mut interrupt = Interrupt::install()?;
     let session = Session::join(&args.network).await?;
     let (mut lines, printer) = open(printer)?;
