@@ -7,6 +7,7 @@ use std::thread;
 use rustyline::DefaultEditor;
 use tokio::sync::mpsc;
 
+use super::exit::{During, Failure};
 use super::printer::Printer;
 
 /// Lines of standard input. A thread reads them, one when it is asked for, so that a prompt appears when the answer to
@@ -20,16 +21,14 @@ pub(crate) struct Lines {
 impl Lines {
     /// Reads a terminal, with `prompt` before the cursor and with history. What the returned printer prints appears
     /// above the line being typed.
-    ///
-    /// # Errors
-    ///
-    /// What the terminal said, or the system if it gives no thread.
     pub(crate) fn of_terminal(
         prompt: &'static str,
         printer: Printer,
-    ) -> io::Result<(Self, Printer)> {
-        let mut editor = DefaultEditor::new().map_err(io::Error::other)?;
-        let above = editor.create_external_printer().map_err(io::Error::other)?;
+    ) -> Result<(Self, Printer), Failure> {
+        let mut editor = DefaultEditor::new().during("cannot use the terminal")?;
+        let above = editor
+            .create_external_printer()
+            .during("cannot use the terminal")?;
         let lines = Self::spawn(move || match editor.readline(prompt) {
             Ok(line) => {
                 // A history that is full or unchanged is no loss.
@@ -43,11 +42,7 @@ impl Lines {
     }
 
     /// Reads a pipe or file.
-    ///
-    /// # Errors
-    ///
-    /// If the system gives no thread.
-    pub(crate) fn of_pipe() -> io::Result<Self> {
+    pub(crate) fn of_pipe() -> Result<Self, Failure> {
         Self::spawn(|| {
             let mut line = String::new();
             match io::stdin().read_line(&mut line) {
@@ -57,17 +52,19 @@ impl Lines {
         })
     }
 
-    fn spawn(mut read: impl FnMut() -> Option<String> + Send + 'static) -> io::Result<Self> {
+    fn spawn(mut read: impl FnMut() -> Option<String> + Send + 'static) -> Result<Self, Failure> {
         let (ask, asked): (_, Receiver<()>) = sync_channel(1);
         let (sender, typed) = mpsc::channel(1);
-        thread::Builder::new().name("input".into()).spawn(move || {
+        let reader = move || {
             while asked.recv().is_ok() {
                 let Some(line) = read() else { return };
                 if sender.blocking_send(line).is_err() {
                     return;
                 }
             }
-        })?;
+        };
+        let thread = thread::Builder::new().name("input".into());
+        thread.spawn(reader).during("cannot read the input")?;
         Ok(Self {
             ask,
             typed,

@@ -96,7 +96,7 @@ pub(crate) fn row(row: &Row) -> String {
 /// What became of a put.
 pub(crate) fn put(placed: &Placed, printer: &Printer) -> String {
     let id = printer.style(Style::Bold, placed.id.0);
-    format!("value {id} is held by {}", holders(&placed.report))
+    format!("value {id}: acknowledged by {}", holders(&placed.report))
 }
 
 /// Who acknowledged a put, and who did not.

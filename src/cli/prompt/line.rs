@@ -1,7 +1,9 @@
 //! [`Line`]: one line of the prompt, with the commands that users of OpenDHT's `dhtnode` know.
 
+use bulla::secure::KeyName;
 use bulla::{InfoHash, ValueId};
-use bulla_identity::LongKeyId;
+
+use crate::cli::args;
 
 /// What the prompt's help says.
 pub(crate) const HELP: &str = "Commands:
@@ -70,7 +72,7 @@ pub(crate) enum How {
     /// `s`
     Signed,
     /// `e`
-    Encrypted(LongKeyId),
+    Encrypted(KeyName),
 }
 
 impl Line {
@@ -155,7 +157,7 @@ fn put(text: &str, how: How) -> Option<Line> {
 fn put_encrypted(text: &str) -> Option<Line> {
     let (key, rest) = word(text);
     let (recipient, text) = word(rest);
-    let how = How::Encrypted(recipient.parse().ok()?);
+    let how = How::Encrypted(args::recipient(recipient).ok()?);
     (!text.is_empty()).then(|| Line::Put(key.into(), how, text.to_owned()))
 }
 
@@ -195,7 +197,7 @@ mod tests {
             ("s foo two  words", text(How::Signed)),
             (
                 &format!("e foo {recipient} two  words"),
-                text(How::Encrypted(recipient.parse().unwrap())),
+                text(How::Encrypted(KeyName::Long(recipient.parse().unwrap()))),
             ),
         ] {
             assert_eq!(Line::parse(line), read, "{line}");
