@@ -25,6 +25,7 @@ mod inspect;
 mod job;
 mod judging;
 mod keyring;
+mod preparation;
 mod publication;
 mod put_encrypted;
 mod put_signed;
@@ -58,7 +59,7 @@ use admission::{Admission, Ticket};
 use inspect::{News, Streams};
 use job::{Outcome, Task};
 use keyring::Keyring;
-use put_encrypted::EncryptedPut;
+use preparation::{Errand, Home, Preparation};
 use put_signed::SignedPuts;
 use search::Searches;
 use verdicts::Verdicts;
@@ -123,35 +124,6 @@ pub struct SecureStats {
     pub dropped_values: u64,
     /// Values of strangers that were not checked because too many were, since the start.
     pub dropped_checks: u64,
-}
-
-/// Where a value lives: its key and its number there.
-type Home = (InfoHash, ValueId);
-
-/// What an operation of the application waits for before the node has a part in it.
-#[derive(Debug)]
-enum Preparation {
-    /// For its turn in its series, or for its signature.
-    Signed { home: Home },
-    /// For the recipient's certificate.
-    Recipient { name: KeyName, put: EncryptedPut },
-    /// For its ciphertext.
-    Encrypted { home: Home, options: PutOptions },
-    /// For a certificate, which is all it wants.
-    Certificate { name: KeyName },
-    /// For a public key, which is all it wants.
-    PublicKey { name: KeyName },
-}
-
-/// What an operation of the node is for, if not for the application.
-#[derive(Clone, Copy, Debug)]
-enum Errand {
-    /// Looks for earlier editions of a value to be signed.
-    Probe { home: Home },
-    /// Looks for a certificate.
-    Search { name: KeyName },
-    /// Announces the own certificate.
-    Publication,
 }
 
 impl SecureDht {
@@ -491,17 +463,6 @@ impl SecureDht {
 
     fn fail(&mut self, op: OpId, error: PutError) {
         self.tell(SecureEvent::PutFailed { op, error });
-    }
-}
-
-impl Preparation {
-    /// Where the value will live that is being prepared.
-    fn home(&self) -> Option<Home> {
-        match self {
-            Self::Signed { home } | Self::Encrypted { home, .. } => Some(*home),
-            Self::Recipient { put, .. } => Some(put.home),
-            Self::Certificate { .. } | Self::PublicKey { .. } => None,
-        }
     }
 }
 

@@ -221,6 +221,17 @@ async fn a_listen_hears_of_what_is_there_what_comes_and_what_goes() {
         };
         assert_eq!(new.text(), Ok("new"));
         assert_eq!((news.missed(), news.error()), (0, None));
+
+        let lone = local().start().await.unwrap();
+        let mut own = lone.listen("own");
+        lone.put("own", Draft::from("brief").id(ValueId(3)))
+            .await
+            .unwrap();
+        assert!(matches!(own.next().await, Some(Change::Added(_))));
+        lone.cancel_put("own", ValueId(3)).await.unwrap();
+        let gone = own.next().await;
+        assert!(matches!(&gone, Some(Change::Expired(value)) if value.id() == ValueId(3)));
+
         alice.shutdown().await.unwrap();
         assert_eq!(news.next().await, None);
         assert_eq!(news.error(), Some(GetError::Closed(Closed)));
@@ -423,7 +434,7 @@ async fn the_port_0_gives_one_number_for_both_families_or_tells_the_two() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shutdown_while_busy_ends_everything_and_frees_the_port() {
     within(async {
         let alice = local().start().await.unwrap();

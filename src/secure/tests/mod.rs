@@ -59,6 +59,15 @@ fn puts_of_one_id_at_a_time_are_done_in_order_with_growing_numbers() {
 }
 
 #[test]
+fn numbers_grow_without_a_network_too() {
+    let mut net = Net::of([Some(alice())]);
+    net.start_put_signed(0, "diary", draft("one", 7));
+    net.start_put_signed(0, "diary", draft("two", 7));
+    net.run(20_000);
+    assert_eq!(net.texts(0, "diary"), [("two".to_owned(), 1)]);
+}
+
+#[test]
 fn a_cancelled_put_lets_the_next_of_its_id_go_on() {
     let mut net = Net::of([Some(alice()), None, None]);
     net.put_signed(0, "diary", draft("zero", 7)).unwrap();
