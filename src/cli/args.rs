@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bulla::secure::KeyName;
 use bulla::{InfoHash, Query};
-use bulla_identity::LongKeyId;
+use bulla_identity::ParseKeyIdError;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
@@ -41,7 +42,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Show the whole thing at work, on a small network of real nodes inside this process.
     #[command(after_help = "\
-Needs no network and no arguments, and takes about ten seconds.
+Needs no network and no arguments, and takes some seconds at most.
 
 Examples:
   bulla demo
@@ -170,9 +171,10 @@ pub(crate) struct PutArgs {
     /// Sign it, so that only we can change it. A put of the same number replaces the one before.
     #[arg(long, requires = "identity")]
     pub signed: bool,
-    /// Encrypt it for the identity with this long id (64 hexadecimal digits), signed within.
-    #[arg(long, value_name = "LONG_ID", requires = "identity")]
-    pub encrypt_for: Option<LongKeyId>,
+    /// Encrypt it for the identity with this long id (64 hexadecimal digits), signed within. OpenDHT before 3.5 goes by the
+    /// short id, 40 digits.
+    #[arg(long, value_name = "LONG_ID", requires = "identity", value_parser = recipient)]
+    pub encrypt_for: Option<KeyName>,
     /// The value's number under the key; drawn at random unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub id: Option<u64>,
@@ -280,7 +282,7 @@ Examples:
     },
     /// Check that a certificate leads to one that is trusted. Exit code 1 if it does not.
     #[command(after_help = "\
-Without --ca only a certificate that certifies itself passes.
+Without --ca only a certificate that certifies itself passes: it is whole, and still valid.
 
 Examples:
   bulla identity verify phone.pem --ca alice.pem")]
@@ -331,9 +333,10 @@ Examples:
 pub(crate) struct ChatArgs {
     /// The room: a key.
     pub room: InfoHash,
-    /// Encrypt what is typed for the identity with this long id (64 hexadecimal digits).
-    #[arg(long, value_name = "LONG_ID")]
-    pub to: Option<LongKeyId>,
+    /// Encrypt what is typed for the identity with this long id (64 hexadecimal digits). OpenDHT before 3.5 goes by the short
+    /// id, 40 digits.
+    #[arg(long, value_name = "LONG_ID", value_parser = recipient)]
+    pub to: Option<KeyName>,
     /// How to join.
     #[command(flatten)]
     pub network: NetworkArgs,
@@ -372,6 +375,13 @@ fn limit<T: std::str::FromStr>(text: &str) -> Result<Limit<T>, String> {
             .map(Limit::At)
             .map_err(|_| "expected a whole number or `off`".to_owned()),
     }
+}
+
+/// Reads the name of an identity: its long id, or the short one, which OpenDHT before 3.5 goes by.
+pub(crate) fn recipient(text: &str) -> Result<KeyName, String> {
+    let long = text.parse().map(KeyName::Long);
+    long.or_else(|_| text.parse().map(KeyName::Short))
+        .map_err(|error: ParseKeyIdError| error.to_string())
 }
 
 fn conditions(text: &str) -> Result<Query, String> {
@@ -431,6 +441,15 @@ mod tests {
         assert_eq!(limit("12"), Ok(Limit::At(12u32)));
         assert_eq!(limit::<u32>("off"), Ok(Limit::Off));
         assert!(limit::<u32>("-1").is_err());
+    }
+
+    #[test]
+    fn recipients_go_by_their_long_id_or_their_short_one() {
+        for digits in [40, 64] {
+            let id = "ab".repeat(digits / 2);
+            assert_eq!(recipient(&id).unwrap().to_string(), id);
+        }
+        assert!(recipient("abc").is_err());
     }
 
     #[test]

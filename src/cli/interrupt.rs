@@ -1,6 +1,6 @@
 //! [`Interrupt`]: the wish of the user or the system that the program ends.
 
-use std::io;
+use super::exit::{During, Failure};
 
 /// Ctrl-C, or a request of the system to terminate.
 pub(crate) struct Interrupt {
@@ -13,17 +13,18 @@ pub(crate) struct Interrupt {
 impl Interrupt {
     /// Takes over the signals: from here on they end nothing by themselves.
     #[cfg(unix)]
-    pub(crate) fn install() -> io::Result<Self> {
+    pub(crate) fn install() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
+        let take_over = |kind| signal(kind).during("cannot wait for signals");
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            terminate: take_over(SignalKind::terminate())?,
+            interrupt: take_over(SignalKind::interrupt())?,
         })
     }
 
     /// Nothing to take over: Ctrl-C is waited for when it is wanted.
     #[cfg(not(unix))]
-    pub(crate) fn install() -> io::Result<Self> {
+    pub(crate) fn install() -> Result<Self, Failure> {
         Ok(Self {})
     }
 

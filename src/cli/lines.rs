@@ -7,29 +7,28 @@ use std::thread;
 use rustyline::DefaultEditor;
 use tokio::sync::mpsc;
 
+use super::exit::{During, Failure};
 use super::printer::Printer;
 
 /// Lines of standard input. A thread reads them, one when it is asked for, so that a prompt appears when the answer to
 /// the line before is complete.
 pub(crate) struct Lines {
     ask: SyncSender<()>,
-    lines: mpsc::Receiver<String>,
+    typed: mpsc::Receiver<String>,
     is_asked: bool,
 }
 
 impl Lines {
     /// Reads a terminal, with `prompt` before the cursor and with history. What the returned printer prints appears
     /// above the line being typed.
-    ///
-    /// # Errors
-    ///
-    /// What the terminal said, or the system if it gives no thread.
     pub(crate) fn of_terminal(
         prompt: &'static str,
         printer: Printer,
-    ) -> io::Result<(Self, Printer)> {
-        let mut editor = DefaultEditor::new().map_err(io::Error::other)?;
-        let above = editor.create_external_printer().map_err(io::Error::other)?;
+    ) -> Result<(Self, Printer), Failure> {
+        let mut editor = DefaultEditor::new().during("cannot use the terminal")?;
+        let above = editor
+            .create_external_printer()
+            .during("cannot use the terminal")?;
         let lines = Self::spawn(move || match editor.readline(prompt) {
             Ok(line) => {
                 // A history that is full or unchanged is no loss.
@@ -43,11 +42,7 @@ impl Lines {
     }
 
     /// Reads a pipe or file.
-    ///
-    /// # Errors
-    ///
-    /// If the system gives no thread.
-    pub(crate) fn of_pipe() -> io::Result<Self> {
+    pub(crate) fn of_pipe() -> Result<Self, Failure> {
         Self::spawn(|| {
             let mut line = String::new();
             match io::stdin().read_line(&mut line) {
@@ -57,20 +52,22 @@ impl Lines {
         })
     }
 
-    fn spawn(mut read: impl FnMut() -> Option<String> + Send + 'static) -> io::Result<Self> {
+    fn spawn(mut read: impl FnMut() -> Option<String> + Send + 'static) -> Result<Self, Failure> {
         let (ask, asked): (_, Receiver<()>) = sync_channel(1);
-        let (sender, lines) = mpsc::channel(1);
-        thread::Builder::new().name("input".into()).spawn(move || {
+        let (sender, typed) = mpsc::channel(1);
+        let reader = move || {
             while asked.recv().is_ok() {
                 let Some(line) = read() else { return };
                 if sender.blocking_send(line).is_err() {
                     return;
                 }
             }
-        })?;
+        };
+        let thread = thread::Builder::new().name("input".into());
+        thread.spawn(reader).during("cannot read the input")?;
         Ok(Self {
             ask,
-            lines,
+            typed,
             is_asked: false,
         })
     }
@@ -82,7 +79,7 @@ impl Lines {
             let _ = self.ask.try_send(());
             self.is_asked = true;
         }
-        let line = self.lines.recv().await;
+        let line = self.typed.recv().await;
         self.is_asked = false;
         line
     }

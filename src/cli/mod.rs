@@ -2,6 +2,7 @@
 
 mod args;
 mod calendar;
+mod certificates;
 mod command;
 mod exit;
 mod interrupt;
@@ -13,13 +14,15 @@ mod secret;
 mod session;
 mod text;
 
+use std::env;
 use std::io::{self, IsTerminal};
 
 use clap::Parser;
+use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
 use args::{Cli, Command};
-use exit::{Exit, Failure};
+use exit::{During, Exit, Failure};
 use printer::Printer;
 
 /// Runs the program with this process's arguments.
@@ -55,11 +58,12 @@ fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> {
 
 /// Runs a command that takes part in a network.
 fn networked(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let filter = EnvFilter::try_from_env("BULLA_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    let wanted = env::var("BULLA_LOG").unwrap_or_else(|_| "off".to_owned());
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        // What happens at the prompt is no news.
+        .with_env_filter(EnvFilter::new(format!("{wanted},rustyline=off")))
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .init();
-    tokio::runtime::Runtime::new()?.block_on(command)
+    Runtime::new().during("cannot start")?.block_on(command)
 }

@@ -16,8 +16,11 @@ use super::exit::{Exit, one_line};
 pub(crate) struct Printer {
     json: bool,
     colour: bool,
-    prompt: Option<Arc<Mutex<dyn rustyline::ExternalPrinter + Send>>>,
+    prompt: Option<Arc<Prompt>>,
 }
+
+/// A line being typed.
+type Prompt = Mutex<dyn rustyline::ExternalPrinter + Send>;
 
 /// How a piece of text stands out on a terminal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,7 +92,10 @@ impl Printer {
 
     /// Prints a remark or a failure, one line on standard error. If that cannot be written there is nobody to tell.
     pub(crate) fn remark(&self, text: impl Display) {
-        drop(writeln!(io::stderr(), "bulla: {text}"));
+        let _ = match &self.prompt {
+            Some(prompt) => print_above(prompt, format_args!("bulla: {text}")),
+            None => writeln!(io::stderr(), "bulla: {text}"),
+        };
     }
 
     /// Styles a piece of text.
@@ -117,8 +123,7 @@ impl Printer {
 
     fn print(&self, text: impl Display) -> io::Result<()> {
         if let Some(prompt) = &self.prompt {
-            let mut prompt = prompt.lock().unwrap_or_else(PoisonError::into_inner);
-            return prompt.print(format!("{text}\n")).map_err(io::Error::other);
+            return print_above(prompt, text);
         }
         let mut out = io::stdout().lock();
         writeln!(out, "{text}")?;
@@ -126,30 +131,40 @@ impl Printer {
     }
 }
 
+fn print_above(prompt: &Prompt, text: impl Display) -> io::Result<()> {
+    let mut prompt = prompt.lock().unwrap_or_else(PoisonError::into_inner);
+    prompt.print(format!("{text}\n")).map_err(io::Error::other)
+}
+
 /// Prints the help or version that was asked for, or one line on what is wrong with the command line.
 pub(crate) fn usage(error: &clap::Error) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // Whoever does not want to read on may close the pipe.
-            drop(error.print());
+            let _ = error.print();
             Exit::Done
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            drop(error.print());
+            let _ = error.print();
             Exit::Failed
         }
         _ => {
-            let text = error.to_string();
-            let what = text.split("\nUsage:").next().unwrap_or_default();
-            let what = what
-                .split("\nFor more information")
-                .next()
-                .unwrap_or_default();
-            let what = one_line(what.trim_start_matches("error: "));
-            drop(writeln!(io::stderr(), "bulla: {what} (see --help)"));
+            let _ = writeln!(
+                io::stderr(),
+                "bulla: {} (see --help)",
+                complaint(&error.to_string())
+            );
             Exit::Failed
         }
     }
+}
+
+/// What is wrong, without clap's usage and pointers to help, in one line.
+fn complaint(text: &str) -> String {
+    let paragraphs = text.trim_start_matches("error: ").split("\n\n");
+    let told =
+        paragraphs.take_while(|text| !text.starts_with("Usage:") && !text.starts_with("For more"));
+    told.map(one_line).collect::<Vec<_>>().join("; ")
 }
 
 /// A sign of life on a terminal.
@@ -205,6 +220,13 @@ mod tests {
         assert_eq!(harmless("plain ü 漢"), "plain ü 漢");
         assert_eq!(harmless("\x1b[2J\r\nroot"), r"\u{1b}[2J\r\nroot");
         assert_eq!(harmless("a\u{202e}b"), r"a\u{202e}b");
+    }
+
+    #[test]
+    fn a_complaint_is_one_line() {
+        let text =
+            "error: it is wrong:\n  <KEY>\n\n  tip: try this\n\nUsage: bulla get\n\nFor more";
+        assert_eq!(complaint(text), "it is wrong: <KEY>; tip: try this");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Values, rows and reports as text for people. What strangers wrote is made harmless first.
 
+use std::fmt::Write;
+
 use bulla::node::PutReport;
 use bulla::runner::{Change, Placed};
 use bulla::secure::Checked;
@@ -54,29 +56,28 @@ fn payload(value: &Checked) -> String {
 
 /// Bytes as text if they are one, else in hex.
 pub(crate) fn bytes(data: &[u8]) -> String {
-    match str::from_utf8(data) {
-        Ok(text) => harmless(text),
-        Err(_) => {
-            let shown: String = data
-                .iter()
-                .take(MAX_SHOWN_BYTES)
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            let more = if data.len() > MAX_SHOWN_BYTES {
-                "…"
-            } else {
-                ""
-            };
-            format!("({} bytes) {shown}{more}", data.len())
-        }
+    if let Ok(text) = str::from_utf8(data) {
+        return harmless(text);
     }
+    let mut shown = format!("({} bytes) ", data.len());
+    for byte in data.iter().take(MAX_SHOWN_BYTES) {
+        // Writing to a string cannot fail.
+        let _ = write!(shown, "{byte:02x}");
+    }
+    if data.len() > MAX_SHOWN_BYTES {
+        shown.push('…');
+    }
+    shown
 }
 
 /// The fields that a query selected.
 pub(crate) fn row(row: &Row) -> String {
-    let owner = row.owner.map(|owner| match owner.is_zero() {
-        true => "none".to_owned(),
-        false => owner.to_string(),
+    let owner = row.owner.map(|owner| {
+        if owner.is_zero() {
+            "none".to_owned()
+        } else {
+            owner.to_string()
+        }
     });
     let fields = [
         ("id", row.id.map(|id| id.0.to_string())),
@@ -95,7 +96,7 @@ pub(crate) fn row(row: &Row) -> String {
 /// What became of a put.
 pub(crate) fn put(placed: &Placed, printer: &Printer) -> String {
     let id = printer.style(Style::Bold, placed.id.0);
-    format!("value {id} is held by {}", holders(&placed.report))
+    format!("value {id}: acknowledged by {}", holders(&placed.report))
 }
 
 /// Who acknowledged a put, and who did not.
@@ -106,7 +107,7 @@ pub(crate) fn holders(report: &PutReport) -> String {
         (report.silent, "did not answer"),
     ] {
         if count > 0 {
-            text.push_str(&format!(", {count} {what}"));
+            let _ = write!(text, ", {count} {what}");
         }
     }
     text

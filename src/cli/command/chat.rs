@@ -5,7 +5,7 @@
 use std::io::IsTerminal;
 
 use bulla::runner::{Change, Handle};
-use bulla::secure::{Checked, Trust};
+use bulla::secure::{Checked, Recipient, Trust};
 use bulla::{ImMessage, Kind, Typed};
 use bulla_identity::LongKeyId;
 use serde_json::json;
@@ -24,6 +24,11 @@ const SHORT: usize = 16;
 
 /// Chats until the input ends or is interrupted.
 pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Failure> {
+    if args.network.identity.is_none() {
+        return Err(Failure::new(
+            "messages are signed: say by whom with --identity FILE (`bulla identity new` makes one)",
+        ));
+    }
     let mut interrupt = Interrupt::install()?;
     let session = Session::join(&args.network).await?;
     let (mut lines, printer) = open(printer)?;
@@ -56,7 +61,7 @@ pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Fail
 
 fn open(printer: &Printer) -> Result<(Lines, Printer), Failure> {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !printer.is_json() {
-        Ok(Lines::of_terminal("> ", printer.clone())?)
+        Lines::of_terminal("> ", printer.clone())
     } else {
         Ok((Lines::of_pipe()?, printer.clone()))
     }
@@ -76,7 +81,7 @@ async fn send(
         ..ImMessage::default()
     };
     let put = match args.to {
-        Some(recipient) => dht.put_encrypted(args.room, recipient, message.draft()),
+        Some(name) => dht.put_encrypted(args.room, Recipient::Name(name), message.draft()),
         None => dht.put_signed(args.room, message.draft()),
     };
     let placed = match put.await {

@@ -1,18 +1,16 @@
 //! `bulla identity`: make, show and verify identities.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bulla_identity::{
-    Certificate, Identity, IdentityParameters, IssueError, KeyError, MAX_CHAIN_BYTES, SaveError,
-    Zeroizing, verify_chain,
+    Certificate, Identity, IdentityParameters, IssueError, KeyError, SaveError, verify_chain,
 };
 use serde_json::{Value as Json, json};
 
 use crate::cli::args::{IdentityCommand, NewArgs};
 use crate::cli::calendar::{now, rfc3339};
-use crate::cli::exit::{During, Exit, Failure, chain};
+use crate::cli::certificates::read_chain;
+use crate::cli::exit::{Exit, Failure, chain};
 use crate::cli::printer::{Printer, Style, harmless};
 use crate::cli::secret::{IdentityFile, ask_new_password, read_password};
 
@@ -161,35 +159,4 @@ fn verify(file: &Path, ca: Option<&Path>, printer: &Printer) -> Result<Exit, Fai
 /// The certificate of the chain's owner; a chain that was read is never empty.
 fn leaf(chain: &[Certificate]) -> Certificate {
     chain[0].clone()
-}
-
-/// Reads the certificates of an identity, from the places where [`Identity::load`] finds them.
-fn read_chain(path: &Path) -> Result<Vec<Certificate>, Failure> {
-    let mut named = path.to_path_buf();
-    if !path.exists() {
-        named.as_mut_os_string().push(".pem");
-    }
-    let beside = named.with_extension("crt");
-    let bytes = read(&named).or_else(|failure| read(&beside).map_err(|_| failure));
-    let chain = bytes.and_then(|bytes| parse(&named, &bytes));
-    match chain {
-        Err(_) if beside.exists() => parse(&beside, &read(&beside)?),
-        chain => chain,
-    }
-}
-
-fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, Failure> {
-    Certificate::chain_from_bytes(bytes).during(format_args!("cannot use {}", path.display()))
-}
-
-/// Reads what may be the file of a private key too, so the bytes are wiped.
-fn read(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_CHAIN_BYTES + 1));
-    File::open(path)
-        .and_then(|file| {
-            file.take(MAX_CHAIN_BYTES as u64 + 1)
-                .read_to_end(&mut bytes)
-        })
-        .during(format_args!("cannot read {}", path.display()))?;
-    Ok(bytes)
 }

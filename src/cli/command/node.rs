@@ -75,10 +75,13 @@ fn announce(dht: &Handle, printer: &Printer) -> Result<(), Failure> {
         "identity": identity,
     });
     let bold = printer.style(Style::Bold, dht.id());
-    let mut text = format!("node {bold} runs on {}", list(dht.addresses()));
-    if let Some(identity) = &identity {
-        text.push_str(&format!("\nas {identity}"));
-    }
+    let who = identity.map_or_else(String::new, |id| {
+        format!(
+            "
+as {id}"
+        )
+    });
+    let text = format!("node {bold} runs on {}{who}", list(dht.addresses()));
     Ok(printer.result(&object, text)?)
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use bulla::runner::PutError;
+use bulla::secure::Recipient;
 use bulla::{Draft, Kind, Value, ValueId, secure};
 
 use crate::cli::args::PutArgs;
@@ -20,7 +21,9 @@ pub(crate) async fn run(args: &PutArgs, printer: &Printer) -> Result<Exit, Failu
     let draft = draft(args)?;
     let session = Session::join(&args.network).await?;
     let mut put = match args.encrypt_for {
-        Some(recipient) => session.dht.put_encrypted(args.key, recipient, draft),
+        Some(name) => session
+            .dht
+            .put_encrypted(args.key, Recipient::Name(name), draft),
         None if args.signed => session.dht.put_signed(args.key, draft),
         None => session.dht.put(args.key, draft),
     };

@@ -8,7 +8,8 @@ use crate::cli::{json, text};
 
 /// Prints the rows once all nodes have answered.
 pub(crate) async fn run(args: &QueryArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let query = query(&args.select, &args.filter).map_err(Failure::new)?;
+    let query = query(&args.select, &args.filter)
+        .map_err(|error| Failure::new(format!("--select, --where: {error} (see --help)")))?;
     let session = Session::join(&args.network).await?;
     let Some(rows) = session.in_time(session.dht.query(args.key, query)).await else {
         printer.remark(format_args!(

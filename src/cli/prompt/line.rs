@@ -1,10 +1,12 @@
 //! [`Line`]: one line of the prompt, with the commands that users of OpenDHT's `dhtnode` know.
 
+use bulla::secure::KeyName;
 use bulla::{InfoHash, ValueId};
-use bulla_identity::LongKeyId;
+
+use crate::cli::args;
 
 /// What the prompt's help says.
-pub(crate) const HELP: &str = "\
+pub(crate) const HELP: &str = "Commands:
   h                    this help
   x                    end the program
 The node:
@@ -70,7 +72,7 @@ pub(crate) enum How {
     /// `s`
     Signed,
     /// `e`
-    Encrypted(LongKeyId),
+    Encrypted(KeyName),
 }
 
 impl Line {
@@ -86,20 +88,24 @@ impl Line {
             "lr" => end(Self::Routing, "lr"),
             "la" => end(Self::Addresses, "la"),
             "cc" => end(Self::ConnectivityChanged, "cc"),
-            "ld" => optional_key(rest).map(Self::Storage).ok_or("ld [KEY]"),
-            "ls" => optional_key(rest).map(Self::Searches).ok_or("ls [KEY]"),
+            "ld" if rest.is_empty() => Ok(Self::Storage(None)),
+            "ls" if rest.is_empty() => Ok(Self::Searches(None)),
+            "ld" => key(rest)
+                .map(|key| Self::Storage(Some(key)))
+                .ok_or("ld [KEY]"),
+            "ls" => key(rest)
+                .map(|key| Self::Searches(Some(key)))
+                .ok_or("ls [KEY]"),
             "b" => single(rest)
                 .map(|host| Self::Bootstrap(host.to_owned()))
                 .ok_or("b HOST[:PORT]"),
-            "g" => single(rest).map(|key| Self::Get(key.into())).ok_or("g KEY"),
-            "l" => single(rest)
-                .map(|key| Self::Listen(key.into()))
-                .ok_or("l KEY"),
-            "cl" => key_and_number(rest)
+            "g" => key(rest).map(Self::Get).ok_or("g KEY"),
+            "l" => key(rest).map(Self::Listen).ok_or("l KEY"),
+            "cl" => key_and(rest, |token| token.parse().ok())
                 .map(|(key, token)| Self::CancelListen(key, token))
                 .ok_or("cl KEY TOKEN"),
-            "cpp" => key_and_number(rest)
-                .map(|(key, id)| Self::CancelPut(key, ValueId(id)))
+            "cpp" => key_and(rest, value_id)
+                .map(|(key, id)| Self::CancelPut(key, id))
                 .ok_or("cpp KEY ID"),
             "p" => put(rest, How::Clear).ok_or("p KEY TEXT"),
             "pp" => put(rest, How::Permanent).ok_or("pp KEY TEXT"),
@@ -124,17 +130,23 @@ fn single(text: &str) -> Option<&str> {
     (!word.is_empty() && rest.is_empty()).then_some(word)
 }
 
-fn optional_key(text: &str) -> Option<Option<InfoHash>> {
-    if text.is_empty() {
-        Some(None)
-    } else {
-        single(text).map(|key| Some(key.into()))
-    }
+fn key(text: &str) -> Option<InfoHash> {
+    single(text).map(InfoHash::from_key)
 }
 
-fn key_and_number(text: &str) -> Option<(InfoHash, u64)> {
+fn key_and<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<(InfoHash, T)> {
     let (key, rest) = word(text);
-    Some((key.into(), single(rest)?.parse().ok()?))
+    Some((key.into(), read(single(rest)?)?))
+}
+
+/// A value's number in decimal as everywhere here, or in hexadecimal as the listing of stored values has it.
+fn value_id(text: &str) -> Option<ValueId> {
+    let hexadecimal = || {
+        u64::from_str_radix(text, 16)
+            .ok()
+            .filter(|_| text.len() == 16)
+    };
+    text.parse().ok().or_else(hexadecimal).map(ValueId)
 }
 
 fn put(text: &str, how: How) -> Option<Line> {
@@ -145,7 +157,7 @@ fn put(text: &str, how: How) -> Option<Line> {
 fn put_encrypted(text: &str) -> Option<Line> {
     let (key, rest) = word(text);
     let (recipient, text) = word(rest);
-    let how = How::Encrypted(recipient.parse().ok()?);
+    let how = How::Encrypted(args::recipient(recipient).ok()?);
     (!text.is_empty()).then(|| Line::Put(key.into(), how, text.to_owned()))
 }
 
@@ -176,12 +188,16 @@ mod tests {
                 "cpp foo 18446744073709551615",
                 Ok(Line::CancelPut(foo, ValueId(u64::MAX))),
             ),
+            (
+                "cpp foo 00000000000000ff",
+                Ok(Line::CancelPut(foo, ValueId(255))),
+            ),
             ("p foo two  words ", text(How::Clear)),
             ("pp\tfoo\ttwo  words", text(How::Permanent)),
             ("s foo two  words", text(How::Signed)),
             (
                 &format!("e foo {recipient} two  words"),
-                text(How::Encrypted(recipient.parse().unwrap())),
+                text(How::Encrypted(KeyName::Long(recipient.parse().unwrap()))),
             ),
         ] {
             assert_eq!(Line::parse(line), read, "{line}");
@@ -207,10 +223,7 @@ mod tests {
     #[test]
     fn help_names_every_command() {
         for command in "h x ll lr ld ls la b cc g l cl p pp cpp s e".split(' ') {
-            assert!(
-                HELP.contains(&format!("\n  {command} ")) || command == "h",
-                "{command}"
-            );
+            assert!(HELP.contains(&format!("\n  {command} ")), "{command}");
         }
     }
 }

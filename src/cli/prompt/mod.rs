@@ -6,6 +6,7 @@ mod line;
 use std::collections::BTreeMap;
 
 use bulla::runner::{Change, Handle};
+use bulla::secure::Recipient;
 use bulla::{Draft, InfoHash, ValueId};
 use serde_json::{Value as Json, json};
 use tokio::task::{AbortHandle, spawn};
@@ -207,7 +208,7 @@ impl Prompt {
             How::Clear => self.dht.put(key, draft),
             How::Permanent => self.dht.put_permanent(key, draft),
             How::Signed => self.dht.put_signed(key, draft),
-            How::Encrypted(recipient) => self.dht.put_encrypted(key, recipient, draft),
+            How::Encrypted(name) => self.dht.put_encrypted(key, Recipient::Name(name), draft),
         };
         let placed = put.await.during(format_args!("cannot put under {key}"))?;
         let object = event("put", key, json::put(key, &placed));

@@ -8,7 +8,7 @@ use tempfile::{TempDir, tempdir};
 use super::program::{Run, bulla};
 
 /// Makes an identity of the least size in `file` of the directory.
-pub fn make(dir: &TempDir, file: &str, more: &[&str]) -> Run {
+pub(super) fn make(dir: &TempDir, file: &str, more: &[&str]) -> Run {
     let path = dir.path().join(file);
     let name = file.strip_suffix(".pem").unwrap_or(file);
     let path = path.to_str().expect("text");
@@ -145,6 +145,6 @@ fn what_is_no_identity_is_refused() {
     bulla(["identity", "verify", path]).assert_refused(2, "not an X.509 certificate");
     bulla(["identity", "show", "/nowhere/alice"]).assert_refused(2, "cannot read");
     make(&dir, "small.pem", &["--bits", "1024"]).assert_refused(2, "--bits");
-    let run = bulla(["get", "key", "--identity", path]);
+    let run = bulla(["get", "key", "--identity", path, "-b", "127.0.0.1:9"]);
     run.assert_refused(2, "no private key");
 }

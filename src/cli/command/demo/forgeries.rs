@@ -57,7 +57,7 @@ pub(super) async fn dropped(stage: &Stage, cast: &Cast) -> Step<()> {
         "the forgery was not stored, so this shows nothing".to_owned()
     })?;
     let text = format!(
-        "the forgery is held by {}. A get finds it, checks the signature and drops it",
+        "the forgery is acknowledged by {}. A get finds it, checks the signature and drops it",
         holders(&placed.report)
     );
     let facts = json!({ "acknowledged": placed.report.acknowledged, "dropped": seen.dropped });

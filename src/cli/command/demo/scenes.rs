@@ -88,7 +88,7 @@ pub(super) async fn signed(stage: &Stage, cast: &Cast) -> Step<Value> {
         ));
     };
     let text = format!(
-        "\"{PROMISE}\" is held by {}. Who gets it knows that Alice signed it",
+        "\"{PROMISE}\" is acknowledged by {}. Who gets it knows it is Alice's",
         holders(&placed.report)
     );
     let facts = json!({ "acknowledged": placed.report.acknowledged, "status": "signed" });

@@ -52,7 +52,7 @@ impl Stage {
         for node in &nodes {
             in_time("a node to connect", node.wait_connected())
                 .await?
-                .during("a node")?;
+                .during("waiting for a node")?;
         }
         Ok(Self { nodes })
     }
@@ -65,7 +65,7 @@ impl Stage {
         let node = start(runner).await?;
         in_time("a node to connect", node.wait_connected())
             .await?
-            .during("a node")?;
+            .during("waiting for a node")?;
         Ok(node)
     }
 
