@@ -52,7 +52,7 @@ fn messages_of_other_networks_are_not_answered() {
     let before = target.answers;
     let ping = Message {
         network: 1,
-        ..target.request(Request::Ping)
+        ..request(Request::Ping)
     };
     target.send_message(&ping);
     assert_eq!(target.answers, before);
@@ -132,7 +132,7 @@ fn answers_that_nobody_asked_for_change_nothing() {
         };
         let message = Message {
             tid: Tid(tid),
-            ..target.message(payload)
+            ..message(payload)
         };
         target.send_message(&message);
     }
@@ -176,7 +176,7 @@ impl Target {
     fn assert_unharmed(&mut self) {
         assert_eq!(self.stored(ValueId(7)), Some(precious()));
         let before = self.answers;
-        let ping = self.request(Request::Ping);
+        let ping = request(Request::Ping);
         self.send_message(&ping);
         assert_eq!(self.answers, before + 1);
     }
@@ -195,25 +195,25 @@ impl Target {
     }
 
     fn put_with(&mut self, value: &Value, token: &[u8]) {
-        for datagram in self.encode_put(value, token) {
+        for datagram in Self::encode_put(value, token) {
             self.send(&datagram);
         }
     }
 
     fn put_datagrams(&mut self, value: &Value) -> Vec<Vec<u8>> {
         let token = self.token();
-        self.encode_put(value, &token)
+        Self::encode_put(value, &token)
     }
 
-    fn encode_put(&self, value: &Value, token: &[u8]) -> Vec<Vec<u8>> {
+    fn encode_put(value: &Value, token: &[u8]) -> Vec<Vec<u8>> {
         let values = [value.clone()];
-        let request = Request::Put {
+        let put = Request::Put {
             key: key(),
             values: Values::new(&values),
             created: None,
             token: token.into(),
         };
-        let datagrams = wire::encode(&self.request(request));
+        let datagrams = wire::encode(&request(put));
         datagrams.into_iter().map(|bytes| bytes.to_vec()).collect()
     }
 
@@ -232,7 +232,7 @@ impl Target {
     }
 
     fn token(&mut self) -> Vec<u8> {
-        let get = self.request(Request::Get {
+        let get = request(Request::Get {
             key: InfoHash::of(b"elsewhere"),
             query: Query::default(),
             want: None,
@@ -241,21 +241,6 @@ impl Target {
         match wire::decode(&self.last_answer).unwrap().payload {
             Payload::Reply { reply, .. } => reply.token.unwrap().to_vec(),
             other => panic!("{other:?} has no token"),
-        }
-    }
-
-    fn request<'a>(&self, request: Request<'a>) -> Message<'a> {
-        let sender = InfoHash::of(b"stranger");
-        self.message(Payload::Request { sender, request })
-    }
-
-    fn message<'a>(&self, payload: Payload<'a>) -> Message<'a> {
-        Message {
-            tid: Tid(1),
-            network: 0,
-            client: true,
-            agent: None,
-            payload,
         }
     }
 
@@ -298,6 +283,21 @@ impl Target {
                 Output::Wake(at, _) => return at,
             }
         }
+    }
+}
+
+fn request(request: Request<'_>) -> Message<'_> {
+    let sender = InfoHash::of(b"stranger");
+    message(Payload::Request { sender, request })
+}
+
+fn message(payload: Payload<'_>) -> Message<'_> {
+    Message {
+        tid: Tid(1),
+        network: 0,
+        client: true,
+        agent: None,
+        payload,
     }
 }
 
