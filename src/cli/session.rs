@@ -27,12 +27,14 @@ impl Session {
                 "no network to join: give --bootstrap HOST[:PORT], or set BULLA_BOOTSTRAP",
             ));
         }
-        let deadline = Instant::now() + args.timeout;
         let config = Config {
             client: true,
             ..Config::default()
         };
-        let dht = start(runner(args, config)?.port(0)).await?;
+        // It may ask for a password, which takes the time it takes.
+        let runner = runner(args, config)?;
+        let deadline = Instant::now() + args.timeout;
+        let dht = start(runner).await?;
         let session = Self {
             dht,
             patience: args.timeout,

@@ -29,8 +29,8 @@ pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Fail
             "messages are signed: say by whom with --identity FILE (`bulla identity new` makes one)",
         ));
     }
-    let mut interrupt = Interrupt::install()?;
     let session = Session::join(&args.network).await?;
+    let mut interrupt = Interrupt::install()?;
     let (mut lines, printer) = open(printer)?;
     let mut room = session.dht.listen(args.room);
     let mut exit = Exit::Done;

@@ -11,8 +11,8 @@ use crate::cli::{json, text};
 
 /// Prints values, and those that expired, until interrupted.
 pub(crate) async fn run(args: &ListenArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let mut interrupt = Interrupt::install()?;
     let session = Session::join(&args.network).await?;
+    let mut interrupt = Interrupt::install()?;
     let mut listen = session.dht.listen_where(args.key, args.filter.clone());
     loop {
         tokio::select! {

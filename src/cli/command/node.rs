@@ -18,7 +18,6 @@ use crate::cli::text::list;
 
 /// Runs the node.
 pub(crate) async fn run(args: &NodeArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let mut interrupt = Interrupt::install()?;
     let mut runner = runner(&args.network, config(args))?.port(args.port);
     for address in &args.bind {
         runner = runner.bind(SocketAddr::new(*address, args.port));
@@ -27,6 +26,7 @@ pub(crate) async fn run(args: &NodeArgs, printer: &Printer) -> Result<Exit, Fail
         runner = runner.state(state);
     }
     let dht = start(runner).await?;
+    let mut interrupt = Interrupt::install()?;
     announce(&dht, printer)?;
     tokio::select! {
         () = interrupt.wait() => {}

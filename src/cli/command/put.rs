@@ -17,7 +17,6 @@ use crate::cli::{json, text};
 
 /// Puts the value, and says who holds it.
 pub(crate) async fn run(args: &PutArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let mut interrupt = Interrupt::install()?;
     let draft = draft(args)?;
     let session = Session::join(&args.network).await?;
     let mut put = match args.encrypt_for {
@@ -27,8 +26,10 @@ pub(crate) async fn run(args: &PutArgs, printer: &Printer) -> Result<Exit, Failu
         None if args.signed => session.dht.put_signed(args.key, draft),
         None => session.dht.put(args.key, draft),
     };
+    let mut interrupt = None;
     if args.permanent {
         put = put.permanent();
+        interrupt = Some(Interrupt::install()?);
     }
     let Some(placed) = session.in_time(put.into_future()).await else {
         printer.remark(format_args!(
@@ -47,7 +48,7 @@ pub(crate) async fn run(args: &PutArgs, printer: &Printer) -> Result<Exit, Failu
         placed => placed.during(format_args!("cannot put under {}", args.key))?,
     };
     printer.result(&json::put(args.key, &placed), text::put(&placed, printer))?;
-    if args.permanent {
+    if let Some(interrupt) = &mut interrupt {
         interrupt.wait().await;
     }
     session.leave().await?;

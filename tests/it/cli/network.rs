@@ -257,6 +257,20 @@ fn a_listener_hears_of_new_values() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_permanent_put_stays_until_it_is_interrupted() {
+    let (_node, peer) = node(&[]);
+    let mut put = Running::start(["put", "lasting", "value", "--permanent", "-b", &peer]);
+    assert_eq!(put.object()["acknowledged"], 1);
+    let interrupted = std::process::Command::new("kill")
+        .args(["-INT", &put.id()])
+        .status();
+    assert!(interrupted.unwrap().success());
+    let run = put.finish();
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+}
+
 #[test]
 fn nothing_found_is_code_1() {
     let (_node, peer) = node(&[]);
