@@ -58,8 +58,7 @@ fn a_put_reaches_the_nodes_that_are_really_nearest() {
         let report = errand.put_report().unwrap();
         assert!(report.acknowledged >= 8, "{report:?}");
         let nearest = world.nearest(errand.host, errand.key, 9);
-        let value = world.published(put);
-        let holders = world.holders(errand.key, &value);
+        let holders = world.holders(put);
         // The publisher is not among those it sends to.
         let others = nearest.iter().filter(|host| **host != errand.host).take(8);
         reached += others.filter(|host| holders.contains(host)).count();
