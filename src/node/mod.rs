@@ -122,7 +122,7 @@ struct Feed {
     node: Contact,
 }
 
-/// The operation of the walk towards the own id.
+/// The operation of all walks that get to know who lives somewhere.
 const WALK: OpId = OpId(0);
 
 impl Node {

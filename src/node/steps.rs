@@ -33,14 +33,13 @@ impl Node {
         self.lookups.get_mut(key, family)
     }
 
-    /// Walks towards the own id, to get to know the neighbours.
-    pub(super) fn walk_home(&mut self, now: Timestamp, family: Family) {
-        let id = self.id;
-        self.open_lookup(now, id, family);
-        if let Some(lookup) = self.lookups.get_mut(id, family) {
+    /// Walks towards an id, to get to know those who live there.
+    pub(super) fn walk(&mut self, now: Timestamp, target: InfoHash, family: Family) {
+        self.open_lookup(now, target, family);
+        if let Some(lookup) = self.lookups.get_mut(target, family) {
             lookup.ask(WALK, Goal::Nodes);
         }
-        self.drive(now, id, family);
+        self.drive(now, target, family);
     }
 
     /// Does all that a lookup wants done now, and sets its timer for the rest.

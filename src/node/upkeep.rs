@@ -9,6 +9,8 @@ use crate::routing::{Confidence, Refresh};
 use crate::wire::{Request, Want};
 use crate::{Contact, Family, InfoHash, Timestamp, UnixTime, is_martian};
 
+/// How many levels of the id space a newcomer gets to know at once.
+const EXPLORED_DEPTH: usize = 4;
 const SECOND: Duration = Duration::from_secs(1);
 /// Contacts of a snapshot that are pinged at once; the others are asked when a lookup needs them.
 const PINGED_IMPORTS: usize = 32;
@@ -63,11 +65,27 @@ impl Node {
         let family = contact.family();
         if self.status(family) != Status::Connected {
             self.set_status(family, Status::Connected);
-            self.walk_home(now, family);
+            self.explore(now, family);
             for key in self.lookups.keys(family) {
                 self.open_lookup(now, key, family);
                 self.drive(now, key, family);
             }
+        }
+    }
+
+    /// Walks to the own neighbours, and into the half of the id space that is not ours, the quarter that is not ours of
+    /// the half that is, and so on.
+    ///
+    /// Differs: the reference walks home only, and leaves the rest to the refresh of empty buckets. But who has got to
+    /// know only one side by then has nobody to ask about the other: lookups end among the nearest nodes of the wrong
+    /// side. The first contact is likely to know more.
+    fn explore(&mut self, now: Timestamp, family: Family) {
+        let own = self.id;
+        self.walk(now, own, family);
+        for depth in 0..EXPLORED_DEPTH {
+            let shared =
+                (0..depth).fold(self.public.hash(), |id, bit| id.with_bit(bit, own.bit(bit)));
+            self.walk(now, shared.with_bit(depth, !own.bit(depth)), family);
         }
     }
 

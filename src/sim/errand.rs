@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::HostId;
-use crate::node::{Event, GetReport, PutReport};
-use crate::{InfoHash, Query, Row, Timestamp, Value};
+use super::publication::Publication;
+use crate::node::{GetReport, PutReport};
+use crate::secure::{Checked, PutError, SecureEvent};
+use crate::{InfoHash, Query, Row, Timestamp};
 
 /// Names an errand of a simulation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -27,8 +29,10 @@ pub struct Errand {
     pub news: Vec<News>,
     /// Rows in the order in which they were told.
     pub rows: Vec<Row>,
-    /// Values that the oracle wants found.
-    pub(super) due: Vec<Value>,
+    /// Values of a get that did not pass the checks.
+    pub dropped: usize,
+    /// What the oracle wants found.
+    pub(super) due: Vec<Publication>,
 }
 
 /// What an errand is about.
@@ -41,12 +45,7 @@ pub enum Task {
     /// Hear of values.
     Listen(Query),
     /// Publish a value.
-    Put {
-        /// What is published.
-        value: Value,
-        /// Whether it is announced for as long as its node is there.
-        permanent: bool,
-    },
+    Put(Publication),
 }
 
 /// How an errand ended.
@@ -56,6 +55,8 @@ pub enum Ending {
     Got(GetReport),
     /// A put was announced.
     Put(PutReport),
+    /// A put came to nothing.
+    Failed(PutError),
     /// It was cancelled, or its node left.
     Cancelled,
 }
@@ -66,7 +67,7 @@ pub struct News {
     /// When.
     pub at: Timestamp,
     /// Of which value.
-    pub value: Value,
+    pub value: Checked,
     /// Whether it is gone rather than there.
     pub expired: bool,
 }
@@ -76,7 +77,7 @@ impl Task {
     pub(super) fn goes_on(&self) -> bool {
         match self {
             Self::Listen(_) => true,
-            Self::Put { permanent, .. } => *permanent,
+            Self::Put(publication) => publication.permanent,
             Self::Get(_) | Self::Query(_) => false,
         }
     }
@@ -92,13 +93,14 @@ impl Errand {
             ended: None,
             news: Vec::new(),
             rows: Vec::new(),
+            dropped: 0,
             due: Vec::new(),
         }
     }
 
     /// The values that are there as far as the errand was told.
-    pub fn values(&self) -> Vec<Value> {
-        let mut values: Vec<Value> = Vec::new();
+    pub fn values(&self) -> Vec<Checked> {
+        let mut values: Vec<Checked> = Vec::new();
         for news in &self.news {
             if news.expired {
                 values.retain(|value| *value != news.value);
@@ -109,11 +111,19 @@ impl Errand {
         values
     }
 
+    /// What a put publishes.
+    pub fn publication(&self) -> Option<&Publication> {
+        match &self.task {
+            Task::Put(publication) => Some(publication),
+            Task::Get(_) | Task::Query(_) | Task::Listen(_) => None,
+        }
+    }
+
     /// The report of a get or query that has ended.
     pub fn get_report(&self) -> Option<GetReport> {
         match self.ended {
             Some((_, Ending::Got(report))) => Some(report),
-            Some((_, Ending::Put(_) | Ending::Cancelled)) | None => None,
+            Some((_, Ending::Put(_) | Ending::Failed(_) | Ending::Cancelled)) | None => None,
         }
     }
 
@@ -121,7 +131,7 @@ impl Errand {
     pub fn put_report(&self) -> Option<PutReport> {
         match self.ended {
             Some((_, Ending::Put(report))) => Some(report),
-            Some((_, Ending::Got(_) | Ending::Cancelled)) | None => None,
+            Some((_, Ending::Got(_) | Ending::Failed(_) | Ending::Cancelled)) | None => None,
         }
     }
 
@@ -136,12 +146,12 @@ impl Errand {
     }
 
     /// Takes in what a node told of it; `Err` says what is wrong with that.
-    pub(super) fn hear(&mut self, now: Timestamp, event: Event) -> Result<(), String> {
-        if self.ended.is_some() && !matches!(self.task, Task::Put { .. }) {
+    pub(super) fn hear(&mut self, now: Timestamp, event: SecureEvent) -> Result<(), String> {
+        if self.ended.is_some() && !matches!(self.task, Task::Put(_)) {
             return Err(format!("told of an errand that was over: {event:?}"));
         }
         match event {
-            Event::Values { values, .. } => {
+            SecureEvent::Values { values, .. } => {
                 for value in values {
                     if self.values().contains(&value) {
                         return Err(format!("told twice of {value:?}"));
@@ -149,7 +159,7 @@ impl Errand {
                     self.note(now, value, false);
                 }
             }
-            Event::Expired { values, .. } => {
+            SecureEvent::Expired { values, .. } => {
                 for value in values {
                     if !self.values().contains(&value) {
                         return Err(format!("lost what it never had, {value:?}"));
@@ -157,9 +167,15 @@ impl Errand {
                     self.note(now, value, true);
                 }
             }
-            Event::Rows { rows, .. } => self.rows.extend(rows),
-            Event::GetDone { report, .. } => self.ended = Some((now, Ending::Got(report))),
-            Event::PutDone { report, .. } => {
+            SecureEvent::Rows { rows, .. } => self.rows.extend(rows),
+            SecureEvent::GetDone {
+                report, dropped, ..
+            } => {
+                self.dropped = dropped;
+                self.ended = Some((now, Ending::Got(report)));
+            }
+            SecureEvent::PutFailed { error, .. } => self.ended = Some((now, Ending::Failed(error))),
+            SecureEvent::PutDone { report, .. } => {
                 if self.ended.is_some() {
                     return Err("a put ended twice".to_owned());
                 }
@@ -168,12 +184,14 @@ impl Errand {
                 }
                 self.ended = Some((now, Ending::Put(report)));
             }
-            Event::StatusChanged { .. } => {}
+            SecureEvent::Certificate { .. }
+            | SecureEvent::PublicKey { .. }
+            | SecureEvent::StatusChanged { .. } => {}
         }
         Ok(())
     }
 
-    fn note(&mut self, at: Timestamp, value: Value, expired: bool) {
+    fn note(&mut self, at: Timestamp, value: Checked, expired: bool) {
         self.news.push(News { at, value, expired });
     }
 }

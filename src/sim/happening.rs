@@ -4,12 +4,15 @@ use bytes::Bytes;
 
 use super::host::{Host, Restlessness, Tenant};
 use super::hostile::{Forged, Mischief};
+use super::publication::Publication;
 use super::{Ending, ErrandId, HostId, Sim, Task};
-use crate::node::{Check, CheckId, Event, Node, Output, Timer, Transmit};
-use crate::{InfoHash, Origin, Query, Timestamp, Value};
+use crate::node::{Node, Timer, Transmit};
+use crate::secure::{Done, Job, SecureConfig, SecureDht, SecureEvent, SecureOutput};
+use crate::{InfoHash, Kind, Origin, Query, Timestamp};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Something that happens at a moment.
 #[derive(Debug)]
@@ -22,12 +25,11 @@ pub(super) enum Happening {
     },
     /// A node's timer goes off.
     Wake(HostId),
-    /// A verdict is there, for the node of this tenancy.
-    Verdict {
+    /// A job of the node of this tenancy is done.
+    Done {
         host: HostId,
         tenancy: u32,
-        check: CheckId,
-        holds: bool,
+        done: Done,
     },
     /// A hostile node does something of its own accord, that of this tenancy.
     Mischief { host: HostId, tenancy: u32 },
@@ -51,20 +53,19 @@ impl Sim {
         match happening {
             Happening::Arrival { host, from, bytes } => self.arrive(host, from, &bytes),
             Happening::Wake(host) => self.wake(host),
-            Happening::Verdict {
+            Happening::Done {
                 host,
                 tenancy,
-                check,
-                holds,
+                done,
             } if self.hosts[host.index()].tenancies == tenancy => {
-                self.with_node(host, |node, clock| node.handle_verdict(clock, check, holds));
+                self.with_dht(host, |dht, clock| dht.handle_done(clock, done));
             }
             Happening::Mischief { host, tenancy }
                 if self.hosts[host.index()].tenancies == tenancy =>
             {
                 self.make_mischief(host);
             }
-            Happening::Verdict { .. } | Happening::Mischief { .. } => {}
+            Happening::Done { .. } | Happening::Mischief { .. } => {}
             Happening::Join(host) => self.move_in(host),
             Happening::Leave(host) => self.move_out(host),
             Happening::Deadline(errand) => {
@@ -75,14 +76,14 @@ impl Sim {
     }
 
     /// Lets the node of a host do something, and takes what comes of it; nothing happens while the host is away.
-    pub(super) fn with_node<T>(
+    pub(super) fn with_dht<T>(
         &mut self,
         host: HostId,
-        act: impl FnOnce(&mut Node, Timestamp) -> T,
+        act: impl FnOnce(&mut SecureDht, Timestamp) -> T,
     ) -> Option<T> {
         let tenant = self.hosts[host.index()].tenant.as_mut()?;
         let clock = tenant.clock(self.now);
-        let result = act(&mut tenant.node, clock);
+        let result = act(&mut tenant.dht, clock);
         self.drain(host);
         Some(result)
     }
@@ -101,6 +102,9 @@ impl Sim {
             Ok(node) => node,
             Err(error) => return self.oracle.accuse(now, id, error.to_string()),
         };
+        let identity = host.spec.identity.clone();
+        let config = SecureConfig::default();
+        let dht = SecureDht::new(node, identity, seed.public().seed(), config);
         host.tenancies += 1;
         let tenancy = host.tenancies;
         let network = host.spec.config.network;
@@ -112,14 +116,14 @@ impl Sim {
             self.schedule(now, Happening::Mischief { host: id, tenancy });
         }
         self.hosts[id.index()].tenant = Some(Tenant {
-            node,
+            dht,
             born: now,
             wake: None,
             errands: BTreeMap::new(),
             mischief,
             restlessness: Restlessness::default(),
         });
-        self.with_node(id, |node, clock| node.bootstrap(clock, &entry_points));
+        self.with_dht(id, |dht, clock| dht.bootstrap(clock, &entry_points));
         self.schedule_turn(id);
     }
 
@@ -147,24 +151,38 @@ impl Sim {
     }
 
     /// The values that so many of the nodes nearest to a key hold that a get must find them.
-    pub(super) fn well_held(&self, asker: HostId, key: InfoHash, query: &Query) -> Vec<Value> {
-        let current = self.oracle.current(self.now, &key);
-        if current.is_empty() {
+    pub(super) fn well_held(
+        &self,
+        asker: HostId,
+        key: InfoHash,
+        query: &Query,
+    ) -> Vec<Publication> {
+        let mut current = self.oracle.current(self.now, &key).peekable();
+        if current.peek().is_none() || !query.conditions.is_empty() {
             return Vec::new();
         }
         let nearest = self.nearest(asker, key, super::NEAREST);
-        let matching = current.into_iter().filter(|value| query.matches(value));
-        matching
-            .filter(|value| {
-                let holding = nearest.iter().filter(|host| self.holds(**host, key, value));
-                holding.count() >= super::WELL_HELD
-            })
-            .collect()
+        let is_well_held = |publication: &&Publication| {
+            let holding = |host: &&HostId| self.holds(**host, key, publication);
+            nearest.iter().filter(holding).count() >= super::WELL_HELD
+        };
+        current.filter(is_well_held).cloned().collect()
     }
 
-    pub(super) fn holds(&self, host: HostId, key: InfoHash, value: &Value) -> bool {
+    pub(super) fn holds(&self, host: HostId, key: InfoHash, publication: &Publication) -> bool {
         self.node(host)
-            .is_some_and(|node| node.stored(key, value.id()) == Some(value))
+            .and_then(|node| node.stored(key, publication.id))
+            .is_some_and(|stored| publication.is_copied_by(stored))
+    }
+
+    /// How long a value of this kind lives at a host.
+    pub(super) fn lifetime_of(&self, host: HostId, kind: Kind) -> Duration {
+        self.hosts[host.index()]
+            .spec
+            .config
+            .kinds
+            .rules(kind)
+            .lifetime
     }
 
     /// The first hosts there are, as addresses.
@@ -208,7 +226,7 @@ impl Sim {
         if let Some(mischief) = mischief {
             mischief.hear(from, bytes);
         }
-        self.with_node(id, |node, clock| node.handle_datagram(clock, from, bytes));
+        self.with_dht(id, |dht, clock| dht.handle_datagram(clock, from, bytes));
     }
 
     fn wake(&mut self, host: HostId) {
@@ -218,7 +236,7 @@ impl Sim {
         };
         tenant.wake = None;
         let clock = tenant.clock(now);
-        tenant.node.handle_timeout(clock);
+        tenant.dht.handle_timeout(clock);
         let (did_something, timer) = self.drain(host);
         let Host { tenant, spec, .. } = &mut self.hosts[host.index()];
         let (Some(tenant), None) = (tenant, spec.vice) else {
@@ -234,18 +252,18 @@ impl Sim {
             self.oracle.accuse(now, host, what);
         }
         let errands = tenant.errands.len();
-        self.oracle.inspect(now, host, &tenant.node, clock, errands);
+        self.oracle.inspect(now, host, &tenant.dht, clock, errands);
     }
 
     /// Takes all that a node puts out; says whether there was anything beside the next wake-up, and what that is for.
     fn drain(&mut self, host: HostId) -> (bool, Timer) {
         let mut did_something = false;
         while let Some(tenant) = &mut self.hosts[host.index()].tenant {
-            match tenant.node.poll_output() {
-                Output::Transmit(transmit) => self.send(host, transmit),
-                Output::Event(event) => self.tell(host, event),
-                Output::Check(check) => self.judge(host, &check),
-                Output::Wake(at, timer) => {
+            match tenant.dht.poll_output() {
+                SecureOutput::Transmit(transmit) => self.send(host, transmit),
+                SecureOutput::Event(event) => self.tell(host, event),
+                SecureOutput::Job(job) => self.work(host, job),
+                SecureOutput::Wake(at, timer) => {
                     self.set_wake(host, at);
                     return (did_something, timer);
                 }
@@ -311,15 +329,19 @@ impl Sim {
         }
     }
 
-    fn tell(&mut self, host: HostId, event: Event) {
+    fn tell(&mut self, host: HostId, event: SecureEvent) {
         let now = self.now;
         self.trace.event(now, host, &event);
         let (op, over) = match &event {
-            Event::Values { op, .. } | Event::Expired { op, .. } | Event::Rows { op, .. } => {
-                (*op, false)
-            }
-            Event::GetDone { op, .. } | Event::PutDone { op, .. } => (*op, true),
-            Event::StatusChanged { .. } => return,
+            SecureEvent::Values { op, .. }
+            | SecureEvent::Expired { op, .. }
+            | SecureEvent::Rows { op, .. } => (*op, false),
+            SecureEvent::GetDone { op, .. }
+            | SecureEvent::PutDone { op, .. }
+            | SecureEvent::PutFailed { op, .. } => (*op, true),
+            SecureEvent::Certificate { .. }
+            | SecureEvent::PublicKey { .. }
+            | SecureEvent::StatusChanged { .. } => return,
         };
         let Host { tenant, spec, .. } = &mut self.hosts[host.index()];
         let Some(tenant) = tenant else {
@@ -334,7 +356,7 @@ impl Sim {
         if over && !errand.task.goes_on() {
             tenant.errands.remove(&op);
         }
-        if let (Event::Values { values, .. }, true) = (&event, honest) {
+        if let (SecureEvent::Values { values, .. }, true) = (&event, honest) {
             self.oracle.judge_values(now, errand, values);
         }
         if let Err(what) = errand.hear(now, event) {
@@ -347,16 +369,13 @@ impl Sim {
         }
     }
 
-    fn judge(&mut self, host: HostId, check: &Check) {
-        let holds = self.oracle.is_genuine(&check.key, &check.value);
-        self.oracle.on_verdict(&check.value, holds);
-        let verdict = Happening::Verdict {
+    fn work(&mut self, host: HostId, job: Job) {
+        let done = Happening::Done {
             host,
             tenancy: self.hosts[host.index()].tenancies,
-            check: check.id,
-            holds,
+            done: job.run(),
         };
-        self.schedule(self.now + self.verdict_delay, verdict);
+        self.schedule(self.now + self.job_time, done);
     }
 
     fn make_mischief(&mut self, id: HostId) {

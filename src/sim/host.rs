@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::ErrandId;
 use super::hostile::{Mischief, Vice};
-use crate::node::{Node, OpId};
+use crate::Identity;
+use crate::node::OpId;
+use crate::secure::SecureDht;
 use crate::{Config, Family, Timestamp};
 
 /// Names a host of a simulation.
@@ -22,6 +24,8 @@ pub struct HostSpec {
     pub filtered: bool,
     /// The settings of its node.
     pub config: Config,
+    /// Who signs and decrypts there, if anybody.
+    pub identity: Option<Identity>,
     /// What is wrong with it; `None` for an honest one.
     pub vice: Option<Vice>,
 }
@@ -39,7 +43,6 @@ pub enum Addressing {
 }
 
 /// A host of a simulation.
-#[derive(Debug)]
 pub(super) struct Host {
     pub(super) spec: HostSpec,
     pub(super) addresses: Vec<SocketAddr>,
@@ -49,9 +52,8 @@ pub(super) struct Host {
 }
 
 /// A node at work.
-#[derive(Debug)]
 pub(super) struct Tenant {
-    pub(super) node: Node,
+    pub(super) dht: SecureDht,
     /// The zero of its clock.
     pub(super) born: Timestamp,
     /// Where its wake-up stands in the queue.
@@ -76,6 +78,7 @@ impl Default for HostSpec {
             addressing: Addressing::default(),
             filtered: false,
             config: Config::default(),
+            identity: None,
             vice: None,
         }
     }

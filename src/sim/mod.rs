@@ -11,24 +11,29 @@ mod happening;
 mod host;
 mod hostile;
 mod network;
+mod operations;
 mod oracle;
+mod publication;
 mod scenario;
 mod trace;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::node::{Node, OpError, OpId, PutOptions};
-use crate::{Draft, InfoHash, Query, Rng, Seed, Timestamp, UnixTime, Value, ValueId, wire};
+use crate::node::Node;
+use crate::secure::{PutError, SecureDht};
+use crate::{InfoHash, Rng, Seed, Timestamp, UnixTime};
 
 pub use errand::{Ending, Errand, ErrandId, News, Task};
 pub use host::{Addressing, HostId, HostSpec};
 pub use hostile::Vice;
 pub use network::Link;
 pub use oracle::Violation;
+pub use publication::Publication;
 pub use scenario::{Churn, Scenario};
 pub use trace::{Trace, TraceDigest};
 
@@ -47,7 +52,6 @@ const WELL_HELD: usize = 4;
 const NEAREST: usize = 8;
 
 /// A simulated world. Made by [`Scenario::start`].
-#[derive(Debug)]
 pub struct Sim {
     seed: u64,
     now: Timestamp,
@@ -61,7 +65,7 @@ pub struct Sim {
     oracle: Oracle,
     trace: Trace,
     churn: Option<Churn>,
-    verdict_delay: Duration,
+    job_time: Duration,
     strays: BTreeMap<SocketAddr, Strays>,
     spoofed: Strays,
 }
@@ -85,7 +89,16 @@ pub enum ErrandError {
     Away(HostId),
     /// The node refused.
     #[error(transparent)]
-    Refused(#[from] OpError),
+    Refused(#[from] PutError),
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seed, now, trace, ..
+        } = self;
+        write!(f, "Sim(seed {seed}, {now:?}, {trace:?})")
+    }
 }
 
 impl Strays {
@@ -97,7 +110,7 @@ impl Strays {
 }
 
 impl Sim {
-    fn new(seed: u64, link: Link, verdict_delay: Duration) -> Self {
+    fn new(seed: u64, link: Link, job_time: Duration) -> Self {
         let mut rng = Seed::from_number(seed).public();
         Self {
             seed,
@@ -112,7 +125,7 @@ impl Sim {
             oracle: Oracle::default(),
             trace: Trace::default(),
             churn: None,
-            verdict_delay,
+            job_time,
             strays: BTreeMap::new(),
             spoofed: Strays::default(),
         }
@@ -186,10 +199,13 @@ impl Sim {
 
     /// The node at a host; `None` while the host is away.
     pub fn node(&self, host: HostId) -> Option<&Node> {
-        self.hosts[host.index()]
-            .tenant
-            .as_ref()
-            .map(|tenant| &tenant.node)
+        self.dht(host).map(SecureDht::node)
+    }
+
+    /// The same with its secure layer.
+    pub fn dht(&self, host: HostId) -> Option<&SecureDht> {
+        let tenant = self.hosts[host.index()].tenant.as_ref();
+        tenant.map(|tenant| &tenant.dht)
     }
 
     /// What the clock of the node at a host shows.
@@ -236,10 +252,14 @@ impl Sim {
         near.into_iter().take(count).map(|(_, host)| host).collect()
     }
 
-    /// The hosts whose node holds this value.
-    pub fn holders(&self, key: InfoHash, value: &Value) -> Vec<HostId> {
+    /// The hosts whose node holds what a put published.
+    pub fn holders(&self, put: ErrandId) -> Vec<HostId> {
+        let Errand { key, task, .. } = self.errand(put);
+        let Task::Put(publication) = task else {
+            return Vec::new();
+        };
         self.ids()
-            .filter(|host| self.holds(*host, key, value))
+            .filter(|host| self.holds(*host, *key, publication))
             .collect()
     }
 
@@ -251,150 +271,6 @@ impl Sim {
     /// What was sent to an address where nobody lives.
     pub fn sent_astray(&self, to: SocketAddr) -> Strays {
         self.strays.get(&to).copied().unwrap_or_default()
-    }
-
-    /// Starts a get.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrandError`] if no node is there, or it refuses.
-    pub fn get(
-        &mut self,
-        host: HostId,
-        key: InfoHash,
-        query: Query,
-    ) -> Result<ErrandId, ErrandError> {
-        let due = self.well_held(host, key, &query);
-        let errand = Errand {
-            due,
-            ..Errand::new(host, key, Task::Get(query.clone()), self.now)
-        };
-        self.begin(errand, |node, clock| node.get(clock, key, query))
-    }
-
-    /// Starts a query.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sim::get`].
-    pub fn query(
-        &mut self,
-        host: HostId,
-        key: InfoHash,
-        query: Query,
-    ) -> Result<ErrandId, ErrandError> {
-        let errand = Errand::new(host, key, Task::Query(query.clone()), self.now);
-        self.begin(errand, |node, clock| node.query(clock, key, query))
-    }
-
-    /// Starts a listen.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sim::get`].
-    pub fn listen(
-        &mut self,
-        host: HostId,
-        key: InfoHash,
-        query: Query,
-    ) -> Result<ErrandId, ErrandError> {
-        let errand = Errand::new(host, key, Task::Listen(query.clone()), self.now);
-        self.begin(errand, |node, clock| node.listen(clock, key, query))
-    }
-
-    /// Starts a put of an unsigned value. An id of 0 is replaced by a random one.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sim::get`].
-    pub fn put(
-        &mut self,
-        host: HostId,
-        key: InfoHash,
-        draft: &Draft,
-        permanent: bool,
-    ) -> Result<ErrandId, ErrandError> {
-        let id = match draft.id {
-            ValueId(0) => ValueId(self.rng.number().max(1)),
-            id => id,
-        };
-        self.put_value(host, key, wire::pack(draft, id), permanent)
-    }
-
-    /// Starts a put of a finished value.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sim::get`].
-    pub fn put_value(
-        &mut self,
-        host: HostId,
-        key: InfoHash,
-        value: Value,
-        permanent: bool,
-    ) -> Result<ErrandId, ErrandError> {
-        let node = self.node(host).ok_or(ErrandError::Away(host))?;
-        let lifetime = node.config().kinds.rules(value.kind()).lifetime;
-        self.oracle
-            .on_put(self.now, host, key, value.clone(), lifetime, permanent);
-        let task = Task::Put {
-            value: value.clone(),
-            permanent,
-        };
-        let options = PutOptions {
-            permanent,
-            created: None,
-        };
-        let errand = Errand::new(host, key, task, self.now);
-        self.begin(errand, |node, clock| node.put(clock, key, value, options))
-    }
-
-    /// Starts a put of a value that nobody must take for genuine.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sim::get`].
-    pub fn put_forged(
-        &mut self,
-        host: HostId,
-        key: InfoHash,
-        value: Value,
-    ) -> Result<ErrandId, ErrandError> {
-        let task = Task::Put {
-            value: value.clone(),
-            permanent: false,
-        };
-        let errand = Errand::new(host, key, task, self.now);
-        self.begin(errand, |node, clock| {
-            node.put(clock, key, value, PutOptions::default())
-        })
-    }
-
-    /// Ends an errand: nothing more comes for it. What a put has published stays where it is until it expires.
-    pub fn cancel(&mut self, errand: ErrandId) {
-        let host = self.errands[errand.0].host;
-        self.forget(errand, Node::cancel);
-        if let Task::Put { value, .. } = &self.errands[errand.0].task {
-            let key = self.errands[errand.0].key;
-            self.oracle.on_stop(self.now, host, Some((key, value)));
-        }
-    }
-
-    /// As [`Sim::cancel`] for a put, and deletes the copy at its host.
-    pub fn cancel_put(&mut self, put: ErrandId) {
-        let Errand {
-            host,
-            key,
-            task: Task::Put { value, .. },
-            ..
-        } = self.errands[put.0].clone()
-        else {
-            return;
-        };
-        self.forget(put, |node, clock, _| {
-            node.cancel_put(clock, key, value.id());
-        });
-        self.oracle.on_stop(self.now, host, Some((key, &value)));
     }
 
     /// Adds a host, which joins at once.
@@ -433,14 +309,14 @@ impl Sim {
 
     /// Tells the node of a host that its network has changed.
     pub fn connectivity_changed(&mut self, host: HostId) {
-        self.with_node(host, Node::connectivity_changed);
+        self.with_dht(host, SecureDht::connectivity_changed);
     }
 
     /// Has the oracle look through all that is stored. Takes time in proportion to it.
     pub fn inspect_storage(&mut self) {
         for (id, host) in (0..).map(HostId::new).zip(&self.hosts) {
             if let Some(tenant) = host.tenant.as_ref().filter(|_| host.spec.vice.is_none()) {
-                self.oracle.judge_storage(self.now, id, &tenant.node);
+                self.oracle.judge_storage(self.now, id, &tenant.dht);
             }
         }
     }
@@ -464,39 +340,5 @@ impl Sim {
 
     fn ids(&self) -> impl Iterator<Item = HostId> + use<> {
         (0..self.hosts.len() as u32).map(HostId::new)
-    }
-
-    fn begin(
-        &mut self,
-        errand: Errand,
-        start: impl FnOnce(&mut Node, Timestamp) -> Result<OpId, OpError>,
-    ) -> Result<ErrandId, ErrandError> {
-        let (now, host) = (self.now, errand.host);
-        let id = ErrandId(self.errands.len());
-        let tenant = self.hosts[host.index()].tenant.as_mut();
-        let tenant = tenant.ok_or(ErrandError::Away(host))?;
-        let clock = tenant.clock(now);
-        let op = start(&mut tenant.node, clock)?;
-        tenant.errands.insert(op, id);
-        if let Some(limit) = oracle::patience_with(&errand.task) {
-            self.schedule(now + limit, Happening::Deadline(id));
-        }
-        self.errands.push(errand);
-        self.with_node(host, |_, _| ());
-        Ok(id)
-    }
-
-    /// Has a node stop an errand.
-    fn forget(&mut self, errand: ErrandId, stop: impl FnOnce(&mut Node, Timestamp, OpId)) {
-        let host = self.errands[errand.0].host;
-        self.end(errand);
-        let Some(tenant) = &mut self.hosts[host.index()].tenant else {
-            return;
-        };
-        let op = tenant.errands.iter().find(|(_, its)| **its == errand);
-        if let Some(op) = op.map(|(op, _)| *op) {
-            tenant.errands.remove(&op);
-            self.with_node(host, |node, clock| stop(node, clock, op));
-        }
     }
 }

@@ -1,13 +1,14 @@
 //! [`Oracle`]: the reference model. It knows what was really published, and so what a node must, may and must not say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::HostId;
 use super::errand::{Errand, Task};
-use crate::node::{Node, Stats};
-use crate::{InfoHash, Query, Timestamp, Value};
+use super::publication::Publication;
+use super::{ErrandId, HostId};
+use crate::secure::{Checked, SecureDht, Trust};
+use crate::{InfoHash, Query, Timestamp};
 
 /// How much longer than its lifetime a value may be seen: copies are made and clocks start when datagrams arrive.
 const SLACK: Duration = Duration::from_secs(20);
@@ -15,12 +16,15 @@ const SLACK: Duration = Duration::from_secs(20);
 const GET_LIMIT: Duration = Duration::from_secs(30);
 /// A put has been announced by then.
 const PUT_LIMIT: Duration = Duration::from_secs(45);
+/// Idle lookups that a node remembers beside its running ones.
+const REMEMBERED_LOOKUPS: usize = 258;
 
 /// What was published, and each offence against the rules so far.
 #[derive(Default, Debug)]
 pub(super) struct Oracle {
     published: BTreeMap<InfoHash, Vec<Published>>,
-    verdicts: BTreeSet<InfoHash>,
+    /// Hostile hosts invent values: clear ones may come from anybody.
+    pub(super) expects_forgeries: bool,
     pub(super) violations: Vec<Violation>,
 }
 
@@ -37,125 +41,90 @@ pub struct Violation {
 
 #[derive(Debug)]
 struct Published {
-    value: Value,
+    put: ErrandId,
     by: HostId,
+    publication: Publication,
     lifetime: Duration,
     /// When the last copy may have been made; `None` while it is still being announced.
     until: Option<Timestamp>,
 }
 
-/// How long an errand may take; `None` if it goes on until it is cancelled.
-pub(super) fn patience_with(task: &Task) -> Option<Duration> {
-    match task {
-        Task::Get(_) | Task::Query(_) => Some(GET_LIMIT),
-        Task::Put { .. } => Some(PUT_LIMIT),
-        Task::Listen(_) => None,
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = Duration::from_micros(self.at.as_micros()).as_secs_f64();
-        write!(f, "at {seconds:.3} s, {:?}: {}", self.host, self.what)
-    }
-}
-
 impl Oracle {
-    /// A value is being published, for one lifetime from now or until its publisher stops.
+    /// Something is being published, for one lifetime from now or until its author stops.
     pub(super) fn on_put(
         &mut self,
         now: Timestamp,
-        by: HostId,
-        key: InfoHash,
-        value: Value,
+        put: ErrandId,
+        errand: &Errand,
+        publication: &Publication,
         lifetime: Duration,
-        permanent: bool,
     ) {
-        self.published.entry(key).or_default().push(Published {
-            value,
-            by,
+        let published = self.published.entry(errand.key).or_default();
+        published.push(Published {
+            put,
+            by: errand.host,
+            publication: publication.clone(),
             lifetime,
-            until: (!permanent).then_some(now),
+            until: (!publication.permanent).then_some(now),
         });
     }
 
-    /// A publisher stops, with all it publishes or with one value.
-    pub(super) fn on_stop(&mut self, now: Timestamp, by: HostId, of: Option<(InfoHash, &Value)>) {
-        for (key, published) in &mut self.published {
-            for one in published.iter_mut().filter(|one| one.by == by) {
-                let concerned = of.is_none_or(|(its, value)| its == *key && *value == one.value);
-                if concerned && one.until.is_none() {
-                    one.until = Some(now);
-                }
-            }
+    /// An author does not announce any more: what one put published, or all it did.
+    pub(super) fn on_stop(&mut self, now: Timestamp, by: HostId, put: Option<ErrandId>) {
+        let all = self.published.values_mut().flatten();
+        let stopped = all.filter(|one| one.by == by && put.is_none_or(|put| put == one.put));
+        for one in stopped {
+            one.until = one.until.or(Some(now));
         }
     }
 
-    /// Whether somebody published this. This is the verdict on values that claim to be signed.
-    pub(super) fn is_genuine(&self, key: &InfoHash, value: &Value) -> bool {
-        self.published
-            .get(key)
-            .is_some_and(|published| published.iter().any(|one| one.value == *value))
-    }
-
-    /// A verdict was given.
-    pub(super) fn on_verdict(&mut self, value: &Value, holds: bool) {
-        if holds {
-            self.verdicts.insert(InfoHash::of(value.packed()));
-        }
-    }
-
-    /// Values that may be found under `key` now.
-    pub(super) fn current(&self, now: Timestamp, key: &InfoHash) -> Vec<Value> {
+    /// What may be found under `key` now.
+    pub(super) fn current(
+        &self,
+        now: Timestamp,
+        key: &InfoHash,
+    ) -> impl Iterator<Item = &Publication> {
         let published = self.published.get(key).into_iter().flatten();
         published
-            .filter(|one| one.until.is_none_or(|until| now < until + one.lifetime))
-            .map(|one| one.value.clone())
-            .collect()
+            .filter(move |one| one.lives(now))
+            .map(|one| &one.publication)
     }
 
     /// An errand is told of values: they must have been published, must match, and must not have run out long ago.
-    pub(super) fn judge_values(&mut self, now: Timestamp, errand: &Errand, values: &[Value]) {
+    pub(super) fn judge_values(&mut self, now: Timestamp, errand: &Errand, values: &[Checked]) {
+        let any = Query::default();
         let query = match &errand.task {
-            Task::Get(query) | Task::Listen(query) | Task::Query(query) => query.clone(),
-            Task::Put { .. } => Query::default(),
+            Task::Get(query) | Task::Listen(query) | Task::Query(query) => query,
+            Task::Put(_) => &any,
         };
         for value in values {
             let published = self.published.get(&errand.key).into_iter().flatten();
-            let genuine: Vec<_> = published.filter(|one| one.value == *value).collect();
-            let alive = |one: &&&Published| {
-                one.until
-                    .is_none_or(|until| now < until + one.lifetime + SLACK)
+            let mut genuine = published
+                .filter(|one| one.publication.is_told_by(value))
+                .peekable();
+            let offence = if genuine.peek().is_none() {
+                let excused = self.expects_forgeries && value.status() == Trust::Clear;
+                (!excused).then_some("found what nobody put")
+            } else if !genuine.any(|one| one.lives(now - SLACK)) {
+                Some("found what has run out")
+            } else if value.status() != Trust::Encrypted && !query.matches(value.value()) {
+                Some("found what it did not ask for")
+            } else {
+                None
             };
-            if genuine.is_empty() {
-                self.accuse(
-                    now,
-                    errand.host,
-                    format!("found what nobody put, {value:?}"),
-                );
-            } else if genuine.iter().find(alive).is_none() {
-                self.accuse(
-                    now,
-                    errand.host,
-                    format!("found what has run out, {value:?}"),
-                );
-            }
-            if !query.matches(value) {
-                let what = format!("found what it did not ask for, {value:?}");
-                self.accuse(now, errand.host, what);
+            if let Some(offence) = offence {
+                self.accuse(now, errand.host, format!("{offence}: {value:?}"));
             }
         }
     }
 
     /// An errand is over: what was well held all the time must have been found.
-    pub(super) fn judge_end(&mut self, now: Timestamp, errand: &Errand, well_held: &[Value]) {
+    pub(super) fn judge_end(&mut self, now: Timestamp, errand: &Errand, well_held: &[Publication]) {
         let found = errand.values();
-        let missed = errand
-            .due
-            .iter()
-            .filter(|value| well_held.contains(value) && !found.contains(value));
-        for value in missed {
-            self.accuse(now, errand.host, format!("did not find {value:?}"));
+        let is_found = |due: &&Publication| found.iter().any(|value| due.is_told_by(value));
+        let due = errand.due.iter().filter(|due| well_held.contains(due));
+        for missed in due.filter(|due| !is_found(due)) {
+            self.accuse(now, errand.host, format!("did not find {missed:?}"));
         }
     }
 
@@ -172,31 +141,22 @@ impl Oracle {
         &mut self,
         now: Timestamp,
         host: HostId,
-        node: &Node,
+        dht: &SecureDht,
         clock: Timestamp,
         errands: usize,
     ) {
-        let stats = node.stats(clock);
-        let config = node.config();
-        let Stats {
-            storage,
-            lookups,
-            operations,
-            pending_requests,
-            listeners,
-            ..
-        } = stats;
-        // Idle lookups are remembered, 256 of them; each operation has two, and there is the walk home.
+        let (stats, config) = (dht.node().stats(clock), dht.node().config());
+        // A signed put looks for earlier editions, an encrypted one for a certificate at two keys; one with an identity
+        // announces its certificate at two keys.
+        let inner = 3 * dht.stats().preparations + if dht.identity().is_some() { 2 } else { 0 };
+        let operations = errands + inner;
+        let lookups = (2 * operations + REMEMBERED_LOOKUPS).min(config.max_lookups);
         let bounds = [
-            (
-                "lookups",
-                lookups,
-                (2 * errands + 256 + 2).min(config.max_lookups),
-            ),
-            ("requests", pending_requests, config.max_requests),
-            ("listeners", listeners, config.max_keys),
-            ("keys", storage.keys, config.max_keys),
-            ("operations", operations, errands),
+            ("lookups", stats.lookups, lookups),
+            ("requests", stats.pending_requests, config.max_requests),
+            ("listeners", stats.listeners, config.max_keys),
+            ("keys", stats.storage.keys, config.max_keys),
+            ("operations", stats.operations, operations),
         ];
         for (name, count, bound) in bounds {
             if count > bound {
@@ -205,17 +165,43 @@ impl Oracle {
         }
     }
 
-    /// No node stores what claims to be signed unless a verdict said so or it is its own.
-    pub(super) fn judge_storage(&mut self, now: Timestamp, host: HostId, node: &Node) {
-        for record in node.export_values() {
-            let judged = self.verdicts.contains(&InfoHash::of(record.value.packed()));
-            if record.value.signed().is_some() && record.source.is_some() && !judged {
-                self.accuse(now, host, format!("stored unproved: {:?}", record.value));
+    /// Nobody stores what claims to be signed and is not, unless it is its own.
+    pub(super) fn judge_storage(&mut self, now: Timestamp, host: HostId, dht: &SecureDht) {
+        for record in dht.node().export_values() {
+            let published = self.published.get(&record.key).into_iter().flatten();
+            let mut genuine = published.filter(|one| one.publication.is_copied_by(&record.value));
+            let claims = record.value.signed().is_some() && record.source.is_some();
+            let certifies = record.value.kind() == crate::Kind::CERTIFICATE;
+            if claims && !certifies && genuine.next().is_none() {
+                self.accuse(now, host, format!("stored a forgery: {:?}", record.value));
             }
         }
     }
 
     pub(super) fn accuse(&mut self, at: Timestamp, host: HostId, what: String) {
         self.violations.push(Violation { at, host, what });
+    }
+}
+
+impl Published {
+    /// Whether a copy made as late as possible lives at `now`.
+    fn lives(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until + self.lifetime)
+    }
+}
+
+/// How long an errand may take; `None` if it goes on until it is cancelled.
+pub(super) fn patience_with(task: &Task) -> Option<Duration> {
+    match task {
+        Task::Get(_) | Task::Query(_) => Some(GET_LIMIT),
+        Task::Put(_) => Some(PUT_LIMIT),
+        Task::Listen(_) => None,
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = Duration::from_micros(self.at.as_micros()).as_secs_f64();
+        write!(f, "at {seconds:.3} s, {:?}: {}", self.host, self.what)
     }
 }

@@ -48,8 +48,8 @@ pub struct Scenario {
     pub arrival: Duration,
     /// Whether hosts come and go. Default no.
     pub churn: Option<Churn>,
-    /// How long a verdict on a signature takes. Default 1 ms.
-    pub verdict_delay: Duration,
+    /// How long signing, verifying or decrypting takes. Default 1 ms.
+    pub job_time: Duration,
     /// The settings of all nodes.
     pub config: Config,
 }
@@ -78,17 +78,18 @@ impl Scenario {
             link: Link::INTERNET,
             arrival: Duration::from_secs(5),
             churn: None,
-            verdict_delay: Duration::from_millis(1),
+            job_time: Duration::from_millis(1),
             config: Config::default(),
         }
     }
 
     /// Makes the world. Nobody is there yet: the first host comes with the first step.
     pub fn start(&self) -> Sim {
-        let mut sim = Sim::new(self.seed, self.link, self.verdict_delay);
+        let mut sim = Sim::new(self.seed, self.link, self.job_time);
         let members = self.members();
         let count = members.len().max(1) as u32;
         for (number, spec) in (0u32..).zip(members) {
+            sim.oracle.expects_forgeries |= spec.vice == Some(Vice::Forger);
             let host = sim.add(spec);
             let at = sim.now() + self.arrival * number / count;
             sim.schedule(at, Happening::Join(host));

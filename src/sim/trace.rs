@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::HostId;
 use crate::Timestamp;
-use crate::node::{Event, Transmit};
+use crate::node::Transmit;
+use crate::secure::SecureEvent;
 
 /// What came out of all nodes so far, in the order in which it came.
 #[derive(Clone, Default)]
@@ -51,7 +52,7 @@ impl Trace {
         self.note(now, host, to.as_bytes(), &transmit.bytes);
     }
 
-    pub(super) fn event(&mut self, now: Timestamp, host: HostId, event: &Event) {
+    pub(super) fn event(&mut self, now: Timestamp, host: HostId, event: &SecureEvent) {
         self.events += 1;
         self.note(now, host, b"event", format!("{event:?}").as_bytes());
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bulla::node::Status;
-use bulla::sim::{HostSpec, Link, Scenario};
-use bulla::{Draft, Family, InfoHash, Query};
+use bulla::sim::{ErrandId, HostId, HostSpec, Link, Scenario};
+use bulla::{Config, Draft, Family, InfoHash, Query};
 
 use crate::world::{World, key, median, millis, secs, seed};
 
@@ -52,21 +52,49 @@ fn a_newcomer_on_ordinary_paths_is_connected_within_two_seconds() {
 fn a_put_reaches_the_nodes_that_are_really_nearest() {
     let mut world = World::settled(&Scenario::new(seed(4)));
     let puts = world.put_everywhere(50);
-    let (mut reached, mut of) = (0, 0);
-    for put in puts {
-        let errand = world.errand(put).clone();
-        let report = errand.put_report().unwrap();
+    for put in &puts {
+        let report = world.errand(*put).put_report().unwrap();
         assert!(report.acknowledged >= 8, "{report:?}");
-        let nearest = world.nearest(errand.host, errand.key, 9);
-        let value = world.published(put);
-        let holders = world.holders(errand.key, &value);
-        // The publisher is not among those it sends to.
-        let others = nearest.iter().filter(|host| **host != errand.host).take(8);
-        reached += others.filter(|host| holders.contains(host)).count();
-        of += 8;
     }
-    eprintln!("{reached} of {of} nearest nodes hold the value");
-    assert!(reached * 100 >= of * 97, "{reached} of {of}");
+    let reached = share_of_nearest_reached(&world, &puts);
+    eprintln!("{reached} % of the nearest nodes hold the value");
+    assert!(reached >= 98, "{reached} %");
+    world.check();
+}
+
+#[test]
+fn lookups_cross_the_id_space_though_all_entry_points_lie_on_one_side() {
+    let mut world = World::new(&Scenario {
+        hosts: 0,
+        ..Scenario::new(seed(9))
+    });
+    for number in 0..3 {
+        let id = key(number).with_bit(0, true);
+        world.join(HostSpec {
+            config: Config {
+                node_id: Some(id),
+                ..Config::default()
+            },
+            ..HostSpec::default()
+        });
+        world.run_for(millis(500));
+    }
+    for _ in 0..197 {
+        world.join(HostSpec::default());
+        world.run_for(millis(25));
+    }
+    world.run_for(secs(5));
+    let blind: Vec<_> = world
+        .hosts()
+        .into_iter()
+        .filter(|host| contacts_on_the_other_side(&world, *host) == 0)
+        .collect();
+    assert!(blind.is_empty(), "{} know nobody there", blind.len());
+    let puts = world.put_everywhere(100);
+    let reached = share_of_nearest_reached(&world, &puts);
+    eprintln!("{reached} % of the nearest nodes hold the value");
+    assert!(reached >= 98, "{reached} %");
+    world.get_everywhere(100);
     world.check();
 }
 
@@ -171,4 +199,24 @@ fn thousands_of_lookups_leave_nothing_behind() {
         Status::Connected
     );
     world.check();
+}
+
+/// Of the eight nodes nearest to each key other than the publisher, how many percent hold the value.
+fn share_of_nearest_reached(world: &World, puts: &[ErrandId]) -> usize {
+    let reached = puts.iter().map(|put| {
+        let (errand, holders) = (world.errand(*put), world.holders(*put));
+        let nearest = world.nearest(errand.host, errand.key, 9).into_iter();
+        let others = nearest.filter(|host| *host != errand.host).take(8);
+        others.filter(|host| holders.contains(host)).count()
+    });
+    reached.sum::<usize>() * 100 / (puts.len() * 8)
+}
+
+/// How many good contacts of a node lie in the other half of the id space.
+fn contacts_on_the_other_side(world: &World, host: HostId) -> usize {
+    let node = world.node(host).unwrap();
+    let known = node.export_contacts(world.clock(host)).into_iter();
+    known
+        .filter(|contact| contact.id.bit(0) != node.id().bit(0))
+        .count()
 }

@@ -10,4 +10,5 @@ mod listen;
 mod lookup;
 mod put_get;
 mod replay;
+mod secure;
 mod world;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bulla::sim::{Link, Scenario};
-use bulla::{Condition, Draft, Field, Kind, Query, ValueId, wire};
+use bulla::{Condition, Draft, Field, Kind, Query, ValueId};
 
 use crate::world::{World, key, millis, secs, seed};
 
@@ -67,8 +67,11 @@ fn many_values_under_one_key_are_all_found() {
     let puts: Vec<_> = (1..=60)
         .map(|id| {
             let host = world.any_host().unwrap();
-            let value = wire::pack(&Draft::new(vec![id as u8; 100]), ValueId(id));
-            world.put_value(host, key(1), value, false).unwrap()
+            let draft = Draft {
+                id: ValueId(id),
+                ..Draft::new(vec![id as u8; 100])
+            };
+            world.put(host, key(1), &draft, false).unwrap()
         })
         .collect();
     world.finish_all(&puts);
@@ -105,8 +108,7 @@ fn a_value_lives_as_long_as_its_kind_and_a_permanent_one_as_long_as_it_is_announ
     assert_eq!(world.found(1), 0);
     world.run_for(secs(600));
     assert_eq!(world.found(2), 1);
-    let value = world.published(again);
-    assert!(world.holders(key(2), &value).len() >= 8);
+    assert!(world.holders(again).len() >= 8);
     world.cancel_put(again);
     world.run_for(secs(80));
     assert_eq!(world.found(2), 0);
@@ -121,8 +123,11 @@ fn the_last_of_two_writers_does_not_replace_the_first() {
     });
     for (number, text) in [(3, "first"), (9, "second")] {
         let host = world.hosts()[number];
-        let value = wire::pack(&Draft::from(text), ValueId(7));
-        let put = world.put_value(host, key(1), value, false).unwrap();
+        let draft = Draft {
+            id: ValueId(7),
+            ..Draft::from(text)
+        };
+        let put = world.put(host, key(1), &draft, false).unwrap();
         world.finish_all(&[put]);
     }
     let reader = world.hosts()[50];

@@ -3,9 +3,10 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use bulla::identity::{Certificate, Identity, PrivateKey};
 use bulla::node::{Stats, Status};
-use bulla::sim::{ErrandId, HostId, Scenario, Sim, Task};
-use bulla::{Draft, Family, InfoHash, Query, Value};
+use bulla::sim::{ErrandId, HostId, HostSpec, Scenario, Sim};
+use bulla::{Draft, Family, InfoHash, Query};
 
 /// A simulation that says how to run it again if its test fails.
 pub(crate) struct World(Sim);
@@ -35,6 +36,24 @@ pub(crate) fn key(number: u64) -> InfoHash {
 pub(crate) fn median<T: Ord + Copy>(all: &mut [T]) -> T {
     all.sort_unstable();
     all[all.len() / 2]
+}
+
+/// An identity made by OpenDHT.
+pub(crate) fn identity(name: &str) -> Identity {
+    let text = include_str!("../../identity/tests/vectors/identities.json");
+    let vectors: serde_json::Value = serde_json::from_str(text).unwrap();
+    let vectors = vectors["vectors"].as_array().unwrap();
+    let vector = vectors
+        .iter()
+        .find(|vector| vector["name"] == name)
+        .unwrap();
+    let key = PrivateKey::from_pem(vector["private_key_pem"].as_str().unwrap(), None).unwrap();
+    let chain = vector["certificate_chain_pem"].as_str().unwrap();
+    Identity::new(
+        key,
+        Certificate::chain_from_bytes(chain.as_bytes()).unwrap(),
+    )
+    .unwrap()
 }
 
 impl World {
@@ -81,6 +100,16 @@ impl World {
         }
     }
 
+    /// Somebody with an identity joins.
+    pub(crate) fn join_as(&mut self, name: &str) -> HostId {
+        let host = self.join(HostSpec {
+            identity: Some(identity(name)),
+            ..HostSpec::default()
+        });
+        self.run_for(secs(10));
+        host
+    }
+
     /// How many values a host at random finds under the key of a number.
     pub(crate) fn found(&mut self, number: u64) -> usize {
         let get = self.get_anywhere(number, Query::default());
@@ -93,14 +122,6 @@ impl World {
         let get = self.get(host, key(number), query).unwrap();
         self.finish_all(&[get]);
         get
-    }
-
-    /// What a put publishes.
-    pub(crate) fn published(&self, put: ErrandId) -> Value {
-        match &self.errand(put).task {
-            Task::Put { value, .. } => value.clone(),
-            other => panic!("not a put: {other:?}"),
-        }
     }
 
     pub(crate) fn status(&self, host: HostId) -> Status {

@@ -1,0 +1,75 @@
+//! [`Publication`]: what a host really put, to be told from what others say it put.
+
+use bulla_identity::LongKeyId;
+use bytes::Bytes;
+
+use crate::secure::{Checked, Trust};
+use crate::{Content, Draft, Kind, Value, ValueId};
+
+/// A value as its author meant it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Publication {
+    /// The number under its key.
+    pub id: ValueId,
+    /// The value type.
+    pub kind: Kind,
+    /// The payload.
+    pub data: Bytes,
+    /// How far it can be believed.
+    pub trust: Trust,
+    /// Who signed it; `None` if it is clear.
+    pub signer: Option<LongKeyId>,
+    /// Whether it is announced for as long as its author is there.
+    pub permanent: bool,
+}
+
+impl Publication {
+    pub(super) fn new(
+        draft: &Draft,
+        id: ValueId,
+        trust: Trust,
+        signer: Option<LongKeyId>,
+        permanent: bool,
+    ) -> Self {
+        Self {
+            id,
+            kind: draft.kind,
+            data: draft.data.clone(),
+            trust,
+            signer,
+            permanent,
+        }
+    }
+
+    /// The publication of a value that is packed already and that nobody signed.
+    pub(super) fn of_value(value: &Value) -> Self {
+        Self {
+            id: value.id(),
+            kind: value.kind(),
+            data: Bytes::copy_from_slice(value.data()),
+            trust: Trust::Clear,
+            signer: None,
+            permanent: false,
+        }
+    }
+
+    /// Whether this is what an application was told.
+    pub(super) fn is_told_by(&self, checked: &Checked) -> bool {
+        self.id == checked.id()
+            && self.kind == checked.kind()
+            && self.data == checked.data()
+            && self.trust == checked.status()
+            && self.signer == checked.signer()
+    }
+
+    /// Whether a stored value is a copy of this, as far as one can see without a key.
+    pub(super) fn is_copied_by(&self, stored: &Value) -> bool {
+        let alike = match (stored.content(), self.trust) {
+            (Content::Clear(body), Trust::Clear) => body.data == self.data,
+            (Content::Signed(signed), Trust::Signed) => signed.body.data == self.data,
+            (Content::Encrypted(_), Trust::Encrypted) => true,
+            (Content::Clear(_) | Content::Signed(_) | Content::Encrypted(_), _) => false,
+        };
+        self.id == stored.id() && alike
+    }
+}
