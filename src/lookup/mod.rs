@@ -150,9 +150,12 @@ impl Lookup {
         self.questions.is_empty() && self.announces.is_empty() && self.subscribes.is_empty()
     }
 
-    /// Whether fewer candidates are live than one could know.
-    pub(crate) fn is_thin(&self) -> bool {
-        self.frontier.nearest(self.limits.width).count() < self.limits.width
+    /// How many of the nearest contacts to offer, if fewer candidates are live than one could know: enough to make up
+    /// for those that do not answer.
+    pub(crate) fn reach_wanted(&self) -> Option<usize> {
+        let width = self.limits.width;
+        let live = self.frontier.nearest(width).count();
+        (live < width).then(|| width + self.frontier.iter().count() - live)
     }
 
     /// The sockets of subscriptions that ended since the last call.

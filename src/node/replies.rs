@@ -140,6 +140,7 @@ impl Node {
                 if let Some(lookup) = self.lookups.get_mut(key, family) {
                     lookup.on_late(&node.id, count);
                 }
+                self.refill(now, key, family);
                 self.drive(now, key, family);
             }
             Overdue::Late { .. } => {}

@@ -15,17 +15,21 @@ const MAX_SEEN: usize = 65_536;
 impl Node {
     /// Makes sure that there is a lookup for `key`, and that it knows the nearest contacts.
     pub(super) fn open_lookup(&mut self, now: Timestamp, key: InfoHash, family: Family) {
-        let width = self.config.lookup_width;
-        let table = &self.tables[family as usize];
         if self.lookups.get(key, family).is_none() {
             self.lookups
                 .insert(key, family, Lookup::new(key, self.limits));
         }
+        self.refill(now, key, family);
+    }
+
+    /// Offers a lookup farther contacts in place of those that do not answer.
+    pub(super) fn refill(&mut self, now: Timestamp, key: InfoHash, family: Family) {
+        let table = &self.tables[family as usize];
         if let Some(lookup) = self.lookups.get_mut(key, family)
-            && lookup.is_thin()
+            && let Some(count) = lookup.reach_wanted()
         {
-            lookup.offer(&table.closest(&key, width, now), true);
-            lookup.offer(&table.candidates(&key, width), false);
+            lookup.offer(&table.closest(&key, count, now), true);
+            lookup.offer(&table.candidates(&key, count), false);
         }
     }
 

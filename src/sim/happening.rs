@@ -119,6 +119,7 @@ impl Sim {
             dht,
             born: now,
             wake: None,
+            timer: Timer::Never,
             errands: BTreeMap::new(),
             mischief,
             restlessness: Restlessness::default(),
@@ -235,9 +236,10 @@ impl Sim {
             return;
         };
         tenant.wake = None;
+        let timer = tenant.timer;
         let clock = tenant.clock(now);
         tenant.dht.handle_timeout(clock);
-        let (did_something, timer) = self.drain(host);
+        let did_something = self.drain(host) || timer == Timer::Requests;
         let Host { tenant, spec, .. } = &mut self.hosts[host.index()];
         let (Some(tenant), None) = (tenant, spec.vice) else {
             return;
@@ -255,8 +257,8 @@ impl Sim {
         self.oracle.inspect(now, host, &tenant.dht, clock, errands);
     }
 
-    /// Takes all that a node puts out; says whether there was anything beside the next wake-up, and what that is for.
-    fn drain(&mut self, host: HostId) -> (bool, Timer) {
+    /// Takes all that a node puts out; says whether there was anything beside the next wake-up.
+    fn drain(&mut self, host: HostId) -> bool {
         let mut did_something = false;
         while let Some(tenant) = &mut self.hosts[host.index()].tenant {
             match tenant.dht.poll_output() {
@@ -264,13 +266,14 @@ impl Sim {
                 SecureOutput::Event(event) => self.tell(host, event),
                 SecureOutput::Job(job) => self.work(host, job),
                 SecureOutput::Wake(at, timer) => {
+                    tenant.timer = timer;
                     self.set_wake(host, at);
-                    return (did_something, timer);
+                    return did_something;
                 }
             }
             did_something = true;
         }
-        (did_something, Timer::Never)
+        did_something
     }
 
     fn set_wake(&mut self, host: HostId, at: Timestamp) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::ErrandId;
 use super::hostile::{Mischief, Vice};
 use crate::Identity;
-use crate::node::OpId;
+use crate::node::{OpId, Timer};
 use crate::secure::SecureDht;
 use crate::{Config, Family, Timestamp};
 
@@ -58,13 +58,15 @@ pub(super) struct Tenant {
     pub(super) born: Timestamp,
     /// Where its wake-up stands in the queue.
     pub(super) wake: Option<(Timestamp, u64)>,
+    /// What it is for.
+    pub(super) timer: Timer,
     /// What it does for the simulation.
     pub(super) errands: BTreeMap<OpId, ErrandId>,
     pub(super) mischief: Option<Mischief>,
     pub(super) restlessness: Restlessness,
 }
 
-/// How often a node woke up lately for nothing.
+/// How often a node woke up lately for nothing, unanswered requests not counted: each of those is waited for in turn.
 #[derive(Default, Debug)]
 pub(super) struct Restlessness {
     since: Timestamp,
