@@ -4,7 +4,7 @@ use bulla::{InfoHash, identity::Certificate};
 
 use crate::{
     environment::{Release, releases},
-    local::{address, bulla, client, eventually, identity, in_time, join, start},
+    local::{address, bulla, certificate_of, client, eventually, identity, in_time, join, start},
     peer::{OpenDht, Options},
 };
 
@@ -15,20 +15,12 @@ async fn bulla_finds_the_certificate_of_an_opendht_node_under_the_name_of_its_re
         let alice = OpenDht::spawn(release, options).await;
         let pem = alice.node.certificate.as_deref().unwrap();
         let expected = Certificate::from_pem(pem).unwrap();
-        let ids = (expected.id(), expected.long_id());
-        assert_eq!(alice.key().id, ids.0.to_string());
+        assert_eq!(alice.key().id, expected.id().to_string());
 
         let storing = start(bulla()).await;
         alice.bootstrap(address(&storing)).await;
         let reader = join(client(), address(&storing)).await;
-        eventually("the certificate", async || {
-            let found = match alice.key().long_id {
-                Some(_) => reader.find_certificate(ids.1).await,
-                None => reader.find_certificate(ids.0).await,
-            };
-            found.unwrap().is_some_and(|found| found == expected)
-        })
-        .await;
+        assert_eq!(certificate_of(&reader, alice.key().name()).await, expected);
     }
 }
 

@@ -1,12 +1,12 @@
 //! Values that only one can read.
 
-use bulla::{identity::KeyId, secure::Trust};
+use bulla::secure::{Recipient, Trust};
 
 use crate::{
     dhtnode::{self, Dhtnode},
     environment::{Release, has, releases},
     key,
-    local::{acknowledged, address, bulla, get, identity, join, start},
+    local::{acknowledged, address, bulla, certificate_of, eventually, get, identity, join, start},
     peer::{OpenDht, Options, Put},
 };
 
@@ -21,15 +21,9 @@ async fn opendht_reads_what_bulla_encrypts_for_it_under_the_name_of_its_release(
         let id = alice.id().to_string();
         let alice = join(bulla().identity(alice), address(&storing)).await;
         let key = key("letter");
-        let put = match &bob.key().long_id {
-            Some(long) => alice.put_encrypted(
-                &*key,
-                long.parse::<bulla::identity::LongKeyId>().unwrap(),
-                "secret",
-            ),
-            None => alice.put_encrypted(&*key, bob.key().id.parse::<KeyId>().unwrap(), "secret"),
-        };
-        acknowledged(put).await;
+        let name = bob.key().name();
+        certificate_of(&storing, name).await;
+        acknowledged(alice.put_encrypted(&*key, Recipient::Name(name), "secret")).await;
 
         let letters = bob.get(&key).await;
         assert_eq!(letters.len(), 1);
@@ -53,7 +47,10 @@ async fn bulla_reads_what_the_newest_release_encrypts_for_it() {
     let alice = OpenDht::spawn(Release::Newest, options.identity("alice")).await;
     let key = key("letter");
     let to = bob.identity().unwrap().to_string();
-    assert!(alice.put_encrypted(&key, &to, Put::new(4, b"secret")).await);
+    eventually("bob's certificate", async || {
+        alice.put_encrypted(&key, &to, Put::new(4, b"secret")).await
+    })
+    .await;
 
     let letters = get(&bob, &key).await;
     assert_eq!(
@@ -82,7 +79,10 @@ async fn bulla_reads_what_dhtnode_encrypts_for_it() {
     })
     .await;
     let key = key("letter");
-    assert!(dhtnode.put_encrypted(&key, &id, "secret").await);
+    eventually("bob's certificate", async || {
+        dhtnode.put_encrypted(&key, &id, "secret").await
+    })
+    .await;
 
     let letters = get(&bob, &key).await;
     assert_eq!(

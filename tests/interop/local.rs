@@ -3,10 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bulla::{
-    Handle, Identity, Runner, ValueId,
-    identity::IdentityParameters,
+    Config, Handle, Identity, InfoHash, Kind, Rules, Runner, ValueId,
+    identity::{Certificate, IdentityParameters},
     runner::{Change, Listen, Put},
-    secure::Checked,
+    secure::{Checked, KeyName},
 };
 use tokio::time::{interval, timeout};
 
@@ -38,6 +38,48 @@ pub(crate) async fn join(runner: Runner, peer: SocketAddr) -> Handle {
     handle
 }
 
+/// Eight nodes nearer to a key than any other ever is: they alone store what is put there, and answer for it.
+pub(crate) async fn crowd(config: &Config, key: &str) -> Vec<Handle> {
+    let mut crowd: Vec<Handle> = Vec::new();
+    for number in 0..8 {
+        let id = (0..3).fold(InfoHash::from_key(key), |id, bit| {
+            id.with_bit(157 + bit, number >> bit & 1 == 1)
+        });
+        let runner = bulla().config(Config {
+            node_id: Some(id),
+            ..config.clone()
+        });
+        let handle = match crowd.first() {
+            Some(first) => join(runner, address(first)).await,
+            None => start(runner).await,
+        };
+        crowd.push(handle);
+    }
+    for node in &crowd {
+        eventually("all of the crowd known to each", async || {
+            let info = node.node_info().await.expect("the node runs");
+            info.stats.v4.contacts.good >= crowd.len() - 1
+        })
+        .await;
+    }
+    crowd
+}
+
+/// A configuration in which values of a kind live for some seconds, and permanent puts are repeated as soon as one has
+/// passed.
+pub(crate) fn brief(kind: Kind, seconds: u64) -> Config {
+    let mut config = Config {
+        announce_margin: Duration::from_secs(seconds - 1),
+        ..Config::default()
+    };
+    let rules = Rules {
+        lifetime: Duration::from_secs(seconds),
+        ..config.kinds.rules(kind)
+    };
+    config.kinds.register(kind, rules);
+    config
+}
+
 /// Where a node can be reached.
 pub(crate) fn address(handle: &Handle) -> SocketAddr {
     handle.addresses()[0]
@@ -47,6 +89,25 @@ pub(crate) fn address(handle: &Handle) -> SocketAddr {
 pub(crate) fn identity(name: &str) -> Identity {
     const START: u64 = 1_735_689_600;
     Identity::generate(&IdentityParameters::new(name, START).bits(2048)).expect("a key can be made")
+}
+
+/// Waits until a certificate can be found: a node publishes its own when it has reached the network, not before.
+pub(crate) async fn certificate_of(reader: &Handle, name: impl Into<KeyName>) -> Certificate {
+    let name = name.into();
+    let search = async || {
+        let found = in_time("a search", reader.find_certificate(name)).await;
+        found.expect("the node runs")
+    };
+    in_time("a certificate", async {
+        let mut tries = interval(Duration::from_millis(50));
+        loop {
+            tries.tick().await;
+            if let Some(certificate) = search().await {
+                return certificate;
+            }
+        }
+    })
+    .await
 }
 
 /// Puts a value, which at least one node must acknowledge.

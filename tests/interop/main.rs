@@ -3,16 +3,26 @@
 //! The foreign nodes, and how to get them or leave them out: [`environment`].
 
 mod certificates;
+mod chat;
 mod dhtnode;
 mod encrypted;
 mod environment;
+mod forged;
 mod harness;
+mod joining;
+mod listen;
 mod local;
+mod mixed;
+mod nodes;
 mod parts;
 mod peer;
+mod permanent;
 mod pipe;
 mod proxy;
+mod query;
+mod scanner;
 mod signed;
+mod survival;
 mod values;
 
 use sha1::{Digest, Sha1};
