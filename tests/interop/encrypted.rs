@@ -6,7 +6,9 @@ use crate::{
     dhtnode::{self, Dhtnode},
     environment::{Release, has, releases},
     key,
-    local::{acknowledged, address, bulla, certificate_of, eventually, get, identity, join, start},
+    local::{
+        acknowledged, address, bulla, certificate_of, eventually, get, identity, join, next, start,
+    },
     peer::{OpenDht, Options, Put},
 };
 
@@ -21,12 +23,14 @@ async fn opendht_reads_what_bulla_encrypts_for_it_under_the_name_of_its_release(
         let id = alice.id().to_string();
         let alice = join(bulla().identity(alice), address(&storing)).await;
         let key = key("letter");
+        let mut inbox = bob.listen(&key).await;
         let name = bob.key().name();
         certificate_of(&storing, name).await;
         acknowledged(alice.put_encrypted(&*key, Recipient::Name(name), "secret")).await;
 
         let letters = bob.get(&key).await;
         assert_eq!(letters.len(), 1);
+        assert_eq!(inbox.next().await.value, letters[0]);
         assert_eq!(
             (&*letters[0].data, letters[0].decrypted),
             (&b"secret"[..], true)
@@ -53,6 +57,7 @@ async fn bulla_reads_what_the_newest_release_encrypts_for_it() {
     .await;
 
     let letters = get(&bob, &key).await;
+    assert_eq!(next(&mut bob.listen(&*key)).await.value(), &letters[0]);
     assert_eq!(
         (letters[0].text(), letters[0].status()),
         (Ok("secret"), Trust::Encrypted)

@@ -1,11 +1,11 @@
 //! Values that are too large for one datagram.
 
-use bulla::{Draft, ValueId};
+use bulla::{Config, Draft, ValueId};
 
 use crate::{
     environment::releases,
     key,
-    local::{acknowledged, address, bulla, client, get, join, next, start},
+    local::{acknowledged, address, bulla, client, crowd, get, join, next, start},
     peer::{OpenDht, Options, Put},
 };
 
@@ -45,17 +45,36 @@ async fn bulla_puts_parts_together_and_sends_its_own() {
 }
 
 #[tokio::test]
-async fn listeners_on_both_sides_are_told_in_parts() {
+async fn opendht_tells_bulla_in_parts() {
     for &release in releases() {
         let opendht = OpenDht::spawn(release, Options::default()).await;
-        let bulla = join(bulla(), opendht.node.address).await;
-        let key = key("large");
-        let mut there = opendht.listen(&key).await;
         let listener = join(client(), opendht.node.address).await;
-        let mut here = listener.listen(&*key);
+        let key = key("large");
+        assert!(!opendht.put(&key, Put::new(1, &large())).await);
+        let mut listen = listener.listen(&*key);
+        assert_eq!(next(&mut listen).await.value().data(), large());
+        let writer = join(client(), opendht.node.address).await;
+        let draft = Draft::from(large()).id(ValueId(2));
+        acknowledged(writer.put(&*key, draft)).await;
+        assert_eq!(next(&mut listen).await.value().data(), large());
+    }
+}
+
+#[tokio::test]
+async fn bulla_tells_opendht_in_parts() {
+    for &release in releases() {
+        let key = key("large");
+        let crowd = crowd(&Config::default(), &key).await;
+        let writer = join(client(), address(&crowd[1])).await;
         let draft = Draft::from(large()).id(ValueId(1));
-        acknowledged(bulla.put(&*key, draft)).await;
-        assert_eq!(there.next().await.value.data, large());
-        assert_eq!(next(&mut here).await.value().data(), large());
+        acknowledged(writer.put(&*key, draft)).await;
+        let options = Options::default().bootstrap(address(&crowd[0]));
+        let listener = OpenDht::spawn(release, options).await;
+        let mut listen = listener.listen(&key).await;
+        assert_eq!(listen.next().await.value.data, large());
+        let draft = Draft::from(large()).id(ValueId(2));
+        acknowledged(writer.put(&*key, draft)).await;
+        let news = listen.next().await.value;
+        assert_eq!((news.id, news.data), (2, large()));
     }
 }

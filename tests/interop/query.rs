@@ -73,6 +73,8 @@ async fn bulla_answers_the_conditions_of_opendht() {
         put_all(&writer, &key).await;
         let options = Options::default().bootstrap(address(&crowd[1]));
         let by_owner = format!("WHERE owner_pk={owner}");
+        // Kept until the end: nobody waits for answers of the dead.
+        let mut readers = Vec::new();
         for (text, ids) in [
             ("", &[5, 6, 7, 8][..]),
             ("WHERE id=6", &[6]),
@@ -87,6 +89,7 @@ async fn bulla_answers_the_conditions_of_opendht() {
             let found = reader.get_where(&key, text).await;
             let found: Vec<_> = found.iter().map(|value| value.id).collect();
             assert_eq!(found, ids, "{release:?}: {text}");
+            readers.push(reader);
         }
     }
 }

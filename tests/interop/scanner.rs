@@ -11,6 +11,9 @@ use crate::{
 
 #[tokio::test]
 async fn a_scan_by_opendht_finds_every_bulla_node_and_no_client() {
+    if releases().is_empty() {
+        return;
+    }
     let first = start(bulla()).await;
     let mut expected = BTreeSet::from([first.id().to_string()]);
     let mut nodes = Vec::new();
@@ -20,9 +23,13 @@ async fn a_scan_by_opendht_finds_every_bulla_node_and_no_client() {
         nodes.push(node);
     }
     let hidden = join(client(), address(&first)).await;
+    let options = Options::default().bootstrap(address(&first));
+    // Kept until the end: nobody waits for answers of the dead.
+    let mut scanners = Vec::new();
     for &release in releases() {
-        let options = Options::default().bootstrap(address(&first));
-        let scanner = OpenDht::spawn(release, options).await;
+        scanners.push((release, OpenDht::spawn(release, options).await));
+    }
+    for (release, scanner) in &scanners {
         let mut seen = BTreeSet::new();
         for digit in "0123456789abcdef".chars() {
             let key = format!("{digit}{}", "8".repeat(39));
