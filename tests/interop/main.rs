@@ -1,6 +1,8 @@
 //! bulla against real OpenDHT nodes, all on the loopback interface.
 //!
-//! The foreign nodes, and how to get them or leave them out: [`environment`].
+//! The foreign nodes, and how to get them or leave them out: [`environment`]. They have three faces, each of which can
+//! do what the others cannot: the Python binding ([`peer`]), the program `dhtnode` ([`dhtnode`]) and its REST interface
+//! ([`proxy`]). Our own nodes: [`local`].
 
 mod certificates;
 mod chat;
