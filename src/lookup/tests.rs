@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::value::sample::sample;
 use crate::value::{Row, Value};
-use crate::{Rng, Seed};
+use crate::{Config, Rng, Seed};
 
 const MS: Duration = Duration::from_millis(1);
 const OP: OpId = OpId(1);
