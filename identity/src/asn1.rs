@@ -7,6 +7,8 @@ use der::oid::ObjectIdentifier;
 use der::{Choice, Decode, Encode, Sequence, Tagged};
 use pkcs8::spki::AlgorithmIdentifierRef;
 
+use crate::signature::Signature;
+
 /// sha512WithRSAEncryption (RFC 8017, appendix C).
 const SHA512_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
 
@@ -16,6 +18,25 @@ pub(crate) struct Signed<'a> {
     pub(crate) body: AnyRef<'a>,
     pub(crate) algorithm: AlgorithmIdentifierRef<'a>,
     pub(crate) signature: BitStringRef<'a>,
+}
+
+impl Signed<'_> {
+    /// Returns the DER of what is signed.
+    pub(crate) fn body(&self) -> der::Result<Vec<u8>> {
+        self.body.to_der()
+    }
+
+    /// Returns the signature. The algorithm is not signed: where the body names another, `names_same` is false, and neither counts.
+    pub(crate) fn signature(&self, names_same: bool) -> der::Result<Signature> {
+        let algorithm = if names_same {
+            plain_algorithm(&self.algorithm)
+        } else {
+            &[]
+        };
+        // A signature that is no whole number of bytes is as good as none.
+        let value = self.signature.as_bytes().unwrap_or_default();
+        Ok(Signature::new(algorithm, &self.body()?, value))
+    }
 }
 
 #[derive(Sequence)]

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use der::Decode;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::der_parser::{Oid, oid};
 use x509_parser::extensions::{KeyUsage, ParsedExtension};
@@ -13,9 +14,10 @@ use x509_parser::oid_registry::{
     OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION, OID_X509_COMMON_NAME,
 };
 use x509_parser::prelude::FromDer;
-use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo, X509Name};
+use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
 
 use crate::alternative_name::AlternativeName;
+use crate::asn1::Signed;
 use crate::chain::MAX_CHAIN_BYTES;
 use crate::error::{CertificateError, TrustError};
 use crate::key_id::{KeyId, LongKeyId};
@@ -90,10 +92,15 @@ impl Certificate {
         if der.len() > MAX_CHAIN_BYTES {
             return Err(CertificateError::TooLarge);
         }
-        match X509Certificate::from_der(der) {
-            Ok(([], certificate)) => Ok(Self(Arc::new(Parsed::new(der, &certificate)))),
-            _ => Err(CertificateError::Malformed),
-        }
+        // What is not signed is held to its one encoding by the stricter of the two parsers.
+        let outside = Signed::from_der(der).map_err(|_| CertificateError::Malformed)?;
+        let Ok(([], certificate)) = X509Certificate::from_der(der) else {
+            return Err(CertificateError::Malformed);
+        };
+        let signature = outside
+            .signature(certificate.tbs_certificate.signature == certificate.signature_algorithm)
+            .map_err(|_| CertificateError::Malformed)?;
+        Ok(Self(Arc::new(Parsed::new(der, signature, &certificate))))
     }
 
     /// Reads the first certificate in PEM text; what else is there is passed over.
@@ -320,7 +327,7 @@ impl fmt::Debug for Certificate {
 }
 
 impl Parsed {
-    fn new(der: &[u8], certificate: &X509Certificate<'_>) -> Self {
+    fn new(der: &[u8], signature: Signature, certificate: &X509Certificate<'_>) -> Self {
         let seconds = |time: i64| u64::try_from(time).unwrap_or(0);
         let validity = certificate.validity();
         Self {
@@ -333,7 +340,7 @@ impl Parsed {
             key: Key::new(certificate.public_key()),
             key_info: certificate.public_key().raw.to_vec(),
             extensions: Extensions::of(certificate),
-            signature: signature_of(certificate),
+            signature,
         }
     }
 }
@@ -416,30 +423,5 @@ impl Authority {
         (constraints.ca && usage.key_cert_sign()).then_some(Self {
             path_length: constraints.path_len_constraint,
         })
-    }
-}
-
-fn signature_of(certificate: &X509Certificate<'_>) -> Signature {
-    let claimed = &certificate.tbs_certificate.signature;
-    let used = &certificate.signature_algorithm;
-    // Only the inner one is signed: where they differ neither counts.
-    let algorithm = if claimed == used {
-        plain_algorithm(used)
-    } else {
-        &[]
-    };
-    Signature::new(
-        algorithm,
-        certificate.tbs_certificate.as_ref(),
-        &certificate.signature_value.data,
-    )
-}
-
-/// Returns the DER contents of an algorithm's object identifier; none if it has other parameters than null, which is what those
-/// of RSA have (RFC 4055, section 5).
-pub(crate) fn plain_algorithm<'a>(algorithm: &'a AlgorithmIdentifier<'_>) -> &'a [u8] {
-    match &algorithm.parameters {
-        Some(parameters) if parameters.as_null().is_err() => &[],
-        _ => algorithm.algorithm.as_bytes(),
     }
 }

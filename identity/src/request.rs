@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use der::Encode;
 use der::asn1::{PrintableStringRef, SetOfVec, Utf8StringRef};
+use der::{Decode, Encode};
 use rcgen::{Attribute, CertificateParams};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;
@@ -12,7 +12,8 @@ use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
 use crate::alternative_name::AlternativeName;
-use crate::certificate::{DistinguishedName, plain_algorithm};
+use crate::asn1::Signed;
+use crate::certificate::DistinguishedName;
 use crate::error::{IssueError, RequestError, SignError};
 use crate::issue::{SigningPair, check_name, subject};
 use crate::pem;
@@ -131,10 +132,15 @@ impl CertificateRequest {
         if der.len() > MAX_BYTES {
             return Err(RequestError::TooLarge);
         }
-        match X509CertificationRequest::from_der(der) {
-            Ok(([], request)) => Ok(Self(Arc::new(Parsed::new(der, &request)))),
-            _ => Err(RequestError::Malformed),
-        }
+        // What is not signed is held to its one encoding by the stricter of the two parsers.
+        let outside = Signed::from_der(der).map_err(|_| RequestError::Malformed)?;
+        let Ok(([], request)) = X509CertificationRequest::from_der(der) else {
+            return Err(RequestError::Malformed);
+        };
+        let signature = outside
+            .signature(true)
+            .map_err(|_| RequestError::Malformed)?;
+        Ok(Self(Arc::new(Parsed::new(der, signature, &request))))
     }
 
     /// Reads the first request in PEM text (`CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST`).
@@ -223,7 +229,7 @@ impl fmt::Debug for CertificateRequest {
 }
 
 impl Parsed {
-    fn new(der: &[u8], request: &X509CertificationRequest<'_>) -> Self {
+    fn new(der: &[u8], signature: Signature, request: &X509CertificationRequest<'_>) -> Self {
         let fields = &request.certification_request_info;
         let mut alternative_names = Vec::new();
         let mut challenge = None;
@@ -251,11 +257,7 @@ impl Parsed {
             key: PublicKey::from_der(fields.subject_pki.raw).ok(),
             alternative_names,
             challenge,
-            signature: Signature::new(
-                plain_algorithm(&request.signature_algorithm),
-                fields.raw,
-                &request.signature_value.data,
-            ),
+            signature,
         }
     }
 }

@@ -257,7 +257,7 @@ impl RevocationReason {
 impl Parsed {
     fn new(der: &[u8], list: &Signed<'_>) -> Result<Self, RevocationListError> {
         let malformed = |_| RevocationListError::Malformed;
-        let signed = asn1::raw(list.body).map_err(malformed)?;
+        let signed = list.body().map_err(malformed)?;
         let body = Body::from_der(&signed).map_err(malformed)?;
         let issuer = asn1::raw(body.issuer).map_err(malformed)?;
         let (_, issuer) =
@@ -267,16 +267,9 @@ impl Parsed {
             .map(asn1::integer)
             .transpose()
             .map_err(malformed)?;
-        // Only the inner algorithm is signed: where they differ neither counts.
-        let algorithm = if body.algorithm == list.algorithm {
-            asn1::plain_algorithm(&list.algorithm)
-        } else {
-            &[]
-        };
         let signature = list
-            .signature
-            .as_bytes()
-            .ok_or(RevocationListError::Malformed)?;
+            .signature(body.algorithm == list.algorithm)
+            .map_err(malformed)?;
         let entries = body.revoked.unwrap_or_default();
         let mut revocations = entries
             .iter()
@@ -290,7 +283,7 @@ impl Parsed {
             this_update: body.this_update.unix_seconds(),
             next_update: body.next_update.map(Time::unix_seconds),
             revocations,
-            signature: Signature::new(algorithm, &signed, signature),
+            signature,
         })
     }
 }

@@ -9,6 +9,7 @@ mod openssl;
 mod pkcs12;
 mod programs;
 mod requests;
+mod revocation_lists;
 mod symmetric;
 mod trust;
 mod trust_list;

@@ -105,16 +105,13 @@ fn a_request_with_one_byte_changed_is_not_granted() {
     for offset in 0..der.len() {
         let mut damaged = der.to_vec();
         damaged[offset] ^= 1;
-        if let Ok(request) = CertificateRequest::from_der(&damaged)
-            && let Ok(chain) = ca.certify(&request, &CertificateTerms::new(NOW))
-        {
-            // Only what is not signed may differ, such as how the algorithm's parameters are spelt.
+        if let Ok(request) = CertificateRequest::from_der(&damaged) {
+            let granted = ca.certify(&request, &CertificateTerms::new(NOW));
             assert_eq!(
-                chain[0].public_key(),
-                Some(alice.public_key()),
+                granted.expect_err("damaged"),
+                IssueError::Request,
                 "byte {offset}"
             );
-            assert_eq!(chain[0].name(), Some("alice"), "byte {offset}");
         }
     }
     assert!((0..der.len()).all(|length| CertificateRequest::from_der(&der[..length]).is_err()));

@@ -285,6 +285,58 @@ fn a_list_with_one_byte_changed_is_refused() {
 }
 
 #[test]
+fn a_chain_with_one_byte_changed_is_not_trusted() {
+    let (root, _, device) = account_and_device();
+    let mut trusted = TrustList::new();
+    trusted.add(root.chain());
+    for position in 0..2 {
+        let der = device.chain()[position].to_der();
+        for (offset, flip) in (0..der.len()).flat_map(|offset| [(offset, 1), (offset, 0x80)]) {
+            let mut damaged = der.to_vec();
+            damaged[offset] ^= flip;
+            let Ok(damaged) = Certificate::from_der(&damaged) else {
+                continue;
+            };
+            let mut chain = device.chain().to_vec();
+            chain[position] = damaged;
+            let verdict = trusted.verify(&chain, NOW);
+            assert!(verdict.is_err(), "certificate {position}, byte {offset}");
+        }
+    }
+}
+
+#[test]
+fn names_and_path_length_are_certified() {
+    let names = ["dns:alice.example", "ip:192.0.2.1"].map(|name| name.parse().expect("a name"));
+    let terms = CertificateTerms::new(NOW)
+        .alternative_names(names.clone())
+        .authority_key_id();
+    let alice = IdentityParameters::on_terms("alice", terms).days(3);
+    let alice = Identity::issue(private_key("4.4.2", "alice"), &alice).expect("issued");
+    assert_eq!(alice.certificate().alternative_names(), names);
+    assert_eq!(alice.certificate().not_after(), NOW + 3 * 86_400);
+    assert_eq!(alice.certificate().serial().len(), 8);
+
+    let (root, _, device) = account_and_device();
+    // The account may have no authority below it: the device cannot be made one.
+    let account =
+        Identity::new(private_key("4.4.2", "bob"), device.chain()[1..].to_vec()).expect("its key");
+    let below = IdentityParameters::new("below", NOW)
+        .authority()
+        .issuer(&account);
+    let below = Identity::issue(private_key("4.4.2", "device"), &below).expect("issued");
+    let leaf = IdentityParameters::new("leaf", NOW).issuer(&below);
+    let leaf = Identity::issue(private_key("4.4.2", "alice"), &leaf).expect("issued");
+    let mut trusted = TrustList::new();
+    trusted.add(root.chain());
+    assert_eq!(trusted.verify(below.chain(), NOW), Ok(()));
+    assert_eq!(
+        trusted.verify(leaf.chain(), NOW),
+        Err(TrustError::PathTooLong("account".to_owned()))
+    );
+}
+
+#[test]
 fn a_circle_of_issuers_leads_nowhere() {
     let issue = |key, name, issuer: Option<&Identity>| {
         let parameters = IdentityParameters::new(name, NOW).authority();
