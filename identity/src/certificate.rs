@@ -6,21 +6,24 @@
 use std::fmt;
 use std::sync::Arc;
 
+use der::Decode;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::der_parser::{Oid, oid};
+use x509_parser::extensions::{KeyUsage, ParsedExtension};
 use x509_parser::oid_registry::{
-    OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION, OID_PKCS1_SHA256WITHRSA,
-    OID_PKCS1_SHA384WITHRSA, OID_PKCS1_SHA512WITHRSA, OID_X509_COMMON_NAME,
+    OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION, OID_X509_COMMON_NAME,
 };
 use x509_parser::prelude::FromDer;
-use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo, X509Name};
+use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
 
-use crate::backend::Hash;
+use crate::alternative_name::AlternativeName;
+use crate::asn1::Signed;
 use crate::chain::MAX_CHAIN_BYTES;
 use crate::error::{CertificateError, TrustError};
 use crate::key_id::{KeyId, LongKeyId};
 use crate::pem;
 use crate::public_key::PublicKey;
+use crate::signature::{Signature, SignatureFault};
 
 /// The UID attribute, where OpenDHT puts the short key id (RFC 4519, section 2.39).
 const UID: Oid<'static> = oid!(0.9.2342.19200300.100.1.1);
@@ -31,20 +34,22 @@ pub struct Certificate(Arc<Parsed>);
 
 struct Parsed {
     der: Vec<u8>,
+    serial: Vec<u8>,
     subject: DistinguishedName,
     issuer: DistinguishedName,
     not_before: u64,
     not_after: u64,
     key: Key,
-    authority: Option<Authority>,
+    key_info: Vec<u8>,
+    extensions: Extensions,
     signature: Signature,
 }
 
 /// A distinguished name: its bytes, which are what is compared, and the attributes that OpenDHT uses.
-struct DistinguishedName {
-    der: Vec<u8>,
-    common_name: Option<String>,
-    uid: Option<String>,
+pub(crate) struct DistinguishedName {
+    pub(crate) der: Vec<u8>,
+    pub(crate) common_name: Option<String>,
+    pub(crate) uid: Option<String>,
 }
 
 enum Key {
@@ -58,19 +63,22 @@ enum Key {
     },
 }
 
+#[derive(Default)]
+struct Extensions {
+    authority: Option<Authority>,
+    alternative_names: Vec<AlternativeName>,
+    subject_key_id: Option<Vec<u8>>,
+    signs_revocation_lists: bool,
+    signs_ocsp_responses: bool,
+    /// There is one that must be understood and is not, or that is damaged.
+    unknown_critical: bool,
+}
+
 /// What makes a certificate one of a certificate authority.
 #[derive(Clone, Copy)]
 struct Authority {
     /// How many authorities may stand below this one, if bounded.
     path_length: Option<u32>,
-}
-
-struct Signature {
-    /// The signed part of the certificate.
-    signed: Vec<u8>,
-    /// `None` if the algorithm is weak or unknown.
-    hash: Option<Hash>,
-    value: Vec<u8>,
 }
 
 impl Certificate {
@@ -84,10 +92,15 @@ impl Certificate {
         if der.len() > MAX_CHAIN_BYTES {
             return Err(CertificateError::TooLarge);
         }
-        match X509Certificate::from_der(der) {
-            Ok(([], certificate)) => Ok(Self(Arc::new(Parsed::new(der, &certificate)))),
-            _ => Err(CertificateError::Malformed),
-        }
+        // What is not signed is held to its one encoding by the stricter of the two parsers.
+        let outside = Signed::from_der(der).map_err(|_| CertificateError::Malformed)?;
+        let Ok(([], certificate)) = X509Certificate::from_der(der) else {
+            return Err(CertificateError::Malformed);
+        };
+        let signature = outside
+            .signature(certificate.tbs_certificate.signature == certificate.signature_algorithm)
+            .map_err(|_| CertificateError::Malformed)?;
+        Ok(Self(Arc::new(Parsed::new(der, signature, &certificate))))
     }
 
     /// Reads the first certificate in PEM text; what else is there is passed over.
@@ -161,6 +174,16 @@ impl Certificate {
         self.0.issuer.uid.as_deref()
     }
 
+    /// Returns the serial number: the bytes of its DER integer, most significant first, which may be negative or oddly padded.
+    pub fn serial(&self) -> &[u8] {
+        &self.0.serial
+    }
+
+    /// Returns the alternative names. Kinds other than those of [`AlternativeName`] are passed over.
+    pub fn alternative_names(&self) -> &[AlternativeName] {
+        &self.0.extensions.alternative_names
+    }
+
     /// Returns when the certificate begins to be valid, in Unix seconds (0 for any time before 1970).
     pub fn not_before(&self) -> u64 {
         self.0.not_before
@@ -175,7 +198,7 @@ impl Certificate {
     ///
     /// Differs: OpenDHT asks for that key usage only if the extension is critical.
     pub fn is_ca(&self) -> bool {
-        self.0.authority.is_some()
+        self.0.extensions.authority.is_some()
     }
 
     /// Returns the kind of the certified key: `RSA`, `EC` or `other`.
@@ -202,23 +225,24 @@ impl Certificate {
     }
 
     pub(crate) fn names_as_issuer(&self, issuer: &Certificate) -> bool {
-        self.0.issuer.der == issuer.0.subject.der
+        self.names_issuer(issuer.subject_der())
+    }
+
+    /// Tells whether the issuer's distinguished name has this DER.
+    pub(crate) fn names_issuer(&self, name: &[u8]) -> bool {
+        self.0.issuer.der == name
     }
 
     pub(crate) fn check_signature(&self, issuer: &Certificate) -> Result<(), TrustError> {
-        let Signature {
-            signed,
-            hash,
-            value,
-        } = &self.0.signature;
-        let (Some(hash), Some(key)) = (hash, issuer.public_key()) else {
-            return Err(TrustError::UnsupportedSignature(self.display_name()));
-        };
-        if key.verify_with(*hash, signed, value) {
-            Ok(())
-        } else {
-            Err(TrustError::BadSignature(self.display_name()))
-        }
+        self.0
+            .signature
+            .check(issuer.public_key())
+            .map_err(|fault| match fault {
+                SignatureFault::Unsupported => {
+                    TrustError::UnsupportedSignature(self.display_name())
+                }
+                SignatureFault::Wrong => TrustError::BadSignature(self.display_name()),
+            })
     }
 
     /// Checks that the certified key is strong enough to be trusted.
@@ -236,7 +260,7 @@ impl Certificate {
 
     /// Checks that this certificate may issue one that has `below` authorities between itself and the end of the chain.
     pub(crate) fn check_authority(&self, below: usize) -> Result<(), TrustError> {
-        let Some(authority) = self.0.authority else {
+        let Some(authority) = self.0.extensions.authority else {
             return Err(TrustError::NotAuthority(self.display_name()));
         };
         match authority.path_length {
@@ -245,6 +269,35 @@ impl Certificate {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Checks that no extension must be understood that is not (RFC 5280, section 4.2): it may limit what the certificate is for.
+    pub(crate) fn check_extensions(&self) -> Result<(), TrustError> {
+        if self.0.extensions.unknown_critical {
+            return Err(TrustError::CriticalExtension(self.display_name()));
+        }
+        Ok(())
+    }
+
+    /// Tells whether this is an authority that may sign revocation lists.
+    pub(crate) fn signs_revocation_lists(&self) -> bool {
+        self.is_ca() && self.0.extensions.signs_revocation_lists
+    }
+
+    /// Tells whether the issuer of this certificate lets it sign OCSP responses (RFC 6960, section 4.2.2.2).
+    pub(crate) fn signs_ocsp_responses(&self) -> bool {
+        self.0.extensions.signs_ocsp_responses
+    }
+
+    /// Returns the subject key identifier: what the certificate says, or the short id if it says nothing.
+    pub(crate) fn subject_key_id(&self) -> Vec<u8> {
+        let said = self.0.extensions.subject_key_id.clone();
+        said.unwrap_or_else(|| self.id().as_bytes().to_vec())
+    }
+
+    /// Returns the DER of the certified key, `SubjectPublicKeyInfo`, as it was read.
+    pub(crate) fn key_info(&self) -> &[u8] {
+        &self.0.key_info
     }
 
     /// Returns the DER of the subject's distinguished name.
@@ -274,24 +327,26 @@ impl fmt::Debug for Certificate {
 }
 
 impl Parsed {
-    fn new(der: &[u8], certificate: &X509Certificate<'_>) -> Self {
+    fn new(der: &[u8], signature: Signature, certificate: &X509Certificate<'_>) -> Self {
         let seconds = |time: i64| u64::try_from(time).unwrap_or(0);
         let validity = certificate.validity();
         Self {
             der: der.to_vec(),
+            serial: certificate.raw_serial().to_vec(),
             subject: DistinguishedName::new(certificate.subject()),
             issuer: DistinguishedName::new(certificate.issuer()),
             not_before: seconds(validity.not_before.timestamp()),
             not_after: seconds(validity.not_after.timestamp()),
             key: Key::new(certificate.public_key()),
-            authority: Authority::of(certificate),
-            signature: Signature::of(certificate),
+            key_info: certificate.public_key().raw.to_vec(),
+            extensions: Extensions::of(certificate),
+            signature,
         }
     }
 }
 
 impl DistinguishedName {
-    fn new(name: &X509Name<'_>) -> Self {
+    pub(crate) fn new(name: &X509Name<'_>) -> Self {
         let text = |oid: &Oid<'_>| {
             let attribute = name
                 .iter_attributes()
@@ -328,6 +383,39 @@ impl Key {
     }
 }
 
+impl Extensions {
+    fn of(certificate: &X509Certificate<'_>) -> Self {
+        let mut extensions = Self {
+            authority: Authority::of(certificate),
+            ..Self::default()
+        };
+        for extension in certificate.extensions() {
+            match extension.parsed_extension() {
+                ParsedExtension::SubjectAlternativeName(names) => {
+                    let names = names.general_names.iter();
+                    extensions
+                        .alternative_names
+                        .extend(names.filter_map(AlternativeName::read));
+                }
+                ParsedExtension::SubjectKeyIdentifier(id) => {
+                    extensions.subject_key_id = Some(id.0.to_vec());
+                }
+                ParsedExtension::KeyUsage(usage) => {
+                    extensions.signs_revocation_lists = KeyUsage::crl_sign(usage);
+                }
+                ParsedExtension::ExtendedKeyUsage(usage) => {
+                    extensions.signs_ocsp_responses = usage.ocsp_signing;
+                }
+                ParsedExtension::BasicConstraints(_)
+                | ParsedExtension::AuthorityKeyIdentifier(_)
+                | ParsedExtension::CertificatePolicies(_) => {}
+                _ => extensions.unknown_critical |= extension.critical,
+            }
+        }
+        extensions
+    }
+}
+
 impl Authority {
     fn of(certificate: &X509Certificate<'_>) -> Option<Self> {
         let constraints = certificate.basic_constraints().ok()??.value;
@@ -336,28 +424,4 @@ impl Authority {
             path_length: constraints.path_len_constraint,
         })
     }
-}
-
-impl Signature {
-    fn of(certificate: &X509Certificate<'_>) -> Self {
-        let claimed = hash_of(&certificate.tbs_certificate.signature);
-        let used = hash_of(&certificate.signature_algorithm);
-        Self {
-            signed: certificate.tbs_certificate.as_ref().to_vec(),
-            hash: used.filter(|_| claimed == used),
-            value: certificate.signature_value.data.to_vec(),
-        }
-    }
-}
-
-/// Returns the hash of an accepted signature algorithm. The list is short on purpose: no SHA-1, no MD5, no PSS variants.
-fn hash_of(algorithm: &AlgorithmIdentifier<'_>) -> Option<Hash> {
-    let accepted = [
-        (OID_PKCS1_SHA256WITHRSA, Hash::Sha256),
-        (OID_PKCS1_SHA384WITHRSA, Hash::Sha384),
-        (OID_PKCS1_SHA512WITHRSA, Hash::Sha512),
-    ];
-    accepted
-        .into_iter()
-        .find_map(|(oid, hash)| (algorithm.algorithm == oid).then_some(hash))
 }

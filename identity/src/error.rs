@@ -143,9 +143,78 @@ pub enum TrustError {
     /// A certificate was issued by one that is not a certificate authority's.
     #[error("{0:?} is not a certificate authority")]
     NotAuthority(String),
+    /// The issuer has revoked the certificate.
+    #[error("the certificate of {0:?} was revoked by its issuer")]
+    Revoked(String),
+    /// The certificate has an extension that must be understood and is not, such as name constraints.
+    #[error("the certificate of {0:?} has a critical extension that is not supported")]
+    CriticalExtension(String),
 }
 
-/// Why a certificate could not be issued.
+/// Why bytes are no revocation list, or one that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RevocationListError {
+    /// The bytes are neither DER nor PEM of an X.509 revocation list.
+    #[error("not a certificate revocation list, or a damaged one")]
+    Malformed,
+    /// More than [`MAX_REVOCATION_LIST_BYTES`](crate::MAX_REVOCATION_LIST_BYTES).
+    #[error("a revocation list of more than {} KiB", crate::MAX_REVOCATION_LIST_BYTES / 1024)]
+    TooLarge,
+    /// It is not complete by itself: a delta or indirect list, or one of some reasons or certificates only.
+    #[error("a revocation list with critical extensions, such as a delta list, is not supported")]
+    Unsupported,
+    /// None of the trusted certificates has the name of its issuer and may sign revocation lists.
+    #[error("the issuer of the revocation list is not trusted")]
+    UnknownIssuer,
+    /// Its issuer did not sign it, or in a weak or unsupported way.
+    #[error("the signature on the revocation list is wrong")]
+    BadSignature,
+}
+
+/// Why a revocation list could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RevokeError {
+    /// The issuer is not a certificate authority that may sign revocation lists.
+    #[error("the issuer is not an authority that may sign revocation lists")]
+    NotAuthority,
+    /// A certificate to revoke was issued by another. What it holds is its common name.
+    #[error("the certificate of {0:?} was issued by another authority")]
+    NotIssuedHere(String),
+    /// The list to extend was signed by another.
+    #[error("the list to extend was signed by another authority")]
+    OtherList,
+    /// The list would end before it begins, or after the year 9999.
+    #[error("a revocation list is valid for a while and not beyond the year 9999")]
+    Validity,
+    /// A list number has 1 to 20 bytes, the first below 128.
+    #[error("a list number is a positive number of at most 20 bytes")]
+    Number,
+    /// The issuer's name or a serial number cannot be written.
+    #[error("the list cannot be written")]
+    Encoding,
+    /// The issuer's key did not sign.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// See [`NoRandomness`].
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+/// Why bytes are no certificate request.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The bytes are neither DER nor PEM of a PKCS#10 request.
+    #[error("not a certificate request, or a damaged one")]
+    Malformed,
+    /// More bytes than any request has.
+    #[error("the certificate request is too large")]
+    TooLarge,
+}
+
+/// Why a certificate or a request for one could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum IssueError {
@@ -164,6 +233,15 @@ pub enum IssueError {
     /// The issuer's subject name has parts that cannot be repeated in a new certificate.
     #[error("the issuer's name cannot be repeated in a certificate")]
     IssuerName,
+    /// An alternative name is empty, longer than 255 bytes, or not printable ASCII.
+    #[error("an alternative name has 1 to 255 ASCII characters without spaces")]
+    AlternativeName,
+    /// The challenge password of a request has more than 64 characters or control characters.
+    #[error("a challenge password has 1 to 64 characters and no control characters")]
+    Challenge,
+    /// The request is not signed by the key in it, the key is none that can be certified, or its name cannot be repeated.
+    #[error("the certificate request cannot be granted: its signature, key or name is not right")]
+    Request,
     /// The issuer's key did not sign.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -228,6 +306,68 @@ pub enum SaveError {
         /// What the system said.
         source: io::Error,
     },
+    /// See [`NoRandomness`].
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+/// Why a PKCS#12 file could not be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Pkcs12Error {
+    /// The bytes are no PKCS#12 file with a check value, or a damaged one.
+    #[error("not a PKCS#12 file, or a damaged one")]
+    Malformed,
+    /// More than [`MAX_CHAIN_BYTES`](crate::MAX_CHAIN_BYTES).
+    #[error("the PKCS#12 file is too large")]
+    TooLarge,
+    /// The password does not open the file.
+    #[error("wrong password for the PKCS#12 file")]
+    WrongPassword,
+    /// The file is protected in a way that is not supported, or would take unreasonable work to open.
+    #[error(
+        "this protection of a PKCS#12 file is not supported: use PBES2 or triple DES, and at most a million rounds"
+    )]
+    UnsupportedProtection,
+    /// There is no private key with a certificate of it.
+    #[error("there is no private key with its certificate in the PKCS#12 file")]
+    NoIdentity,
+    /// The private key could not be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The identity could not be written in this format.
+    #[error("the identity cannot be written as PKCS#12")]
+    NotWritten,
+}
+
+/// Why an OCSP question could not be asked, or its answer does not count.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum OcspError {
+    /// The certificate to ask about was issued by another.
+    #[error("the certificate was issued by another authority")]
+    OtherIssuer,
+    /// The bytes are no basic OCSP response, or a damaged one.
+    #[error("not an OCSP response, or a damaged one")]
+    Malformed,
+    /// More bytes than any response has.
+    #[error("the OCSP response is too large")]
+    TooLarge,
+    /// The responder did not answer; what it holds is its status (RFC 6960, section 4.2.1).
+    #[error("the OCSP responder refused with status {0}")]
+    Refused(u8),
+    /// Neither the issuer nor one whom it lets answer did sign it.
+    #[error("the signature on the OCSP response is wrong")]
+    BadSignature,
+    /// The answer does not repeat the nonce: it may be an old one.
+    #[error("the OCSP response does not repeat the nonce of the request")]
+    OtherNonce,
+    /// The answer is about another certificate.
+    #[error("the OCSP response is about another certificate")]
+    OtherCertificate,
+    /// The answer is from the future, or there should be a newer one.
+    #[error("the OCSP response is not of this time")]
+    NotCurrent,
     /// See [`NoRandomness`].
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),

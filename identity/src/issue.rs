@@ -12,14 +12,16 @@ use x509_parser::der_parser::asn1_rs::Tag;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
+use crate::alternative_name::AlternativeName;
 use crate::backend::Hash;
 use crate::certificate::Certificate;
 use crate::chain::MAX_CHAIN_LENGTH;
-use crate::error::IssueError;
+use crate::error::{IssueError, SignError};
 use crate::identity::Identity;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 use crate::random;
+use crate::request::CertificateRequest;
 
 const UID: [u64; 7] = [0, 9, 2342, 19_200_300, 100, 1, 1];
 const SUBJECT_KEY_IDENTIFIER: [u64; 4] = [2, 5, 29, 14];
@@ -27,6 +29,108 @@ const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
 /// The last second that a certificate can name, the end of the year 9999.
 const END_OF_TIME: u64 = 253_402_300_799;
+
+/// On what terms a key is certified: from when, for how long, and for what.
+///
+/// ```
+/// use bulla_identity::CertificateTerms;
+///
+/// # let now = 0;
+/// let terms = CertificateTerms::new(now).days(90).alternative_names(["dns:alice.example".parse()?]);
+/// # Ok::<(), bulla_identity::ParseAlternativeNameError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct CertificateTerms {
+    authority: bool,
+    path_length: Option<u8>,
+    alternative_names: Vec<AlternativeName>,
+    authority_key_id: bool,
+    days: u32,
+    now: u64,
+}
+
+impl CertificateTerms {
+    /// Starts with the defaults: no authority, valid from `now` (Unix seconds) on for ten years of 365 days, with exactly the
+    /// extensions that OpenDHT writes.
+    pub fn new(now: u64) -> Self {
+        Self {
+            authority: false,
+            path_length: None,
+            alternative_names: Vec::new(),
+            authority_key_id: false,
+            days: 10 * 365,
+            now,
+        }
+    }
+
+    /// Sets how long the certificate is valid.
+    #[must_use]
+    pub fn days(self, days: u32) -> Self {
+        Self { days, ..self }
+    }
+
+    /// Makes the owner a certificate authority. A self-signed certificate always is one's.
+    #[must_use]
+    pub fn authority(self) -> Self {
+        Self {
+            authority: true,
+            ..self
+        }
+    }
+
+    /// Makes the owner an authority with at most `most` others below it.
+    #[must_use]
+    pub fn path_length(self, most: u8) -> Self {
+        Self {
+            path_length: Some(most),
+            ..self.authority()
+        }
+    }
+
+    /// Gives the owner these alternative names.
+    #[must_use]
+    pub fn alternative_names(self, names: impl IntoIterator<Item = AlternativeName>) -> Self {
+        Self {
+            alternative_names: names.into_iter().collect(),
+            ..self
+        }
+    }
+
+    /// Adds the key identifier of the issuer, which strict verifiers want (RFC 5280, section 4.2.1.1) and OpenDHT does not write.
+    #[must_use]
+    pub fn authority_key_id(self) -> Self {
+        Self {
+            authority_key_id: true,
+            ..self
+        }
+    }
+
+    fn not_after(&self) -> u64 {
+        self.now
+            .saturating_add(u64::from(self.days) * SECONDS_PER_DAY)
+    }
+
+    /// Checks what does not depend on a key, with `issuer` as the issuer.
+    fn check(&self, issuer: Option<&Identity>) -> Result<(), IssueError> {
+        if self.days == 0 || self.not_after() > END_OF_TIME {
+            return Err(IssueError::Validity);
+        }
+        if self
+            .alternative_names
+            .iter()
+            .any(|name| name.write().is_none())
+        {
+            return Err(IssueError::AlternativeName);
+        }
+        match issuer {
+            Some(issuer) if !issuer.certificate().is_ca() => Err(IssueError::NotAuthority),
+            Some(issuer) if issuer.chain().len() >= MAX_CHAIN_LENGTH => {
+                Err(IssueError::ChainTooLong)
+            }
+            _ => Ok(()),
+        }
+    }
+}
 
 /// What a new identity is to be: a name, and how it departs from the defaults.
 ///
@@ -44,21 +148,22 @@ pub struct IdentityParameters<'a> {
     name: &'a str,
     bits: usize,
     issuer: Option<&'a Identity>,
-    authority: bool,
-    days: u32,
-    now: u64,
+    terms: CertificateTerms,
 }
 
 impl<'a> IdentityParameters<'a> {
     /// Starts with the defaults: a key of 4096 bits, self-signed, valid from `now` (Unix seconds) on for ten years of 365 days.
     pub fn new(name: &'a str, now: u64) -> Self {
+        Self::on_terms(name, CertificateTerms::new(now))
+    }
+
+    /// Starts with a key of 4096 bits, self-signed, on these terms.
+    pub fn on_terms(name: &'a str, terms: CertificateTerms) -> Self {
         Self {
             name,
-            now,
             bits: 4096,
             issuer: None,
-            authority: false,
-            days: 10 * 365,
+            terms,
         }
     }
 
@@ -81,7 +186,7 @@ impl<'a> IdentityParameters<'a> {
     #[must_use]
     pub fn authority(self) -> Self {
         Self {
-            authority: true,
+            terms: self.terms.authority(),
             ..self
         }
     }
@@ -89,7 +194,10 @@ impl<'a> IdentityParameters<'a> {
     /// Sets how long the certificate is valid.
     #[must_use]
     pub fn days(self, days: u32) -> Self {
-        Self { days, ..self }
+        Self {
+            terms: self.terms.days(days),
+            ..self
+        }
     }
 
     pub(crate) fn key_bits(&self) -> usize {
@@ -98,26 +206,29 @@ impl<'a> IdentityParameters<'a> {
 
     /// Checks all but the key, so that no key is made in vain.
     pub(crate) fn check(&self) -> Result<(), IssueError> {
-        // RFC 5280, appendix A: ub-common-name is 64 characters.
-        let length = self.name.chars().count();
-        if !(1..=64).contains(&length) || self.name.chars().any(char::is_control) {
-            return Err(IssueError::Name);
-        }
-        if self.days == 0 || self.not_after() > END_OF_TIME {
-            return Err(IssueError::Validity);
-        }
-        match self.issuer {
-            Some(issuer) if !issuer.certificate().is_ca() => Err(IssueError::NotAuthority),
-            Some(issuer) if issuer.chain().len() >= MAX_CHAIN_LENGTH => {
-                Err(IssueError::ChainTooLong)
-            }
-            _ => Ok(()),
-        }
+        check_name(self.name)?;
+        self.terms.check(self.issuer)
     }
+}
 
-    fn not_after(&self) -> u64 {
-        self.now
-            .saturating_add(u64::from(self.days) * SECONDS_PER_DAY)
+impl Identity {
+    /// Certifies the key of a request, under the name that it asks for, and returns the certificate with the chain of this
+    /// identity above it. Nothing else that is requested is granted unless `terms` say so, such as
+    /// `terms.alternative_names(request.alternative_names().to_vec())`.
+    ///
+    /// Differs: OpenDHT adds no extensions here. Ours are those of any certificate, so that strict verifiers accept it.
+    ///
+    /// # Errors
+    /// [`IssueError`]: this identity is no authority, the request is not signed by its key, or terms that cannot be.
+    pub fn certify(
+        &self,
+        request: &CertificateRequest,
+        terms: &CertificateTerms,
+    ) -> Result<Vec<Certificate>, IssueError> {
+        terms.check(Some(self))?;
+        let key = request.verified_key().ok_or(IssueError::Request)?;
+        let subject = name_from(request.subject_der()).ok_or(IssueError::Request)?;
+        sign(key, subject, terms, Signer::Issuer(self))
     }
 }
 
@@ -127,42 +238,71 @@ pub(crate) fn issue(
     parameters: &IdentityParameters<'_>,
 ) -> Result<Vec<Certificate>, IssueError> {
     parameters.check()?;
-    let fields = fields(key.public_key(), parameters)?;
-    let subject = CertifiedKey::new(key, key.public_key());
-    let issued = match parameters.issuer {
-        None => fields.self_signed(&subject),
-        Some(issuer) => {
+    let public = key.public_key();
+    let subject = subject(parameters.name, &public.id().to_string());
+    let signer = parameters.issuer.map_or(Signer::Owner(key), Signer::Issuer);
+    sign(public, subject, &parameters.terms, signer)
+}
+
+/// Who signs a certificate.
+enum Signer<'a> {
+    Owner(&'a PrivateKey),
+    Issuer(&'a Identity),
+}
+
+fn sign(
+    key: &PublicKey,
+    subject: DistinguishedName,
+    terms: &CertificateTerms,
+    signer: Signer<'_>,
+) -> Result<Vec<Certificate>, IssueError> {
+    let self_signed = matches!(signer, Signer::Owner(_));
+    let fields = fields(key, subject, terms, self_signed)?;
+    let (issued, issuer) = match signer {
+        Signer::Owner(private) => (fields.self_signed(&SigningPair::new(private, key)), None),
+        Signer::Issuer(issuer) => {
+            let certificate = issuer.certificate();
             let mut issuer_fields = CertificateParams::default();
-            issuer_fields.distinguished_name = subject_of(issuer.certificate())?;
-            let signer = CertifiedKey::new(issuer.key(), key.public_key());
-            fields.signed_by(&subject, &Issuer::new(issuer_fields, signer))
+            issuer_fields.distinguished_name =
+                name_from(certificate.subject_der()).ok_or(IssueError::IssuerName)?;
+            issuer_fields.key_identifier_method =
+                KeyIdMethod::PreSpecified(certificate.subject_key_id());
+            let signing = SigningPair::new(issuer.key(), key);
+            let issued = fields.signed_by(&Certified(key), &Issuer::new(issuer_fields, signing));
+            (issued, Some(issuer))
         }
     };
-    let issued = issued.map_err(|_| crate::SignError)?;
+    let issued = issued.map_err(|_| SignError)?;
     // The issuer's name was rebuilt from its parts: it must have come out the same.
     let certificate = Certificate::from_der(issued.der())
         .ok()
-        .filter(|issued| {
-            issued.is_issued_by(parameters.issuer.map_or(issued, Identity::certificate))
-        })
+        .filter(|issued| issued.is_issued_by(issuer.map_or(issued, Identity::certificate)))
         .ok_or(IssueError::IssuerName)?;
-    let above = parameters.issuer.map_or(&[][..], Identity::chain);
+    let above = issuer.map_or(&[][..], Identity::chain);
     Ok([&[certificate], above].concat())
 }
 
 fn fields(
     key: &PublicKey,
-    parameters: &IdentityParameters<'_>,
+    subject: DistinguishedName,
+    terms: &CertificateTerms,
+    self_signed: bool,
 ) -> Result<CertificateParams, IssueError> {
     let date = |unix_seconds| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(unix_seconds);
     let mut fields = CertificateParams::default();
-    fields.distinguished_name = subject(parameters.name, key);
+    fields.distinguished_name = subject;
     fields.serial_number = Some(serial()?);
-    fields.not_before = date(parameters.now);
-    fields.not_after = date(parameters.not_after());
-    if parameters.authority || parameters.issuer.is_none() {
-        fields.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        fields.key_identifier_method = KeyIdMethod::PreSpecified(key.id().as_bytes().to_vec());
+    fields.not_before = date(terms.now);
+    fields.not_after = date(terms.not_after());
+    let names = terms.alternative_names.iter();
+    fields.subject_alt_names = names.filter_map(AlternativeName::write).collect();
+    fields.use_authority_key_identifier_extension = terms.authority_key_id;
+    fields.key_identifier_method = KeyIdMethod::PreSpecified(key.id().as_bytes().to_vec());
+    if terms.authority || self_signed {
+        fields.is_ca = IsCa::Ca(match terms.path_length {
+            Some(most) => BasicConstraints::Constrained(most),
+            None => BasicConstraints::Unconstrained,
+        });
         fields.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     } else {
         let octet_string = [&[0x04, 20], &key.id().as_bytes()[..]].concat();
@@ -178,13 +318,19 @@ fn fields(
     Ok(fields)
 }
 
-fn subject(name: &str, key: &PublicKey) -> DistinguishedName {
+/// Checks a common name: 1 to 64 characters (RFC 5280, appendix A, `ub-common-name`), none of them control characters.
+pub(crate) fn check_name(name: &str) -> Result<(), IssueError> {
+    let length = name.chars().count();
+    if !(1..=64).contains(&length) || name.chars().any(char::is_control) {
+        return Err(IssueError::Name);
+    }
+    Ok(())
+}
+
+pub(crate) fn subject(name: &str, uid: &str) -> DistinguishedName {
     let mut subject = DistinguishedName::new();
     subject.push(DnType::CommonName, directory_string(name));
-    subject.push(
-        DnType::CustomDnType(UID.to_vec()),
-        directory_string(&key.id().to_string()),
-    );
+    subject.push(DnType::CustomDnType(UID.to_vec()), directory_string(uid));
     subject
 }
 
@@ -196,26 +342,21 @@ fn directory_string(text: &str) -> DnValue {
     )
 }
 
-/// Returns the subject of `certificate` as a name that can be written again.
-fn subject_of(certificate: &Certificate) -> Result<DistinguishedName, IssueError> {
-    let (_, subject) =
-        X509Name::from_der(certificate.subject_der()).map_err(|_| IssueError::IssuerName)?;
+/// Returns the distinguished name with this DER as one that can be written again.
+fn name_from(der: &[u8]) -> Option<DistinguishedName> {
+    let (_, subject) = X509Name::from_der(der).ok()?;
     let mut name = DistinguishedName::new();
     for attribute in subject.iter_attributes() {
-        let text = attribute.as_str().map_err(|_| IssueError::IssuerName)?;
-        let kind: Vec<u64> = attribute
-            .attr_type()
-            .iter()
-            .ok_or(IssueError::IssuerName)?
-            .collect();
+        let text = attribute.as_str().ok()?;
+        let kind: Vec<u64> = attribute.attr_type().iter()?.collect();
         let value = match attribute.attr_value().tag() {
             Tag::Utf8String => DnValue::Utf8String(text.to_owned()),
             Tag::PrintableString => directory_string(text),
-            _ => return Err(IssueError::IssuerName),
+            _ => return None,
         };
         name.push(DnType::from_oid(&kind), value);
     }
-    Ok(name)
+    Some(name)
 }
 
 /// Returns a random positive number of 63 bits.
@@ -226,14 +367,14 @@ fn serial() -> Result<SerialNumber, IssueError> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-/// A key as the certificate writer wants it: the algorithm follows the strength of the certified key, not of the signing one.
-struct CertifiedKey<'a> {
+/// A private key as the certificate writer wants it: the algorithm follows the strength of the certified key, not of its own.
+pub(crate) struct SigningPair<'a> {
     key: &'a PrivateKey,
     hash: Hash,
 }
 
-impl<'a> CertifiedKey<'a> {
-    fn new(key: &'a PrivateKey, certified: &PublicKey) -> Self {
+impl<'a> SigningPair<'a> {
+    pub(crate) fn new(key: &'a PrivateKey, certified: &PublicKey) -> Self {
         let hash = if certified.bits() <= 3072 {
             Hash::Sha256
         } else {
@@ -243,7 +384,7 @@ impl<'a> CertifiedKey<'a> {
     }
 }
 
-impl PublicKeyData for CertifiedKey<'_> {
+impl PublicKeyData for SigningPair<'_> {
     fn der_bytes(&self) -> &[u8] {
         self.key.public_key().pkcs1()
     }
@@ -257,10 +398,23 @@ impl PublicKeyData for CertifiedKey<'_> {
     }
 }
 
-impl SigningKey for CertifiedKey<'_> {
+impl SigningKey for SigningPair<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         self.key
             .sign_with(self.hash, message)
             .map_err(|_| rcgen::Error::RemoteKeyError)
+    }
+}
+
+/// A public key as the certificate writer wants it. It looks at the kind of key alone, not at the hash.
+struct Certified<'a>(&'a PublicKey);
+
+impl PublicKeyData for Certified<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.pkcs1()
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
     }
 }

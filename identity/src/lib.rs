@@ -5,7 +5,9 @@
 //! | [`PrivateKey`], [`PublicKey`] | sign and verify (RSASSA-PKCS1-v1_5, SHA-512), encrypt and decrypt (RSA, hybrid with AES-GCM) |
 //! | [`KeyId`], [`LongKeyId`] | the names of a key |
 //! | [`Certificate`], [`verify_chain`] | read X.509, and judge it |
+//! | [`TrustList`], [`RevocationList`], [`OcspRequest`] | who is trusted, and what was taken back |
 //! | [`Identity`] | a key with its certificates: made, saved, loaded |
+//! | [`CertificateRequest`] | asks an authority to certify a key |
 //! | [`encrypt_with_key`], [`encrypt_with_password`], [`stretch`] | authenticated encryption without public keys |
 //!
 //! The crate knows nothing of the DHT and does no I/O but to load and save identities. It reads whatever strangers publish: sizes
@@ -28,6 +30,8 @@
 //! RSA is done by aws-lc-rs (feature `aws-lc`, on by default; needs a C compiler) or by the pure-Rust `rsa`, with the same results.
 //! Prefer the default where strangers can watch how long decryption takes: `rsa` is hardened against that, but not cleared of it.
 
+mod alternative_name;
+mod asn1;
 mod backend;
 mod certificate;
 mod chain;
@@ -36,26 +40,38 @@ mod error;
 mod identity;
 mod issue;
 mod key_id;
+mod ocsp;
 mod pem;
+mod pkcs12;
 mod private_key;
 mod public_key;
 mod random;
+mod request;
+mod revocation;
+mod revoke;
+mod signature;
 mod symmetric;
 mod trust;
 
+pub use alternative_name::{AlternativeName, ParseAlternativeNameError};
 pub use certificate::Certificate;
 pub use chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LENGTH, chain_to_pem};
 pub use error::{
     CertificateError, DecryptError, EncryptError, IssueError, KeyError, LoadError, NoRandomness,
-    SaveError, SignError, StretchError, TrustError,
+    OcspError, Pkcs12Error, RequestError, RevocationListError, RevokeError, SaveError, SignError,
+    StretchError, TrustError,
 };
 pub use identity::Identity;
-pub use issue::IdentityParameters;
+pub use issue::{CertificateTerms, IdentityParameters};
 pub use key_id::{KeyId, LongKeyId, ParseKeyIdError};
+pub use ocsp::{OcspRequest, OcspStatus};
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
+pub use request::{CertificateRequest, RequestParameters};
+pub use revocation::{MAX_REVOCATION_LIST_BYTES, Revocation, RevocationList, RevocationReason};
+pub use revoke::RevocationDraft;
 pub use symmetric::{
     decrypt_with_key, decrypt_with_password, encrypt_with_key, encrypt_with_password, stretch,
 };
-pub use trust::verify_chain;
+pub use trust::{TrustList, verify_chain};
 pub use zeroize::Zeroizing;

@@ -8,6 +8,10 @@ use pkcs8::{LineEnding, SecretDocument};
 use zeroize::Zeroizing;
 
 pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
+pub(crate) const REVOCATION_LIST: &str = "X509 CRL";
+pub(crate) const REQUEST: &str = "CERTIFICATE REQUEST";
+/// What GnuTLS, and so OpenDHT, calls a request.
+pub(crate) const NEW_REQUEST: &str = "NEW CERTIFICATE REQUEST";
 pub(crate) const PUBLIC_KEY: &str = "PUBLIC KEY";
 pub(crate) const PRIVATE_KEY: &str = "PRIVATE KEY";
 pub(crate) const ENCRYPTED_PRIVATE_KEY: &str = "ENCRYPTED PRIVATE KEY";

@@ -124,8 +124,7 @@ impl PrivateKey {
 
     fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
         let numbers = RsaPrivateKeyRef::from_der(der).map_err(|_| KeyError::Malformed)?;
-        let public =
-            pkcs8::der::Encode::to_der(&numbers.public_key()).map_err(|_| KeyError::Malformed)?;
+        let public = der::Encode::to_der(&numbers.public_key()).map_err(|_| KeyError::Malformed)?;
         let public = PublicKey::from_pkcs1(&public)?;
         Self::new(
             &RsaPrivateKey::try_from(numbers).map_err(|_| KeyError::Malformed)?,

@@ -2,14 +2,144 @@
 
 use crate::certificate::Certificate;
 use crate::chain::MAX_CHAIN_LENGTH;
-use crate::error::TrustError;
+use crate::error::{RevocationListError, TrustError};
+use crate::revocation::RevocationList;
+
+/// The certificates that are trusted, and what their owners have revoked.
+///
+/// ```
+/// use bulla_identity::{Certificate, RevocationList, TrustError, TrustList};
+///
+/// # fn accept(ca: &[Certificate], list: &[u8], published: &[u8], now: u64) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut trusted = TrustList::new();
+/// trusted.add(ca);
+/// trusted.add_revocation_list(RevocationList::from_der(list)?)?;
+/// trusted.verify(&Certificate::chain_from_bytes(published)?, now)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct TrustList {
+    certificates: Vec<Certificate>,
+    revoked: Vec<Attached>,
+}
+
+/// A revocation list whose signature was checked, with the certificate that did sign it.
+#[derive(Debug, Clone)]
+struct Attached {
+    list: RevocationList,
+    issuer: Certificate,
+}
+
+impl TrustList {
+    /// Trusts nobody.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts every certificate of a chain from now on, as OpenDHT does: each by itself, and as an issuer if it is an authority.
+    pub fn add(&mut self, chain: &[Certificate]) {
+        for certificate in chain {
+            if !self.certificates.contains(certificate) {
+                self.certificates.push(certificate.clone());
+            }
+        }
+    }
+
+    /// Trusts `certificate` no longer, nor the revocation lists that only it vouches for. Tells whether it was there.
+    pub fn remove(&mut self, certificate: &Certificate) -> bool {
+        let before = self.certificates.len();
+        self.certificates.retain(|trusted| trusted != certificate);
+        self.revoked
+            .retain(|attached| attached.issuer != *certificate);
+        self.certificates.len() < before
+    }
+
+    /// Attaches a revocation list to the trusted certificate that did sign it. Of the lists of one issuer the newest counts, by
+    /// time and then by number; tells whether that is now this one.
+    ///
+    /// # Errors
+    /// [`RevocationListError::UnknownIssuer`] or [`RevocationListError::BadSignature`].
+    pub fn add_revocation_list(
+        &mut self,
+        list: RevocationList,
+    ) -> Result<bool, RevocationListError> {
+        let named: Vec<_> = self
+            .certificates
+            .iter()
+            .filter(|issuer| list.names_as_issuer(issuer) && issuer.signs_revocation_lists())
+            .collect();
+        if named.is_empty() {
+            return Err(RevocationListError::UnknownIssuer);
+        }
+        let issuer = named
+            .into_iter()
+            .find(|issuer| list.is_issued_by(issuer))
+            .ok_or(RevocationListError::BadSignature)?
+            .clone();
+        match self
+            .revoked
+            .iter_mut()
+            .find(|attached| attached.issuer == issuer)
+        {
+            Some(attached) if !list.is_newer_than(&attached.list) => return Ok(false),
+            Some(attached) => attached.list = list,
+            None => self.revoked.push(Attached { list, issuer }),
+        }
+        Ok(true)
+    }
+
+    /// Returns the trusted certificates, in the order in which they came.
+    pub fn certificates(&self) -> &[Certificate] {
+        &self.certificates
+    }
+
+    /// Returns the revocation lists that count.
+    pub fn revocation_lists(&self) -> impl Iterator<Item = &RevocationList> {
+        self.revoked.iter().map(|attached| &attached.list)
+    }
+
+    /// Checks `chain` like [`verify_chain`], and that no certificate on the way is revoked, nor one of those above it that are
+    /// trusted. An outdated list revokes what is on it, and is no reason to refuse what is not.
+    ///
+    /// # Errors
+    /// The first [`TrustError`] met on the way up.
+    pub fn verify(&self, chain: &[Certificate], now: u64) -> Result<(), TrustError> {
+        let check = |certificate: &Certificate| {
+            check_dates(certificate, now)?;
+            self.check_revocation(certificate)
+        };
+        let mut root = climb(chain, &self.certificates, check)?;
+        for _ in 0..MAX_CHAIN_LENGTH {
+            let above = |trusted: &&Certificate| *trusted != root && root.is_issued_by(trusted);
+            let Some(issuer) = self.certificates.iter().find(above) else {
+                break;
+            };
+            self.check_revocation(issuer)?;
+            root = issuer;
+        }
+        Ok(())
+    }
+
+    fn check_revocation(&self, certificate: &Certificate) -> Result<(), TrustError> {
+        let revokes = |attached: &Attached| {
+            attached.list.revocation_of(certificate).is_some()
+                && certificate.is_issued_by(&attached.issuer)
+        };
+        if self.revoked.iter().any(revokes) {
+            return Err(TrustError::Revoked(certificate.display_name()));
+        }
+        Ok(())
+    }
+}
 
 /// Checks that `chain`, the certificate in question first, leads to one of `roots` at the time `now` (Unix seconds).
 ///
 /// The chain is walked upwards until a certificate is itself among the roots or is issued by one; what comes after is not looked
 /// at. Every certificate passed, the root included, must be valid at `now`; every issuer must be a certificate authority and its
 /// path length kept; every signature must be right, by RSA of at least 2048 bits with SHA-256, SHA-384 or SHA-512; and the
-/// certificate in question must be of a strong key. Host names and purposes are not checked, nor is revocation.
+/// certificate in question must be of a strong key. A critical extension that is not understood, such as name constraints, makes a
+/// certificate useless. Host names and purposes are not checked; for revocation see [`TrustList`].
 ///
 /// ```
 /// use bulla_identity::{Certificate, TrustError, verify_chain};
@@ -29,20 +159,36 @@ pub fn verify_chain(
     roots: &[Certificate],
     now: u64,
 ) -> Result<(), TrustError> {
+    climb(chain, roots, |certificate| check_dates(certificate, now)).map(drop)
+}
+
+/// Walks up from the first of `chain` to one of `roots`, which is returned. Each certificate passed must pass `check`.
+fn climb<'a>(
+    chain: &'a [Certificate],
+    roots: &'a [Certificate],
+    check: impl Fn(&Certificate) -> Result<(), TrustError>,
+) -> Result<&'a Certificate, TrustError> {
     let mut certificate = chain.first().ok_or(TrustError::Empty)?;
     certificate.check_key()?;
-    check_dates(certificate, now)?;
+    certificate.check_extensions()?;
+    check(certificate)?;
+    let check_link = |certificate: &Certificate, issuer: &Certificate, authorities_below| {
+        issuer.check_authority(authorities_below)?;
+        issuer.check_extensions()?;
+        check(issuer)?;
+        certificate.check_signature(issuer)
+    };
     for authorities_below in 0..MAX_CHAIN_LENGTH {
-        if roots.contains(certificate) {
-            return Ok(());
+        if let Some(root) = roots.iter().find(|root| *root == certificate) {
+            return Ok(root);
         }
         let mut refusal = TrustError::UnknownIssuer(certificate.display_name());
         for root in roots
             .iter()
             .filter(|root| certificate.names_as_issuer(root))
         {
-            match check_link(certificate, root, authorities_below, now) {
-                Ok(()) => return Ok(()),
+            match check_link(certificate, root, authorities_below) {
+                Ok(()) => return Ok(root),
                 Err(error) => refusal = error,
             }
         }
@@ -52,22 +198,10 @@ pub fn verify_chain(
         let Some(issuer) = next else {
             return Err(refusal);
         };
-        check_link(certificate, issuer, authorities_below, now)?;
+        check_link(certificate, issuer, authorities_below)?;
         certificate = issuer;
     }
     Err(TrustError::PathTooLong(certificate.display_name()))
-}
-
-/// Checks that `issuer` may have issued `certificate` and did, with `authorities_below` authorities under it in the chain.
-fn check_link(
-    certificate: &Certificate,
-    issuer: &Certificate,
-    authorities_below: usize,
-    now: u64,
-) -> Result<(), TrustError> {
-    issuer.check_authority(authorities_below)?;
-    check_dates(issuer, now)?;
-    certificate.check_signature(issuer)
 }
 
 fn check_dates(certificate: &Certificate, now: u64) -> Result<(), TrustError> {

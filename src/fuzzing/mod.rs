@@ -9,7 +9,10 @@ mod script;
 pub use node_ops::node_ops;
 pub use reassembly::reassembly;
 
-use bulla_identity::{Certificate, PrivateKey, PublicKey, verify_chain};
+use bulla_identity::{
+    Certificate, CertificateRequest, OcspRequest, PrivateKey, PublicKey, RevocationList, TrustList,
+    verify_chain,
+};
 
 use crate::value::policy::{may_replace, may_store, rewrite_service};
 use crate::wire::{self, Message, Payload, Request, Tid};
@@ -90,6 +93,22 @@ pub fn certificate(bytes: &[u8]) {
         assert_eq!(Certificate::from_der(leaf.to_der()).as_ref(), Ok(leaf));
         let _ = verify_chain(&chain, &chain, leaf.not_before());
         let _ = (leaf.is_issued_by(leaf), leaf.name(), leaf.issuer_uid());
+        let mut trusted = TrustList::new();
+        trusted.add(&chain);
+        let _ = trusted.verify(&chain, leaf.not_after());
+        if let Ok(question) = OcspRequest::new(leaf, leaf) {
+            assert!(question.verify(bytes, leaf.not_before()).is_err());
+        }
+    }
+    if let Ok(list) = RevocationList::from_der(bytes).or_else(|_| RevocationList::from_pem(bytes)) {
+        assert_eq!(RevocationList::from_pem(list.to_pem()).as_ref(), Ok(&list));
+        assert!(TrustList::new().add_revocation_list(list).is_err());
+    }
+    let request = CertificateRequest::from_der(bytes);
+    if let Ok(request) = request.or_else(|_| CertificateRequest::from_pem(bytes)) {
+        let again = CertificateRequest::from_pem(request.to_pem());
+        assert_eq!(again.as_ref(), Ok(&request));
+        let _ = request.is_signed();
     }
     if let Ok(key) = PublicKey::from_der(bytes) {
         let again = PublicKey::from_der(key.to_der());

@@ -105,8 +105,8 @@ fn protection_that_would_take_hours_to_open_is_refused_at_once() {
     for rounds in [[0x7f, 0xff, 0xff], [0, 0, 0]] {
         let mut der = der.clone();
         der[at..at + 3].copy_from_slice(&rounds);
-        let pem = pkcs8::der::pem::encode_string("ENCRYPTED PRIVATE KEY", LineEnding::LF, &der)
-            .expect("short");
+        let pem =
+            der::pem::encode_string("ENCRYPTED PRIVATE KEY", LineEnding::LF, &der).expect("short");
         let refusal = PrivateKey::from_pem(pem, Some("correct horse")).expect_err("refused");
         assert_eq!(refusal, KeyError::UnsupportedProtection, "{rounds:x?}");
     }
