@@ -20,6 +20,7 @@ use crate::identity::Identity;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 use crate::random;
+use crate::scheme::Scheme;
 
 const UID: [u64; 7] = [0, 9, 2342, 19_200_300, 100, 1, 1];
 const SUBJECT_KEY_IDENTIFIER: [u64; 4] = [2, 5, 29, 14];
@@ -138,7 +139,7 @@ pub(crate) fn issue(
             fields.signed_by(&subject, &Issuer::new(issuer_fields, signer))
         }
     };
-    let issued = issued.map_err(|_| crate::SignError)?;
+    let issued = issued.map_err(|_| crate::SignError::Failed)?;
     // The issuer's name was rebuilt from its parts: it must have come out the same.
     let certificate = Certificate::from_der(issued.der())
         .ok()
@@ -245,7 +246,7 @@ impl<'a> CertifiedKey<'a> {
 
 impl PublicKeyData for CertifiedKey<'_> {
     fn der_bytes(&self) -> &[u8] {
-        self.key.public_key().pkcs1()
+        self.key.public_key().subject_public_key()
     }
 
     fn algorithm(&self) -> &'static SignatureAlgorithm {
@@ -260,7 +261,7 @@ impl PublicKeyData for CertifiedKey<'_> {
 impl SigningKey for CertifiedKey<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         self.key
-            .sign_with(self.hash, message)
+            .sign_with(Scheme::RsaPkcs1(self.hash), message)
             .map_err(|_| rcgen::Error::RemoteKeyError)
     }
 }

@@ -31,31 +31,40 @@
 mod backend;
 mod certificate;
 mod chain;
+mod curve;
 mod envelope;
 mod error;
+mod generation;
 mod identity;
 mod issue;
 mod key_id;
 mod pem;
 mod private_key;
+mod protection;
 mod public_key;
 mod random;
+mod rsa_key;
+mod scheme;
 mod symmetric;
 mod trust;
 
 pub use certificate::Certificate;
 pub use chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LENGTH, chain_to_pem};
+pub use curve::Curve;
 pub use error::{
-    CertificateError, DecryptError, EncryptError, IssueError, KeyError, LoadError, NoRandomness,
-    SaveError, SignError, StretchError, TrustError,
+    CertificateError, DecryptError, EncryptError, IssueError, KeyError, LoadError, LoadWarning,
+    NoRandomness, SaveError, SignError, StretchError, TrustError,
 };
+pub use generation::Progress;
 pub use identity::Identity;
 pub use issue::IdentityParameters;
 pub use key_id::{KeyId, LongKeyId, ParseKeyIdError};
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
+pub use scheme::{HashAlgorithm, KeyKind, Scheme};
 pub use symmetric::{
-    decrypt_with_key, decrypt_with_password, encrypt_with_key, encrypt_with_password, stretch,
+    decrypt_with_key, decrypt_with_password, encrypt_with_key, encrypt_with_password,
+    encrypt_with_salted_password, stretch,
 };
 pub use trust::verify_chain;
 pub use zeroize::Zeroizing;
