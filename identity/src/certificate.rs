@@ -23,6 +23,7 @@ use crate::error::{CertificateError, TrustError};
 use crate::key_id::{KeyId, LongKeyId};
 use crate::pem;
 use crate::public_key::PublicKey;
+use crate::scheme::KeyKind;
 use crate::signature::{Signature, SignatureFault};
 
 /// The UID attribute, where OpenDHT puts the short key id (RFC 4519, section 2.39).
@@ -53,8 +54,8 @@ pub(crate) struct DistinguishedName {
 }
 
 enum Key {
-    Rsa(PublicKey),
-    /// An elliptic curve, or RSA of a refused size: it has ids and can be shown, no more.
+    Known(PublicKey),
+    /// Of another kind or a refused size: it has ids and can be shown, no more.
     Other {
         algorithm: &'static str,
         bits: usize,
@@ -130,10 +131,10 @@ impl Certificate {
         pem::encode(pem::CERTIFICATE, self.to_der())
     }
 
-    /// Returns the certified key, or `None` if it is no RSA key of an accepted size.
+    /// Returns the certified key, or `None` if it is of a kind or a size that is not supported.
     pub fn public_key(&self) -> Option<&PublicKey> {
         match &self.0.key {
-            Key::Rsa(key) => Some(key),
+            Key::Known(key) => Some(key),
             Key::Other { .. } => None,
         }
     }
@@ -141,7 +142,7 @@ impl Certificate {
     /// Returns the short id of the certified key, whatever its kind.
     pub fn id(&self) -> KeyId {
         match &self.0.key {
-            Key::Rsa(key) => key.id(),
+            Key::Known(key) => key.id(),
             Key::Other { id, .. } => *id,
         }
     }
@@ -149,7 +150,7 @@ impl Certificate {
     /// Returns the long id of the certified key, whatever its kind.
     pub fn long_id(&self) -> LongKeyId {
         match &self.0.key {
-            Key::Rsa(key) => key.long_id(),
+            Key::Known(key) => key.long_id(),
             Key::Other { long_id, .. } => *long_id,
         }
     }
@@ -204,7 +205,10 @@ impl Certificate {
     /// Returns the kind of the certified key: `RSA`, `EC` or `other`.
     pub fn algorithm(&self) -> &'static str {
         match &self.0.key {
-            Key::Rsa(_) => "RSA",
+            Key::Known(key) => match key.kind() {
+                KeyKind::Rsa | KeyKind::RsaOaep => "RSA",
+                KeyKind::Curve(_) => "EC",
+            },
             Key::Other { algorithm, .. } => algorithm,
         }
     }
@@ -212,7 +216,7 @@ impl Certificate {
     /// Returns the size of the certified key in bits, 0 if it is not known.
     pub fn bits(&self) -> usize {
         match &self.0.key {
-            Key::Rsa(key) => key.bits(),
+            Key::Known(key) => key.bits(),
             Key::Other { bits, .. } => *bits,
         }
     }
@@ -248,7 +252,7 @@ impl Certificate {
     /// Checks that the certified key is strong enough to be trusted.
     pub(crate) fn check_key(&self) -> Result<(), TrustError> {
         match self.0.key {
-            Key::Rsa(_)
+            Key::Known(_)
             | Key::Other {
                 algorithm: "EC",
                 bits: 256..,
@@ -364,7 +368,7 @@ impl DistinguishedName {
 impl Key {
     fn new(spki: &SubjectPublicKeyInfo<'_>) -> Self {
         if let Ok(key) = PublicKey::from_der(spki.raw) {
-            return Self::Rsa(key);
+            return Self::Known(key);
         }
         let kind = &spki.algorithm.algorithm;
         let algorithm = if *kind == OID_KEY_TYPE_EC_PUBLIC_KEY {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::scheme::KeyKind;
+
 /// The operating system gave no randomness: nothing secret can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the operating system gave no randomness")]
@@ -17,11 +19,16 @@ pub enum KeyError {
     /// The bytes are neither DER nor PEM of a key, or they contradict themselves.
     #[error("not a key, or a damaged one")]
     Malformed,
-    /// A key, but not of the `rsaEncryption` kind.
-    #[error("not an RSA key: only RSA keys sign and encrypt values")]
-    NotRsa,
+    /// A key, but of a kind that is not supported, such as DSA, RSA-PSS or another curve.
+    #[error("keys of this kind are not supported: use RSA, P-256, P-384 or Ed25519")]
+    Unsupported,
+    /// A key for RSA-OAEP that asks for something else than SHA-256 and no label.
+    #[error("RSA-OAEP is supported with SHA-256 (for the mask too) and without label only")]
+    OaepParameters,
     /// The modulus is out of bounds.
-    #[error("RSA keys of {bits} bits are refused: use 2048 to 8192 bits")]
+    #[error(
+        "RSA keys of {bits} bits are refused: use 2048 to 8192 bits, for a new key a multiple of 8"
+    )]
     Size {
         /// Length of the offered modulus.
         bits: usize,
@@ -37,23 +44,41 @@ pub enum KeyError {
     WrongPassword,
     /// The key file is protected in a way that is not supported, or would take unreasonable work to open.
     #[error(
-        "this protection of a private key is not supported: use PBES2 with PBKDF2 (at most 5 million rounds) and AES-CBC"
+        "this protection of a private key is not supported: convert the file by `openssl pkcs8 -topk8 -v2 aes-256-cbc`"
     )]
     UnsupportedProtection,
+    /// The caller broke off the search for a new key.
+    #[error("no key was made: it was broken off")]
+    Cancelled,
     /// See [`NoRandomness`].
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
 }
 
-/// Signing failed: the private key does not work.
+/// Why something could not be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the private key cannot sign")]
-pub struct SignError;
+#[non_exhaustive]
+pub enum SignError {
+    /// A value was to be signed with a key of another kind than RSA: every node would refuse it.
+    #[error(
+        "values are signed with RSA keys alone, and this key is one of {0}: use an RSA identity"
+    )]
+    NotForValues(KeyKind),
+    /// The key is of another kind than the scheme.
+    #[error("a key of {0} does not sign in this way")]
+    OtherScheme(KeyKind),
+    /// The private key does not work.
+    #[error("the private key cannot sign")]
+    Failed,
+}
 
 /// Why something could not be encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EncryptError {
+    /// Only RSA keys encrypt.
+    #[error("one can encrypt for RSA keys alone, and this key is one of {0}")]
+    NotForEncryption(KeyKind),
     /// A symmetric key must have 16, 24 or 32 bytes.
     #[error("a symmetric key has 16, 24 or 32 bytes, not {0}")]
     KeyLength(usize),
@@ -286,6 +311,20 @@ pub enum LoadError {
     /// The first certificate belongs to another key.
     #[error("the certificate does not belong to the private key")]
     KeyMismatch,
+}
+
+/// What should be put right about an identity that was loaded all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LoadWarning {
+    /// Others than the owner may read the file with the private key.
+    #[error("others can read the private key in {} (mode {mode:03o}): make it 600", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
 }
 
 /// Why an identity could not be saved.

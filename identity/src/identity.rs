@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::certificate::Certificate;
 use crate::chain::{MAX_CHAIN_BYTES, chain_to_pem};
-use crate::error::{IssueError, LoadError, NoRandomness, SaveError};
+use crate::error::{IssueError, LoadError, LoadWarning, NoRandomness, SaveError};
 use crate::issue::{IdentityParameters, issue};
 use crate::key_id::{KeyId, LongKeyId};
 use crate::pem;
@@ -68,11 +68,23 @@ impl Identity {
     /// # Errors
     /// [`LoadError`]: a file that cannot be read or used, a wrong or missing password, or a certificate of another key.
     pub fn load(path: impl AsRef<Path>, password: Option<&str>) -> Result<Self, LoadError> {
+        Self::load_with_warning(path, password).map(|(identity, _)| identity)
+    }
+
+    /// Loads like [`load`](Self::load), and tells what should be put right: that others can read the file (where files have Unix
+    /// permissions).
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with_warning(
+        path: impl AsRef<Path>,
+        password: Option<&str>,
+    ) -> Result<(Self, Option<LoadWarning>), LoadError> {
         let mut path = path.as_ref().to_path_buf();
         if !path.exists() {
             path.as_mut_os_string().push(".pem");
         }
-        let text = read(&path)?;
+        let (text, mode) = read(&path)?;
         if !pem::blocks(&text).any(|block| block.label.ends_with(pem::PRIVATE_KEY)) {
             return Err(LoadError::NoPrivateKey { path });
         }
@@ -80,9 +92,10 @@ impl Identity {
         let chain = if pem::blocks(&text).any(|block| block.label == pem::CERTIFICATE) {
             Certificate::chain_from_bytes(&text)?
         } else {
-            Certificate::chain_from_bytes(&read(&path.with_extension("crt"))?)?
+            Certificate::chain_from_bytes(&read(&path.with_extension("crt"))?.0)?
         };
-        Self::new(key, chain)
+        let warning = (mode & 0o077 != 0).then_some(LoadWarning::Exposed { path, mode });
+        Ok((Self::new(key, chain)?, warning))
     }
 
     /// Saves the key, protected if there is a password, and the chain to a new PEM file that only its owner can read.
@@ -156,15 +169,16 @@ impl Identity {
     }
 }
 
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+/// Returns what is in a file, and its permission bits.
+fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, u32), LoadError> {
     let failed = |source| LoadError::Read {
         path: path.to_path_buf(),
         source,
     };
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_CHAIN_BYTES + 1));
-    File::open(path)
-        .map_err(failed)?
-        .take(MAX_CHAIN_BYTES as u64 + 1)
+    let file = File::open(path).map_err(failed)?;
+    let mode = permissions(&file).map_err(failed)?;
+    file.take(MAX_CHAIN_BYTES as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
     if bytes.len() > MAX_CHAIN_BYTES {
@@ -172,7 +186,18 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
             path: path.to_path_buf(),
         });
     }
-    Ok(bytes)
+    Ok((bytes, mode))
+}
+
+#[cfg(unix)]
+fn permissions(file: &File) -> io::Result<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(file.metadata()?.permissions().mode() & 0o777)
+}
+
+#[cfg(not(unix))]
+fn permissions(_: &File) -> io::Result<u32> {
+    Ok(0o600)
 }
 
 /// Writes a file beside `path` and renames it to `path`, so that nobody ever sees half of it.

@@ -16,12 +16,13 @@ use crate::alternative_name::AlternativeName;
 use crate::backend::Hash;
 use crate::certificate::Certificate;
 use crate::chain::MAX_CHAIN_LENGTH;
-use crate::error::{IssueError, SignError};
+use crate::error::IssueError;
 use crate::identity::Identity;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 use crate::random;
 use crate::request::CertificateRequest;
+use crate::scheme::Scheme;
 
 const UID: [u64; 7] = [0, 9, 2342, 19_200_300, 100, 1, 1];
 const SUBJECT_KEY_IDENTIFIER: [u64; 4] = [2, 5, 29, 14];
@@ -272,7 +273,7 @@ fn sign(
             (issued, Some(issuer))
         }
     };
-    let issued = issued.map_err(|_| SignError)?;
+    let issued = issued.map_err(|_| crate::SignError::Failed)?;
     // The issuer's name was rebuilt from its parts: it must have come out the same.
     let certificate = Certificate::from_der(issued.der())
         .ok()
@@ -386,7 +387,7 @@ impl<'a> SigningPair<'a> {
 
 impl PublicKeyData for SigningPair<'_> {
     fn der_bytes(&self) -> &[u8] {
-        self.key.public_key().pkcs1()
+        self.key.public_key().subject_public_key()
     }
 
     fn algorithm(&self) -> &'static SignatureAlgorithm {
@@ -401,7 +402,7 @@ impl PublicKeyData for SigningPair<'_> {
 impl SigningKey for SigningPair<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         self.key
-            .sign_with(self.hash, message)
+            .sign_with(Scheme::RsaPkcs1(self.hash), message)
             .map_err(|_| rcgen::Error::RemoteKeyError)
     }
 }
@@ -411,7 +412,7 @@ struct Certified<'a>(&'a PublicKey);
 
 impl PublicKeyData for Certified<'_> {
     fn der_bytes(&self) -> &[u8] {
-        self.0.pkcs1()
+        self.0.subject_public_key()
     }
 
     fn algorithm(&self) -> &'static SignatureAlgorithm {

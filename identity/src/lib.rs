@@ -35,8 +35,10 @@ mod asn1;
 mod backend;
 mod certificate;
 mod chain;
+mod curve;
 mod envelope;
 mod error;
+mod generation;
 mod identity;
 mod issue;
 mod key_id;
@@ -44,11 +46,14 @@ mod ocsp;
 mod pem;
 mod pkcs12;
 mod private_key;
+mod protection;
 mod public_key;
 mod random;
 mod request;
 mod revocation;
 mod revoke;
+mod rsa_key;
+mod scheme;
 mod signature;
 mod symmetric;
 mod trust;
@@ -56,11 +61,13 @@ mod trust;
 pub use alternative_name::{AlternativeName, ParseAlternativeNameError};
 pub use certificate::Certificate;
 pub use chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LENGTH, chain_to_pem};
+pub use curve::Curve;
 pub use error::{
-    CertificateError, DecryptError, EncryptError, IssueError, KeyError, LoadError, NoRandomness,
-    OcspError, Pkcs12Error, RequestError, RevocationListError, RevokeError, SaveError, SignError,
-    StretchError, TrustError,
+    CertificateError, DecryptError, EncryptError, IssueError, KeyError, LoadError, LoadWarning,
+    NoRandomness, OcspError, Pkcs12Error, RequestError, RevocationListError, RevokeError,
+    SaveError, SignError, StretchError, TrustError,
 };
+pub use generation::Progress;
 pub use identity::Identity;
 pub use issue::{CertificateTerms, IdentityParameters};
 pub use key_id::{KeyId, LongKeyId, ParseKeyIdError};
@@ -70,8 +77,10 @@ pub use public_key::PublicKey;
 pub use request::{CertificateRequest, RequestParameters};
 pub use revocation::{MAX_REVOCATION_LIST_BYTES, Revocation, RevocationList, RevocationReason};
 pub use revoke::RevocationDraft;
+pub use scheme::{HashAlgorithm, KeyKind, Scheme};
 pub use symmetric::{
-    decrypt_with_key, decrypt_with_password, encrypt_with_key, encrypt_with_password, stretch,
+    decrypt_with_key, decrypt_with_password, encrypt_with_key, encrypt_with_password,
+    encrypt_with_salted_password, stretch,
 };
 pub use trust::{TrustList, verify_chain};
 pub use zeroize::Zeroizing;

@@ -16,6 +16,7 @@ pub(crate) const PUBLIC_KEY: &str = "PUBLIC KEY";
 pub(crate) const PRIVATE_KEY: &str = "PRIVATE KEY";
 pub(crate) const ENCRYPTED_PRIVATE_KEY: &str = "ENCRYPTED PRIVATE KEY";
 pub(crate) const RSA_PRIVATE_KEY: &str = "RSA PRIVATE KEY";
+pub(crate) const EC_PRIVATE_KEY: &str = "EC PRIVATE KEY";
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
@@ -28,6 +29,11 @@ pub(crate) struct Block<'a> {
 }
 
 impl Block<'_> {
+    /// Tells whether the block is encrypted in the way of RFC 1421, with headers that say how.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        find(self.text, b"\nProc-Type:").is_some()
+    }
+
     /// Returns the bytes that the block encodes.
     pub(crate) fn decode(&self) -> Option<Zeroizing<Vec<u8>>> {
         let mut decoder = pem::Decoder::new_detect_wrap(self.text).ok()?;

@@ -1,62 +1,106 @@
-//! RSA private keys: sign, decrypt, and be kept in files.
+//! Private keys: sign, decrypt, and be kept in files.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use pkcs8::der::Decode;
-use pkcs8::pkcs5::EncryptionScheme;
-use pkcs8::pkcs5::pbes2::Parameters;
-use pkcs8::{EncodePrivateKey, EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument};
+use pkcs8::{PrivateKeyInfoRef, SecretDocument};
 use rsa::RsaPrivateKey;
-use rsa::pkcs1::{self, RsaPrivateKeyRef};
+use rsa::pkcs1::{EncodeRsaPrivateKey, EncodeRsaPublicKey, RsaPrivateKeyRef};
 use zeroize::Zeroizing;
 
-use crate::backend::{Hash, RsaPrivate};
+use crate::backend::{Hash, Padding, RsaPrivate};
+use crate::curve::{Curve, CurvePrivate};
 use crate::error::{DecryptError, KeyError, NoRandomness, SignError};
-use crate::public_key::{KEY_BITS, PublicKey};
-use crate::{envelope, pem, random};
+use crate::generation::{self, Progress};
+use crate::public_key::PublicKey;
+use crate::scheme::{KeyKind, Scheme};
+use crate::{envelope, pem, protection, rsa_key};
 
-/// What a password is stretched by when a key is written, as OpenDHT does (PBKDF2-HMAC-SHA-256).
-const PBKDF2_ROUNDS: u32 = 600_000;
-
-/// A file that asks for more rounds than this (a second of work) is refused.
-const MAX_PBKDF2_ROUNDS: u32 = 5_000_000;
-
-/// An RSA private key of 2048 to 8192 bits.
+/// A private key: RSA of 2048 to 8192 bits, or on one of the supported [curves](Curve).
 ///
-/// A clone costs a counter. The key is wiped from memory when its last clone goes, and `Debug` shows the public id alone.
+/// [`KeyKind`] tells what a key can do: only RSA keys sign values and decrypt. A clone costs a counter. The key is wiped from
+/// memory when its last clone goes, and `Debug` shows the public id alone.
 #[derive(Clone)]
 pub struct PrivateKey(Arc<Parsed>);
 
 struct Parsed {
     pkcs8: SecretDocument,
     public: PublicKey,
-    rsa: RsaPrivate,
+    secret: Secret,
+}
+
+enum Secret {
+    Rsa(RsaPrivate),
+    Curve(CurvePrivate),
 }
 
 impl PrivateKey {
-    /// Makes a new key with exponent 65537.
+    /// Makes a new RSA key with exponent 65537, on all cores.
     ///
     /// Takes tens of milliseconds for 2048 bits and half a second for 4096, several times as long with bad luck: keep it off
     /// an event loop.
     ///
     /// # Errors
-    /// [`KeyError::Size`] outside of 2048 to 8192 bits, [`KeyError::NoRandomness`].
+    /// [`KeyError::Size`] outside of 2048 to 8192 bits or for a size that is no multiple of 8, [`KeyError::NoRandomness`].
     pub fn generate(bits: usize) -> Result<Self, KeyError> {
-        if !KEY_BITS.contains(&bits) {
+        Self::generate_with(bits, |_| ControlFlow::Continue(()))
+    }
+
+    /// Makes a new RSA key like [`generate`](Self::generate) and tells `on_progress` how it goes, ten times a second or more
+    /// often. What that returns decides whether to go on.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    ///
+    /// use bulla_identity::PrivateKey;
+    ///
+    /// let key = PrivateKey::generate_with(2048, |progress| {
+    ///     eprint!("\r{} of 2 primes, {} candidates", progress.primes, progress.candidates);
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(key.public_key().bits(), 2048);
+    /// # Ok::<(), bulla_identity::KeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`KeyError::Cancelled`] after a `Break`; else as `generate`.
+    pub fn generate_with(
+        bits: usize,
+        on_progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Self, KeyError> {
+        if !rsa_key::KEY_BITS.contains(&bits) || !bits.is_multiple_of(8) {
             return Err(KeyError::Size { bits });
         }
-        let mut rng = random::generator()?;
-        let key = RsaPrivateKey::new(&mut rng, bits).map_err(|_| KeyError::Malformed)?;
-        let public = key.to_public_key();
-        let public =
-            pkcs1::EncodeRsaPublicKey::to_pkcs1_der(&public).map_err(|_| KeyError::Malformed)?;
-        Self::new(&key, PublicKey::from_pkcs1(public.as_bytes())?)
+        Self::from_rsa(Padding::Pkcs1, &generation::rsa_key(bits, on_progress)?)
+    }
+
+    /// Makes a new key on a curve. It signs certificates, but cannot sign values or decrypt.
+    ///
+    /// # Errors
+    /// [`KeyError::NoRandomness`].
+    pub fn generate_on(curve: Curve) -> Result<Self, KeyError> {
+        Self::from_curve(CurvePrivate::generate(curve)?)
+    }
+
+    /// Returns an RSA key with the same numbers that is for RSA-OAEP alone (`id-RSAES-OAEP`, SHA-256): letters to it are
+    /// padded in a way that leaves an attacker nothing to ask, but it cannot sign. It has ids of its own.
+    ///
+    /// # Errors
+    /// [`KeyError::Unsupported`] for a key on a curve.
+    pub fn to_oaep(&self) -> Result<Self, KeyError> {
+        let info = PrivateKeyInfoRef::from_der(self.0.pkcs8.as_bytes())
+            .map_err(|_| KeyError::Malformed)?;
+        match self.0.secret {
+            Secret::Rsa(_) => Self::from_pkcs1(Padding::Oaep, info.private_key.as_bytes()),
+            Secret::Curve(_) => Err(KeyError::Unsupported),
+        }
     }
 
     /// Reads the first private key in PEM text: PKCS#8 (`PRIVATE KEY`), the same with a password
-    /// (`ENCRYPTED PRIVATE KEY`, PBES2), or PKCS#1 (`RSA PRIVATE KEY`). Other blocks are passed over, and so is the password if
-    /// the key has none.
+    /// (`ENCRYPTED PRIVATE KEY`, PBES2 with AES or triple DES), PKCS#1 (`RSA PRIVATE KEY`), or `EC PRIVATE KEY` (RFC 5915). Other
+    /// blocks are passed over, and so is the password if the key has none.
     ///
     /// Opening a protected key takes a tenth of a second as commonly written, a second at most.
     ///
@@ -68,12 +112,16 @@ impl PrivateKey {
             let der = || block.decode().ok_or(KeyError::Malformed);
             match block.label {
                 pem::PRIVATE_KEY => return Self::from_pkcs8(&der()?),
-                pem::RSA_PRIVATE_KEY => return Self::from_pkcs1(&der()?),
+                pem::RSA_PRIVATE_KEY | pem::EC_PRIVATE_KEY if block.is_encrypted() => {
+                    return Err(KeyError::UnsupportedProtection);
+                }
+                pem::RSA_PRIVATE_KEY => return Self::from_pkcs1(Padding::Pkcs1, &der()?),
+                pem::EC_PRIVATE_KEY => {
+                    return Self::from_curve(CurvePrivate::from_sec1(None, &der()?)?);
+                }
                 pem::ENCRYPTED_PRIVATE_KEY => {
-                    return Self::from_encrypted(
-                        &der()?,
-                        password.ok_or(KeyError::PasswordNeeded)?,
-                    );
+                    let password = password.ok_or(KeyError::PasswordNeeded)?;
+                    return Self::from_pkcs8(protection::open(&der()?, password)?.as_bytes());
                 }
                 _ => {}
             }
@@ -81,61 +129,64 @@ impl PrivateKey {
         Err(KeyError::Malformed)
     }
 
-    /// Reads a DER private key: PKCS#8 or PKCS#1, not protected.
+    /// Reads a DER private key: PKCS#8, PKCS#1 or `ECPrivateKey`, not protected.
     ///
     /// # Errors
-    /// [`KeyError::Malformed`] if it is neither, or its numbers do not fit together; [`KeyError::NotRsa`] for another kind of
-    /// key; [`KeyError::Size`] and [`KeyError::Exponent`] for RSA keys out of bounds.
+    /// [`KeyError::Malformed`] if it is none, or its numbers do not fit together; [`KeyError::Unsupported`] for another kind of
+    /// key; [`KeyError::Size`], [`KeyError::Exponent`] and [`KeyError::OaepParameters`] for RSA keys out of bounds.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        match Self::from_pkcs8(der) {
-            Err(KeyError::Malformed) => Self::from_pkcs1(der),
-            other => other,
+        if PrivateKeyInfoRef::from_der(der).is_ok() {
+            return Self::from_pkcs8(der);
         }
-    }
-
-    fn from_encrypted(der: &[u8], password: &str) -> Result<Self, KeyError> {
-        let protected = EncryptedPrivateKeyInfoRef::from_der(der)
-            .map_err(|_| KeyError::UnsupportedProtection)?;
-        let rounds = match &protected.encryption_algorithm {
-            EncryptionScheme::Pbes2(parameters) => {
-                parameters.kdf.pbkdf2().map(|pbkdf2| pbkdf2.iteration_count)
-            }
-            _ => None,
-        };
-        if !rounds.is_some_and(|rounds| (1..=MAX_PBKDF2_ROUNDS).contains(&rounds)) {
-            return Err(KeyError::UnsupportedProtection);
+        match CurvePrivate::from_sec1(None, der) {
+            Err(KeyError::Malformed) => Self::from_pkcs1(Padding::Pkcs1, der),
+            other => Self::from_curve(other?),
         }
-        let key = protected.decrypt(password).map_err(|error| match error {
-            pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm {
-                ..
-            }) => KeyError::UnsupportedProtection,
-            _ => KeyError::WrongPassword,
-        })?;
-        Self::from_pkcs8(key.as_bytes())
     }
 
     fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
         let info = PrivateKeyInfoRef::from_der(der).map_err(|_| KeyError::Malformed)?;
-        if info.algorithm.oid != pkcs1::ALGORITHM_OID {
-            return Err(KeyError::NotRsa);
+        match rsa_key::padding_of(&info.algorithm) {
+            Some(padding) => Self::from_pkcs1(padding?, info.private_key.as_bytes()),
+            None => Self::from_curve(CurvePrivate::from_pkcs8(&info)?),
         }
-        Self::from_pkcs1(info.private_key.as_bytes())
     }
 
-    fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
+    fn from_pkcs1(padding: Padding, der: &[u8]) -> Result<Self, KeyError> {
         let numbers = RsaPrivateKeyRef::from_der(der).map_err(|_| KeyError::Malformed)?;
         let public = der::Encode::to_der(&numbers.public_key()).map_err(|_| KeyError::Malformed)?;
-        let public = PublicKey::from_pkcs1(&public)?;
-        Self::new(
+        // Sizes come first: what is out of bounds costs no more than a look.
+        rsa_key::check(&public)?;
+        Self::from_rsa(
+            padding,
             &RsaPrivateKey::try_from(numbers).map_err(|_| KeyError::Malformed)?,
-            public,
         )
     }
 
-    fn new(key: &RsaPrivateKey, public: PublicKey) -> Result<Self, KeyError> {
-        let pkcs8 = key.to_pkcs8_der().map_err(|_| KeyError::Malformed)?;
-        let rsa = RsaPrivate::from_pkcs8(pkcs8.as_bytes()).ok_or(KeyError::Malformed)?;
-        Ok(Self(Arc::new(Parsed { pkcs8, public, rsa })))
+    fn from_rsa(padding: Padding, key: &RsaPrivateKey) -> Result<Self, KeyError> {
+        let pkcs1 = key.to_pkcs1_der().map_err(|_| KeyError::Malformed)?;
+        let public = key.to_public_key();
+        let public = EncodeRsaPublicKey::to_pkcs1_der(&public).map_err(|_| KeyError::Malformed)?;
+        let public = PublicKey::from_pkcs1(padding, public.as_bytes())?;
+        let encode =
+            |padding| rsa_key::to_pkcs8(padding, pkcs1.as_bytes()).ok_or(KeyError::Malformed);
+        // The back-ends know one kind of RSA key, whatever it is for.
+        let plain = encode(Padding::Pkcs1)?;
+        let rsa = RsaPrivate::from_pkcs8(padding, plain.as_bytes()).ok_or(KeyError::Malformed)?;
+        Ok(Self(Arc::new(Parsed {
+            pkcs8: encode(padding)?,
+            public,
+            secret: Secret::Rsa(rsa),
+        })))
+    }
+
+    fn from_curve(secret: CurvePrivate) -> Result<Self, KeyError> {
+        let spki = secret.to_spki().ok_or(KeyError::Malformed)?;
+        Ok(Self(Arc::new(Parsed {
+            pkcs8: secret.to_pkcs8().ok_or(KeyError::Malformed)?,
+            public: PublicKey::from_der(&spki)?,
+            secret: Secret::Curve(secret),
+        })))
     }
 
     /// Returns the PEM text (`PRIVATE KEY`, PKCS#8). Anyone who reads it has the key.
@@ -149,8 +200,7 @@ impl PrivateKey {
     /// # Errors
     /// [`NoRandomness`].
     pub fn to_encrypted_pem(&self, password: &str) -> Result<String, NoRandomness> {
-        let (salt, iv) = (random::bytes()?, random::bytes()?);
-        let protected = protect(&self.0.pkcs8, password, &salt, *iv);
+        let protected = protection::seal(&self.0.pkcs8, password)?;
         Ok(pem::encode(
             pem::ENCRYPTED_PRIVATE_KEY,
             protected.as_bytes(),
@@ -165,10 +215,36 @@ impl PrivateKey {
     /// Signs `message` as values are signed: RSASSA-PKCS1-v1_5 with SHA-512. The same message gives the same signature, as long
     /// as the modulus.
     ///
+    /// Differs: OpenDHT signs values with keys on curves too, and then refuses the signature itself.
+    ///
     /// # Errors
-    /// [`SignError`] if the key does not work.
+    /// [`SignError::NotForValues`] for a key that is not [`KeyKind::Rsa`], [`SignError::Failed`].
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        self.sign_with(Hash::Sha512, message)
+        match self.0.public.kind() {
+            KeyKind::Rsa => self.sign_with(Scheme::RsaPkcs1(Hash::Sha512), message),
+            other => Err(SignError::NotForValues(other)),
+        }
+    }
+
+    /// Signs `message` in this way, as certificates and others than values may be signed.
+    ///
+    /// # Errors
+    /// [`SignError::OtherScheme`] if the key does not sign in this way, [`SignError::Failed`].
+    pub fn sign_with(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let kind = self.0.public.kind();
+        let signature = match (scheme, kind, &self.0.secret) {
+            (Scheme::RsaPkcs1(hash), KeyKind::Rsa, Secret::Rsa(key)) => key.sign(hash, message),
+            (
+                Scheme::Ecdsa(hash),
+                KeyKind::Curve(Curve::P256 | Curve::P384),
+                Secret::Curve(key),
+            ) => key.sign_ecdsa(hash, message),
+            (Scheme::Ed25519, KeyKind::Curve(Curve::Ed25519), Secret::Curve(key)) => {
+                key.sign_ed25519(message)
+            }
+            _ => return Err(SignError::OtherScheme(kind)),
+        };
+        signature.ok_or(SignError::Failed)
     }
 
     /// Decrypts what was [encrypted](PublicKey::encrypt) for the public half.
@@ -182,12 +258,11 @@ impl PrivateKey {
         envelope::open(self, ciphertext)
     }
 
-    pub(crate) fn sign_with(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        self.0.rsa.sign(hash, message).ok_or(SignError)
-    }
-
-    pub(crate) fn rsa(&self) -> &RsaPrivate {
-        &self.0.rsa
+    pub(crate) fn rsa(&self) -> Option<&RsaPrivate> {
+        match &self.0.secret {
+            Secret::Rsa(key) => Some(key),
+            Secret::Curve(_) => None,
+        }
     }
 }
 
@@ -195,18 +270,4 @@ impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PrivateKey(of {}, elided)", self.public_key().id())
     }
-}
-
-fn protect(
-    pkcs8: &SecretDocument,
-    password: &str,
-    salt: &[u8; 16],
-    iv: [u8; 16],
-) -> SecretDocument {
-    Parameters::generate_pbkdf2_sha256_aes256cbc(PBKDF2_ROUNDS, salt, iv)
-        .map_err(pkcs8::Error::from)
-        .and_then(|parameters| {
-            PrivateKeyInfoRef::from_der(pkcs8.as_bytes())?.encrypt_with_params(parameters, password)
-        })
-        .expect("these parameters are in range, and the key is one of our own encoding")
 }

@@ -1,32 +1,26 @@
-//! RSA public keys: who signed, and for whom to encrypt.
+//! Public keys: who signed, and for whom to encrypt.
 
 use std::fmt;
 use std::hash::{Hash as StdHash, Hasher};
 use std::sync::Arc;
 
-use pkcs8::der::asn1::{BitStringRef, Null};
-use pkcs8::der::{Decode, Encode};
-use pkcs8::{SubjectPublicKeyInfo, SubjectPublicKeyInfoRef};
-use rsa::pkcs1::{self, RsaPublicKeyRef};
+use pkcs8::SubjectPublicKeyInfoRef;
+use pkcs8::der::Decode;
 
-use crate::backend::{Hash, RsaPublic};
-use crate::envelope;
+use crate::backend::{Hash, Padding, RsaPublic};
+use crate::curve::{Curve, CurvePublic};
 use crate::error::{EncryptError, KeyError};
 use crate::key_id::{KeyId, LongKeyId};
-use crate::pem;
-
-/// The sizes of RSA keys in bits that are accepted.
-pub(crate) const KEY_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+use crate::scheme::{KeyKind, Scheme};
+use crate::{envelope, pem, rsa_key};
 
 /// No public key of an accepted size is longer than this, in DER or PEM.
 const MAX_ENCODED: usize = 4096;
 
-/// Larger exponents cost a verifier work and bring nothing. Both back-ends know this bound.
-const MAX_EXPONENT: u64 = (1 << 33) - 1;
-
-/// An RSA public key of 2048 to 8192 bits, parsed and checked once.
+/// A public key, parsed and checked once: RSA of 2048 to 8192 bits, or on one of the supported [curves](Curve).
 ///
-/// A clone costs a counter. Two keys are equal if their DER is equal, and the DER is canonical whatever form was read.
+/// [`KeyKind`] tells what a key can do: only RSA keys verify values and encrypt. A clone costs a counter. Two keys are equal if
+/// their DER is equal, and the DER is canonical whatever form was read.
 ///
 /// Differs: OpenDHT takes RSA keys of other sizes too. Smaller ones are weak, larger ones cost verifiers dear.
 #[derive(Clone)]
@@ -34,12 +28,24 @@ pub struct PublicKey(Arc<Parsed>);
 
 struct Parsed {
     spki: Vec<u8>,
-    /// Where in `spki` the PKCS#1 `RSAPublicKey` begins; it runs to the end.
-    pkcs1_start: usize,
-    modulus: Vec<u8>,
+    /// Where in `spki` the key itself begins, without its algorithm; it runs to the end.
+    key_start: usize,
     id: KeyId,
     long_id: LongKeyId,
-    rsa: RsaPublic,
+    numbers: Numbers,
+}
+
+enum Numbers {
+    Rsa(RsaNumbers),
+    Curve(CurvePublic),
+}
+
+/// An RSA key, fit for the back-end.
+pub(crate) struct RsaNumbers {
+    /// Most significant byte first, without leading zeros. Its length is that of a block.
+    pub(crate) modulus: Vec<u8>,
+    pub(crate) padding: Padding,
+    pub(crate) key: RsaPublic,
 }
 
 impl PublicKey {
@@ -48,8 +54,8 @@ impl PublicKey {
     /// Costs some microseconds and at most a few kilobytes, whatever the bytes.
     ///
     /// # Errors
-    /// [`KeyError::Malformed`] if it is neither, [`KeyError::NotRsa`] for another kind of key, [`KeyError::Size`] and
-    /// [`KeyError::Exponent`] for RSA keys out of bounds.
+    /// [`KeyError::Malformed`] if it is neither, [`KeyError::Unsupported`] for another kind of key, [`KeyError::Size`],
+    /// [`KeyError::Exponent`] and [`KeyError::OaepParameters`] for RSA keys out of bounds.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         if der.len() > MAX_ENCODED {
             return Err(KeyError::Malformed);
@@ -70,48 +76,42 @@ impl PublicKey {
 
     fn from_spki(spki: &[u8]) -> Result<Self, KeyError> {
         let spki = SubjectPublicKeyInfoRef::from_der(spki).map_err(|_| KeyError::Malformed)?;
-        if spki.algorithm.oid != pkcs1::ALGORITHM_OID {
-            return Err(KeyError::NotRsa);
+        let key = spki
+            .subject_public_key
+            .as_bytes()
+            .ok_or(KeyError::Malformed)?;
+        if let Some(padding) = rsa_key::padding_of(&spki.algorithm) {
+            return Self::from_pkcs1(padding?, key);
         }
-        if spki
-            .algorithm
-            .parameters
-            .is_some_and(|parameters| parameters != Null.into())
-        {
-            return Err(KeyError::Malformed);
-        }
-        Self::from_pkcs1(
-            spki.subject_public_key
-                .as_bytes()
-                .ok_or(KeyError::Malformed)?,
-        )
+        let curve = Curve::of(&spki.algorithm).ok_or(KeyError::Unsupported)?;
+        let point = CurvePublic::from_point(curve, key).ok_or(KeyError::Malformed)?;
+        let spki = point.to_spki(key).ok_or(KeyError::Malformed)?;
+        Ok(Self::new(spki, key.len(), Numbers::Curve(point)))
     }
 
     /// Reads a DER PKCS#1 `RSAPublicKey`.
-    pub(crate) fn from_pkcs1(pkcs1: &[u8]) -> Result<Self, KeyError> {
-        let numbers = RsaPublicKeyRef::from_der(pkcs1).map_err(|_| KeyError::Malformed)?;
-        let modulus = numbers.modulus.as_bytes().to_vec();
-        let bits = bit_length(&modulus);
-        if !KEY_BITS.contains(&bits) {
-            return Err(KeyError::Size { bits });
-        }
-        if modulus.last().is_none_or(|byte| byte % 2 == 0) {
-            return Err(KeyError::Malformed);
-        }
-        let exponent =
-            small_number(numbers.public_exponent.as_bytes()).ok_or(KeyError::Exponent)?;
-        if exponent % 2 == 0 || !(3..=MAX_EXPONENT).contains(&exponent) {
-            return Err(KeyError::Exponent);
-        }
-        let spki = spki_of(pkcs1).ok_or(KeyError::Malformed)?;
-        Ok(Self(Arc::new(Parsed {
-            pkcs1_start: spki.len() - pkcs1.len(),
+    pub(crate) fn from_pkcs1(padding: Padding, pkcs1: &[u8]) -> Result<Self, KeyError> {
+        let modulus = rsa_key::check(pkcs1)?;
+        // The back-ends know one kind of RSA key, whatever it is for.
+        let plain = rsa_key::to_spki(Padding::Pkcs1, pkcs1).ok_or(KeyError::Malformed)?;
+        let key = RsaPublic::from_spki(padding, &plain).ok_or(KeyError::Malformed)?;
+        let spki = rsa_key::to_spki(padding, pkcs1).ok_or(KeyError::Malformed)?;
+        let numbers = RsaNumbers {
             modulus,
+            padding,
+            key,
+        };
+        Ok(Self::new(spki, pkcs1.len(), Numbers::Rsa(numbers)))
+    }
+
+    fn new(spki: Vec<u8>, key_length: usize, numbers: Numbers) -> Self {
+        Self(Arc::new(Parsed {
+            key_start: spki.len() - key_length,
             id: KeyId::of(&spki),
             long_id: LongKeyId::of(&spki),
-            rsa: RsaPublic::from_spki(&spki).ok_or(KeyError::Malformed)?,
             spki,
-        })))
+            numbers,
+        }))
     }
 
     /// Returns the DER `SubjectPublicKeyInfo`: 294 bytes for 2048 bits.
@@ -134,45 +134,71 @@ impl PublicKey {
         self.0.long_id
     }
 
-    /// Returns the length of the modulus in bits.
-    pub fn bits(&self) -> usize {
-        bit_length(&self.0.modulus)
+    /// Returns what kind the key is of.
+    pub fn kind(&self) -> KeyKind {
+        match &self.0.numbers {
+            Numbers::Rsa(rsa) => match rsa.padding {
+                Padding::Pkcs1 => KeyKind::Rsa,
+                Padding::Oaep => KeyKind::RsaOaep,
+            },
+            Numbers::Curve(point) => KeyKind::Curve(point.curve()),
+        }
     }
 
-    /// Tells whether `signature` was made over `message` with this key's private half (RSASSA-PKCS1-v1_5 with SHA-512, as
-    /// values are signed).
+    /// Returns the length of the RSA modulus, or of a number on the curve, in bits.
+    pub fn bits(&self) -> usize {
+        match &self.0.numbers {
+            Numbers::Rsa(rsa) => rsa_key::bit_length(&rsa.modulus),
+            Numbers::Curve(point) => point.curve().bits(),
+        }
+    }
+
+    /// Tells whether `signature` was made over `message` with this key's private half as values are signed: RSASSA-PKCS1-v1_5
+    /// with SHA-512. Never true of a key that is not [`KeyKind::Rsa`].
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.verify_with(Hash::Sha512, message, signature)
+        self.verify_with(Scheme::RsaPkcs1(Hash::Sha512), message, signature)
+    }
+
+    /// Tells whether `signature` was made over `message` with this key's private half in this way, as certificates and others
+    /// than values may be signed.
+    #[must_use]
+    pub fn verify_with(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
+        match (scheme, &self.0.numbers) {
+            (Scheme::RsaPkcs1(hash), Numbers::Rsa(rsa)) => {
+                rsa.padding == Padding::Pkcs1 && rsa.key.verify(hash, message, signature)
+            }
+            (Scheme::Ecdsa(hash), Numbers::Curve(point)) => {
+                point.verify_ecdsa(hash, message, signature)
+            }
+            (Scheme::Ed25519, Numbers::Curve(point)) => point.verify_ed25519(message, signature),
+            (Scheme::RsaPkcs1(_), Numbers::Curve(_))
+            | (Scheme::Ecdsa(_) | Scheme::Ed25519, Numbers::Rsa(_)) => false,
+        }
     }
 
     /// Encrypts for the holder of the private half, who alone can [`decrypt`](crate::PrivateKey::decrypt) it.
     ///
-    /// Up to 11 bytes less than the modulus fit in one RSA block; more goes into AES-256-GCM under a random key, 28 bytes and
-    /// one RSA block longer than the plaintext. Nobody is authenticated by this: sign first.
+    /// Up to 11 bytes less than the modulus (66 with RSA-OAEP) fit in one RSA block; more goes into AES-256-GCM under a random
+    /// key, 28 bytes and one RSA block longer than the plaintext. Nobody is authenticated by this: sign first.
     ///
     /// # Errors
-    /// [`EncryptError::NoRandomness`], or [`EncryptError::Refused`] for more than 64 GiB.
+    /// [`EncryptError::NotForEncryption`] for a key on a curve, [`EncryptError::NoRandomness`], or [`EncryptError::Refused`] for
+    /// more than 64 GiB.
     pub fn encrypt(&self, plaintext: &[u8]) -> Result<Vec<u8>, EncryptError> {
         envelope::seal(self, plaintext)
     }
 
-    pub(crate) fn verify_with(&self, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
-        self.0.rsa.verify(hash, message, signature)
+    pub(crate) fn rsa(&self) -> Option<&RsaNumbers> {
+        match &self.0.numbers {
+            Numbers::Rsa(rsa) => Some(rsa),
+            Numbers::Curve(_) => None,
+        }
     }
 
-    pub(crate) fn rsa(&self) -> &RsaPublic {
-        &self.0.rsa
-    }
-
-    /// Returns the modulus, most significant byte first, without leading zeros. Its length is that of a block.
-    pub(crate) fn modulus(&self) -> &[u8] {
-        &self.0.modulus
-    }
-
-    /// Returns the DER PKCS#1 `RSAPublicKey`.
-    pub(crate) fn pkcs1(&self) -> &[u8] {
-        &self.0.spki[self.0.pkcs1_start..]
+    /// Returns what the `SubjectPublicKeyInfo` holds beside the algorithm: a DER `RSAPublicKey`, or a point.
+    pub(crate) fn subject_public_key(&self) -> &[u8] {
+        &self.0.spki[self.0.key_start..]
     }
 }
 
@@ -192,31 +218,12 @@ impl StdHash for PublicKey {
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({}, {} bits)", self.id(), self.bits())
+        write!(
+            f,
+            "PublicKey({}, {} of {} bits)",
+            self.id(),
+            self.kind(),
+            self.bits()
+        )
     }
-}
-
-/// Wraps a PKCS#1 key into the canonical `SubjectPublicKeyInfo`, so that a key has one encoding and one id.
-fn spki_of(pkcs1: &[u8]) -> Option<Vec<u8>> {
-    let subject_public_key = BitStringRef::from_bytes(pkcs1).ok()?;
-    SubjectPublicKeyInfo {
-        algorithm: pkcs1::ALGORITHM_ID,
-        subject_public_key,
-    }
-    .to_der()
-    .ok()
-}
-
-fn bit_length(number: &[u8]) -> usize {
-    number
-        .first()
-        .map_or(0, |first| 8 * number.len() - first.leading_zeros() as usize)
-}
-
-fn small_number(bytes: &[u8]) -> Option<u64> {
-    let mut number = [0; 8];
-    number
-        .get_mut(8usize.checked_sub(bytes.len())?..)?
-        .copy_from_slice(bytes);
-    Some(u64::from_be_bytes(number))
 }

@@ -120,7 +120,7 @@ impl CertificateRequest {
         let signing = SigningPair::new(key, key.public_key());
         let request = fields
             .serialize_request_with_attributes(&signing, attributes)
-            .map_err(|_| SignError)?;
+            .map_err(|_| SignError::Failed)?;
         Self::from_der(request.der()).map_err(|_| IssueError::Request)
     }
 

@@ -4,7 +4,6 @@ use der::asn1::{AnyRef, BitStringRef, OctetStringRef};
 use der::{Decode, Encode, Tag};
 
 use crate::asn1::{self, Extension, Signed, Time};
-use crate::backend::Hash;
 use crate::certificate::Certificate;
 use crate::error::RevokeError;
 use crate::identity::Identity;
@@ -12,6 +11,7 @@ use crate::random;
 use crate::revocation::{
     Body, CRL_NUMBER, Entry, REASON_CODE, Revocation, RevocationList, RevocationReason,
 };
+use crate::scheme::{HashAlgorithm, Scheme};
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -109,7 +109,9 @@ impl RevocationDraft {
         let number = self.list_number()?;
         let body = encode(authority, &revocations, &number, this_update, next_update)
             .map_err(|_| RevokeError::Encoding)?;
-        let signature = issuer.key().sign_with(Hash::Sha512, &body)?;
+        let signature = issuer
+            .key()
+            .sign_with(Scheme::RsaPkcs1(HashAlgorithm::Sha512), &body)?;
         let der = Signed {
             body: AnyRef::from_der(&body).map_err(|_| RevokeError::Encoding)?,
             algorithm: asn1::sha512_with_rsa(),

@@ -1,21 +1,43 @@
 //! Signatures on certificates, requests, revocation lists and OCSP responses: the signed bytes, the algorithm, the value.
 
-use crate::backend::Hash;
 use crate::public_key::PublicKey;
+use crate::scheme::{HashAlgorithm, Scheme};
 
-/// The DER contents of the object identifiers of accepted algorithms: 1.2.840.113549.1.1.11 to 13 (RFC 8017, appendix C). The
-/// list is short on purpose: no SHA-1, no MD5, no PSS variants.
-const ACCEPTED: [(&[u8], Hash); 3] = [
-    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", Hash::Sha256),
-    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c", Hash::Sha384),
-    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", Hash::Sha512),
+/// The DER contents of the object identifiers of accepted algorithms: RSASSA-PKCS1-v1_5 (RFC 8017, appendix C), ECDSA
+/// (RFC 5758, section 3.2) and Ed25519 (RFC 8410). The list is short on purpose: no SHA-1, no MD5, no PSS variants.
+const ACCEPTED: [(&[u8], Scheme); 7] = [
+    (
+        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b",
+        Scheme::RsaPkcs1(HashAlgorithm::Sha256),
+    ),
+    (
+        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c",
+        Scheme::RsaPkcs1(HashAlgorithm::Sha384),
+    ),
+    (
+        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d",
+        Scheme::RsaPkcs1(HashAlgorithm::Sha512),
+    ),
+    (
+        b"\x2a\x86\x48\xce\x3d\x04\x03\x02",
+        Scheme::Ecdsa(HashAlgorithm::Sha256),
+    ),
+    (
+        b"\x2a\x86\x48\xce\x3d\x04\x03\x03",
+        Scheme::Ecdsa(HashAlgorithm::Sha384),
+    ),
+    (
+        b"\x2a\x86\x48\xce\x3d\x04\x03\x04",
+        Scheme::Ecdsa(HashAlgorithm::Sha512),
+    ),
+    (b"\x2b\x65\x70", Scheme::Ed25519),
 ];
 
 /// A signature that was read, and what it covers.
 pub(crate) struct Signature {
     signed: Vec<u8>,
     /// `None` if the algorithm is weak or unknown.
-    hash: Option<Hash>,
+    scheme: Option<Scheme>,
     value: Vec<u8>,
 }
 
@@ -34,17 +56,17 @@ impl Signature {
         let accepted = ACCEPTED.iter().find(|(oid, _)| *oid == algorithm);
         Self {
             signed: signed.to_vec(),
-            hash: accepted.map(|(_, hash)| *hash),
+            scheme: accepted.map(|(_, scheme)| *scheme),
             value: value.to_vec(),
         }
     }
 
     /// Checks that `key` made the signature; a certificate without a usable key has none.
     pub(crate) fn check(&self, key: Option<&PublicKey>) -> Result<(), SignatureFault> {
-        let (Some(hash), Some(key)) = (self.hash, key) else {
+        let (Some(scheme), Some(key)) = (self.scheme, key) else {
             return Err(SignatureFault::Unsupported);
         };
-        if key.verify_with(hash, &self.signed, &self.value) {
+        if key.verify_with(scheme, &self.signed, &self.value) {
             Ok(())
         } else {
             Err(SignatureFault::Wrong)

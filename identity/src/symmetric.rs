@@ -6,9 +6,9 @@
 //! ```
 
 use aes_gcm::aead::consts::U12;
-use aes_gcm::aead::{Aead, KeyInit};
+use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::aes::Aes192;
-use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm, Nonce};
+use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm, Nonce, Tag};
 use argon2::{Algorithm, Argon2, Params, Version};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
@@ -27,15 +27,30 @@ const SALT: usize = 16;
 /// [`EncryptError::KeyLength`]; [`EncryptError::Empty`] for an empty plaintext, which no reader accepts;
 /// [`EncryptError::Refused`] for more than 64 GiB; [`EncryptError::NoRandomness`].
 pub fn encrypt_with_key(key: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, EncryptError> {
+    encrypt_after(Vec::new(), key, plaintext)
+}
+
+/// Encrypts like [`encrypt_with_key`] and appends the result to `prefix`.
+pub(crate) fn encrypt_after(
+    prefix: Vec<u8>,
+    key: &[u8],
+    plaintext: &[u8],
+) -> Result<Vec<u8>, EncryptError> {
     if plaintext.is_empty() {
         return Err(EncryptError::Empty);
     }
     let cipher = Cipher::new(key).ok_or(EncryptError::KeyLength(key.len()))?;
     let nonce = random::bytes::<NONCE>()?;
-    let ciphertext = cipher
-        .encrypt(&nonce, plaintext)
+    let mut sealed = prefix;
+    sealed.reserve_exact(NONCE + plaintext.len() + TAG);
+    sealed.extend(&*nonce);
+    let start = sealed.len();
+    sealed.extend(plaintext);
+    let tag = cipher
+        .encrypt(&nonce, &mut sealed[start..])
         .ok_or(EncryptError::Refused)?;
-    Ok([&nonce[..], &ciphertext].concat())
+    sealed.extend(tag);
+    Ok(sealed)
 }
 
 /// Decrypts what [`encrypt_with_key`] made.
@@ -44,12 +59,15 @@ pub fn encrypt_with_key(key: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, Encrypt
 /// [`DecryptError`] if the key is another one, or anything was changed.
 pub fn decrypt_with_key(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, DecryptError> {
     let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE>().ok_or(DecryptError)?;
-    if ciphertext.len() <= TAG {
+    let (ciphertext, tag) = ciphertext.split_last_chunk::<TAG>().ok_or(DecryptError)?;
+    if ciphertext.is_empty() {
         return Err(DecryptError);
     }
+    let mut plaintext = ciphertext.to_vec();
     Cipher::new(key)
-        .and_then(|cipher| cipher.decrypt(nonce, ciphertext))
-        .ok_or(DecryptError)
+        .and_then(|cipher| cipher.decrypt(nonce, &mut plaintext, tag))
+        .ok_or(DecryptError)?;
+    Ok(plaintext)
 }
 
 /// Encrypts `plaintext` with a password, under a random salt and IV. Takes 64 MiB of memory and a noticeable time.
@@ -57,9 +75,26 @@ pub fn decrypt_with_key(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, DecryptErr
 /// # Errors
 /// Those of [`encrypt_with_key`] and [`stretch`].
 pub fn encrypt_with_password(password: &str, plaintext: &[u8]) -> Result<Vec<u8>, EncryptError> {
-    let salt = random::bytes::<SALT>()?;
-    let key = stretch(password, &*salt, 32)?;
-    Ok([&salt[..], &encrypt_with_key(&key, plaintext)?].concat())
+    encrypt_with_salted_password(password, *random::bytes::<SALT>()?, plaintext)
+}
+
+/// Encrypts like [`encrypt_with_password`], with a salt that is given: for many plaintexts under one password the same salt
+/// can do, as the IV is random. OpenDHT 4.x offers the same.
+///
+/// Whoever keeps the key of `stretch(password, salt, 32)` can read and write the rest by [`decrypt_with_key`] and
+/// [`encrypt_with_key`], and need not stretch again: the salt is the first 16 bytes.
+///
+/// Differs: OpenDHT writes salts of any length, but reads those of 16 bytes alone.
+///
+/// # Errors
+/// Those of [`encrypt_with_key`] and [`stretch`].
+pub fn encrypt_with_salted_password(
+    password: &str,
+    salt: [u8; 16],
+    plaintext: &[u8],
+) -> Result<Vec<u8>, EncryptError> {
+    let key = stretch(password, &salt, 32)?;
+    encrypt_after(salt.to_vec(), &key, plaintext)
 }
 
 /// Decrypts what [`encrypt_with_password`] made. Takes 64 MiB of memory and a noticeable time.
@@ -120,22 +155,27 @@ impl Cipher {
         }
     }
 
-    fn encrypt(&self, nonce: &[u8; NONCE], plaintext: &[u8]) -> Option<Vec<u8>> {
+    /// Encrypts in place and returns the tag.
+    fn encrypt(&self, nonce: &[u8; NONCE], buffer: &mut [u8]) -> Option<[u8; TAG]> {
         let nonce = Nonce::from(*nonce);
+        let buffer = buffer.into();
         match self {
-            Self::Aes128(cipher) => cipher.encrypt(&nonce, plaintext),
-            Self::Aes192(cipher) => cipher.encrypt(&nonce, plaintext),
-            Self::Aes256(cipher) => cipher.encrypt(&nonce, plaintext),
+            Self::Aes128(cipher) => cipher.encrypt_inout_detached(&nonce, &[], buffer),
+            Self::Aes192(cipher) => cipher.encrypt_inout_detached(&nonce, &[], buffer),
+            Self::Aes256(cipher) => cipher.encrypt_inout_detached(&nonce, &[], buffer),
         }
         .ok()
+        .map(Into::into)
     }
 
-    fn decrypt(&self, nonce: &[u8; NONCE], ciphertext: &[u8]) -> Option<Vec<u8>> {
-        let nonce = Nonce::from(*nonce);
+    /// Decrypts in place, after the tag has been found right.
+    fn decrypt(&self, nonce: &[u8; NONCE], buffer: &mut [u8], tag: &[u8; TAG]) -> Option<()> {
+        let (nonce, tag) = (Nonce::from(*nonce), Tag::from(*tag));
+        let buffer = buffer.into();
         match self {
-            Self::Aes128(cipher) => cipher.decrypt(&nonce, ciphertext),
-            Self::Aes192(cipher) => cipher.decrypt(&nonce, ciphertext),
-            Self::Aes256(cipher) => cipher.decrypt(&nonce, ciphertext),
+            Self::Aes128(cipher) => cipher.decrypt_inout_detached(&nonce, &[], buffer, &tag),
+            Self::Aes192(cipher) => cipher.decrypt_inout_detached(&nonce, &[], buffer, &tag),
+            Self::Aes256(cipher) => cipher.decrypt_inout_detached(&nonce, &[], buffer, &tag),
         }
         .ok()
     }

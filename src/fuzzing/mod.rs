@@ -9,9 +9,11 @@ mod script;
 pub use node_ops::node_ops;
 pub use reassembly::reassembly;
 
+use std::sync::LazyLock;
+
 use bulla_identity::{
-    Certificate, CertificateRequest, OcspRequest, PrivateKey, PublicKey, RevocationList, TrustList,
-    verify_chain,
+    Certificate, CertificateRequest, HashAlgorithm, OcspRequest, PrivateKey, PublicKey,
+    RevocationList, Scheme, TrustList, decrypt_with_key, encrypt_with_key, verify_chain,
 };
 
 use crate::value::policy::{may_replace, may_store, rewrite_service};
@@ -85,7 +87,7 @@ pub fn query(bytes: &[u8]) {
     }
 }
 
-/// Certificates and keys of strangers are read or refused; what is read keeps its bytes.
+/// Certificates of strangers are read or refused; what is read keeps its bytes.
 pub fn certificate(bytes: &[u8]) {
     if let Ok(chain) = Certificate::chain_from_bytes(bytes)
         && let [leaf, ..] = &chain[..]
@@ -110,13 +112,50 @@ pub fn certificate(bytes: &[u8]) {
         assert_eq!(again.as_ref(), Ok(&request));
         let _ = request.is_signed();
     }
+}
+
+/// Keys are read or refused; what is read is written as the same, and does or refuses everything a key does.
+pub fn key(bytes: &[u8]) {
     if let Ok(key) = PublicKey::from_der(bytes) {
-        let again = PublicKey::from_der(key.to_der());
-        assert_eq!(again.map(|again| again.long_id()), Ok(key.long_id()));
+        assert_eq!(PublicKey::from_der(key.to_der()).as_ref(), Ok(&key));
+        assert_eq!(
+            PublicKey::from_der(key.to_pem().as_bytes()),
+            Ok(key.clone())
+        );
         assert!(!key.verify(b"never signed", bytes));
+        for scheme in [Scheme::Ecdsa(HashAlgorithm::Sha256), Scheme::Ed25519] {
+            assert!(!key.verify_with(scheme, b"never signed", bytes));
+        }
+        let _ = key.encrypt(b"hello");
     }
-    let _ = PrivateKey::from_pem(bytes, None);
-    let _ = PrivateKey::from_der(bytes);
+    for key in [
+        PrivateKey::from_pem(bytes, Some("password")),
+        PrivateKey::from_der(bytes),
+    ] {
+        let Ok(key) = key else { continue };
+        let again = PrivateKey::from_pem(key.to_pem().as_bytes(), None).expect("our own");
+        assert_eq!(again.public_key(), key.public_key());
+        let _ = (key.sign(b"hello"), key.decrypt(bytes));
+    }
+}
+
+/// What strangers encrypted is refused if they did not know the key, in each form that needs no password to be stretched.
+pub fn blob(bytes: &[u8]) {
+    static KEY: LazyLock<PrivateKey> = LazyLock::new(|| {
+        let pem = include_str!("../../identity/tests/vectors/alice.pem");
+        PrivateKey::from_pem(pem, None).expect("a key")
+    });
+    for length in [16, 24, 32] {
+        let key = &[7; 32][..length];
+        assert!(decrypt_with_key(key, bytes).is_err());
+        if let Ok(sealed) = encrypt_with_key(key, bytes) {
+            assert_eq!(decrypt_with_key(key, &sealed).as_deref(), Ok(bytes));
+        }
+    }
+    // One block alone has no tag: it may yield anything.
+    if bytes.len() != KEY.public_key().bits() / 8 {
+        assert!(KEY.decrypt(bytes).is_err());
+    }
 }
 
 fn survives<T: Typed + PartialEq + std::fmt::Debug>(data: &[u8]) {
@@ -137,6 +176,8 @@ mod tests {
         replay("value", value);
         replay("query", query);
         replay("certificate", certificate);
+        replay("key", key);
+        replay("blob", blob);
         replay("reassembly", reassembly);
         replay("node_ops", node_ops);
     }

@@ -150,7 +150,7 @@ fn sign(key: &PrivateKey, draft: &Draft, id: ValueId, seq: u16) -> Result<Value,
     let body = wire::pack_body(draft, key.public_key().to_der(), seq, None);
     let signature = key.sign(&body)?;
     // Only an empty signature could be refused here.
-    wire::pack_signed(draft, id, &body, &signature).map_err(|_| PutError::Sign(SignError))
+    wire::pack_signed(draft, id, &body, &signature).map_err(|_| PutError::Sign(SignError::Failed))
 }
 
 /// Signs and encrypts (spec `secure.md`, section 4).

@@ -2,28 +2,33 @@
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{
-    KeyPair, Pkcs1PrivateDecryptingKey, Pkcs1PublicEncryptingKey, PrivateDecryptingKey,
-    PublicEncryptingKey,
+    KeyPair, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
+    Pkcs1PrivateDecryptingKey, Pkcs1PublicEncryptingKey, PrivateDecryptingKey, PublicEncryptingKey,
 };
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaEncoding, RsaParameters, UnparsedPublicKey};
 use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
-use super::{Hash, PADDING};
+use super::{Hash, Padding};
 
 pub(crate) struct RsaPublic {
     spki: Vec<u8>,
+    encrypting: Encrypting,
     /// Values are what is verified by the thousand, and they always use SHA-512: its key stays parsed.
     sha512: ParsedPublicKey,
 }
 
 impl RsaPublic {
     /// Takes a key as DER `SubjectPublicKeyInfo`.
-    pub(crate) fn from_spki(spki: &[u8]) -> Option<Self> {
-        let sha512 = ParsedPublicKey::new(verification(Hash::Sha512), spki).ok()?;
+    pub(crate) fn from_spki(padding: Padding, spki: &[u8]) -> Option<Self> {
+        let key = PublicEncryptingKey::from_der(spki).ok()?;
         Some(Self {
             spki: spki.to_vec(),
-            sha512,
+            encrypting: match padding {
+                Padding::Pkcs1 => Encrypting::Pkcs1(Pkcs1PublicEncryptingKey::new(key).ok()?),
+                Padding::Oaep => Encrypting::Oaep(OaepPublicEncryptingKey::new(key).ok()?),
+            },
+            sha512: ParsedPublicKey::new(verification(Hash::Sha512), spki).ok()?,
         })
     }
 
@@ -39,38 +44,60 @@ impl RsaPublic {
 
     /// Encrypts at most a block less its padding; returns a block.
     pub(crate) fn encrypt_block(&self, plaintext: &[u8]) -> Option<Vec<u8>> {
-        let key = PublicEncryptingKey::from_der(&self.spki)
-            .and_then(|key| Ok(Pkcs1PublicEncryptingKey::new(key)?));
-        let key = key.ok()?;
-        let mut block = vec![0; key.ciphertext_size()];
-        let written = key.encrypt(plaintext, &mut block).ok()?.len();
+        let mut block;
+        let written = match &self.encrypting {
+            Encrypting::Pkcs1(key) => {
+                block = vec![0; key.ciphertext_size()];
+                key.encrypt(plaintext, &mut block)
+            }
+            Encrypting::Oaep(key) => {
+                block = vec![0; key.ciphertext_size()];
+                key.encrypt(&OAEP_SHA256_MGF1SHA256, plaintext, &mut block, None)
+            }
+        };
+        let written = written.ok()?.len();
         (written == block.len()).then_some(block)
     }
 }
 
+enum Encrypting {
+    Pkcs1(Pkcs1PublicEncryptingKey),
+    Oaep(OaepPublicEncryptingKey),
+}
+
 pub(crate) struct RsaPrivate {
     signing: KeyPair,
-    decrypting: Pkcs1PrivateDecryptingKey,
-    /// Where the messages of rejected blocks come from.
-    rejection: Zeroizing<[u8; 64]>,
+    decrypting: Decrypting,
+}
+
+enum Decrypting {
+    Pkcs1 {
+        key: Pkcs1PrivateDecryptingKey,
+        /// Where the messages of rejected blocks come from.
+        rejection: Zeroizing<[u8; 64]>,
+    },
+    Oaep(OaepPrivateDecryptingKey),
 }
 
 impl RsaPrivate {
     /// Takes a key as DER PKCS#8 `PrivateKeyInfo`.
-    pub(crate) fn from_pkcs8(pkcs8: &[u8]) -> Option<Self> {
+    pub(crate) fn from_pkcs8(padding: Padding, pkcs8: &[u8]) -> Option<Self> {
+        let key = PrivateDecryptingKey::from_pkcs8(pkcs8).ok()?;
         Some(Self {
             signing: KeyPair::from_pkcs8(pkcs8).ok()?,
-            decrypting: Pkcs1PrivateDecryptingKey::new(
-                PrivateDecryptingKey::from_pkcs8(pkcs8).ok()?,
-            )
-            .ok()?,
-            rejection: Zeroizing::new(
-                Sha512::new()
-                    .chain_update(b"implicit rejection")
-                    .chain_update(pkcs8)
-                    .finalize()
-                    .into(),
-            ),
+            decrypting: match padding {
+                Padding::Pkcs1 => Decrypting::Pkcs1 {
+                    key: Pkcs1PrivateDecryptingKey::new(key).ok()?,
+                    rejection: Zeroizing::new(
+                        Sha512::new()
+                            .chain_update(b"implicit rejection")
+                            .chain_update(pkcs8)
+                            .finalize()
+                            .into(),
+                    ),
+                },
+                Padding::Oaep => Decrypting::Oaep(OaepPrivateDecryptingKey::new(key).ok()?),
+            },
         })
     }
 
@@ -87,33 +114,41 @@ impl RsaPrivate {
         Some(signature)
     }
 
-    /// Decrypts one block that is below the modulus; rejects implicitly.
+    /// Decrypts one block that is below the modulus.
     pub(crate) fn decrypt_block(&self, block: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        // Made in any case, so that a wrong block costs no more time than a right one.
-        let mut message = self.rejected(block)?;
-        let mut buffer = Zeroizing::new(vec![0; self.decrypting.min_output_size()]);
-        if let Ok(plaintext) = self.decrypting.decrypt(block, &mut buffer) {
-            message = Zeroizing::new(plaintext.to_vec());
+        let mut buffer = Zeroizing::new(vec![0; block.len()]);
+        match &self.decrypting {
+            Decrypting::Pkcs1 { key, rejection } => {
+                // Made in any case, so that a wrong block costs no more time than a right one.
+                let mut message = rejected(rejection, block)?;
+                if let Ok(plaintext) = key.decrypt(block, &mut buffer) {
+                    message = Zeroizing::new(plaintext.to_vec());
+                }
+                Some(message)
+            }
+            Decrypting::Oaep(key) => {
+                let plaintext = key.decrypt(&OAEP_SHA256_MGF1SHA256, block, &mut buffer, None);
+                Some(Zeroizing::new(plaintext.ok()?.to_vec()))
+            }
         }
-        Some(message)
     }
+}
 
-    /// Returns what a block with wrong padding decrypts to: a message of any length, always the same for the same block.
-    fn rejected(&self, block: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let longest = block.len().checked_sub(PADDING)?;
-        let stream = |counter: u8| {
-            Sha512::new()
-                .chain_update(*self.rejection)
-                .chain_update(block)
-                .chain_update([counter])
-                .finalize()
-        };
-        let first = stream(0);
-        let length = usize::from(u16::from_be_bytes([first[0], first[1]])) % (longest + 1);
-        Some(Zeroizing::new(
-            (1..).flat_map(stream).take(length).collect(),
-        ))
-    }
+/// Returns what a block with wrong padding decrypts to: a message of any length, always the same for the same block.
+fn rejected(secret: &[u8; 64], block: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let longest = block.len().checked_sub(Padding::Pkcs1.overhead())?;
+    let stream = |counter: u8| {
+        Sha512::new()
+            .chain_update(secret)
+            .chain_update(block)
+            .chain_update([counter])
+            .finalize()
+    };
+    let first = stream(0);
+    let length = usize::from(u16::from_be_bytes([first[0], first[1]])) % (longest + 1);
+    Some(Zeroizing::new(
+        (1..).flat_map(stream).take(length).collect(),
+    ))
 }
 
 fn verification(hash: Hash) -> &'static RsaParameters {

@@ -1,11 +1,13 @@
 //! The seam between this crate and the library that does the RSA arithmetic.
 //!
 //! Two back-ends offer the same two types, [`RsaPublic`] and [`RsaPrivate`], with the same functions and the same answers; the
-//! feature `aws-lc` chooses. Both are handed keys whose size and exponent have been checked, in canonical DER.
+//! feature `aws-lc` chooses. Both are handed keys whose size and exponent have been checked, in canonical DER that names
+//! `rsaEncryption` even for a key of OAEP.
 //!
-//! `decrypt_block` rejects implicitly: a block with wrong padding does not fail, it yields a pseudo-random message that depends
-//! on the key and the block alone. So no caller can tell a wrong padding from a right one, nor pass the difference on (the
-//! attacks of Bleichenbacher and their successors live on that difference).
+//! With the padding of PKCS#1 v1.5, `decrypt_block` rejects implicitly: a block with wrong padding does not fail, it yields a
+//! pseudo-random message that depends on the key and the block alone. So no caller can tell a wrong padding from a right one, nor
+//! pass the difference on (the attacks of Bleichenbacher and their successors live on that difference). With OAEP a wrong block is
+//! `None`, whatever is wrong with it.
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
@@ -17,22 +19,32 @@ pub(crate) use aws_lc::{RsaPrivate, RsaPublic};
 #[cfg(not(feature = "aws-lc"))]
 pub(crate) use pure::{RsaPrivate, RsaPublic};
 
-/// The hash under an RSASSA-PKCS1-v1_5 signature. Values always use SHA-512; certificates say which they use.
+pub(crate) use crate::scheme::HashAlgorithm as Hash;
+
+/// How a message is padded to a block for encryption. It goes with the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hash {
-    Sha256,
-    Sha384,
-    Sha512,
+pub(crate) enum Padding {
+    /// RSAES-PKCS1-v1_5 (RFC 8017, section 7.2).
+    Pkcs1,
+    /// RSAES-OAEP with SHA-256 and no label (RFC 8017, section 7.1).
+    Oaep,
 }
 
-/// What the padding of RSAES-PKCS1-v1_5 and RSASSA-PKCS1-v1_5 takes of a block (RFC 8017, section 7.2.1).
-pub(crate) const PADDING: usize = 11;
+impl Padding {
+    /// Returns how many bytes of a block are not for the message.
+    pub(crate) const fn overhead(self) -> usize {
+        match self {
+            Self::Pkcs1 => 11,
+            Self::Oaep => 2 * 32 + 2,
+        }
+    }
+}
 
 #[cfg(all(test, feature = "aws-lc"))]
 mod tests {
     use pkcs8::Document;
 
-    use super::{Hash, aws_lc, pure};
+    use super::{Hash, Padding, aws_lc, pure};
 
     const HASHES: [Hash; 3] = [Hash::Sha256, Hash::Sha384, Hash::Sha512];
 
@@ -117,22 +129,53 @@ mod tests {
         }
     }
 
-    fn alice() -> (
+    #[test]
+    fn back_ends_open_each_others_oaep_blocks_and_refuse_damaged_ones() {
+        let (fast, fast_public, portable, portable_public) = pairs(Padding::Oaep);
+        for length in [0, 1, 32, 190] {
+            let message = vec![7; length];
+            for block in [
+                fast_public.encrypt_block(&message),
+                portable_public.encrypt_block(&message),
+            ] {
+                let mut block = block.expect("encrypted");
+                let opened = [fast.decrypt_block(&block), portable.decrypt_block(&block)];
+                assert!(
+                    opened
+                        .iter()
+                        .all(|opened| opened.as_deref() == Some(&message))
+                );
+                block[255] ^= 1;
+                assert_eq!(fast.decrypt_block(&block), None);
+                assert_eq!(portable.decrypt_block(&block), None);
+            }
+        }
+        assert_eq!(fast_public.encrypt_block(&[7; 191]), None);
+        assert_eq!(portable_public.encrypt_block(&[7; 191]), None);
+    }
+
+    type Pairs = (
         aws_lc::RsaPrivate,
         aws_lc::RsaPublic,
         pure::RsaPrivate,
         pure::RsaPublic,
-    ) {
+    );
+
+    fn alice() -> Pairs {
+        pairs(Padding::Pkcs1)
+    }
+
+    fn pairs(padding: Padding) -> Pairs {
         let pem = include_str!("../../tests/vectors/alice.pem");
         let key = &pem[..pem.find("-----BEGIN CERTIFICATE").expect("a certificate")];
         let (_, pkcs8) = Document::from_pem(key).expect("PEM");
         let key = crate::PrivateKey::from_pem(pem, None).expect("a key");
         let (pkcs8, spki) = (pkcs8.as_bytes(), key.public_key().to_der());
         (
-            aws_lc::RsaPrivate::from_pkcs8(pkcs8).expect("a key"),
-            aws_lc::RsaPublic::from_spki(spki).expect("a key"),
-            pure::RsaPrivate::from_pkcs8(pkcs8).expect("a key"),
-            pure::RsaPublic::from_spki(spki).expect("a key"),
+            aws_lc::RsaPrivate::from_pkcs8(padding, pkcs8).expect("a key"),
+            aws_lc::RsaPublic::from_spki(padding, spki).expect("a key"),
+            pure::RsaPrivate::from_pkcs8(padding, pkcs8).expect("a key"),
+            pure::RsaPublic::from_spki(padding, spki).expect("a key"),
         )
     }
 }

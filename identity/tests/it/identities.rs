@@ -2,11 +2,11 @@ use std::fs;
 use std::path::Path;
 
 use bulla_identity::{
-    CertificateError, Identity, IdentityParameters, IssueError, KeyError, LoadError,
+    CertificateError, Identity, IdentityParameters, IssueError, KeyError, LoadError, LoadWarning,
     MAX_CHAIN_LENGTH, PrivateKey, SaveError,
 };
 
-use crate::vectors::{NOW, identity, identity_vector, openssl_certificate, private_key};
+use crate::vectors::{NOW, VERSIONS, identity, identity_vector, openssl_certificate, private_key};
 
 #[test]
 fn a_new_identity_is_a_self_signed_authority() {
@@ -254,16 +254,38 @@ fn files_that_are_no_identity_say_why() {
         Identity::load(folder.path().join("nobody"), None),
         Err(LoadError::Read { .. })
     ));
-    let curve = identity_vector("4.4.2", "erin_ec");
-    let curve = [
-        curve.text("private_key_pem"),
-        curve.text("certificate_chain_pem"),
-    ]
-    .concat();
-    assert!(matches!(
-        load(curve.as_bytes()),
-        LoadError::Key(KeyError::NotRsa)
-    ));
+}
+
+#[test]
+fn an_identity_on_a_curve_is_loaded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("erin.pem");
+    for version in VERSIONS {
+        let erin = identity_vector(version, "erin_ec");
+        let text = ["private_key_pem", "certificate_chain_pem"].map(|field| erin.text(field));
+        fs::write(&path, text.concat()).expect("written");
+        let identity = Identity::load(&path, None).expect("an identity");
+        assert_eq!(identity.id().to_string(), erin.text("key_id"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_can_read_is_warned_about() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("alice.pem");
+    let alice = Identity::load("tests/vectors/alice.pem", None).expect("an identity");
+    alice.save(&path, None).expect("saved");
+    for (mode, exposed) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("owned");
+        let (_, warning) = Identity::load_with_warning(&path, None).expect("loaded");
+        let expected = exposed.then(|| LoadWarning::Exposed {
+            path: path.clone(),
+            mode,
+        });
+        assert_eq!(warning, expected);
+    }
 }
 
 #[test]

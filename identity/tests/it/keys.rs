@@ -5,7 +5,7 @@ use pkcs8::{Document, LineEnding, SubjectPublicKeyInfo};
 use proptest::prelude::*;
 use rsa::pkcs1::{ALGORITHM_ID, RsaPublicKeyRef};
 
-use crate::vectors::{VERSIONS, crypto, identities, identity_vector, private_key, rsa_identities};
+use crate::vectors::{crypto, identities, identity_vector, private_key, rsa_identities};
 
 #[test]
 fn public_keys_have_the_ids_and_bytes_that_opendht_gives_them() {
@@ -109,17 +109,6 @@ fn protection_that_would_take_hours_to_open_is_refused_at_once() {
             der::pem::encode_string("ENCRYPTED PRIVATE KEY", LineEnding::LF, &der).expect("short");
         let refusal = PrivateKey::from_pem(pem, Some("correct horse")).expect_err("refused");
         assert_eq!(refusal, KeyError::UnsupportedProtection, "{rounds:x?}");
-    }
-}
-
-#[test]
-fn elliptic_curve_keys_are_told_apart_from_damage() {
-    for version in VERSIONS {
-        let vector = identity_vector(version, "erin_ec");
-        let private = PrivateKey::from_pem(vector.text("private_key_pem"), None);
-        assert_eq!(private.expect_err("no RSA"), KeyError::NotRsa);
-        let public = PublicKey::from_der(&vector.bytes("public_key_der"));
-        assert_eq!(public.expect_err("no RSA"), KeyError::NotRsa);
     }
 }
 

@@ -1,13 +1,16 @@
 //! What this crate promises, held against vectors made by OpenDHT, against OpenSSL, and against damage.
 
 mod certificates;
+mod curves;
 mod envelopes;
 mod identities;
 mod keys;
+mod oaep;
 mod ocsp;
 mod openssl;
 mod pkcs12;
 mod programs;
+mod protection;
 mod requests;
 mod revocation_lists;
 mod symmetric;
@@ -15,3 +18,4 @@ mod trust;
 mod trust_list;
 mod values;
 mod vectors;
+mod wycheproof;

@@ -1,0 +1,4 @@
+//! Public and private keys of strangers.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bulla::fuzzing::key(bytes));

@@ -1,0 +1,68 @@
+//! Kinds of keys and ways to sign.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256, Sha384, Sha512};
+
+use crate::curve::Curve;
+
+/// What kind a key is of, which decides what it can do.
+///
+/// | | signs and verifies values | signs and verifies certificates | encrypts |
+/// |---|---|---|---|
+/// | `Rsa` | yes | yes | yes |
+/// | `RsaOaep` | no | no | yes |
+/// | `Curve` | no | yes | no |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// RSA for every use (`rsaEncryption`): what identities on the DHT have.
+    Rsa,
+    /// RSA for encryption alone (`id-RSAES-OAEP`, with SHA-256): OpenDHT reads such keys since 3.5.4.
+    RsaOaep,
+    /// An elliptic curve.
+    Curve(Curve),
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rsa => f.write_str("RSA"),
+            Self::RsaOaep => f.write_str("RSA-OAEP"),
+            Self::Curve(curve) => curve.fmt(f),
+        }
+    }
+}
+
+/// A way to sign, named by who asks and not by who signed: a key never verifies in another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// RSASSA-PKCS1-v1_5 (RFC 8017, section 8.2). With SHA-512 it is how values are signed.
+    RsaPkcs1(HashAlgorithm),
+    /// ECDSA, the signature in DER (RFC 3279, section 2.2.3).
+    Ecdsa(HashAlgorithm),
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+}
+
+/// The hash under a signature. Values always use SHA-512; certificates say which they use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HashAlgorithm {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl HashAlgorithm {
+    pub(crate) fn digest(self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sha256 => Sha256::digest(message).to_vec(),
+            Self::Sha384 => Sha384::digest(message).to_vec(),
+            Self::Sha512 => Sha512::digest(message).to_vec(),
+        }
+    }
+}
