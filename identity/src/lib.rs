@@ -1,8 +1,9 @@
-//! RSA identities as OpenDHT uses them: keys, certificates, signatures and encryption.
+//! Identities as OpenDHT uses them: keys, certificates, signatures and encryption.
 //!
 //! | type or function | promise |
 //! |---|---|
 //! | [`PrivateKey`], [`PublicKey`] | sign and verify (RSASSA-PKCS1-v1_5, SHA-512), encrypt and decrypt (RSA, hybrid with AES-GCM) |
+//! | [`KeyKind`], [`Curve`], [`Scheme`] | what other keys than RSA can do: sign certificates |
 //! | [`KeyId`], [`LongKeyId`] | the names of a key |
 //! | [`Certificate`], [`verify_chain`] | read X.509, and judge it |
 //! | [`TrustList`], [`RevocationList`], [`OcspRequest`] | who is trusted, and what was taken back |
