@@ -8,8 +8,8 @@ use super::error::{Closed, PutError};
 use super::handle::Handle;
 use super::typed::EncodeError;
 use super::waiting::Sink;
-use crate::node::{OpId, PutOptions, PutReport};
-use crate::secure::{self, Recipient, SecureDht};
+use crate::node::{OpId, PutReport};
+use crate::secure::{self, Expiry, Recipient, Scope, SecureDht, SignOptions};
 use crate::value::{Draft, Value, ValueId};
 use crate::{InfoHash, Timestamp, UnixTime};
 
@@ -22,7 +22,7 @@ pub struct Put {
     handle: Handle,
     key: InfoHash,
     content: Result<Content, EncodeError>,
-    options: PutOptions,
+    options: SignOptions,
 }
 
 /// A value that has been announced to the nodes nearest to its key.
@@ -53,13 +53,13 @@ impl Put {
             handle,
             key,
             content,
-            options: PutOptions::default(),
+            options: SignOptions::default(),
         }
     }
 
     /// Announces the value again before it expires, for as long as the node runs or until [`Handle::cancel_put`].
     pub fn permanent(mut self) -> Self {
-        self.options.permanent = true;
+        self.options.put.permanent = true;
         self
     }
 
@@ -77,7 +77,31 @@ impl Put {
 
     /// Sets the time from which the value's lifetime counts; without it, now. Of no effect on permanent puts.
     pub fn created(mut self, created: UnixTime) -> Self {
-        self.options.created = Some(created);
+        self.options.put.created = Some(created);
+        self
+    }
+
+    /// Binds a signed or encrypted value to its key and id, for ever: bulla takes it nowhere else. OpenDHT stores, verifies
+    /// and reads it as any other, with a longer user type. Other values fail with [`secure::PutError::NotSigned`].
+    ///
+    /// ```no_run
+    /// # async fn example(dht: bulla::runner::Handle) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// dht.put_signed("door", "open").bound_until(Duration::from_secs(60)).await?;
+    /// let doors = dht.get("door").bound_only().all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn bound(mut self) -> Self {
+        self.options.scope = Scope::Bound;
+        self
+    }
+
+    /// As [`Put::bound`], until a time, or for a duration from when the put is awaited. A permanent put goes on announcing
+    /// a value whose time is over: to prolong it, put it again.
+    pub fn bound_until(mut self, end: impl Into<Expiry>) -> Self {
+        self.options.scope = Scope::BoundUntil(end.into());
         self
     }
 
@@ -109,15 +133,18 @@ impl Content {
         dht: &mut SecureDht,
         now: Timestamp,
         key: InfoHash,
-        options: PutOptions,
+        options: SignOptions,
     ) -> Result<(OpId, ValueId), secure::PutError> {
         match self {
-            Self::Clear(draft) => dht.put(now, key, draft, options),
+            Self::Clear(_) | Self::Packed(_) if options.scope != Scope::Anywhere => {
+                Err(secure::PutError::NotSigned)
+            }
+            Self::Clear(draft) => dht.put(now, key, draft, options.put),
             Self::Signed(draft) => dht.put_signed(now, key, draft, options),
             Self::Encrypted(to, draft) => dht.put_encrypted(now, key, to, draft, options),
             Self::Packed(value) => {
                 let id = value.id();
-                Ok((dht.put_value(now, key, value, options)?, id))
+                Ok((dht.put_value(now, key, value, options.put)?, id))
             }
         }
     }

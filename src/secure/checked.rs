@@ -5,6 +5,7 @@ use std::str::Utf8Error;
 
 use bulla_identity::{KeyId, LongKeyId, PublicKey};
 
+use super::binding::{Binding, Claim, split};
 use crate::value::{Content, Kind, Value, ValueId};
 
 /// A value that has passed the checks. Only the secure layer makes one: clear values, signed ones whose signature
@@ -64,7 +65,7 @@ impl Checked {
         }
     }
 
-    /// The number under its key. No signature covers it.
+    /// The number under its key. No signature covers it, but that of a [bound](Checked::binding) value.
     pub fn id(&self) -> ValueId {
         self.value.id()
     }
@@ -88,9 +89,15 @@ impl Checked {
         str::from_utf8(self.data())
     }
 
-    /// The text that applications filter by.
+    /// The text that applications filter by, without the [`Checked::binding`] at its end.
     pub fn user_type(&self) -> Cow<'_, str> {
-        self.value.user_type()
+        String::from_utf8_lossy(self.own_user_type())
+    }
+
+    /// Where, and until when, the signer vouches for it: here, and now. `None` if the signature holds anywhere and for
+    /// ever, or there is none.
+    pub fn binding(&self) -> Option<Binding> {
+        Claim::of(&self.value).binding()
     }
 
     /// The edit counter; 0 for a clear value.
@@ -129,5 +136,14 @@ impl Checked {
     /// The value itself; of an encrypted one, what was inside.
     pub fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// The application's part of the user type.
+    pub(super) fn own_user_type(&self) -> &[u8] {
+        let user_type = self.value.body().map_or(&[][..], |body| body.user_type);
+        match self.vouched {
+            Vouched::Nobody => user_type,
+            Vouched::Signer(_) | Vouched::Sender(_) => split(user_type).0,
+        }
     }
 }

@@ -5,6 +5,7 @@ use bulla_identity::{KeyId, LongKeyId, PublicKey};
 use super::admission::Ticket;
 use super::job::Task;
 use super::keyring::KeyName;
+use super::put_signed::SignOptions;
 use super::{Home, Preparation, PutError, SecureDht};
 use crate::lookup::OpId;
 use crate::node::PutOptions;
@@ -56,7 +57,7 @@ impl SecureDht {
     ///
     /// # Errors
     ///
-    /// [`PutError::NoIdentity`], or [`PutError::Refused`] if the node would not take it.
+    /// [`PutError::NoIdentity`], [`PutError::ReservedUserType`], or [`PutError::Refused`] if the node would not take it.
     ///
     /// [`SecureEvent::PutDone`]: super::SecureEvent::PutDone
     /// [`SecureEvent::PutFailed`]: super::SecureEvent::PutFailed
@@ -66,15 +67,16 @@ impl SecureDht {
         key: InfoHash,
         to: impl Into<Recipient>,
         draft: impl Into<Draft>,
-        options: PutOptions,
+        options: impl Into<SignOptions>,
     ) -> Result<(OpId, ValueId), PutError> {
-        let draft = draft.into();
-        let op = self.prepare_put(key, &draft)?;
+        let (draft, options) = (draft.into(), options.into());
         let id = self.choose_id(&draft);
+        let draft = self.bind(now, (key, id), draft, options.scope)?;
+        let op = self.prepare_put(key, &draft)?;
         let put = EncryptedPut {
             home: (key, id),
             draft,
-            options,
+            options: options.put,
         };
         let known = match to.into() {
             Recipient::Key(key) => Ok(key),

@@ -2,6 +2,7 @@
 //!
 //! The foreign nodes, and how to get them or leave them out: [`environment`].
 
+mod bound;
 mod dhtnode;
 mod environment;
 mod harness;

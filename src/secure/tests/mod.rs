@@ -1,5 +1,6 @@
 //! Secure nodes among themselves, and forgers among them.
 
+mod bound;
 mod hostile;
 mod net;
 

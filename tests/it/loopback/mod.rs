@@ -1,5 +1,6 @@
 //! Nodes with real sockets on loopback, several in one process.
 
+mod bound;
 mod lifecycle;
 
 use std::net::SocketAddr;
