@@ -3,6 +3,7 @@
 //! | type or function | promise |
 //! |---|---|
 //! | [`PrivateKey`], [`PublicKey`] | sign and verify (RSASSA-PKCS1-v1_5, SHA-512), encrypt and decrypt (RSA, hybrid with AES-GCM) |
+//! | [`SharedEnvelope`] | encrypt for several keys at once |
 //! | [`KeyId`], [`LongKeyId`] | the names of a key |
 //! | [`Certificate`], [`verify_chain`] | read X.509, and judge it |
 //! | [`Identity`] | a key with its certificates: made, saved, loaded |
@@ -40,6 +41,7 @@ mod pem;
 mod private_key;
 mod public_key;
 mod random;
+mod shared;
 mod symmetric;
 mod trust;
 
@@ -54,6 +56,7 @@ pub use issue::IdentityParameters;
 pub use key_id::{KeyId, LongKeyId, ParseKeyIdError};
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
+pub use shared::{MAX_READERS, SharedEnvelope};
 pub use symmetric::{
     decrypt_with_key, decrypt_with_password, encrypt_with_key, encrypt_with_password, stretch,
 };

@@ -5,6 +5,7 @@ mod envelopes;
 mod identities;
 mod keys;
 mod openssl;
+mod shared;
 mod symmetric;
 mod trust;
 mod values;
