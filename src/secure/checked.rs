@@ -6,6 +6,7 @@ use std::str::Utf8Error;
 use bulla_identity::{KeyId, LongKeyId, PublicKey};
 
 use super::binding::{Binding, Claim, split};
+use super::readers::Readers;
 use crate::value::{Content, Kind, Value, ValueId};
 
 /// A value that has passed the checks. Only the secure layer makes one: clear values, signed ones whose signature
@@ -23,7 +24,7 @@ pub struct Checked {
 enum Vouched {
     Nobody,
     Signer(PublicKey),
-    Sender(PublicKey),
+    Sender(PublicKey, Readers),
 }
 
 /// What is known of a value's origin.
@@ -33,7 +34,8 @@ pub enum Trust {
     Clear,
     /// Readable by all; the signer wrote it.
     Signed,
-    /// Made by the signer for our eyes; nobody else can read it.
+    /// Made by the signer for our eyes, and those of the other [readers](Checked::readers) if there are any; nobody else
+    /// can read it.
     Encrypted,
 }
 
@@ -58,10 +60,10 @@ impl Checked {
     }
 
     /// What was inside an encrypted value for us, with a signature by `sender` that holds.
-    pub(super) fn decrypted(inner: Value, sender: PublicKey) -> Self {
+    pub(super) fn decrypted(inner: Value, sender: PublicKey, readers: Readers) -> Self {
         Self {
             value: inner,
-            vouched: Vouched::Sender(sender),
+            vouched: Vouched::Sender(sender, readers),
         }
     }
 
@@ -110,7 +112,7 @@ impl Checked {
         match self.vouched {
             Vouched::Nobody => Trust::Clear,
             Vouched::Signer(_) => Trust::Signed,
-            Vouched::Sender(_) => Trust::Encrypted,
+            Vouched::Sender(..) => Trust::Encrypted,
         }
     }
 
@@ -123,14 +125,25 @@ impl Checked {
     pub fn owner(&self) -> Option<&PublicKey> {
         match &self.vouched {
             Vouched::Nobody => None,
-            Vouched::Signer(key) | Vouched::Sender(key) => Some(key),
+            Vouched::Signer(key) | Vouched::Sender(key, _) => Some(key),
         }
     }
 
-    /// For whom the signer made it, if for someone: ourselves if it was encrypted.
+    /// For whom the signer made it, if for one: ourselves if it was encrypted.
     pub fn recipient(&self) -> Option<KeyId> {
+        if !self.readers().is_empty() {
+            return None;
+        }
         let to = self.value.signed()?.to?;
         Some(KeyId::from_bytes(*to.as_bytes()))
+    }
+
+    /// For whom the sender encrypted it, if for several: we are one of them. In ascending order.
+    pub fn readers(&self) -> &[LongKeyId] {
+        match &self.vouched {
+            Vouched::Sender(_, readers) => readers.ids(),
+            Vouched::Nobody | Vouched::Signer(_) => &[],
+        }
     }
 
     /// The value itself; of an encrypted one, what was inside.
@@ -143,7 +156,7 @@ impl Checked {
         let user_type = self.value.body().map_or(&[][..], |body| body.user_type);
         match self.vouched {
             Vouched::Nobody => user_type,
-            Vouched::Signer(_) | Vouched::Sender(_) => split(user_type).0,
+            Vouched::Signer(_) | Vouched::Sender(..) => split(user_type).0,
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bulla_identity::{Identity, LongKeyId};
+use bulla_identity::{Identity, LongKeyId, PublicKey, SharedEnvelope};
 
 use super::checked::Checked;
 use super::job::Task;
@@ -41,7 +41,7 @@ pub(super) fn inspect(value: &Value, reader: Option<&Identity>) -> Inspection {
             Inspection::Judge { digest, task }
         }
         Content::Encrypted(ciphertext) => match reader {
-            Some(reader) if ciphertext.len() > least_ciphertext(reader) => {
+            Some(reader) if may_be_for(reader.public_key(), ciphertext) => {
                 let digest = Digest::of_encrypted(value);
                 let task = Task::Decrypt {
                     digest,
@@ -55,9 +55,13 @@ pub(super) fn inspect(value: &Value, reader: Option<&Identity>) -> Inspection {
     }
 }
 
-/// A ciphertext for `reader` is longer than this: what was signed never fits in one RSA block.
-fn least_ciphertext(reader: &Identity) -> usize {
-    reader.public_key().bits().div_ceil(8) + NONCE_AND_TAG
+/// Whether `reader` may be meant, as far as can be seen without decrypting.
+fn may_be_for(reader: &PublicKey, ciphertext: &[u8]) -> bool {
+    if SharedEnvelope::is_meant(ciphertext) {
+        return SharedEnvelope::parse(ciphertext).is_some_and(|shared| shared.may_be_for(reader));
+    }
+    // What was signed never fits in one RSA block.
+    ciphertext.len() > reader.bits().div_ceil(8) + NONCE_AND_TAG
 }
 
 /// The operations whose values go through the checks.
@@ -137,9 +141,11 @@ impl Slot {
         match verdict {
             Verdict::Refused => Self::Refused,
             Verdict::Signed(signer) => Self::Passed(Checked::signed(value, signer.clone())),
-            Verdict::Opened(inner, sender) => {
-                Self::Passed(Checked::decrypted(inner.clone(), sender.clone()))
-            }
+            Verdict::Opened(inner, sender, readers) => Self::Passed(Checked::decrypted(
+                inner.clone(),
+                sender.clone(),
+                readers.clone(),
+            )),
         }
     }
 }

@@ -122,7 +122,7 @@ impl SecureDht {
     /// A value has been judged.
     pub(super) fn on_verdict(&mut self, now: Timestamp, digest: Digest, verdict: &Verdict) {
         match verdict {
-            Verdict::Opened(_, sender) => self.keyring.remember_key(sender),
+            Verdict::Opened(_, sender, _) => self.keyring.remember_key(sender),
             Verdict::Signed(signer) if self.config.remember_signers => {
                 self.keyring.remember_key(signer);
             }

@@ -30,6 +30,7 @@ mod preparation;
 mod publication;
 mod put_encrypted;
 mod put_signed;
+mod readers;
 mod recent;
 mod search;
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Values bound to their place: OpenDHT takes them as any other, bulla refuses them elsewhere.
 
 use bulla::{
-    Draft, Handle, Identity, Runner, ValueId,
-    identity::{IdentityParameters, KeyId},
+    Draft, ValueId,
+    identity::{KeyId, LongKeyId},
     secure::{Checked, Trust},
 };
 
 use crate::{
+    clients::{client, identity, join},
     environment::releases,
     key,
     peer::{OpenDht, Options, Put},
@@ -86,11 +87,7 @@ async fn opendht_opens_bound_letters() {
         let to: KeyId = bob.key().id.parse().unwrap();
         let draft = Draft::from("secret").user_type("letter");
         let letter = match &bob.key().long_id {
-            Some(long) => alice.put_encrypted(
-                &*key,
-                long.parse::<bulla::identity::LongKeyId>().unwrap(),
-                draft,
-            ),
+            Some(long) => alice.put_encrypted(&*key, long.parse::<LongKeyId>().unwrap(), draft),
             None => alice.put_encrypted(&*key, to, draft),
         };
         letter.bound().await.unwrap();
@@ -124,25 +121,4 @@ async fn values_of_opendht_are_not_bound() {
         assert_eq!((values.len(), values[0].binding()), (1, None));
         assert_eq!(reader.get(&*key).bound_only().all().await.unwrap(), []);
     }
-}
-
-/// A node that nobody stores anything at: what it puts and gets is with others.
-fn client() -> Runner {
-    Runner::builder()
-        .bind("127.0.0.1:0".parse().unwrap())
-        .workers(1)
-        .client(true)
-}
-
-async fn join(runner: Runner, peer: &OpenDht) -> Handle {
-    let peer = peer.node.address.to_string();
-    let handle = runner.bootstrap(peer).start().await.unwrap();
-    handle.wait_connected().await.unwrap();
-    handle
-}
-
-/// Valid from the start of 2025 for ten years.
-fn identity(name: &str) -> Identity {
-    let parameters = IdentityParameters::new(name, 1_735_689_600).bits(2048);
-    Identity::generate(&parameters).unwrap()
 }

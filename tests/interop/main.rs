@@ -3,11 +3,13 @@
 //! The foreign nodes, and how to get them or leave them out: [`environment`].
 
 mod bound;
+mod clients;
 mod dhtnode;
 mod environment;
 mod harness;
 mod peer;
 mod pipe;
+mod readers;
 
 use sha1::{Digest, Sha1};
 

@@ -3,6 +3,7 @@
 mod bound;
 mod hostile;
 mod net;
+mod readers;
 
 use std::collections::VecDeque;
 

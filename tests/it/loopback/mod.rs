@@ -2,6 +2,7 @@
 
 mod bound;
 mod lifecycle;
+mod readers;
 
 use std::net::SocketAddr;
 use std::sync::LazyLock;
