@@ -85,6 +85,9 @@ pub enum EncryptError {
     /// No reader accepts an empty plaintext in the symmetric form.
     #[error("there is nothing to encrypt")]
     Empty,
+    /// A shared envelope is for 2 to 64 different keys.
+    #[error("one ciphertext can be for 2 to 64 different keys, not {0}")]
+    Readers(usize),
     /// More than AES-GCM can encrypt, or a key that does not work.
     #[error("the data cannot be encrypted with this key")]
     Refused,

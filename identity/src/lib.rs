@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`PrivateKey`], [`PublicKey`] | sign and verify (RSASSA-PKCS1-v1_5, SHA-512), encrypt and decrypt (RSA, hybrid with AES-GCM) |
 //! | [`KeyKind`], [`Curve`], [`Scheme`] | what other keys than RSA can do: sign certificates |
+//! | [`SharedEnvelope`] | encrypt for several keys at once |
 //! | [`KeyId`], [`LongKeyId`] | the names of a key |
 //! | [`Certificate`], [`verify_chain`] | read X.509, and judge it |
 //! | [`TrustList`], [`RevocationList`], [`OcspRequest`] | who is trusted, and what was taken back |
@@ -55,6 +56,7 @@ mod revocation;
 mod revoke;
 mod rsa_key;
 mod scheme;
+mod shared;
 mod signature;
 mod symmetric;
 mod trust;
@@ -79,6 +81,7 @@ pub use request::{CertificateRequest, RequestParameters};
 pub use revocation::{MAX_REVOCATION_LIST_BYTES, Revocation, RevocationList, RevocationReason};
 pub use revoke::RevocationDraft;
 pub use scheme::{HashAlgorithm, KeyKind, Scheme};
+pub use shared::{MAX_READERS, SharedEnvelope};
 pub use symmetric::{
     decrypt_with_key, decrypt_with_password, encrypt_with_key, encrypt_with_password,
     encrypt_with_salted_password, stretch,

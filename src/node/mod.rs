@@ -42,7 +42,7 @@ use crate::routing::Table;
 use crate::rpc::Rpc;
 use crate::storage::{Listeners, Storage};
 use crate::token::Tokens;
-use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, canonical};
+use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
 use bootstrap::Bootstrap;
 use ops::Ops;
 use parked::Parked;
@@ -249,6 +249,11 @@ impl Node {
     /// The settings.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The calendar's reading at a moment.
+    pub fn calendar(&self, at: Timestamp) -> UnixTime {
+        self.origin.to_unix(at)
     }
 
     /// Time never runs backwards.

@@ -177,7 +177,32 @@ impl Handle {
         to: impl Into<Recipient>,
         draft: impl Into<Draft>,
     ) -> Put {
-        self.put_content(key, Content::Encrypted(to.into(), draft.into()))
+        self.put_encrypted_to_many(key, [to], draft)
+    }
+
+    /// Signs a value, encrypts it for up to 64 recipients, and puts it, once: read by bulla alone, and each reader sees who
+    /// the others are. What users of OpenDHT are to read is put with [`Put::compatible`].
+    ///
+    /// ```no_run
+    /// # async fn example(
+    /// #     dht: bulla::runner::Handle,
+    /// #     bob: bulla::identity::LongKeyId,
+    /// #     carol: bulla::identity::LongKeyId,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// dht.put_encrypted_to_many("room", [bob, carol], "for both of you").await?;
+    /// let placed = dht.put_encrypted_to_many("room", [bob, carol], "a copy each").compatible().await;
+    /// assert_eq!(placed.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn put_encrypted_to_many(
+        &self,
+        key: impl Into<InfoHash>,
+        to: impl IntoIterator<Item = impl Into<Recipient>>,
+        draft: impl Into<Draft>,
+    ) -> Put {
+        let to = to.into_iter().map(Into::into).collect();
+        self.put_content(key, Content::Encrypted(to, draft.into()))
     }
 
     /// Puts msgpack of `value`, readable by all. To sign or encrypt it, make a draft with [`to_draft`].

@@ -64,7 +64,7 @@ pub use handle::{Handle, NodeInfo};
 pub use mailbox::Change;
 pub use network::Connectivity;
 pub use operation::{Get, Listen};
-pub use put::{Placed, Put};
+pub use put::{Placed, Put, PutEach};
 pub use resolve::{DEFAULT_PORT, HostPort, ParseHostPortError, ResolveError};
 pub use socket::{BindError, SocketErrors};
 pub use state::StateError;

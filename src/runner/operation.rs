@@ -3,16 +3,16 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
 use super::error::GetError;
 use super::handle::Handle;
-use super::mailbox::{Change, Reader, mailbox};
+use super::mailbox::{Change, Reader, Writer, mailbox};
 use super::waiting::Sink;
 use crate::node::{GetReport, OpError, OpId};
-use crate::secure::{Checked, SecureDht};
+use crate::secure::{Checked, SecureDht, Wanted};
 use crate::value::Query;
 use crate::{InfoHash, Timestamp};
 
@@ -34,7 +34,7 @@ pub struct Get(Operation);
 pub struct Listen(Operation);
 
 /// Starts an operation in the node.
-type Start = fn(&mut SecureDht, Timestamp, InfoHash, Query) -> Result<OpId, OpError>;
+type Start = fn(&mut SecureDht, Timestamp, InfoHash, Wanted) -> Result<OpId, OpError>;
 
 /// A running operation, and its mailbox.
 struct Operation {
@@ -45,14 +45,34 @@ struct Operation {
 }
 
 enum Stage {
+    /// Nothing has been asked for yet.
+    Idle(Box<Request>),
     /// The node is being told; it may have more to do than it can take in at once.
     Starting(Pin<Box<dyn Future<Output = ()> + Send>>),
     Running,
 }
 
+/// What the node will be told.
+struct Request {
+    key: InfoHash,
+    wanted: Wanted,
+    start: Start,
+    writer: Writer,
+}
+
 impl Get {
     pub(super) fn new(handle: Handle, key: InfoHash, query: Query) -> Self {
         Self(Operation::new(handle, key, query, SecureDht::get))
+    }
+
+    /// Hands out only values that are bound to this key and their id by their signer, and in time: no replays of what was
+    /// signed elsewhere or earlier. Others count as [`Get::dropped`].
+    ///
+    /// A condition on the user type is then about the application's part of it. Without this it is compared by storing
+    /// nodes and whole, so it finds no bound values.
+    pub fn bound_only(mut self) -> Self {
+        self.0.bound_only();
+        self
     }
 
     /// The next value; `None` at the end.
@@ -96,6 +116,12 @@ impl Listen {
         Self(Operation::new(handle, key, query, SecureDht::listen))
     }
 
+    /// As [`Get::bound_only`].
+    pub fn bound_only(mut self) -> Self {
+        self.0.bound_only();
+        self
+    }
+
     /// The next change; `None` when the node refused the listen or was shut down.
     pub async fn next(&mut self) -> Option<Change> {
         poll_fn(|cx| self.0.poll(cx)).await
@@ -132,33 +158,64 @@ impl Stream for Listen {
 impl Operation {
     fn new(handle: Handle, key: InfoHash, query: Query, start: Start) -> Self {
         let (writer, reader) = mailbox(handle.facts().backlog_bytes);
-        let teller = handle.clone();
-        let telling = async move {
-            // A node that is gone drops the command and the writer in it, which tells the reader.
-            let _ = teller
-                .tell(move |driver| {
-                    let now = driver.now();
-                    match start(&mut driver.dht, now, key, query) {
-                        Ok(op) if writer.begin(op) => driver.waiting.add(op, Sink::Values(writer)),
-                        Ok(op) => driver.dht.cancel(now, op),
-                        Err(error) => writer.end(Err(error.into())),
-                    }
-                })
-                .await;
+        let wanted = query.into();
+        let request = Request {
+            key,
+            wanted,
+            start,
+            writer,
         };
         Self {
             handle,
-            stage: Stage::Starting(Box::pin(telling)),
+            stage: Stage::Idle(Box::new(request)),
             reader,
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Change>> {
-        if let Stage::Starting(telling) = &mut self.stage {
-            ready!(telling.as_mut().poll(cx));
-            self.stage = Stage::Running;
+    fn bound_only(&mut self) {
+        if let Stage::Idle(request) = &mut self.stage {
+            request.wanted.bound_only = true;
         }
-        self.reader.poll(cx)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Change>> {
+        loop {
+            self.stage = match std::mem::replace(&mut self.stage, Stage::Running) {
+                Stage::Idle(request) => {
+                    Stage::Starting(Box::pin(request.send(self.handle.clone())))
+                }
+                Stage::Starting(mut telling) => match telling.as_mut().poll(cx) {
+                    Poll::Ready(()) => Stage::Running,
+                    Poll::Pending => {
+                        self.stage = Stage::Starting(telling);
+                        return Poll::Pending;
+                    }
+                },
+                Stage::Running => return self.reader.poll(cx),
+            };
+        }
+    }
+}
+
+impl Request {
+    /// Tells the node. One that is gone drops the command and the writer in it, which tells the reader.
+    async fn send(self, node: Handle) {
+        let Self {
+            key,
+            wanted,
+            start,
+            writer,
+        } = self;
+        let _ = node
+            .tell(move |driver| {
+                let now = driver.now();
+                match start(&mut driver.dht, now, key, wanted) {
+                    Ok(op) if writer.begin(op) => driver.waiting.add(op, Sink::Values(writer)),
+                    Ok(op) => driver.dht.cancel(now, op),
+                    Err(error) => writer.end(Err(error.into())),
+                }
+            })
+            .await;
     }
 }
 

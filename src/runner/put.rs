@@ -8,8 +8,8 @@ use super::error::{Closed, PutError};
 use super::handle::Handle;
 use super::typed::EncodeError;
 use super::waiting::Sink;
-use crate::node::{OpId, PutOptions, PutReport};
-use crate::secure::{self, Recipient, SecureDht};
+use crate::node::{OpId, PutReport};
+use crate::secure::{self, Expiry, Recipient, Scope, SecureDht, SignOptions};
 use crate::value::{Draft, Value, ValueId};
 use crate::{InfoHash, Timestamp, UnixTime};
 
@@ -22,8 +22,17 @@ pub struct Put {
     handle: Handle,
     key: InfoHash,
     content: Result<Content, EncodeError>,
-    options: PutOptions,
+    options: SignOptions,
 }
+
+/// Puts of one value for several recipients, each on its own: await it for what came of each, in the order of the
+/// recipients. See [`Put::compatible`].
+#[must_use = "nothing is put until it is awaited"]
+#[derive(Debug)]
+pub struct PutEach(Vec<Put>);
+
+/// Tells what came of a put.
+type Outcome = oneshot::Receiver<Result<Placed, PutError>>;
 
 /// A value that has been announced to the nodes nearest to its key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,7 +48,8 @@ pub struct Placed {
 pub(super) enum Content {
     Clear(Draft),
     Signed(Draft),
-    Encrypted(Recipient, Draft),
+    /// For all of these.
+    Encrypted(Vec<Recipient>, Draft),
     Packed(Value),
 }
 
@@ -53,13 +63,13 @@ impl Put {
             handle,
             key,
             content,
-            options: PutOptions::default(),
+            options: SignOptions::default(),
         }
     }
 
     /// Announces the value again before it expires, for as long as the node runs or until [`Handle::cancel_put`].
     pub fn permanent(mut self) -> Self {
-        self.options.permanent = true;
+        self.options.put.permanent = true;
         self
     }
 
@@ -77,11 +87,64 @@ impl Put {
 
     /// Sets the time from which the value's lifetime counts; without it, now. Of no effect on permanent puts.
     pub fn created(mut self, created: UnixTime) -> Self {
-        self.options.created = Some(created);
+        self.options.put.created = Some(created);
         self
     }
 
+    /// Binds a signed or encrypted value to its key and id, for ever: bulla takes it nowhere else. OpenDHT stores, verifies
+    /// and reads it as any other, with a longer user type. Other values fail with [`secure::PutError::NotSigned`].
+    ///
+    /// ```no_run
+    /// # async fn example(dht: bulla::runner::Handle) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// dht.put_signed("door", "open").bound_until(Duration::from_secs(60)).await?;
+    /// let doors = dht.get("door").bound_only().all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn bound(mut self) -> Self {
+        self.options.scope = Scope::Bound;
+        self
+    }
+
+    /// As [`Put::bound`], until a time, or for a duration from when the put is awaited. A permanent put goes on announcing
+    /// a value whose time is over: to prolong it, put it again.
+    pub fn bound_until(mut self, end: impl Into<Expiry>) -> Self {
+        self.options.scope = Scope::BoundUntil(end.into());
+        self
+    }
+
+    /// Puts a value for several recipients once for each of them instead, as users of OpenDHT can read it. No recipient sees
+    /// who the others are. With an id set, the values get this and the following ones; else each gets a random one.
+    ///
+    /// To be called last; of no effect on other values.
+    pub fn compatible(self) -> PutEach {
+        let Self {
+            handle,
+            key,
+            content,
+            options,
+        } = self;
+        let contents = match content {
+            Ok(Content::Encrypted(to, draft)) => one_for_each(to, &draft),
+            content => vec![content],
+        };
+        let puts = contents.into_iter().map(|content| Self {
+            handle: handle.clone(),
+            key,
+            content,
+            options,
+        });
+        PutEach(puts.collect())
+    }
+
     async fn send(self) -> Result<Placed, PutError> {
+        self.start().await?.await.map_err(|_| Closed)?
+    }
+
+    /// Tells the node, which will tell the outcome.
+    async fn start(self) -> Result<Outcome, PutError> {
         let Self {
             handle,
             key,
@@ -99,7 +162,7 @@ impl Put {
                 }
             })
             .await?;
-        outcome.await.map_err(|_| Closed)?
+        Ok(outcome)
     }
 }
 
@@ -109,17 +172,59 @@ impl Content {
         dht: &mut SecureDht,
         now: Timestamp,
         key: InfoHash,
-        options: PutOptions,
+        options: SignOptions,
     ) -> Result<(OpId, ValueId), secure::PutError> {
         match self {
-            Self::Clear(draft) => dht.put(now, key, draft, options),
+            Self::Clear(_) | Self::Packed(_) if options.scope != Scope::Anywhere => {
+                Err(secure::PutError::NotSigned)
+            }
+            Self::Clear(draft) => dht.put(now, key, draft, options.put),
             Self::Signed(draft) => dht.put_signed(now, key, draft, options),
-            Self::Encrypted(to, draft) => dht.put_encrypted(now, key, to, draft, options),
+            Self::Encrypted(to, draft) => dht.put_encrypted_to_many(now, key, to, draft, options),
             Self::Packed(value) => {
                 let id = value.id();
-                Ok((dht.put_value(now, key, value, options)?, id))
+                Ok((dht.put_value(now, key, value, options.put)?, id))
             }
         }
+    }
+}
+
+/// Puts a value for each recipient.
+fn one_for_each(to: Vec<Recipient>, draft: &Draft) -> Vec<Result<Content, EncodeError>> {
+    let id = |place| match draft.id {
+        ValueId(0) => ValueId(0),
+        ValueId(first) => ValueId(first.wrapping_add(place)),
+    };
+    let numbered = (0..).zip(to).map(|(place, recipient)| {
+        let draft = draft.clone().id(id(place));
+        Ok(Content::Encrypted(vec![recipient], draft))
+    });
+    numbered.collect()
+}
+
+impl PutEach {
+    async fn send(self) -> Vec<Result<Placed, PutError>> {
+        let mut started = Vec::with_capacity(self.0.len());
+        for put in self.0 {
+            started.push(put.start().await);
+        }
+        let mut ended = Vec::with_capacity(started.len());
+        for put in started {
+            ended.push(match put {
+                Ok(outcome) => outcome.await.unwrap_or(Err(Closed.into())),
+                Err(error) => Err(error),
+            });
+        }
+        ended
+    }
+}
+
+impl IntoFuture for PutEach {
+    type Output = Vec<Result<Placed, PutError>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
     }
 }
 

@@ -5,6 +5,8 @@ use std::str::Utf8Error;
 
 use bulla_identity::{KeyId, LongKeyId, PublicKey};
 
+use super::binding::{Binding, Claim, split};
+use super::readers::Readers;
 use crate::value::{Content, Kind, Value, ValueId};
 
 /// A value that has passed the checks. Only the secure layer makes one: clear values, signed ones whose signature
@@ -22,7 +24,7 @@ pub struct Checked {
 enum Vouched {
     Nobody,
     Signer(PublicKey),
-    Sender(PublicKey),
+    Sender(PublicKey, Readers),
 }
 
 /// What is known of a value's origin.
@@ -32,7 +34,8 @@ pub enum Trust {
     Clear,
     /// Readable by all; the signer wrote it.
     Signed,
-    /// Made by the signer for our eyes; nobody else can read it.
+    /// Made by the signer for our eyes, and those of the other [readers](Checked::readers) if there are any; nobody else
+    /// can read it.
     Encrypted,
 }
 
@@ -57,14 +60,14 @@ impl Checked {
     }
 
     /// What was inside an encrypted value for us, with a signature by `sender` that holds.
-    pub(super) fn decrypted(inner: Value, sender: PublicKey) -> Self {
+    pub(super) fn decrypted(inner: Value, sender: PublicKey, readers: Readers) -> Self {
         Self {
             value: inner,
-            vouched: Vouched::Sender(sender),
+            vouched: Vouched::Sender(sender, readers),
         }
     }
 
-    /// The number under its key. No signature covers it.
+    /// The number under its key. No signature covers it, but that of a [bound](Checked::binding) value.
     pub fn id(&self) -> ValueId {
         self.value.id()
     }
@@ -88,9 +91,15 @@ impl Checked {
         str::from_utf8(self.data())
     }
 
-    /// The text that applications filter by.
+    /// The text that applications filter by, without the [`Checked::binding`] at its end.
     pub fn user_type(&self) -> Cow<'_, str> {
-        self.value.user_type()
+        String::from_utf8_lossy(self.own_user_type())
+    }
+
+    /// Where, and until when, the signer vouches for it: here, and now. `None` if the signature holds anywhere and for
+    /// ever, or there is none.
+    pub fn binding(&self) -> Option<Binding> {
+        Claim::of(&self.value).binding()
     }
 
     /// The edit counter; 0 for a clear value.
@@ -103,7 +112,7 @@ impl Checked {
         match self.vouched {
             Vouched::Nobody => Trust::Clear,
             Vouched::Signer(_) => Trust::Signed,
-            Vouched::Sender(_) => Trust::Encrypted,
+            Vouched::Sender(..) => Trust::Encrypted,
         }
     }
 
@@ -116,18 +125,38 @@ impl Checked {
     pub fn owner(&self) -> Option<&PublicKey> {
         match &self.vouched {
             Vouched::Nobody => None,
-            Vouched::Signer(key) | Vouched::Sender(key) => Some(key),
+            Vouched::Signer(key) | Vouched::Sender(key, _) => Some(key),
         }
     }
 
-    /// For whom the signer made it, if for someone: ourselves if it was encrypted.
+    /// For whom the signer made it, if for one: ourselves if it was encrypted.
     pub fn recipient(&self) -> Option<KeyId> {
+        if !self.readers().is_empty() {
+            return None;
+        }
         let to = self.value.signed()?.to?;
         Some(KeyId::from_bytes(*to.as_bytes()))
+    }
+
+    /// For whom the sender encrypted it, if for several: we are one of them. In ascending order.
+    pub fn readers(&self) -> &[LongKeyId] {
+        match &self.vouched {
+            Vouched::Sender(_, readers) => readers.ids(),
+            Vouched::Nobody | Vouched::Signer(_) => &[],
+        }
     }
 
     /// The value itself; of an encrypted one, what was inside.
     pub fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// The application's part of the user type.
+    pub(super) fn own_user_type(&self) -> &[u8] {
+        let user_type = self.value.body().map_or(&[][..], |body| body.user_type);
+        match self.vouched {
+            Vouched::Nobody => user_type,
+            Vouched::Signer(_) | Vouched::Sender(..) => split(user_type).0,
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! [`SecureConfig`]: the bounds of the secure layer, each with the memory it implies.
 
+use std::time::Duration;
+
 /// What the secure layer is told at its start. Public fields over [`SecureConfig::default`]; any setting is allowed,
 /// 0 switches off what it bounds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -8,6 +10,8 @@ pub struct SecureConfig {
     pub publish_certificate: bool,
     /// Remember the keys of all who signed a value, not only of those who encrypted one for us. Default `false`.
     pub remember_signers: bool,
+    /// How long after its expiry a bound value is still taken, for clocks that differ. Default one minute.
+    pub clock_tolerance: Duration,
     /// Signed and encrypted puts being prepared and certificate searches, at a time. Default 4,096; a put holds its
     /// payload.
     pub max_preparations: usize,
@@ -36,6 +40,7 @@ impl Default for SecureConfig {
         Self {
             publish_certificate: true,
             remember_signers: false,
+            clock_tolerance: Duration::from_secs(60),
             max_preparations: 4_096,
             max_waiting_bytes: 64 << 20,
             max_remote_checks: 256,

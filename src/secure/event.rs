@@ -1,6 +1,6 @@
 //! What comes out of the secure layer.
 
-use bulla_identity::{Certificate, EncryptError, PublicKey, SignError};
+use bulla_identity::{Certificate, EncryptError, MAX_READERS, PublicKey, SignError};
 use thiserror::Error;
 
 use super::checked::Checked;
@@ -55,7 +55,8 @@ pub enum SecureEvent {
         op: OpId,
         /// How well it was answered.
         report: GetReport,
-        /// Values that did not pass the checks: forged, encrypted for others, or too many at a time.
+        /// Values that did not pass the checks: forged, encrypted for others, bound to another place or time, not
+        /// bound though only such were wanted, or too many at a time.
         dropped: usize,
     },
     /// A put has been announced to all nodes nearest to its key. A permanent one goes on silently.
@@ -111,6 +112,15 @@ pub enum PutError {
     /// An edition of the value has the last of all sequence numbers: put a new one, with another id.
     #[error("the value has been edited 65,535 times; no higher sequence number is left")]
     NoSequence,
+    /// The user type holds the text that marks a bound value: choose another.
+    #[error("a user type must not contain \";bulla-bound=\", which marks bound values")]
+    ReservedUserType,
+    /// Only what is signed can be bound to its place.
+    #[error("only signed and encrypted values can be bound")]
+    NotSigned,
+    /// A value is for at least one reader and at most [`MAX_READERS`].
+    #[error("a value can be encrypted for 1 to {MAX_READERS} readers, not {0}")]
+    Readers(usize),
     /// The recipient's certificate was not found: give its public key, or try again later.
     #[error("the recipient's certificate was not found")]
     NoCertificate,

@@ -6,12 +6,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bulla_identity::{Identity, LongKeyId};
+use bulla_identity::{Identity, LongKeyId, PublicKey, SharedEnvelope};
 
 use super::checked::Checked;
 use super::job::Task;
 use super::recent::Recent;
 use super::verdicts::{Digest, Verdict};
+use super::wanted::Terms;
+use crate::UnixTime;
 use crate::lookup::{GetReport, OpId};
 use crate::value::{Content, Value, ValueId};
 
@@ -39,7 +41,7 @@ pub(super) fn inspect(value: &Value, reader: Option<&Identity>) -> Inspection {
             Inspection::Judge { digest, task }
         }
         Content::Encrypted(ciphertext) => match reader {
-            Some(reader) if ciphertext.len() > least_ciphertext(reader) => {
+            Some(reader) if may_be_for(reader.public_key(), ciphertext) => {
                 let digest = Digest::of_encrypted(value);
                 let task = Task::Decrypt {
                     digest,
@@ -53,9 +55,13 @@ pub(super) fn inspect(value: &Value, reader: Option<&Identity>) -> Inspection {
     }
 }
 
-/// A ciphertext for `reader` is longer than this: what was signed never fits in one RSA block.
-fn least_ciphertext(reader: &Identity) -> usize {
-    reader.public_key().bits().div_ceil(8) + NONCE_AND_TAG
+/// Whether `reader` may be meant, as far as can be seen without decrypting.
+fn may_be_for(reader: &PublicKey, ciphertext: &[u8]) -> bool {
+    if SharedEnvelope::is_meant(ciphertext) {
+        return SharedEnvelope::parse(ciphertext).is_some_and(|shared| shared.may_be_for(reader));
+    }
+    // What was signed never fits in one RSA block.
+    ciphertext.len() > reader.bits().div_ceil(8) + NONCE_AND_TAG
 }
 
 /// The operations whose values go through the checks.
@@ -69,6 +75,8 @@ pub(super) struct Streams {
 /// The values of one operation.
 #[derive(Debug)]
 struct Stream {
+    /// What is handed out; all that is genuine, if there are none.
+    terms: Option<Terms>,
     batches: VecDeque<Batch>,
     /// The number of the first batch that is still here.
     first: u64,
@@ -112,6 +120,15 @@ pub(super) enum Slot {
     Refused,
 }
 
+/// How a genuine value suits an operation.
+enum Fit {
+    Good,
+    /// It does not meet the conditions; or it is an older edition that some node still holds, or has lost at last.
+    Unwanted,
+    /// It is bound elsewhere, its time is over, or it is not bound as it should be.
+    Refused,
+}
+
 /// What an operation can be told.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Delivery {
@@ -124,9 +141,11 @@ impl Slot {
         match verdict {
             Verdict::Refused => Self::Refused,
             Verdict::Signed(signer) => Self::Passed(Checked::signed(value, signer.clone())),
-            Verdict::Opened(inner, sender) => {
-                Self::Passed(Checked::decrypted(inner.clone(), sender.clone()))
-            }
+            Verdict::Opened(inner, sender, readers) => Self::Passed(Checked::decrypted(
+                inner.clone(),
+                sender.clone(),
+                readers.clone(),
+            )),
         }
     }
 }
@@ -140,8 +159,9 @@ impl Streams {
         }
     }
 
-    pub(super) fn open(&mut self, op: OpId) {
+    pub(super) fn open(&mut self, op: OpId, terms: Option<Terms>) {
         let stream = Stream {
+            terms,
             batches: VecDeque::new(),
             first: 0,
             editions: Recent::new(self.max_editions),
@@ -154,6 +174,12 @@ impl Streams {
     /// Forgets an operation and what waits for it.
     pub(super) fn close(&mut self, op: OpId) {
         self.by_op.remove(&op);
+    }
+
+    /// Whether a value is of no use to `op`, whatever its verdict.
+    pub(super) fn refuse(&self, op: OpId, value: &Value) -> bool {
+        let terms = self.by_op.get(&op).and_then(|stream| stream.terms.as_ref());
+        terms.is_some_and(|terms| terms.refuse(value))
     }
 
     /// The place of the first value of the next batch of `op`, if values of it are wanted.
@@ -201,15 +227,15 @@ impl Streams {
         }
     }
 
-    /// What `op` can be told next.
-    pub(super) fn poll(&mut self, op: OpId) -> Option<Delivery> {
+    /// What `op` can be told next, on this day.
+    pub(super) fn poll(&mut self, op: OpId, today: UnixTime) -> Option<Delivery> {
         let stream = self.by_op.get_mut(&op)?;
         while stream.batches.front().is_some_and(Batch::is_judged)
             && let Some(batch) = stream.batches.pop_front()
         {
             stream.first += 1;
             let (news, dropped) = (batch.news, stream.dropped);
-            let values = stream.pass(batch);
+            let values = stream.pass(batch, today);
             self.dropped += (stream.dropped - dropped) as u64;
             if !values.is_empty() {
                 return Some(Delivery::Values(news, values));
@@ -253,17 +279,52 @@ impl Batch {
 
 impl Stream {
     /// The values of a judged batch that are handed out.
-    fn pass(&mut self, batch: Batch) -> Vec<Checked> {
+    fn pass(&mut self, batch: Batch, today: UnixTime) -> Vec<Checked> {
         let mut passed = Vec::with_capacity(batch.slots.len());
         for slot in batch.slots {
             match slot {
-                Slot::Passed(value) if self.is_current(batch.news, &value) => passed.push(value),
-                // An older edition that some node still holds, or has lost at last: of no concern.
-                Slot::Passed(_) => {}
+                Slot::Passed(value) => match self.fit(batch.news, &value, today) {
+                    Fit::Good => passed.push(value),
+                    Fit::Unwanted => {}
+                    Fit::Refused => self.dropped += 1,
+                },
                 Slot::Refused | Slot::Waiting(_) => self.dropped += 1,
             }
         }
         passed
+    }
+
+    /// Whether a genuine value is handed out.
+    fn fit(&mut self, news: News, value: &Checked, today: UnixTime) -> Fit {
+        if let Some(terms) = &self.terms {
+            if terms.refuse(value.value()) {
+                return Fit::Refused;
+            }
+            if !terms.select(value) {
+                return Fit::Unwanted;
+            }
+            if terms.is_over(value, today) {
+                // Who was told of it is told of its end.
+                return match news {
+                    News::Found => Fit::Refused,
+                    News::Expired if self.is_told(value) => Fit::Good,
+                    News::Expired => Fit::Unwanted,
+                };
+            }
+        }
+        if self.is_current(news, value) {
+            Fit::Good
+        } else {
+            Fit::Unwanted
+        }
+    }
+
+    /// Whether this edition was the last to be handed out.
+    fn is_told(&mut self, value: &Checked) -> bool {
+        value
+            .signer()
+            .and_then(|signer| self.editions.get(&(value.id(), signer)))
+            .is_some_and(|newest| *newest == value.seq())
     }
 
     /// Whether no newer edition by the same signer has been handed out. Sequence numbers count only here, where
@@ -293,7 +354,7 @@ mod tests {
 
     fn streams() -> Streams {
         let mut streams = Streams::new(16);
-        streams.open(OP);
+        streams.open(OP, None);
         streams
     }
 
@@ -351,15 +412,18 @@ mod tests {
             vec![passed(&signed(&alice(), 2, 0, "fast"))],
         );
         assert!(streams.end(OP, GetReport::default()));
-        assert_eq!(streams.poll(OP), None);
+        assert_eq!(streams.poll(OP, UnixTime::default()), None);
 
         streams.settle(place, &Verdict::Signed(alice().public_key().clone()));
-        assert_eq!(ids(streams.poll(OP)), [(1, 0)]);
-        assert_eq!(ids(streams.poll(OP)), [(2, 0)]);
+        assert_eq!(ids(streams.poll(OP, UnixTime::default())), [(1, 0)]);
+        assert_eq!(ids(streams.poll(OP, UnixTime::default())), [(2, 0)]);
         let report = GetReport::default();
         let dropped = 0;
-        assert_eq!(streams.poll(OP), Some(Delivery::Done { report, dropped }));
-        assert_eq!(streams.poll(OP), None);
+        assert_eq!(
+            streams.poll(OP, UnixTime::default()),
+            Some(Delivery::Done { report, dropped })
+        );
+        assert_eq!(streams.poll(OP, UnixTime::default()), None);
     }
 
     #[test]
@@ -372,7 +436,10 @@ mod tests {
         streams.end(OP, GetReport::default());
         let report = GetReport::default();
         let dropped = 2;
-        assert_eq!(streams.poll(OP), Some(Delivery::Done { report, dropped }));
+        assert_eq!(
+            streams.poll(OP, UnixTime::default()),
+            Some(Delivery::Done { report, dropped })
+        );
     }
 
     #[test]
@@ -387,11 +454,11 @@ mod tests {
         streams.append(OP, News::Found, vec![Slot::judged(of_bob, &verdict)]);
         streams.append(OP, News::Expired, vec![passed(&old)]);
         streams.append(OP, News::Expired, vec![passed(&new)]);
-        assert_eq!(ids(streams.poll(OP)), [(1, 3)]);
-        assert_eq!(ids(streams.poll(OP)), [(1, 4)]);
-        assert_eq!(ids(streams.poll(OP)), [(1, 0)]);
-        assert_eq!(ids(streams.poll(OP)), [(1, 4)]);
-        assert_eq!(streams.poll(OP), None);
+        assert_eq!(ids(streams.poll(OP, UnixTime::default())), [(1, 3)]);
+        assert_eq!(ids(streams.poll(OP, UnixTime::default())), [(1, 4)]);
+        assert_eq!(ids(streams.poll(OP, UnixTime::default())), [(1, 0)]);
+        assert_eq!(ids(streams.poll(OP, UnixTime::default())), [(1, 4)]);
+        assert_eq!(streams.poll(OP, UnixTime::default()), None);
     }
 
     #[test]
@@ -406,6 +473,6 @@ mod tests {
         streams.close(OP);
         streams.settle(place, &Verdict::Refused);
         assert!(!streams.end(OP, GetReport::default()));
-        assert_eq!(streams.poll(OP), None);
+        assert_eq!(streams.poll(OP, UnixTime::default()), None);
     }
 }

@@ -5,11 +5,12 @@
 
 use std::fmt;
 
-use bulla_identity::{Certificate, PrivateKey, PublicKey, SignError};
+use bulla_identity::{Certificate, PrivateKey, PublicKey, SharedEnvelope, SignError};
 
 use super::PutError;
 use super::admission::{Lane, Ticket};
 use super::keyring::{KeyName, dht_keys};
+use super::readers::{Readers, encrypt_for_all, open_shared};
 use super::verdicts::{Digest, Verdict};
 use crate::lookup::OpId;
 use crate::node::{Check, CheckId};
@@ -45,7 +46,8 @@ pub(super) enum Task {
     Encrypt {
         op: OpId,
         key: PrivateKey,
-        to: PublicKey,
+        /// At least one.
+        to: Vec<PublicKey>,
         draft: Draft,
         id: ValueId,
     },
@@ -156,22 +158,35 @@ fn sign(key: &PrivateKey, draft: &Draft, id: ValueId, seq: u16) -> Result<Value,
 /// Signs and encrypts (spec `secure.md`, section 4).
 fn encrypt(
     key: &PrivateKey,
-    to: &PublicKey,
+    to: &[PublicKey],
     draft: &Draft,
     id: ValueId,
 ) -> Result<Value, PutError> {
+    let [to] = to else {
+        return encrypt_for_all(key, to, draft, id);
+    };
     let recipient = InfoHash::new(*to.id().as_bytes());
-    let body = wire::pack_body(draft, key.public_key().to_der(), 0, Some(recipient));
-    let signature = key.sign(&body)?;
-    let ciphertext = to.encrypt(&wire::pack_envelope(&body, &signature))?;
+    let ciphertext = to.encrypt(&sign_body(key, draft, 0, Some(recipient))?)?;
     Ok(wire::pack_encrypted(draft, id, &ciphertext))
+}
+
+/// Signs a body for its recipient; the result is what is encrypted.
+pub(super) fn sign_body(
+    key: &PrivateKey,
+    draft: &Draft,
+    seq: u16,
+    to: Option<InfoHash>,
+) -> Result<Vec<u8>, PutError> {
+    let body = wire::pack_body(draft, key.public_key().to_der(), seq, to);
+    let signature = key.sign(&body)?;
+    Ok(wire::pack_envelope(&body, &signature))
 }
 
 /// The owner of a value whose signature holds.
 ///
 /// Differs: the owner must be given as canonical DER, as all write it. Others read PEM too and check the signature
 /// over the same body with DER in it; but then one key could own values under several names.
-fn signer_of(value: &Value) -> Option<PublicKey> {
+pub(super) fn signer_of(value: &Value) -> Option<PublicKey> {
     let signed = value.signed()?;
     let owner = PublicKey::from_der(signed.owner).ok()?;
     (owner.to_der() == signed.owner && owner.verify(signed.signed_bytes, signed.signature))
@@ -183,13 +198,16 @@ fn decrypt(key: &PrivateKey, value: &Value) -> Option<Verdict> {
     let Content::Encrypted(ciphertext) = value.content() else {
         return None;
     };
+    if SharedEnvelope::is_meant(ciphertext) {
+        return open_shared(key, value, ciphertext);
+    }
     let inner = wire::open_envelope(value, &key.decrypt(ciphertext).ok()?).ok()?;
     let recipient = inner.signed()?.to?;
     if recipient.as_bytes() != key.public_key().id().as_bytes() {
         return None;
     }
     let sender = signer_of(&inner)?;
-    Some(Verdict::Opened(inner, sender))
+    Some(Verdict::Opened(inner, sender, Readers::default()))
 }
 
 /// The owner's certificate and, if the chain is in order, those of its issuers.
@@ -290,7 +308,7 @@ mod tests {
                 let reader = identity(name, &vector.made_by);
                 let opened = decrypt(reader.key(), &value);
                 if name == vector.recipient {
-                    let Some(Verdict::Opened(inner, sender)) = opened else {
+                    let Some(Verdict::Opened(inner, sender, _)) = opened else {
                         panic!("{} does not open", vector.name);
                     };
                     assert_eq!(inner.id(), value.id());
@@ -317,8 +335,14 @@ mod tests {
     #[test]
     fn what_is_encrypted_here_opens_here_and_keeps_the_outer_id() {
         let draft = Draft::from("hello").user_type("note");
-        let value = encrypt(alice().key(), bob().public_key(), &draft, ValueId(7)).unwrap();
-        let Some(Verdict::Opened(inner, sender)) = decrypt(bob().key(), &value) else {
+        let value = encrypt(
+            alice().key(),
+            &[bob().public_key().clone()],
+            &draft,
+            ValueId(7),
+        )
+        .unwrap();
+        let Some(Verdict::Opened(inner, sender, _)) = decrypt(bob().key(), &value) else {
             panic!("it does not open");
         };
         assert_eq!(&sender, alice().public_key());

@@ -1,6 +1,7 @@
 //! Values on their way to a verdict and back: those found for the application, and those that strangers want stored.
 
 use super::admission::Lane;
+use super::binding::Claim;
 use super::inspect::{Delivery, Inspection, News, Place, Slot, inspect};
 use super::job::Task;
 use super::verdicts::{Digest, Verdict, Waiter};
@@ -13,7 +14,13 @@ use crate::value::policy::Proof;
 
 impl SecureDht {
     /// Puts values of a get or listen through the checks.
-    pub(super) fn check_values(&mut self, op: OpId, news: News, values: Vec<Value>) {
+    pub(super) fn check_values(
+        &mut self,
+        now: Timestamp,
+        op: OpId,
+        news: News,
+        values: Vec<Value>,
+    ) {
         let Some(mut place) = self.streams.next_place(op) else {
             return;
         };
@@ -23,13 +30,13 @@ impl SecureDht {
             place = place.next();
         }
         self.streams.append(op, news, slots);
-        self.deliver(op);
+        self.deliver(now, op);
     }
 
     /// No more values come for a get.
-    pub(super) fn end_values(&mut self, op: OpId, report: GetReport) {
+    pub(super) fn end_values(&mut self, now: Timestamp, op: OpId, report: GetReport) {
         if self.streams.end(op, report) {
-            self.deliver(op);
+            self.deliver(now, op);
         } else {
             // A query; there is nothing to check in its rows.
             let dropped = 0;
@@ -42,6 +49,10 @@ impl SecureDht {
     }
 
     fn check_value(&mut self, place: Place, value: Value) -> Slot {
+        // What would not be handed out is not worth a verification.
+        if self.streams.refuse(place.op, &value) {
+            return Slot::Refused;
+        }
         let (digest, task) = match inspect(&value, self.identity.as_ref()) {
             Inspection::Pass(checked) => return Slot::Passed(checked),
             Inspection::Refuse => return Slot::Refused,
@@ -66,6 +77,12 @@ impl SecureDht {
     pub(super) fn on_check(&mut self, now: Timestamp, check: Check) {
         match (check.proof, check.value.signed()) {
             (Proof::Signature, None) => self.node.handle_verdict(now, check.id, false),
+            // Differs: others store a signed value wherever it is put.
+            (Proof::Signature, Some(_))
+                if Claim::of(&check.value).is_elsewhere((check.key, check.value.id())) =>
+            {
+                self.node.handle_verdict(now, check.id, false);
+            }
             (Proof::Signature, Some(signed)) => {
                 let digest = Digest::of_signed(&signed);
                 self.check_signature(now, check, digest);
@@ -105,7 +122,7 @@ impl SecureDht {
     /// A value has been judged.
     pub(super) fn on_verdict(&mut self, now: Timestamp, digest: Digest, verdict: &Verdict) {
         match verdict {
-            Verdict::Opened(_, sender) => self.keyring.remember_key(sender),
+            Verdict::Opened(_, sender, _) => self.keyring.remember_key(sender),
             Verdict::Signed(signer) if self.config.remember_signers => {
                 self.keyring.remember_key(signer);
             }
@@ -115,7 +132,7 @@ impl SecureDht {
             match waiter {
                 Waiter::Place(place) => {
                     self.streams.settle(place, verdict);
-                    self.deliver(place.op);
+                    self.deliver(now, place.op);
                 }
                 Waiter::Check(check) => self.node.handle_verdict(now, check, verdict.is_signed()),
             }
@@ -123,8 +140,9 @@ impl SecureDht {
     }
 
     /// Hands out what is ready of an operation, to the application or to the signed put that probes.
-    fn deliver(&mut self, op: OpId) {
-        while let Some(delivery) = self.streams.poll(op) {
+    fn deliver(&mut self, now: Timestamp, op: OpId) {
+        let today = self.node.calendar(now);
+        while let Some(delivery) = self.streams.poll(op, today) {
             match (self.errands.get(&op), delivery) {
                 (Some(&Errand::Probe { home }), Delivery::Values(_, editions)) => {
                     self.on_probed(home, &editions);

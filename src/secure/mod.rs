@@ -18,6 +18,7 @@
 //! - Everything that strangers can fill is bounded by [`SecureConfig`].
 
 mod admission;
+mod binding;
 mod checked;
 mod config;
 mod event;
@@ -29,6 +30,7 @@ mod preparation;
 mod publication;
 mod put_encrypted;
 mod put_signed;
+mod readers;
 mod recent;
 mod search;
 #[cfg(test)]
@@ -36,6 +38,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod verdicts;
+mod wanted;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -43,12 +46,15 @@ use std::net::SocketAddr;
 use bulla_identity::{Certificate, Identity};
 
 pub use admission::Lane;
+pub use binding::{Binding, Expiry, Scope};
 pub use checked::{Checked, Trust};
 pub use config::SecureConfig;
 pub use event::{PutError, SecureEvent, SecureOutput};
 pub use job::{Done, Job};
 pub use keyring::{CertificateStore, KeyName};
 pub use put_encrypted::Recipient;
+pub use put_signed::SignOptions;
+pub use wanted::Wanted;
 
 use crate::lookup::OpId;
 use crate::node::{Event, Node, OpError, Output, PutOptions, Status, Timer};
@@ -218,30 +224,6 @@ impl SecureDht {
         self.advance(now);
     }
 
-    /// As [`Node::get`]: [`SecureEvent::Values`] as they come, [`SecureEvent::GetDone`] at the end.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError`] if the key is zero or too much is under way.
-    pub fn get(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
-        let op = self.node.get(now, key, query)?;
-        self.streams.open(op);
-        self.advance(now);
-        Ok(op)
-    }
-
-    /// As [`Node::listen`]: [`SecureEvent::Values`] and [`SecureEvent::Expired`] until cancelled.
-    ///
-    /// # Errors
-    ///
-    /// As [`SecureDht::get`].
-    pub fn listen(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
-        let op = self.node.listen(now, key, query)?;
-        self.streams.open(op);
-        self.advance(now);
-        Ok(op)
-    }
-
     /// As [`Node::query`]: [`SecureEvent::Rows`] as they come, [`SecureEvent::GetDone`] at the end. Nobody vouches for
     /// what rows say.
     ///
@@ -379,16 +361,16 @@ impl SecureDht {
                 Some(&Errand::Search { name }) => self.on_candidates(now, name, values),
                 Some(Errand::Probe { .. }) => {
                     values.retain(|value| self.is_own_edition(value));
-                    self.check_values(op, News::Found, values);
+                    self.check_values(now, op, News::Found, values);
                 }
-                Some(Errand::Publication) | None => self.check_values(op, News::Found, values),
+                Some(Errand::Publication) | None => self.check_values(now, op, News::Found, values),
             },
-            Event::Expired { op, values } => self.check_values(op, News::Expired, values),
+            Event::Expired { op, values } => self.check_values(now, op, News::Expired, values),
             Event::Rows { op, rows } => self.tell(SecureEvent::Rows { op, rows }),
             Event::GetDone { op, report } => match self.errands.get(&op) {
                 Some(&Errand::Search { name }) => self.on_search_get_done(now, name, op),
                 Some(Errand::Probe { .. } | Errand::Publication) | None => {
-                    self.end_values(op, report);
+                    self.end_values(now, op, report);
                 }
             },
             Event::PutDone { op, report } => {

@@ -1,13 +1,14 @@
-//! Encrypted puts: find the recipient's key, sign and encrypt, put (spec `secure.md`, section 5.3).
+//! Encrypted puts: find the recipients' keys, sign and encrypt, put (spec `secure.md`, section 5.3).
 
-use bulla_identity::{KeyId, LongKeyId, PublicKey};
+use bulla_identity::{KeyId, LongKeyId, MAX_READERS, PublicKey};
 
 use super::admission::Ticket;
 use super::job::Task;
 use super::keyring::KeyName;
+use super::put_signed::SignOptions;
 use super::{Home, Preparation, PutError, SecureDht};
 use crate::lookup::OpId;
-use crate::node::PutOptions;
+use crate::node::{OpError, PutOptions};
 use crate::value::{Draft, ValueId};
 use crate::{InfoHash, Timestamp};
 
@@ -26,6 +27,10 @@ pub(super) struct EncryptedPut {
     pub(super) home: Home,
     draft: Draft,
     options: PutOptions,
+    /// Those whose keys are known.
+    pub(super) readers: Vec<PublicKey>,
+    /// Those whose keys are still to be found.
+    missing: Vec<Recipient>,
 }
 
 impl From<PublicKey> for Recipient {
@@ -56,7 +61,7 @@ impl SecureDht {
     ///
     /// # Errors
     ///
-    /// [`PutError::NoIdentity`], or [`PutError::Refused`] if the node would not take it.
+    /// [`PutError::NoIdentity`], [`PutError::ReservedUserType`], or [`PutError::Refused`] if the node would not take it.
     ///
     /// [`SecureEvent::PutDone`]: super::SecureEvent::PutDone
     /// [`SecureEvent::PutFailed`]: super::SecureEvent::PutFailed
@@ -66,30 +71,73 @@ impl SecureDht {
         key: InfoHash,
         to: impl Into<Recipient>,
         draft: impl Into<Draft>,
-        options: PutOptions,
+        options: impl Into<SignOptions>,
     ) -> Result<(OpId, ValueId), PutError> {
-        let draft = draft.into();
-        let op = self.prepare_put(key, &draft)?;
+        self.put_encrypted_to_many(now, key, [to], draft, options)
+    }
+
+    /// As [`SecureDht::put_encrypted`], one value for up to [`MAX_READERS`] recipients. Each sees who else is one of them;
+    /// storing nodes see how many there are, and can tell with a public key whether its holder may be one.
+    ///
+    /// For one recipient it is an ordinary encrypted value. One for several is read by bulla alone: what users of OpenDHT are
+    /// to read is put once for each of them. Recipients' keys are searched for one after the other; if one is not found, the
+    /// put fails.
+    ///
+    /// # Errors
+    ///
+    /// As [`SecureDht::put_encrypted`], and [`PutError::Readers`].
+    pub fn put_encrypted_to_many(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        to: impl IntoIterator<Item = impl Into<Recipient>>,
+        draft: impl Into<Draft>,
+        options: impl Into<SignOptions>,
+    ) -> Result<(OpId, ValueId), PutError> {
+        let (draft, options) = (draft.into(), options.into());
+        let missing: Vec<_> = to.into_iter().map(Into::into).collect();
+        if !(1..=MAX_READERS).contains(&missing.len()) {
+            return Err(PutError::Readers(missing.len()));
+        }
         let id = self.choose_id(&draft);
+        let draft = self.bind(now, (key, id), draft, options.scope)?;
+        let op = self.prepare_put(key, &draft)?;
         let put = EncryptedPut {
             home: (key, id),
             draft,
-            options,
+            options: options.put,
+            readers: Vec::new(),
+            missing,
         };
-        let known = match to.into() {
-            Recipient::Key(key) => Ok(key),
-            Recipient::Name(name) => self.keyring.public_key(name).ok_or(name),
-        };
-        match known {
-            Ok(to) => self.encrypt(op, put, to),
-            Err(name) => self.search(now, name, op, Preparation::Recipient { name, put })?,
-        }
+        self.address(now, op, put)?;
         self.advance(now);
         Ok((op, id))
     }
 
-    /// Has a value signed and encrypted; the recipient's key is known.
-    pub(super) fn encrypt(&mut self, op: OpId, put: EncryptedPut, to: PublicKey) {
+    /// Goes on with the recipients of a value; when all keys are there, it is signed and encrypted.
+    pub(super) fn address(
+        &mut self,
+        now: Timestamp,
+        op: OpId,
+        mut put: EncryptedPut,
+    ) -> Result<(), OpError> {
+        while let Some(recipient) = put.missing.pop() {
+            let known = match recipient {
+                Recipient::Key(key) => Ok(key),
+                Recipient::Name(name) => self.keyring.public_key(name).ok_or(name),
+            };
+            match known {
+                Ok(key) => put.readers.push(key),
+                Err(name) => {
+                    return self.search(now, name, op, Preparation::Recipient { name, put });
+                }
+            }
+        }
+        self.encrypt(op, put);
+        Ok(())
+    }
+
+    fn encrypt(&mut self, op: OpId, put: EncryptedPut) {
         let Some(identity) = self.identity.as_ref() else {
             return;
         };
@@ -97,11 +145,16 @@ impl SecureDht {
             home,
             draft,
             options,
+            mut readers,
+            missing: _,
         } = put;
+        // One who was named twice is one reader.
+        readers.sort_by_key(PublicKey::long_id);
+        readers.dedup();
         let encrypt = Task::Encrypt {
             op,
             key: identity.key().clone(),
-            to,
+            to: readers,
             draft,
             id: home.1,
         };

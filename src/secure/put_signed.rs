@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bulla_identity::Identity;
 
 use super::admission::Ticket;
+use super::binding::Scope;
 use super::checked::Checked;
 use super::job::Task;
 use super::{Errand, Home, Preparation, PutError, SecureDht};
@@ -18,6 +19,15 @@ use crate::lookup::OpId;
 use crate::node::{OpError, PutOptions};
 use crate::value::{Condition, Draft, Query, Value, ValueId};
 use crate::{InfoHash, Timestamp};
+
+/// How a value is signed and put.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SignOptions {
+    /// What the node is told.
+    pub put: PutOptions,
+    /// For which place it is signed.
+    pub scope: Scope,
+}
 
 /// Signed puts that are being prepared.
 #[derive(Default, Debug)]
@@ -42,6 +52,15 @@ struct SignedPut {
     options: PutOptions,
 }
 
+impl From<PutOptions> for SignOptions {
+    fn from(put: PutOptions) -> Self {
+        Self {
+            put,
+            scope: Scope::Anywhere,
+        }
+    }
+}
+
 impl SecureDht {
     /// Signs a value and puts it. If it has an id, the nodes are asked first for what they hold of ours under it, so
     /// that the new edition replaces the old; without one it gets a random id.
@@ -51,7 +70,7 @@ impl SecureDht {
     ///
     /// # Errors
     ///
-    /// [`PutError::NoIdentity`], or [`PutError::Refused`] if the node would not take it.
+    /// [`PutError::NoIdentity`], [`PutError::ReservedUserType`], or [`PutError::Refused`] if the node would not take it.
     ///
     /// [`SecureEvent::PutDone`]: super::SecureEvent::PutDone
     /// [`SecureEvent::PutFailed`]: super::SecureEvent::PutFailed
@@ -60,12 +79,14 @@ impl SecureDht {
         now: Timestamp,
         key: InfoHash,
         draft: impl Into<Draft>,
-        options: PutOptions,
+        options: impl Into<SignOptions>,
     ) -> Result<(OpId, ValueId), PutError> {
-        let draft = draft.into();
-        let op = self.prepare_put(key, &draft)?;
+        let (draft, options) = (draft.into(), options.into());
         let id = self.choose_id(&draft);
         let home = (key, id);
+        let draft = self.bind(now, home, draft, options.scope)?;
+        let op = self.prepare_put(key, &draft)?;
+        let options = options.put;
         let may_exist = draft.id == id;
         let series = self.signed_puts.0.entry(home).or_default();
         let is_first = series.puts.is_empty();
@@ -91,7 +112,8 @@ impl SecureDht {
             ..Query::default()
         };
         let get = self.node.get(now, key, query)?;
-        self.streams.open(get);
+        // Editions count wherever and until whenever they were meant: storing nodes compare numbers alone.
+        self.streams.open(get, None);
         self.errands.insert(get, Errand::Probe { home });
         self.signed_puts.0.entry(home).or_default().probe = Some(get);
         Ok(())

@@ -195,12 +195,12 @@ impl SecureDht {
             self.node.cancel(now, get);
         }
         for op in search.askers {
-            self.answer(op, found);
+            self.answer(now, op, found);
         }
     }
 
     /// Tells an operation what its search found.
-    fn answer(&mut self, op: OpId, found: Option<&Certificate>) {
+    fn answer(&mut self, now: Timestamp, op: OpId, found: Option<&Certificate>) {
         match self.preparing.remove(&op) {
             Some(Preparation::Certificate { .. }) => self.tell(SecureEvent::Certificate {
                 op,
@@ -210,11 +210,19 @@ impl SecureDht {
                 op,
                 key: found.and_then(Certificate::public_key).cloned(),
             }),
-            Some(Preparation::Recipient { put, .. }) => match found.map(Certificate::public_key) {
-                Some(Some(to)) => self.encrypt(op, put, to.clone()),
-                Some(None) => self.fail(op, PutError::NotRsa),
-                None => self.fail(op, PutError::NoCertificate),
-            },
+            Some(Preparation::Recipient { mut put, .. }) => {
+                let addressed = match found.map(Certificate::public_key) {
+                    Some(Some(to)) => {
+                        put.readers.push(to.clone());
+                        self.address(now, op, put).map_err(PutError::from)
+                    }
+                    Some(None) => Err(PutError::NotRsa),
+                    None => Err(PutError::NoCertificate),
+                };
+                if let Err(error) = addressed {
+                    self.fail(op, error);
+                }
+            }
             Some(Preparation::Signed { .. } | Preparation::Encrypted { .. }) | None => {}
         }
     }

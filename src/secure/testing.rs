@@ -91,7 +91,7 @@ pub(super) fn encrypted(by: &Identity, to: &Identity, id: u64, text: &str) -> Va
     made(Task::Encrypt {
         op: OpId(0),
         key: by.key().clone(),
-        to: to.public_key().clone(),
+        to: vec![to.public_key().clone()],
         draft: Draft::from(text),
         id: ValueId(id),
     })

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::admission::Lane;
 use super::inspect::Place;
+use super::readers::Readers;
 use super::recent::Recent;
 use crate::node::CheckId;
 use crate::value::{Signed, Value};
@@ -23,8 +24,8 @@ pub(super) enum Verdict {
     Refused,
     /// The signature by this key holds.
     Signed(PublicKey),
-    /// This was inside, for us and with a signature by this key that holds.
-    Opened(Value, PublicKey),
+    /// This was inside, for us, or for us and all of these, with a signature by this key that holds.
+    Opened(Value, PublicKey, Readers),
 }
 
 /// Who waits for a verdict.

@@ -4,6 +4,7 @@
 //! do what the others cannot: the Python binding ([`peer`]), the program `dhtnode` ([`dhtnode`]) and its REST interface
 //! ([`proxy`]). Our own nodes: [`local`].
 
+mod bound;
 mod certificates;
 mod chat;
 mod dhtnode;
@@ -22,6 +23,7 @@ mod permanent;
 mod pipe;
 mod proxy;
 mod query;
+mod readers;
 mod scanner;
 mod signed;
 mod survival;

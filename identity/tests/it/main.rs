@@ -13,6 +13,7 @@ mod programs;
 mod protection;
 mod requests;
 mod revocation_lists;
+mod shared;
 mod symmetric;
 mod trust;
 mod trust_list;

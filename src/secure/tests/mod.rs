@@ -1,7 +1,9 @@
 //! Secure nodes among themselves, and forgers among them.
 
+mod bound;
 mod hostile;
 mod net;
+mod readers;
 
 use std::collections::VecDeque;
 

@@ -11,9 +11,10 @@ use crate::lookup::OpId;
 use crate::node::{Node, PutOptions, Transmit};
 use crate::secure::verdicts::Verdicts;
 use crate::secure::{
-    Checked, Job, PutError, Recipient, SecureConfig, SecureDht, SecureEvent, SecureOutput,
+    Checked, Job, PutError, Recipient, Scope, SecureConfig, SecureDht, SecureEvent, SecureOutput,
+    SignOptions, Wanted,
 };
-use crate::value::{Draft, Query, Value};
+use crate::value::{Draft, Value};
 use crate::{Config, InfoHash, Origin, Seed, Timestamp};
 
 const MS: Duration = Duration::from_millis(1);
@@ -172,6 +173,21 @@ impl Net {
         self.end_of_put(i, op)
     }
 
+    /// A signed put with a scope.
+    pub(super) fn put_within(
+        &mut self,
+        i: usize,
+        key: &str,
+        draft: Draft,
+        scope: Scope,
+    ) -> Result<usize, PutError> {
+        let (put, key) = (PutOptions::default(), InfoHash::from_key(key));
+        let options = SignOptions { put, scope };
+        let dht = &mut self.hosts[i].dht;
+        let (op, _) = dht.put_signed(self.now, key, draft, options)?;
+        self.end_of_put(i, op)
+    }
+
     pub(super) fn put_encrypted(
         &mut self,
         i: usize,
@@ -213,11 +229,17 @@ impl Net {
     }
 
     pub(super) fn get(&mut self, i: usize, key: &str) -> (Vec<Checked>, usize) {
+        self.get_wanted(i, key, Wanted::default())
+    }
+
+    pub(super) fn get_wanted(
+        &mut self,
+        i: usize,
+        key: &str,
+        wanted: Wanted,
+    ) -> (Vec<Checked>, usize) {
         let key = InfoHash::from_key(key);
-        let op = self.hosts[i]
-            .dht
-            .get(self.now, key, Query::default())
-            .unwrap();
+        let op = self.hosts[i].dht.get(self.now, key, wanted).unwrap();
         self.run(10_000);
         self.end_of_get(i, op)
     }

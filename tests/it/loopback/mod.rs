@@ -1,6 +1,8 @@
 //! Nodes with real sockets on loopback, several in one process.
 
+mod bound;
 mod lifecycle;
+mod readers;
 
 use std::net::SocketAddr;
 use std::sync::LazyLock;
