@@ -1,2 +1,9 @@
-//! bulla.
-fn main() {}
+//! The `bulla` program: parse, run, exit.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main().into()
+}

@@ -16,6 +16,7 @@
 mod announce;
 mod delta;
 mod frontier;
+mod limits;
 mod pool;
 mod question;
 mod step;
@@ -32,12 +33,12 @@ use bytes::Bytes;
 pub(crate) use announce::Announce;
 pub use announce::PutReport;
 pub(crate) use delta::Delta;
+pub(crate) use limits::Limits;
 pub(crate) use pool::Pool;
 pub use question::GetReport;
 pub(crate) use question::Goal;
 pub(crate) use step::{Answer, Ask, Step};
 
-use crate::config::Config;
 use crate::value::ValueId;
 use crate::{Contact, InfoHash, Rng, Timestamp};
 use announce::Due;
@@ -65,34 +66,6 @@ pub(crate) struct Lookup {
     subscribes: BTreeMap<OpId, Subscribe>,
     closed_sockets: Vec<u32>,
     limits: Limits,
-}
-
-/// The settings of a lookup; see [`Config`] for their meaning.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    bucket_size: usize,
-    width: usize,
-    parallelism: usize,
-    listen_nodes: usize,
-    token_life: Duration,
-    listen_renewal: Duration,
-}
-
-impl Limits {
-    pub(crate) fn new(config: &Config) -> Self {
-        Self {
-            bucket_size: config.bucket_size,
-            width: config.lookup_width,
-            parallelism: config.lookup_parallelism,
-            listen_nodes: config.listen_nodes,
-            token_life: config.expire_time,
-            listen_renewal: if config.public_stable {
-                config.listen_renewal_stable
-            } else {
-                config.listen_renewal
-            },
-        }
-    }
 }
 
 impl Lookup {
@@ -264,6 +237,9 @@ impl Lookup {
     pub(crate) fn on_refused(&mut self, now: Timestamp, node: &InfoHash, ask: &Ask) {
         match ask {
             Ask::Put(id, _) | Ask::Refresh(id, _) => {
+                if let Some(candidate) = self.frontier.get_mut(node) {
+                    candidate.reach = Reach::Live;
+                }
                 if let Some(announce) = self.announces.get_mut(id) {
                     announce.on_refused(*node);
                 }

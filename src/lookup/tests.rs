@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::value::sample::sample;
 use crate::value::{Row, Value};
-use crate::{Rng, Seed};
+use crate::{Config, Rng, Seed};
 
 const MS: Duration = Duration::from_millis(1);
 const OP: OpId = OpId(1);
@@ -122,6 +122,20 @@ fn a_refused_token_is_fetched_anew() {
 }
 
 #[test]
+fn a_late_refusal_of_a_put_is_a_sign_of_life() {
+    let mut net = Net::new(1, 1, 0);
+    let mut lookup = net.lookup();
+    let replaced = lookup.announce(Announce::new(OP, clear(1), None, None));
+    assert_eq!(replaced, None);
+    net.refuse_late = true;
+    net.run(&mut lookup, false);
+    assert_eq!(net.announced[0].refused, 1);
+    lookup.ask(OP, Goal::Values);
+    net.run(&mut lookup, false);
+    assert_eq!(net.answered.len(), 1, "nothing holds it up");
+}
+
+#[test]
 fn a_cancelled_listen_closes_its_sockets() {
     let mut net = Net::new(1, 6, 0);
     let mut lookup = net.lookup();
@@ -144,6 +158,7 @@ struct Net {
     rng: Rng,
     held: Option<Row>,
     refuse_tokens: usize,
+    refuse_late: bool,
     asked_values: BTreeSet<InfoHash>,
     holders: BTreeSet<InfoHash>,
     listens: BTreeMap<InfoHash, usize>,
@@ -173,6 +188,7 @@ impl Net {
             rng,
             held: None,
             refuse_tokens: 0,
+            refuse_late: false,
             asked_values: BTreeSet::new(),
             holders: BTreeSet::new(),
             listens: BTreeMap::new(),
@@ -266,6 +282,10 @@ impl Net {
                         if self.refuse_tokens > 0 {
                             self.refuse_tokens -= 1;
                             return lookup.on_rejected(&node, ask, true);
+                        }
+                        if self.refuse_late {
+                            lookup.on_late(&node, 1);
+                            return lookup.on_refused(self.now, &node, ask);
                         }
                         self.holders.insert(node);
                     }

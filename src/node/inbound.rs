@@ -43,7 +43,7 @@ impl Node {
         let items: Vec<Item> =
             carried(&message).map_or_else(Vec::new, |values| values.iter().collect());
         if items.iter().any(|item| matches!(item, Item::Announced(_))) {
-            if self.may_assemble(from, &message) {
+            if self.may_assemble(now, from, &message) {
                 let slots = items.iter().map(|item| match item {
                     Item::Announced(size) => Slot::Announced(*size as usize),
                     Item::Embedded(_) | Item::Unusable => Slot::Embedded,
@@ -79,7 +79,7 @@ impl Node {
     }
 
     /// Whether the announced values of a message are worth waiting for.
-    fn may_assemble(&mut self, from: SocketAddr, message: &Message<'_>) -> bool {
+    fn may_assemble(&mut self, now: Timestamp, from: SocketAddr, message: &Message<'_>) -> bool {
         match &message.payload {
             Payload::Request {
                 request: Request::Put { token, .. },
@@ -98,10 +98,20 @@ impl Node {
             Payload::Request {
                 request: Request::Update { socket, .. },
                 ..
-            } => self
-                .feeds
-                .get(&socket.0)
-                .is_some_and(|feed| feed.node.addr == from),
+            } => {
+                let wanted = self
+                    .feeds
+                    .get(&socket.0)
+                    .is_some_and(|feed| feed.node.addr == from);
+                if !wanted {
+                    let asker = Asker {
+                        addr: from,
+                        tid: message.tid,
+                    };
+                    self.answer(now, asker, Reply::default());
+                }
+                wanted
+            }
             Payload::Reply { .. } => true,
             Payload::Request { .. }
             | Payload::Error { .. }

@@ -32,7 +32,7 @@ pub enum OpError {
     /// The content exceeds [`Value::MAX_CONTENT`].
     #[error("the value holds {0} bytes; at most {max} can be stored", max = Value::MAX_CONTENT)]
     TooLarge(usize),
-    /// [`Config::max_operations`] run already.
+    /// [`Config::max_operations`](crate::Config::max_operations) run already.
     #[error("too many operations at a time")]
     TooManyOperations,
 }
@@ -40,13 +40,12 @@ pub enum OpError {
 impl Node {
     /// Finds the values under `key` that meet the conditions of `query`, whole.
     ///
-    /// [`Event::Values`] as they come, [`Event::GetDone`] at the end.
+    /// [`Event::Values`](super::Event::Values) as they come, [`Event::GetDone`](super::Event::GetDone) at the end.
     ///
     /// # Errors
     ///
     /// [`OpError`] if the key is zero or too much is under way.
     pub fn get(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
-        let now = self.advance(now);
         let query = Query {
             select: BTreeSet::new(),
             ..query
@@ -55,21 +54,17 @@ impl Node {
             seen: BTreeSet::new(),
             report: GetReport::default(),
         };
-        let op = self.start(now, key, query, task)?;
-        self.answer_locally(op);
-        self.ask_all(now, key, op);
-        Ok(op)
+        self.find(now, key, query, task)
     }
 
     /// Finds the selected fields of the values under `key` that meet the conditions of `query`.
     ///
-    /// [`Event::Rows`] as they come, [`Event::GetDone`] at the end. A query that selects nothing selects the id.
+    /// [`Event::Rows`](super::Event::Rows) as they come, [`Event::GetDone`](super::Event::GetDone) at the end. A query that selects nothing selects the id.
     ///
     /// # Errors
     ///
     /// As [`Node::get`].
     pub fn query(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
-        let now = self.advance(now);
         let mut query = query;
         if query.select.is_empty() {
             query.select.insert(Field::Id);
@@ -78,14 +73,11 @@ impl Node {
             seen: BTreeSet::new(),
             report: GetReport::default(),
         };
-        let op = self.start(now, key, query, task)?;
-        self.answer_locally(op);
-        self.ask_all(now, key, op);
-        Ok(op)
+        self.find(now, key, query, task)
     }
 
     /// Hears of the values under `key` that meet the conditions of `query`: those there are, new and edited ones
-    /// ([`Event::Values`]), and those that are gone ([`Event::Expired`]), until cancelled.
+    /// ([`Event::Values`](super::Event::Values)), and those that are gone ([`Event::Expired`](super::Event::Expired)), until cancelled.
     ///
     /// # Errors
     ///
@@ -107,7 +99,7 @@ impl Node {
         Ok(op)
     }
 
-    /// Stores `value` here and at the nodes nearest to `key`. [`Event::PutDone`] tells who acknowledged it.
+    /// Stores `value` here and at the nodes nearest to `key`. [`Event::PutDone`](super::Event::PutDone) tells who acknowledged it.
     ///
     /// # Errors
     ///
@@ -187,7 +179,7 @@ impl Node {
     }
 
     /// Stops announcing a value and deletes the copy here; whether there was anything to stop. Copies elsewhere stay
-    /// until they expire. A put that has not been reported yet is: [`Event::PutDone`].
+    /// until they expire. A put that has not been reported yet is: [`Event::PutDone`](super::Event::PutDone).
     pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
         let now = self.advance(now);
         let announced: Vec<_> = Family::ALL
@@ -256,7 +248,16 @@ impl Node {
         Ok(())
     }
 
-    fn ask_all(&mut self, now: Timestamp, key: InfoHash, op: OpId) {
+    fn find(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        query: Query,
+        task: Task,
+    ) -> Result<OpId, OpError> {
+        let now = self.advance(now);
+        let op = self.start(now, key, query, task)?;
+        self.answer_locally(op);
         for family in Family::ALL {
             if let Some(lookup) = self.lookup(key, family) {
                 lookup.ask(op, Goal::Values);
@@ -265,5 +266,6 @@ impl Node {
         for family in Family::ALL {
             self.drive(now, key, family);
         }
+        Ok(op)
     }
 }

@@ -33,6 +33,11 @@ impl Node {
             self.votes.add(observed);
         }
         let named = self.take_named(now, from, &reply);
+        if let Purpose::Probe(contact) = &purpose
+            && contact.id != from.id
+        {
+            self.lose(now, *contact);
+        }
         let Purpose::Lookup {
             key,
             family,

@@ -1,4 +1,4 @@
-//! [`Rpc`]: requests out, answers matched to them, strangers' datagrams let in or not.
+//! `Rpc`: requests out, answers matched to them, strangers' datagrams let in or not.
 //!
 //! It knows messages, not what they are for: `P` is the caller's own note on each request.
 

@@ -7,16 +7,16 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, coop, spawn_blocking};
-use tokio::time::{Interval, MissedTickBehavior, Sleep, interval_at, sleep_until};
+use tokio::task::{coop, spawn_blocking};
+use tokio::time::{Sleep, sleep_until};
 use tracing::{debug, info, warn};
 
 use super::clock::Clock;
-use super::handle::Connectivity;
+use super::network::Connectivity;
 use super::pool::Pool;
 use super::resolve::HostPort;
 use super::socket::{SocketErrors, Sockets};
-use super::state::{StateError, StateFile};
+use super::state::{Saver, StateError, StateFile};
 use super::waiting::Waiting;
 use crate::node::OpId;
 use crate::secure::{Done, Job, SecureDht, SecureEvent, SecureOutput};
@@ -25,8 +25,6 @@ use crate::{Contact, Timestamp};
 
 /// Datagrams, commands or finished jobs taken in one turn before outputs are seen to and others get their turn.
 const BUDGET: usize = 64;
-/// How often the state is saved. What a crash may lose.
-const SAVE_PERIOD: Duration = Duration::from_secs(5 * 60);
 
 /// What a handle wants.
 pub(super) enum Command {
@@ -61,14 +59,6 @@ pub(super) struct Driver {
     stage: Stage,
 }
 
-/// Saves the state now and then.
-struct Saver {
-    file: StateFile,
-    ticks: Interval,
-    /// A save under way.
-    running: Option<JoinHandle<Result<(), StateError>>>,
-}
-
 /// How far the node's life has gone.
 enum Stage {
     Running,
@@ -95,7 +85,7 @@ impl Driver {
             waiting: Waiting::default(),
             names: BTreeSet::new(),
             alarm: Box::pin(sleep_until(clock.instant(Timestamp::ZERO))),
-            saver: state.map(|file| Saver::new(file, clock)),
+            saver: state.map(|file| Saver::new(file, clock.instant(clock.now()))),
             clock,
             sockets,
             pool,
@@ -272,8 +262,15 @@ impl Driver {
             warn!(%error, "state not saved");
         }
         let Self {
-            stage, pool, dht, ..
+            dht,
+            waiting,
+            sockets,
+            pool,
+            lines,
+            stage,
+            ..
         } = self;
+        drop((sockets, lines, waiting));
         // It can only fail if the runtime is going down as well.
         let _ = spawn_blocking(|| pool.join()).await;
         info!(id = %dht.node().id(), "node stopped");
@@ -287,49 +284,9 @@ impl Driver {
     }
 }
 
-impl Saver {
-    fn new(file: StateFile, clock: Clock) -> Self {
-        let first = clock.instant(clock.now() + SAVE_PERIOD);
-        let mut ticks = interval_at(first, SAVE_PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            file,
-            ticks,
-            running: None,
-        }
-    }
-
-    /// Saves beside the loop; not if the last save is still under way.
-    fn save(&mut self, state: State) {
-        if self
-            .running
-            .as_ref()
-            .is_some_and(|save| !save.is_finished())
-        {
-            return;
-        }
-        let file = self.file.clone();
-        self.running = Some(spawn_blocking(move || {
-            file.write(&state)
-                .inspect_err(|error| warn!(%error, "state not saved"))
-        }));
-    }
-
-    /// Saves, after what is under way.
-    async fn save_last(self, state: State) -> Result<(), StateError> {
-        if let Some(running) = self.running {
-            let _ = running.await;
-        }
-        spawn_blocking(move || self.file.write(&state))
-            .await
-            // It cannot be run any more if the runtime is going down.
-            .unwrap_or(Ok(()))
-    }
-}
-
 async fn save_is_due(saver: Option<&mut Saver>) {
     match saver {
-        Some(saver) => drop(saver.ticks.tick().await),
+        Some(saver) => saver.is_due().await,
         None => pending().await,
     }
 }

@@ -25,7 +25,7 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A bootstrap peer is no host with or without a port.
-    #[error("bootstrap peer")]
+    #[error(transparent)]
     Peer(#[from] ParseHostPortError),
     /// No bootstrap peer has an address: a misspelt name, or no network.
     #[error("no bootstrap peer has an address: {}", .0.iter().map(describe).collect::<Vec<_>>().join("; "))]

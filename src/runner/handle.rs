@@ -10,19 +10,18 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::driver::{Command, Driver};
-use super::error::{BootstrapError, Closed, GetError, ImportError};
+use super::error::{Closed, GetError};
+use super::network::Connectivity;
 use super::operation::{Get, Listen};
 use super::put::{Content, Put};
-use super::resolve::HostPort;
 use super::socket::SocketErrors;
 use super::state::StateError;
 use super::typed::{from_data, to_draft};
 use super::waiting::{Reply, Sink};
-use crate::node::{OpError, OpId, Stats, Status};
+use crate::node::{OpError, OpId, Stats};
 use crate::secure::{Checked, KeyName, Recipient, SecureDht, SecureStats};
 use crate::value::{Draft, Query, Row, Value, ValueId};
-use crate::wire::snapshot;
-use crate::{Contact, Family, InfoHash, Timestamp};
+use crate::{InfoHash, Timestamp};
 
 /// How long [`Handle::shutdown`] waits for running puts.
 const PUT_PATIENCE: Duration = Duration::from_secs(5);
@@ -47,15 +46,6 @@ pub(super) struct Facts {
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) backlog_bytes: usize,
     pub(super) status: watch::Receiver<Connectivity>,
-}
-
-/// How well a node is connected.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Connectivity {
-    /// In IPv4.
-    pub v4: Status,
-    /// In IPv6.
-    pub v6: Status,
 }
 
 /// A node at a moment.
@@ -109,8 +99,8 @@ impl Handle {
         self.get(key).all().await
     }
 
-    /// Finds the values under `key` whose payload is msgpack of a `T`; others are passed over. See
-    /// [`typed`](super::typed).
+    /// Finds the values under `key` whose payload is msgpack of a `T`; others are passed over. For
+    /// their stream, use [`from_data`] on that of [`Handle::get`].
     ///
     /// # Errors
     ///
@@ -190,8 +180,7 @@ impl Handle {
         self.put_content(key, Content::Encrypted(to.into(), draft.into()))
     }
 
-    /// Puts msgpack of `value`, readable by all. See [`typed`](super::typed); to sign or encrypt it, make a draft
-    /// with [`to_draft`].
+    /// Puts msgpack of `value`, readable by all. To sign or encrypt it, make a draft with [`to_draft`].
     pub fn put_typed<T: Serialize + ?Sized>(&self, key: impl Into<InfoHash>, value: &T) -> Put {
         let content = to_draft(value).map(Content::Clear);
         Put::new(self.clone(), key.into(), content)
@@ -268,121 +257,6 @@ impl Handle {
     pub async fn register_certificate(&self, certificate: Certificate) -> Result<(), Closed> {
         self.visit(move |driver| driver.dht.register_certificate(&certificate))
             .await
-    }
-}
-
-/// The network.
-impl Handle {
-    /// Finds the addresses of a peer, `host` or `host:port`, and makes contact. The name is looked up again for as long
-    /// as the node is not connected.
-    ///
-    /// # Errors
-    ///
-    /// [`BootstrapError`] if the name is none, or has no address.
-    pub async fn bootstrap(&self, peer: &str) -> Result<(), BootstrapError> {
-        let name: HostPort = peer.parse()?;
-        let addresses = name.resolve().await?;
-        self.visit(move |driver| driver.names.insert(name)).await?;
-        Ok(self.bootstrap_addrs(&addresses).await?)
-    }
-
-    /// Makes contact with these addresses, and again in rounds of growing distance for as long as the node is not
-    /// connected.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the node has been shut down.
-    pub async fn bootstrap_addrs(&self, addresses: &[SocketAddr]) -> Result<(), Closed> {
-        let addresses = addresses.to_vec();
-        self.visit(move |driver| driver.bootstrap(&addresses)).await
-    }
-
-    /// Takes in contacts that may be nodes, and pings a few of them.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the node has been shut down.
-    pub async fn insert_contacts(&self, contacts: Vec<Contact>) -> Result<(), Closed> {
-        self.visit(move |driver| driver.insert_contacts(&contacts))
-            .await
-    }
-
-    /// The good contacts, in OpenDHT's form.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the node has been shut down.
-    pub async fn export_nodes(&self) -> Result<Vec<u8>, Closed> {
-        let contacts = self.visit(|driver| driver.dht.node().export_contacts(driver.now()));
-        Ok(snapshot::export_nodes(&contacts.await?))
-    }
-
-    /// Takes in contacts in OpenDHT's form; returns how many there were.
-    ///
-    /// # Errors
-    ///
-    /// [`ImportError`] if the bytes are no list of contacts.
-    pub async fn import_nodes(&self, bytes: &[u8]) -> Result<usize, ImportError> {
-        let contacts = snapshot::import_nodes(bytes)?;
-        let count = contacts.len();
-        self.insert_contacts(contacts).await?;
-        Ok(count)
-    }
-
-    /// The values stored here, in the form of OpenDHT 3.7.4 and later.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the node has been shut down.
-    pub async fn export_values(&self) -> Result<Vec<u8>, Closed> {
-        let records = self
-            .visit(|driver| driver.dht.node().export_values())
-            .await?;
-        Ok(snapshot::export_values(&records))
-    }
-
-    /// Stores values in OpenDHT's form, for what is left of their life; returns how many were stored. Signatures are
-    /// not checked: import what an own node exported.
-    ///
-    /// # Errors
-    ///
-    /// [`ImportError`] if the bytes are no list of values.
-    pub async fn import_values(&self, bytes: &[u8]) -> Result<usize, ImportError> {
-        let records = snapshot::import_values(bytes, super::clock::unix_now())?;
-        Ok(self
-            .visit(move |driver| driver.dht.import_values(driver.now(), &records))
-            .await?)
-    }
-
-    /// The system has moved to another network: contacts must prove themselves anew.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the node has been shut down.
-    pub async fn connectivity_changed(&self) -> Result<(), Closed> {
-        self.visit(|driver| driver.dht.connectivity_changed(driver.now()))
-            .await
-    }
-
-    /// How well the node is connected.
-    pub fn status(&self) -> Connectivity {
-        *self.facts.status.borrow()
-    }
-
-    /// How well the node is connected, to be awaited. It is closed with the node.
-    pub fn watch_status(&self) -> watch::Receiver<Connectivity> {
-        self.facts.status.clone()
-    }
-
-    /// Waits until the node is connected in one address family.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the node is shut down before.
-    pub async fn wait_connected(&self) -> Result<(), Closed> {
-        let mut status = self.watch_status();
-        let connected = status.wait_for(Connectivity::is_connected).await;
-        connected.map(|_| ()).map_err(|_| Closed)
     }
 }
 
@@ -501,9 +375,8 @@ impl Handle {
         }
     }
 
-    /// How much a stream may hold that is not read.
-    pub(super) fn backlog_bytes(&self) -> usize {
-        self.facts.backlog_bytes
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// Has something done in the loop.
@@ -522,7 +395,7 @@ impl Handle {
     }
 
     /// Has something done in the loop, and waits for its result.
-    async fn visit<T: Send + 'static>(
+    pub(super) async fn visit<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Driver) -> T + Send + 'static,
     ) -> Result<T, Closed> {
@@ -548,19 +421,5 @@ impl Handle {
         })
         .await?;
         answer.await.map_err(|_| Closed)?
-    }
-}
-
-impl Connectivity {
-    /// Whether there is a good node in either family.
-    pub fn is_connected(&self) -> bool {
-        self.v4.max(self.v6) == Status::Connected
-    }
-
-    pub(super) fn set(&mut self, family: Family, status: Status) {
-        match family {
-            Family::V4 => self.v4 = status,
-            Family::V6 => self.v6 = status,
-        }
     }
 }

@@ -83,13 +83,20 @@ impl Writer {
     }
 
     pub(super) fn push(&self, change: Change) {
-        let mut mailbox = lock(&self.0);
-        mailbox.push(change);
-        mailbox.wake();
+        lock(&self.0).push(change);
+        self.wake();
     }
 
     pub(super) fn end(self, end: Result<Found, GetError>) {
         lock(&self.0).end = Some(end);
+    }
+
+    /// Tells the reader to look, without holding the lock: it may look at once.
+    fn wake(&self) {
+        let waker = lock(&self.0).waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 
@@ -98,7 +105,8 @@ impl Drop for Writer {
         let mut mailbox = lock(&self.0);
         mailbox.op = None;
         mailbox.end.get_or_insert(Err(Closed.into()));
-        mailbox.wake();
+        drop(mailbox);
+        self.wake();
     }
 }
 
@@ -165,12 +173,6 @@ impl Mailbox {
             self.latest.remove(&change.value_id());
         }
         Some(change)
-    }
-
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
     }
 }
 

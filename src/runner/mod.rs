@@ -19,6 +19,10 @@
 //! # }
 //! ```
 //!
+//! Payloads are bytes. For types of the application, which travel as user data, there is serde: [`to_draft`] and
+//! [`from_data`], or in one step [`Handle::put_typed`] and [`Handle::get_typed`]. The value types of the protocol bring
+//! their own form, [`Typed`](crate::Typed): put a `message.draft()`, and read with `DhtMessage::read(body)`.
+//!
 //! ```text
 //!   Handle ── commands ──▶ ┌────────┐ ◀── datagrams ──▶ Sockets
 //!   Get    ◀── mailbox ─── │ Driver │ ◀── time ──────── Clock
@@ -35,13 +39,14 @@ mod error;
 mod handle;
 mod mailbox;
 mod names;
+mod network;
 mod operation;
 mod pool;
 mod put;
 mod resolve;
 mod socket;
 mod state;
-pub mod typed;
+mod typed;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -55,8 +60,9 @@ use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 pub use error::{BootstrapError, Closed, GetError, ImportError, PutError, StartError};
-pub use handle::{Connectivity, Handle, NodeInfo};
+pub use handle::{Handle, NodeInfo};
 pub use mailbox::Change;
+pub use network::Connectivity;
 pub use operation::{Get, Listen};
 pub use put::{Placed, Put};
 pub use resolve::{DEFAULT_PORT, HostPort, ParseHostPortError, ResolveError};

@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use super::driver::{Command, Driver};
 use super::error::StartError;
-use super::handle::Connectivity;
+use super::network::Connectivity;
 use super::resolve::{HostPort, ResolveError};
 
 /// How often names are looked up while the node is not connected.

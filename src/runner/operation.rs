@@ -131,7 +131,7 @@ impl Stream for Listen {
 
 impl Operation {
     fn new(handle: Handle, key: InfoHash, query: Query, start: Start) -> Self {
-        let (writer, reader) = mailbox(handle.backlog_bytes());
+        let (writer, reader) = mailbox(handle.facts().backlog_bytes);
         let teller = handle.clone();
         let telling = async move {
             // A node that is gone drops the command and the writer in it, which tells the reader.

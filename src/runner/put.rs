@@ -27,7 +27,6 @@ pub struct Put {
 
 /// A value that has been announced to the nodes nearest to its key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[must_use]
 pub struct Placed {
     /// Its number under its key.
     pub id: ValueId,

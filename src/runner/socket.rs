@@ -59,6 +59,8 @@ pub(super) struct Sockets {
     v4: Option<UdpSocket>,
     v6: Option<UdpSocket>,
     buffer: Box<[u8]>,
+    /// The last datagram waited in vain, so the next ones do not wait at all.
+    is_congested: bool,
     errors: SocketErrors,
 }
 
@@ -129,6 +131,7 @@ impl Sockets {
             v4,
             v6,
             buffer: vec![0; MAX_DATAGRAM].into(),
+            is_congested: false,
             errors: SocketErrors::default(),
         })
     }
@@ -188,13 +191,19 @@ impl Sockets {
             return;
         };
         trace!(%to, len = bytes.len(), "sending");
-        match timeout(SEND_PATIENCE, socket.send_to(&bytes, to)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => {
-                debug!(%to, %error, "cannot send");
-                self.errors.send += 1;
-            }
-            Err(_) => self.errors.send += 1,
+        let sent = if self.is_congested {
+            socket.try_send_to(&bytes, to)
+        } else {
+            let sending = timeout(SEND_PATIENCE, socket.send_to(&bytes, to));
+            sending
+                .await
+                .unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
+        };
+        self.is_congested = false;
+        if let Err(error) = sent {
+            debug!(%to, %error, "cannot send");
+            self.errors.send += 1;
+            self.is_congested = error.kind() == io::ErrorKind::WouldBlock;
         }
     }
 
@@ -269,5 +278,79 @@ fn hint(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => ": not allowed; choose a port from 1024 on",
         io::ErrorKind::AddrNotAvailable => ": no interface has this address",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sockets(addr: &str) -> Sockets {
+        Sockets::bind(Plan::exactly(&[addr.parse().unwrap()]).unwrap()).unwrap()
+    }
+
+    fn datagram(to: &str) -> Transmit {
+        Transmit {
+            to: to.parse().unwrap(),
+            bytes: "hello".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_drain_takes_what_is_there_within_its_budget() {
+        let mut sockets = sockets("127.0.0.1:0");
+        let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for number in 0..5 {
+            peer.send_to(&[number], sockets.addresses()[0]).unwrap();
+        }
+        sockets.readable().await;
+        let mut received = Vec::new();
+        for expected in [3, 5, 5] {
+            sockets.drain(3, |from, bytes| received.push((from, bytes.to_vec())));
+            assert_eq!(received.len(), expected);
+        }
+        assert_eq!(received[4], (peer.local_addr().unwrap(), vec![4]));
+    }
+
+    #[tokio::test]
+    async fn a_datagram_that_cannot_be_sent_is_counted() {
+        let mut sockets = sockets("127.0.0.1:0");
+        // Broadcasts are not allowed on ordinary sockets.
+        sockets.send(datagram("255.255.255.255:9")).await;
+        assert_eq!(sockets.errors().send, 1);
+    }
+
+    #[tokio::test]
+    async fn a_family_without_a_socket_is_not_served() {
+        let mut sockets = sockets("127.0.0.1:0");
+        assert!(sockets.serve(&"192.0.2.1:1".parse().unwrap()));
+        assert!(sockets.serve(&"[::ffff:192.0.2.1]:1".parse().unwrap()));
+        assert!(!sockets.serve(&"[2001:db8::1]:1".parse().unwrap()));
+        sockets.send(datagram("[2001:db8::1]:1")).await;
+        assert_eq!(sockets.errors(), SocketErrors::default());
+    }
+
+    #[tokio::test]
+    async fn an_ipv6_port_left_to_chance_is_that_of_ipv4_if_it_is_free() {
+        let wish = |ip: IpAddr| SocketAddr::new(ip, 0);
+        let both = [
+            wish(Ipv4Addr::LOCALHOST.into()),
+            wish(Ipv6Addr::LOCALHOST.into()),
+        ];
+        let first = Sockets::bind(Plan::exactly(&both).unwrap()).unwrap();
+        let ports: Vec<_> = first.addresses().iter().map(SocketAddr::port).collect();
+        assert_eq!(ports[0], ports[1]);
+    }
+
+    #[test]
+    fn a_demand_for_an_address_that_is_not_ours_says_so() {
+        let error = BindError::Address {
+            addr: "192.0.2.1:0".parse().unwrap(),
+            source: io::ErrorKind::AddrNotAvailable.into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "cannot listen on 192.0.2.1:0: no interface has this address"
+        );
     }
 }

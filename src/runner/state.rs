@@ -1,16 +1,24 @@
-//! [`StateFile`]: what a node keeps over a restart, in OpenDHT's own form (spec `node.md`, section 10).
+//! [`StateFile`]: what a node keeps over a restart, in OpenDHT's own form (spec `node.md`, section 10), and [`Saver`],
+//! which writes it now and then.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tracing::warn;
 
 use crate::wire::DecodeError;
 use crate::wire::snapshot::{State, export_state, import_state};
 use crate::{Family, UnixTime};
+
+/// How often the state is saved: what a crash may lose.
+const SAVE_PERIOD: Duration = Duration::from_secs(5 * 60);
 
 /// A file with id, contacts and values of a node, and beside it `<path>_port.txt` with its ports.
 #[derive(Clone, Debug)]
@@ -23,6 +31,14 @@ pub(super) struct StateFile {
 pub(super) struct Ports {
     pub(super) v4: u16,
     pub(super) v6: u16,
+}
+
+/// Saves the state now and then.
+pub(super) struct Saver {
+    file: StateFile,
+    ticks: Interval,
+    /// A save under way.
+    running: Option<JoinHandle<Result<(), StateError>>>,
 }
 
 /// The saved state of a node cannot be read or written.
@@ -125,6 +141,50 @@ impl StateFile {
 
     fn beside(&self, suffix: &str) -> PathBuf {
         beside(&self.path, suffix)
+    }
+}
+
+impl Saver {
+    pub(super) fn new(file: StateFile, now: Instant) -> Self {
+        let mut ticks = interval_at(now + SAVE_PERIOD, SAVE_PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            file,
+            ticks,
+            running: None,
+        }
+    }
+
+    /// Waits until it is time to save.
+    pub(super) async fn is_due(&mut self) {
+        self.ticks.tick().await;
+    }
+
+    /// Saves beside the loop; not if the last save is still under way.
+    pub(super) fn save(&mut self, state: State) {
+        if self
+            .running
+            .as_ref()
+            .is_some_and(|save| !save.is_finished())
+        {
+            return;
+        }
+        let file = self.file.clone();
+        self.running = Some(spawn_blocking(move || {
+            file.write(&state)
+                .inspect_err(|error| warn!(%error, "state not saved"))
+        }));
+    }
+
+    /// Saves, after what is under way.
+    pub(super) async fn save_last(self, state: State) -> Result<(), StateError> {
+        if let Some(running) = self.running {
+            let _ = running.await;
+        }
+        spawn_blocking(move || self.file.write(&state))
+            .await
+            // It cannot be run any more if the runtime is going down.
+            .unwrap_or(Ok(()))
     }
 }
 

@@ -1,9 +1,4 @@
-//! Payloads of the application's own types, as msgpack.
-//!
-//! For types of the application, which travel as user data, there is serde: [`to_draft`] and [`from_data`], or in one
-//! step [`Handle::put_typed`](super::Handle::put_typed) and [`Handle::get_typed`](super::Handle::get_typed). The value
-//! types of the protocol are [`Typed`](crate::Typed) and bring their own form: put a `message.draft()`, and read with
-//! `DhtMessage::read(body)`.
+//! Payloads of the application's own types: user data in msgpack.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

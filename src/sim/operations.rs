@@ -141,7 +141,7 @@ impl Sim {
     /// Ends an errand: nothing more comes for it. What a put has published stays where it is until it expires.
     pub fn cancel(&mut self, errand: ErrandId) {
         let host = self.errands[errand.0].host;
-        self.forget(errand, |dht, clock, op| dht.cancel(clock, op));
+        self.forget(errand, SecureDht::cancel);
         self.oracle.on_stop(self.now, host, Some(errand));
     }
 

@@ -4,7 +4,11 @@
 //! The program is meant for people, so we send one command at a time and look for the words of its answer. Data is a
 //! single word, and is put with the user type `text/plain` and an id of the program's choice.
 
-use std::{net::SocketAddr, path::Path, process::Stdio};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::Stdio,
+};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
@@ -12,61 +16,39 @@ use tokio::{
     time::timeout,
 };
 
-use crate::peer::DEADLINE;
+use crate::{peer::DEADLINE, proxy::Proxy};
 
 /// How the program is started.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options<'a> {
-    /// Nodes of other networks are not heard.
-    pub(crate) network: u32,
     /// A node to start from.
-    pub(crate) bootstrap: SocketAddr,
+    pub(crate) bootstrap: Option<SocketAddr>,
     /// A path without its ending: the identity is read from `.crt` and `.pem`, or else made (RSA-4096) and saved there.
-    pub(crate) identity: &'a Path,
+    pub(crate) identity: Option<&'a Path>,
     /// Where the state is saved when the node stops, and read from when it starts.
-    pub(crate) state: &'a Path,
+    pub(crate) state: Option<&'a Path>,
 }
 
 /// A running `dhtnode`. It is killed when dropped.
 pub(crate) struct Dhtnode {
     /// Hexadecimal.
     pub(crate) node_id: String,
-    /// The short id of its key, hexadecimal.
+    /// On 127.0.0.1.
+    pub(crate) address: SocketAddr,
+    /// The short id of its key, hexadecimal; empty if it has none.
     pub(crate) key_id: String,
+    /// The program's other face.
+    pub(crate) proxy: Proxy,
     stdin: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
     process: Child,
 }
 
 impl Dhtnode {
+    /// Starts the program and, if it is to start from another node, waits until it has reached it.
     pub(crate) async fn spawn(options: Options<'_>) -> Self {
-        let (certificate, key) = (
-            options.identity.with_extension("crt"),
-            options.identity.with_extension("pem"),
-        );
-        let mut command = Command::new("dhtnode");
-        command.args([
-            "-p",
-            "0",
-            "-n",
-            &options.network.to_string(),
-            "-b",
-            &options.bootstrap.to_string(),
-        ]);
-        command.arg("-f").arg(options.state);
-        if certificate.exists() {
-            command
-                .arg("--certificate")
-                .arg(certificate)
-                .arg("--privkey")
-                .arg(key);
-        } else {
-            command
-                .arg("-i")
-                .arg("--save-identity")
-                .arg(options.identity);
-        }
-        let mut process = command
+        let proxy = Proxy::on_a_free_port();
+        let mut process = command(options, proxy)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -78,13 +60,23 @@ impl Dhtnode {
         let lines = BufReader::new(stdout).lines();
         let mut node = Self {
             node_id: String::new(),
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
             key_id: String::new(),
+            proxy,
             stdin,
             lines,
             process,
         };
-        node.node_id = word_after(&node.line_with("OpenDHT node").await, "OpenDHT node");
-        node.key_id = word_after(&node.line_with("Public key ID").await, "Public key ID");
+        let greeting = node.line_with("OpenDHT node").await;
+        node.node_id = word_after(&greeting, "OpenDHT node");
+        let port = word_after(&greeting, "on port").parse();
+        node.address.set_port(port.expect("a port is a number"));
+        if options.identity.is_some() {
+            node.key_id = word_after(&node.line_with("Public key ID").await, "Public key ID");
+        }
+        if options.bootstrap.is_some() {
+            node.proxy.wait_connected().await;
+        }
         node
     }
 
@@ -156,6 +148,27 @@ impl Dhtnode {
             .await
             .unwrap_or_else(|_| panic!("dhtnode did not print {words:?} in time"))
     }
+}
+
+fn command(options: Options<'_>, proxy: Proxy) -> Command {
+    let mut command = Command::new("dhtnode");
+    command.args(["-p", "0", "--proxyserver", &proxy.port().to_string()]);
+    if let Some(address) = options.bootstrap {
+        command.args(["-b", &address.to_string()]);
+    }
+    if let Some(state) = options.state {
+        command.arg("-f").arg(state);
+    }
+    if let Some(identity) = options.identity {
+        let certificate = identity.with_extension("crt");
+        if certificate.exists() {
+            command.arg("--certificate").arg(certificate);
+            command.arg("--privkey").arg(identity.with_extension("pem"));
+        } else {
+            command.arg("-i").arg("--save-identity").arg(identity);
+        }
+    }
+    command
 }
 
 /// The program's prompt, `>> `, comes from another of its threads and turns up anywhere in a line.

@@ -123,10 +123,9 @@ async fn dhtnode_signs_and_encrypts_and_keeps_its_identity_and_state() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let reader = OpenDht::spawn(Release::Debian, Options::default().identity("reader")).await;
     let options = dhtnode::Options {
-        network: 0,
-        bootstrap: reader.node.address,
-        identity: &directory.path().join("me"),
-        state: &directory.path().join("state"),
+        bootstrap: Some(reader.node.address),
+        identity: Some(&directory.path().join("me")),
+        state: Some(&directory.path().join("state")),
     };
     let mut writer = Dhtnode::spawn(options).await;
 
@@ -159,7 +158,7 @@ async fn dhtnode_signs_and_encrypts_and_keeps_its_identity_and_state() {
 
     let (node_id, key_id) = (writer.node_id.clone(), writer.key_id.clone());
     writer.stop().await;
-    let state = fs::read(options.state).expect("the state was saved");
+    let state = fs::read(directory.path().join("state")).expect("the state was saved");
     assert!(state.starts_with(b"\x84\xa1v\x01\xa2id"));
     let again = Dhtnode::spawn(options).await;
     assert_eq!((again.node_id, again.key_id), (node_id, key_id));

@@ -1,12 +1,31 @@
 //! bulla against real OpenDHT nodes, all on the loopback interface.
 //!
-//! The foreign nodes, and how to get them or leave them out: [`environment`].
+//! The foreign nodes, and how to get them or leave them out: [`environment`]. They have three faces, each of which can
+//! do what the others cannot: the Python binding ([`peer`]), the program `dhtnode` ([`dhtnode`]) and its REST interface
+//! ([`proxy`]). Our own nodes: [`local`].
 
+mod certificates;
+mod chat;
 mod dhtnode;
+mod encrypted;
 mod environment;
+mod forged;
 mod harness;
+mod joining;
+mod listen;
+mod local;
+mod mixed;
+mod nodes;
+mod parts;
 mod peer;
+mod permanent;
 mod pipe;
+mod proxy;
+mod query;
+mod scanner;
+mod signed;
+mod survival;
+mod values;
 
 use sha1::{Digest, Sha1};
 

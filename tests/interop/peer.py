@@ -148,8 +148,8 @@ class Peer:
             values.append(describe_value(value))
             return True
 
-        def done(ok, _nodes):
-            answer({"reached": ok, "values": values})
+        def done(ok, nodes):
+            answer({"reached": ok, "values": values, "nodes": [text(node.getId()) for node in nodes]})
 
         self._runner.get(infohash(command["key"]), found, done, where=opendht.Where(command["where"]))
 

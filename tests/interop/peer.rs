@@ -4,6 +4,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use bulla::secure::KeyName;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Value as Json, json};
 use tokio::{
@@ -61,6 +62,16 @@ pub(crate) struct KeyIds {
     pub(crate) id: String,
     /// SHA-256 of the public key; 2.4.12 does not tell.
     pub(crate) long_id: Option<String>,
+}
+
+impl KeyIds {
+    /// The id under which its release publishes certificates.
+    pub(crate) fn name(&self) -> KeyName {
+        match &self.long_id {
+            Some(long) => KeyName::Long(long.parse().expect("64 digits")),
+            None => KeyName::Short(self.id.parse().expect("40 digits")),
+        }
+    }
 }
 
 /// A value to put.
@@ -152,6 +163,7 @@ pub(crate) struct Node {
 struct Retrieved {
     reached: bool,
     values: Vec<Found>,
+    nodes: Vec<String>,
 }
 
 /// A running OpenDHT node. It is killed when dropped.
@@ -241,6 +253,11 @@ impl OpenDht {
         let mut values = self.retrieve(key, condition).await.values;
         values.sort_by_key(|value| value.id);
         values
+    }
+
+    /// The ids, hexadecimal, of the nodes that a get has found near a key.
+    pub(crate) async fn nodes_near(&self, key: &str) -> Vec<String> {
+        self.retrieve(key, "").await.nodes
     }
 
     /// Listens for changes under a key.

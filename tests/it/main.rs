@@ -1,5 +1,8 @@
 //! Tests of the whole crate through its public interface, as one program.
 
+mod bad_input;
+#[cfg(feature = "cli")]
+mod cli;
 mod layering;
 #[cfg(feature = "runner")]
 mod loopback;

@@ -91,8 +91,7 @@ fn a_listen_of_hours_has_no_gap() {
                 .errand(*listen)
                 .news
                 .iter()
-                .filter(|news| !news.expired)
-                .next_back();
+                .rfind(|news| !news.expired);
             assert_eq!(
                 last.unwrap().value.data(),
                 format!("round {round}").as_bytes()

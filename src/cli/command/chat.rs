@@ -1,0 +1,140 @@
+//! `bulla chat`: exchange messages in a room, as OpenDHT's chat does.
+//!
+//! A room is a key. A message is an [`ImMessage`] put there, signed; or encrypted for one of those present, at the same key.
+
+use std::io::IsTerminal;
+
+use bulla::runner::{Change, Handle};
+use bulla::secure::{Checked, Recipient, Trust};
+use bulla::{ImMessage, Kind, Typed};
+use bulla_identity::LongKeyId;
+use serde_json::json;
+
+use crate::cli::args::ChatArgs;
+use crate::cli::calendar::{now, rfc3339};
+use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::interrupt::Interrupt;
+use crate::cli::lines::Lines;
+use crate::cli::printer::{Printer, Style, harmless};
+use crate::cli::session::Session;
+use crate::cli::text;
+
+/// Digits of a long id that stand for the sender of a message on a terminal.
+const SHORT: usize = 16;
+
+/// Chats until the input ends or is interrupted.
+pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Failure> {
+    if args.network.identity.is_none() {
+        return Err(Failure::new(
+            "messages are signed: say by whom with --identity FILE (`bulla identity new` makes one)",
+        ));
+    }
+    let session = Session::join(&args.network).await?;
+    let mut interrupt = Interrupt::install()?;
+    let (mut lines, printer) = open(printer)?;
+    let mut room = session.dht.listen(args.room);
+    let mut exit = Exit::Done;
+    loop {
+        tokio::select! {
+            () = interrupt.wait() => break,
+            line = lines.next() => match line.as_deref().map(str::trim) {
+                Some("") => {}
+                Some(line) => if !send(&session.dht, args, line, &printer).await? {
+                    exit = Exit::Nothing;
+                },
+                None => break,
+            },
+            change = room.next() => match change {
+                Some(Change::Added(value)) => receive(&value, session.dht.identity(), &printer)?,
+                Some(Change::Expired(_)) => {}
+                None => break,
+            },
+        }
+    }
+    if let Some(error) = room.error() {
+        return Err(error).during(format_args!("cannot listen to room {}", args.room));
+    }
+    drop(room);
+    session.leave().await?;
+    Ok(exit)
+}
+
+fn open(printer: &Printer) -> Result<(Lines, Printer), Failure> {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !printer.is_json() {
+        Lines::of_terminal("> ", printer.clone())
+    } else {
+        Ok((Lines::of_pipe()?, printer.clone()))
+    }
+}
+
+/// Sends a line; whether a node acknowledged it.
+async fn send(
+    dht: &Handle,
+    args: &ChatArgs,
+    line: &str,
+    printer: &Printer,
+) -> Result<bool, Failure> {
+    let message = ImMessage {
+        id: getrandom::u64().during("cannot number the message")?,
+        text: line.to_owned(),
+        date: now().try_into().unwrap_or(i64::MAX),
+        ..ImMessage::default()
+    };
+    let put = match args.to {
+        Some(name) => dht.put_encrypted(args.room, Recipient::Name(name), message.draft()),
+        None => dht.put_signed(args.room, message.draft()),
+    };
+    let placed = match put.await {
+        Ok(placed) => placed,
+        Err(error) => {
+            printer.remark(format_args!("not sent: {error}"));
+            return Ok(false);
+        }
+    };
+    let object = json!({
+        "event": "sent",
+        "id": message.id.to_string(),
+        "to": args.to.map(|id| id.to_string()),
+        "acknowledged": placed.report.acknowledged,
+    });
+    if printer.is_json() {
+        printer.result(&object, "")?;
+    }
+    if placed.report.acknowledged == 0 {
+        printer.remark(format_args!(
+            "nobody holds what you wrote: {}",
+            text::holders(&placed.report)
+        ));
+    }
+    Ok(placed.report.acknowledged > 0)
+}
+
+/// Shows a message of someone else that is vouched for; whatever else is in the room is passed over.
+fn receive(value: &Checked, me: Option<LongKeyId>, printer: &Printer) -> Result<(), Failure> {
+    let Some(sender) = value.signer().filter(|sender| Some(*sender) != me) else {
+        return Ok(());
+    };
+    let body = value
+        .value()
+        .body()
+        .filter(|body| body.kind == Kind::IM_MESSAGE);
+    let Some(message) = body.and_then(|body| ImMessage::read(body).ok()) else {
+        return Ok(());
+    };
+    let is_private = value.status() == Trust::Encrypted;
+    let object = json!({
+        "event": "message",
+        "from": sender.to_string(),
+        "id": message.id.to_string(),
+        "text": message.text,
+        "date": message.date,
+        "encrypted": is_private,
+    });
+    let sender = sender.to_string();
+    let sender = printer.style(Style::Bold, sender.get(..SHORT).unwrap_or(&sender));
+    let date = u64::try_from(message.date).map_or_else(|_| String::new(), rfc3339);
+    let date = printer.style(Style::Dim, date);
+    let how = if is_private { " to you alone" } else { "" };
+    let text = format!("{date} {sender}{how}: {}", harmless(&message.text));
+    Ok(printer.result(&object, text)?)
+}

@@ -1,0 +1,96 @@
+//! Values, rows and reports as JSON, with the field names of OpenDHT's proxy (spec `proxy.md`, section 2).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bulla::runner::{Change, Placed};
+use bulla::secure::{Checked, Trust};
+use bulla::{InfoHash, Row, ValueId};
+use serde_json::{Map, Value as Json, json};
+
+/// A value, with two fields of our own: `status` (`clear`, `signed`, `encrypted`) and `signer` (long id or null).
+pub(crate) fn value(value: &Checked) -> Json {
+    let mut fields = Map::new();
+    let mut add = |name: &str, field: Json| fields.insert(name.to_owned(), field);
+    add("id", id(value.id()));
+    add("type", value.kind().0.into());
+    add("data", BASE64.encode(value.data()).into());
+    if !value.user_type().is_empty() {
+        add("utype", value.user_type().into());
+    }
+    if let Some(signed) = value.value().signed() {
+        add("seq", signed.seq.into());
+        add("sig", BASE64.encode(signed.signature).into());
+    }
+    if let Some(owner) = value.owner() {
+        add("owner", owner.to_pem().into());
+    }
+    if let Some(to) = value.recipient() {
+        add("to", to.to_string().into());
+    }
+    if value.value().priority() != 0 {
+        add("prio", value.value().priority().into());
+    }
+    if !value.value().push_type().is_empty() {
+        add("pt", value.value().push_type().into());
+    }
+    add("status", status(value.status()).into());
+    add("signer", value.signer().map(|id| id.to_string()).into());
+    Json::Object(fields)
+}
+
+/// A value that was found, or one that is gone: `expired`.
+pub(crate) fn change(change: &Change) -> Json {
+    let mut object = value(change.value());
+    if let Change::Expired(_) = change {
+        object["expired"] = true.into();
+    }
+    object
+}
+
+/// The fields that a query selected. `owner` is the owner's short id: no key travels along.
+pub(crate) fn row(row: &Row) -> Json {
+    let mut fields = Map::new();
+    let mut add =
+        |name: &str, field: Option<Json>| field.map(|field| fields.insert(name.to_owned(), field));
+    add("id", row.id.map(id));
+    add("type", row.kind.map(|kind| kind.0.into()));
+    add("owner", row.owner.map(owner));
+    add("seq", row.seq.map(Json::from));
+    add("utype", row.user_type.clone().map(Json::from));
+    Json::Object(fields)
+}
+
+/// What became of a put.
+pub(crate) fn put(key: InfoHash, Placed { id: number, report }: &Placed) -> Json {
+    json!({
+        "key": key.to_string(),
+        "id": id(*number),
+        "asked": report.asked,
+        "acknowledged": report.acknowledged,
+        "refused": report.refused,
+        "silent": report.silent,
+    })
+}
+
+/// A value's number: as text, for it may be greater than what a JSON number holds.
+pub(crate) fn id(id: ValueId) -> Json {
+    id.0.to_string().into()
+}
+
+/// The word for how far a value can be believed.
+pub(crate) fn status(trust: Trust) -> &'static str {
+    match trust {
+        Trust::Clear => "clear",
+        Trust::Signed => "signed",
+        Trust::Encrypted => "encrypted",
+    }
+}
+
+/// An owner's short id; null for the zero hash, which stands for "none".
+fn owner(owner: InfoHash) -> Json {
+    if owner.is_zero() {
+        Json::Null
+    } else {
+        owner.to_string().into()
+    }
+}

@@ -1,0 +1,86 @@
+//! [`Lines`]: what is typed on a terminal, with history, or comes from a pipe.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use rustyline::DefaultEditor;
+use tokio::sync::mpsc;
+
+use super::exit::{During, Failure};
+use super::printer::Printer;
+
+/// Lines of standard input. A thread reads them, one when it is asked for, so that a prompt appears when the answer to
+/// the line before is complete.
+pub(crate) struct Lines {
+    ask: SyncSender<()>,
+    typed: mpsc::Receiver<String>,
+    is_asked: bool,
+}
+
+impl Lines {
+    /// Reads a terminal, with `prompt` before the cursor and with history. What the returned printer prints appears
+    /// above the line being typed.
+    pub(crate) fn of_terminal(
+        prompt: &'static str,
+        printer: Printer,
+    ) -> Result<(Self, Printer), Failure> {
+        let mut editor = DefaultEditor::new().during("cannot use the terminal")?;
+        let above = editor
+            .create_external_printer()
+            .during("cannot use the terminal")?;
+        let lines = Self::spawn(move || match editor.readline(prompt) {
+            Ok(line) => {
+                // A history that is full or unchanged is no loss.
+                let _ = editor.add_history_entry(&line);
+                Some(line)
+            }
+            // Ctrl-C, Ctrl-D, or a terminal that is gone.
+            Err(_) => None,
+        })?;
+        Ok((lines, printer.above_prompt(above)))
+    }
+
+    /// Reads a pipe or file.
+    pub(crate) fn of_pipe() -> Result<Self, Failure> {
+        Self::spawn(|| {
+            let mut line = String::new();
+            match io::stdin().read_line(&mut line) {
+                Ok(0) | Err(_) => None,
+                Ok(_) => Some(line),
+            }
+        })
+    }
+
+    fn spawn(mut read: impl FnMut() -> Option<String> + Send + 'static) -> Result<Self, Failure> {
+        let (ask, asked): (_, Receiver<()>) = sync_channel(1);
+        let (sender, typed) = mpsc::channel(1);
+        let reader = move || {
+            while asked.recv().is_ok() {
+                let Some(line) = read() else { return };
+                if sender.blocking_send(line).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("input".into());
+        thread.spawn(reader).during("cannot read the input")?;
+        Ok(Self {
+            ask,
+            typed,
+            is_asked: false,
+        })
+    }
+
+    /// The next line; `None` at the end. Loses nothing if it is dropped.
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        if !self.is_asked {
+            // A reader that is gone has closed the other channel too.
+            let _ = self.ask.try_send(());
+            self.is_asked = true;
+        }
+        let line = self.typed.recv().await;
+        self.is_asked = false;
+        line
+    }
+}

@@ -1,0 +1,96 @@
+//! [`Session`]: a short stay in a network, as a client that nobody's table lists.
+
+use std::time::Duration;
+
+use bulla::Config;
+use bulla::runner::{Handle, Runner};
+use tokio::time::{Instant, timeout_at};
+
+use super::args::NetworkArgs;
+use super::exit::{During, Failure};
+use super::secret::IdentityFile;
+
+/// A node of a command that does its work and leaves.
+pub(crate) struct Session {
+    /// The node.
+    pub(crate) dht: Handle,
+    patience: Duration,
+    deadline: Instant,
+}
+
+impl Session {
+    /// Starts a client on a port of the system's choice, and waits until it is connected.
+    pub(crate) async fn join(args: &NetworkArgs) -> Result<Self, Failure> {
+        let peers = args.bootstrap().collect::<Vec<_>>().join(", ");
+        if peers.is_empty() {
+            return Err(Failure::new(
+                "no network to join: give --bootstrap HOST[:PORT], or set BULLA_BOOTSTRAP",
+            ));
+        }
+        let config = Config {
+            client: true,
+            ..Config::default()
+        };
+        // It may ask for a password, which takes the time it takes.
+        let runner = runner(args, config)?;
+        let deadline = Instant::now() + args.timeout;
+        let dht = start(runner).await?;
+        let session = Self {
+            dht,
+            patience: args.timeout,
+            deadline,
+        };
+        let Some(connected) = session.in_time(session.dht.wait_connected()).await else {
+            return Err(Failure::new(format!(
+                "no answer from {peers} within {} s: check --bootstrap, --network and the firewall, or raise --timeout",
+                args.timeout.as_secs_f64()
+            )));
+        };
+        connected.during("cannot join the network")?;
+        Ok(session)
+    }
+
+    /// What comes of `work`, unless the time of the whole command runs out before.
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.deadline, work).await.ok()
+    }
+
+    /// Seconds that the user would wait.
+    pub(crate) fn patience(&self) -> f64 {
+        self.patience.as_secs_f64()
+    }
+
+    /// Leaves the network, at once.
+    pub(crate) async fn leave(self) -> Result<(), Failure> {
+        self.dht
+            .shutdown_within(Duration::ZERO)
+            .await
+            .during("cannot end the node")
+    }
+}
+
+/// A node to be, as the network's options say.
+pub(crate) fn runner(args: &NetworkArgs, config: Config) -> Result<Runner, Failure> {
+    let config = Config {
+        network: args.network,
+        ..config
+    };
+    let mut runner = Runner::builder().config(config);
+    for peer in args.bootstrap() {
+        runner = runner.bootstrap(peer);
+    }
+    if let Some(path) = &args.identity {
+        let file = IdentityFile {
+            path,
+            password_file: args.password_file.as_deref(),
+            password_option: "--password-file",
+        };
+        runner = runner.identity(file.load()?);
+    }
+    Ok(runner)
+}
+
+/// Starts a node.
+pub(crate) async fn start(runner: Runner) -> Result<Handle, Failure> {
+    runner.start().await.during("cannot start the node")
+}

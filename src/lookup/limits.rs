@@ -1,0 +1,33 @@
+//! [`Limits`]: the part of the configuration that lookups follow.
+
+use std::time::Duration;
+
+use crate::config::Config;
+
+/// The settings of a lookup; see [`Config`] for their meaning.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(super) bucket_size: usize,
+    pub(super) width: usize,
+    pub(super) parallelism: usize,
+    pub(super) listen_nodes: usize,
+    pub(super) token_life: Duration,
+    pub(super) listen_renewal: Duration,
+}
+
+impl Limits {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            bucket_size: config.bucket_size,
+            width: config.lookup_width,
+            parallelism: config.lookup_parallelism,
+            listen_nodes: config.listen_nodes,
+            token_life: config.expire_time,
+            listen_renewal: if config.public_stable {
+                config.listen_renewal_stable
+            } else {
+                config.listen_renewal
+            },
+        }
+    }
+}

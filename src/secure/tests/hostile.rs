@@ -1,0 +1,107 @@
+//! Forgers, and strangers who ask for too much.
+
+use super::*;
+
+#[test]
+fn a_forged_number_does_not_exhaust_ours() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    // A kind whose signatures are not checked on storing.
+    let kind = Kind(4711);
+    let forged = forge(kind, u16::MAX);
+    net.put_value(1, "diary", forged);
+    let key = InfoHash::from_key("diary");
+    let (op, _) = net.hosts[0]
+        .dht
+        .put_signed(
+            net.now,
+            key,
+            draft("mine", 7).kind(kind),
+            PutOptions::default(),
+        )
+        .unwrap();
+    net.run(20_000);
+    let ended: Vec<_> = net.events(0).iter().filter_map(ended_put).collect();
+    assert_eq!(ended, [op]);
+}
+
+#[test]
+fn forged_values_are_dropped_and_counted() {
+    let mut net = Net::of([None, None, None]);
+    net.put_value(0, "greeting", forge(Kind(4711), 0));
+    let (values, dropped) = net.get(2, "greeting");
+    assert_eq!((values.len(), dropped), (0, 1));
+    assert_eq!(net.hosts[2].dht.stats().dropped_values, 1);
+}
+
+#[test]
+fn a_forged_value_is_not_stored_where_signatures_are_checked() {
+    let mut net = Net::of([None, None, None]);
+    net.put_value(0, "greeting", forge(Kind::USER_DATA, 0));
+    for i in 1..3 {
+        assert_eq!(net.hosts[i].dht.node().export_values(), []);
+    }
+}
+
+#[test]
+fn strangers_cannot_have_more_checked_than_allowed() {
+    let config = SecureConfig {
+        max_remote_checks_per_source: 2,
+        ..SecureConfig::default()
+    };
+    let mut net = Net::with([None, None], &config);
+    net.hosts[1].jobs = Jobs::Held(VecDeque::new());
+    let key = InfoHash::from_key("flood");
+    for id in 1..=5 {
+        let value = signed(&alice(), id, 0, &format!("flood {id}"));
+        net.hosts[0]
+            .dht
+            .put_value(net.now, key, value, PutOptions::default())
+            .unwrap();
+    }
+    net.run(200);
+    let stats = net.hosts[1].dht.stats();
+    assert_eq!(stats.checks, 2);
+    assert!(stats.dropped_checks >= 3, "{stats:?}");
+}
+
+#[test]
+fn a_stranger_who_was_not_answered_asks_again_and_is_served() {
+    let config = SecureConfig {
+        max_remote_checks_per_source: 1,
+        ..SecureConfig::default()
+    };
+    let mut net = Net::with([None, None], &config);
+    net.hosts[1].jobs = Jobs::Held(VecDeque::new());
+    let key = InfoHash::from_key("news");
+    for id in 1..=2 {
+        let value = signed(&alice(), id, 0, &format!("item {id}"));
+        let sender = &mut net.hosts[0].dht;
+        let _ = sender.put_value(net.now, key, value, PutOptions::default());
+    }
+    net.run(50);
+    assert_eq!(net.hosts[1].dht.stats().dropped_checks, 1);
+    net.finish_jobs_backwards(1);
+    net.run(10_000);
+    assert_eq!(net.hosts[1].dht.node().export_values().len(), 2);
+}
+
+#[test]
+fn values_beyond_the_bound_are_dropped_and_the_get_ends() {
+    let config = SecureConfig {
+        max_waiting_bytes: 2_400,
+        ..SecureConfig::default()
+    };
+    let mut net = Net::with([None, None, None], &config);
+    for id in 1..=5 {
+        // Of a kind that is not verified on storing, so that no verdict is known.
+        net.put_value(0, "news", signed_as(Kind(4711), id));
+    }
+    let host = &mut net.hosts[2];
+    host.jobs = Jobs::Held(VecDeque::new());
+    let key = InfoHash::from_key("news");
+    let op = host.dht.get(net.now, key, Query::default()).unwrap();
+    net.run(10_000);
+    net.finish_jobs_backwards(2);
+    let (values, dropped) = net.end_of_get(2, op);
+    assert_eq!((values.len(), dropped), (2, 3));
+}

@@ -1,0 +1,195 @@
+//! How nodes begin and end: ports, first peers, shutdown, and what they keep over a restart.
+
+use super::*;
+
+#[tokio::test]
+async fn a_port_in_use_is_told_plainly() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let taken = alice.addresses()[0];
+        let error = Runner::builder().bind(taken).start().await.unwrap_err();
+        assert!(matches!(error, StartError::Bind(_)));
+        let told = error.to_string();
+        assert!(
+            told.contains(&taken.to_string()) && told.contains("another program"),
+            "{told}"
+        );
+
+        let twice = Runner::builder()
+            .bind(taken)
+            .bind("127.0.0.2:0".parse().unwrap());
+        let told = twice.start().await.unwrap_err().to_string();
+        assert!(
+            told.contains("one socket for each address family"),
+            "{told}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn unknown_hosts_are_named_and_one_good_peer_is_enough() {
+    within(async {
+        let unknown = || local().bootstrap("one.invalid").bootstrap("two.invalid:7");
+        let error = unknown().start().await.unwrap_err().to_string();
+        assert!(
+            error.contains("one.invalid:4222") && error.contains("two.invalid:7"),
+            "{error}"
+        );
+
+        let alice = local().start().await.unwrap();
+        let bob = unknown().bootstrap(peer_of(&alice)).start().await.unwrap();
+        bob.wait_connected().await.unwrap();
+
+        let error = local().bootstrap("a b").start().await.unwrap_err();
+        assert!(matches!(error, StartError::Peer(_)));
+        assert!(bob.bootstrap("three.invalid").await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_can_be_told_of_peers_later() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let bob = local().start().await.unwrap();
+        assert!(!bob.status().is_connected());
+        bob.bootstrap(&peer_of(&alice)).await.unwrap();
+        bob.wait_connected().await.unwrap();
+        let info = bob.node_info().await.unwrap();
+        assert_eq!(info.stats.v4.contacts.good, 1);
+        assert!(
+            bob.dump_routing()
+                .await
+                .unwrap()
+                .contains(&alice.id().to_string())
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn exported_nodes_and_values_serve_another_node() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let bob = join(local(), &alice).await;
+        bob.put("greeting", "hello").await.unwrap();
+
+        let carol = local().start().await.unwrap();
+        let values = bob.export_values().await.unwrap();
+        assert_eq!(carol.import_values(&values).await.unwrap(), 1);
+        assert_eq!(texts(&carol, "greeting").await, ["hello"]);
+
+        let nodes = bob.export_nodes().await.unwrap();
+        assert_eq!(carol.import_nodes(&nodes).await.unwrap(), 1);
+        carol.wait_connected().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_port_0_gives_one_number_for_both_families_or_tells_the_two() {
+    within(async {
+        let alice = Runner::builder().start().await.unwrap();
+        assert!(!alice.addresses().is_empty());
+        assert!(alice.addresses().iter().all(|addr| addr.port() != 0));
+        assert_eq!(
+            alice.node_info().await.unwrap().addresses,
+            alice.addresses()
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shutdown_while_busy_ends_everything_and_frees_the_port() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let bob = join(local().identity(identity("bob")), &alice).await;
+        let address = bob.addresses()[0];
+        let mut listen = bob.listen("news");
+        let mut work = tokio::task::JoinSet::new();
+        for number in 0..200 {
+            let bob = bob.clone();
+            work.spawn(async move {
+                let key = format!("key {}", number % 7);
+                match number % 3 {
+                    0 => drop(bob.put(key.as_str(), "hello").await),
+                    1 => drop(bob.put_signed(key.as_str(), "hello").await),
+                    _ => drop(bob.get_all(key.as_str()).await),
+                }
+            });
+        }
+        tokio::task::yield_now().await;
+        let (first, second) = tokio::join!(bob.shutdown(), bob.shutdown());
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(listen.next().await, None);
+        while work.join_next().await.is_some() {}
+
+        assert_eq!(bob.get_all("news").await, Err(GetError::Closed(Closed)));
+        assert!(matches!(
+            bob.put("news", "late").await,
+            Err(PutError::Closed(_))
+        ));
+        assert_eq!(bob.node_info().await.unwrap_err(), Closed);
+        bob.shutdown().await.unwrap();
+        Runner::builder().bind(address).start().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dropping_the_last_handle_ends_the_node() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let mut status = alice.watch_status();
+        let clone = alice.clone();
+        drop(alice);
+        assert!(clone.node_info().await.is_ok());
+        drop(clone);
+        while status.changed().await.is_ok() {}
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_returns_with_id_port_contacts_and_values() {
+    within(async {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.state");
+        let alice = local().start().await.unwrap();
+        let bob = Runner::builder().state(&path);
+        let bob = join(bob, &alice).await;
+        bob.put("greeting", "hello").await.unwrap();
+        let last = bob.addresses().to_vec();
+        let ports = |addrs: &[SocketAddr]| addrs.iter().map(SocketAddr::port).collect::<Vec<_>>();
+        bob.shutdown().await.unwrap();
+
+        let again = Runner::builder().state(&path).start().await.unwrap();
+        assert_eq!(again.id(), bob.id());
+        assert_eq!(ports(again.addresses()), ports(&last));
+        again.wait_connected().await.unwrap();
+        assert_eq!(again.node_info().await.unwrap().stats.storage.values, 1);
+
+        std::fs::write(&path, "no state").unwrap();
+        let error = Runner::builder().state(&path).start().await.unwrap_err();
+        assert!(error.to_string().contains("node.state"), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_saved_is_told_at_the_end() {
+    within(async {
+        let dir = tempfile::tempdir().unwrap();
+        let alice = local()
+            .state(dir.path().join("node.state"))
+            .start()
+            .await
+            .unwrap();
+        dir.close().unwrap();
+        let error = alice.shutdown().await.unwrap_err();
+        assert!(error.to_string().contains("node.state"), "{error}");
+    })
+    .await;
+}
