@@ -13,6 +13,8 @@ use crate::{Contact, Draft, InfoHash, Query, Rng, Value, ValueId};
 
 /// Datagrams a hostile host remembers.
 const MEMORY: usize = 256;
+/// Values it never finishes sending, at a time.
+const ENDLESS: usize = 8;
 /// Contacts invented for one reply.
 const INVENTED: usize = 8;
 
@@ -59,8 +61,8 @@ pub(super) struct Mischief {
     rng: Rng,
     network: u32,
     heard: VecDeque<(SocketAddr, Bytes)>,
-    /// Announcements that are never to be kept: whom to send parts, for which transaction.
-    endless: VecDeque<(SocketAddr, Tid)>,
+    /// Parts to be sent for ever.
+    endless: VecDeque<Transmit>,
     parts: u64,
 }
 
@@ -190,10 +192,11 @@ impl Mischief {
             Vice::EndlessParts => {
                 values = vec![wire::pack(&Draft::new(vec![7; 60_000]), ValueId(7))];
                 reply.values = Some(Values::new(&values));
-                if self.endless.len() == MEMORY {
-                    self.endless.pop_front();
-                }
-                self.endless.push_back((to, message.tid));
+                let message = Message {
+                    payload: Payload::Reply { sender, reply },
+                    ..message.clone()
+                };
+                return self.begin_endless(to, &message);
             }
             Vice::HalfParts | Vice::Flooder | Vice::Replayer | Vice::Garbage | Vice::Spoofer => {}
         }
@@ -310,33 +313,25 @@ impl Mischief {
         .collect()
     }
 
-    fn send_same_parts(&mut self, own: SocketAddr) -> Vec<Forged> {
-        let value = wire::pack(&Draft::new(vec![7; 60_000]), ValueId(7));
-        let values = [value];
-        let parts = self.endless.iter().filter_map(|(to, tid)| {
-            let message = Message {
-                tid: *tid,
-                network: self.network,
-                client: false,
-                agent: None,
-                payload: Payload::Reply {
-                    sender: InfoHash::of(b"anybody"),
-                    reply: Reply {
-                        values: Some(Values::new(&values)),
-                        ..Reply::default()
-                    },
-                },
-            };
-            let part = wire::encode(&message).parts.into_iter().next()?;
-            Some(Forged {
-                from: own,
-                transmit: Transmit {
-                    to: *to,
-                    bytes: part,
-                },
-            })
+    fn send_same_parts(&self, own: SocketAddr) -> Vec<Forged> {
+        let parts = self.endless.iter().cloned();
+        let forged = parts.map(|transmit| Forged {
+            from: own,
+            transmit,
         });
-        parts.collect()
+        forged.collect()
+    }
+
+    /// Announces values; their first part is sent from now on.
+    fn begin_endless(&mut self, to: SocketAddr, message: &Message<'_>) -> Vec<Transmit> {
+        let wire::Datagrams { head, parts } = wire::encode(message);
+        let part = parts.into_iter().next();
+        self.endless
+            .extend(part.map(|bytes| Transmit { to, bytes }));
+        if self.endless.len() > ENDLESS {
+            self.endless.pop_front();
+        }
+        vec![Transmit { to, bytes: head }]
     }
 
     /// Somebody of the family of `from`, other than it.

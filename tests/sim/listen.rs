@@ -144,7 +144,7 @@ fn a_listener_goes_on_hearing_while_storing_nodes_come_and_go() {
     let listen = world.listen(listener, key(1), Query::default()).unwrap();
     let writer = world.hosts()[9];
     let mut late = 0;
-    for round in 0..30 {
+    for round in 0..15 {
         world.run_for(secs(40));
         let draft = Draft::from(format!("round {round}").as_str());
         let _ = world.put(writer, key(1), &draft, false).unwrap();
@@ -156,7 +156,7 @@ fn a_listener_goes_on_hearing_while_storing_nodes_come_and_go() {
             .any(|news| news.value.data() == &draft.data[..]);
         late += usize::from(!heard);
     }
-    eprintln!("{late} of 30 values heard late");
+    eprintln!("{late} of 15 values heard late");
     assert!(late <= 1, "{late}");
     world.check();
 }
