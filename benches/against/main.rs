@@ -66,7 +66,7 @@ fn envelope(key: &PrivateKey) -> Result<(), Box<dyn Error>> {
             time(20, || drop(black_box(public.encrypt(&plaintext)))),
             time(20, || drop(black_box(public.encrypt(&SECRET)))),
             time(20, || {
-                drop(black_box(encrypt_with_key(&SECRET, &plaintext)))
+                drop(black_box(encrypt_with_key(&SECRET, &plaintext)));
             }),
             time(5, || drop(black_box(key.decrypt(&sealed)))),
             time(5, || drop(black_box(key.decrypt(&block)))),
@@ -165,6 +165,7 @@ impl Drop for Peers {
 }
 
 /// Returns the nanoseconds that one of `repeats` takes.
+#[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 fn time(repeats: u32, work: impl Fn()) -> f64 {
     let start = Instant::now();
     (0..repeats).for_each(|_| work());

@@ -3,13 +3,13 @@
 use bulla::{
     identity::PublicKey,
     runner::PutError,
-    secure::{KeyName, Recipient, Trust},
+    secure::{Recipient, Trust},
 };
 
 use crate::{
     environment::releases,
     key,
-    local::{client, identity, join},
+    local::{certificate_of, client, identity, join},
     peer::{OpenDht, Options},
 };
 
@@ -22,12 +22,15 @@ async fn opendht_reads_its_own_copy_of_a_compatible_value() {
         let eve = OpenDht::spawn(release, joining.identity("eve")).await;
         let dave = identity("dave");
         let to = [
-            recipient(&bob),
-            recipient(&carol),
+            Recipient::Name(bob.key().name()),
+            Recipient::Name(carol.key().name()),
             dave.public_key().clone().into(),
         ];
         let dave = join(client().identity(dave), bob.node.address).await;
         let alice = join(client().identity(identity("alice")), bob.node.address).await;
+        for reader in [&bob, &carol] {
+            certificate_of(&alice, reader.key().name()).await;
+        }
         let key = key("room");
         let placed = alice.put_encrypted_to_many(&*key, to, "to all of you");
         let placed: Result<Vec<_>, PutError> = placed.compatible().await.into_iter().collect();
@@ -83,18 +86,4 @@ async fn opendht_stores_what_several_readers_on_bulla_share() {
         // It cannot be read there, and does no harm.
         assert_eq!(storing.get(&key).await, []);
     }
-}
-
-/// As users of a release are named.
-fn recipient(node: &OpenDht) -> Recipient {
-    let name: KeyName = match &node.key().long_id {
-        Some(long) => long.parse::<bulla::identity::LongKeyId>().unwrap().into(),
-        None => node
-            .key()
-            .id
-            .parse::<bulla::identity::KeyId>()
-            .unwrap()
-            .into(),
-    };
-    Recipient::Name(name)
 }

@@ -88,6 +88,16 @@ fn other_parameters_are_refused_by_name() {
     }
 }
 
+/// GnuTLS 3.8.10 writes an arbitrary algorithm for the source of the empty label, another one each time.
+#[test]
+fn oaep_keys_of_gnutls_are_read() {
+    let private = include_bytes!("../vectors/gnutls/oaep.key.der");
+    let public = include_bytes!("../vectors/gnutls/oaep.pub.der");
+    let key = PrivateKey::from_der(private).expect("a key");
+    assert_eq!(key.public_key().kind(), KeyKind::RsaOaep);
+    assert_eq!(PublicKey::from_der(public).as_ref(), Ok(key.public_key()));
+}
+
 fn bob() -> PrivateKey {
     private_key("4.4.2", "bob").to_oaep().expect("an RSA key")
 }
