@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bulla_identity::{Identity, KeyError, LoadError, Zeroizing};
 
@@ -14,7 +14,7 @@ const MAX_PASSWORD_FILE: u64 = 4096;
 /// An identity on disk, and the file its password is in, if any.
 pub(crate) struct IdentityFile<'a> {
     pub(crate) path: &'a Path,
-    pub(crate) password_file: Option<&'a Path>,
+    pub(crate) password_file: Option<PathBuf>,
     /// The option that names the password file.
     pub(crate) password_option: &'static str,
 }
@@ -22,7 +22,11 @@ pub(crate) struct IdentityFile<'a> {
 impl IdentityFile<'_> {
     /// Loads the identity. If it is protected and there is no password file, the password is asked for.
     pub(crate) fn load(&self) -> Result<Identity, Failure> {
-        let password = self.password_file.map(read_password).transpose()?;
+        let password = self
+            .password_file
+            .as_deref()
+            .map(read_password)
+            .transpose()?;
         let load = |password: Option<&str>| Identity::load(self.path, password);
         match load(password.as_ref().map(|password| password.as_str())) {
             // The question goes to the terminal whatever standard input is.

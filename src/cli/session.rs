@@ -82,7 +82,7 @@ pub(crate) fn runner(args: &NetworkArgs, config: Config) -> Result<Runner, Failu
     if let Some(path) = &args.identity {
         let file = IdentityFile {
             path,
-            password_file: args.password_file.as_deref(),
+            password_file: args.password.path(),
             password_option: "--password-file",
         };
         runner = runner.identity(file.load()?);

@@ -36,7 +36,7 @@ fn new(args: &NewArgs, printer: &Printer) -> Result<Exit, Failure> {
         .ca
         .as_deref()
         .map(|path| {
-            let password_file = args.ca_password_file.as_deref();
+            let password_file = args.ca_password_file.clone();
             let password_option = "--ca-password-file";
             IdentityFile {
                 path,
