@@ -28,11 +28,11 @@ pub(crate) struct PutArgs {
     #[arg(long, value_name = "F", conflicts_with = "value", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
     /// Sign it, so that only we can change it. A put of the same number replaces the one before.
-    #[arg(long, requires = "identity")]
+    #[arg(long)]
     pub signed: bool,
     /// Encrypt it for the identity with this long id (64 hexadecimal digits), signed within. OpenDHT before 3.5 goes by the
     /// short id, 40 digits.
-    #[arg(long, value_name = "LONG_ID", requires = "identity", value_parser = recipient)]
+    #[arg(long, value_name = "LONG_ID", value_parser = recipient)]
     pub encrypt_for: Option<KeyName>,
     /// The value's number under the key; drawn at random unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]

@@ -16,7 +16,7 @@ use crate::cli::exit::{During, Exit, Failure};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::lines::Lines;
 use crate::cli::printer::{Printer, Style, harmless};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, require_identity};
 use crate::cli::text;
 
 /// Digits of a long id that stand for the sender of a message on a terminal.
@@ -24,12 +24,8 @@ const SHORT: usize = 16;
 
 /// Chats until the input ends or is interrupted.
 pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Failure> {
-    if args.network.identity.is_none() {
-        return Err(Failure::new(
-            "messages are signed: say by whom with --identity FILE (`bulla identity new` makes one)",
-        ));
-    }
-    let session = Session::join(&args.network).await?;
+    require_identity(&args.network, "messages are signed")?;
+    let session = Session::join(&args.network, printer).await?;
     let mut interrupt = Interrupt::install()?;
     let (mut lines, printer) = open(printer)?;
     let mut room = session.dht.listen(args.room);

@@ -8,7 +8,7 @@ use crate::cli::{json, text};
 
 /// Prints the values as they come.
 pub(crate) async fn run(args: &GetArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let session = Session::join(&args.network).await?;
+    let session = Session::join(&args.network, printer).await?;
     let mut get = session.dht.get_where(args.key, args.filter.clone());
     let mut is_found = false;
     let mut is_late = false;

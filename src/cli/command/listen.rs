@@ -11,7 +11,7 @@ use crate::cli::{json, text};
 
 /// Prints values, and those that expired, until interrupted.
 pub(crate) async fn run(args: &ListenArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let session = Session::join(&args.network).await?;
+    let session = Session::join(&args.network, printer).await?;
     let mut interrupt = Interrupt::install()?;
     let mut listen = session.dht.listen_where(args.key, args.filter.clone());
     loop {

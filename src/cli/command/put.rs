@@ -12,13 +12,16 @@ use crate::cli::args::PutArgs;
 use crate::cli::exit::{During, Exit, Failure};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::printer::Printer;
-use crate::cli::session::Session;
+use crate::cli::session::{Session, require_identity};
 use crate::cli::{json, text};
 
 /// Puts the value, and says who holds it.
 pub(crate) async fn run(args: &PutArgs, printer: &Printer) -> Result<Exit, Failure> {
+    if args.signed || args.encrypt_for.is_some() {
+        require_identity(&args.network, "the value is to be signed")?;
+    }
     let draft = draft(args)?;
-    let session = Session::join(&args.network).await?;
+    let session = Session::join(&args.network, printer).await?;
     let mut put = match args.encrypt_for {
         Some(name) => session
             .dht
