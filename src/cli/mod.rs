@@ -11,6 +11,7 @@ mod keyring;
 mod lines;
 mod printer;
 mod prompt;
+mod question;
 mod secret;
 mod session;
 mod text;
@@ -46,6 +47,7 @@ pub(crate) fn main() -> Exit {
 fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> {
     match command {
         Command::Identity(command) => command::identity::run(&command, printer),
+        Command::Contact(command) => command::contact::run(&command, printer),
         Command::Completions { shell } => command::completions::run(shell, printer),
         Command::Demo => networked(command::demo::run(printer)),
         Command::Node(args) => networked(command::node::run(&args, printer)),

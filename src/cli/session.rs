@@ -99,10 +99,11 @@ pub(crate) fn runner(
 
 /// Who we are, if anybody: the identity asked for, else the default.
 fn identity(args: &NetworkArgs) -> Result<Option<PathBuf>, Failure> {
+    let keyring = Keyring::open()?;
     match &args.identity {
-        Some(named) => Ok(Some(named.clone())),
+        Some(named) => Ok(Some(keyring.identity_path(named))),
         None if args.anonymous => Ok(None),
-        None => Keyring::open()?.default_identity(),
+        None => keyring.default_identity(),
     }
 }
 

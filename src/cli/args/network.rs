@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
+use super::password::PasswordArgs;
+
 /// How to join a network.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
@@ -38,17 +40,6 @@ pub(crate) struct NetworkArgs {
     /// How long to wait for the network, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub timeout: Duration,
-}
-
-/// Where a password comes from that is not to be asked for. It is never an argument itself: others could read it there.
-#[derive(Debug, Args)]
-pub(crate) struct PasswordArgs {
-    /// Read the identity's password from the first line of a file instead of asking for it.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    password_file: Option<PathBuf>,
-    /// Read it from an open file descriptor, such as 3 after `3< FILE`.
-    #[arg(long, value_name = "N", conflicts_with = "password_file")]
-    password_fd: Option<u32>,
 }
 
 /// `bulla node`.
@@ -115,16 +106,6 @@ impl NetworkArgs {
         self.bootstrap
             .iter()
             .flat_map(|hosts| hosts.split_whitespace())
-    }
-}
-
-impl PasswordArgs {
-    /// The file to read.
-    pub(crate) fn path(&self) -> Option<PathBuf> {
-        let descriptor = |number| PathBuf::from(format!("/dev/fd/{number}"));
-        self.password_file
-            .clone()
-            .or_else(|| self.password_fd.map(descriptor))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod chat;
 pub(crate) mod completions;
+pub(crate) mod contact;
 pub(crate) mod demo;
 pub(crate) mod get;
 pub(crate) mod identity;
