@@ -1,8 +1,11 @@
 //! The `bulla` program, run as a person or a script runs it.
 
 mod chat;
+mod contact;
 mod demo;
+mod exchange;
 mod identity;
+mod keyring;
 mod network;
 mod node;
 mod program;

@@ -18,6 +18,29 @@ fn bad_usage_is_one_line_and_code_2() {
         (&["node", "--rate-limit", "some"], "--rate-limit"),
         (&["node", "--bind", "nowhere"], "--bind"),
         (&["chat", "room"], "--identity"),
+        (
+            &["put", "key", "value", "--encrypt-for", &"ab".repeat(32)],
+            "--identity",
+        ),
+        (
+            &["get", "key", "--identity", "f", "--anonymous"],
+            "--anonymous",
+        ),
+        (&["identity", "new"], "<NAME>"),
+        (&["identity", "export", "--with-key"], "--out"),
+        (&["identity", "export", "--format", "pkcs12"], "--out"),
+        (
+            &["contact", "add", "bob/alice", "id"],
+            "a name has 1 to 64 bytes",
+        ),
+        (
+            &["contact", "verify", "bob", "--words", "zoo zoo"],
+            "12 words, not 2",
+        ),
+        (
+            &["contact", "verify", "bob", "--words", "zoo", "--yes"],
+            "--yes",
+        ),
         (&["completions", "cmd"], "cmd"),
     ] {
         bulla(args).assert_refused(2, reason);
@@ -34,8 +57,18 @@ fn every_command_has_help_with_an_example() {
         &["listen"],
         &["query"],
         &["identity", "new"],
+        &["identity", "list"],
         &["identity", "show"],
+        &["identity", "export"],
+        &["identity", "import"],
+        &["identity", "passwd"],
+        &["identity", "default"],
+        &["identity", "remove"],
         &["identity", "verify"],
+        &["contact", "add"],
+        &["contact", "list"],
+        &["contact", "verify"],
+        &["contact", "remove"],
         &["chat"],
         &["completions"],
     ] {

@@ -1,5 +1,6 @@
 //! `bulla identity import`: keep an identity that other programs made.
 
+use std::error::Error;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -11,7 +12,7 @@ use bulla_identity::{
 use super::show;
 use crate::cli::args::ImportArgs;
 use crate::cli::certificates::read_chain;
-use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::exit::{During, Exit, Failure, chain};
 use crate::cli::keyring::Keyring;
 use crate::cli::printer::Printer;
 use crate::cli::secret::{Password, new_password, unlock};
@@ -56,7 +57,7 @@ fn read_pair(
         },
         |error| matches!(error, KeyError::PasswordNeeded),
     )?;
-    let key = key.during(cannot_use(&args.file))?;
+    let key = key.map_err(|error| refusal(&args.file, &error, is_about_password(&error)))?;
     let identity = Identity::new(key, read_chain(certificate)?).during(format_args!(
         "cannot use {} with {}",
         args.file.display(),
@@ -82,7 +83,9 @@ fn read_whole(args: &ImportArgs) -> Result<(Identity, Option<Password>), Failure
             |password| Identity::from_pkcs12(&bytes, password.unwrap_or_default()),
             |error| matches!(error, Pkcs12Error::WrongPassword),
         )?;
-        return Ok((identity.during(cannot_use(&args.file))?, password));
+        let is_locked = matches!(identity, Err(Pkcs12Error::WrongPassword));
+        let identity = identity.map_err(|error| refusal(&args.file, &error, is_locked))?;
+        return Ok((identity, password));
     }
     let (identity, password) = unlock(
         what,
@@ -90,11 +93,28 @@ fn read_whole(args: &ImportArgs) -> Result<(Identity, Option<Password>), Failure
         |password| Identity::load(&args.file, password),
         |error| matches!(error, LoadError::Key(KeyError::PasswordNeeded)),
     )?;
-    Ok((identity.during(cannot_use(&args.file))?, password))
+    let identity = identity.map_err(|error| {
+        let is_locked = matches!(&error, LoadError::Key(error) if is_about_password(error));
+        refusal(&args.file, &error, is_locked)
+    })?;
+    Ok((identity, password))
 }
 
-fn cannot_use(path: &Path) -> String {
-    format!("cannot import {}", path.display())
+fn refusal(path: &Path, error: &(dyn Error + 'static), is_locked: bool) -> Failure {
+    let advice = if is_locked {
+        " (--password-file FILE)"
+    } else {
+        ""
+    };
+    Failure::new(format!(
+        "cannot import {}: {}{advice}",
+        path.display(),
+        chain(error)
+    ))
+}
+
+fn is_about_password(error: &KeyError) -> bool {
+    matches!(error, KeyError::PasswordNeeded | KeyError::WrongPassword)
 }
 
 fn is_pem(bytes: &[u8]) -> bool {
