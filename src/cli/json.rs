@@ -7,7 +7,8 @@ use bulla::secure::{Checked, Trust};
 use bulla::{InfoHash, Row, ValueId};
 use serde_json::{Map, Value as Json, json};
 
-/// A value, with two fields of our own: `status` (`clear`, `signed`, `encrypted`) and `signer` (long id or null).
+/// A value, with fields of our own: `status` (`clear`, `signed`, `encrypted`), `signer` (long id or null), `bound`, if it is in
+/// time `bound_until` (Unix seconds), and if it is for several `readers` (long ids).
 pub(crate) fn value(value: &Checked) -> Json {
     let mut fields = Map::new();
     let mut add = |name: &str, field: Json| fields.insert(name.to_owned(), field);
@@ -35,6 +36,15 @@ pub(crate) fn value(value: &Checked) -> Json {
     }
     add("status", status(value.status()).into());
     add("signer", value.signer().map(|id| id.to_string()).into());
+    let binding = value.binding();
+    add("bound", binding.is_some().into());
+    if let Some(end) = binding.and_then(|binding| binding.expires) {
+        add("bound_until", end.as_secs().into());
+    }
+    if !value.readers().is_empty() {
+        let readers = value.readers().iter().map(ToString::to_string);
+        add("readers", readers.collect::<Vec<_>>().into());
+    }
     Json::Object(fields)
 }
 

@@ -13,6 +13,7 @@ mod prompt;
 mod secret;
 mod session;
 mod text;
+mod trust;
 
 use std::env;
 use std::io::{self, IsTerminal};

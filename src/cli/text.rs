@@ -7,6 +7,7 @@ use bulla::runner::{Change, Placed};
 use bulla::secure::Checked;
 use bulla::{DhtMessage, ImMessage, Kind, Row, Typed};
 
+use super::calendar::rfc3339;
 use super::json;
 use super::printer::{Printer, Style, harmless};
 
@@ -25,6 +26,14 @@ pub(crate) fn value(value: &Checked, printer: &Printer) -> String {
     about.push(json::status(value.status()).to_owned());
     if let Some(signer) = value.signer() {
         about.push(format!("by {signer}"));
+    }
+    match value.binding().map(|binding| binding.expires) {
+        Some(Some(end)) => about.push(format!("bound until {}", rfc3339(end.as_secs()))),
+        Some(None) => about.push("bound".to_owned()),
+        None => {}
+    }
+    if !value.readers().is_empty() {
+        about.push(format!("for {} readers", value.readers().len()));
     }
     if value.seq() > 0 {
         about.push(format!("edit {}", value.seq()));

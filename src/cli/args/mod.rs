@@ -2,6 +2,7 @@
 
 mod identity;
 mod network;
+mod trust;
 mod values;
 
 use clap::{Parser, Subcommand};
@@ -9,6 +10,7 @@ use clap_complete::Shell;
 
 pub(crate) use identity::{IdentityCommand, NewArgs};
 pub(crate) use network::{Limit, NetworkArgs, NodeArgs};
+pub(crate) use trust::TrustArgs;
 pub(crate) use values::{ChatArgs, GetArgs, ListenArgs, PutArgs, QueryArgs, query, recipient};
 
 /// A secure signed-value store on a Kademlia DHT that speaks OpenDHT's wire protocol.
@@ -119,7 +121,9 @@ mod tests {
             "bulla put k",
             "bulla put k v --file f",
             "bulla put k v --signed",
-            "bulla put k v --encrypt-for 12 --identity f",
+            "bulla put k v --compatible --identity f",
+            "bulla put k v --signed --identity f --bound-until never",
+            "bulla get k --crl f",
             "bulla put k v --id -1",
             "bulla get k --where nonsense",
             "bulla query k",

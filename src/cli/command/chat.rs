@@ -5,7 +5,7 @@
 use std::io::IsTerminal;
 
 use bulla::runner::{Change, Handle};
-use bulla::secure::{Checked, Recipient, Trust};
+use bulla::secure::{Checked, KeyName, Recipient, Trust};
 use bulla::{ImMessage, Kind, Typed};
 use bulla_identity::LongKeyId;
 use serde_json::json;
@@ -18,6 +18,7 @@ use crate::cli::lines::Lines;
 use crate::cli::printer::{Printer, Style, harmless};
 use crate::cli::session::Session;
 use crate::cli::text;
+use crate::cli::trust::{Rules, people};
 
 /// Digits of a long id that stand for the sender of a message on a terminal.
 const SHORT: usize = 16;
@@ -29,17 +30,19 @@ pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Fail
             "messages are signed: say by whom with --identity FILE (`bulla identity new` makes one)",
         ));
     }
+    let to = people(&args.to)?;
+    let rules = Rules::new(&args.trust)?;
     let session = Session::join(&args.network).await?;
     let mut interrupt = Interrupt::install()?;
     let (mut lines, printer) = open(printer)?;
-    let mut room = session.dht.listen(args.room);
+    let mut room = rules.over(session.dht.listen(args.room), &session.dht);
     let mut exit = Exit::Done;
     loop {
         tokio::select! {
             () = interrupt.wait() => break,
             line = lines.next() => match line.as_deref().map(str::trim) {
                 Some("") => {}
-                Some(line) => if !send(&session.dht, args, line, &printer).await? {
+                Some(line) => if !send(&session.dht, args, &to, line, &printer).await? {
                     exit = Exit::Nothing;
                 },
                 None => break,
@@ -71,6 +74,7 @@ fn open(printer: &Printer) -> Result<(Lines, Printer), Failure> {
 async fn send(
     dht: &Handle,
     args: &ChatArgs,
+    to: &[KeyName],
     line: &str,
     printer: &Printer,
 ) -> Result<bool, Failure> {
@@ -80,33 +84,41 @@ async fn send(
         date: now().try_into().unwrap_or(i64::MAX),
         ..ImMessage::default()
     };
-    let put = match args.to {
-        Some(name) => dht.put_encrypted(args.room, Recipient::Name(name), message.draft()),
-        None => dht.put_signed(args.room, message.draft()),
-    };
-    let placed = match put.await {
-        Ok(placed) => placed,
-        Err(error) => {
-            printer.remark(format_args!("not sent: {error}"));
-            return Ok(false);
+    let put = match to {
+        [] => dht.put_signed(args.room, message.draft()),
+        to => {
+            let to = to.iter().copied().map(Recipient::Name);
+            dht.put_encrypted_to_many(args.room, to, message.draft())
         }
     };
-    let object = json!({
-        "event": "sent",
-        "id": message.id.to_string(),
-        "to": args.to.map(|id| id.to_string()),
-        "acknowledged": placed.report.acknowledged,
-    });
+    let put = put.scope(args.bound.scope());
+    let placed = if args.compatible {
+        put.compatible().await
+    } else {
+        vec![put.await]
+    };
+    let mut acknowledged = 0;
+    for placed in placed {
+        match placed {
+            Ok(placed) if placed.report.acknowledged == 0 => printer.remark(format_args!(
+                "nobody holds what you wrote: {}",
+                text::holders(&placed.report)
+            )),
+            Ok(placed) => acknowledged += placed.report.acknowledged,
+            Err(error) => printer.remark(format_args!("not sent: {error}")),
+        }
+    }
+    let to: Vec<String> = to.iter().map(ToString::to_string).collect();
     if printer.is_json() {
+        let object = json!({
+            "event": "sent",
+            "id": message.id.to_string(),
+            "to": to,
+            "acknowledged": acknowledged,
+        });
         printer.result(&object, "")?;
     }
-    if placed.report.acknowledged == 0 {
-        printer.remark(format_args!(
-            "nobody holds what you wrote: {}",
-            text::holders(&placed.report)
-        ));
-    }
-    Ok(placed.report.acknowledged > 0)
+    Ok(acknowledged > 0)
 }
 
 /// Shows a message of someone else that is vouched for; whatever else is in the room is passed over.

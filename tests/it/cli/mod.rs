@@ -6,4 +6,5 @@ mod identity;
 mod network;
 mod node;
 mod program;
+mod trust;
 mod usage;
