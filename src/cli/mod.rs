@@ -7,6 +7,7 @@ mod command;
 mod exit;
 mod interrupt;
 mod json;
+mod keyring;
 mod lines;
 mod printer;
 mod prompt;

@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use bulla_identity::{Identity, KeyError, LoadError, Zeroizing};
 
 use super::exit::{During, Failure, chain};
+use super::keyring::Keyring;
+use super::printer::Printer;
 
 /// The longest password file that is read, in bytes.
 const MAX_PASSWORD_FILE: u64 = 4096;
 
-/// An identity on disk, and the file its password is in, if any.
+/// An identity in the keyring or in a file of its own, and the file its password is in, if any.
 pub(crate) struct IdentityFile<'a> {
+    /// The name in the keyring, or the path.
     pub(crate) path: &'a Path,
     pub(crate) password_file: Option<PathBuf>,
     /// The option that names the password file.
@@ -20,22 +23,29 @@ pub(crate) struct IdentityFile<'a> {
 }
 
 impl IdentityFile<'_> {
-    /// Loads the identity. If it is protected and there is no password file, the password is asked for.
-    pub(crate) fn load(&self) -> Result<Identity, Failure> {
+    /// Loads the identity, and remarks if others can read its key. If it is protected and there is no password file, the
+    /// password is asked for.
+    pub(crate) fn load(&self, printer: &Printer) -> Result<Identity, Failure> {
+        let path = Keyring::open()?.identity_path(self.path);
         let password = self
             .password_file
             .as_deref()
             .map(read_password)
             .transpose()?;
-        let load = |password: Option<&str>| Identity::load(self.path, password);
-        match load(password.as_ref().map(|password| password.as_str())) {
+        let load = |password: Option<&str>| Identity::load_with_warning(&path, password);
+        let loaded = match load(password.as_ref().map(|password| password.as_str())) {
             // The question goes to the terminal whatever standard input is.
             Err(LoadError::Key(KeyError::PasswordNeeded)) if io::stderr().is_terminal() => {
                 let password = ask(&format!("Password of {}: ", self.path.display()))?;
-                load(Some(&password)).map_err(|error| self.explain(&error))
+                load(Some(&password))
             }
-            loaded => loaded.map_err(|error| self.explain(&error)),
+            loaded => loaded,
+        };
+        let (identity, warning) = loaded.map_err(|error| self.explain(&error))?;
+        if let Some(warning) = warning {
+            printer.remark(warning);
         }
+        Ok(identity)
     }
 
     fn explain(&self, error: &LoadError) -> Failure {
@@ -43,7 +53,9 @@ impl IdentityFile<'_> {
             LoadError::Key(KeyError::PasswordNeeded | KeyError::WrongPassword) => {
                 format!(" ({} FILE)", self.password_option)
             }
-            LoadError::Read { .. } => " (`bulla identity new` makes one)".to_owned(),
+            LoadError::Read { .. } => {
+                " (`bulla identity list` shows yours, `bulla identity new` makes one)".to_owned()
+            }
             _ => String::new(),
         };
         Failure::new(format!(

@@ -9,10 +9,11 @@ use bulla::{Condition, Kind, Query};
 use bulla_identity::{Certificate, LongKeyId, PublicKey, TrustList};
 use tokio::time::Instant;
 
-use super::args::{TrustArgs, recipient};
+use super::args::TrustArgs;
 use super::calendar::now;
 use super::certificates::{read_chain, read_revocation_list};
 use super::exit::{Failure, chain};
+use super::keyring::Keyring;
 
 /// How long it is remembered that no good certificate of a signer was found. One may be published later.
 const REMEMBER_REFUSAL: Duration = Duration::from_secs(60);
@@ -160,10 +161,11 @@ impl Believed<'_> {
 
 /// Whom these contacts or ids name.
 pub(crate) fn people(named: &[String]) -> Result<Vec<KeyName>, Failure> {
-    let read = |name: &String| {
-        recipient(name).map_err(|error| Failure::new(format!("cannot tell who {name} is: {error}")))
-    };
-    named.iter().map(read).collect()
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keyring = Keyring::open()?;
+    named.iter().map(|name| keyring.resolve(name)).collect()
 }
 
 fn authorities(args: &TrustArgs) -> Result<Option<TrustList>, Failure> {

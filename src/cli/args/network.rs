@@ -25,9 +25,13 @@ pub(crate) struct NetworkArgs {
     /// The network's number; nodes of other networks are not heard.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub network: u32,
-    /// Who we are: a PEM file with private key and certificates, or the name of a pair FILE.pem and FILE.crt.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Who we are: the name of an identity of ours, or a PEM file with private key and certificates. The default identity
+    /// unless given, if there is one.
+    #[arg(long, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
     pub identity: Option<PathBuf>,
+    /// Be nobody: leave out the default identity.
+    #[arg(long, conflicts_with = "identity")]
+    pub anonymous: bool,
     /// Where the identity's password comes from.
     #[command(flatten)]
     pub password: PasswordArgs,

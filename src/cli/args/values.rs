@@ -31,11 +31,11 @@ pub(crate) struct PutArgs {
     #[arg(long, value_name = "F", conflicts_with = "value", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
     /// Sign it, so that only we can change it. A put of the same number replaces the one before.
-    #[arg(long, requires = "identity")]
+    #[arg(long)]
     pub signed: bool,
     /// Encrypt it for a contact, or for the identity with this long id (64 hexadecimal digits), signed within; may be
     /// repeated. OpenDHT before 3.5 goes by the short id, 40 digits.
-    #[arg(long, value_name = "CONTACT|LONG_ID", requires = "identity")]
+    #[arg(long, value_name = "CONTACT|LONG_ID")]
     pub encrypt_for: Vec<String>,
     /// Put a value for several readers once for each of them, so that OpenDHT can read it too.
     #[arg(long, requires = "encrypt_for")]

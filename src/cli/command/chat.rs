@@ -14,9 +14,10 @@ use crate::cli::args::ChatArgs;
 use crate::cli::calendar::{now, rfc3339};
 use crate::cli::exit::{During, Exit, Failure};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::keyring::Contacts;
 use crate::cli::lines::Lines;
 use crate::cli::printer::{Printer, Style, harmless};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, require_identity};
 use crate::cli::text;
 use crate::cli::trust::{Rules, people};
 
@@ -25,14 +26,11 @@ const SHORT: usize = 16;
 
 /// Chats until the input ends or is interrupted.
 pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Failure> {
-    if args.network.identity.is_none() {
-        return Err(Failure::new(
-            "messages are signed: say by whom with --identity FILE (`bulla identity new` makes one)",
-        ));
-    }
+    require_identity(&args.network, "messages are signed")?;
     let to = people(&args.to)?;
     let rules = Rules::new(&args.trust)?;
-    let session = Session::join(&args.network).await?;
+    let contacts = Contacts::known();
+    let session = Session::join(&args.network, printer).await?;
     let mut interrupt = Interrupt::install()?;
     let (mut lines, printer) = open(printer)?;
     let mut room = rules.over(session.dht.listen(args.room), &session.dht);
@@ -48,7 +46,7 @@ pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Fail
                 None => break,
             },
             change = room.next() => match change {
-                Some(Change::Added(value)) => receive(&value, session.dht.identity(), &printer)?,
+                Some(Change::Added(value)) => receive(&value, session.dht.identity(), &contacts, &printer)?,
                 Some(Change::Expired(_)) => {}
                 None => break,
             },
@@ -122,7 +120,12 @@ async fn send(
 }
 
 /// Shows a message of someone else that is vouched for; whatever else is in the room is passed over.
-fn receive(value: &Checked, me: Option<LongKeyId>, printer: &Printer) -> Result<(), Failure> {
+fn receive(
+    value: &Checked,
+    me: Option<LongKeyId>,
+    contacts: &Contacts,
+    printer: &Printer,
+) -> Result<(), Failure> {
     let Some(sender) = value.signer().filter(|sender| Some(*sender) != me) else {
         return Ok(());
     };
@@ -134,16 +137,23 @@ fn receive(value: &Checked, me: Option<LongKeyId>, printer: &Printer) -> Result<
         return Ok(());
     };
     let is_private = value.status() == Trust::Encrypted;
+    let contact = contacts.find(sender);
     let object = json!({
         "event": "message",
         "from": sender.to_string(),
+        "contact": contact.map(|(name, _)| name.to_string()),
         "id": message.id.to_string(),
         "text": message.text,
         "date": message.date,
         "encrypted": is_private,
     });
-    let sender = sender.to_string();
-    let sender = printer.style(Style::Bold, sender.get(..SHORT).unwrap_or(&sender));
+    let sender = match contact {
+        Some((name, contact)) if contact.verified_at.is_some() => name.to_string(),
+        // A question mark says that nobody compared the fingerprints.
+        Some((name, _)) => format!("{name}?"),
+        None => sender.to_string().chars().take(SHORT).collect(),
+    };
+    let sender = printer.style(Style::Bold, sender);
     let date = u64::try_from(message.date).map_or_else(|_| String::new(), rfc3339);
     let date = printer.style(Style::Dim, date);
     let how = if is_private { " to you alone" } else { "" };

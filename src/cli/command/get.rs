@@ -2,6 +2,7 @@
 
 use crate::cli::args::GetArgs;
 use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::keyring::Contacts;
 use crate::cli::printer::Printer;
 use crate::cli::session::Session;
 use crate::cli::trust::Rules;
@@ -10,7 +11,8 @@ use crate::cli::{json, text};
 /// Prints the values as they come.
 pub(crate) async fn run(args: &GetArgs, printer: &Printer) -> Result<Exit, Failure> {
     let mut rules = Rules::new(&args.trust)?;
-    let session = Session::join(&args.network).await?;
+    let contacts = Contacts::known();
+    let session = Session::join(&args.network, printer).await?;
     let found = session.dht.get_where(args.key, args.filter.clone());
     let mut get = rules.narrow_get(found);
     let mut is_found = false;
@@ -24,7 +26,8 @@ pub(crate) async fn run(args: &GetArgs, printer: &Printer) -> Result<Exit, Failu
         match session.in_time(next).await {
             Some(Some((_, false))) => {}
             Some(Some((value, true))) => {
-                printer.result(&json::value(&value), text::value(&value, printer))?;
+                let object = json::value(&value, &contacts);
+                printer.result(&object, text::value(&value, &contacts, printer))?;
                 is_found = true;
             }
             Some(None) => break,

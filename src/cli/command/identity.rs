@@ -43,7 +43,7 @@ fn new(args: &NewArgs, printer: &Printer) -> Result<Exit, Failure> {
                 password_file,
                 password_option,
             }
-            .load()
+            .load(printer)
         })
         .transpose()?;
     let password = match &args.password_file {

@@ -5,6 +5,7 @@ use bulla::runner::Change;
 use crate::cli::args::ListenArgs;
 use crate::cli::exit::{During, Exit, Failure};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::keyring::Contacts;
 use crate::cli::printer::Printer;
 use crate::cli::session::Session;
 use crate::cli::trust::Rules;
@@ -13,7 +14,8 @@ use crate::cli::{json, text};
 /// Prints values, and those that expired, until interrupted.
 pub(crate) async fn run(args: &ListenArgs, printer: &Printer) -> Result<Exit, Failure> {
     let rules = Rules::new(&args.trust)?;
-    let session = Session::join(&args.network).await?;
+    let contacts = Contacts::known();
+    let session = Session::join(&args.network, printer).await?;
     let mut interrupt = Interrupt::install()?;
     let listen = session.dht.listen_where(args.key, args.filter.clone());
     let mut believed = rules.over(listen, &session.dht);
@@ -21,7 +23,7 @@ pub(crate) async fn run(args: &ListenArgs, printer: &Printer) -> Result<Exit, Fa
         tokio::select! {
             () = interrupt.wait() => break,
             change = believed.next() => match change {
-                Some(change) => show(&change, printer)?,
+                Some(change) => show(&change, &contacts, printer)?,
                 None => break,
             },
         }
@@ -34,6 +36,7 @@ pub(crate) async fn run(args: &ListenArgs, printer: &Printer) -> Result<Exit, Fa
     Ok(Exit::Done)
 }
 
-fn show(change: &Change, printer: &Printer) -> Result<(), Failure> {
-    Ok(printer.result(&json::change(change), text::change(change, printer))?)
+fn show(change: &Change, contacts: &Contacts, printer: &Printer) -> Result<(), Failure> {
+    let object = json::change(change, contacts);
+    Ok(printer.result(&object, text::change(change, contacts, printer))?)
 }

@@ -12,15 +12,18 @@ use crate::cli::args::PutArgs;
 use crate::cli::exit::{During, Exit, Failure};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::printer::Printer;
-use crate::cli::session::Session;
+use crate::cli::session::{Session, require_identity};
 use crate::cli::trust::people;
 use crate::cli::{json, text};
 
 /// Puts the value, and says who holds it.
 pub(crate) async fn run(args: &PutArgs, printer: &Printer) -> Result<Exit, Failure> {
+    if args.signed || !args.encrypt_for.is_empty() {
+        require_identity(&args.network, "the value is to be signed")?;
+    }
     let draft = draft(args)?;
     let readers = people(&args.encrypt_for)?;
-    let session = Session::join(&args.network).await?;
+    let session = Session::join(&args.network, printer).await?;
     let mut put = match &readers[..] {
         [] if args.signed => session.dht.put_signed(args.key, draft),
         [] => session.dht.put(args.key, draft),

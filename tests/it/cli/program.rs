@@ -21,6 +21,8 @@ pub(super) fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Co
         .args(args)
         .env_remove("BULLA_BOOTSTRAP")
         .env_remove("BULLA_LOG")
+        // An empty keyring: nothing is there, and nothing makes it.
+        .env("BULLA_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/nobody"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
