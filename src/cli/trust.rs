@@ -173,8 +173,9 @@ fn authorities(args: &TrustArgs) -> Result<Option<TrustList>, Failure> {
         return Ok(None);
     }
     let mut trusted = TrustList::new();
-    for path in &args.trusted_by {
-        trusted.add(&read_chain(path)?[..1]);
+    let keyring = Keyring::open()?;
+    for named in &args.trusted_by {
+        trusted.add(&read_chain(&keyring.identity_path(named))?[..1]);
     }
     for path in &args.crl {
         let list = read_revocation_list(path)?;

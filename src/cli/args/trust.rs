@@ -14,8 +14,8 @@ pub(crate) struct TrustArgs {
     /// Only values signed by this contact, or by the identity with this long or short id; may be repeated.
     #[arg(long, value_name = "CONTACT")]
     pub from: Vec<String>,
-    /// Only values signed by those whose certificate this authority has issued, itself or through others; may be
-    /// repeated. Certificates are searched for in the network.
+    /// Only values signed by those whose certificate this authority has issued, itself or through others: a file, or the
+    /// name of an identity kept here; may be repeated. Certificates are searched for in the network.
     #[arg(long, value_name = "CA", value_hint = ValueHint::FilePath)]
     pub trusted_by: Vec<PathBuf>,
     /// What the authorities have revoked; may be repeated.
