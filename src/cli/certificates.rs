@@ -1,10 +1,12 @@
-//! Certificates in files.
+//! Certificates and revocation lists in files.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use bulla_identity::{Certificate, MAX_CHAIN_BYTES, Zeroizing};
+use bulla_identity::{
+    Certificate, MAX_CHAIN_BYTES, MAX_REVOCATION_LIST_BYTES, RevocationList, Zeroizing,
+};
 
 use super::exit::{During, Failure};
 
@@ -21,6 +23,21 @@ pub(crate) fn read_chain(path: &Path) -> Result<Vec<Certificate>, Failure> {
         return read(&beside);
     }
     chain
+}
+
+/// Reads a revocation list, PEM or DER.
+pub(crate) fn read_revocation_list(path: &Path) -> Result<RevocationList, Failure> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| {
+            // A list too large is told from one that just fits by a byte more.
+            let most = 2 * MAX_REVOCATION_LIST_BYTES as u64 + 1;
+            file.take(most).read_to_end(&mut bytes)
+        })
+        .during(format_args!("cannot read {}", path.display()))?;
+    RevocationList::from_pem(&bytes)
+        .or_else(|_| RevocationList::from_der(&bytes))
+        .during(format_args!("cannot use {}", path.display()))
 }
 
 /// Reads the certificates in a file. A private key may be in it as well, so the bytes are wiped.

@@ -15,6 +15,7 @@ mod question;
 mod secret;
 mod session;
 mod text;
+mod trust;
 
 use std::env;
 use std::io::{self, IsTerminal};

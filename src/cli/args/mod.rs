@@ -4,6 +4,7 @@ mod contact;
 mod identity;
 mod network;
 mod password;
+mod trust;
 mod values;
 
 use clap::{Parser, Subcommand};
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 pub(crate) use contact::ContactCommand;
 pub(crate) use identity::{ExportArgs, Format, IdentityCommand, ImportArgs, NewArgs, PasswdArgs};
 pub(crate) use network::{Limit, NetworkArgs, NodeArgs};
+pub(crate) use trust::TrustArgs;
 pub(crate) use values::{ChatArgs, GetArgs, ListenArgs, PutArgs, QueryArgs, query, recipient};
 
 /// A secure signed-value store on a Kademlia DHT that speaks OpenDHT's wire protocol.
@@ -125,7 +127,9 @@ mod tests {
             "bulla",
             "bulla put k",
             "bulla put k v --file f",
-            "bulla put k v --encrypt-for 12",
+            "bulla put k v --compatible",
+            "bulla put k v --signed --bound-until never",
+            "bulla get k --crl f",
             "bulla get k --identity f --anonymous",
             "bulla put k v --id -1",
             "bulla get k --where nonsense",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bulla_identity::LongKeyId;
 use serde::{Deserialize, Serialize};
 
+use super::Keyring;
 use super::name::Name;
 use crate::cli::exit::{During, Failure};
 
@@ -37,6 +38,13 @@ struct Line {
 }
 
 impl Contacts {
+    /// Those of this user, or nobody if that cannot be told: to show names where ids would do as well.
+    pub(crate) fn known() -> Self {
+        Keyring::open()
+            .and_then(|keyring| keyring.contacts())
+            .unwrap_or_default()
+    }
+
     /// Reads the text of a contacts file.
     pub(super) fn from_json(text: &str) -> Result<Self, Failure> {
         let page: Page = serde_json::from_str(text).during("not a list of contacts")?;
@@ -75,7 +83,7 @@ impl Contacts {
 
     /// Adds one who is not verified.
     pub(crate) fn add(&mut self, name: &Name, id: LongKeyId) -> Result<(), Failure> {
-        if let Some(known) = self.name_of(id) {
+        if let Some((known, _)) = self.find(id) {
             return Err(Failure::new(format!(
                 "this is {known}, whom you know already: `bulla contact remove {known}` comes first"
             )));
@@ -105,11 +113,9 @@ impl Contacts {
         self.0.remove(name).ok_or_else(|| unknown(name))
     }
 
-    /// The name of the one with this id.
-    pub(crate) fn name_of(&self, id: LongKeyId) -> Option<&Name> {
-        self.iter()
-            .find(|(_, contact)| contact.id == id)
-            .map(|(name, _)| name)
+    /// The one with this id.
+    pub(crate) fn find(&self, id: LongKeyId) -> Option<(&Name, &Contact)> {
+        self.iter().find(|(_, contact)| contact.id == id)
     }
 
     /// All, by name.

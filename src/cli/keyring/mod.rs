@@ -18,10 +18,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bulla::secure::KeyName;
-use bulla_identity::{Identity, LongKeyId, SaveError};
+use bulla_identity::{Identity, SaveError};
 use etcetera::BaseStrategy;
 
-pub(crate) use contacts::{Contact, Contacts};
+pub(crate) use contacts::Contacts;
 pub(crate) use name::Name;
 
 use super::args::recipient;
@@ -198,12 +198,6 @@ impl Keyring {
         let contacts = self.contacts()?;
         let contact = contacts.get(&name).map_err(|_| unknown())?;
         Ok(KeyName::Long(contact.id))
-    }
-
-    /// The name that we gave to the one with this id. Without contacts that can be read, nobody has one.
-    pub(crate) fn contact_name(&self, id: LongKeyId) -> Option<String> {
-        let contacts = self.contacts().ok()?;
-        contacts.name_of(id).map(Name::to_string)
     }
 
     /// Whom we know.

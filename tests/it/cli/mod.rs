@@ -9,4 +9,5 @@ mod keyring;
 mod network;
 mod node;
 mod program;
+mod trust;
 mod usage;
