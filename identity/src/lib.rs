@@ -59,6 +59,7 @@ mod rsa_key;
 mod scheme;
 mod shared;
 mod signature;
+mod signer;
 mod symmetric;
 mod trust;
 
