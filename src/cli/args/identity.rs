@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bulla_identity::{Curve, KeyKind};
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use super::password::{NewPasswordArgs, PasswordArgs};
@@ -14,11 +15,13 @@ pub(crate) enum IdentityCommand {
     #[command(after_help = "\
 It is kept in your keyring under its name, unless --out says where else. The first one becomes the default: commands use it
 unless another is asked for. Without --ca the identity certifies itself, and can certify others.
+Only an RSA key can sign values, be written to, and become the default by itself; the others are for authorities.
 
 Examples:
   bulla identity new alice
   bulla identity new alice --password
   bulla identity new phone --ca alice --bits 2048
+  bulla identity new authority --key ed25519
   bulla identity new --name 'Alice in a file' --out alice.pem")]
     New(NewArgs),
     /// List the identities in your keyring.
@@ -119,7 +122,10 @@ pub(crate) struct NewArgs {
     /// The same.
     #[arg(long = "name", value_name = "NAME", conflicts_with = "name")]
     pub common_name: Option<String>,
-    /// The size of the RSA key, 2048 to 8192.
+    /// The kind of the key.
+    #[arg(long, value_enum, default_value_t = Key::Rsa)]
+    pub key: Key,
+    /// The size of an RSA key, 2048 to 8192.
     #[arg(long, default_value_t = 4096)]
     pub bits: usize,
     /// The identity of the authority that issues the certificate.
@@ -137,6 +143,31 @@ pub(crate) struct NewArgs {
     /// The file to make instead of keeping it in your keyring; one that exists is never written over.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
+}
+
+/// A kind of key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Key {
+    /// Signs and reads values, and certifies.
+    Rsa,
+    /// Certifies alone.
+    P256,
+    /// Certifies alone.
+    P384,
+    /// Certifies alone.
+    Ed25519,
+}
+
+impl Key {
+    /// What the library calls it.
+    pub(crate) fn kind(self) -> KeyKind {
+        match self {
+            Self::Rsa => KeyKind::Rsa,
+            Self::P256 => KeyKind::Curve(Curve::P256),
+            Self::P384 => KeyKind::Curve(Curve::P384),
+            Self::Ed25519 => KeyKind::Curve(Curve::Ed25519),
+        }
+    }
 }
 
 /// A form in which identities are exchanged.

@@ -18,10 +18,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bulla::secure::KeyName;
-use bulla_identity::{Identity, SaveError};
+use bulla_identity::{Identity, KeyKind, SaveError};
 use etcetera::BaseStrategy;
 
-pub(crate) use contacts::Contacts;
+pub(crate) use contacts::{Contact, Contacts};
 pub(crate) use name::Name;
 
 use super::args::recipient;
@@ -129,7 +129,7 @@ impl Keyring {
         Ok(names)
     }
 
-    /// Keeps a new identity under a name, and tells whether it is the default now, as the first is.
+    /// Keeps a new identity under a name, and tells whether it is the default now, as the first is if it can sign values.
     pub(crate) fn add_identity(
         &self,
         name: &Name,
@@ -138,17 +138,18 @@ impl Keyring {
     ) -> Result<bool, Failure> {
         disk::make_directory(&self.identities_directory())?;
         let _lock = self.lock()?;
-        let is_first = self.identities()?.is_empty();
+        let is_default =
+            self.identities()?.is_empty() && identity.public_key().kind() == KeyKind::Rsa;
         identity
             .save(self.file_of(name), password)
             .map_err(|error| match error {
                 SaveError::Exists { .. } => taken(name),
                 error => Failure::new(chain(&error)),
             })?;
-        if is_first {
+        if is_default {
             self.write_default(Some(name))?;
         }
-        Ok(is_first)
+        Ok(is_default)
     }
 
     /// Fails if there is an identity with this name.
@@ -180,10 +181,6 @@ impl Keyring {
         fs::remove_file(&path).during(format_args!("cannot remove {}", path.display()))
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "whom to write to is still told by ids")
-    )]
     /// The id of the one whom a text names: a contact, or the id itself, long or short.
     pub(crate) fn resolve(&self, text: &str) -> Result<KeyName, Failure> {
         if let Ok(id) = recipient(text) {

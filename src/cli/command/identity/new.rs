@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use bulla_identity::{Identity, IdentityParameters, IssueError, KeyError, PrivateKey, SaveError};
+use bulla_identity::{Identity, IdentityParameters, IssueError, KeyError, SaveError};
 
 use super::show;
 use crate::cli::args::NewArgs;
@@ -45,11 +45,13 @@ pub(super) fn run(args: &NewArgs, printer: &Printer) -> Result<Exit, Failure> {
         None if !args.password => None,
         file => Some(new_password(file.as_deref(), "--password-file")?),
     };
-    let mut parameters = IdentityParameters::new(common_name, now()).bits(args.bits);
+    let mut parameters = IdentityParameters::new(common_name, now())
+        .kind(args.key.kind())
+        .bits(args.bits);
     if let Some(authority) = &authority {
         parameters = parameters.issuer(authority);
     }
-    let identity = make(args.bits, &parameters, printer).map_err(|error| {
+    let identity = make(&parameters, printer).map_err(|error| {
         let option = match error {
             IssueError::Key(KeyError::Size { .. }) => " (--bits)",
             IssueError::Name => " (--name)",
@@ -102,19 +104,14 @@ fn exists(path: &Path) -> Failure {
     Failure::new(format!("{path} exists already: choose another --out FILE"))
 }
 
-/// Makes a key and certifies it, and shows on a terminal how it goes.
-fn make(
-    bits: usize,
-    parameters: &IdentityParameters<'_>,
-    printer: &Printer,
-) -> Result<Identity, IssueError> {
+/// Makes the identity, and shows on a terminal how it goes.
+fn make(parameters: &IdentityParameters<'_>, printer: &Printer) -> Result<Identity, IssueError> {
     let spinner = printer.spinner("making a key");
-    let key = PrivateKey::generate_with(bits, |progress| {
+    Identity::generate_with(parameters, |progress| {
         spinner.tell(format!(
-            "making a key of {bits} bits: {} of 2 primes found, {} numbers tried",
+            "making a key: {} of 2 primes found, {} numbers tried",
             progress.primes, progress.candidates
         ));
         ControlFlow::Continue(())
-    })?;
-    Identity::issue(key, parameters)
+    })
 }

@@ -8,19 +8,19 @@ use serde_json::{Value as Json, json};
 use super::read_certificate;
 use crate::cli::calendar::rfc3339;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::keyring::{Keyring, Name};
+use crate::cli::keyring::{Contacts, Keyring, Name};
 use crate::cli::printer::{Printer, Style, harmless};
 
 /// Shows an identity or certificate, and who it is to us.
 pub(super) fn run(named: Option<&Path>, printer: &Printer) -> Result<Exit, Failure> {
     let keyring = Keyring::open()?;
     let certificate = read_certificate(&keyring.identity_or_default(named)?)?;
-    let contact = keyring.contact_name(certificate.long_id());
+    let contacts = Contacts::known();
     let mut object = describe(&certificate);
     let mut text = card(&certificate, printer);
-    if let Some(contact) = contact {
-        text += &row("contact", &contact, printer);
-        object["contact"] = contact.into();
+    if let Some((name, _)) = contacts.find(certificate.long_id()) {
+        text = format!("{text}\n{}", row("contact", name.as_str(), printer));
+        object["contact"] = name.as_str().into();
     }
     printer.result(&object, text)?;
     Ok(Exit::Done)
@@ -92,14 +92,11 @@ fn card(certificate: &Certificate, printer: &Printer) -> String {
         ("valid until", rfc3339(certificate.not_after())),
         ("authority", is_authority.to_owned()),
     ];
-    let text: String = rows
-        .iter()
-        .map(|(label, value)| row(label, value, printer))
-        .collect();
-    text.trim_end().to_owned()
+    let text = rows.map(|(label, value)| row(label, &value, printer));
+    text.join("\n")
 }
 
 fn row(label: &str, value: &str, printer: &Printer) -> String {
     let label = printer.style(Style::Dim, format!("{label:<11}"));
-    format!("{label} {value}\n")
+    format!("{label} {value}")
 }
