@@ -90,7 +90,10 @@ pub(crate) fn runner(
         let file = IdentityFile {
             path: &path,
             password_file: args.password.path(),
-            password_option: "--password-file",
+            password_option: match args.identity {
+                Some(_) => "--password-file",
+                None => "--anonymous to go without the default identity, or --password-file",
+            },
         };
         runner = runner.identity(file.load(printer)?);
     }

@@ -85,6 +85,12 @@ fn networked_commands_are_the_default_identity_unless_told_otherwise() {
     assert_eq!(value["signer"], id("phone"));
 
     at(&["put", "news", "two", "--signed", "--anonymous"]).assert_refused(2, "--identity");
+
+    let password = home.file("password", "correct horse\n");
+    home.run(["identity", "passwd", "--new-password-file", &password])
+        .assert_done();
+    at(&["get", "news"]).assert_refused(2, "--anonymous");
+    at(&["get", "news", "--password-file", &password]).assert_done();
     fs::remove_file(home.keyring().join("identities/alice.pem")).unwrap();
     at(&["get", "news"]).assert_refused(2, "default identity alice is gone");
     at(&["get", "news", "--anonymous"]).assert_done();
