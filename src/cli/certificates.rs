@@ -1,18 +1,17 @@
 //! Certificates in files.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use bulla_identity::{Certificate, MAX_CHAIN_BYTES, Zeroizing};
+use bulla_identity::{Certificate, MAX_CHAIN_BYTES};
 
 use super::exit::{During, Failure};
+use super::file;
 
 /// Reads the certificates of an identity, from the places where [`Identity::load`](bulla_identity::Identity::load) finds
 /// them.
 pub(crate) fn read_chain(path: &Path) -> Result<Vec<Certificate>, Failure> {
     let mut path = path.to_path_buf();
-    if !path.exists() {
+    if !path.exists() && path != Path::new("-") {
         path.as_mut_os_string().push(".pem");
     }
     let chain = read(&path);
@@ -23,12 +22,8 @@ pub(crate) fn read_chain(path: &Path) -> Result<Vec<Certificate>, Failure> {
     chain
 }
 
-/// Reads the certificates in a file. A private key may be in it as well, so the bytes are wiped.
+/// Reads the certificates in a file.
 fn read(path: &Path) -> Result<Vec<Certificate>, Failure> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_CHAIN_BYTES + 1));
-    let file = File::open(path).during(format_args!("cannot read {}", path.display()))?;
-    file.take(MAX_CHAIN_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .during(format_args!("cannot read {}", path.display()))?;
+    let bytes = file::read(path, MAX_CHAIN_BYTES)?;
     Certificate::chain_from_bytes(&bytes).during(format_args!("cannot use {}", path.display()))
 }

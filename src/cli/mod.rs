@@ -4,9 +4,13 @@ mod args;
 mod calendar;
 mod certificates;
 mod command;
+mod describe;
+mod document;
 mod exit;
+mod file;
 mod interrupt;
 mod json;
+mod judge;
 mod lines;
 mod printer;
 mod prompt;
@@ -45,6 +49,7 @@ pub(crate) fn main() -> Exit {
 fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> {
     match command {
         Command::Identity(command) => command::identity::run(&command, printer),
+        Command::Cert(command) => command::cert::run(command, printer),
         Command::Completions { shell } => command::completions::run(shell, printer),
         Command::Demo => networked(command::demo::run(printer)),
         Command::Node(args) => networked(command::node::run(&args, printer)),

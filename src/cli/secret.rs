@@ -84,7 +84,8 @@ pub(crate) fn ask_new_password() -> Result<Zeroizing<String>, Failure> {
     Ok(password)
 }
 
-fn ask(question: &str) -> Result<Zeroizing<String>, Failure> {
+/// Asks for a password on the terminal.
+pub(crate) fn ask(question: &str) -> Result<Zeroizing<String>, Failure> {
     rpassword::prompt_password(question)
         .map(Zeroizing::new)
         .during("cannot ask for a password without a terminal (give --password-file FILE)")

@@ -41,7 +41,7 @@ impl KeyName {
     }
 
     /// The DHT key under which a certificate is published for this name (spec `secure.md`, section 5.4).
-    pub(super) fn dht_key(&self) -> InfoHash {
+    pub fn dht_key(&self) -> InfoHash {
         match self {
             Self::Long(id) => InfoHash::of(id.as_bytes()),
             Self::Short(id) => InfoHash::new(*id.as_bytes()),

@@ -1,5 +1,6 @@
 //! What was typed: the command line as data, checked for form only.
 
+mod cert;
 mod identity;
 mod network;
 mod values;
@@ -7,6 +8,9 @@ mod values;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use cert::{
+    CaArgs, CertCommand, FindArgs, RequestArgs, RevokeArgs, SignArgs, VerifyArgs,
+};
 pub(crate) use identity::{IdentityCommand, NewArgs};
 pub(crate) use network::{Limit, NetworkArgs, NodeArgs};
 pub(crate) use values::{ChatArgs, GetArgs, ListenArgs, PutArgs, QueryArgs, query, recipient};
@@ -62,6 +66,9 @@ Examples:
     /// Make, show and verify identities.
     #[command(subcommand)]
     Identity(IdentityCommand),
+    /// Do the work of a certificate authority: make one, sign requests, revoke, verify; publish and find certificates.
+    #[command(subcommand)]
+    Cert(CertCommand),
     /// Exchange signed or encrypted messages in a room.
     Chat(ChatArgs),
     /// Print a script that completes commands in a shell.
