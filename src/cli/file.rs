@@ -21,8 +21,7 @@ pub(crate) enum Readers {
     All,
 }
 
-/// Reads a file, `-` for standard input, up to `most` bytes and one more to tell that there are more. A private key may be in
-/// it, so the bytes are wiped.
+/// Reads a file of `most` bytes or less, `-` for standard input. A private key may be in it, so the bytes are wiped.
 pub(crate) fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Room for all: a vector that grows would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
@@ -33,6 +32,12 @@ pub(crate) fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, Failu
         File::open(path).and_then(|mut file| fill(&mut file))
     };
     outcome.during(format_args!("cannot read {}", path.display()))?;
+    if bytes.len() > most {
+        let (path, most) = (path.display(), most / 1024);
+        return Err(Failure::new(format!(
+            "cannot use {path}: it is larger than {most} KiB"
+        )));
+    }
     Ok(bytes)
 }
 
@@ -136,7 +141,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("large");
         fs::write(&path, [0; 100]).unwrap();
-        assert_eq!(read(&path, 10).unwrap().len(), 11);
+        assert!(read(&path, 99).is_err());
         assert_eq!(read(&path, 100).unwrap().len(), 100);
         assert!(read(&folder.path().join("none"), 1).is_err());
     }

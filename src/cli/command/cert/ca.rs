@@ -1,10 +1,8 @@
 //! `bulla cert ca`: make a certificate authority.
 
-use bulla_identity::{
-    Certificate, CertificateTerms, Identity, IdentityParameters, SaveError, verify_chain,
-};
+use bulla_identity::{CertificateTerms, Identity, IdentityParameters, SaveError};
 
-use super::{issue_failure, load_authority, said_saved};
+use super::{check_chain, issue_failure, load_identity, said_saved};
 use crate::cli::args::CaArgs;
 use crate::cli::calendar::now;
 use crate::cli::describe;
@@ -21,7 +19,7 @@ pub(super) fn run(args: &CaArgs, printer: &Printer) -> Result<Exit, Failure> {
         .as_deref()
         .map(|path| {
             let password_file = args.issuer_password_file.as_ref();
-            load_authority(path, password_file, "--issuer-password-file")
+            load_identity(path, password_file, "--issuer-password-file")
         })
         .transpose()?;
     let password = match &args.password_file {
@@ -56,26 +54,4 @@ pub(super) fn run(args: &CaArgs, printer: &Printer) -> Result<Exit, Failure> {
     printer.result(&described.json, described.text(printer))?;
     said_saved(&args.out, printer)?;
     Ok(Exit::Done)
-}
-
-/// Refuses what nobody could trust, since an authority above has expired or permits no more of them, and remarks on what will
-/// last no longer than its issuer.
-pub(super) fn check_chain(chain: &[Certificate], printer: &Printer) -> Result<(), Failure> {
-    let issued = &chain[0];
-    let root = &chain[chain.len() - 1..];
-    verify_chain(chain, root, issued.not_before()).map_err(|refusal| {
-        Failure::new(format!(
-            "nobody could trust the new certificate: {refusal} (use another authority)"
-        ))
-    })?;
-    if let Some(issuer) = chain[1..]
-        .iter()
-        .find(|issuer| issuer.not_after() < issued.not_after())
-    {
-        printer.remark(format_args!(
-            "the certificate outlives its issuer, which ends at {} (--days)",
-            crate::cli::calendar::rfc3339(issuer.not_after())
-        ));
-    }
-    Ok(())
 }

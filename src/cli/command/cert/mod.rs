@@ -12,9 +12,10 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 
-use bulla_identity::{Identity, IssueError, KeyError};
+use bulla_identity::{Certificate, Identity, IssueError, KeyError, verify_chain};
 
 use crate::cli::args::CertCommand;
+use crate::cli::calendar::rfc3339;
 use crate::cli::describe::Description;
 use crate::cli::exit::{Exit, Failure, chain};
 use crate::cli::file::{Readers, write_new};
@@ -37,8 +38,8 @@ pub(crate) fn run(command: CertCommand, printer: &Printer) -> Result<Exit, Failu
     }
 }
 
-/// Loads the identity of an authority; `option` is the one that names its password file.
-fn load_authority(
+/// Loads an identity; `option` is the one that names its password file.
+fn load_identity(
     path: &Path,
     password_file: Option<&PathBuf>,
     option: &'static str,
@@ -49,6 +50,28 @@ fn load_authority(
         password_option: option,
     };
     file.load()
+}
+
+/// Refuses what nobody could trust, since an authority above has expired or permits no more of them, and remarks on what will
+/// last no longer than its issuer.
+fn check_chain(chain: &[Certificate], printer: &Printer) -> Result<(), Failure> {
+    let issued = &chain[0];
+    let root = &chain[chain.len() - 1..];
+    verify_chain(chain, root, issued.not_before()).map_err(|refusal| {
+        Failure::new(format!(
+            "nobody could trust the new certificate: {refusal} (use another authority)"
+        ))
+    })?;
+    if let Some(issuer) = chain[1..]
+        .iter()
+        .find(|issuer| issuer.not_after() < issued.not_after())
+    {
+        printer.remark(format_args!(
+            "the certificate outlives its issuer, which ends at {} (--days)",
+            rfc3339(issuer.not_after())
+        ));
+    }
+    Ok(())
 }
 
 /// Writes PEM text to a new file and says what it is, or prints the text.

@@ -1,12 +1,13 @@
 //! `bulla cert request`: ask for a certificate.
 
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use bulla_identity::{
     CertificateRequest, KeyError, MAX_CHAIN_BYTES, PrivateKey, RequestParameters, Zeroizing,
 };
 
-use super::{deliver, issue_failure, load_authority};
+use super::{deliver, issue_failure, load_identity};
 use crate::cli::args::RequestArgs;
 use crate::cli::describe;
 use crate::cli::exit::{During, Exit, Failure, chain};
@@ -22,7 +23,7 @@ pub(super) fn run(args: &RequestArgs, printer: &Printer) -> Result<Exit, Failure
     let challenge = args.challenge_file.as_deref().map(read_password);
     let challenge = challenge.transpose()?;
     let (key, own_name) = if let Some(path) = &args.identity {
-        let identity = load_authority(path, args.password_file.as_ref(), "--password-file")?;
+        let identity = load_identity(path, args.password_file.as_ref(), "--password-file")?;
         let name = identity.certificate().name().map(str::to_owned);
         (identity.key().clone(), name)
     } else if let Some(path) = &args.key {
@@ -89,7 +90,7 @@ fn load_key(path: &Path, password_file: Option<&Path>) -> Result<PrivateKey, Fai
         ))
     };
     match read(password.as_ref().map(|password| password.as_str())) {
-        Err(KeyError::PasswordNeeded) if std::io::IsTerminal::is_terminal(&std::io::stderr()) => {
+        Err(KeyError::PasswordNeeded) if io::stderr().is_terminal() => {
             let password = ask(&format!("Password of {}: ", path.display()))?;
             read(Some(&password)).map_err(|error| explain(&error))
         }

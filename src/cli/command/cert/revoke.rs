@@ -6,7 +6,7 @@ use std::path::Path;
 use bulla_identity::{Certificate, RevocationDraft, RevocationList};
 use serde_json::json;
 
-use super::load_authority;
+use super::load_identity;
 use crate::cli::args::RevokeArgs;
 use crate::cli::calendar::{now, rfc3339};
 use crate::cli::certificates::read_chain;
@@ -23,7 +23,7 @@ pub(super) fn run(args: &RevokeArgs, printer: &Printer) -> Result<Exit, Failure>
         .iter()
         .map(|path| Ok(read_chain(path)?.swap_remove(0)))
         .collect::<Result<Vec<_>, Failure>>()?;
-    let authority = load_authority(
+    let authority = load_identity(
         &args.ca,
         args.ca_password_file.as_ref(),
         "--ca-password-file",
@@ -39,22 +39,26 @@ pub(super) fn run(args: &RevokeArgs, printer: &Printer) -> Result<Exit, Failure>
         None => RevocationDraft::new(now()),
     };
     for certificate in &certificates {
-        if is_revoked(previous.as_ref().map(|(list, _)| list), certificate) {
-            let name = harmless(certificate.name().unwrap_or("(none)"));
-            printer.remark(format_args!("{name} is revoked already: it stays as it is"));
-        }
         draft = draft.revoke(certificate, args.reason);
     }
     let list = draft
         .days(args.days)
         .sign(&authority)
         .during(format_args!("cannot make {}", args.crl.display()))?;
-    match previous {
+    match &previous {
         Some((_, true)) => replace(&args.crl, list.to_pem().as_bytes())?,
         Some((_, false)) => replace(&args.crl, list.to_der())?,
         None => write_new(&args.crl, list.to_pem().as_bytes(), Readers::All)?,
     }
     show(&certificates, &list, printer)?;
+    let before = previous.as_ref().map(|(previous, _)| previous);
+    let stays = |certificate: &&Certificate| before?.revocation_of(certificate);
+    for certificate in certificates.iter().filter(|known| stays(known).is_some()) {
+        let name = harmless(certificate.name().unwrap_or("(none)"));
+        printer.remark(format_args!(
+            "{name} was revoked before: its entry stays as it is"
+        ));
+    }
     Ok(Exit::Done)
 }
 
@@ -69,10 +73,6 @@ fn wait_for_turn(list: &Path) -> Option<File> {
     let folder = File::open(folder).ok()?;
     folder.lock().ok()?;
     Some(folder)
-}
-
-fn is_revoked(list: Option<&RevocationList>, certificate: &Certificate) -> bool {
-    list.is_some_and(|list| list.revocation_of(certificate).is_some())
 }
 
 fn show(

@@ -2,8 +2,7 @@
 
 use bulla_identity::{CertificateRequest, CertificateTerms, chain_to_pem};
 
-use super::ca::check_chain;
-use super::{deliver, issue_failure, load_authority};
+use super::{check_chain, deliver, issue_failure, load_identity};
 use crate::cli::args::SignArgs;
 use crate::cli::calendar::now;
 use crate::cli::describe::{self, Description};
@@ -20,7 +19,7 @@ pub(super) fn run(args: &SignArgs, printer: &Printer) -> Result<Exit, Failure> {
     }
     let request = read_request(&args.request)?;
     check(&request, args)?;
-    let authority = load_authority(
+    let authority = load_identity(
         &args.ca,
         args.ca_password_file.as_ref(),
         "--ca-password-file",
