@@ -4,6 +4,7 @@ use std::path::Path;
 
 use bulla_identity::{Certificate, MAX_CHAIN_BYTES};
 
+use super::document::contains;
 use super::exit::{During, Failure};
 use super::file;
 
@@ -14,16 +15,21 @@ pub(crate) fn read_chain(path: &Path) -> Result<Vec<Certificate>, Failure> {
     if !path.exists() && path != Path::new("-") {
         path.as_mut_os_string().push(".pem");
     }
-    let chain = read(&path);
     let beside = path.with_extension("crt");
-    if chain.is_err() && beside.exists() {
-        return read(&beside);
+    if path.exists() || !beside.exists() {
+        let bytes = file::read(&path, MAX_CHAIN_BYTES)?;
+        // A key alone is one half of a pair. Anything else without a certificate is a mistake, whatever lies beside it.
+        if !(is_key_alone(&bytes) && beside.exists()) {
+            return chain_in(&path, &bytes);
+        }
     }
-    chain
+    chain_in(&beside, &file::read(&beside, MAX_CHAIN_BYTES)?)
 }
 
-/// Reads the certificates in a file.
-fn read(path: &Path) -> Result<Vec<Certificate>, Failure> {
-    let bytes = file::read(path, MAX_CHAIN_BYTES)?;
-    Certificate::chain_from_bytes(&bytes).during(format_args!("cannot use {}", path.display()))
+fn chain_in(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, Failure> {
+    Certificate::chain_from_bytes(bytes).during(format_args!("cannot use {}", path.display()))
+}
+
+fn is_key_alone(bytes: &[u8]) -> bool {
+    contains(bytes, "PRIVATE KEY-----") && !contains(bytes, "-----BEGIN CERTIFICATE-----")
 }

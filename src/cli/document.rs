@@ -81,8 +81,12 @@ fn list(bytes: &[u8]) -> Result<RevocationList, RevocationListError> {
 
 /// Whether a PEM block with this label begins in the bytes.
 fn has_block(bytes: &[u8], label: &str) -> bool {
-    let begin = format!("-----BEGIN {label}-----");
+    contains(bytes, &format!("-----BEGIN {label}-----"))
+}
+
+/// Whether a text is anywhere in the bytes.
+pub(crate) fn contains(bytes: &[u8], text: &str) -> bool {
     bytes
-        .windows(begin.len())
-        .any(|window| window == begin.as_bytes())
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
 }
