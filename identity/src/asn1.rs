@@ -7,10 +7,8 @@ use der::oid::ObjectIdentifier;
 use der::{Choice, Decode, Encode, Sequence, Tagged};
 use pkcs8::spki::AlgorithmIdentifierRef;
 
-use crate::signature::Signature;
-
-/// sha512WithRSAEncryption (RFC 8017, appendix C).
-const SHA512_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
+use crate::scheme::Scheme;
+use crate::signature::{self, Signature};
 
 /// Something with a signature, as in `CertificateList`.
 #[derive(Sequence)]
@@ -74,12 +72,16 @@ impl Time {
     }
 }
 
-/// Returns the identifier of RSASSA-PKCS1-v1_5 with SHA-512.
-pub(crate) fn sha512_with_rsa() -> AlgorithmIdentifierRef<'static> {
-    AlgorithmIdentifierRef {
-        oid: SHA512_WITH_RSA,
-        parameters: Some(Null.into()),
-    }
+/// Returns the identifier of a way to sign. Those of RSA have null for parameters (RFC 4055, section 5), the others none.
+pub(crate) fn algorithm(scheme: Scheme) -> der::Result<AlgorithmIdentifierRef<'static>> {
+    let parameters = match scheme {
+        Scheme::RsaPkcs1(_) => Some(Null.into()),
+        Scheme::Ecdsa(_) | Scheme::Ed25519 => None,
+    };
+    Ok(AlgorithmIdentifierRef {
+        oid: ObjectIdentifier::from_bytes(signature::oid(scheme))?,
+        parameters,
+    })
 }
 
 /// Returns the DER contents of an algorithm's object identifier; none if it has other parameters than null, which is what those

@@ -64,6 +64,11 @@ pub enum SignError {
         "values are signed with RSA keys alone, and this key is one of {0}: use an RSA identity"
     )]
     NotForValues(KeyKind),
+    /// A certificate, a request for one or a revocation list was to be signed with a key that signs nothing.
+    #[error(
+        "keys of {0} do not sign: let an authority with a key of another kind certify this one"
+    )]
+    NeverSigns(KeyKind),
     /// The key is of another kind than the scheme.
     #[error("a key of {0} does not sign in this way")]
     OtherScheme(KeyKind),

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::certificate::Certificate;
 use crate::chain::{MAX_CHAIN_BYTES, chain_to_pem};
 use crate::error::{IssueError, LoadError, LoadWarning, NoRandomness, SaveError};
+use crate::generation::Progress;
 use crate::issue::{IdentityParameters, issue};
 use crate::key_id::{KeyId, LongKeyId};
 use crate::pem;
@@ -45,12 +47,23 @@ impl Identity {
     /// # Errors
     /// [`IssueError`]: a name, validity, key size or issuer that cannot be.
     pub fn generate(parameters: &IdentityParameters<'_>) -> Result<Self, IssueError> {
-        parameters.check()?;
-        Self::issue(PrivateKey::generate(parameters.key_bits())?, parameters)
+        Self::generate_with(parameters, |_| ControlFlow::Continue(()))
     }
 
-    /// Makes a certificate for a key that is there already, such as a new one before the old expires. The parameter `bits` is
-    /// not used.
+    /// Makes a new identity like [`generate`](Self::generate) and tells `on_progress` how the search for an RSA key goes, as
+    /// [`PrivateKey::generate_with`] does; a key on a curve takes no search.
+    ///
+    /// # Errors
+    /// [`IssueError::Key`] with [`KeyError::Cancelled`](crate::KeyError::Cancelled) after a `Break`; else as `generate`.
+    pub fn generate_with(
+        parameters: &IdentityParameters<'_>,
+        on_progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Self, IssueError> {
+        Self::issue(parameters.make_key(on_progress)?, parameters)
+    }
+
+    /// Makes a certificate for a key that is there already, such as a new one before the old expires. The parameters `kind` and
+    /// `bits` are not used.
     ///
     /// # Errors
     /// As [`generate`](Self::generate).

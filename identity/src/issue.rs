@@ -1,28 +1,29 @@
 //! Issuing certificates, self-signed or by an authority, with exactly the fields that OpenDHT writes.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use rcgen::string::PrintableString;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, IsCa,
-    Issuer, KeyIdMethod, KeyUsagePurpose, PublicKeyData, SerialNumber, SignatureAlgorithm,
-    SigningKey,
+    Issuer, KeyIdMethod, KeyUsagePurpose, SerialNumber,
 };
 use x509_parser::der_parser::asn1_rs::Tag;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
 use crate::alternative_name::AlternativeName;
-use crate::backend::Hash;
 use crate::certificate::Certificate;
 use crate::chain::MAX_CHAIN_LENGTH;
-use crate::error::IssueError;
+use crate::error::{IssueError, SignError};
+use crate::generation::Progress;
 use crate::identity::Identity;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 use crate::random;
 use crate::request::CertificateRequest;
-use crate::scheme::Scheme;
+use crate::scheme::KeyKind;
+use crate::signer::{Certified, Signer, with_key};
 
 const UID: [u64; 7] = [0, 9, 2342, 19_200_300, 100, 1, 1];
 const SUBJECT_KEY_IDENTIFIER: [u64; 4] = [2, 5, 29, 14];
@@ -111,8 +112,12 @@ impl CertificateTerms {
             .saturating_add(u64::from(self.days) * SECONDS_PER_DAY)
     }
 
-    /// Checks what does not depend on a key, with `issuer` as the issuer.
-    fn check(&self, issuer: Option<&Identity>) -> Result<(), IssueError> {
+    /// Checks what can be checked before there is a key, which is of this kind.
+    fn check(&self, kind: KeyKind, issuer: Option<&Identity>) -> Result<(), IssueError> {
+        let signs = self.authority || issuer.is_none();
+        if signs && kind == KeyKind::RsaOaep {
+            return Err(SignError::NeverSigns(kind).into());
+        }
         if self.days == 0 || self.not_after() > END_OF_TIME {
             return Err(IssueError::Validity);
         }
@@ -147,28 +152,36 @@ impl CertificateTerms {
 #[derive(Debug, Clone)]
 pub struct IdentityParameters<'a> {
     name: &'a str,
+    kind: KeyKind,
     bits: usize,
     issuer: Option<&'a Identity>,
     terms: CertificateTerms,
 }
 
 impl<'a> IdentityParameters<'a> {
-    /// Starts with the defaults: a key of 4096 bits, self-signed, valid from `now` (Unix seconds) on for ten years of 365 days.
+    /// Starts with the defaults: an RSA key of 4096 bits, self-signed, valid from `now` (Unix seconds) on for ten years of 365 days.
     pub fn new(name: &'a str, now: u64) -> Self {
         Self::on_terms(name, CertificateTerms::new(now))
     }
 
-    /// Starts with a key of 4096 bits, self-signed, on these terms.
+    /// Starts with an RSA key of 4096 bits, self-signed, on these terms.
     pub fn on_terms(name: &'a str, terms: CertificateTerms) -> Self {
         Self {
             name,
+            kind: KeyKind::Rsa,
             bits: 4096,
             issuer: None,
             terms,
         }
     }
 
-    /// Sets the size of the key, 2048 to 8192 bits.
+    /// Sets the kind of the key. Only RSA keys sign values; a key of RSA-OAEP needs an issuer, since it signs nothing.
+    #[must_use]
+    pub fn kind(self, kind: KeyKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// Sets the size of an RSA key, 2048 to 8192 bits.
     #[must_use]
     pub fn bits(self, bits: usize) -> Self {
         Self { bits, ..self }
@@ -201,14 +214,23 @@ impl<'a> IdentityParameters<'a> {
         }
     }
 
-    pub(crate) fn key_bits(&self) -> usize {
-        self.bits
+    /// Makes the key, unless a certificate for it could not be had.
+    pub(crate) fn make_key(
+        &self,
+        on_progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<PrivateKey, IssueError> {
+        self.check(self.kind)?;
+        Ok(match self.kind {
+            KeyKind::Rsa => PrivateKey::generate_with(self.bits, on_progress)?,
+            KeyKind::RsaOaep => PrivateKey::generate_with(self.bits, on_progress)?.to_oaep()?,
+            KeyKind::Curve(curve) => PrivateKey::generate_on(curve)?,
+        })
     }
 
-    /// Checks all but the key, so that no key is made in vain.
-    pub(crate) fn check(&self) -> Result<(), IssueError> {
+    /// Checks all but the key itself, which is of this kind.
+    fn check(&self, kind: KeyKind) -> Result<(), IssueError> {
         check_name(self.name)?;
-        self.terms.check(self.issuer)
+        self.terms.check(kind, self.issuer)
     }
 }
 
@@ -226,10 +248,10 @@ impl Identity {
         request: &CertificateRequest,
         terms: &CertificateTerms,
     ) -> Result<Vec<Certificate>, IssueError> {
-        terms.check(Some(self))?;
         let key = request.verified_key().ok_or(IssueError::Request)?;
+        terms.check(key.kind(), Some(self))?;
         let subject = name_from(request.subject_der()).ok_or(IssueError::Request)?;
-        sign(key, subject, terms, Signer::Issuer(self))
+        sign(key, subject, terms, Voucher::Issuer(self))
     }
 }
 
@@ -238,15 +260,17 @@ pub(crate) fn issue(
     key: &PrivateKey,
     parameters: &IdentityParameters<'_>,
 ) -> Result<Vec<Certificate>, IssueError> {
-    parameters.check()?;
     let public = key.public_key();
+    parameters.check(public.kind())?;
     let subject = subject(parameters.name, &public.id().to_string());
-    let signer = parameters.issuer.map_or(Signer::Owner(key), Signer::Issuer);
-    sign(public, subject, &parameters.terms, signer)
+    let voucher = parameters
+        .issuer
+        .map_or(Voucher::Owner(key), Voucher::Issuer);
+    sign(public, subject, &parameters.terms, voucher)
 }
 
-/// Who signs a certificate.
-enum Signer<'a> {
+/// Who vouches for a key.
+enum Voucher<'a> {
     Owner(&'a PrivateKey),
     Issuer(&'a Identity),
 }
@@ -255,27 +279,37 @@ fn sign(
     key: &PublicKey,
     subject: DistinguishedName,
     terms: &CertificateTerms,
-    signer: Signer<'_>,
+    voucher: Voucher<'_>,
 ) -> Result<Vec<Certificate>, IssueError> {
-    let self_signed = matches!(signer, Signer::Owner(_));
+    let self_signed = matches!(voucher, Voucher::Owner(_));
     let fields = fields(key, subject, terms, self_signed)?;
-    let (issued, issuer) = match signer {
-        Signer::Owner(private) => (fields.self_signed(&SigningPair::new(private, key)), None),
-        Signer::Issuer(issuer) => {
+    let failed = |_| SignError::Failed;
+    let (issued, issuer) = match voucher {
+        Voucher::Owner(private) => {
+            let signer = Signer::new(private, key)?;
+            let issued = fields.self_signed(&signer).map_err(failed)?;
+            (issued.der().to_vec(), None)
+        }
+        Voucher::Issuer(issuer) => {
             let certificate = issuer.certificate();
             let mut issuer_fields = CertificateParams::default();
             issuer_fields.distinguished_name =
                 name_from(certificate.subject_der()).ok_or(IssueError::IssuerName)?;
             issuer_fields.key_identifier_method =
                 KeyIdMethod::PreSpecified(certificate.subject_key_id());
-            let signing = SigningPair::new(issuer.key(), key);
-            let issued = fields.signed_by(&Certified(key), &Issuer::new(issuer_fields, signing));
+            let signer = Signer::new(issuer.key(), key)?;
+            let issued = fields
+                .signed_by(&Certified(key), &Issuer::new(issuer_fields, &signer))
+                .map_err(failed)?;
+            let issued = match key.kind() {
+                KeyKind::RsaOaep => with_key(issued.der(), key, &signer)?,
+                KeyKind::Rsa | KeyKind::Curve(_) => issued.der().to_vec(),
+            };
             (issued, Some(issuer))
         }
     };
-    let issued = issued.map_err(|_| crate::SignError::Failed)?;
     // The issuer's name was rebuilt from its parts: it must have come out the same.
-    let certificate = Certificate::from_der(issued.der())
+    let certificate = Certificate::from_der(&issued)
         .ok()
         .filter(|issued| issued.is_issued_by(issuer.map_or(issued, Identity::certificate)))
         .ok_or(IssueError::IssuerName)?;
@@ -311,12 +345,22 @@ fn fields(
             &SUBJECT_KEY_IDENTIFIER,
             octet_string,
         )];
-        fields.key_usages = vec![
-            KeyUsagePurpose::DigitalSignature,
-            KeyUsagePurpose::DataEncipherment,
-        ];
+        fields.key_usages = usages(key.kind());
     }
     Ok(fields)
+}
+
+/// Returns what a key is for that certifies no others: what OpenDHT says, as far as the key can do it (RFC 8813, section 3, and
+/// RFC 4055, section 1.2, want no more to be said).
+fn usages(kind: KeyKind) -> Vec<KeyUsagePurpose> {
+    let mut usages = Vec::new();
+    if kind != KeyKind::RsaOaep {
+        usages.push(KeyUsagePurpose::DigitalSignature);
+    }
+    if kind.encrypts() {
+        usages.push(KeyUsagePurpose::DataEncipherment);
+    }
+    usages
 }
 
 /// Checks a common name: 1 to 64 characters (RFC 5280, appendix A, `ub-common-name`), none of them control characters.
@@ -366,56 +410,4 @@ fn serial() -> Result<SerialNumber, IssueError> {
     // The highest bit is the sign; the next one keeps the number from being shorter than 8 bytes.
     bytes[0] = bytes[0] & 0x7f | 0x40;
     Ok(SerialNumber::from_slice(&bytes))
-}
-
-/// A private key as the certificate writer wants it: the algorithm follows the strength of the certified key, not of its own.
-pub(crate) struct SigningPair<'a> {
-    key: &'a PrivateKey,
-    hash: Hash,
-}
-
-impl<'a> SigningPair<'a> {
-    pub(crate) fn new(key: &'a PrivateKey, certified: &PublicKey) -> Self {
-        let hash = if certified.bits() <= 3072 {
-            Hash::Sha256
-        } else {
-            Hash::Sha384
-        };
-        Self { key, hash }
-    }
-}
-
-impl PublicKeyData for SigningPair<'_> {
-    fn der_bytes(&self) -> &[u8] {
-        self.key.public_key().subject_public_key()
-    }
-
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
-        match self.hash {
-            Hash::Sha256 => &rcgen::PKCS_RSA_SHA256,
-            Hash::Sha384 => &rcgen::PKCS_RSA_SHA384,
-            Hash::Sha512 => &rcgen::PKCS_RSA_SHA512,
-        }
-    }
-}
-
-impl SigningKey for SigningPair<'_> {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        self.key
-            .sign_with(Scheme::RsaPkcs1(self.hash), message)
-            .map_err(|_| rcgen::Error::RemoteKeyError)
-    }
-}
-
-/// A public key as the certificate writer wants it. It looks at the kind of key alone, not at the hash.
-struct Certified<'a>(&'a PublicKey);
-
-impl PublicKeyData for Certified<'_> {
-    fn der_bytes(&self) -> &[u8] {
-        self.0.subject_public_key()
-    }
-
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
-        &rcgen::PKCS_RSA_SHA256
-    }
 }

@@ -5,7 +5,7 @@
 //! | [`PrivateKey`], [`PublicKey`] | sign and verify (RSASSA-PKCS1-v1_5, SHA-512), encrypt and decrypt (RSA, hybrid with AES-GCM) |
 //! | [`KeyKind`], [`Curve`], [`Scheme`] | what other keys than RSA can do: sign certificates |
 //! | [`SharedEnvelope`] | encrypt for several keys at once |
-//! | [`KeyId`], [`LongKeyId`] | the names of a key |
+//! | [`KeyId`], [`LongKeyId`], [`Fingerprint`] | the names of a key, for programs and in words |
 //! | [`Certificate`], [`verify_chain`] | read X.509, and judge it |
 //! | [`TrustList`], [`RevocationList`], [`OcspRequest`] | who is trusted, and what was taken back |
 //! | [`Identity`] | a key with its certificates: made, saved, loaded |
@@ -40,6 +40,7 @@ mod chain;
 mod curve;
 mod envelope;
 mod error;
+mod fingerprint;
 mod generation;
 mod identity;
 mod issue;
@@ -58,6 +59,7 @@ mod rsa_key;
 mod scheme;
 mod shared;
 mod signature;
+mod signer;
 mod symmetric;
 mod trust;
 
@@ -70,6 +72,7 @@ pub use error::{
     NoRandomness, OcspError, Pkcs12Error, RequestError, RevocationListError, RevokeError,
     SaveError, SignError, StretchError, TrustError,
 };
+pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use generation::Progress;
 pub use identity::Identity;
 pub use issue::{CertificateTerms, IdentityParameters};

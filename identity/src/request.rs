@@ -15,11 +15,12 @@ use crate::alternative_name::AlternativeName;
 use crate::asn1::Signed;
 use crate::certificate::DistinguishedName;
 use crate::error::{IssueError, RequestError, SignError};
-use crate::issue::{SigningPair, check_name, subject};
+use crate::issue::{check_name, subject};
 use crate::pem;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 use crate::signature::Signature;
+use crate::signer::Signer;
 
 /// The most bytes that are read as a request, 64 KiB.
 const MAX_BYTES: usize = 64 * 1024;
@@ -100,7 +101,7 @@ impl CertificateRequest {
     /// Makes a request for `key` and signs it with it.
     ///
     /// # Errors
-    /// [`IssueError`]: a name or challenge password that cannot be.
+    /// [`IssueError`]: a name or challenge password that cannot be, or a key of RSA-OAEP, which signs nothing.
     pub fn new(key: &PrivateKey, parameters: &RequestParameters<'_>) -> Result<Self, IssueError> {
         let id = key.public_key().id().to_string();
         let uid = parameters.uid.unwrap_or(&id);
@@ -117,9 +118,9 @@ impl CertificateRequest {
             Some(password) => vec![challenge_attribute(password)?],
             None => Vec::new(),
         };
-        let signing = SigningPair::new(key, key.public_key());
+        let signer = Signer::new(key, key.public_key())?;
         let request = fields
-            .serialize_request_with_attributes(&signing, attributes)
+            .serialize_request_with_attributes(&signer, attributes)
             .map_err(|_| SignError::Failed)?;
         Self::from_der(request.der()).map_err(|_| IssueError::Request)
     }

@@ -2,16 +2,17 @@
 
 use der::asn1::{AnyRef, BitStringRef, OctetStringRef};
 use der::{Decode, Encode, Tag};
+use pkcs8::spki::AlgorithmIdentifierRef;
 
 use crate::asn1::{self, Extension, Signed, Time};
 use crate::certificate::Certificate;
-use crate::error::RevokeError;
+use crate::error::{RevokeError, SignError};
 use crate::identity::Identity;
 use crate::random;
 use crate::revocation::{
     Body, CRL_NUMBER, Entry, REASON_CODE, Revocation, RevocationList, RevocationReason,
 };
-use crate::scheme::{HashAlgorithm, Scheme};
+use crate::scheme::HashAlgorithm;
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -85,7 +86,7 @@ impl RevocationDraft {
         self
     }
 
-    /// Signs the list with SHA-512, as OpenDHT does.
+    /// Signs the list with SHA-512, as OpenDHT does; with Ed25519, which has a hash of its own, by that.
     ///
     /// # Errors
     /// [`RevokeError`]: `issuer` may not sign lists or has not issued what is revoked, or a number or time out of bounds.
@@ -107,18 +108,28 @@ impl RevocationDraft {
             Time::new(next_update).map_err(|_| RevokeError::Validity)?,
         );
         let number = self.list_number()?;
-        let body = encode(authority, &revocations, &number, this_update, next_update)
-            .map_err(|_| RevokeError::Encoding)?;
-        let signature = issuer
-            .key()
-            .sign_with(Scheme::RsaPkcs1(HashAlgorithm::Sha512), &body)?;
+        let kind = issuer.public_key().kind();
+        let scheme = kind
+            .scheme(HashAlgorithm::Sha512)
+            .ok_or(SignError::NeverSigns(kind))?;
+        let unwritten = |_| RevokeError::Encoding;
+        let algorithm = asn1::algorithm(scheme).map_err(unwritten)?;
+        let body = encode(
+            authority,
+            algorithm,
+            &revocations,
+            &number,
+            (this_update, next_update),
+        )
+        .map_err(unwritten)?;
+        let signature = issuer.key().sign_with(scheme, &body)?;
         let der = Signed {
-            body: AnyRef::from_der(&body).map_err(|_| RevokeError::Encoding)?,
-            algorithm: asn1::sha512_with_rsa(),
-            signature: BitStringRef::from_bytes(&signature).map_err(|_| RevokeError::Encoding)?,
+            body: AnyRef::from_der(&body).map_err(unwritten)?,
+            algorithm,
+            signature: BitStringRef::from_bytes(&signature).map_err(unwritten)?,
         }
         .to_der()
-        .map_err(|_| RevokeError::Encoding)?;
+        .map_err(unwritten)?;
         RevocationList::from_der(&der).map_err(|_| RevokeError::Encoding)
     }
 
@@ -171,10 +182,10 @@ impl RevocationDraft {
 /// Returns the DER of the part to be signed.
 fn encode(
     authority: &Certificate,
+    algorithm: AlgorithmIdentifierRef<'_>,
     revocations: &[Revocation],
     number: &[u8],
-    this_update: Time,
-    next_update: Time,
+    (this_update, next_update): (Time, Time),
 ) -> der::Result<Vec<u8>> {
     let reasons: Vec<_> = revocations
         .iter()
@@ -195,7 +206,7 @@ fn encode(
     let number = AnyRef::new(Tag::Integer, number)?.to_der()?;
     Body {
         version: Some(1),
-        algorithm: asn1::sha512_with_rsa(),
+        algorithm,
         issuer: AnyRef::from_der(authority.subject_der())?,
         this_update,
         next_update: Some(next_update),

@@ -24,6 +24,30 @@ pub enum KeyKind {
     Curve(Curve),
 }
 
+impl KeyKind {
+    /// Tells whether such keys sign values on the DHT.
+    #[must_use]
+    pub fn signs_values(self) -> bool {
+        self == Self::Rsa
+    }
+
+    /// Tells whether one can encrypt for such keys.
+    #[must_use]
+    pub fn encrypts(self) -> bool {
+        matches!(self, Self::Rsa | Self::RsaOaep)
+    }
+
+    /// Returns how such keys sign certificates and the like, with this hash if they let one choose: `None` if not at all.
+    pub(crate) fn scheme(self, hash: HashAlgorithm) -> Option<Scheme> {
+        match self {
+            Self::Rsa => Some(Scheme::RsaPkcs1(hash)),
+            Self::RsaOaep => None,
+            Self::Curve(Curve::P256 | Curve::P384) => Some(Scheme::Ecdsa(hash)),
+            Self::Curve(Curve::Ed25519) => Some(Scheme::Ed25519),
+        }
+    }
+}
+
 impl fmt::Display for KeyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -33,6 +33,12 @@ const ACCEPTED: [(&[u8], Scheme); 7] = [
     (b"\x2b\x65\x70", Scheme::Ed25519),
 ];
 
+/// Returns the DER contents of the object identifier of a way to sign.
+pub(crate) fn oid(scheme: Scheme) -> &'static [u8] {
+    let known = ACCEPTED.iter().find(|(_, accepted)| *accepted == scheme);
+    known.map_or(&[], |(oid, _)| oid)
+}
+
 /// A signature that was read, and what it covers.
 pub(crate) struct Signature {
     signed: Vec<u8>,

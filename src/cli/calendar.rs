@@ -40,9 +40,6 @@ pub(crate) fn rfc3339(seconds: u64) -> String {
 
 /// Reads a time: seconds since 1970, a date (its first second), or a date with a time of day as [`rfc3339`] writes it.
 pub(crate) fn time(text: &str) -> Result<u64, String> {
-    let explain = || {
-        "expected a time such as 2026-08-21, 2026-08-21T09:00:00Z, or seconds since 1970".to_owned()
-    };
     if let Ok(seconds) = text.parse() {
         return Ok(seconds);
     }
@@ -50,21 +47,11 @@ pub(crate) fn time(text: &str) -> Result<u64, String> {
         10 => format!("{text}T00:00:00Z"),
         _ => text.to_owned(),
     };
-    let number = |from: usize, to: usize| whole.get(from..to)?.parse::<u64>().ok();
-    let seconds = || {
-        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-        let days = (1970..year).map(days_of_year).sum::<u64>()
-            + (1..month.min(12) as u32)
-                .map(|month| days_of_month(year, month))
-                .sum::<u64>()
-            + day.checked_sub(1)?;
-        Some(days * 86_400 + hour * 3600 + minute * 60 + second)
-    };
-    // What is not written again as it was read is no date: a 30th of February, a 25th hour, a sign.
-    seconds()
-        .filter(|seconds| rfc3339(*seconds) == whole)
-        .ok_or_else(explain)
+    let date = humantime::parse_rfc3339(&whole).ok();
+    let since = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+    since.map(|since| since.as_secs()).ok_or_else(|| {
+        "expected a time such as 2026-08-21, 2026-08-21T09:00:00Z, or seconds since 1970".to_owned()
+    })
 }
 
 fn is_leap(year: u64) -> bool {

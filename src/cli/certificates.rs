@@ -7,6 +7,12 @@ use bulla_identity::{Certificate, MAX_CHAIN_BYTES};
 use super::document::contains;
 use super::exit::{During, Failure};
 use super::file;
+use super::keyring::Keyring;
+
+/// Reads the certificates of an identity in the keyring, or those in a file.
+pub(crate) fn read_named(named: &Path) -> Result<Vec<Certificate>, Failure> {
+    read_chain(&Keyring::open()?.identity_path(named))
+}
 
 /// Reads the certificates of an identity, from the places where [`Identity::load`](bulla_identity::Identity::load) finds
 /// them.

@@ -44,7 +44,8 @@ impl Description {
 
 /// A certificate.
 pub(crate) fn certificate(certificate: &Certificate) -> Description {
-    let fingerprint = hex(&Sha256::digest(certificate.to_der()));
+    let sha256 = hex(&Sha256::digest(certificate.to_der()));
+    let words = certificate.long_id().fingerprint().to_string();
     let serial = hex(certificate.serial());
     let issuer_key_id = certificate.issuer_key_id().map(hex);
     let (from, until) = (
@@ -63,6 +64,7 @@ pub(crate) fn certificate(certificate: &Certificate) -> Description {
         "alternative_names": strings(certificate.alternative_names()),
         "id": certificate.id().to_string(),
         "long_id": certificate.long_id().to_string(),
+        "fingerprint": words,
         "algorithm": certificate.algorithm(),
         "bits": certificate.bits(),
         "issuer": certificate.issuer_name(),
@@ -73,7 +75,7 @@ pub(crate) fn certificate(certificate: &Certificate) -> Description {
         "not_after": until,
         "ca": certificate.is_ca(),
         "path_length": certificate.path_length(),
-        "fingerprint": fingerprint,
+        "sha256": sha256,
     });
     let mut rows = vec![
         ("name", name(certificate.name())),
@@ -81,6 +83,7 @@ pub(crate) fn certificate(certificate: &Certificate) -> Description {
         ("also named", names(certificate.alternative_names())),
         ("id", certificate.id().to_string()),
         ("long id", certificate.long_id().to_string()),
+        ("words", words),
         ("key", key(certificate.algorithm(), certificate.bits())),
         ("issuer", name(certificate.issuer_name())),
         ("issuer uid", name(certificate.issuer_uid())),
@@ -93,7 +96,7 @@ pub(crate) fn certificate(certificate: &Certificate) -> Description {
         ("valid from", from),
         ("valid until", until),
         ("authority", authority),
-        ("fingerprint", fingerprint),
+        ("sha-256", sha256),
     ]);
     Description { json, rows }
 }

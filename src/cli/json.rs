@@ -7,8 +7,12 @@ use bulla::secure::{Checked, Trust};
 use bulla::{InfoHash, Row, ValueId};
 use serde_json::{Map, Value as Json, json};
 
-/// A value, with two fields of our own: `status` (`clear`, `signed`, `encrypted`) and `signer` (long id or null).
-pub(crate) fn value(value: &Checked) -> Json {
+use super::keyring::Contacts;
+
+/// A value, with fields of our own: `status` (`clear`, `signed`, `encrypted`), `signer` (long id or null), if we know the signer
+/// `contact` (our name for them) and `verified`, `bound`, if it is in time `bound_until` (Unix seconds), and if it is for several
+/// `readers` (long ids).
+pub(crate) fn value(value: &Checked, contacts: &Contacts) -> Json {
     let mut fields = Map::new();
     let mut add = |name: &str, field: Json| fields.insert(name.to_owned(), field);
     add("id", id(value.id()));
@@ -35,12 +39,25 @@ pub(crate) fn value(value: &Checked) -> Json {
     }
     add("status", status(value.status()).into());
     add("signer", value.signer().map(|id| id.to_string()).into());
+    if let Some((name, contact)) = value.signer().and_then(|id| contacts.find(id)) {
+        add("contact", name.to_string().into());
+        add("verified", contact.verified_at.is_some().into());
+    }
+    let binding = value.binding();
+    add("bound", binding.is_some().into());
+    if let Some(end) = binding.and_then(|binding| binding.expires) {
+        add("bound_until", end.as_secs().into());
+    }
+    if !value.readers().is_empty() {
+        let readers = value.readers().iter().map(ToString::to_string);
+        add("readers", readers.collect::<Vec<_>>().into());
+    }
     Json::Object(fields)
 }
 
 /// A value that was found, or one that is gone: `expired`.
-pub(crate) fn change(change: &Change) -> Json {
-    let mut object = value(change.value());
+pub(crate) fn change(change: &Change, contacts: &Contacts) -> Json {
+    let mut object = value(change.value(), contacts);
     if let Change::Expired(_) = change {
         object["expired"] = true.into();
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bulla_identity::{Certificate, RevocationList, RevocationListError, TrustError, TrustList};
 use serde_json::{Value as Json, json};
 
-use super::certificates::read_chain;
+use super::certificates::read_named;
 use super::document::read_list;
 use super::exit::{During, Failure};
 use super::printer::{Printer, Style};
@@ -27,7 +27,7 @@ impl Judge {
             lists: Vec::new(),
         };
         for path in trusted {
-            judge.trusted.add(&read_chain(path)?[..1]);
+            judge.trusted.add(&read_named(path)?[..1]);
         }
         for path in lists {
             judge.lists.push((path.clone(), read_list(path)?.0));

@@ -11,12 +11,15 @@ mod file;
 mod interrupt;
 mod json;
 mod judge;
+mod keyring;
 mod lines;
 mod printer;
 mod prompt;
+mod question;
 mod secret;
 mod session;
 mod text;
+mod trust;
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -50,6 +53,7 @@ fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> {
     match command {
         Command::Identity(command) => command::identity::run(&command, printer),
         Command::Cert(command) => command::cert::run(command, printer),
+        Command::Contact(command) => command::contact::run(&command, printer),
         Command::Completions { shell } => command::completions::run(shell, printer),
         Command::Demo => networked(command::demo::run(printer)),
         Command::Node(args) => networked(command::node::run(&args, printer)),

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value as Json;
 
@@ -106,6 +108,29 @@ impl Printer {
         }
     }
 
+    /// Prints several results: each object as a line of JSON, or all rows as a table.
+    ///
+    /// # Errors
+    ///
+    /// What writing failed with.
+    pub(crate) fn results<const N: usize>(
+        &self,
+        header: [&str; N],
+        results: &[(Json, [String; N])],
+    ) -> io::Result<()> {
+        if self.json {
+            return results
+                .iter()
+                .try_for_each(|(object, _)| self.print(object));
+        }
+        let mut table = Table::new();
+        table
+            .load_style(NOTHING)
+            .set_header(header)
+            .add_rows(results.iter().map(|(_, row)| row));
+        self.print(table.trim_fmt())
+    }
+
     /// Shows on a terminal that work of unknown length goes on, until dropped.
     pub(crate) fn spinner(&self, doing: &'static str) -> Spinner {
         let target = if self.json {
@@ -134,6 +159,29 @@ impl Printer {
 fn print_above(prompt: &Prompt, text: impl Display) -> io::Result<()> {
     let mut prompt = prompt.lock().unwrap_or_else(PoisonError::into_inner);
     prompt.print(format!("{text}\n")).map_err(io::Error::other)
+}
+
+/// Prints bytes for another program on standard output.
+///
+/// # Errors
+///
+/// What writing failed with.
+pub(crate) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// Asks something on standard error, and returns the line that is typed.
+///
+/// # Errors
+///
+/// What reading or writing failed with.
+pub(crate) fn ask(question: impl Display) -> io::Result<String> {
+    write!(io::stderr(), "{question} ")?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(answer)
 }
 
 /// Prints the help or version that was asked for, or one line on what is wrong with the command line.
@@ -169,6 +217,13 @@ fn complaint(text: &str) -> String {
 
 /// A sign of life on a terminal.
 pub(crate) struct Spinner(ProgressBar);
+
+impl Spinner {
+    /// Says how far the work has come.
+    pub(crate) fn tell(&self, progress: String) {
+        self.0.set_message(progress);
+    }
+}
 
 impl Drop for Spinner {
     fn drop(&mut self) {

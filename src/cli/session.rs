@@ -1,5 +1,6 @@
 //! [`Session`]: a short stay in a network, as a client that nobody's table lists.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bulla::Config;
@@ -8,6 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::args::NetworkArgs;
 use super::exit::{During, Failure};
+use super::keyring::Keyring;
+use super::printer::Printer;
 use super::secret::IdentityFile;
 
 /// A node of a command that does its work and leaves.
@@ -20,7 +23,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// Starts a client on a port of the system's choice, and waits until it is connected.
-    pub(crate) async fn join(args: &NetworkArgs) -> Result<Self, Failure> {
+    pub(crate) async fn join(args: &NetworkArgs, printer: &Printer) -> Result<Self, Failure> {
         let peers = args.bootstrap().collect::<Vec<_>>().join(", ");
         if peers.is_empty() {
             return Err(Failure::new(
@@ -32,7 +35,7 @@ impl Session {
             ..Config::default()
         };
         // It may ask for a password, which takes the time it takes.
-        let runner = runner(args, config)?;
+        let runner = runner(args, config, printer)?;
         let deadline = Instant::now() + args.timeout;
         let dht = start(runner).await?;
         let session = Self {
@@ -70,7 +73,11 @@ impl Session {
 }
 
 /// A node to be, as the network's options say.
-pub(crate) fn runner(args: &NetworkArgs, config: Config) -> Result<Runner, Failure> {
+pub(crate) fn runner(
+    args: &NetworkArgs,
+    config: Config,
+    printer: &Printer,
+) -> Result<Runner, Failure> {
     let config = Config {
         network: args.network,
         ..config
@@ -79,15 +86,35 @@ pub(crate) fn runner(args: &NetworkArgs, config: Config) -> Result<Runner, Failu
     for peer in args.bootstrap() {
         runner = runner.bootstrap(peer);
     }
-    if let Some(path) = &args.identity {
+    if let Some(path) = identity(args)? {
         let file = IdentityFile {
-            path,
+            path: &path,
             password_file: args.password.path(),
             password_option: "--password-file",
         };
-        runner = runner.identity(file.load()?);
+        runner = runner.identity(file.load(printer)?);
     }
     Ok(runner)
+}
+
+/// Who we are, if anybody: the identity asked for, else the default.
+fn identity(args: &NetworkArgs) -> Result<Option<PathBuf>, Failure> {
+    let keyring = Keyring::open()?;
+    match &args.identity {
+        Some(named) => Ok(Some(keyring.identity_path(named))),
+        None if args.anonymous => Ok(None),
+        None => keyring.default_identity(),
+    }
+}
+
+/// Fails unless we are somebody, as `what` needs us to be.
+pub(crate) fn require_identity(args: &NetworkArgs, what: &str) -> Result<(), Failure> {
+    match identity(args)? {
+        Some(_) => Ok(()),
+        None => Err(Failure::new(format!(
+            "{what}: say by whom with --identity NAME, or make a default with `bulla identity new NAME`"
+        ))),
+    }
 }
 
 /// Starts a node.

@@ -7,14 +7,16 @@ use bulla::runner::{Change, Placed};
 use bulla::secure::Checked;
 use bulla::{DhtMessage, ImMessage, Kind, Row, Typed};
 
+use super::calendar::rfc3339;
 use super::json;
+use super::keyring::Contacts;
 use super::printer::{Printer, Style, harmless};
 
 /// Bytes of a payload that is no text which are shown.
 const MAX_SHOWN_BYTES: usize = 32;
 
 /// A value: what it says, and below it what it is.
-pub(crate) fn value(value: &Checked, printer: &Printer) -> String {
+pub(crate) fn value(value: &Checked, contacts: &Contacts, printer: &Printer) -> String {
     let mut about = vec![format!("id {}", value.id().0)];
     if value.kind() != Kind::USER_DATA {
         about.push(format!("type {}", value.kind().0));
@@ -24,7 +26,19 @@ pub(crate) fn value(value: &Checked, printer: &Printer) -> String {
     }
     about.push(json::status(value.status()).to_owned());
     if let Some(signer) = value.signer() {
-        about.push(format!("by {signer}"));
+        about.push(match contacts.find(signer) {
+            Some((name, contact)) if contact.verified_at.is_some() => format!("by {name}"),
+            Some((name, _)) => format!("by {name} (not verified)"),
+            None => format!("by {signer}"),
+        });
+    }
+    match value.binding().map(|binding| binding.expires) {
+        Some(Some(end)) => about.push(format!("bound until {}", rfc3339(end.as_secs()))),
+        Some(None) => about.push("bound".to_owned()),
+        None => {}
+    }
+    if !value.readers().is_empty() {
+        about.push(format!("for {} readers", value.readers().len()));
     }
     if value.seq() > 0 {
         about.push(format!("edit {}", value.seq()));
@@ -34,8 +48,8 @@ pub(crate) fn value(value: &Checked, printer: &Printer) -> String {
 }
 
 /// A value that was found, or one that is gone.
-pub(crate) fn change(change: &Change, printer: &Printer) -> String {
-    let text = value(change.value(), printer);
+pub(crate) fn change(change: &Change, contacts: &Contacts, printer: &Printer) -> String {
+    let text = value(change.value(), contacts, printer);
     match change {
         Change::Added(_) => text,
         Change::Expired(_) => format!("{} {text}", printer.style(Style::Bad, "expired:")),

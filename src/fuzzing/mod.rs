@@ -13,9 +13,11 @@ use std::sync::LazyLock;
 
 use bulla_identity::{
     Certificate, CertificateRequest, HashAlgorithm, OcspRequest, PrivateKey, PublicKey,
-    RevocationList, Scheme, TrustList, decrypt_with_key, encrypt_with_key, verify_chain,
+    RevocationList, Scheme, SharedEnvelope, TrustList, decrypt_with_key, encrypt_with_key,
+    verify_chain,
 };
 
+use crate::secure::binding::{Claim, split};
 use crate::value::policy::{may_replace, may_store, rewrite_service};
 use crate::wire::{self, Message, Payload, Request, Tid};
 use crate::{
@@ -141,10 +143,6 @@ pub fn key(bytes: &[u8]) {
 
 /// What strangers encrypted is refused if they did not know the key, in each form that needs no password to be stretched.
 pub fn blob(bytes: &[u8]) {
-    static KEY: LazyLock<PrivateKey> = LazyLock::new(|| {
-        let pem = include_str!("../../identity/tests/vectors/alice.pem");
-        PrivateKey::from_pem(pem, None).expect("a key")
-    });
     for length in [16, 24, 32] {
         let key = &[7; 32][..length];
         assert!(decrypt_with_key(key, bytes).is_err());
@@ -153,10 +151,47 @@ pub fn blob(bytes: &[u8]) {
         }
     }
     // One block alone has no tag: it may yield anything.
-    if bytes.len() != KEY.public_key().bits() / 8 {
-        assert!(KEY.decrypt(bytes).is_err());
+    if bytes.len() != ALICE.public_key().bits() / 8 {
+        assert!(ALICE.decrypt(bytes).is_err());
     }
 }
+
+/// An envelope for several readers is refused if it is not, byte for byte, as it was sealed.
+pub fn shared(bytes: &[u8]) {
+    static SEALED: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let sealed = include_str!("../../identity/tests/vectors/shared.hex").trim();
+        let byte = |at| u8::from_str_radix(&sealed[at..at + 2], 16).expect("hex");
+        (0..sealed.len()).step_by(2).map(byte).collect()
+    });
+    let Some(envelope) = SharedEnvelope::parse(bytes) else {
+        return;
+    };
+    assert!(SharedEnvelope::is_meant(bytes));
+    let opened = envelope.open(&ALICE);
+    assert_eq!(opened.is_ok(), bytes == *SEALED);
+    assert!(opened.is_err() || envelope.may_be_for(ALICE.public_key()));
+}
+
+/// A user type is free of a binding, is exactly what is written for one, or cannot be checked.
+pub fn binding(bytes: &[u8]) {
+    let draft = Draft::from("hello").user_type(String::from_utf8_lossy(bytes));
+    let body = wire::pack_body(&draft, b"owner", 0, None);
+    let Ok(value) = wire::pack_signed(&draft, ValueId(42), &body, b"signature") else {
+        return;
+    };
+    let (own, suffix) = split(draft.user_type.as_bytes());
+    assert_eq!(split(own), (own, &[][..]));
+    match Claim::of(&value) {
+        Claim::Nothing => assert!(suffix.is_empty()),
+        Claim::Bound(binding) => assert_eq!(binding.suffix().as_bytes(), suffix),
+        Claim::Unreadable => assert!(!suffix.is_empty()),
+    }
+}
+
+static ALICE: LazyLock<PrivateKey> = LazyLock::new(|| {
+    let pem = include_str!("../../identity/tests/vectors/alice.pem");
+    PrivateKey::from_pem(pem, None).expect("a key")
+});
 
 fn survives<T: Typed + PartialEq + std::fmt::Debug>(data: &[u8]) {
     if let Ok(payload) = T::from_data(data) {
@@ -178,6 +213,8 @@ mod tests {
         replay("certificate", certificate);
         replay("key", key);
         replay("blob", blob);
+        replay("shared", shared);
+        replay("binding", binding);
         replay("reassembly", reassembly);
         replay("node_ops", node_ops);
     }

@@ -103,15 +103,19 @@ impl Put {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn bound(mut self) -> Self {
-        self.options.scope = Scope::Bound;
-        self
+    pub fn bound(self) -> Self {
+        self.scope(Scope::Bound)
     }
 
     /// As [`Put::bound`], until a time, or for a duration from when the put is awaited. A permanent put goes on announcing
     /// a value whose time is over: to prolong it, put it again.
-    pub fn bound_until(mut self, end: impl Into<Expiry>) -> Self {
-        self.options.scope = Scope::BoundUntil(end.into());
+    pub fn bound_until(self, end: impl Into<Expiry>) -> Self {
+        self.scope(Scope::BoundUntil(end.into()))
+    }
+
+    /// Sets where, and until when, the value holds: [`Put::bound`] and [`Put::bound_until`] in one.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.options.scope = scope;
         self
     }
 

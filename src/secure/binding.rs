@@ -56,7 +56,7 @@ pub enum Expiry {
 
 /// What the user type of a signed value says of its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Claim {
+pub(crate) enum Claim {
     Nothing,
     Bound(Binding),
     /// Something that this version cannot check.
@@ -87,7 +87,7 @@ impl Binding {
     }
 
     /// What stands at the end of the user type.
-    pub(super) fn suffix(&self) -> String {
+    pub(crate) fn suffix(&self) -> String {
         let Self { key, id, expires } = self;
         let suffix = format!("{MARK}{VERSION}.{key}.{id}");
         match expires {
@@ -118,7 +118,7 @@ impl Binding {
 
 impl Claim {
     /// What a value says of its place, if its signature holds.
-    pub(super) fn of(value: &Value) -> Self {
+    pub(crate) fn of(value: &Value) -> Self {
         let Content::Signed(signed) = value.content() else {
             return Self::Nothing;
         };
@@ -143,7 +143,7 @@ impl Claim {
 }
 
 /// The application's part of a user type, and the rest.
-pub(super) fn split(user_type: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn split(user_type: &[u8]) -> (&[u8], &[u8]) {
     let mark = user_type
         .windows(MARK.len())
         .position(|window| window == MARK.as_bytes());

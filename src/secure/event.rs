@@ -127,10 +127,10 @@ pub enum PutError {
     /// The recipient's certificate is for a key that cannot encrypt.
     #[error("the recipient's key is no RSA key")]
     NotRsa,
-    /// The key does not work.
+    /// The key is not one of RSA, or does not work.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// The recipient's key does not work, or there is no randomness.
+    /// The recipient's key is not one of RSA or does not work, or there is no randomness.
     #[error(transparent)]
     Encrypt(#[from] EncryptError),
     /// `cancel_put` was called for its key and id before it was announced.

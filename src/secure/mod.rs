@@ -18,7 +18,7 @@
 //! - Everything that strangers can fill is bounded by [`SecureConfig`].
 
 mod admission;
-mod binding;
+pub(crate) mod binding;
 mod checked;
 mod config;
 mod event;
@@ -43,7 +43,7 @@ mod wanted;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use bulla_identity::{Certificate, Identity};
+use bulla_identity::{Certificate, Identity, SignError};
 
 pub use admission::Lane;
 pub use binding::{Binding, Expiry, Scope};
@@ -389,8 +389,10 @@ impl SecureDht {
 
     /// Checks what can be checked of a put before it is prepared, and names it.
     fn prepare_put(&mut self, key: InfoHash, draft: &Draft) -> Result<OpId, PutError> {
-        if self.identity.is_none() {
-            return Err(PutError::NoIdentity);
+        let identity = self.identity.as_ref().ok_or(PutError::NoIdentity)?;
+        let kind = identity.public_key().kind();
+        if !kind.signs_values() {
+            return Err(SignError::NotForValues(kind).into());
         }
         if key.is_zero() {
             return Err(OpError::ZeroKey.into());

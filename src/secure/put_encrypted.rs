@@ -1,6 +1,6 @@
 //! Encrypted puts: find the recipients' keys, sign and encrypt, put (spec `secure.md`, section 5.3).
 
-use bulla_identity::{KeyId, LongKeyId, MAX_READERS, PublicKey};
+use bulla_identity::{EncryptError, KeyId, LongKeyId, MAX_READERS, PublicKey};
 
 use super::admission::Ticket;
 use super::job::Task;
@@ -61,7 +61,8 @@ impl SecureDht {
     ///
     /// # Errors
     ///
-    /// [`PutError::NoIdentity`], [`PutError::ReservedUserType`], or [`PutError::Refused`] if the node would not take it.
+    /// [`PutError::NoIdentity`], [`PutError::Sign`] or [`PutError::Encrypt`] if the identity or the recipient has a key of
+    /// another kind than it takes, [`PutError::ReservedUserType`], or [`PutError::Refused`] if the node would not take it.
     ///
     /// [`SecureEvent::PutDone`]: super::SecureEvent::PutDone
     /// [`SecureEvent::PutFailed`]: super::SecureEvent::PutFailed
@@ -98,6 +99,13 @@ impl SecureDht {
         let missing: Vec<_> = to.into_iter().map(Into::into).collect();
         if !(1..=MAX_READERS).contains(&missing.len()) {
             return Err(PutError::Readers(missing.len()));
+        }
+        for recipient in &missing {
+            if let Recipient::Key(key) = recipient
+                && !key.kind().encrypts()
+            {
+                return Err(EncryptError::NotForEncryption(key.kind()).into());
+            }
         }
         let id = self.choose_id(&draft);
         let draft = self.bind(now, (key, id), draft, options.scope)?;

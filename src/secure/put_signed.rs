@@ -70,7 +70,8 @@ impl SecureDht {
     ///
     /// # Errors
     ///
-    /// [`PutError::NoIdentity`], [`PutError::ReservedUserType`], or [`PutError::Refused`] if the node would not take it.
+    /// [`PutError::NoIdentity`], [`PutError::Sign`] if the identity is not one of RSA, [`PutError::ReservedUserType`], or
+    /// [`PutError::Refused`] if the node would not take it.
     ///
     /// [`SecureEvent::PutDone`]: super::SecureEvent::PutDone
     /// [`SecureEvent::PutFailed`]: super::SecureEvent::PutFailed

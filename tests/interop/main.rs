@@ -6,6 +6,7 @@
 
 mod bound;
 mod certificates;
+mod chains;
 mod chat;
 mod dhtnode;
 mod encrypted;

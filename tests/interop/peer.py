@@ -42,6 +42,15 @@ def infohash(hexadecimal):
     return opendht.InfoHash(hexadecimal.encode())
 
 
+def make_identity(name, kind, issuer, is_authority):
+    """RSA keys are made with a self-signed certificate alone, so that they are of 2048 bits: others take a minute."""
+    if kind == "EC":
+        key = opendht.PrivateKey.generateEC()
+    else:
+        key = opendht.Identity.generate(name, opendht.Identity(), 2048).key
+    return opendht.Identity(key, opendht.Certificate.generate(key, name, issuer, is_authority))
+
+
 def build_value(command):
     value = opendht.Value(bytes.fromhex(command["data"]))
     value.id = command.get("value_id", 0)
@@ -166,6 +175,21 @@ class Peer:
     def cancel_listen(self, command, answer):
         self._runner.cancelListen(self._listens.pop(command["listen"]))
         answer(None)
+
+    def trusts(self, command, answer):
+        """Whether a trust list with the first certificate accepts the second, each with what is above it."""
+        trusted = opendht.TrustList()
+        trusted.add(opendht.Certificate(command["authority"].encode()))
+        answer(bool(trusted.verify(opendht.Certificate(command["chain"].encode()))))
+
+    def make_chain(self, command, answer):
+        """An authority of its own, an authority below it and a leaf, with keys of these kinds; the leaf's chain."""
+        issuer = opendht.Identity()
+        *authorities, leaf = command["kinds"]
+        for depth, kind in enumerate(authorities):
+            issuer = make_identity(f"authority {depth}", kind, issuer, True)
+        certificate = make_identity("leaf", leaf, issuer, False).certificate
+        answer(text(certificate.toString()))
 
     def _permanence(self, command, value):
         """The argument for a permanent put, which 2.4.12 lacks. Cancelling one takes the value that was put."""

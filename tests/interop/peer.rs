@@ -270,6 +270,19 @@ impl OpenDht {
         }
     }
 
+    /// Whether a trust list with an authority accepts a chain, both in PEM. The bindings tell no reason, and read no
+    /// revocation list.
+    pub(crate) async fn trusts(&self, authority: &str, chain: &str) -> bool {
+        let command = json!({ "authority": authority, "chain": chain });
+        self.pipe.ask("trusts", command).await
+    }
+
+    /// Makes authorities one below the other and a leaf, with keys of these kinds: `RSA` or `EC`. Returns the leaf's chain in
+    /// PEM.
+    pub(crate) async fn make_chain(&self, kinds: &[&str]) -> String {
+        self.pipe.ask("make_chain", json!({ "kinds": kinds })).await
+    }
+
     async fn retrieve(&self, key: &str, condition: &str) -> Retrieved {
         self.pipe
             .ask("get", json!({ "key": key, "where": condition }))

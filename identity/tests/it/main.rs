@@ -4,6 +4,8 @@ mod certificates;
 mod curves;
 mod envelopes;
 mod identities;
+mod issuing;
+mod issuing_elsewhere;
 mod keys;
 mod oaep;
 mod ocsp;

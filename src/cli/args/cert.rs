@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
-use bulla::secure::KeyName;
 use bulla_identity::{AlternativeName, RevocationReason};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 
 use super::network::NetworkArgs;
-use super::values::recipient;
 use crate::cli::calendar::time;
 use crate::cli::describe::REASONS;
 
@@ -55,6 +53,7 @@ Examples:
 A node that runs with an identity does this by itself. The private key and its password are not needed.
 
 Examples:
+  bulla cert publish -b dht.example.org
   bulla cert publish --identity alice.pem -b dht.example.org
   bulla cert publish --identity alice.pem --once -b dht.example.org")]
     Publish {
@@ -235,7 +234,7 @@ pub(crate) struct VerifyArgs {
     /// The certificate, followed by its issuers if there are some; `-` is standard input.
     #[arg(value_name = "CERT", value_hint = ValueHint::FilePath)]
     pub certificate: PathBuf,
-    /// A certificate to trust: the first one in the file. May be repeated.
+    /// A certificate to trust: the first one in the file, or that of an identity kept here. May be repeated.
     #[arg(long, value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub ca: Vec<PathBuf>,
     /// A revocation list of an authority that is trusted or in the chain. May be repeated.
@@ -252,13 +251,13 @@ pub(crate) struct VerifyArgs {
 That the certificate is of the key with this id is certain. Who its owner claims to be, only --trusted-by judges.
 
 Examples:
-  bulla cert find LONG_ID -b dht.example.org
+  bulla cert find alice -b dht.example.org
   bulla cert find LONG_ID --trusted-by root.pem --out alice.crt -b dht.example.org")]
 pub(crate) struct FindArgs {
-    /// The long id of the owner's key (64 hexadecimal digits). OpenDHT before 3.5 goes by the short id, 40 digits.
-    #[arg(value_name = "ID", value_parser = recipient)]
-    pub name: KeyName,
-    /// Take only a certificate that leads to this one. May be repeated.
+    /// A contact, or the long id of the owner's key (64 hexadecimal digits). OpenDHT before 3.5 goes by the short id, 40 digits.
+    #[arg(value_name = "CONTACT|ID")]
+    pub name: String,
+    /// Take only a certificate that leads to this one: a file, or an identity kept here. May be repeated.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub trusted_by: Vec<PathBuf>,
     /// A revocation list to go by. May be repeated.

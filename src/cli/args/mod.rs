@@ -1,8 +1,11 @@
 //! What was typed: the command line as data, checked for form only.
 
 mod cert;
+mod contact;
 mod identity;
 mod network;
+mod password;
+mod trust;
 mod values;
 
 use clap::{Parser, Subcommand};
@@ -11,8 +14,10 @@ use clap_complete::Shell;
 pub(crate) use cert::{
     CaArgs, CertCommand, FindArgs, RequestArgs, RevokeArgs, SignArgs, VerifyArgs,
 };
-pub(crate) use identity::{IdentityCommand, NewArgs};
+pub(crate) use contact::ContactCommand;
+pub(crate) use identity::{ExportArgs, Format, IdentityCommand, ImportArgs, NewArgs, PasswdArgs};
 pub(crate) use network::{Limit, NetworkArgs, NodeArgs};
+pub(crate) use trust::TrustArgs;
 pub(crate) use values::{ChatArgs, GetArgs, ListenArgs, PutArgs, QueryArgs, query, recipient};
 
 /// A secure signed-value store on a Kademlia DHT that speaks OpenDHT's wire protocol.
@@ -24,13 +29,14 @@ pub(crate) use values::{ChatArgs, GetArgs, ListenArgs, PutArgs, QueryArgs, query
     after_help = "\
 Exit codes: 0 done, 1 nothing found, not acknowledged or not trusted, 2 bad usage or failure.
 A KEY is 40 hexadecimal digits; any other text is hashed.
+Your identities and contacts are kept where the system wants configuration, or in the directory that BULLA_HOME names.
 BULLA_LOG=debug (or trace, or a filter) logs to standard error.
 
 Examples:
   bulla demo
-  bulla identity new --name alice --out alice.pem
-  bulla node --bootstrap dht.example.org --identity alice.pem
-  bulla put greeting hello --bootstrap dht.example.org --identity alice.pem --signed
+  bulla identity new alice
+  bulla node --bootstrap dht.example.org
+  bulla put greeting hello --bootstrap dht.example.org --signed
   bulla get greeting --bootstrap dht.example.org --json"
 )]
 pub(crate) struct Cli {
@@ -63,12 +69,15 @@ Examples:
     Listen(ListenArgs),
     /// Get only some fields of the values under a key.
     Query(QueryArgs),
-    /// Make, show and verify identities.
+    /// Make, keep, show and exchange identities: who you are.
     #[command(subcommand)]
     Identity(IdentityCommand),
     /// Do the work of a certificate authority: make one, sign requests, revoke, verify; publish and find certificates.
     #[command(subcommand)]
     Cert(CertCommand),
+    /// Name those you know, and make sure that they are who you mean.
+    #[command(subcommand)]
+    Contact(ContactCommand),
     /// Exchange signed or encrypted messages in a room.
     Chat(ChatArgs),
     /// Print a script that completes commands in a shell.
@@ -125,8 +134,10 @@ mod tests {
             "bulla",
             "bulla put k",
             "bulla put k v --file f",
-            "bulla put k v --signed",
-            "bulla put k v --encrypt-for 12 --identity f",
+            "bulla put k v --compatible",
+            "bulla put k v --signed --bound-until never",
+            "bulla get k --crl f",
+            "bulla get k --identity f --anonymous",
             "bulla put k v --id -1",
             "bulla get k --where nonsense",
             "bulla query k",

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
+use super::password::PasswordArgs;
+
 /// How to join a network.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
@@ -25,26 +27,19 @@ pub(crate) struct NetworkArgs {
     /// The network's number; nodes of other networks are not heard.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub network: u32,
-    /// Who we are: a PEM file with private key and certificates, or the name of a pair FILE.pem and FILE.crt.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Who we are: the name of an identity of ours, or a PEM file with private key and certificates. The default identity
+    /// unless given, if there is one.
+    #[arg(long, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
     pub identity: Option<PathBuf>,
+    /// Be nobody: leave out the default identity.
+    #[arg(long, conflicts_with = "identity")]
+    pub anonymous: bool,
     /// Where the identity's password comes from.
     #[command(flatten)]
     pub password: PasswordArgs,
     /// How long to wait for the network, in seconds.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub timeout: Duration,
-}
-
-/// Where a password comes from that is not to be asked for. It is never an argument itself: others could read it there.
-#[derive(Debug, Args)]
-pub(crate) struct PasswordArgs {
-    /// Read the identity's password from the first line of a file instead of asking for it.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    password_file: Option<PathBuf>,
-    /// Read it from an open file descriptor, such as 3 after `3< FILE`.
-    #[arg(long, value_name = "N", conflicts_with = "password_file")]
-    password_fd: Option<u32>,
 }
 
 /// `bulla node`.
@@ -111,16 +106,6 @@ impl NetworkArgs {
         self.bootstrap
             .iter()
             .flat_map(|hosts| hosts.split_whitespace())
-    }
-}
-
-impl PasswordArgs {
-    /// The file to read.
-    pub(crate) fn path(&self) -> Option<PathBuf> {
-        let descriptor = |number| PathBuf::from(format!("/dev/fd/{number}"));
-        self.password_file
-            .clone()
-            .or_else(|| self.password_fd.map(descriptor))
     }
 }
 

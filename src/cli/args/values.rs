@@ -8,6 +8,7 @@ use bulla_identity::ParseKeyIdError;
 use clap::{Args, ValueHint};
 
 use super::network::NetworkArgs;
+use super::trust::{BoundArgs, TrustArgs};
 
 /// `bulla put`.
 #[derive(Debug, Args)]
@@ -17,7 +18,9 @@ Examples:
   bulla put report --file report.pdf --type 100 -b dht.example.org
   echo hello | bulla put greeting - -b dht.example.org
   bulla put greeting 'hello again' --id 7 --signed --identity alice.pem -b dht.example.org
-  bulla put inbox 'for your eyes' --encrypt-for LONG_ID --identity alice.pem -b dht.example.org")]
+  bulla put door open --signed --bound-until 90s --identity alice.pem -b dht.example.org
+  bulla put inbox 'for your eyes' --encrypt-for LONG_ID --identity alice.pem -b dht.example.org
+  bulla put inbox 'for both' --encrypt-for bob --encrypt-for carol --compatible --identity alice.pem")]
 pub(crate) struct PutArgs {
     /// Where to put it.
     pub key: InfoHash,
@@ -28,12 +31,18 @@ pub(crate) struct PutArgs {
     #[arg(long, value_name = "F", conflicts_with = "value", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
     /// Sign it, so that only we can change it. A put of the same number replaces the one before.
-    #[arg(long, requires = "identity")]
+    #[arg(long)]
     pub signed: bool,
-    /// Encrypt it for the identity with this long id (64 hexadecimal digits), signed within. OpenDHT before 3.5 goes by the
-    /// short id, 40 digits.
-    #[arg(long, value_name = "LONG_ID", requires = "identity", value_parser = recipient)]
-    pub encrypt_for: Option<KeyName>,
+    /// Encrypt it for a contact, or for the identity with this long id (64 hexadecimal digits), signed within; may be
+    /// repeated. OpenDHT before 3.5 goes by the short id, 40 digits.
+    #[arg(long, value_name = "CONTACT|LONG_ID")]
+    pub encrypt_for: Vec<String>,
+    /// Put a value for several readers once for each of them, so that OpenDHT can read it too.
+    #[arg(long, requires = "encrypt_for")]
+    pub compatible: bool,
+    /// How it is bound.
+    #[command(flatten)]
+    pub bound: BoundArgs,
     /// The value's number under the key; drawn at random unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub id: Option<u64>,
@@ -59,7 +68,8 @@ A condition is id=N, value_type=N, owner_pk=SHORT_ID or user_type=TEXT; several 
 Examples:
   bulla get greeting -b dht.example.org
   bulla get greeting --first --where user_type=text/plain --json
-  bulla get inbox --identity bob.pem")]
+  bulla get inbox --identity bob.pem --from alice --bound-only
+  bulla get prices --trusted-by company.pem --crl revoked.crl")]
 pub(crate) struct GetArgs {
     /// Where to look.
     pub key: InfoHash,
@@ -69,6 +79,9 @@ pub(crate) struct GetArgs {
     /// Stop at the first value.
     #[arg(long)]
     pub first: bool,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// How to join.
     #[command(flatten)]
     pub network: NetworkArgs,
@@ -81,13 +94,16 @@ Values that expire are printed again, marked as expired.
 
 Examples:
   bulla listen greeting -b dht.example.org
-  bulla listen inbox --identity bob.pem --json")]
+  bulla listen inbox --identity bob.pem --from alice --json")]
 pub(crate) struct ListenArgs {
     /// Where to listen.
     pub key: InfoHash,
     /// Only values that meet the conditions (see `bulla get --help`).
     #[arg(long = "where", value_name = "CONDITIONS", default_value = "", value_parser = conditions, hide_default_value = true)]
     pub filter: Query,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// How to join.
     #[command(flatten)]
     pub network: NetworkArgs,
@@ -122,14 +138,24 @@ Lines typed are sent; those of others are shown. The end of the input ends the c
 
 Examples:
   bulla chat lobby --identity alice.pem -b dht.example.org
-  bulla chat lobby --identity alice.pem --to LONG_ID -b dht.example.org")]
+  bulla chat lobby --identity alice.pem --to LONG_ID -b dht.example.org
+  bulla chat lobby --identity alice.pem --from bob --from carol -b dht.example.org")]
 pub(crate) struct ChatArgs {
     /// The room: a key.
     pub room: InfoHash,
-    /// Encrypt what is typed for the identity with this long id (64 hexadecimal digits). OpenDHT before 3.5 goes by the short
-    /// id, 40 digits.
-    #[arg(long, value_name = "LONG_ID", value_parser = recipient)]
-    pub to: Option<KeyName>,
+    /// Encrypt what is typed for a contact, or for the identity with this long id (64 hexadecimal digits); may be repeated.
+    /// OpenDHT before 3.5 goes by the short id, 40 digits.
+    #[arg(long, value_name = "CONTACT|LONG_ID")]
+    pub to: Vec<String>,
+    /// Send a message for several readers once to each of them, so that OpenDHT can read it too.
+    #[arg(long, requires = "to")]
+    pub compatible: bool,
+    /// How messages are bound.
+    #[command(flatten)]
+    pub bound: BoundArgs,
+    /// Whom to believe.
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// How to join.
     #[command(flatten)]
     pub network: NetworkArgs,

@@ -5,7 +5,7 @@
 use std::io::IsTerminal;
 
 use bulla::runner::{Change, Handle};
-use bulla::secure::{Checked, Recipient, Trust};
+use bulla::secure::{Checked, KeyName, Recipient, Trust};
 use bulla::{ImMessage, Kind, Typed};
 use bulla_identity::LongKeyId;
 use serde_json::json;
@@ -14,38 +14,39 @@ use crate::cli::args::ChatArgs;
 use crate::cli::calendar::{now, rfc3339};
 use crate::cli::exit::{During, Exit, Failure};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::keyring::Contacts;
 use crate::cli::lines::Lines;
 use crate::cli::printer::{Printer, Style, harmless};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, require_identity};
 use crate::cli::text;
+use crate::cli::trust::{Rules, people};
 
 /// Digits of a long id that stand for the sender of a message on a terminal.
 const SHORT: usize = 16;
 
 /// Chats until the input ends or is interrupted.
 pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Failure> {
-    if args.network.identity.is_none() {
-        return Err(Failure::new(
-            "messages are signed: say by whom with --identity FILE (`bulla identity new` makes one)",
-        ));
-    }
-    let session = Session::join(&args.network).await?;
+    require_identity(&args.network, "messages are signed")?;
+    let to = people(&args.to)?;
+    let rules = Rules::new(&args.trust)?;
+    let contacts = Contacts::known();
+    let session = Session::join(&args.network, printer).await?;
     let mut interrupt = Interrupt::install()?;
     let (mut lines, printer) = open(printer)?;
-    let mut room = session.dht.listen(args.room);
+    let mut room = rules.over(session.dht.listen(args.room), &session.dht);
     let mut exit = Exit::Done;
     loop {
         tokio::select! {
             () = interrupt.wait() => break,
             line = lines.next() => match line.as_deref().map(str::trim) {
                 Some("") => {}
-                Some(line) => if !send(&session.dht, args, line, &printer).await? {
+                Some(line) => if !send(&session.dht, args, &to, line, &printer).await? {
                     exit = Exit::Nothing;
                 },
                 None => break,
             },
             change = room.next() => match change {
-                Some(Change::Added(value)) => receive(&value, session.dht.identity(), &printer)?,
+                Some(Change::Added(value)) => receive(&value, session.dht.identity(), &contacts, &printer)?,
                 Some(Change::Expired(_)) => {}
                 None => break,
             },
@@ -71,6 +72,7 @@ fn open(printer: &Printer) -> Result<(Lines, Printer), Failure> {
 async fn send(
     dht: &Handle,
     args: &ChatArgs,
+    to: &[KeyName],
     line: &str,
     printer: &Printer,
 ) -> Result<bool, Failure> {
@@ -80,37 +82,50 @@ async fn send(
         date: now().try_into().unwrap_or(i64::MAX),
         ..ImMessage::default()
     };
-    let put = match args.to {
-        Some(name) => dht.put_encrypted(args.room, Recipient::Name(name), message.draft()),
-        None => dht.put_signed(args.room, message.draft()),
-    };
-    let placed = match put.await {
-        Ok(placed) => placed,
-        Err(error) => {
-            printer.remark(format_args!("not sent: {error}"));
-            return Ok(false);
+    let put = match to {
+        [] => dht.put_signed(args.room, message.draft()),
+        to => {
+            let to = to.iter().copied().map(Recipient::Name);
+            dht.put_encrypted_to_many(args.room, to, message.draft())
         }
     };
-    let object = json!({
-        "event": "sent",
-        "id": message.id.to_string(),
-        "to": args.to.map(|id| id.to_string()),
-        "acknowledged": placed.report.acknowledged,
-    });
+    let put = put.scope(args.bound.scope());
+    let placed = if args.compatible {
+        put.compatible().await
+    } else {
+        vec![put.await]
+    };
+    let mut acknowledged = 0;
+    for placed in placed {
+        match placed {
+            Ok(placed) if placed.report.acknowledged == 0 => printer.remark(format_args!(
+                "nobody holds what you wrote: {}",
+                text::holders(&placed.report)
+            )),
+            Ok(placed) => acknowledged += placed.report.acknowledged,
+            Err(error) => printer.remark(format_args!("not sent: {error}")),
+        }
+    }
+    let to: Vec<String> = to.iter().map(ToString::to_string).collect();
     if printer.is_json() {
+        let object = json!({
+            "event": "sent",
+            "id": message.id.to_string(),
+            "to": to,
+            "acknowledged": acknowledged,
+        });
         printer.result(&object, "")?;
     }
-    if placed.report.acknowledged == 0 {
-        printer.remark(format_args!(
-            "nobody holds what you wrote: {}",
-            text::holders(&placed.report)
-        ));
-    }
-    Ok(placed.report.acknowledged > 0)
+    Ok(acknowledged > 0)
 }
 
 /// Shows a message of someone else that is vouched for; whatever else is in the room is passed over.
-fn receive(value: &Checked, me: Option<LongKeyId>, printer: &Printer) -> Result<(), Failure> {
+fn receive(
+    value: &Checked,
+    me: Option<LongKeyId>,
+    contacts: &Contacts,
+    printer: &Printer,
+) -> Result<(), Failure> {
     let Some(sender) = value.signer().filter(|sender| Some(*sender) != me) else {
         return Ok(());
     };
@@ -122,16 +137,23 @@ fn receive(value: &Checked, me: Option<LongKeyId>, printer: &Printer) -> Result<
         return Ok(());
     };
     let is_private = value.status() == Trust::Encrypted;
+    let contact = contacts.find(sender);
     let object = json!({
         "event": "message",
         "from": sender.to_string(),
+        "contact": contact.map(|(name, _)| name.to_string()),
         "id": message.id.to_string(),
         "text": message.text,
         "date": message.date,
         "encrypted": is_private,
     });
-    let sender = sender.to_string();
-    let sender = printer.style(Style::Bold, sender.get(..SHORT).unwrap_or(&sender));
+    let sender = match contact {
+        Some((name, contact)) if contact.verified_at.is_some() => name.to_string(),
+        // A question mark says that nobody compared the fingerprints.
+        Some((name, _)) => format!("{name}?"),
+        None => sender.to_string().chars().take(SHORT).collect(),
+    };
+    let sender = printer.style(Style::Bold, sender);
     let date = u64::try_from(message.date).map_or_else(|_| String::new(), rfc3339);
     let date = printer.style(Style::Dim, date);
     let how = if is_private { " to you alone" } else { "" };

@@ -2,20 +2,32 @@
 
 use crate::cli::args::GetArgs;
 use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::keyring::Contacts;
 use crate::cli::printer::Printer;
 use crate::cli::session::Session;
+use crate::cli::trust::Rules;
 use crate::cli::{json, text};
 
 /// Prints the values as they come.
 pub(crate) async fn run(args: &GetArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let session = Session::join(&args.network).await?;
-    let mut get = session.dht.get_where(args.key, args.filter.clone());
+    let mut rules = Rules::new(&args.trust)?;
+    let contacts = Contacts::known();
+    let session = Session::join(&args.network, printer).await?;
+    let found = session.dht.get_where(args.key, args.filter.clone());
+    let mut get = rules.narrow_get(found);
     let mut is_found = false;
     let mut is_late = false;
     while !(is_found && args.first) {
-        match session.in_time(get.next()).await {
-            Some(Some(value)) => {
-                printer.result(&json::value(&value), text::value(&value, printer))?;
+        let next = async {
+            let value = get.next().await?;
+            let admitted = rules.admit(&session.dht, &value).await;
+            Some((value, admitted))
+        };
+        match session.in_time(next).await {
+            Some(Some((_, false))) => {}
+            Some(Some((value, true))) => {
+                let object = json::value(&value, &contacts);
+                printer.result(&object, text::value(&value, &contacts, printer))?;
                 is_found = true;
             }
             Some(None) => break,
@@ -39,13 +51,24 @@ pub(crate) async fn run(args: &GetArgs, printer: &Printer) -> Result<Exit, Failu
     }
     if dropped > 0 {
         printer.remark(format_args!(
-            "{dropped} values were not shown: forged, or encrypted for others"
+            "{dropped} values were not shown: forged, or encrypted for others{}",
+            if args.trust.bound_only {
+                ", or not bound to this place and time"
+            } else {
+                ""
+            }
+        ));
+    }
+    if rules.refused() > 0 {
+        printer.remark(format_args!(
+            "{} values were not shown: not signed by those asked for (--from, --trusted-by)",
+            rules.refused()
         ));
     }
     if is_found {
         return Ok(Exit::Done);
     }
-    if !is_late && dropped == 0 {
+    if !is_late && dropped + rules.refused() == 0 {
         printer.remark(format_args!(
             "nothing found under {}: {} of {} nodes answered",
             args.key, report.answered, report.asked

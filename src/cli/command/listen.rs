@@ -5,32 +5,38 @@ use bulla::runner::Change;
 use crate::cli::args::ListenArgs;
 use crate::cli::exit::{During, Exit, Failure};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::keyring::Contacts;
 use crate::cli::printer::Printer;
 use crate::cli::session::Session;
+use crate::cli::trust::Rules;
 use crate::cli::{json, text};
 
 /// Prints values, and those that expired, until interrupted.
 pub(crate) async fn run(args: &ListenArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let session = Session::join(&args.network).await?;
+    let rules = Rules::new(&args.trust)?;
+    let contacts = Contacts::known();
+    let session = Session::join(&args.network, printer).await?;
     let mut interrupt = Interrupt::install()?;
-    let mut listen = session.dht.listen_where(args.key, args.filter.clone());
+    let listen = session.dht.listen_where(args.key, args.filter.clone());
+    let mut believed = rules.over(listen, &session.dht);
     loop {
         tokio::select! {
             () = interrupt.wait() => break,
-            change = listen.next() => match change {
-                Some(change) => show(&change, printer)?,
+            change = believed.next() => match change {
+                Some(change) => show(&change, &contacts, printer)?,
                 None => break,
             },
         }
     }
-    if let Some(error) = listen.error() {
+    if let Some(error) = believed.error() {
         return Err(error).during(format_args!("cannot listen on {}", args.key));
     }
-    drop(listen);
+    drop(believed);
     session.leave().await?;
     Ok(Exit::Done)
 }
 
-fn show(change: &Change, printer: &Printer) -> Result<(), Failure> {
-    Ok(printer.result(&json::change(change), text::change(change, printer))?)
+fn show(change: &Change, contacts: &Contacts, printer: &Printer) -> Result<(), Failure> {
+    let object = json::change(change, contacts);
+    Ok(printer.result(&object, text::change(change, contacts, printer))?)
 }

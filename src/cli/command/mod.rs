@@ -3,6 +3,7 @@
 pub(crate) mod cert;
 pub(crate) mod chat;
 pub(crate) mod completions;
+pub(crate) mod contact;
 pub(crate) mod demo;
 pub(crate) mod get;
 pub(crate) mod identity;

@@ -18,7 +18,7 @@ use crate::cli::text::list;
 
 /// Runs the node.
 pub(crate) async fn run(args: &NodeArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let mut runner = runner(&args.network, config(args))?.port(args.port);
+    let mut runner = runner(&args.network, config(args), printer)?.port(args.port);
     for address in &args.bind {
         runner = runner.bind(SocketAddr::new(*address, args.port));
     }

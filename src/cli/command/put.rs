@@ -4,62 +4,104 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use bulla::runner::PutError;
-use bulla::secure::Recipient;
+use bulla::runner::{Placed, PutError};
+use bulla::secure::{KeyName, Recipient};
 use bulla::{Draft, Kind, Value, ValueId, secure};
 
 use crate::cli::args::PutArgs;
 use crate::cli::exit::{During, Exit, Failure};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::printer::Printer;
-use crate::cli::session::Session;
+use crate::cli::session::{Session, require_identity};
+use crate::cli::trust::people;
 use crate::cli::{json, text};
 
 /// Puts the value, and says who holds it.
 pub(crate) async fn run(args: &PutArgs, printer: &Printer) -> Result<Exit, Failure> {
+    if args.signed || !args.encrypt_for.is_empty() {
+        require_identity(&args.network, "the value is to be signed")?;
+    }
     let draft = draft(args)?;
-    let session = Session::join(&args.network).await?;
-    let mut put = match args.encrypt_for {
-        Some(name) => session
-            .dht
-            .put_encrypted(args.key, Recipient::Name(name), draft),
-        None if args.signed => session.dht.put_signed(args.key, draft),
-        None => session.dht.put(args.key, draft),
+    let readers = people(&args.encrypt_for)?;
+    let session = Session::join(&args.network, printer).await?;
+    let mut put = match &readers[..] {
+        [] if args.signed => session.dht.put_signed(args.key, draft),
+        [] => session.dht.put(args.key, draft),
+        readers => {
+            let readers = readers.iter().copied().map(Recipient::Name);
+            session.dht.put_encrypted_to_many(args.key, readers, draft)
+        }
     };
+    put = put.scope(args.bound.scope());
     let mut interrupt = None;
     if args.permanent {
         put = put.permanent();
         interrupt = Some(Interrupt::install()?);
     }
-    let Some(placed) = session.in_time(put.into_future()).await else {
+    let puts = async {
+        if args.compatible {
+            put.compatible().await
+        } else {
+            vec![put.await]
+        }
+    };
+    let Some(placed) = session.in_time(puts).await else {
         printer.remark(format_args!(
             "not acknowledged within {} s: raise --timeout",
             session.patience()
         ));
         return Ok(Exit::Nothing);
     };
-    let placed = match placed {
-        Err(PutError::Refused(secure::PutError::NoCertificate)) => {
-            printer.remark(
-                "the recipient's certificate was not found: it is there while the recipient runs a node with its identity",
-            );
-            return Ok(Exit::Nothing);
+    let is_under_way = placed.iter().any(Result::is_ok);
+    let mut exit = Exit::Done;
+    for (place, placed) in placed.into_iter().enumerate() {
+        let reader = readers.get(place).filter(|_| args.compatible);
+        if !report(args, reader, placed, printer)? {
+            exit = Exit::Nothing;
         }
-        placed => placed.during(format_args!("cannot put under {}", args.key))?,
-    };
-    printer.result(&json::put(args.key, &placed), text::put(&placed, printer))?;
-    if let Some(interrupt) = &mut interrupt {
+    }
+    if let Some(interrupt) = interrupt.as_mut().filter(|_| is_under_way) {
         interrupt.wait().await;
     }
     session.leave().await?;
-    if placed.report.acknowledged == 0 {
+    Ok(exit)
+}
+
+/// Says what became of a put, of one for this reader alone if there is one; whether somebody holds the value.
+fn report(
+    args: &PutArgs,
+    reader: Option<&KeyName>,
+    placed: Result<Placed, PutError>,
+    printer: &Printer,
+) -> Result<bool, Failure> {
+    let placed = match placed {
+        Err(PutError::Refused(secure::PutError::NoCertificate)) => {
+            let whose = match reader {
+                Some(reader) => format!("the certificate of {reader}"),
+                None => "a recipient's certificate".to_owned(),
+            };
+            printer.remark(format_args!(
+                "{whose} was not found: it is there while its owner runs a node with that identity",
+            ));
+            return Ok(false);
+        }
+        placed => placed.during(format_args!("cannot put under {}", args.key))?,
+    };
+    let mut object = json::put(args.key, &placed);
+    let mut text = text::put(&placed, printer);
+    if let Some(reader) = reader {
+        object["reader"] = reader.to_string().into();
+        text = format!("{text}, for {reader}");
+    }
+    printer.result(&object, text)?;
+    let is_held = placed.report.acknowledged > 0;
+    if !is_held {
         printer.remark(format_args!(
             "no node acknowledged the value: {}",
             text::holders(&placed.report)
         ));
-        return Ok(Exit::Nothing);
     }
-    Ok(Exit::Done)
+    Ok(is_held)
 }
 
 fn draft(args: &PutArgs) -> Result<Draft, Failure> {

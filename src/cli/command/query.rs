@@ -10,7 +10,7 @@ use crate::cli::{json, text};
 pub(crate) async fn run(args: &QueryArgs, printer: &Printer) -> Result<Exit, Failure> {
     let query = query(&args.select, &args.filter)
         .map_err(|error| Failure::new(format!("--select, --where: {error} (see --help)")))?;
-    let session = Session::join(&args.network).await?;
+    let session = Session::join(&args.network, printer).await?;
     let Some(rows) = session.in_time(session.dht.query(args.key, query)).await else {
         printer.remark(format_args!(
             "not all nodes answered within {} s: raise --timeout",

@@ -4,6 +4,7 @@ mod info;
 mod line;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bulla::runner::{Change, Handle};
 use bulla::secure::Recipient;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 use self::line::{HELP, How, Line};
 use super::exit::{During, Failure};
+use super::keyring::Contacts;
 use super::lines::Lines;
 use super::printer::{Printer, Style};
 use super::{json, text};
@@ -25,6 +27,7 @@ const TEXT: &str = "text/plain";
 pub(crate) struct Prompt {
     dht: Handle,
     printer: Printer,
+    contacts: Arc<Contacts>,
     listens: BTreeMap<u64, (InfoHash, AbortHandle)>,
     last_token: u64,
 }
@@ -44,6 +47,7 @@ impl Prompt {
         Self {
             dht,
             printer,
+            contacts: Contacts::known().into(),
             listens: BTreeMap::new(),
             last_token: 0,
         }
@@ -144,8 +148,8 @@ impl Prompt {
         let mut found = 0;
         while let Some(value) = get.next().await {
             found += 1;
-            let object = event("value", key, json::value(&value));
-            self.show(&object, text::value(&value, &self.printer))?;
+            let object = event("value", key, json::value(&value, &self.contacts));
+            self.show(&object, text::value(&value, &self.contacts, &self.printer))?;
         }
         if let Some(error) = get.error() {
             return Err(error).during(format_args!("cannot get {key}"));
@@ -174,10 +178,10 @@ impl Prompt {
         let object = json!({ "event": "listen", "key": key.to_string(), "token": token });
         self.show(&object, format_args!("listening, token {token}"))?;
         let mut listen = self.dht.listen(key);
-        let printer = self.printer.clone();
+        let (contacts, printer) = (self.contacts.clone(), self.printer.clone());
         let task = spawn(async move {
             while let Some(change) = listen.next().await {
-                if show_change(&change, key, token, &printer).is_err() {
+                if show_change(&change, key, token, &contacts, &printer).is_err() {
                     return;
                 }
             }
@@ -258,11 +262,12 @@ fn show_change(
     change: &Change,
     key: InfoHash,
     token: u64,
+    contacts: &Contacts,
     printer: &Printer,
 ) -> std::io::Result<()> {
-    let mut object = event("value", key, json::change(change));
+    let mut object = event("value", key, json::change(change, contacts));
     object["token"] = token.into();
-    printer.result(&object, text::change(change, printer))
+    printer.result(&object, text::change(change, contacts, printer))
 }
 
 /// The part of a storage dump that is about `key`: its line, and those indented below.

@@ -7,6 +7,8 @@ mod readers;
 
 use std::collections::VecDeque;
 
+use bulla_identity::{Curve, EncryptError, IdentityParameters, KeyKind};
+
 use super::testing::{alice, bob, carol, certificate_value, encrypted, signed};
 use super::*;
 use crate::value::{Condition, Kind};
@@ -350,6 +352,25 @@ fn without_an_identity_nothing_is_signed() {
     assert_eq!(refusal, Err(PutError::NoIdentity));
     let refusal = dht.put_encrypted(net.now, key, bob().long_id(), "x", options);
     assert_eq!(refusal, Err(PutError::NoIdentity));
+}
+
+#[test]
+fn keys_of_other_kinds_than_rsa_are_refused_at_once() {
+    let kind = KeyKind::Curve(Curve::P384);
+    let erin = Identity::generate(&IdentityParameters::new("erin", 0).kind(kind)).unwrap();
+    let mut net = Net::of([Some(erin.clone()), Some(alice())]);
+    let (now, options) = (net.now, PutOptions::default());
+    let key = InfoHash::from_key("x");
+    let dht = &mut net.hosts[0].dht;
+    let cannot_sign = Err(PutError::Sign(SignError::NotForValues(kind)));
+    assert_eq!(dht.put_signed(now, key, "x", options), cannot_sign);
+    let refusal = dht.put_encrypted(now, key, bob().long_id(), "x", options);
+    assert_eq!(refusal, cannot_sign);
+    let dht = &mut net.hosts[1].dht;
+    let refusal = dht.put_encrypted(now, key, erin.public_key().clone(), "x", options);
+    let cannot_read = EncryptError::NotForEncryption(kind);
+    assert_eq!(refusal, Err(PutError::Encrypt(cannot_read)));
+    assert_eq!(dht.stats().preparations, 0);
 }
 
 #[test]

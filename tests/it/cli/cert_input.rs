@@ -47,7 +47,7 @@ fn names_are_granted_when_the_authority_says_so() {
         "openssl x509 -in named.crt -noout -ext subjectAltName",
         "DNS:web.example",
     );
-    let fingerprint = named["fingerprint"].as_str().unwrap();
+    let fingerprint = named["sha256"].as_str().unwrap();
     shop.other_says(
         "certtool --certificate-info --infile named.crt",
         fingerprint,

@@ -152,7 +152,7 @@ fn what_is_missing_is_said() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let peer = silent.local_addr().unwrap().to_string();
     shop.bulla("cert publish --once -b 127.0.0.1:9")
-        .assert_refused(2, "--identity");
+        .assert_refused(2, "no default identity");
     shop.bulla("cert publish --identity none -b 127.0.0.1:9")
         .assert_refused(2, "none");
     shop.bulla(&format!("cert find {long_id}"))

@@ -27,6 +27,7 @@ fn a_new_identity_is_shown_and_trusts_itself() {
         "name",
         "id",
         "long_id",
+        "fingerprint",
         "algorithm",
         "bits",
         "issuer",
@@ -38,6 +39,8 @@ fn a_new_identity_is_shown_and_trusts_itself() {
     assert_eq!(alice["name"], "alice");
     assert_eq!(alice["bits"], 2048);
     assert_eq!(alice["long_id"].as_str().unwrap().len(), 64);
+    let words = alice["fingerprint"].as_str().unwrap();
+    assert_eq!(words.split(' ').count(), 12, "{words}");
 
     for file in ["alice.pem", "alice"] {
         let shown = bulla([

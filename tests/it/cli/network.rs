@@ -8,12 +8,12 @@ use super::identity::make;
 use super::program::{Run, Running, bulla, bulla_with_input, node};
 
 /// Runs a command in the network of the node at `peer`.
-fn at(peer: &str, args: &[&str]) -> Run {
+pub(super) fn at(peer: &str, args: &[&str]) -> Run {
     bulla(args.iter().chain(&["--bootstrap", peer, "--json"]))
 }
 
 /// Makes an identity; its file and its long id.
-fn person(dir: &TempDir, name: &str) -> (String, String) {
+pub(super) fn person(dir: &TempDir, name: &str) -> (String, String) {
     let file = format!("{name}.pem");
     let made = make(dir, &file, &["--json"]);
     let id = made.assert_done().object()["long_id"]
@@ -47,6 +47,7 @@ fn what_is_put_is_found_with_all_its_fields() {
     let value = at(&peer, &["get", "greeting"]).assert_done().object();
     let expected = serde_json::json!({
         "id": "7", "type": 9, "data": "aGVsbG8=", "utype": "text/plain", "status": "clear", "signer": null,
+        "bound": false,
     });
     assert_eq!(value, expected);
 

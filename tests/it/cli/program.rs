@@ -1,10 +1,13 @@
 //! Runs the program and looks at all it says.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value as Json;
+use tempfile::{TempDir, tempdir};
 
 /// What one run of the program left behind.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(super) fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Co
         .args(args)
         .env_remove("BULLA_BOOTSTRAP")
         .env_remove("BULLA_LOG")
+        // An empty keyring: nothing is there, and nothing makes it.
+        .env("BULLA_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/nobody"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -56,6 +61,60 @@ pub(super) fn finish(child: Child) -> Run {
         code: output.status.code().expect("it ends by itself"),
         stdout: String::from_utf8(output.stdout).expect("text"),
         stderr: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+/// A keyring of its own, which goes when it is dropped.
+pub(super) struct Home(TempDir);
+
+impl Home {
+    pub(super) fn new() -> Self {
+        Self(tempdir().expect("a directory"))
+    }
+
+    /// One with an identity in it.
+    pub(super) fn of(name: &str) -> Self {
+        let home = Self::new();
+        home.run(["identity", "new", name, "--bits", "2048"])
+            .assert_done();
+        home
+    }
+
+    /// The directory of the keyring, which is made by the program.
+    pub(super) fn keyring(&self) -> PathBuf {
+        self.0.path().join("config/bulla")
+    }
+
+    /// The path of a file outside of the keyring.
+    pub(super) fn path(&self, file: &str) -> String {
+        self.0.path().join(file).to_str().expect("text").to_owned()
+    }
+
+    /// Writes such a file, and returns its path.
+    pub(super) fn file(&self, file: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.path(file);
+        fs::write(&path, content).expect("a file");
+        path
+    }
+
+    /// The program with these arguments and this keyring.
+    pub(super) fn command<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Command {
+        let mut command = command(args);
+        command.env("BULLA_HOME", self.keyring());
+        command
+    }
+
+    /// Runs the program with this keyring to its end.
+    pub(super) fn run<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Run {
+        finish(self.command(args).spawn().expect("the program starts"))
+    }
+
+    /// Runs it with `--json`, which must succeed and print one object.
+    #[track_caller]
+    pub(super) fn object(&self, args: &[&str]) -> Json {
+        self.run(args.iter().chain(&["--json"]))
+            .assert_done()
+            .object()
     }
 }
 

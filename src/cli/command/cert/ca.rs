@@ -9,7 +9,7 @@ use crate::cli::describe;
 use crate::cli::exit::{Exit, Failure, chain};
 use crate::cli::file::refuse_existing;
 use crate::cli::printer::Printer;
-use crate::cli::secret::{ask_new_password, read_password};
+use crate::cli::secret::new_password;
 
 /// Makes the authority, and says who it is.
 pub(super) fn run(args: &CaArgs, printer: &Printer) -> Result<Exit, Failure> {
@@ -19,13 +19,12 @@ pub(super) fn run(args: &CaArgs, printer: &Printer) -> Result<Exit, Failure> {
         .as_deref()
         .map(|path| {
             let password_file = args.issuer_password_file.as_ref();
-            load_identity(path, password_file, "--issuer-password-file")
+            load_identity(path, password_file, "--issuer-password-file", printer)
         })
         .transpose()?;
-    let password = match &args.password_file {
-        Some(file) => Some(read_password(file)?),
-        None if args.password => Some(ask_new_password()?),
-        None => None,
+    let password = match args.password_file.as_deref() {
+        None if !args.password => None,
+        file => Some(new_password(file, "--password-file")?),
     };
     let mut terms = CertificateTerms::new(now()).days(args.days).authority();
     if let Some(most) = args.path_length {

@@ -5,7 +5,7 @@ use std::path::Path;
 use bulla_identity::{Certificate, RevocationList};
 
 use crate::cli::calendar::{now, rfc3339};
-use crate::cli::certificates::read_chain;
+use crate::cli::certificates::read_named;
 use crate::cli::describe;
 use crate::cli::document::read_list;
 use crate::cli::exit::{Exit, Failure};
@@ -15,7 +15,7 @@ use crate::cli::printer::{Printer, Style, harmless};
 pub(super) fn run(file: &Path, ca: Option<&Path>, printer: &Printer) -> Result<Exit, Failure> {
     let (list, _) = read_list(file)?;
     let issuer = match ca {
-        Some(ca) => Some(read_chain(ca)?.swap_remove(0)),
+        Some(ca) => Some(read_named(ca)?.swap_remove(0)),
         None => None,
     };
     let reason = fault(&list, issuer.as_ref(), now());

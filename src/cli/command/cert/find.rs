@@ -11,6 +11,7 @@ use crate::cli::describe;
 use crate::cli::exit::{During, Exit, Failure};
 use crate::cli::file::{Readers, refuse_existing, write_new};
 use crate::cli::judge::{Judge, Verdict};
+use crate::cli::keyring::Keyring;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::session::Session;
 
@@ -26,16 +27,17 @@ pub(super) async fn run(args: &FindArgs, printer: &Printer) -> Result<Exit, Fail
         [] => None,
         trusted => Some(Judge::read(trusted, &args.crl)?),
     };
-    let session = Session::join(&args.network).await?;
+    let name = Keyring::open()?.resolve(&args.name)?;
+    let session = Session::join(&args.network, printer).await?;
     let query = Query {
         conditions: vec![Condition::Kind(Kind::CERTIFICATE)],
         ..Query::default()
     };
-    let mut get = session.dht.get_where(args.name.dht_key(), query);
-    let search = search(&mut get, args.name, judge.as_ref());
+    let mut get = session.dht.get_where(name.dht_key(), query);
+    let search = search(&mut get, name, judge.as_ref());
     let searched = session.in_time(search).await;
     if let Some(error) = get.error() {
-        return Err(error).during(format_args!("cannot look for {}", args.name));
+        return Err(error).during(format_args!("cannot look for {name}"));
     }
     drop(get);
     let patience = session.patience();
@@ -48,8 +50,7 @@ pub(super) async fn run(args: &FindArgs, printer: &Printer) -> Result<Exit, Fail
     };
     let Some((chain, verdict)) = found else {
         printer.remark(format_args!(
-            "no certificate of {} was found: it is there while its owner, or somebody else, publishes it",
-            args.name
+            "no certificate of {name} was found: it is there while its owner, or somebody else, publishes it"
         ));
         return Ok(Exit::Nothing);
     };

@@ -43,13 +43,14 @@ fn load_identity(
     path: &Path,
     password_file: Option<&PathBuf>,
     option: &'static str,
+    printer: &Printer,
 ) -> Result<Identity, Failure> {
     let file = IdentityFile {
         path,
         password_file: password_file.cloned(),
         password_option: option,
     };
-    file.load()
+    file.load(printer)
 }
 
 /// Refuses what nobody could trust, since an authority above has expired or permits no more of them, and remarks on what will

@@ -8,6 +8,7 @@ use crate::cli::args::NetworkArgs;
 use crate::cli::certificates::read_chain;
 use crate::cli::exit::{During, Exit, Failure};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::keyring::Keyring;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::session::Session;
 use crate::cli::{json, text};
@@ -22,11 +23,11 @@ pub(super) async fn run(
     printer: &Printer,
 ) -> Result<Exit, Failure> {
     // The node needs no identity: whoever has a certificate can publish it.
-    let Some(identity) = network.identity.take() else {
-        return Err(Failure::new("say whose certificate with --identity FILE"));
-    };
+    let named = network.identity.take();
+    network.anonymous = true;
+    let identity = Keyring::open()?.identity_or_default(named.as_deref())?;
     let chain = read_chain(&identity)?;
-    let session = Session::join(&network).await?;
+    let session = Session::join(&network, printer).await?;
     let mut interrupt = Interrupt::install()?;
     let mut acknowledged = 0;
     for (name, kind) in names(&chain[0]) {

@@ -1,6 +1,5 @@
 //! `bulla cert request`: ask for a certificate.
 
-use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use bulla_identity::{
@@ -13,7 +12,7 @@ use crate::cli::describe;
 use crate::cli::exit::{During, Exit, Failure, chain};
 use crate::cli::file::{self, Readers, refuse_existing, write_new};
 use crate::cli::printer::Printer;
-use crate::cli::secret::{ask, ask_new_password, read_password};
+use crate::cli::secret::{new_password, read_password, unlock};
 
 /// Makes the request.
 pub(super) fn run(args: &RequestArgs, printer: &Printer) -> Result<Exit, Failure> {
@@ -23,7 +22,12 @@ pub(super) fn run(args: &RequestArgs, printer: &Printer) -> Result<Exit, Failure
     let challenge = args.challenge_file.as_deref().map(read_password);
     let challenge = challenge.transpose()?;
     let (key, own_name) = if let Some(path) = &args.identity {
-        let identity = load_identity(path, args.password_file.as_ref(), "--password-file")?;
+        let identity = load_identity(
+            path,
+            args.password_file.as_ref(),
+            "--password-file",
+            printer,
+        )?;
         let name = identity.certificate().name().map(str::to_owned);
         (identity.key().clone(), name)
     } else if let Some(path) = &args.key {
@@ -58,10 +62,9 @@ fn generate(args: &RequestArgs, printer: &Printer) -> Result<PrivateKey, Failure
 }
 
 fn save(key: &PrivateKey, path: &Path, args: &RequestArgs) -> Result<(), Failure> {
-    let password = match &args.password_file {
-        Some(file) => Some(read_password(file)?),
-        None if args.password => Some(ask_new_password()?),
-        None => None,
+    let password = match args.password_file.as_deref() {
+        None if !args.password => None,
+        file => Some(new_password(file, "--password-file")?),
     };
     let pem = match &password {
         Some(password) => {
@@ -76,24 +79,18 @@ fn save(key: &PrivateKey, path: &Path, args: &RequestArgs) -> Result<(), Failure
 /// Loads a private key that has no certificate yet.
 fn load_key(path: &Path, password_file: Option<&Path>) -> Result<PrivateKey, Failure> {
     let text = file::read(path, MAX_CHAIN_BYTES)?;
-    let password = password_file.map(read_password).transpose()?;
-    let read = |password: Option<&str>| PrivateKey::from_pem(&text[..], password);
-    let explain = |error: &KeyError| {
+    let (loaded, _) = unlock(
+        path.display(),
+        password_file,
+        |password| PrivateKey::from_pem(&text[..], password),
+        |error| matches!(error, KeyError::PasswordNeeded),
+    )?;
+    loaded.map_err(|error| {
         let advice = match error {
             KeyError::PasswordNeeded | KeyError::WrongPassword => " (--password-file FILE)",
             _ => "",
         };
-        let explained = chain(error);
-        Failure::new(format!(
-            "cannot use {}: {explained}{advice}",
-            path.display()
-        ))
-    };
-    match read(password.as_ref().map(|password| password.as_str())) {
-        Err(KeyError::PasswordNeeded) if io::stderr().is_terminal() => {
-            let password = ask(&format!("Password of {}: ", path.display()))?;
-            read(Some(&password)).map_err(|error| explain(&error))
-        }
-        outcome => outcome.map_err(|error| explain(&error)),
-    }
+        let (path, explained) = (path.display(), chain(&error));
+        Failure::new(format!("cannot use {path}: {explained}{advice}"))
+    })
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::load_identity;
 use crate::cli::args::RevokeArgs;
 use crate::cli::calendar::{now, rfc3339};
-use crate::cli::certificates::read_chain;
+use crate::cli::certificates::read_named;
 use crate::cli::describe::{self, hex};
 use crate::cli::document::read_list;
 use crate::cli::exit::{During, Exit, Failure};
@@ -21,12 +21,13 @@ pub(super) fn run(args: &RevokeArgs, printer: &Printer) -> Result<Exit, Failure>
     let certificates = args
         .certificates
         .iter()
-        .map(|path| Ok(read_chain(path)?.swap_remove(0)))
+        .map(|path| Ok(read_named(path)?.swap_remove(0)))
         .collect::<Result<Vec<_>, Failure>>()?;
     let authority = load_identity(
         &args.ca,
         args.ca_password_file.as_ref(),
         "--ca-password-file",
+        printer,
     )?;
     let _turn = wait_for_turn(&args.crl);
     let previous = args

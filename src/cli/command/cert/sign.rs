@@ -23,6 +23,7 @@ pub(super) fn run(args: &SignArgs, printer: &Printer) -> Result<Exit, Failure> {
         &args.ca,
         args.ca_password_file.as_ref(),
         "--ca-password-file",
+        printer,
     )?;
     let mut terms = CertificateTerms::new(now())
         .days(args.days)

@@ -1,0 +1,198 @@
+//! A node that answers: all of the core that a request passes through.
+
+use std::net::SocketAddr;
+
+use bulla::node::{Node, Output};
+use bulla::wire::{self, Message, Payload, Reply, Request, SocketId, Tid, Values};
+use bulla::{
+    Config, Contact, Draft, InfoHash, Kind, Origin, Query, Seed, Timestamp, UnixTime, Value,
+    ValueId,
+};
+use divan::black_box;
+
+const NOW: Timestamp = Timestamp::ZERO;
+
+pub(crate) fn ping(times: u32) {
+    let (mut server, _) = Server::with_a_value();
+    server.answer(times, |_| Request::Ping);
+}
+
+pub(crate) fn find(times: u32) {
+    let (mut server, _) = Server::with_a_value();
+    server.answer(times, |number| Request::Find {
+        target: key(number),
+        want: None,
+    });
+}
+
+pub(crate) fn get(times: u32) {
+    let (mut server, _) = Server::with_a_value();
+    server.answer(times, |_| Request::Get {
+        key: key(0),
+        query: Query::default(),
+        want: None,
+    });
+}
+
+pub(crate) fn put(times: u32) {
+    let (mut server, token) = Server::with_a_value();
+    let values: Vec<_> = (0..times).map(|number| [value(number)]).collect();
+    server.answer(times, |number| {
+        put_under(key(number), &values[number as usize], &token)
+    });
+}
+
+pub(crate) fn listen(times: u32) {
+    let (mut server, token) = Server::with_a_value();
+    server.answer(times, |number| listen_to(key(number), &token));
+}
+
+pub(crate) fn tell(times: u32) {
+    let mut server = Server::new();
+    for listener in 0..100 {
+        let from = ([127, 0, 1, listener], 4222).into();
+        let token = server.token(from);
+        server.ask(from, listen_to(key(0), &token));
+    }
+    let token = server.token(CLIENT.into());
+    let puts: Vec<_> = (0..times)
+        .map(|number| server.pack(put_under(key(0), &[value(number)], &token)))
+        .collect();
+    for put in &puts {
+        server.handle(CLIENT.into(), put);
+    }
+}
+
+const CLIENT: ([u8; 4], u16) = ([127, 0, 0, 1], 4222);
+
+struct Server {
+    node: Node,
+    last: u32,
+}
+
+impl Server {
+    /// A node with a full routing table and no limits.
+    fn new() -> Self {
+        let config = Config {
+            rate_limit_per_sec: None,
+            peer_rate_limit_per_sec: None,
+            ..Config::default()
+        };
+        let origin = Origin::new(UnixTime::from_secs(1_700_000_000));
+        let mut node = Node::new(config, Seed::from_number(1), origin).expect("sound settings");
+        let mut rng = Seed::from_number(2).public();
+        let contacts: Vec<_> = (0..1000)
+            .map(|_| Contact::new(rng.hash(), ([127, 0, 0, 1], 4223).into()))
+            .collect();
+        node.insert_contacts(NOW, &contacts);
+        let mut server = Self { node, last: 0 };
+        server.drain();
+        server
+    }
+
+    /// A node with one value, and its token for the client.
+    fn with_a_value() -> (Self, Vec<u8>) {
+        let mut server = Self::new();
+        let token = server.token(CLIENT.into());
+        server.ask(CLIENT.into(), put_under(key(0), &[value(0)], &token));
+        (server, token)
+    }
+
+    /// Lets the node answer requests that are packed before.
+    fn answer<'a>(&mut self, times: u32, request: impl Fn(u32) -> Request<'a>) {
+        let requests: Vec<_> = (0..times)
+            .map(|number| self.pack(request(number)))
+            .collect();
+        for request in &requests {
+            assert_eq!(self.handle(CLIENT.into(), request), 1, "no answer");
+        }
+    }
+
+    fn pack(&mut self, request: Request<'_>) -> Vec<u8> {
+        self.last += 1;
+        let message = Message {
+            tid: Tid(self.last),
+            network: 0,
+            client: false,
+            agent: None,
+            payload: Payload::Request {
+                sender: InfoHash::of(b"client"),
+                request,
+            },
+        };
+        wire::encode(&message).head.to_vec()
+    }
+
+    fn ask(&mut self, from: SocketAddr, request: Request<'_>) {
+        let packed = self.pack(request);
+        self.handle(from, &packed);
+    }
+
+    /// Hands over a datagram; how many came of it.
+    fn handle(&mut self, from: SocketAddr, datagram: &[u8]) -> usize {
+        self.node.handle_datagram(NOW, from, black_box(datagram));
+        self.drain().len()
+    }
+
+    /// The token that the node gives to an address.
+    fn token(&mut self, from: SocketAddr) -> Vec<u8> {
+        let find = self.pack(Request::Find {
+            target: key(0),
+            want: None,
+        });
+        self.node.handle_datagram(NOW, from, &find);
+        let answers = self.drain();
+        let token = answers
+            .iter()
+            .find_map(|bytes| match wire::decode(bytes).ok()?.payload {
+                Payload::Reply {
+                    reply: Reply { token, .. },
+                    ..
+                } => token.map(|token| token.to_vec()),
+                _ => None,
+            });
+        token.expect("a token comes with every find")
+    }
+
+    fn drain(&mut self) -> Vec<bytes::Bytes> {
+        let mut sent = Vec::new();
+        loop {
+            match self.node.poll_output() {
+                Output::Transmit(datagram) => sent.push(datagram.bytes),
+                Output::Check(check) => self.node.handle_verdict(NOW, check.id, true),
+                Output::Event(_) => {}
+                Output::Wake(..) => return sent,
+            }
+        }
+    }
+}
+
+fn key(number: u32) -> InfoHash {
+    InfoHash::of(&number.to_be_bytes())
+}
+
+fn value(number: u32) -> Value {
+    wire::pack(
+        &Draft::new(vec![7; 64]).kind(Kind::USER_DATA),
+        ValueId(u64::from(number) + 1),
+    )
+}
+
+fn put_under<'a>(key: InfoHash, values: &'a [Value], token: &'a [u8]) -> Request<'a> {
+    Request::Put {
+        key,
+        values: Values::new(values),
+        created: None,
+        token: token.into(),
+    }
+}
+
+fn listen_to(key: InfoHash, token: &[u8]) -> Request<'_> {
+    Request::Listen {
+        key,
+        version: 1,
+        socket: SocketId(1),
+        query: Query::default(),
+        token: token.into(),
+    }
+}

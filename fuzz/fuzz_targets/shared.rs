@@ -1,0 +1,4 @@
+//! Envelopes for several readers.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bulla::fuzzing::shared(bytes));

@@ -1,0 +1,215 @@
+//! [`Rules`]: which signers' values are shown, as the user said.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bulla::runner::{Change, Get, GetError, Handle, Listen};
+use bulla::secure::{Checked, KeyName};
+use bulla::{Condition, Kind, Query};
+use bulla_identity::{Certificate, LongKeyId, PublicKey, TrustList};
+use tokio::time::Instant;
+
+use super::args::TrustArgs;
+use super::calendar::now;
+use super::certificates::read_named;
+use super::document::read_list;
+use super::exit::{Failure, chain};
+use super::keyring::Keyring;
+
+/// How long it is remembered that no good certificate of a signer was found. One may be published later.
+const REMEMBER_REFUSAL: Duration = Duration::from_secs(60);
+
+/// Signers whose certificates are remembered as good or not; when there are more, all are judged anew.
+const MAX_VERDICTS: usize = 1024;
+
+/// Certificates of one signer that are looked at; anyone can publish more.
+const MAX_CANDIDATES: usize = 64;
+
+/// What a value must meet to be shown.
+pub(crate) struct Rules {
+    from: Vec<KeyName>,
+    /// The authorities, if it matters who certified the signer.
+    authorities: Option<TrustList>,
+    bound_only: bool,
+    verdicts: HashMap<LongKeyId, Verdict>,
+    refused: u64,
+}
+
+/// Changes that meet the rules. Waiting for the next one can be given up without losing any.
+pub(crate) struct Believed<'a> {
+    listen: Listen,
+    dht: &'a Handle,
+    rules: Rules,
+    /// The change that is being judged.
+    judged: Option<Change>,
+}
+
+struct Verdict {
+    is_trusted: bool,
+    until: Option<Instant>,
+}
+
+impl Rules {
+    /// Reads the authorities' certificates and what they revoked.
+    pub(crate) fn new(args: &TrustArgs) -> Result<Self, Failure> {
+        Ok(Self {
+            from: people(&args.from)?,
+            authorities: authorities(args)?,
+            bound_only: args.bound_only,
+            verdicts: HashMap::new(),
+            refused: 0,
+        })
+    }
+
+    /// Lets a get find only what is bound, if that is a rule.
+    pub(crate) fn narrow_get(&self, get: Get) -> Get {
+        if self.bound_only {
+            get.bound_only()
+        } else {
+            get
+        }
+    }
+
+    /// Judges what a listen reports.
+    pub(crate) fn over(self, listen: Listen, dht: &Handle) -> Believed<'_> {
+        let listen = if self.bound_only {
+            listen.bound_only()
+        } else {
+            listen
+        };
+        Believed {
+            listen,
+            dht,
+            rules: self,
+            judged: None,
+        }
+    }
+
+    /// Whether a value meets the rules. To find out, certificates may be searched for.
+    pub(crate) async fn admit(&mut self, dht: &Handle, value: &Checked) -> bool {
+        let admitted = self.is_from(value) && self.is_certified(dht, value).await;
+        self.refused += u64::from(!admitted);
+        admitted
+    }
+
+    /// Values so far that did not meet the rules.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    fn is_from(&self, value: &Checked) -> bool {
+        let is_signer = |name: &KeyName| {
+            value.owner().is_some_and(|signer| match name {
+                KeyName::Long(id) => signer.long_id() == *id,
+                KeyName::Short(id) => signer.id() == *id,
+            })
+        };
+        self.from.is_empty() || self.from.iter().any(is_signer)
+    }
+
+    async fn is_certified(&mut self, dht: &Handle, value: &Checked) -> bool {
+        let Some(authorities) = &self.authorities else {
+            return true;
+        };
+        let Some(signer) = value.owner() else {
+            return false;
+        };
+        let id = signer.long_id();
+        if let Some(verdict) = self.verdicts.get(&id).filter(|verdict| verdict.holds()) {
+            return verdict.is_trusted;
+        }
+        let is_trusted = is_certified(dht, signer, authorities).await;
+        if self.verdicts.len() >= MAX_VERDICTS {
+            self.verdicts.clear();
+        }
+        self.verdicts.insert(id, Verdict::new(is_trusted));
+        is_trusted
+    }
+}
+
+impl Verdict {
+    fn new(is_trusted: bool) -> Self {
+        let until = (!is_trusted).then(|| Instant::now() + REMEMBER_REFUSAL);
+        Self { is_trusted, until }
+    }
+
+    fn holds(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() < until)
+    }
+}
+
+impl Believed<'_> {
+    /// The next change that meets the rules; `None` when the listen has come to its end.
+    pub(crate) async fn next(&mut self) -> Option<Change> {
+        loop {
+            if self.judged.is_none() {
+                self.judged = Some(self.listen.next().await?);
+            }
+            if let Some(change) = &self.judged
+                && self.rules.admit(self.dht, change.value()).await
+            {
+                return self.judged.take();
+            }
+            self.judged = None;
+        }
+    }
+
+    /// Why the listen came to its end.
+    pub(crate) fn error(&self) -> Option<GetError> {
+        self.listen.error()
+    }
+}
+
+/// Whom these contacts or ids name.
+pub(crate) fn people(named: &[String]) -> Result<Vec<KeyName>, Failure> {
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keyring = Keyring::open()?;
+    named.iter().map(|name| keyring.resolve(name)).collect()
+}
+
+fn authorities(args: &TrustArgs) -> Result<Option<TrustList>, Failure> {
+    if args.trusted_by.is_empty() {
+        return Ok(None);
+    }
+    let mut trusted = TrustList::new();
+    for named in &args.trusted_by {
+        trusted.add(&read_named(named)?[..1]);
+    }
+    for path in &args.crl {
+        let (list, _) = read_list(path)?;
+        trusted.add_revocation_list(list).map_err(|error| {
+            let problem = chain(&error);
+            Failure::new(format!("cannot use {}: {problem}", path.display()))
+        })?;
+    }
+    Ok(Some(trusted))
+}
+
+/// Whether one of the certificates published for a key leads to an authority. Anyone can publish a certificate of anyone's
+/// key, so one that does not says nothing about the others.
+async fn is_certified(dht: &Handle, signer: &PublicKey, authorities: &TrustList) -> bool {
+    let certificates = Query {
+        conditions: vec![Condition::Kind(Kind::CERTIFICATE)],
+        ..Query::default()
+    };
+    for name in [KeyName::Long(signer.long_id()), signer.id().into()] {
+        let mut found = dht.get_where(name.dht_key(), certificates.clone());
+        let mut candidates = 0;
+        while candidates < MAX_CANDIDATES
+            && let Some(value) = found.next().await
+        {
+            candidates += 1;
+            let certifies = |chain: &Vec<Certificate>| chain[0].long_id() == signer.long_id();
+            let chain = Certificate::chain_from_bytes(value.data()).ok();
+            if chain
+                .filter(certifies)
+                .is_some_and(|chain| authorities.verify(&chain, now()).is_ok())
+            {
+                return true;
+            }
+        }
+    }
+    false
+}
