@@ -1,0 +1,92 @@
+//! [`Fleet`]: nodes of ours on loopback, and operations on them.
+
+use std::time::{Duration, Instant};
+
+use bulla::runner::{Handle, Runner};
+use bulla::secure::Recipient;
+use bulla::{Config, Identity, Rng};
+
+use crate::Outcome;
+
+/// What is put.
+const VALUE: [u8; 64] = [b'v'; 64];
+/// As long as that, nothing takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Nodes in this process.
+pub(crate) struct Fleet {
+    pub(crate) nodes: Vec<Handle>,
+    pub(crate) rng: Rng,
+}
+
+/// A get that has ended.
+#[derive(Clone, Copy)]
+pub(crate) struct Got {
+    /// How long the first value took.
+    pub(crate) first: Option<Duration>,
+    /// How long all took.
+    pub(crate) done: Duration,
+}
+
+impl Fleet {
+    /// One of the nodes.
+    pub(crate) fn any(&mut self) -> Handle {
+        let place = self.rng.below(self.nodes.len() as u64) as usize;
+        self.nodes[place].clone()
+    }
+
+    /// Where others can join.
+    pub(crate) fn entry(&self) -> String {
+        self.nodes[0].addresses()[0].to_string()
+    }
+}
+
+/// Starts a node without limits, as those of the reference are set.
+pub(crate) async fn start(identity: Option<Identity>, entry: Option<&str>) -> Outcome<Handle> {
+    let config = Config {
+        rate_limit_per_sec: None,
+        peer_rate_limit_per_sec: None,
+        ..Config::default()
+    };
+    let mut runner = Runner::builder()
+        .config(config)
+        .bind("127.0.0.1:0".parse()?);
+    if let Some(identity) = identity {
+        runner = runner.identity(identity);
+    }
+    if let Some(entry) = entry {
+        runner = runner.bootstrap(entry);
+    }
+    Ok(runner.start().await?)
+}
+
+/// Good contacts of a node.
+pub(crate) async fn good_contacts(node: &Handle) -> Outcome<usize> {
+    Ok(node.node_info().await?.stats.v4.contacts.good)
+}
+
+pub(crate) async fn get(node: Handle, name: String) -> Got {
+    let began = Instant::now();
+    let mut values = node.get(&*name);
+    let mut first = None;
+    while values.next().await.is_some() {
+        first.get_or_insert_with(|| began.elapsed());
+    }
+    let done = began.elapsed();
+    Got { first, done }
+}
+
+/// How long a put took; `None` if nobody holds the value.
+pub(crate) async fn put(node: Handle, name: String) -> Option<Duration> {
+    let began = Instant::now();
+    let placed = node.put(&*name, &VALUE[..]).await.ok()?;
+    (placed.report.acknowledged > 0).then(|| began.elapsed())
+}
+
+pub(crate) async fn put_signed(node: Handle, name: String) -> bool {
+    node.put_signed(&*name, &VALUE[..]).await.is_ok()
+}
+
+pub(crate) async fn put_encrypted(node: Handle, to: Recipient, name: String) -> bool {
+    node.put_encrypted(&*name, to, &VALUE[..]).await.is_ok()
+}

@@ -1,0 +1,313 @@
+//! The phases, in the order of the plan; `reference.py` has the same.
+
+use std::time::{Duration, Instant};
+
+use bulla::identity::IdentityParameters;
+use bulla::runner::Change;
+use bulla::secure::Recipient;
+use bulla::{Identity, Seed};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until, timeout};
+
+use crate::Outcome;
+use crate::fleet::{
+    Fleet, Got, PATIENCE, get, good_contacts, put, put_encrypted, put_signed, start,
+};
+use crate::process::{cpu, memory};
+use crate::sample::milliseconds;
+
+/// How much of what is done.
+#[derive(Deserialize)]
+pub(crate) struct Plan {
+    nodes: usize,
+    seed: u64,
+    idle_s: u64,
+    latency: usize,
+    in_flight: usize,
+    throughput: usize,
+    growth_block: usize,
+    growth_blocks: usize,
+    listens: usize,
+    signed: usize,
+    kept: usize,
+    kill_s: u64,
+    phases: Vec<String>,
+}
+
+/// What is under way.
+struct Run<'a> {
+    plan: &'a Plan,
+    fleet: Fleet,
+    identities: [Identity; 2],
+    memory_before: u64,
+}
+
+/// Runs a network of ours, and prints an object for each phase.
+#[tokio::main]
+pub(crate) async fn run(plan: &Plan) -> Outcome<()> {
+    let identity =
+        |name| Identity::generate(&IdentityParameters::new(name, 1_700_000_000).bits(2048));
+    let mut run = Run {
+        plan,
+        fleet: Fleet {
+            nodes: Vec::new(),
+            rng: Seed::from_number(plan.seed).public(),
+        },
+        identities: [identity("one")?, identity("two")?],
+        memory_before: memory(),
+    };
+    for phase in &plan.phases {
+        let mut figures = match phase.as_str() {
+            "boot" => run.boot().await?,
+            "idle" => run.idle().await,
+            "latency" => run.latency().await,
+            "throughput" => run.throughput().await,
+            "growth" => run.growth().await,
+            "listen" => run.listen().await,
+            "signed" => run.signed().await,
+            "encrypted" => run.encrypted().await,
+            "join" => run.join().await?,
+            "kill" => run.kill().await,
+            phase => return Err(format!("there is no phase {phase}").into()),
+        };
+        figures["phase"] = phase.as_str().into();
+        println!("{figures}");
+    }
+    Ok(())
+}
+
+impl Run<'_> {
+    async fn boot(&mut self) -> Outcome<Value> {
+        let (began, before) = (Instant::now(), cpu());
+        for place in 0..self.plan.nodes {
+            let entry = (place > 0).then(|| self.fleet.entry());
+            let node = start(self.identities.get(place).cloned(), entry.as_deref()).await?;
+            self.fleet.nodes.push(node);
+        }
+        let wanted = 8.min(self.plan.nodes - 1);
+        let mut waiting = self.fleet.nodes.clone();
+        while !waiting.is_empty() && began.elapsed() < PATIENCE {
+            let mut rest = Vec::new();
+            for node in waiting {
+                if good_contacts(&node).await? < wanted {
+                    rest.push(node);
+                }
+            }
+            waiting = rest;
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(json!({
+            "connected_s": began.elapsed().as_secs_f64(),
+            "unconnected": waiting.len(),
+            "cpu_s": cpu().saturating_sub(before).as_secs_f64(),
+        }))
+    }
+
+    async fn idle(&mut self) -> Value {
+        let before = cpu();
+        sleep(Duration::from_secs(self.plan.idle_s)).await;
+        let nodes = self.fleet.nodes.len() as u64;
+        json!({
+            "cpu_us_per_node_s": cpu().saturating_sub(before).as_micros() as u64 / nodes / self.plan.idle_s,
+            "memory_per_node": (memory() - self.memory_before) / nodes,
+        })
+    }
+
+    async fn latency(&mut self) -> Value {
+        let (count, before) = (self.plan.latency, cpu());
+        let mut puts = Vec::new();
+        for i in 0..count {
+            puts.extend(put(self.fleet.any(), format!("latency {i}")).await);
+        }
+        let (mut gets, mut absent) = (Vec::new(), Vec::new());
+        for i in 0..count {
+            gets.push(get(self.fleet.any(), format!("latency {i}")).await);
+        }
+        for i in 0..count {
+            absent.push(get(self.fleet.any(), format!("absent {i}")).await.done);
+        }
+        let spent = cpu().saturating_sub(before);
+        json!({
+            "put": milliseconds(puts),
+            "first": milliseconds(gets.iter().filter_map(|got| got.first).collect()),
+            "get": milliseconds(gets.iter().map(|got| got.done).collect()),
+            "absent": milliseconds(absent),
+            "missed": missed(&gets),
+            "cpu_us_per_op": spent.as_micros() as u64 / count as u64 / 3,
+        })
+    }
+
+    /// Runs operations, so many at a time; how many a second, the CPU of each, and what came of them.
+    async fn flood<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+        &mut self,
+        count: usize,
+        operation: impl Fn(&mut Fleet, usize) -> F,
+    ) -> (u64, u64, Vec<T>) {
+        let (began, before) = (Instant::now(), cpu());
+        let (mut running, mut ended) = (JoinSet::new(), Vec::new());
+        for number in 0..count {
+            if running.len() >= self.plan.in_flight {
+                ended.extend(running.join_next().await.and_then(Result::ok));
+            }
+            running.spawn(operation(&mut self.fleet, number));
+        }
+        while let Some(outcome) = running.join_next().await {
+            ended.extend(outcome.ok());
+        }
+        let per_second = count as u128 * 1_000_000 / began.elapsed().as_micros().max(1);
+        let spent = cpu().saturating_sub(before).as_micros() as u64 / count as u64;
+        (per_second as u64, spent, ended)
+    }
+
+    async fn throughput(&mut self) -> Value {
+        let count = self.plan.throughput;
+        let (puts, put_cpu, _) = self
+            .flood(count, |fleet, i| put(fleet.any(), format!("flood {i}")))
+            .await;
+        let (gets, get_cpu, got) = self
+            .flood(count, |fleet, i| get(fleet.any(), format!("flood {i}")))
+            .await;
+        json!({
+            "puts_per_s": puts,
+            "put_cpu_us": put_cpu,
+            "gets_per_s": gets,
+            "get_cpu_us": get_cpu,
+            "missed": missed(&got),
+        })
+    }
+
+    /// Gets of distinct keys from one node, in blocks.
+    async fn growth(&mut self) -> Value {
+        let before = memory();
+        let mut rates = Vec::new();
+        for block in 0..self.plan.growth_blocks {
+            let node = self.fleet.nodes[self.fleet.nodes.len() - 1].clone();
+            let growth = |_: &mut Fleet, i| get(node.clone(), format!("growth {block} {i}"));
+            rates.push(self.flood(self.plan.growth_block, growth).await.0);
+        }
+        let keys = (self.plan.growth_block * self.plan.growth_blocks) as u64;
+        json!({ "gets_per_s": rates, "bytes_per_key": memory().saturating_sub(before) / keys })
+    }
+
+    async fn listen(&mut self) -> Value {
+        let mut delays = Vec::new();
+        for i in 0..self.plan.listens {
+            let name = format!("listen {i}");
+            let mut changes = self.fleet.any().listen(&*name);
+            // A listen begins when the first change is asked for.
+            let _ = timeout(Duration::from_millis(200), changes.next()).await;
+            let began = Instant::now();
+            let putting = tokio::spawn(put(self.fleet.any(), name));
+            if let Ok(Some(Change::Added(_))) =
+                timeout(Duration::from_secs(5), changes.next()).await
+            {
+                delays.push(began.elapsed());
+            }
+            let _ = putting.await;
+        }
+        json!({ "delay": milliseconds(delays) })
+    }
+
+    async fn signed(&mut self) -> Value {
+        let node = self.fleet.nodes[0].clone();
+        let write = move |name| put_signed(node.clone(), name);
+        self.round_trips("signed", write).await
+    }
+
+    async fn encrypted(&mut self) -> Value {
+        let node = self.fleet.nodes[0].clone();
+        let to = Recipient::from(self.identities[1].long_id());
+        // The recipient's certificate is found once, before.
+        put_encrypted(node.clone(), to.clone(), "first".to_owned()).await;
+        let write = move |name| put_encrypted(node.clone(), to.clone(), name);
+        self.round_trips("encrypted", write).await
+    }
+
+    /// Values made by one node and read by another, by four at a time.
+    async fn round_trips<F: Future<Output = bool> + Send>(
+        &mut self,
+        phase: &'static str,
+        write: impl Fn(String) -> F + Clone + Send + 'static,
+    ) -> Value {
+        const WORKERS: usize = 4;
+        let (began, before, count) = (Instant::now(), cpu(), self.plan.signed);
+        let mut workers = JoinSet::new();
+        for worker in 0..WORKERS {
+            let (reader, write) = (self.fleet.nodes[1].clone(), write.clone());
+            workers.spawn(async move {
+                let mut failed = 0;
+                for i in (worker..count).step_by(WORKERS) {
+                    let name = format!("{phase} {i}");
+                    let is_written = write(name.clone()).await;
+                    let is_read = get(reader.clone(), name).await.first.is_some();
+                    failed += u32::from(!(is_written && is_read));
+                }
+                failed
+            });
+        }
+        let failed: u32 = workers.join_all().await.into_iter().sum();
+        json!({
+            "per_s": count as f64 / began.elapsed().as_secs_f64(),
+            "cpu_us": cpu().saturating_sub(before).as_micros() as u64 / count as u64,
+            "failed": failed,
+        })
+    }
+
+    async fn join(&mut self) -> Outcome<Value> {
+        let began = Instant::now();
+        let wanted = 8.min(self.fleet.nodes.len());
+        let entry = self.fleet.entry();
+        let node = start(None, Some(&entry)).await?;
+        while good_contacts(&node).await? < wanted && began.elapsed() < PATIENCE {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let connected = began.elapsed();
+        let found = get(node.clone(), "latency 0".to_owned()).await;
+        self.fleet.nodes.push(node);
+        Ok(json!({ "connected_s": connected.as_secs_f64(), "found": found.first.is_some() }))
+    }
+
+    /// Half the nodes vanish; then values are looked for at a steady pace, each once.
+    async fn kill(&mut self) -> Value {
+        let count = self.plan.kept;
+        for i in 0..count {
+            put(self.fleet.nodes[0].clone(), format!("kept {i}")).await;
+        }
+        let half = self.fleet.nodes.len() / 2;
+        for node in self.fleet.nodes.split_off(self.fleet.nodes.len() - half) {
+            let _ = node.shutdown_within(Duration::ZERO).await;
+        }
+        let began = tokio::time::Instant::now();
+        let mut gets = Vec::new();
+        for i in 0..count {
+            let at = Duration::from_secs(self.plan.kill_s) * i as u32 / count as u32;
+            sleep_until(began + at).await;
+            gets.push((at, tokio::spawn(get(self.fleet.any(), format!("kept {i}")))));
+        }
+        let mut ended = Vec::new();
+        for (at, got) in gets {
+            if let Ok(got) = got.await {
+                ended.push((at, got));
+            }
+        }
+        let window = |first, last| {
+            let seconds = Duration::from_secs(first)..Duration::from_secs(last);
+            let inside = ended.iter().filter(|(at, _)| seconds.contains(at));
+            milliseconds(inside.map(|(_, got)| got.done).collect())
+        };
+        let all: Vec<Got> = ended.iter().map(|(_, got)| *got).collect();
+        json!({
+            "first_3_s": window(0, 3),
+            "until_10_s": window(3, 10),
+            "later": window(10, u64::from(u32::MAX)),
+            "missed": missed(&all),
+            "gets": count,
+        })
+    }
+}
+
+fn missed(gets: &[Got]) -> usize {
+    gets.iter().filter(|got| got.first.is_none()).count()
+}

@@ -1,0 +1,305 @@
+"""A network of OpenDHT nodes in this process, put through the phases that `phases.rs` puts bulla's through.
+
+The only argument is the plan, a JSON object; each phase prints one JSON object. The sizes are the plan's, so that both
+libraries do the same. Callbacks run in OpenDHT's threads and take the interpreter's lock: their cost is part of the CPU
+figures, some microseconds an operation.
+"""
+
+import json
+import os
+import random
+import socket
+import sys
+import threading
+import time
+
+import opendht
+
+CLOCK = time.perf_counter
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def key(text):
+    return opendht.InfoHash.get(text)
+
+
+def cpu_seconds():
+    """Of this process, all threads together."""
+    fields = open("/proc/self/stat").read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory():
+    """Resident bytes."""
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def quantile(sample, share):
+    ordered = sorted(sample)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else None
+
+
+def milliseconds(sample):
+    shown = lambda share: None if not sample else round(quantile(sample, share) * 1000, 3)
+    return {"p50": shown(0.5), "p99": shown(0.99), "count": len(sample)}
+
+
+def new_node(identity=None):
+    config = opendht.DhtConfig()
+    config.setRateLimit(-1, -1)
+    if identity is not None:
+        config.setIdentity(identity)
+    node = opendht.DhtRunner()
+    node.run(port=0, config=config)
+    return node
+
+
+def good_contacts(node):
+    return node.getRoutingTablesLog(socket.AF_INET).count("[good]")
+
+
+class Operation:
+    """A get or put: when it ended, and when the first value came."""
+
+    def __init__(self, start, is_found=lambda value: True):
+        self._is_found = is_found
+        self._ended = threading.Event()
+        self.first = self.done = None
+        self.began = CLOCK()
+        start(self)
+
+    def on_value(self, value):
+        if self.first is None and self._is_found(value):
+            self.first = CLOCK() - self.began
+        return True
+
+    def on_done(self, ok, nodes):
+        self.done = CLOCK() - self.began
+        self._ended.set()
+
+    def wait(self, patience=30):
+        self._ended.wait(patience)
+        return self
+
+
+def get(node, name):
+    return Operation(lambda op: node.get(key(name), op.on_value, op.on_done))
+
+
+def put(node, name, data=b"v" * 64):
+    return Operation(lambda op: node.put(key(name), opendht.Value(data), op.on_done))
+
+
+class Network:
+    def __init__(self, plan):
+        self.plan = plan
+        self.random = random.Random(plan["seed"])
+        self.identities = [opendht.Identity.generate(f"node {i}", opendht.Identity(), 2048) for i in range(2)]
+        self.before = memory()
+
+    def say(self, phase, **figures):
+        print(json.dumps({"phase": phase, **figures}), flush=True)
+
+    def any(self):
+        return self.random.choice(self.nodes)
+
+    def boot(self):
+        count = self.plan["nodes"]
+        began, cpu = CLOCK(), cpu_seconds()
+        self.nodes = [new_node(self.identities[i] if i < 2 else None) for i in range(count)]
+        port = str(self.nodes[0].getBound().getPort())
+        for node in self.nodes[1:]:
+            node.bootstrap("127.0.0.1", port)
+        wanted = min(8, count - 1)
+        waiting = set(range(count))
+        while waiting and CLOCK() - began < 30:
+            waiting = {i for i in waiting if good_contacts(self.nodes[i]) < wanted}
+            time.sleep(0.01)
+        self.port = port
+        self.say(
+            "boot",
+            connected_s=round(CLOCK() - began, 3),
+            unconnected=len(waiting),
+            cpu_s=round(cpu_seconds() - cpu, 3),
+        )
+
+    def idle(self):
+        cpu, seconds = cpu_seconds(), self.plan["idle_s"]
+        time.sleep(seconds)
+        count = len(self.nodes)
+        self.say(
+            "idle",
+            cpu_us_per_node_s=round((cpu_seconds() - cpu) / count / seconds * 1e6),
+            memory_per_node=round((memory() - self.before) / count),
+        )
+
+    def latency(self):
+        count, cpu = self.plan["latency"], cpu_seconds()
+        puts = [put(self.any(), f"latency {i}").wait() for i in range(count)]
+        gets = [get(self.any(), f"latency {i}").wait() for i in range(count)]
+        absent = [get(self.any(), f"absent {i}").wait() for i in range(count)]
+        self.say(
+            "latency",
+            put=milliseconds([op.done for op in puts if op.done]),
+            first=milliseconds([op.first for op in gets if op.first]),
+            get=milliseconds([op.done for op in gets if op.done]),
+            absent=milliseconds([op.done for op in absent if op.done]),
+            missed=sum(op.first is None for op in gets),
+            cpu_us_per_op=round((cpu_seconds() - cpu) / count / 3 * 1e6),
+        )
+
+    def flood(self, count, start):
+        """Runs operations, so many at a time; how many a second, and the operations."""
+        slots = threading.Semaphore(self.plan["in_flight"])
+        operations = []
+
+        class Slotted(Operation):
+            def on_done(self, ok, nodes):
+                super().on_done(ok, nodes)
+                slots.release()
+
+        began, cpu = CLOCK(), cpu_seconds()
+        for i in range(count):
+            slots.acquire(timeout=30)
+            operations.append(start(i, Slotted))
+        for operation in operations:
+            operation.wait()
+        seconds = CLOCK() - began
+        return count / seconds, (cpu_seconds() - cpu) / count * 1e6, operations
+
+    def throughput(self):
+        count = self.plan["throughput"]
+        value = b"v" * 64
+
+        def start_put(i, kind):
+            return kind(lambda op: self.any().put(key(f"flood {i}"), opendht.Value(value), op.on_done))
+
+        def start_get(i, kind):
+            return kind(lambda op: self.any().get(key(f"flood {i}"), op.on_value, op.on_done))
+
+        puts, put_cpu, _ = self.flood(count, start_put)
+        gets, get_cpu, found = self.flood(count, start_get)
+        self.say(
+            "throughput",
+            puts_per_s=round(puts),
+            put_cpu_us=round(put_cpu),
+            gets_per_s=round(gets),
+            get_cpu_us=round(get_cpu),
+            missed=sum(op.first is None for op in found),
+        )
+
+    def growth(self):
+        """Gets of distinct keys from one node, in blocks."""
+        node, block = self.nodes[-1], self.plan["growth_block"]
+        before, rates = memory(), []
+        for number in range(self.plan["growth_blocks"]):
+            def start(i, kind, number=number):
+                name = f"growth {number} {i}"
+                return kind(lambda op: node.get(key(name), op.on_value, op.on_done))
+            rates.append(round(self.flood(block, start)[0]))
+        keys = block * len(rates)
+        self.say("growth", gets_per_s=rates, bytes_per_key=round((memory() - before) / keys))
+
+    def listen(self):
+        delays, came = [], threading.Event()
+        for i in range(self.plan["listens"]):
+            name, sent = f"listen {i}", [None]
+            came.clear()
+
+            def heard(value, expired, sent=sent):
+                if not expired and sent[0] is not None:
+                    delays.append(CLOCK() - sent[0])
+                    came.set()
+                return True
+
+            listener = self.any()
+            token = listener.listen(key(name), heard)
+            time.sleep(0.2)
+            sent[0] = CLOCK()
+            put(self.any(), name).wait()
+            came.wait(5)
+            listener.cancelListen(token)
+        self.say("listen", delay=milliseconds(delays))
+
+    def round_trips(self, phase, start):
+        count, workers = self.plan["signed"], 4
+        began, cpu, failed = CLOCK(), cpu_seconds(), []
+
+        def work(first):
+            for i in range(first, count, workers):
+                name = f"{phase} {i}"
+                Operation(lambda op: start(name, op)).wait()
+                if get(self.nodes[1], name).wait().first is None:
+                    failed.append(i)
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        seconds = CLOCK() - began
+        self.say(
+            phase,
+            per_s=round(count / seconds, 1),
+            cpu_us=round((cpu_seconds() - cpu) / count * 1e6),
+            failed=len(failed),
+        )
+
+    def signed(self):
+        node = self.nodes[0]
+        self.round_trips("signed", lambda name, op: node.putSigned(key(name), opendht.Value(b"v" * 64), op.on_done))
+
+    def encrypted(self):
+        node, to = self.nodes[0], self.identities[1].publickey.getLongId()
+        # The recipient's certificate is found once, before.
+        Operation(lambda op: node.putEncrypted(key("first"), opendht.Value(b"v"), to, op.on_done)).wait()
+        start = lambda name, op: node.putEncrypted(key(name), opendht.Value(b"v" * 64), to, op.on_done)
+        self.round_trips("encrypted", start)
+
+    def join(self):
+        began = CLOCK()
+        node = new_node()
+        node.bootstrap("127.0.0.1", self.port)
+        wanted = min(8, len(self.nodes))
+        while good_contacts(node) < wanted and CLOCK() - began < 30:
+            time.sleep(0.005)
+        joined = CLOCK() - began
+        found = get(node, "latency 0").wait()
+        self.nodes.append(node)
+        self.say("join", connected_s=round(joined, 3), found=found.first is not None)
+
+    def kill(self):
+        """Half the nodes vanish; then values are looked for at a steady pace, each once."""
+        count, seconds = self.plan["kept"], self.plan["kill_s"]
+        for i in range(count):
+            put(self.nodes[0], f"kept {i}").wait()
+        half = len(self.nodes) // 2
+        killed, self.nodes = self.nodes[-half:], self.nodes[:-half]
+        for node in killed:
+            node.shutdown()
+        began, gets = CLOCK(), []
+        for i in range(count):
+            time.sleep(max(0, i / count * seconds - (CLOCK() - began)))
+            gets.append((CLOCK() - began, get(self.any(), f"kept {i}")))
+        for _, operation in gets:
+            operation.wait()
+        window = lambda first, last: milliseconds([op.done or 30 for at, op in gets if first <= at < last])
+        self.say(
+            "kill",
+            first_3_s=window(0, 3),
+            until_10_s=window(3, 10),
+            later=window(10, seconds + 30),
+            missed=sum(op.first is None for _, op in gets),
+            gets=count,
+        )
+
+
+def main():
+    network = Network(json.loads(sys.argv[1]))
+    for phase in network.plan["phases"]:
+        getattr(network, phase)()
+    # Without waiting for farewells.
+    os._exit(0)
+
+
+main()
