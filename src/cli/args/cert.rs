@@ -6,6 +6,7 @@ use bulla_identity::{AlternativeName, RevocationReason};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 
+use super::identity::Key;
 use super::network::NetworkArgs;
 use crate::cli::calendar::time;
 use crate::cli::describe::REASONS;
@@ -75,6 +76,7 @@ Keep the root off line: let it certify an authority that signs from day to day.
 
 Examples:
   bulla cert ca 'Example Root' --password --out root.pem
+  bulla cert ca 'Example Root' --key p384 --out root.pem
   bulla cert ca 'Example Issuing' --issuer root.pem --path-length 0 --days 1825 --out issuing.pem")]
 pub(crate) struct CaArgs {
     /// The authority's common name.
@@ -91,6 +93,9 @@ pub(crate) struct CaArgs {
     /// How many authorities may stand below it in a chain, at most; 0 lets it certify no other.
     #[arg(long, value_name = "N")]
     pub path_length: Option<u8>,
+    /// The kind of the key.
+    #[arg(long, value_enum, default_value_t = Key::Rsa)]
+    pub key: Key,
     /// The size of the RSA key, 2048 to 8192.
     #[arg(long, default_value_t = 4096)]
     pub bits: usize,

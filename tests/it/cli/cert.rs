@@ -211,14 +211,7 @@ fn every_refusal_has_its_reason() {
     assert_eq!(refusal("leaf.crt --ca root.pem"), "path-too-long");
     shop.bulla("cert sign alice.csr --authority --ca issuing.pem --out x.crt")
         .assert_done();
-    shop.write(
-        "below.pem",
-        [
-            below.key().to_pem().as_bytes(),
-            chain_to_pem(below.chain()).as_bytes(),
-        ]
-        .concat(),
-    );
+    below.save(shop.path("below.pem"), None).unwrap();
     shop.bulla("cert sign alice.csr --ca below.pem --out y.crt")
         .assert_refused(2, "longer than \"Issuing\" permits");
 
@@ -271,6 +264,42 @@ fn requests_of_other_programs_are_signed_and_ours_by_them() {
         shop.other_says(
             "certtool --verify --verify-profile medium --verify-email mail@example.org --load-ca-certificate root.pem --infile mail.crt",
             "The certificate is trusted",
+        );
+    }
+}
+
+#[test]
+fn keys_on_curves_ask_sign_and_revoke() {
+    let shop = Workshop::new();
+    for curve in ["ed25519", "p256", "p384"] {
+        shop.bulla(&format!("cert ca {curve} --key {curve} --out {curve}.pem"))
+            .assert_done();
+        shop.bulla(&format!(
+            "cert request --identity {curve}.pem --name a-{curve} --out {curve}.csr"
+        ))
+        .assert_done();
+        shop.other_says(
+            &format!("openssl req -in {curve}.csr -noout -verify"),
+            "verify OK",
+        );
+        shop.bulla(&format!(
+            "cert sign {curve}.csr --ca {curve}.pem --out {curve}.crt"
+        ))
+        .assert_done();
+        shop.other_says(
+            &format!("openssl verify -CAfile {curve}.pem {curve}.crt"),
+            "OK",
+        );
+        shop.object(&format!(
+            "cert revoke {curve}.crt --ca {curve}.pem --crl {curve}.crl"
+        ));
+        let verdict = shop.bulla(&format!(
+            "cert verify {curve}.crt --ca {curve}.pem --crl {curve}.crl --json"
+        ));
+        assert_eq!(verdict.object()["refusal"], "revoked");
+        shop.other_says(
+            &format!("openssl crl -in {curve}.crl -noout -CAfile {curve}.pem"),
+            "verify OK",
         );
     }
 }

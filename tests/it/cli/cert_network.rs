@@ -147,6 +147,38 @@ fn a_nodes_own_certificate_is_found_without_publishing_it_again() {
 }
 
 #[test]
+fn identities_and_contacts_go_by_their_names() {
+    let shop = Workshop::new();
+    let (_node, peer) = node(&[]);
+    shop.bulla("identity new root --bits 2048").assert_done();
+    shop.bulla("cert request --name alice --new-key alice.pem --bits 2048 --out alice.csr")
+        .assert_done();
+    let alice = shop.object("cert sign alice.csr --ca root --out alice.crt");
+    let long_id = alice["long_id"].as_str().unwrap();
+    shop.bulla("cert verify alice.crt --ca root").assert_done();
+    shop.bulla("identity import al alice.pem").assert_done();
+    shop.bulla(&format!("contact add friend {long_id}"))
+        .assert_done();
+    shop.bulla(&format!("cert publish --identity al --once -b {peer}"))
+        .assert_done();
+    let found = shop.object(&format!("cert find friend --trusted-by root -b {peer}"));
+    assert_eq!(
+        (&found["name"], &found["trusted"]),
+        (&"alice".into(), &true.into())
+    );
+    // The default identity is whose certificate is published without a name.
+    let published = shop.bulla(&format!("cert publish --once -b {peer} --json"));
+    let root = shop.object("identity show root");
+    assert_eq!(
+        published.assert_done().objects()[0]["name"],
+        root["long_id"]
+    );
+    shop.object("cert revoke al --ca root --crl root.crl");
+    let verdict = shop.bulla("cert verify al --ca root --crl root.crl");
+    assert_eq!(verdict.code, 1, "{verdict:?}");
+}
+
+#[test]
 fn what_is_missing_is_said() {
     let (shop, long_id, _) = people();
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -9,7 +9,7 @@ use tempfile::{TempDir, tempdir};
 
 use super::program::{Run, command, finish};
 
-/// A folder of files that are named without a path.
+/// A folder of files that are named without a path, and a keyring in it.
 pub(super) struct Workshop(TempDir);
 
 impl Workshop {
@@ -38,6 +38,7 @@ impl Workshop {
     pub(super) fn start(&self, line: &str) -> Child {
         command(line.split(' '))
             .current_dir(self.0.path())
+            .env("BULLA_HOME", self.path("home"))
             .spawn()
             .expect("the program starts")
     }

@@ -33,7 +33,9 @@ pub(super) fn run(args: &CaArgs, printer: &Printer) -> Result<Exit, Failure> {
     if issuer.is_some() {
         terms = terms.authority_key_id();
     }
-    let mut parameters = IdentityParameters::on_terms(&args.name, terms).bits(args.bits);
+    let mut parameters = IdentityParameters::on_terms(&args.name, terms)
+        .kind(args.key.kind())
+        .bits(args.bits);
     if let Some(issuer) = &issuer {
         parameters = parameters.issuer(issuer);
     }
