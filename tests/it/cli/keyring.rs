@@ -91,6 +91,23 @@ fn networked_commands_are_the_default_identity_unless_told_otherwise() {
 }
 
 #[test]
+fn a_key_that_signs_no_values_is_no_default_by_itself() {
+    let home = Home::new();
+    for (key, kind) in [("ed25519", "Ed25519"), ("p256", "P-256"), ("p384", "P-384")] {
+        let made = home.object(&["identity", "new", key, "--key", key]);
+        assert_eq!(
+            (&made["kind"], &made["default"]),
+            (&kind.into(), &false.into())
+        );
+    }
+    assert!(home.object(&["identity", "default"])["default"].is_null());
+    home.object(&["identity", "default", "p256"]);
+    home.object(&["identity", "new", "phone", "--bits", "2048", "--ca", "p256"]);
+    home.run(["identity", "verify", "phone", "--ca", "p256"])
+        .assert_done();
+}
+
+#[test]
 fn names_lead_nowhere_else() {
     let home = Home::of("alice");
     let default = home.keyring().join("default");

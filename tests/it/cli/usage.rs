@@ -2,6 +2,8 @@
 
 use super::program::bulla;
 
+const TWELVE: &str = "zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo zoo";
+
 #[test]
 fn bad_usage_is_one_line_and_code_2() {
     for (args, reason) in [
@@ -49,7 +51,7 @@ fn bad_usage_is_one_line_and_code_2() {
             "12 words, not 2",
         ),
         (
-            &["contact", "verify", "bob", "--words", "zoo", "--yes"],
+            &["contact", "verify", "bob", "--words", TWELVE, "--yes"],
             "--yes",
         ),
         (&["completions", "cmd"], "cmd"),

@@ -65,6 +65,7 @@ pub(super) fn describe(certificate: &Certificate) -> Json {
         "long_id": certificate.long_id().to_string(),
         "fingerprint": certificate.long_id().fingerprint().to_string(),
         "algorithm": certificate.algorithm(),
+        "kind": kind(certificate),
         "bits": certificate.bits(),
         "issuer": certificate.issuer_name(),
         "not_after": rfc3339(certificate.not_after()),
@@ -74,7 +75,16 @@ pub(super) fn describe(certificate: &Certificate) -> Json {
 
 /// The key of a certificate in a few words.
 pub(super) fn key(certificate: &Certificate) -> String {
-    format!("{}, {} bits", certificate.algorithm(), certificate.bits())
+    format!("{}, {} bits", kind(certificate), certificate.bits())
+}
+
+/// The kind of key, or the algorithm if it is one that we do not know.
+fn kind(certificate: &Certificate) -> String {
+    let key = certificate.public_key();
+    key.map_or_else(
+        || certificate.algorithm().to_owned(),
+        |key| key.kind().to_string(),
+    )
 }
 
 fn card(certificate: &Certificate, printer: &Printer) -> String {
