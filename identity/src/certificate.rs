@@ -69,6 +69,7 @@ struct Extensions {
     authority: Option<Authority>,
     alternative_names: Vec<AlternativeName>,
     subject_key_id: Option<Vec<u8>>,
+    issuer_key_id: Option<Vec<u8>>,
     signs_revocation_lists: bool,
     signs_ocsp_responses: bool,
     /// There is one that must be understood and is not, or that is damaged.
@@ -200,6 +201,16 @@ impl Certificate {
     /// Differs: OpenDHT asks for that key usage only if the extension is critical.
     pub fn is_ca(&self) -> bool {
         self.0.extensions.authority.is_some()
+    }
+
+    /// Returns how many authorities may stand between this one and the end of a chain, if it is an authority and bounded.
+    pub fn path_length(&self) -> Option<u32> {
+        self.0.extensions.authority?.path_length
+    }
+
+    /// Returns the key identifier of the issuer, if the certificate names it. OpenDHT's certificates do not.
+    pub fn issuer_key_id(&self) -> Option<&[u8]> {
+        self.0.extensions.issuer_key_id.as_deref()
     }
 
     /// Returns the kind of the certified key: `RSA`, `EC` or `other`.
@@ -404,15 +415,17 @@ impl Extensions {
                 ParsedExtension::SubjectKeyIdentifier(id) => {
                     extensions.subject_key_id = Some(id.0.to_vec());
                 }
+                ParsedExtension::AuthorityKeyIdentifier(issuer) => {
+                    extensions.issuer_key_id =
+                        issuer.key_identifier.as_ref().map(|id| id.0.to_vec());
+                }
                 ParsedExtension::KeyUsage(usage) => {
                     extensions.signs_revocation_lists = KeyUsage::crl_sign(usage);
                 }
                 ParsedExtension::ExtendedKeyUsage(usage) => {
                     extensions.signs_ocsp_responses = usage.ocsp_signing;
                 }
-                ParsedExtension::BasicConstraints(_)
-                | ParsedExtension::AuthorityKeyIdentifier(_)
-                | ParsedExtension::CertificatePolicies(_) => {}
+                ParsedExtension::BasicConstraints(_) | ParsedExtension::CertificatePolicies(_) => {}
                 _ => extensions.unknown_critical |= extension.critical,
             }
         }

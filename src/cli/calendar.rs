@@ -38,6 +38,22 @@ pub(crate) fn rfc3339(seconds: u64) -> String {
     )
 }
 
+/// Reads a time: seconds since 1970, a date (its first second), or a date with a time of day as [`rfc3339`] writes it.
+pub(crate) fn time(text: &str) -> Result<u64, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let whole = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        _ => text.to_owned(),
+    };
+    let date = humantime::parse_rfc3339(&whole).ok();
+    let since = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+    since.map(|since| since.as_secs()).ok_or_else(|| {
+        "expected a time such as 2026-08-21, 2026-08-21T09:00:00Z, or seconds since 1970".to_owned()
+    })
+}
+
 fn is_leap(year: u64) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
@@ -69,7 +85,34 @@ mod tests {
             (253_402_300_799, "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(rfc3339(seconds), date);
+            assert_eq!(time(date), Ok(seconds));
         }
         assert!(rfc3339(u64::MAX).ends_with('Z'));
+    }
+
+    #[test]
+    fn times_are_seconds_or_dates() {
+        assert_eq!(time("0"), Ok(0));
+        assert_eq!(time("1700000000"), Ok(1_700_000_000));
+        assert_eq!(time("2000-02-29"), Ok(951_782_400));
+        for text in [
+            "",
+            "tomorrow",
+            "-1",
+            "1969-12-31",
+            "2023-02-29",
+            "2023-13-01",
+            "2023-00-01",
+            "2023-01-00",
+            "2023-01-01T24:00:00Z",
+            "2023-01-01T00:00:00",
+            "2023-01-01T00:00:00+01:00",
+            "+023-01-01",
+            "2023-01-01T00:00:00Z ",
+            "2023-01-ü",
+            "99999999999999999999",
+        ] {
+            assert!(time(text).is_err(), "{text}");
+        }
     }
 }

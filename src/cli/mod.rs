@@ -4,9 +4,13 @@ mod args;
 mod calendar;
 mod certificates;
 mod command;
+mod describe;
+mod document;
 mod exit;
+mod file;
 mod interrupt;
 mod json;
+mod judge;
 mod keyring;
 mod lines;
 mod printer;
@@ -48,6 +52,7 @@ pub(crate) fn main() -> Exit {
 fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> {
     match command {
         Command::Identity(command) => command::identity::run(&command, printer),
+        Command::Cert(command) => command::cert::run(command, printer),
         Command::Contact(command) => command::contact::run(&command, printer),
         Command::Completions { shell } => command::completions::run(shell, printer),
         Command::Demo => networked(command::demo::run(printer)),

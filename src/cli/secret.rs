@@ -108,7 +108,7 @@ pub(crate) fn new_password(file: Option<&Path>, option: &str) -> Result<Password
 }
 
 /// Reads the first line of a password file.
-fn read_password(path: &Path) -> Result<Password, Failure> {
+pub(crate) fn read_password(path: &Path) -> Result<Password, Failure> {
     let doing = || format!("cannot read password file {}", path.display());
     let mut text = Zeroizing::new(String::with_capacity(MAX_PASSWORD_FILE as usize));
     File::open(path)

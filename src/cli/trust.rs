@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::args::TrustArgs;
 use super::calendar::now;
-use super::certificates::{read_chain, read_revocation_list};
+use super::certificates::read_named;
+use super::document::read_list;
 use super::exit::{Failure, chain};
 use super::keyring::Keyring;
 
@@ -173,12 +174,11 @@ fn authorities(args: &TrustArgs) -> Result<Option<TrustList>, Failure> {
         return Ok(None);
     }
     let mut trusted = TrustList::new();
-    let keyring = Keyring::open()?;
     for named in &args.trusted_by {
-        trusted.add(&read_chain(&keyring.identity_path(named))?[..1]);
+        trusted.add(&read_named(named)?[..1]);
     }
     for path in &args.crl {
-        let list = read_revocation_list(path)?;
+        let (list, _) = read_list(path)?;
         trusted.add_revocation_list(list).map_err(|error| {
             let problem = chain(&error);
             Failure::new(format!("cannot use {}: {problem}", path.display()))

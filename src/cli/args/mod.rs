@@ -1,5 +1,6 @@
 //! What was typed: the command line as data, checked for form only.
 
+mod cert;
 mod contact;
 mod identity;
 mod network;
@@ -10,6 +11,9 @@ mod values;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use cert::{
+    CaArgs, CertCommand, FindArgs, RequestArgs, RevokeArgs, SignArgs, VerifyArgs,
+};
 pub(crate) use contact::ContactCommand;
 pub(crate) use identity::{ExportArgs, Format, IdentityCommand, ImportArgs, NewArgs, PasswdArgs};
 pub(crate) use network::{Limit, NetworkArgs, NodeArgs};
@@ -68,6 +72,9 @@ Examples:
     /// Make, keep, show and exchange identities: who you are.
     #[command(subcommand)]
     Identity(IdentityCommand),
+    /// Do the work of a certificate authority: make one, sign requests, revoke, verify; publish and find certificates.
+    #[command(subcommand)]
+    Cert(CertCommand),
     /// Name those you know, and make sure that they are who you mean.
     #[command(subcommand)]
     Contact(ContactCommand),

@@ -1,5 +1,6 @@
 //! The commands, one in each file.
 
+pub(crate) mod cert;
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod contact;

@@ -1,5 +1,8 @@
 //! The `bulla` program, run as a person or a script runs it.
 
+mod cert;
+mod cert_input;
+mod cert_network;
 mod chat;
 mod contact;
 mod demo;
@@ -11,3 +14,4 @@ mod node;
 mod program;
 mod trust;
 mod usage;
+mod workshop;
