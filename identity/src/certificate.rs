@@ -232,8 +232,8 @@ impl Certificate {
         }
     }
 
-    /// Tells whether `issuer` is named as the issuer and its key did sign this certificate, with RSA of at least 2048 bits and
-    /// SHA-256, SHA-384 or SHA-512. Dates, and whether the issuer may issue, are for [`verify_chain`](crate::verify_chain).
+    /// Tells whether `issuer` is named as the issuer and its key did sign this certificate, by RSA of at least 2048 bits or ECDSA
+    /// with SHA-256, SHA-384 or SHA-512, or by Ed25519. Dates, and whether the issuer may issue, are for [`verify_chain`](crate::verify_chain).
     #[must_use]
     pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
         self.names_as_issuer(issuer) && self.check_signature(issuer).is_ok()

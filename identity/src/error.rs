@@ -167,7 +167,7 @@ pub enum TrustError {
     /// The issuer did not sign this certificate.
     #[error("the signature on the certificate of {0:?} is wrong")]
     BadSignature(String),
-    /// Signed by other means than RSA (2048 bits or more) with SHA-256, SHA-384 or SHA-512.
+    /// Signed by other means than Ed25519, or RSA (2048 bits or more) or ECDSA with SHA-256, SHA-384 or SHA-512.
     #[error("the certificate of {0:?} is signed in a weak or unsupported way")]
     UnsupportedSignature(String),
     /// The certified key is neither RSA of 2048 to 8192 bits nor an elliptic curve of at least 256.

@@ -147,6 +147,20 @@ fn points_off_the_curve_or_compressed_are_refused() {
 }
 
 #[test]
+fn truncated_private_keys_are_refused() {
+    for curve in CURVES {
+        let pem = PrivateKey::generate_on(curve).expect("a key").to_pem();
+        for length in 0..pem.trim_end().len() {
+            assert!(PrivateKey::from_pem(&pem.as_bytes()[..length], None).is_err());
+        }
+        let (_, der) = pkcs8::Document::from_pem(&pem).expect("PEM");
+        for length in 0..der.as_bytes().len() {
+            assert!(PrivateKey::from_der(&der.as_bytes()[..length]).is_err());
+        }
+    }
+}
+
+#[test]
 fn a_private_key_whose_public_half_is_anothers_is_refused() {
     let der = |key: &PrivateKey| {
         pkcs8::Document::from_pem(&key.to_pem())
