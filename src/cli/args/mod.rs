@@ -5,6 +5,8 @@ mod contact;
 mod identity;
 mod network;
 mod password;
+#[cfg(feature = "sim")]
+mod simulate;
 mod trust;
 mod values;
 
@@ -17,6 +19,8 @@ pub(crate) use cert::{
 pub(crate) use contact::ContactCommand;
 pub(crate) use identity::{ExportArgs, Format, IdentityCommand, ImportArgs, NewArgs, PasswdArgs};
 pub(crate) use network::{Limit, NetworkArgs, NodeArgs};
+#[cfg(feature = "sim")]
+pub(crate) use simulate::SimulateArgs;
 pub(crate) use trust::TrustArgs;
 pub(crate) use values::{ChatArgs, GetArgs, ListenArgs, PutArgs, QueryArgs, query, recipient};
 
@@ -59,6 +63,9 @@ Examples:
   bulla demo
   bulla demo --json")]
     Demo,
+    /// Simulate a network of nodes under virtual time, and measure it.
+    #[cfg(feature = "sim")]
+    Simulate(SimulateArgs),
     /// Run a node until it is interrupted.
     Node(NodeArgs),
     /// Put a value under a key.

@@ -12,6 +12,8 @@ mod keyring;
 mod network;
 mod node;
 mod program;
+#[cfg(feature = "sim")]
+mod simulate;
 mod trust;
 mod usage;
 mod workshop;
