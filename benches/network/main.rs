@@ -9,7 +9,6 @@
 
 #![expect(
     clippy::disallowed_methods,
-    clippy::cast_precision_loss,
     reason = "a bench looks at the clock, and figures are rounded"
 )]
 

@@ -31,6 +31,12 @@ pub(crate) struct Description {
 }
 
 impl Description {
+    /// Adds a row, with the same name for programs.
+    pub(crate) fn add(&mut self, label: &'static str, value: &str) {
+        self.json[label] = value.into();
+        self.rows.push((label, value.to_owned()));
+    }
+
     /// The rows, one to a line, without those that say nothing.
     pub(crate) fn text(&self, printer: &Printer) -> String {
         let line = |(label, value): &(&str, String)| {
@@ -66,6 +72,7 @@ pub(crate) fn certificate(certificate: &Certificate) -> Description {
         "long_id": certificate.long_id().to_string(),
         "fingerprint": words,
         "algorithm": certificate.algorithm(),
+        "kind": kind(certificate),
         "bits": certificate.bits(),
         "issuer": certificate.issuer_name(),
         "issuer_uid": certificate.issuer_uid(),
@@ -84,7 +91,7 @@ pub(crate) fn certificate(certificate: &Certificate) -> Description {
         ("id", certificate.id().to_string()),
         ("long id", certificate.long_id().to_string()),
         ("words", words),
-        ("key", key(certificate.algorithm(), certificate.bits())),
+        ("key", certified_key(certificate)),
         ("issuer", name(certificate.issuer_name())),
         ("issuer uid", name(certificate.issuer_uid())),
     ];
@@ -201,6 +208,17 @@ pub(crate) fn names(names: &[AlternativeName]) -> String {
 
 fn name(name: Option<&str>) -> String {
     harmless(name.unwrap_or("(none)"))
+}
+
+/// The key of a certificate in a few words.
+pub(crate) fn certified_key(certificate: &Certificate) -> String {
+    key(&kind(certificate), certificate.bits())
+}
+
+/// The kind of key, or the algorithm if it is one that we do not know.
+fn kind(certificate: &Certificate) -> String {
+    let known = certificate.public_key().map(|key| key.kind().to_string());
+    known.unwrap_or_else(|| certificate.algorithm().to_owned())
 }
 
 fn key(kind: &str, bits: usize) -> String {

@@ -77,6 +77,17 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         .during(format_args!("cannot write {}", path.display()))
 }
 
+/// Writes a file for its owner alone, new or over the one that is there.
+pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let write = || {
+        let file = write_beside(path, bytes, Readers::Owner)?;
+        file.persist(path).map_err(|refused| refused.error)
+    };
+    write()
+        .map(drop)
+        .during(format_args!("cannot write {}", path.display()))
+}
+
 fn exists(path: &Path) -> Failure {
     Failure::new(format!(
         "{} exists already: choose another file",

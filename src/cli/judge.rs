@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::certificates::read_named;
 use super::document::read_list;
-use super::exit::{During, Failure};
+use super::exit::{During, Exit, Failure};
 use super::printer::{Printer, Style};
 
 /// Judges certificates.
@@ -20,6 +20,17 @@ pub(crate) struct Judge {
 pub(crate) struct Verdict(Result<(), TrustError>);
 
 impl Judge {
+    /// Trusts a certificate that certifies itself, and nobody if it does not.
+    pub(crate) fn of_itself(certificate: &Certificate) -> Self {
+        let mut trusted = TrustList::new();
+        // One that is trusted is not asked for its signature.
+        if certificate.is_issued_by(certificate) {
+            trusted.add(std::slice::from_ref(certificate));
+        }
+        let lists = Vec::new();
+        Self { trusted, lists }
+    }
+
     /// Trusts the first certificate in each of the files, and reads revocation lists.
     pub(crate) fn read(trusted: &[PathBuf], lists: &[PathBuf]) -> Result<Self, Failure> {
         let mut judge = Self {
@@ -89,6 +100,15 @@ impl Verdict {
     /// Whether the certificate is trusted.
     pub(crate) fn is_trusted(&self) -> bool {
         self.0.is_ok()
+    }
+
+    /// How a command ends whose business is the verdict.
+    pub(crate) fn exit(&self) -> Exit {
+        if self.is_trusted() {
+            Exit::Done
+        } else {
+            Exit::Nothing
+        }
     }
 
     /// `trusted`, the `reason` in words, and a word for it that stays the same: `refusal`.

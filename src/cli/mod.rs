@@ -15,6 +15,7 @@ mod keyring;
 mod lines;
 mod printer;
 mod prompt;
+mod published;
 mod question;
 mod secret;
 mod session;

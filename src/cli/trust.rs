@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use bulla::runner::{Change, Get, GetError, Handle, Listen};
 use bulla::secure::{Checked, KeyName};
-use bulla::{Condition, Kind, Query};
-use bulla_identity::{Certificate, LongKeyId, PublicKey, TrustList};
+use bulla_identity::{LongKeyId, PublicKey};
 use tokio::time::Instant;
 
 use super::args::TrustArgs;
 use super::calendar::now;
-use super::certificates::read_named;
-use super::document::read_list;
-use super::exit::{Failure, chain};
+use super::exit::Failure;
+use super::judge::Judge;
 use super::keyring::Keyring;
+use super::published::Published;
 
 /// How long it is remembered that no good certificate of a signer was found. One may be published later.
 const REMEMBER_REFUSAL: Duration = Duration::from_secs(60);
@@ -22,14 +21,11 @@ const REMEMBER_REFUSAL: Duration = Duration::from_secs(60);
 /// Signers whose certificates are remembered as good or not; when there are more, all are judged anew.
 const MAX_VERDICTS: usize = 1024;
 
-/// Certificates of one signer that are looked at; anyone can publish more.
-const MAX_CANDIDATES: usize = 64;
-
 /// What a value must meet to be shown.
 pub(crate) struct Rules {
     from: Vec<KeyName>,
     /// The authorities, if it matters who certified the signer.
-    authorities: Option<TrustList>,
+    authorities: Option<Judge>,
     bound_only: bool,
     verdicts: HashMap<LongKeyId, Verdict>,
     refused: u64,
@@ -54,7 +50,10 @@ impl Rules {
     pub(crate) fn new(args: &TrustArgs) -> Result<Self, Failure> {
         Ok(Self {
             from: people(&args.from)?,
-            authorities: authorities(args)?,
+            authorities: match &args.trusted_by[..] {
+                [] => None,
+                trusted => Some(Judge::read(trusted, &args.crl)?),
+            },
             bound_only: args.bound_only,
             verdicts: HashMap::new(),
             refused: 0,
@@ -86,10 +85,10 @@ impl Rules {
     }
 
     /// Whether a value meets the rules. To find out, certificates may be searched for.
-    pub(crate) async fn admit(&mut self, dht: &Handle, value: &Checked) -> bool {
-        let admitted = self.is_from(value) && self.is_certified(dht, value).await;
+    pub(crate) async fn admit(&mut self, dht: &Handle, value: &Checked) -> Result<bool, Failure> {
+        let admitted = self.is_from(value) && self.is_certified(dht, value).await?;
         self.refused += u64::from(!admitted);
-        admitted
+        Ok(admitted)
     }
 
     /// Values so far that did not meet the rules.
@@ -107,23 +106,23 @@ impl Rules {
         self.from.is_empty() || self.from.iter().any(is_signer)
     }
 
-    async fn is_certified(&mut self, dht: &Handle, value: &Checked) -> bool {
+    async fn is_certified(&mut self, dht: &Handle, value: &Checked) -> Result<bool, Failure> {
         let Some(authorities) = &self.authorities else {
-            return true;
+            return Ok(true);
         };
         let Some(signer) = value.owner() else {
-            return false;
+            return Ok(false);
         };
         let id = signer.long_id();
         if let Some(verdict) = self.verdicts.get(&id).filter(|verdict| verdict.holds()) {
-            return verdict.is_trusted;
+            return Ok(verdict.is_trusted);
         }
-        let is_trusted = is_certified(dht, signer, authorities).await;
+        let is_trusted = is_certified(dht, signer, authorities).await?;
         if self.verdicts.len() >= MAX_VERDICTS {
             self.verdicts.clear();
         }
         self.verdicts.insert(id, Verdict::new(is_trusted));
-        is_trusted
+        Ok(is_trusted)
     }
 }
 
@@ -140,15 +139,16 @@ impl Verdict {
 
 impl Believed<'_> {
     /// The next change that meets the rules; `None` when the listen has come to its end.
-    pub(crate) async fn next(&mut self) -> Option<Change> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Change>, Failure> {
         loop {
             if self.judged.is_none() {
-                self.judged = Some(self.listen.next().await?);
+                self.judged = self.listen.next().await;
             }
-            if let Some(change) = &self.judged
-                && self.rules.admit(self.dht, change.value()).await
-            {
-                return self.judged.take();
+            let Some(change) = &self.judged else {
+                return Ok(None);
+            };
+            if self.rules.admit(self.dht, change.value()).await? {
+                return Ok(self.judged.take());
             }
             self.judged = None;
         }
@@ -169,47 +169,16 @@ pub(crate) fn people(named: &[String]) -> Result<Vec<KeyName>, Failure> {
     named.iter().map(|name| keyring.resolve(name)).collect()
 }
 
-fn authorities(args: &TrustArgs) -> Result<Option<TrustList>, Failure> {
-    if args.trusted_by.is_empty() {
-        return Ok(None);
-    }
-    let mut trusted = TrustList::new();
-    for named in &args.trusted_by {
-        trusted.add(&read_named(named)?[..1]);
-    }
-    for path in &args.crl {
-        let (list, _) = read_list(path)?;
-        trusted.add_revocation_list(list).map_err(|error| {
-            let problem = chain(&error);
-            Failure::new(format!("cannot use {}: {problem}", path.display()))
-        })?;
-    }
-    Ok(Some(trusted))
-}
-
-/// Whether one of the certificates published for a key leads to an authority. Anyone can publish a certificate of anyone's
-/// key, so one that does not says nothing about the others.
-async fn is_certified(dht: &Handle, signer: &PublicKey, authorities: &TrustList) -> bool {
-    let certificates = Query {
-        conditions: vec![Condition::Kind(Kind::CERTIFICATE)],
-        ..Query::default()
-    };
+/// Whether one of the certificates published for a key leads to an authority.
+async fn is_certified(dht: &Handle, signer: &PublicKey, judge: &Judge) -> Result<bool, Failure> {
     for name in [KeyName::Long(signer.long_id()), signer.id().into()] {
-        let mut found = dht.get_where(name.dht_key(), certificates.clone());
-        let mut candidates = 0;
-        while candidates < MAX_CANDIDATES
-            && let Some(value) = found.next().await
-        {
-            candidates += 1;
-            let certifies = |chain: &Vec<Certificate>| chain[0].long_id() == signer.long_id();
-            let chain = Certificate::chain_from_bytes(value.data()).ok();
-            if chain
-                .filter(certifies)
-                .is_some_and(|chain| authorities.verify(&chain, now()).is_ok())
-            {
-                return true;
+        let mut published = Published::of(dht, name);
+        while let Some(chain) = published.next().await {
+            let is_signers = chain[0].long_id() == signer.long_id();
+            if is_signers && judge.judge(&chain, now())?.is_trusted() {
+                return Ok(true);
             }
         }
     }
-    false
+    Ok(false)
 }

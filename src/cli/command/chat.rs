@@ -45,7 +45,7 @@ pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Fail
                 },
                 None => break,
             },
-            change = room.next() => match change {
+            change = room.next() => match change? {
                 Some(Change::Added(value)) => receive(&value, session.dht.identity(), &contacts, &printer)?,
                 Some(Change::Expired(_)) => {}
                 None => break,

@@ -21,11 +21,11 @@ pub(crate) async fn run(args: &GetArgs, printer: &Printer) -> Result<Exit, Failu
         let next = async {
             let value = get.next().await?;
             let admitted = rules.admit(&session.dht, &value).await;
-            Some((value, admitted))
+            Some(admitted.map(|admitted| admitted.then_some(value)))
         };
         match session.in_time(next).await {
-            Some(Some((_, false))) => {}
-            Some(Some((value, true))) => {
+            Some(Some(judged)) => {
+                let Some(value) = judged? else { continue };
                 let object = json::value(&value, &contacts);
                 printer.result(&object, text::value(&value, &contacts, printer))?;
                 is_found = true;

@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &ListenArgs, printer: &Printer) -> Result<Exit, Fa
     loop {
         tokio::select! {
             () = interrupt.wait() => break,
-            change = believed.next() => match change {
+            change = believed.next() => match change? {
                 Some(change) => show(&change, &contacts, printer)?,
                 None => break,
             },

@@ -1,12 +1,11 @@
 //! The files of the keyring: for their owner alone, never half written, changed by one program at a time.
 
 use std::fs::{DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 
-use tempfile::{Builder, NamedTempFile};
-
 use crate::cli::exit::{During, Failure};
+use crate::cli::file;
 
 /// The most bytes that a file of the keyring may have: thousands of contacts.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
@@ -58,19 +57,11 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Failure> {
 
 /// Writes a text file in the place of the one that is there, if any.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let doing = || format!("cannot write {}", path.display());
     if text.len() > MAX_BYTES {
-        return Err(Failure::new(format!("{}: it would be too large", doing())));
+        let path = path.display();
+        return Err(Failure::new(format!(
+            "cannot write {path}: it would be too large"
+        )));
     }
-    let write = |mut file: NamedTempFile| {
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    let directory = path.parent().unwrap_or(Path::new("."));
-    // Only its owner can read it: that is how temporary files are made.
-    let file = Builder::new().tempfile_in(directory);
-    file.and_then(write)
-        .map_err(|error: io::Error| Failure::new(format!("{}: {error}", doing())))
+    file::write_secret(path, text.as_bytes())
 }

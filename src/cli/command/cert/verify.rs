@@ -15,9 +15,5 @@ pub(super) fn run(args: &VerifyArgs, printer: &Printer) -> Result<Exit, Failure>
     let verdict = judge.judge(&chain, at)?;
     printer.result(&verdict.json(&chain[0]), verdict.text(printer))?;
     judge.remark_outdated(at, printer);
-    Ok(if verdict.is_trusted() {
-        Exit::Done
-    } else {
-        Exit::Nothing
-    })
+    Ok(verdict.exit())
 }

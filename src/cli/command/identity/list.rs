@@ -2,7 +2,8 @@
 
 use bulla_identity::{Identity, KeyError, LoadError};
 
-use super::{read_certificate, show};
+use super::read_certificate;
+use crate::cli::describe;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::keyring::Keyring;
 use crate::cli::printer::Printer;
@@ -28,7 +29,7 @@ pub(super) fn run(printer: &Printer) -> Result<Exit, Failure> {
             Identity::load(&path, None),
             Err(LoadError::Key(KeyError::PasswordNeeded))
         );
-        let mut object = show::describe(&certificate);
+        let mut object = describe::certificate(&certificate).json;
         object["identity"] = name.as_str().into();
         object["default"] = is_default.into();
         object["protected"] = is_protected.into();
@@ -36,7 +37,7 @@ pub(super) fn run(printer: &Printer) -> Result<Exit, Failure> {
         let row = [
             name.to_string(),
             certificate.long_id().to_string(),
-            show::key(&certificate),
+            describe::certified_key(&certificate),
             if is_protected { "password" } else { "none" }.to_owned(),
             if is_default { "default" } else { "" }.to_owned(),
         ];

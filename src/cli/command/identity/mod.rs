@@ -31,7 +31,7 @@ pub(crate) fn run(command: &IdentityCommand, printer: &Printer) -> Result<Exit, 
         IdentityCommand::Default { name, none } => default::run(name.as_ref(), *none, printer),
         IdentityCommand::Remove { name, yes } => remove::run(name, *yes, printer),
         IdentityCommand::Verify { certificate, ca } => {
-            verify::run(certificate, ca.as_deref(), printer)
+            verify::run(certificate, ca.as_ref(), printer)
         }
     }
 }

@@ -1,0 +1,62 @@
+//! [`Published`]: the certificates that are published for a key.
+
+use bulla::runner::{Get, GetError, Handle};
+use bulla::secure::KeyName;
+use bulla::{CertificateChain, Condition, Kind, Query, Typed};
+use bulla_identity::Certificate;
+
+/// Certificates of the right key that are looked at. Anyone can publish a certificate of anyone's key, so one that is not
+/// trusted says nothing about the others; but there is no end to what can be published.
+const MAX_CANDIDATES: usize = 64;
+
+/// Certificates of one key, each with its chain, as they are found.
+pub(crate) struct Published {
+    name: KeyName,
+    get: Get,
+    left: usize,
+}
+
+impl Published {
+    /// Looks for certificates of the key with this name.
+    pub(crate) fn of(dht: &Handle, name: KeyName) -> Self {
+        let certificates = Query {
+            conditions: vec![Condition::Kind(Kind::CERTIFICATE)],
+            ..Query::default()
+        };
+        Self {
+            name,
+            get: dht.get_where(name.dht_key(), certificates),
+            left: MAX_CANDIDATES,
+        }
+    }
+
+    /// The next chain; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Vec<Certificate>> {
+        while self.left > 0 {
+            let value = self.get.next().await?;
+            if let Some(chain) = chain_in(value.data()).filter(|chain| self.is_of(&chain[0])) {
+                self.left -= 1;
+                return Some(chain);
+            }
+        }
+        None
+    }
+
+    /// Why the search came to an early end.
+    pub(crate) fn error(&self) -> Option<GetError> {
+        self.get.error()
+    }
+
+    fn is_of(&self, certificate: &Certificate) -> bool {
+        match self.name {
+            KeyName::Long(id) => certificate.long_id() == id,
+            KeyName::Short(id) => certificate.id() == id,
+        }
+    }
+}
+
+/// A chain as it is published, which is never empty.
+fn chain_in(data: &[u8]) -> Option<Vec<Certificate>> {
+    let published = CertificateChain::from_data(data).ok()?;
+    Certificate::chain_from_bytes(&published.encoded).ok()
+}
