@@ -138,8 +138,8 @@ impl TrustList {
 /// The chain is walked upwards until a certificate is itself among the roots or is issued by one; what comes after is not looked
 /// at. Every certificate passed, the root included, must be valid at `now`; every issuer must be a certificate authority and its
 /// path length kept; every signature must be right, by RSA of at least 2048 bits or ECDSA with SHA-256, SHA-384 or SHA-512, or by
-/// Ed25519; and the certificate in question must be of a strong key. A critical extension that is not understood, such as name constraints, makes a
-/// certificate useless. Host names and purposes are not checked; for revocation see [`TrustList`].
+/// Ed25519; and the certificate in question must be of a strong key. A critical extension that is not understood, such as name
+/// constraints, makes a certificate useless. Host names and purposes are not checked; for revocation see [`TrustList`].
 ///
 /// ```
 /// use bulla_identity::{Certificate, TrustError, verify_chain};

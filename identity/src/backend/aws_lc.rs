@@ -146,9 +146,10 @@ fn rejected(secret: &[u8; 64], block: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     };
     let first = stream(0);
     let length = usize::from(u16::from_be_bytes([first[0], first[1]])) % (longest + 1);
-    Some(Zeroizing::new(
-        (1..).flat_map(stream).take(length).collect(),
-    ))
+    // Allocated once: a vector that grows leaves copies behind.
+    let mut message = Zeroizing::new(Vec::with_capacity(longest));
+    message.extend((1..).flat_map(stream).take(length));
+    Some(message)
 }
 
 fn verification(hash: Hash) -> &'static RsaParameters {
