@@ -191,13 +191,12 @@ impl Sockets {
             return;
         };
         trace!(%to, len = bytes.len(), "sending");
-        let sent = if self.is_congested {
-            socket.try_send_to(&bytes, to)
-        } else {
-            let sending = timeout(SEND_PATIENCE, socket.send_to(&bytes, to));
-            sending
-                .await
-                .unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
+        let sent = match socket.try_send_to(&bytes, to) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.is_congested => {
+                let sending = timeout(SEND_PATIENCE, socket.send_to(&bytes, to));
+                sending.await.unwrap_or(Err(error))
+            }
+            sent => sent,
         };
         self.is_congested = false;
         if let Err(error) = sent {
