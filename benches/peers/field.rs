@@ -9,7 +9,7 @@ use bulla::wire::Request;
 
 use crate::load::{self, Batch, Pace, Tally};
 use crate::node::Node;
-use crate::peer::Peer;
+use crate::peer::{Peer, ask};
 
 /// Peers: so many that a full list of nodes is answered, on as many addresses, as nodes limit what one may use.
 const PEERS: u8 = 8;
@@ -48,11 +48,10 @@ impl Field {
             if Instant::now() > end {
                 return Err(Error::other(format!("the node names {known} peers only")));
             }
-            for peer in &mut peers {
+            for index in 0..peers.len() {
                 // It may not listen yet.
-                match peer.ask(Request::Find { target, want: None }) {
-                    Ok(answer) => (node_id, known) = (answer.sender, answer.nodes),
-                    Err(_) => std::thread::sleep(Duration::from_millis(50)),
+                if let Ok(answer) = ask(&mut peers, index, Request::Find { target, want: None }) {
+                    (node_id, known) = (answer.sender, answer.nodes);
                 }
             }
         }
@@ -67,11 +66,9 @@ impl Field {
     /// A write token for each peer. They answer meanwhile what the node has asked them.
     pub(crate) fn tokens(&mut self) -> Result<Vec<Vec<u8>>> {
         let target = InfoHash::of(b"anything");
-        let find = |peer: &mut Peer| peer.ask(Request::Find { target, want: None });
-        let peers = self.peers.iter_mut();
-        peers
-            .map(|peer| find(peer).map(|answer| answer.token))
-            .collect()
+        let find = |index| ask(&mut self.peers, index, Request::Find { target, want: None });
+        let answers = (0..usize::from(PEERS)).map(find);
+        answers.map(|answer| Ok(answer?.token)).collect()
     }
 
     /// So many numbers that nothing else of this node has; the first of them.

@@ -161,6 +161,9 @@ impl Drive<'_> {
             match workload {
                 Workload::Put => self.add("memory per value (B)", [("cost", growth)]),
                 Workload::Listen => self.add("memory per listener (B)", [("cost", growth)]),
+                Workload::ListenTogether => {
+                    self.add("memory per listener, 20 to a key (B)", [("cost", growth)]);
+                }
                 _ => {}
             }
         }

@@ -90,14 +90,18 @@ impl Peer {
 
     /// Sends a datagram.
     pub(crate) fn send(&self, datagram: &[u8]) -> Result<()> {
-        self.socket.send(datagram).map(drop)
+        match self.socket.send(datagram) {
+            Err(error) if !is_nothing(&error) => Err(error),
+            // What cannot be sent is lost, as in any network.
+            _ => Ok(()),
+        }
     }
 
     /// Takes the next datagram of the node, and answers it if it is a request; `None` if there is none.
     pub(crate) fn hear(&mut self) -> Result<Option<Heard>> {
         let len = match self.socket.recv(&mut self.buffer) {
             Ok(len) => len,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if is_nothing(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
         let message = wire::decode(&self.buffer[..len]).map_err(Error::other)?;
@@ -132,26 +136,6 @@ impl Peer {
         }))
     }
 
-    /// Makes a request and waits for the answer.
-    pub(crate) fn ask(&mut self, request: Request<'_>) -> Result<Answer> {
-        let asked = self.take_tids(1);
-        for datagram in self.encode(asked, request) {
-            self.send(&datagram)?;
-        }
-        let begin = Instant::now();
-        while begin.elapsed() < PATIENCE {
-            match self.hear()? {
-                Some(Heard::Answer { tid, answer, .. }) if tid.0 == asked => return Ok(answer),
-                Some(Heard::Refusal(tid)) if tid.0 == asked => {
-                    return Err(Error::other("the node refuses a request"));
-                }
-                Some(_) => {}
-                None => thread::sleep(Duration::from_micros(50)),
-            }
-        }
-        Err(Error::new(ErrorKind::TimedOut, "the node does not answer"))
-    }
-
     /// Answers the node; nodes that give no token are shunned.
     fn answer(&self, tid: Tid, request: &Request<'_>) -> Result<()> {
         let token = matches!(request, Request::Find { .. } | Request::Get { .. });
@@ -164,6 +148,32 @@ impl Peer {
         let payload = Payload::Reply { sender, reply };
         self.send(&wire::encode(&message(tid, payload)).head)
     }
+}
+
+/// Makes a request from one of the peers, and waits for the answer. All of them answer the node meanwhile.
+pub(crate) fn ask(peers: &mut [Peer], index: usize, request: Request<'_>) -> Result<Answer> {
+    let peer = &mut peers[index];
+    let asked = peer.take_tids(1);
+    for datagram in peer.encode(asked, request) {
+        peer.send(&datagram)?;
+    }
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        for (number, peer) in peers.iter_mut().enumerate() {
+            while let Some(heard) = peer.hear()? {
+                match heard {
+                    _ if number != index => {}
+                    Heard::Answer { tid, answer, .. } if tid.0 == asked => return Ok(answer),
+                    Heard::Refusal(tid) if tid.0 == asked => {
+                        return Err(Error::other("the node refuses a request"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        thread::sleep(Duration::from_micros(20));
+    }
+    Err(Error::new(ErrorKind::TimedOut, "the node does not answer"))
 }
 
 fn message(tid: Tid, payload: Payload<'_>) -> Message<'_> {
@@ -183,4 +193,12 @@ fn announced(items: impl Iterator<Item = Item>) -> usize {
             Item::Embedded(_) | Item::Unusable => 0,
         })
         .sum()
+}
+
+/// Whether there is just nothing to receive, or nobody there yet.
+fn is_nothing(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::ConnectionRefused
+    )
 }

@@ -9,7 +9,7 @@ use bulla::{InfoHash, Query};
 
 use crate::field::{Course, Field};
 use crate::load::Tally;
-use crate::peer::{Heard, PATIENCE, Peer};
+use crate::peer::{Heard, PATIENCE, Peer, ask};
 use crate::workload::{near, value};
 
 /// Listeners on the key, in all.
@@ -100,16 +100,16 @@ pub(crate) fn burst(field: &mut Field) -> Result<usize> {
 
 fn subscribe(field: &mut Field, key: InfoHash, tokens: &[Vec<u8>]) -> Result<()> {
     let each = LISTENERS / field.peers.len();
-    for ((peer, token), first) in field.peers.iter_mut().zip(tokens).zip((0..).step_by(each)) {
-        for socket in first..first + each as u32 {
-            peer.ask(Request::Listen {
-                key,
-                version: 1,
-                socket: SocketId(socket),
-                query: Query::default(),
-                token: (&token[..]).into(),
-            })?;
-        }
+    for socket in 0..LISTENERS {
+        let index = socket / each;
+        let request = Request::Listen {
+            key,
+            version: 1,
+            socket: SocketId(socket as u32),
+            query: Query::default(),
+            token: (&tokens[index][..]).into(),
+        };
+        ask(&mut field.peers, index, request)?;
     }
     Ok(())
 }

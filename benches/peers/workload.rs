@@ -9,6 +9,7 @@ use bulla::{Draft, InfoHash, Query, Value, ValueId};
 
 use crate::field::Field;
 use crate::load::Batch;
+use crate::peer::ask;
 
 /// A kind of requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -23,8 +24,10 @@ pub(crate) enum Workload {
     Put,
     /// Of a value of 64 bytes signed with 2,048 bits, each under a key of its own.
     PutSigned,
-    /// Twenty listeners on each key.
+    /// On a key of its own each.
     Listen,
+    /// Twenty on each key.
+    ListenTogether,
     /// Of ten requests four get, two find, two put, one pings, one listens.
     Mix,
 }
@@ -34,10 +37,11 @@ pub(crate) struct Signed(Vec<Value>);
 
 /// The values of 1,000 bytes under one key.
 const LARGE: u64 = 8;
-const LISTENERS_PER_KEY: usize = 20;
+/// Listeners that share a key.
+const TOGETHER: usize = 20;
 
 impl Workload {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Ping,
         Self::Find,
         Self::Get,
@@ -45,6 +49,7 @@ impl Workload {
         Self::Put,
         Self::PutSigned,
         Self::Listen,
+        Self::ListenTogether,
         Self::Mix,
     ];
 
@@ -52,7 +57,7 @@ impl Workload {
     fn share(self) -> usize {
         match self {
             Self::Ping | Self::Find | Self::Get | Self::Mix => 100,
-            Self::Put | Self::Listen => 50,
+            Self::Put | Self::Listen | Self::ListenTogether => 50,
             Self::GetLarge => 25,
             Self::PutSigned => 2,
         }
@@ -73,7 +78,7 @@ impl Workload {
         match self {
             Self::Get | Self::Mix => store(field, Self::Get.key(field), 1, 64)?,
             Self::GetLarge => store(field, self.key(field), LARGE, 1_000)?,
-            Self::Ping | Self::Find | Self::Put | Self::PutSigned | Self::Listen => {}
+            _ => {}
         }
         let (near, tokens) = (field.node_id, field.tokens()?);
         let count = self.count(replies, field.peers.len());
@@ -136,8 +141,13 @@ impl Workload {
                     token,
                 })
             }
-            Self::Listen => write(Request::Listen {
-                key: near(id, &format!("{self} {}", place.serial / LISTENERS_PER_KEY)),
+            Self::Listen | Self::ListenTogether => write(Request::Listen {
+                key: match self {
+                    Self::ListenTogether => {
+                        near(id, &format!("{self} {}", place.serial / TOGETHER))
+                    }
+                    _ => near(id, &format!("{self} {}", place.serial)),
+                },
                 version: 1,
                 socket: SocketId(place.serial as u32),
                 query: Query::default(),
@@ -192,6 +202,7 @@ impl fmt::Display for Workload {
             Self::Put => "put 64 B",
             Self::PutSigned => "put signed",
             Self::Listen => "listen",
+            Self::ListenTogether => "listen, 20 to a key",
             Self::Mix => "mix",
         })
     }
@@ -215,12 +226,14 @@ pub(crate) fn value(serial: u64, len: usize) -> Value {
 pub(crate) fn store(field: &mut Field, key: InfoHash, count: u64, len: usize) -> Result<()> {
     let token = field.tokens()?.swap_remove(0);
     for number in 0..count {
-        field.peers[0].ask(Request::Put {
+        let value = value(number, len);
+        let request = Request::Put {
             key,
-            values: Values::new(&[value(number, len)]),
+            values: Values::new(std::slice::from_ref(&value)),
             created: None,
             token: (&token[..]).into(),
-        })?;
+        };
+        ask(&mut field.peers, 0, request)?;
     }
     Ok(())
 }

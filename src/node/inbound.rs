@@ -190,7 +190,7 @@ impl Node {
                 token,
             } => {
                 let version = u8::try_from(version).unwrap_or(u8::MAX);
-                let listener = Listener::new(from, socket.0, version, query);
+                let listener = Listener::new(from.addr, socket.0, version, query);
                 self.on_listen(now, asker, key, listener, &token);
             }
             Request::Update {
