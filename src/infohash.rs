@@ -24,7 +24,11 @@ pub struct InfoHash([u8; InfoHash::LEN]);
 
 /// The XOR distance between two hashes; smaller is closer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Distance([u8; InfoHash::LEN]);
+pub struct Distance {
+    /// The upper 128 bits: as numbers, distances are compared in a step or two.
+    high: u128,
+    low: u32,
+}
 
 /// The text is not the 40 hex digits of a hash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -66,16 +70,21 @@ impl InfoHash {
 
     /// The XOR distance to `other`.
     pub fn distance(&self, other: &Self) -> Distance {
-        Distance(std::array::from_fn(|i| self.0[i] ^ other.0[i]))
+        let (a, b) = (self.numbers(), other.numbers());
+        Distance {
+            high: a.0 ^ b.0,
+            low: a.1 ^ b.1,
+        }
     }
 
     /// How many leading bits both hashes share, 0 to 160.
     pub fn common_prefix(&self, other: &Self) -> usize {
-        let Distance(bytes) = self.distance(other);
-        match bytes.iter().position(|&byte| byte != 0) {
-            Some(i) => i * 8 + bytes[i].leading_zeros() as usize,
-            None => Self::BITS,
-        }
+        let Distance { high, low } = self.distance(other);
+        let zeros = match high {
+            0 => u128::BITS + low.leading_zeros(),
+            high => high.leading_zeros(),
+        };
+        zeros as usize
     }
 
     /// The bit at `index`, counted from the most significant; bits past the end are `false`.
@@ -94,14 +103,18 @@ impl InfoHash {
         }
         self
     }
+
+    /// The upper 128 and the lower 32 bits.
+    fn numbers(&self) -> (u128, u32) {
+        let [high @ .., a, b, c, d] = self.0;
+        (u128::from_be_bytes(high), u32::from_be_bytes([a, b, c, d]))
+    }
 }
 
 impl Distance {
     /// The most significant 64 bits: the distance in units of 2⁻⁶⁴ of the whole space.
     pub fn leading_bits(&self) -> u64 {
-        self.0[..8]
-            .iter()
-            .fold(0, |bits, &byte| bits << 8 | u64::from(byte))
+        (self.high >> 64) as u64
     }
 }
 

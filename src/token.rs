@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::{Config, Rng, Timestamp};
@@ -58,10 +58,11 @@ impl Tokens {
         self.current.token(addr)
     }
 
-    /// Whether `token` was handed to `addr` lately. The time it takes does not depend on how much of it is right.
+    /// Whether `token` was handed to `addr` lately. The time it takes does not depend on how much of it is right, only
+    /// on how old it is.
     pub fn verify(&self, addr: SocketAddr, token: &[u8]) -> bool {
-        let matches = |secret: &Secret| -> Choice { secret.token(addr).as_slice().ct_eq(token) };
-        (matches(&self.current) | matches(&self.previous)).into()
+        let matches = |secret: &Secret| secret.token(addr).as_slice().ct_eq(token).into();
+        matches(&self.current) || matches(&self.previous)
     }
 
     /// When [`Tokens::rotate`] is to be called next.

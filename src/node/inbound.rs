@@ -190,7 +190,7 @@ impl Node {
                 token,
             } => {
                 let version = u8::try_from(version).unwrap_or(u8::MAX);
-                let listener = Listener::new(from, socket.0, version, query);
+                let listener = Listener::new(from.addr, socket.0, version, query);
                 self.on_listen(now, asker, key, listener, &token);
             }
             Request::Update {
@@ -236,13 +236,13 @@ impl Node {
         }
         let (nodes4, nodes6) = self.nodes_near(now, asker, key, want);
         let token = self.tokens.token(asker.addr);
-        let values: Vec<_> = self.storage.get(&key, query).cloned().collect();
+        let values: Vec<_> = self.storage.get(&key, query).collect();
         let whole = query.select.is_empty();
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
             nodes6: Nodes::new(&nodes6),
             token: Some((&token[..]).into()),
-            values: (whole && !values.is_empty()).then(|| Values::new(&values)),
+            values: (whole && !values.is_empty()).then(|| Values::picked(&values)),
             rows: (!whole && !values.is_empty()).then(|| Rows::new(&query.select, &values)),
             ..Reply::default()
         };

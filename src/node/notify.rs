@@ -87,20 +87,20 @@ impl Node {
         listener: &Listener,
         values: &[Value],
     ) {
-        let token = self.tokens.token(listener.contact.addr);
+        let token = self.tokens.token(listener.addr);
         if listener.version == 0 {
             let reply = Reply {
                 nodes4: Nodes::default(),
                 token: Some((&token[..]).into()),
                 values: Some(Values::new(values)),
-                observed: Some(listener.contact.addr.ip()),
+                observed: Some(listener.addr.ip()),
                 ..Reply::default()
             };
             let sender = self.id;
             let payload = Payload::Reply { sender, reply };
             return self
                 .rpc
-                .notify(listener.contact.addr, Tid(listener.socket), payload);
+                .notify(listener.addr, Tid(listener.socket), payload);
         }
         let request = Request::Update {
             socket: SocketId(listener.socket),
@@ -111,7 +111,7 @@ impl Node {
             expired: (&[][..]).into(),
             token: (&token[..]).into(),
         };
-        let addr = listener.contact.addr;
+        let addr = listener.addr;
         self.rpc
             .request(now, &mut self.public, addr, request, Purpose::Notify);
     }
@@ -120,7 +120,7 @@ impl Node {
         let listeners: Vec<_> = self
             .listeners
             .on(&key)
-            .map(|listener| (listener.contact.addr, listener.socket, listener.version))
+            .map(|listener| (listener.addr, listener.socket, listener.version))
             .collect();
         let ids = [id];
         let (refreshed, expired) = match fate {

@@ -15,7 +15,7 @@ mod bucket;
 mod entry;
 mod refresh;
 
-use std::iter;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::{Config, Contact, InfoHash, Timestamp};
@@ -104,6 +104,8 @@ pub struct Listed {
 
 /// In bootstrap mode all buckets up to this depth may split.
 const BOOTSTRAP_DEPTH: usize = 6;
+/// Room is made at once for so many contacts of a list.
+const MAX_PREPARED: usize = 64;
 /// A contact after this long without growth means that a connection has come about.
 const DORMANCY: Duration = Duration::from_secs(5 * 60);
 
@@ -315,41 +317,45 @@ impl Table {
         count: usize,
         keep: impl Fn(&Entry) -> bool,
     ) -> Vec<Contact> {
-        let mut found = Vec::new();
-        for bucket in self.nearest_first(target) {
-            if found.len() >= count {
-                break;
-            }
+        let mut found = Vec::with_capacity(count.min(MAX_PREPARED) + self.bucket_size);
+        let _ = walk(&self.buckets, 0, target, &mut |bucket| {
             let kept = bucket.entries.iter().filter(|entry| keep(entry));
             found.extend(kept.map(Entry::contact));
-        }
-        found.sort_by_cached_key(|contact| contact.id.distance(target));
+            if found.len() >= count {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        found.sort_unstable_by_key(|contact| contact.id.distance(target));
         found.truncate(count);
         found
     }
+}
 
-    /// The buckets from the one of `target` outwards: every id of one is nearer than every id of the next.
-    ///
-    /// The ordered buckets are the leaves of a binary tree; at each branch the half that holds `target` is the nearer.
-    fn nearest_first(&self, target: &InfoHash) -> impl Iterator<Item = &Bucket> {
-        let mut branches = vec![(self.buckets.as_slice(), 0)];
-        iter::from_fn(move || {
-            loop {
-                let (leaves, depth) = branches.pop()?;
-                if let [leaf] = leaves {
-                    return Some(leaf);
-                }
-                let (lower, upper) =
-                    leaves.split_at(leaves.partition_point(|bucket| !bucket.first.bit(depth)));
-                let (near, far) = if target.bit(depth) {
-                    (upper, lower)
-                } else {
-                    (lower, upper)
-                };
-                branches.extend([(far, depth + 1), (near, depth + 1)]);
-            }
-        })
+/// Visits the buckets from the one of `target` outwards: every id of one is nearer than every id of the next.
+///
+/// The ordered buckets are the leaves of a binary tree; at each branch the half that holds `target` is the nearer. No
+/// branch is deeper than an id has bits.
+fn walk(
+    leaves: &[Bucket],
+    depth: usize,
+    target: &InfoHash,
+    visit: &mut impl FnMut(&Bucket) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    match leaves {
+        [] => return ControlFlow::Continue(()),
+        [leaf] => return visit(leaf),
+        _ => {}
     }
+    let (lower, upper) = leaves.split_at(leaves.partition_point(|bucket| !bucket.first.bit(depth)));
+    let (near, far) = if target.bit(depth) {
+        (upper, lower)
+    } else {
+        (lower, upper)
+    };
+    walk(near, depth + 1, target, visit)?;
+    walk(far, depth + 1, target, visit)
 }
 
 #[cfg(test)]

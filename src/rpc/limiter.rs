@@ -10,7 +10,8 @@ use crate::{Config, Source, Timestamp};
 /// Lets requests in as long as fewer than the limit were let in during the second before.
 ///
 /// Remembers each request let in for a second, at about 50 bytes each; the total limit bounds them, or 65,536 if there is
-/// none. What was refused leaves no trace. A decision takes constant time on average.
+/// none. Without any limit nothing is remembered. What was refused leaves no trace. A decision takes constant time on
+/// average.
 #[derive(Debug)]
 pub struct Limiter {
     total: usize,
@@ -39,6 +40,9 @@ impl Limiter {
 
     /// Whether a request that arrives from `ip` is let in; if so it counts. `now` should not run backwards.
     pub fn allow(&mut self, now: Timestamp, ip: IpAddr) -> bool {
+        if self.total == usize::MAX && self.per_source == usize::MAX {
+            return true;
+        }
         while self
             .admitted
             .front()
@@ -135,8 +139,8 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_even_without_limits() {
-        let mut limiter = limiter(None, None);
+    fn memory_is_bounded_even_without_a_total_limit() {
+        let mut limiter = limiter(None, Some(1));
         for number in 0..100_000u32 {
             assert!(limiter.allow(millis(0), number.to_be_bytes().into()));
         }
@@ -144,5 +148,12 @@ mod tests {
         assert_eq!(limiter.by_source.len(), MEMORY);
         assert!(limiter.allow(millis(1_000), host(1)));
         assert_eq!(limiter.by_source.len(), 1);
+    }
+
+    #[test]
+    fn without_limits_nothing_is_refused_nor_remembered() {
+        let mut limiter = limiter(None, None);
+        assert!((0..100).all(|_| limiter.allow(millis(0), host(1))));
+        assert!(limiter.admitted.is_empty());
     }
 }

@@ -15,7 +15,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::Config;
-use crate::wire::{self, ErrorCode, Message, Part, Payload, Reply, Request, Tid};
+use crate::wire::{
+    self, Datagrams, Encoder, ErrorCode, Message, Part, Payload, Reply, Request, Tid,
+};
 use crate::{InfoHash, Rng, Timestamp, is_martian};
 use held::Held;
 use limiter::Limiter;
@@ -68,6 +70,7 @@ pub(crate) struct Rpc<P> {
     limiter: Limiter,
     parts: Reassembly<Bytes>,
     held: Held,
+    encoder: Encoder,
     outbox: VecDeque<Transmit>,
     traffic: Traffic,
 }
@@ -106,6 +109,7 @@ impl<P: Clone> Rpc<P> {
             limiter: Limiter::new(config),
             parts: Reassembly::new(config),
             held: Held::new(config.max_held_replies),
+            encoder: Encoder::default(),
             outbox: VecDeque::new(),
             traffic: Traffic::default(),
         }
@@ -141,13 +145,12 @@ impl<P: Clone> Rpc<P> {
             reply,
         };
         let datagrams = self.encode(tid, payload);
-        let small = datagrams.len() == 1
-            && datagrams
-                .iter()
-                .all(|datagram| datagram.len() <= self.unproven_reply_bytes);
+        let small = datagrams.parts.is_empty() && datagrams.head.len() <= self.unproven_reply_bytes;
         if small || self.peers.is_proven(now, &to) {
             self.transmit(to, datagrams);
-        } else if self.held.hold(now, to, datagrams) && self.peers.may_sound_out(now, to) {
+        } else if self.held.hold(now, to, datagrams.into_iter().collect())
+            && self.peers.may_sound_out(now, to)
+        {
             self.send_request(now, rng, to, Request::Ping, Purpose::Proof);
         }
     }
@@ -381,7 +384,7 @@ impl<P: Clone> Rpc<P> {
         true
     }
 
-    fn encode(&self, tid: Tid, payload: Payload<'_>) -> Vec<Bytes> {
+    fn encode(&mut self, tid: Tid, payload: Payload<'_>) -> Datagrams {
         let message = Message {
             tid,
             network: self.network,
@@ -389,10 +392,10 @@ impl<P: Clone> Rpc<P> {
             agent: Some(AGENT),
             payload,
         };
-        wire::encode(&message).into_iter().collect()
+        self.encoder.encode(&message)
     }
 
-    fn transmit(&mut self, to: SocketAddr, datagrams: Vec<Bytes>) {
+    fn transmit(&mut self, to: SocketAddr, datagrams: Datagrams) {
         for bytes in datagrams {
             self.send(to, bytes);
         }

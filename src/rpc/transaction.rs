@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::wire::Datagrams;
 use crate::{Rng, Timestamp};
 
 /// However slowly an answer in parts comes, its request is not waited for longer than parts are kept.
@@ -28,7 +29,7 @@ pub(crate) struct Transactions<P> {
 #[derive(Debug)]
 struct Transaction<P> {
     to: SocketAddr,
-    datagrams: Vec<Bytes>,
+    datagrams: Datagrams,
     sent_at: Timestamp,
     wait: Duration,
     /// Time-outs so far.
@@ -91,7 +92,7 @@ impl<P: Clone> Transactions<P> {
         now: Timestamp,
         id: u32,
         to: SocketAddr,
-        datagrams: Vec<Bytes>,
+        datagrams: Datagrams,
         wait: Duration,
         purpose: P,
     ) {
@@ -171,7 +172,7 @@ impl<P: Clone> Transactions<P> {
         Some(Due::Late {
             to: transaction.to,
             datagrams: if resend {
-                transaction.datagrams.clone()
+                transaction.datagrams.clone().into_iter().collect()
             } else {
                 Vec::new()
             },
@@ -201,14 +202,7 @@ mod tests {
     #[test]
     fn an_unanswered_request_is_sent_three_times_and_given_up_after_seven_seconds() {
         let mut transactions = Transactions::new(3, 1_000 * MS, 10);
-        transactions.open(
-            Timestamp::ZERO,
-            5,
-            peer(1),
-            vec![Bytes::from_static(b"x")],
-            100 * MS,
-            (),
-        );
+        transactions.open(Timestamp::ZERO, 5, peer(1), datagrams(), 100 * MS, ());
         let (mut sent, mut gone_at) = (1, None);
         while let Some(at) = transactions.next_deadline() {
             match transactions.due(at) {
@@ -225,7 +219,7 @@ mod tests {
     #[test]
     fn an_answer_counts_only_from_the_address_asked() {
         let mut transactions = Transactions::new(3, 1_000 * MS, 10);
-        transactions.open(Timestamp::ZERO, 5, peer(1), Vec::new(), 100 * MS, ());
+        transactions.open(Timestamp::ZERO, 5, peer(1), datagrams(), 100 * MS, ());
         assert!(transactions.close(Timestamp::ZERO, peer(2), 5).is_none());
         let answered = transactions
             .close(Timestamp::ZERO + 3 * MS, peer(1), 5)
@@ -237,7 +231,7 @@ mod tests {
     #[test]
     fn an_answer_whose_parts_never_end_is_not_waited_for_without_end() {
         let mut transactions = Transactions::new(3, 1_000 * MS, 10);
-        transactions.open(Timestamp::ZERO, 5, peer(1), Vec::new(), 100 * MS, ());
+        transactions.open(Timestamp::ZERO, 5, peer(1), datagrams(), 100 * MS, ());
         let mut now = Timestamp::ZERO;
         while transactions.len() > 0 {
             now = now + 500 * MS;
@@ -252,8 +246,15 @@ mod tests {
         let mut rng = Seed::from_number(1).public();
         let mut transactions = Transactions::new(3, 1_000 * MS, 1);
         let id = transactions.fresh_id(&mut rng).unwrap();
-        transactions.open(Timestamp::ZERO, id, peer(1), Vec::new(), MS, ());
+        transactions.open(Timestamp::ZERO, id, peer(1), datagrams(), MS, ());
         assert_eq!(transactions.fresh_id(&mut rng), None);
+    }
+
+    fn datagrams() -> Datagrams {
+        Datagrams {
+            head: Bytes::from_static(b"x"),
+            parts: Vec::new(),
+        }
     }
 
     fn peer(port: u16) -> SocketAddr {

@@ -154,7 +154,10 @@ impl Driver {
                         .send_modify(|both| both.set(family, status));
                 }
                 SecureOutput::Event(event) => self.waiting.tell(event),
-                SecureOutput::Wake(at, _) => return at,
+                SecureOutput::Wake(at, _) => {
+                    self.sockets.flush().await;
+                    return at;
+                }
             }
         }
     }

@@ -46,6 +46,7 @@ mod put;
 mod resolve;
 mod socket;
 mod state;
+mod train;
 mod typed;
 mod waiting;
 

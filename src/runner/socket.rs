@@ -11,6 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 use tracing::{debug, trace};
 
+use super::train::Train;
 use crate::node::Transmit;
 use crate::{Family, canonical};
 
@@ -59,6 +60,8 @@ pub(super) struct Sockets {
     v4: Option<UdpSocket>,
     v6: Option<UdpSocket>,
     buffer: Box<[u8]>,
+    /// To be sent at the next [`Sockets::flush`], or before.
+    train: Train,
     /// The last datagram waited in vain, so the next ones do not wait at all.
     is_congested: bool,
     errors: SocketErrors,
@@ -131,6 +134,7 @@ impl Sockets {
             v4,
             v6,
             buffer: vec![0; MAX_DATAGRAM].into(),
+            train: Train::default(),
             is_congested: false,
             errors: SocketErrors::default(),
         })
@@ -184,20 +188,43 @@ impl Sockets {
         }
     }
 
-    /// Sends a datagram, or drops it if that is not possible.
+    /// Sends a datagram, or drops it if that is not possible. It may wait for others until [`Sockets::flush`].
     pub(super) async fn send(&mut self, transmit: Transmit) {
-        let Transmit { to, bytes } = transmit;
-        let Some(socket) = self.of(&to) else {
+        if let Err(transmit) = self.train.couple(transmit) {
+            self.flush().await;
+            // An empty train takes any.
+            let _ = self.train.couple(transmit);
+        }
+    }
+
+    /// Sends what waits.
+    pub(super) async fn flush(&mut self) {
+        let mut train = std::mem::take(&mut self.train);
+        if let [first, _, ..] = train.cars()
+            && let Some(socket) = self.of(&first.to)
+            && train.try_send(socket).is_ok()
+        {
+            trace!(to = %first.to, count = train.cars().len(), "sent together");
+        } else {
+            for transmit in train.cars() {
+                self.send_one(transmit).await;
+            }
+        }
+        train.clear();
+        self.train = train;
+    }
+
+    async fn send_one(&mut self, Transmit { to, bytes }: &Transmit) {
+        let Some(socket) = self.of(to) else {
             return;
         };
         trace!(%to, len = bytes.len(), "sending");
-        let sent = if self.is_congested {
-            socket.try_send_to(&bytes, to)
-        } else {
-            let sending = timeout(SEND_PATIENCE, socket.send_to(&bytes, to));
-            sending
-                .await
-                .unwrap_or(Err(io::ErrorKind::WouldBlock.into()))
+        let sent = match socket.try_send_to(bytes, *to) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.is_congested => {
+                let sending = timeout(SEND_PATIENCE, socket.send_to(bytes, *to));
+                sending.await.unwrap_or(Err(error))
+            }
+            sent => sent,
         };
         self.is_congested = false;
         if let Err(error) = sent {
@@ -317,7 +344,27 @@ mod tests {
         let mut sockets = sockets("127.0.0.1:0");
         // Broadcasts are not allowed on ordinary sockets.
         sockets.send(datagram("255.255.255.255:9")).await;
+        sockets.flush().await;
         assert_eq!(sockets.errors().send, 1);
+    }
+
+    #[tokio::test]
+    async fn datagrams_to_one_address_come_one_by_one_and_in_order() {
+        let mut sockets = sockets("127.0.0.1:0");
+        let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sizes = [9, 9, 9, 4, 4, 9, 1_200, 1_200];
+        for (number, size) in (0..).zip(sizes) {
+            let to = peer.local_addr().unwrap();
+            let bytes = vec![number; size].into();
+            sockets.send(Transmit { to, bytes }).await;
+        }
+        sockets.flush().await;
+        let mut buffer = [0; 2_000];
+        for (number, size) in (0..).zip(sizes) {
+            let len = peer.recv(&mut buffer).unwrap();
+            assert_eq!(buffer[..len], vec![number; size]);
+        }
+        assert_eq!(sockets.errors(), SocketErrors::default());
     }
 
     #[tokio::test]
@@ -327,6 +374,7 @@ mod tests {
         assert!(sockets.serve(&"[::ffff:192.0.2.1]:1".parse().unwrap()));
         assert!(!sockets.serve(&"[2001:db8::1]:1".parse().unwrap()));
         sockets.send(datagram("[2001:db8::1]:1")).await;
+        sockets.flush().await;
         assert_eq!(sockets.errors(), SocketErrors::default());
     }
 

@@ -11,12 +11,12 @@ use thiserror::Error;
 
 use super::keys::{KeyNumber, Keys};
 use super::source::Source;
-use crate::{Condition, Config, Contact, InfoHash, Query, Timestamp, Value};
+use crate::{Condition, Config, InfoHash, Query, Timestamp, Value};
 
 /// Who listens to what. A listener is known by its address, its socket number and the key: an address has proved
 /// itself by a token, an id has not.
 ///
-/// A listener takes some 220 bytes, up to 350 if it is alone on its key and address, and its query comes on top
+/// A listener takes some 200 bytes, up to 330 if it is alone on its key and address, and its query comes on top
 /// ([`Listener::MAX_QUERY_BYTES`]). All of them together are at most [`Config::max_keys`].
 pub struct Listeners {
     lifetime: Duration,
@@ -35,7 +35,7 @@ pub struct Listeners {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listener {
     /// Whom to tell.
-    pub contact: Contact,
+    pub addr: SocketAddr,
     /// The number under which it wants to be told.
     pub socket: u32,
     /// The version of the listen protocol it speaks: 0 takes bare replies, 1 and above `update` requests.
@@ -118,7 +118,7 @@ impl Listeners {
             self.by_renewal.insert((watch.renewed, number));
             return Ok(Subscribed::Renewed);
         }
-        let source = Source::from(listener.contact.addr.ip());
+        let source = Source::from(listener.addr.ip());
         let from_source = self.per_source.get(&source).copied().unwrap_or_default();
         if self.watches.len() >= self.max {
             return Err(SubscribeError::Full);
@@ -197,7 +197,7 @@ impl Listeners {
 
     fn find(&self, key: &InfoHash, listener: &Listener) -> Option<WatchNumber> {
         let key = self.keys.number(key)?;
-        let address = (listener.contact.addr, listener.socket, key);
+        let address = (listener.addr, listener.socket, key);
         self.by_address.get(&address).copied()
     }
 
@@ -215,7 +215,7 @@ impl Listeners {
         self.by_key.remove(&(watch.key, number));
         self.by_renewal.remove(&(watch.renewed, number));
         self.keys.release(watch.key);
-        let source = Source::from(watch.listener.contact.addr.ip());
+        let source = Source::from(watch.listener.addr.ip());
         if let Some(count) = self.per_source.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
@@ -229,10 +229,10 @@ impl Listener {
     /// The most memory that a query may take, in bytes: many times what a sensible one needs.
     pub const MAX_QUERY_BYTES: usize = 1_024;
 
-    /// A listener at `contact` that wants to be told, under the number `socket`, of the values that meet `query`.
-    pub fn new(contact: Contact, socket: u32, version: u8, query: Query) -> Self {
+    /// A listener at `addr` that wants to be told, under the number `socket`, of the values that meet `query`.
+    pub fn new(addr: SocketAddr, socket: u32, version: u8, query: Query) -> Self {
         Self {
-            contact,
+            addr,
             socket,
             version,
             query: (!query.is_empty()).then(|| Box::new(detached(query))),
@@ -260,7 +260,7 @@ impl Listener {
 
 impl Watch {
     fn address(&self) -> (SocketAddr, u32, KeyNumber) {
-        (self.listener.contact.addr, self.listener.socket, self.key)
+        (self.listener.addr, self.listener.socket, self.key)
     }
 }
 
@@ -315,8 +315,8 @@ mod tests {
     }
 
     fn asking(host: u8, socket: u32, query: Query) -> Listener {
-        let contact = Contact::new(key(host), ([192, 0, 2, host], 4222).into());
-        Listener::new(contact, socket, 1, query)
+        let addr = ([192, 0, 2, host], 4222).into();
+        Listener::new(addr, socket, 1, query)
     }
 
     fn wanting(condition: Condition) -> Query {
@@ -448,7 +448,7 @@ mod tests {
                 for number in 0..3 {
                     let mut told: Vec<_> = listeners
                         .on(&key(number))
-                        .map(|listener| (listener.contact.addr, listener.socket))
+                        .map(|listener| (listener.addr, listener.socket))
                         .collect();
                     told.sort();
                     let of_key = known.keys().filter(|at| at.0 == number);

@@ -98,7 +98,6 @@ impl<'a> Message<'a> {
     pub const EXTENSION_KEY: &'static str = "bulla";
 
     pub(super) fn read(datagram: &'a [u8]) -> Result<Self, DecodeError> {
-        let root = Raw::parse(datagram)?.map()?;
         let [
             request,
             reply,
@@ -111,7 +110,10 @@ impl<'a> Message<'a> {
             agent,
             network,
             client,
-        ] = root.last(["a", "r", "u", "e", "p", "q", "t", "y", "v", "n", "s"]);
+        ] = Raw::parse_map(
+            datagram,
+            ["a", "r", "u", "e", "p", "q", "t", "y", "v", "n", "s"],
+        )?;
         let name = name.map(Raw::str).transpose()?;
         let kind = kind.map(Raw::str).transpose()?;
         let agent = agent.map(Raw::str).transpose()?;

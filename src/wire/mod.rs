@@ -68,21 +68,39 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
 /// # Ok::<(), wire::DecodeError>(())
 /// ```
 pub fn encode(message: &Message<'_>) -> Datagrams {
-    let values = match &message.payload {
-        Payload::Request { request, .. } => request.values(),
-        Payload::Reply { reply, .. } => reply.values.unwrap_or_default(),
-        Payload::Error { .. } | Payload::Notice { .. } | Payload::Parts(_) => Values::default(),
-    };
-    let parts = values.parts().map(|part| {
-        datagram(&Message {
-            agent: None,
-            payload: Payload::Parts(Parts::new(part)),
-            ..*message
-        })
-    });
-    Datagrams {
-        head: datagram(message),
-        parts: parts.collect(),
+    Encoder::default().encode(message)
+}
+
+/// Writes messages one after another, each in memory of exactly its size.
+#[derive(Default, Debug)]
+pub struct Encoder(Writer);
+
+impl Encoder {
+    /// As [`encode`].
+    pub fn encode(&mut self, message: &Message<'_>) -> Datagrams {
+        let values = match &message.payload {
+            Payload::Request { request, .. } => request.values(),
+            Payload::Reply { reply, .. } => reply.values.unwrap_or_default(),
+            Payload::Error { .. } | Payload::Notice { .. } | Payload::Parts(_) => Values::default(),
+        };
+        let head = self.datagram(message);
+        let parts = values.parts().map(|part| {
+            self.datagram(&Message {
+                agent: None,
+                payload: Payload::Parts(Parts::new(part)),
+                ..*message
+            })
+        });
+        Datagrams {
+            head,
+            parts: parts.collect(),
+        }
+    }
+
+    fn datagram(&mut self, message: &Message<'_>) -> Bytes {
+        self.0.clear();
+        message.write(&mut self.0);
+        Bytes::copy_from_slice(self.0.as_bytes())
     }
 }
 
@@ -105,12 +123,4 @@ impl IntoIterator for Datagrams {
     fn into_iter(self) -> Self::IntoIter {
         std::iter::once(self.head).chain(self.parts)
     }
-}
-
-fn datagram(message: &Message<'_>) -> Bytes {
-    /// Holds most requests and replies without growing.
-    const USUAL: usize = 512;
-    let mut out = Writer::with_capacity(USUAL);
-    message.write(&mut out);
-    out.into_bytes().into()
 }

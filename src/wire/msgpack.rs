@@ -1,6 +1,6 @@
 //! Reading msgpack: [`Raw`], one checked element of a datagram, and its views [`Map`] and [`Array`].
 //!
-//! [`Raw::parse`] is the only way in. It walks over everything once: each length is held against the bytes that are
+//! [`Raw::parse`] and [`Raw::parse_map`] are the only ways in. They walk over everything once: each length is held against the bytes that are
 //! left, so whatever is read afterwards lies within the datagram. Nothing recurses (no depth exhausts the stack) and
 //! nothing is allocated for what a header claims.
 //!
@@ -63,6 +63,21 @@ impl<'a> Raw<'a> {
     /// Checks the first element of `input`; what follows it is ignored.
     pub(super) fn parse(input: &'a [u8]) -> Result<Self, DecodeError> {
         Cursor { rest: input, at: 0 }.element()
+    }
+
+    /// Checks the map at the beginning of `input`, what follows it is ignored, and takes the values of these keys; the
+    /// last of a repeated key counts. The same as [`Raw::parse`] and [`Map::last`], in one walk.
+    pub(super) fn parse_map<const N: usize>(
+        input: &'a [u8],
+        keys: [&str; N],
+    ) -> Result<[Option<Self>; N], DecodeError> {
+        let mut cursor = Cursor { rest: input, at: 0 };
+        match cursor.token()? {
+            Token::Map(entries) => {
+                Map { entries, cursor }.pick(keys, |slot, value| *slot = Some(value))
+            }
+            _ => Self::parse(input).and_then(|raw| Err(raw.expected("a map"))),
+        }
     }
 
     /// The element as it came.
@@ -170,29 +185,38 @@ impl<'a> Map<'a> {
     /// The values of these keys; the last of a repeated key counts. Keys that are not str are no keys.
     pub(super) fn last<const N: usize>(self, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
         self.pick(keys, |slot, value| *slot = Some(value))
+            .unwrap_or([None; N])
     }
 
     /// The values of these keys; the first of a repeated key counts. Keys that are not str are no keys.
     pub(super) fn first<const N: usize>(self, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
         self.pick(keys, |slot, value| *slot = slot.or(Some(value)))
+            .unwrap_or([None; N])
     }
 
+    /// Fails only where the map has not been checked before.
     fn pick<const N: usize>(
-        self,
+        mut self,
         keys: [&str; N],
         keep: impl Fn(&mut Option<Raw<'a>>, Raw<'a>),
-    ) -> [Option<Raw<'a>>; N] {
+    ) -> Result<[Option<Raw<'a>>; N], DecodeError> {
         let mut values = [None; N];
-        for (key, value) in self {
-            let Token::Str(key) = key.token() else {
-                continue;
+        for _ in 0..self.entries {
+            let mut key = self.cursor;
+            let slot = if let Token::Str(name) = key.token()? {
+                keys.iter().position(|key| key.as_bytes() == name)
+            } else {
+                key = self.cursor;
+                key.element()?;
+                None
             };
-            let slots = keys.iter().zip(&mut values);
-            if let Some((_, slot)) = slots.into_iter().find(|(name, _)| name.as_bytes() == key) {
+            self.cursor = key;
+            let value = self.cursor.element()?;
+            if let Some(slot) = slot.and_then(|slot| values.get_mut(slot)) {
                 keep(slot, value);
             }
         }
-        values
+        Ok(values)
     }
 }
 
@@ -237,40 +261,41 @@ impl<'a> Cursor<'a> {
 
     fn token(&mut self) -> Result<Token<'a>, DecodeError> {
         let at = self.at;
-        let marker = Marker::from_u8(self.number(1)? as u8);
+        let [marker] = self.bytes()?;
+        let marker = Marker::from_u8(marker);
         Ok(match marker {
             Marker::FixPos(number) => Token::Uint(number.into()),
-            Marker::U8 => Token::Uint(self.number(1)?),
-            Marker::U16 => Token::Uint(self.number(2)?),
-            Marker::U32 => Token::Uint(self.number(4)?),
-            Marker::U64 => Token::Uint(self.number(8)?),
-            Marker::I8 => self.signed(1)?,
-            Marker::I16 => self.signed(2)?,
-            Marker::I32 => self.signed(4)?,
-            Marker::I64 => self.signed(8)?,
+            Marker::U8 => Token::Uint(self.number::<1>()?),
+            Marker::U16 => Token::Uint(self.number::<2>()?),
+            Marker::U32 => Token::Uint(self.number::<4>()?),
+            Marker::U64 => Token::Uint(self.number::<8>()?),
+            Marker::I8 => self.signed::<1>()?,
+            Marker::I16 => self.signed::<2>()?,
+            Marker::I32 => self.signed::<4>()?,
+            Marker::I64 => self.signed::<8>()?,
             Marker::True => Token::Bool(true),
             Marker::False => Token::Bool(false),
             Marker::FixStr(len) => Token::Str(self.take(len.into())?),
-            Marker::Str8 => Token::Str(self.counted(1)?),
-            Marker::Str16 => Token::Str(self.counted(2)?),
-            Marker::Str32 => Token::Str(self.counted(4)?),
-            Marker::Bin8 => Token::Bin(self.counted(1)?),
-            Marker::Bin16 => Token::Bin(self.counted(2)?),
-            Marker::Bin32 => Token::Bin(self.counted(4)?),
+            Marker::Str8 => Token::Str(self.counted::<1>()?),
+            Marker::Str16 => Token::Str(self.counted::<2>()?),
+            Marker::Str32 => Token::Str(self.counted::<4>()?),
+            Marker::Bin8 => Token::Bin(self.counted::<1>()?),
+            Marker::Bin16 => Token::Bin(self.counted::<2>()?),
+            Marker::Bin32 => Token::Bin(self.counted::<4>()?),
             Marker::FixArray(len) => Token::Array(len.into()),
-            Marker::Array16 => Token::Array(self.number(2)?),
-            Marker::Array32 => Token::Array(self.number(4)?),
+            Marker::Array16 => Token::Array(self.number::<2>()?),
+            Marker::Array32 => Token::Array(self.number::<4>()?),
             Marker::FixMap(len) => Token::Map(len.into()),
-            Marker::Map16 => Token::Map(self.number(2)?),
-            Marker::Map32 => Token::Map(self.number(4)?),
+            Marker::Map16 => Token::Map(self.number::<2>()?),
+            Marker::Map32 => Token::Map(self.number::<4>()?),
             Marker::FixExt1 => self.ext(1)?,
             Marker::FixExt2 => self.ext(2)?,
             Marker::FixExt4 => self.ext(4)?,
             Marker::FixExt8 => self.ext(8)?,
             Marker::FixExt16 => self.ext(16)?,
-            Marker::Ext8 => self.counted_ext(1)?,
-            Marker::Ext16 => self.counted_ext(2)?,
-            Marker::Ext32 => self.counted_ext(4)?,
+            Marker::Ext8 => self.counted_ext::<1>()?,
+            Marker::Ext16 => self.counted_ext::<2>()?,
+            Marker::Ext32 => self.counted_ext::<4>()?,
             Marker::F32 => self.take(4).map(|_| Token::Other)?,
             Marker::F64 => self.take(8).map(|_| Token::Other)?,
             Marker::FixNeg(_) | Marker::Null => Token::Other,
@@ -283,10 +308,10 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// A signed integer of `width` bytes; one that is not negative is as good as an unsigned one.
-    fn signed(&mut self, width: u64) -> Result<Token<'a>, DecodeError> {
-        let number = self.number(width)?;
-        let negative = number >> (8 * width - 1) != 0;
+    /// A signed integer of `N` bytes; one that is not negative is as good as an unsigned one.
+    fn signed<const N: usize>(&mut self) -> Result<Token<'a>, DecodeError> {
+        let number = self.number::<N>()?;
+        let negative = number >> (8 * N - 1) != 0;
         Ok(if negative {
             Token::Other
         } else {
@@ -294,30 +319,35 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    fn counted_ext(&mut self, width: u64) -> Result<Token<'a>, DecodeError> {
-        let len = self.number(width)?;
+    fn counted_ext<const N: usize>(&mut self) -> Result<Token<'a>, DecodeError> {
+        let len = self.number::<N>()?;
         self.ext(len)
     }
 
     fn ext(&mut self, len: u64) -> Result<Token<'a>, DecodeError> {
-        Ok(Token::Ext(
-            (self.number(1)? as u8).cast_signed(),
-            self.take(len)?,
-        ))
+        let [kind] = self.bytes()?;
+        Ok(Token::Ext(kind.cast_signed(), self.take(len)?))
     }
 
-    /// Bytes after a length of `width` bytes.
-    fn counted(&mut self, width: u64) -> Result<&'a [u8], DecodeError> {
-        let len = self.number(width)?;
+    /// Bytes after a length of `N` bytes.
+    fn counted<const N: usize>(&mut self) -> Result<&'a [u8], DecodeError> {
+        let len = self.number::<N>()?;
         self.take(len)
     }
 
-    /// A big-endian number of `width` bytes.
-    fn number(&mut self, width: u64) -> Result<u64, DecodeError> {
-        let bytes = self.take(width)?;
-        Ok(bytes
-            .iter()
-            .fold(0, |number, &byte| number << 8 | u64::from(byte)))
+    /// A big-endian number of `N` bytes.
+    fn number<const N: usize>(&mut self) -> Result<u64, DecodeError> {
+        let bytes: [u8; N] = self.bytes()?;
+        let fold = |number, &byte| number << 8 | u64::from(byte);
+        Ok(bytes.iter().fold(0, fold))
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let truncated = DecodeError::Truncated { at: self.at };
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or(truncated)?;
+        self.rest = rest;
+        self.at += N;
+        Ok(*bytes)
     }
 
     fn take(&mut self, len: u64) -> Result<&'a [u8], DecodeError> {
@@ -348,6 +378,21 @@ mod tests {
             let theirs = theirs.map(|_| bytes.len() - others.get_ref().len());
             let ours = Raw::parse(&bytes).ok().map(|raw| raw.bytes().len());
             prop_assert_eq!(ours, theirs);
+        }
+
+        #[test]
+        fn one_walk_over_a_map_finds_what_two_find(
+            entries in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..6), 0..4),
+            count in 0..4u8,
+            cut in 0..24usize,
+        ) {
+            let keyed = entries.iter().zip([&b"\xa1a"[..], b"\xa1b", b"\x07", b"\xa1a"]);
+            let bodies = keyed.flat_map(|(value, key)| [key, &value[..]].concat());
+            let mut bytes: Vec<u8> = std::iter::once(0x80 | count).chain(bodies).collect();
+            bytes.truncate(bytes.len().max(cut) - cut / 2);
+            let places = |found: [Option<Raw<'_>>; 2]| found.map(|raw| raw.map(|raw| (raw.at, raw.bytes.len())));
+            let two = Raw::parse(&bytes).and_then(Raw::map).map(|map| places(map.last(["a", "b"])));
+            prop_assert_eq!(Raw::parse_map(&bytes, ["a", "b"]).map(places).ok(), two.ok());
         }
 
         #[test]

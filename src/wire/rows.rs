@@ -16,12 +16,12 @@ pub struct Rows<'a>(Source<'a>);
 #[derive(Clone, Copy, Debug)]
 enum Source<'a> {
     Received(Raw<'a>),
-    Ours(&'a BTreeSet<Field>, &'a [Value]),
+    Ours(&'a BTreeSet<Field>, &'a [&'a Value]),
 }
 
 impl<'a> Rows<'a> {
     /// The table of these fields of these values.
-    pub const fn new(select: &'a BTreeSet<Field>, values: &'a [Value]) -> Self {
+    pub const fn new(select: &'a BTreeSet<Field>, values: &'a [&'a Value]) -> Self {
         Self(Source::Ours(select, values))
     }
 
@@ -33,7 +33,7 @@ impl<'a> Rows<'a> {
             Source::Ours(select, values) => (None, Some((select, values))),
         };
         let ours = ours.into_iter().flat_map(|(select, values)| {
-            let row = move |value| Row::of(value, select);
+            let row = move |value: &&Value| Row::of(value, select);
             values.iter().map(row)
         });
         table.into_iter().flatten().chain(ours)

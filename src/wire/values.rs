@@ -16,6 +16,7 @@ pub struct Values<'a>(Source<'a>);
 enum Source<'a> {
     Received(Raw<'a>),
     Ours(&'a [Value]),
+    Picked(&'a [&'a Value]),
 }
 
 /// What stands in one place of the list. [`Part::index`] counts all places.
@@ -73,13 +74,18 @@ impl<'a> Values<'a> {
         Self(Source::Ours(values))
     }
 
+    /// The values to send, which lie here and there.
+    pub const fn picked(values: &'a [&'a Value]) -> Self {
+        Self(Source::Picked(values))
+    }
+
     /// What stands in each place, decoded one by one.
     pub fn iter(&self) -> impl Iterator<Item = Item> + use<'a> {
-        let (received, ours) = match self.0 {
-            Source::Received(list) => (list.array().unwrap_or_default(), &[][..]),
-            Source::Ours(values) => (Array::default(), values),
+        let received = match self.0 {
+            Source::Received(list) => list.array().unwrap_or_default(),
+            Source::Ours(_) | Source::Picked(_) => Array::default(),
         };
-        let ours = ours.iter().cloned().map(Item::Embedded);
+        let ours = self.ours().cloned().map(Item::Embedded);
         received.map(Item::read).chain(ours)
     }
 
@@ -87,7 +93,7 @@ impl<'a> Values<'a> {
     pub fn is_empty(&self) -> bool {
         match self.0 {
             Source::Received(list) => list.array().is_ok_and(|mut list| list.next().is_none()),
-            Source::Ours(values) => values.is_empty(),
+            Source::Ours(_) | Source::Picked(_) => self.ours().next().is_none(),
         }
     }
 
@@ -102,10 +108,10 @@ impl<'a> Values<'a> {
             Source::Received(list) => {
                 out.raw(list.bytes());
             }
-            Source::Ours(values) => {
-                out.array(values.len());
+            Source::Ours(_) | Source::Picked(_) => {
+                out.array(self.ours().count());
                 let announce = self.in_parts();
-                for value in values {
+                for value in self.ours() {
                     if announce {
                         out.uint(value.packed().len() as u64);
                     } else {
@@ -118,11 +124,8 @@ impl<'a> Values<'a> {
 
     /// The parts that must follow the message, in order: value by value, offset by offset.
     pub(super) fn parts(&self) -> impl Iterator<Item = Part<'a>> {
-        let values = match self.0 {
-            Source::Ours(values) if self.in_parts() => values,
-            Source::Ours(_) | Source::Received(_) => &[],
-        };
-        values.iter().zip(0..).flat_map(|(value, index)| {
+        let count = if self.in_parts() { usize::MAX } else { 0 };
+        self.ours().take(count).zip(0..).flat_map(|(value, index)| {
             let chunks = value.packed().chunks(Self::PART_LEN);
             chunks.enumerate().map(move |(number, data)| Part {
                 index,
@@ -133,13 +136,18 @@ impl<'a> Values<'a> {
     }
 
     fn in_parts(&self) -> bool {
-        match self.0 {
-            Source::Received(_) => false,
-            Source::Ours(values) => {
-                let size: usize = values.iter().map(|value| value.packed().len()).sum();
-                size >= Self::EMBED_BELOW || values.len() >= Self::EMBED_FEWER_THAN
-            }
-        }
+        let size: usize = self.ours().map(|value| value.packed().len()).sum();
+        size >= Self::EMBED_BELOW || self.ours().count() >= Self::EMBED_FEWER_THAN
+    }
+
+    /// The values to send.
+    fn ours(&self) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let (whole, picked): (&[Value], &[&Value]) = match self.0 {
+            Source::Received(_) => (&[], &[]),
+            Source::Ours(values) => (values, &[]),
+            Source::Picked(values) => (&[], values),
+        };
+        whole.iter().chain(picked.iter().copied())
     }
 }
 

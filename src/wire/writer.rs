@@ -6,7 +6,7 @@ use crate::InfoHash;
 use crate::value::{Span, ValueId};
 
 /// Bytes being written.
-#[derive(Default)]
+#[derive(Default, Debug)]
 pub(super) struct Writer(ByteBuf);
 
 /// A map being written, at most 15 entries: its one-byte header is set when all are in.
@@ -19,6 +19,15 @@ impl Writer {
     /// An empty one with room for so many bytes.
     pub(super) fn with_capacity(bytes: usize) -> Self {
         Self(ByteBuf::with_capacity(bytes))
+    }
+
+    /// Forgets what was written and keeps the room.
+    pub(super) fn clear(&mut self) {
+        self.0.as_mut_vec().clear();
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_slice()
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {

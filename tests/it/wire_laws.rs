@@ -176,13 +176,14 @@ proptest! {
     ) {
         let (v4, v6): (Vec<_>, Vec<_>) = nodes.iter().copied().partition(|node| node.addr.is_ipv4());
         let small = values.iter().map(|value| value.packed().len()).sum::<usize>() < 600;
+        let picked: Vec<_> = values.iter().collect();
         let reply = Reply {
             observed,
             nodes4: Nodes::new(&v4),
             nodes6: Nodes::new(&v6),
             token,
-            values: (small && !table).then(|| Values::new(&values)),
-            rows: table.then(|| Rows::new(&select, &values)),
+            values: (small && !table).then(|| Values::picked(&picked)),
+            rows: table.then(|| Rows::new(&select, &picked)),
             value_id,
         };
         let message = message(Payload::Reply { sender, reply: reply.clone() });

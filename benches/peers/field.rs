@@ -1,0 +1,98 @@
+//! [`Field`]: one node and the peers around it.
+
+use std::io::{Error, Result};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bulla::InfoHash;
+use bulla::wire::Request;
+
+use crate::load::{self, Batch, Pace, Tally};
+use crate::node::Node;
+use crate::peer::{Peer, ask};
+
+/// Peers: so many that a full list of nodes is answered, on as many addresses, as nodes limit what one may use.
+const PEERS: u8 = 8;
+/// How long a node may take to get to know the peers.
+const ACQUAINTANCE: Duration = Duration::from_secs(20);
+
+/// A node, and peers that it knows.
+pub(crate) struct Field {
+    pub(crate) node: Node,
+    pub(crate) node_id: InfoHash,
+    pub(crate) peers: Vec<Peer>,
+    serial: usize,
+}
+
+/// What a load did to a node.
+pub(crate) struct Course {
+    pub(crate) tally: Tally,
+    pub(crate) cpu: Duration,
+    /// How much the node's memory has grown, in bytes.
+    pub(crate) growth: i64,
+}
+
+impl Field {
+    /// Has a node started, and waits until it knows all peers.
+    pub(crate) fn open(start: impl FnOnce(&[SocketAddr]) -> Result<Node>) -> Result<Self> {
+        let mut peers: Vec<_> = (0..PEERS).map(Peer::bind).collect::<Result<_>>()?;
+        let addresses: Vec<_> = peers.iter().map(Peer::addr).collect::<Result<_>>()?;
+        let node = start(&addresses)?;
+        for peer in &peers {
+            peer.connect(node.addr)?;
+        }
+        let target = InfoHash::of(b"anything");
+        let end = Instant::now() + ACQUAINTANCE;
+        let (mut node_id, mut known) = (InfoHash::ZERO, 0);
+        while known < peers.len() {
+            if Instant::now() > end {
+                return Err(Error::other(format!("the node names {known} peers only")));
+            }
+            for index in 0..peers.len() {
+                // It may not listen yet.
+                if let Ok(answer) = ask(&mut peers, index, Request::Find { target, want: None }) {
+                    (node_id, known) = (answer.sender, answer.nodes);
+                }
+            }
+        }
+        Ok(Self {
+            node,
+            node_id,
+            peers,
+            serial: 0,
+        })
+    }
+
+    /// A write token for each peer. They answer meanwhile what the node has asked them.
+    pub(crate) fn tokens(&mut self) -> Result<Vec<Vec<u8>>> {
+        let target = InfoHash::of(b"anything");
+        let find = |index| ask(&mut self.peers, index, Request::Find { target, want: None });
+        let answers = (0..usize::from(PEERS)).map(find);
+        answers.map(|answer| Ok(answer?.token)).collect()
+    }
+
+    /// So many numbers that nothing else of this node has; the first of them.
+    pub(crate) fn take_serial(&mut self, count: usize) -> usize {
+        let first = self.serial;
+        self.serial += count;
+        first
+    }
+
+    /// Sends requests and watches the node.
+    pub(crate) fn load(&mut self, batches: &[Batch], pace: Pace) -> Result<Course> {
+        self.watch(|field| load::run(&mut field.peers, batches, pace))
+    }
+
+    /// Watches the node while something is done to it.
+    pub(crate) fn watch(&mut self, act: impl FnOnce(&mut Self) -> Result<Tally>) -> Result<Course> {
+        let (memory, cpu) = (self.node.memory()?, self.node.cpu()?);
+        let tally = act(self)?;
+        // What it still does about it is part of the price.
+        std::thread::sleep(Duration::from_millis(50));
+        Ok(Course {
+            tally,
+            cpu: self.node.cpu()?.saturating_sub(cpu),
+            growth: self.node.memory()? as i64 - memory as i64,
+        })
+    }
+}

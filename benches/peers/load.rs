@@ -1,0 +1,166 @@
+//! Requests at a pace, and what became of them.
+
+use std::io::{Error, Result};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::peer::{Heard, PATIENCE, Peer};
+
+/// After so many silences a load is given up.
+const MAX_SILENCES: usize = 10;
+
+/// Requests of one peer, ready to be sent: for each its datagrams. Their numbers follow one another.
+pub(crate) struct Batch {
+    pub(crate) first_tid: u32,
+    pub(crate) requests: Vec<Vec<Vec<u8>>>,
+}
+
+/// How requests are sent.
+#[derive(Clone, Copy)]
+pub(crate) enum Pace {
+    /// So many are under way all the time, at each peer.
+    Window(usize),
+    /// So many are sent in a second, by each peer.
+    Rate(f64),
+}
+
+/// What became of requests.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) lost: usize,
+    pub(crate) refused: usize,
+    /// How long each answer took.
+    pub(crate) delays: Vec<Duration>,
+    pub(crate) elapsed: Duration,
+}
+
+/// Lets all peers send their requests. One thread looks after all of them and never sleeps: to wake it up would be
+/// charged to the node.
+pub(crate) fn run(peers: &mut [Peer], batches: &[Batch], pace: Pace) -> Result<Tally> {
+    let begin = Instant::now();
+    let mut tally = Tally::default();
+    let mut courses: Vec<_> = batches.iter().map(Course::new).collect();
+    let mut last = begin;
+    let mut silences = 0;
+    while courses.iter().any(|course| !course.is_over()) {
+        let before = tally.delays.len();
+        for (course, peer) in courses.iter_mut().zip(&mut *peers) {
+            course.send(peer, pace, begin)?;
+            while let Some(heard) = peer.hear()? {
+                course.take(&heard, begin.elapsed(), &mut tally);
+                course.send(peer, pace, begin)?;
+            }
+        }
+        if tally.delays.len() > before {
+            last = Instant::now();
+        } else if last.elapsed() > PATIENCE {
+            tally.lost += courses.iter_mut().map(Course::give_up).sum::<usize>();
+            last = Instant::now();
+            silences += 1;
+            if silences > MAX_SILENCES {
+                return Err(Error::other("the node has stopped answering"));
+            }
+        } else {
+            thread::yield_now();
+        }
+    }
+    tally.elapsed = last - begin;
+    Ok(tally)
+}
+
+/// A batch on its way.
+struct Course<'a> {
+    batch: &'a Batch,
+    /// When each request was sent, since the beginning.
+    sent: Vec<Duration>,
+    /// What is missing of each answer, in bytes of values; `None` before it began, and 0 once all is settled.
+    missing: Vec<Option<usize>>,
+    settled: usize,
+}
+
+impl<'a> Course<'a> {
+    fn new(batch: &'a Batch) -> Self {
+        Self {
+            batch,
+            sent: Vec::with_capacity(batch.requests.len()),
+            missing: vec![None; batch.requests.len()],
+            settled: 0,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.settled == self.batch.requests.len()
+    }
+
+    /// Sends what is to be sent by now.
+    fn send(&mut self, peer: &Peer, pace: Pace, begin: Instant) -> Result<()> {
+        while let Some(request) = self.batch.requests.get(self.sent.len()) {
+            let now = begin.elapsed();
+            let at = match pace {
+                Pace::Window(window) if self.sent.len() - self.settled < window => now,
+                // One that is late counts from when it was due: a slow node shall not slow its own test down.
+                Pace::Rate(per_sec) => Duration::from_secs_f64(self.sent.len() as f64 / per_sec),
+                Pace::Window(_) => break,
+            };
+            if at > now {
+                break;
+            }
+            self.sent.push(at);
+            for datagram in request {
+                peer.send(datagram)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what the node sent.
+    fn take(&mut self, heard: &Heard, now: Duration, tally: &mut Tally) {
+        let (tid, refused) = match heard {
+            Heard::Answer { tid, .. } | Heard::Parts { tid, .. } => (*tid, false),
+            Heard::Refusal(tid) => (*tid, true),
+            Heard::Request(_) => return,
+        };
+        let index = tid.0.wrapping_sub(self.batch.first_tid) as usize;
+        let (Some(sent), Some(place)) = (self.sent.get(index), self.missing.get_mut(index)) else {
+            return;
+        };
+        let missing = match (&heard, *place) {
+            (_, Some(0)) | (Heard::Parts { .. }, None) | (Heard::Request(_), _) => return,
+            (Heard::Answer { follow, .. }, _) => *follow,
+            (Heard::Parts { bytes, .. }, Some(missing)) => missing.saturating_sub(*bytes),
+            (Heard::Refusal(_), _) => 0,
+        };
+        *place = Some(missing);
+        if missing == 0 {
+            self.settled += 1;
+            tally.refused += usize::from(refused);
+            tally.delays.push(now.saturating_sub(*sent));
+        }
+    }
+
+    /// Counts what is under way as lost.
+    fn give_up(&mut self) -> usize {
+        let lost = self.sent.len() - self.settled;
+        self.missing[..self.sent.len()].fill(Some(0));
+        self.settled = self.sent.len();
+        lost
+    }
+}
+
+impl Tally {
+    pub(crate) fn replies(&self) -> usize {
+        self.delays.len()
+    }
+
+    pub(crate) fn per_sec(&self) -> f64 {
+        self.replies() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The delay that this share of the answers did not exceed, in microseconds.
+    pub(crate) fn quantile(&mut self, share: f64) -> f64 {
+        self.delays.sort_unstable();
+        let index = (self.delays.len() as f64 * share) as usize;
+        let delay = self.delays.get(index).or(self.delays.last());
+        delay.map_or(f64::NAN, |delay| delay.as_secs_f64() * 1e6)
+    }
+}

@@ -1,0 +1,204 @@
+//! [`Peer`]: an address of ours that behaves as a node does: it answers what it is asked, and takes tokens before it puts.
+
+use std::io::{Error, ErrorKind, Result};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bulla::InfoHash;
+use bulla::wire::{self, Item, Message, Payload, Reply, Request, Tid};
+use socket2::{Domain, Socket, Type};
+
+/// The size asked for each buffer of a socket, in bytes: what is lost shall be lost by the node.
+const BUFFER_BYTES: usize = 4 << 20;
+/// How long the node may be silent before what was asked counts as lost.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A source of requests.
+pub(crate) struct Peer {
+    pub(crate) id: InfoHash,
+    socket: UdpSocket,
+    buffer: Box<[u8]>,
+    next_tid: u32,
+}
+
+/// What the node sent.
+pub(crate) enum Heard {
+    /// An answer, with so many bytes of values to follow.
+    Answer {
+        tid: Tid,
+        answer: Answer,
+        follow: usize,
+    },
+    /// So many bytes of values.
+    Parts { tid: Tid, bytes: usize },
+    /// A refusal.
+    Refusal(Tid),
+    /// A request, which has been answered; of an update with values the listener's number and the first value's id.
+    Request(Option<(u32, u64)>),
+}
+
+/// What an answer says that the peers need to know.
+pub(crate) struct Answer {
+    pub(crate) sender: InfoHash,
+    /// Empty if it gives none.
+    pub(crate) token: Vec<u8>,
+    /// How many nodes it names.
+    pub(crate) nodes: usize,
+}
+
+impl Peer {
+    /// The `number`th address of ours.
+    pub(crate) fn bind(number: u8) -> Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+        socket.set_recv_buffer_size(BUFFER_BYTES)?;
+        socket.set_send_buffer_size(BUFFER_BYTES)?;
+        let addr = SocketAddr::from((Ipv4Addr::new(127, 0, 1, number + 1), 0));
+        socket.bind(&addr.into())?;
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            id: InfoHash::of(&[number]),
+            socket: socket.into(),
+            buffer: vec![0; 1 << 16].into(),
+            next_tid: 1 << 24,
+        })
+    }
+
+    pub(crate) fn addr(&self) -> Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Talks to nobody but this node.
+    pub(crate) fn connect(&self, node: SocketAddr) -> Result<()> {
+        self.socket.connect(node)
+    }
+
+    /// Numbers for so many requests; the first is returned, the others follow.
+    pub(crate) fn take_tids(&mut self, count: usize) -> u32 {
+        let first = self.next_tid;
+        self.next_tid += count as u32;
+        first
+    }
+
+    /// A request as it is sent.
+    pub(crate) fn encode(&self, tid: u32, request: Request<'_>) -> Vec<Vec<u8>> {
+        let sender = self.id;
+        let payload = Payload::Request { sender, request };
+        let datagrams = wire::encode(&message(Tid(tid), payload));
+        datagrams.into_iter().map(Vec::from).collect()
+    }
+
+    /// Sends a datagram.
+    pub(crate) fn send(&self, datagram: &[u8]) -> Result<()> {
+        match self.socket.send(datagram) {
+            Err(error) if !is_nothing(&error) => Err(error),
+            // What cannot be sent is lost, as in any network.
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the next datagram of the node, and answers it if it is a request; `None` if there is none.
+    pub(crate) fn hear(&mut self) -> Result<Option<Heard>> {
+        let len = match self.socket.recv(&mut self.buffer) {
+            Ok(len) => len,
+            Err(error) if is_nothing(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let message = wire::decode(&self.buffer[..len]).map_err(Error::other)?;
+        let tid = message.tid;
+        Ok(Some(match message.payload {
+            Payload::Reply { sender, reply } => Heard::Answer {
+                tid,
+                answer: Answer {
+                    sender,
+                    token: reply.token.unwrap_or_default().into_owned(),
+                    nodes: reply.nodes4.iter().count(),
+                },
+                follow: reply.values.map_or(0, |values| announced(values.iter())),
+            },
+            Payload::Parts(parts) => Heard::Parts {
+                tid,
+                bytes: parts.iter().map(|part| part.data.len()).sum(),
+            },
+            Payload::Error { .. } => Heard::Refusal(tid),
+            Payload::Notice { .. } => Heard::Request(None),
+            Payload::Request { request, .. } => {
+                let told = match &request {
+                    Request::Update { socket, values, .. } => {
+                        let first = values.iter().find_map(Item::into_value);
+                        first.map(|value| (socket.0, value.id().0))
+                    }
+                    _ => None,
+                };
+                self.answer(tid, &request)?;
+                Heard::Request(told)
+            }
+        }))
+    }
+
+    /// Answers the node; nodes that give no token are shunned.
+    fn answer(&self, tid: Tid, request: &Request<'_>) -> Result<()> {
+        let token = matches!(request, Request::Find { .. } | Request::Get { .. });
+        let reply = Reply {
+            observed: self.socket.peer_addr().ok().map(|addr| addr.ip()),
+            token: token.then(|| (&b"token"[..]).into()),
+            ..Reply::default()
+        };
+        let sender = self.id;
+        let payload = Payload::Reply { sender, reply };
+        self.send(&wire::encode(&message(tid, payload)).head)
+    }
+}
+
+/// Makes a request from one of the peers, and waits for the answer. All of them answer the node meanwhile.
+pub(crate) fn ask(peers: &mut [Peer], index: usize, request: Request<'_>) -> Result<Answer> {
+    let peer = &mut peers[index];
+    let asked = peer.take_tids(1);
+    for datagram in peer.encode(asked, request) {
+        peer.send(&datagram)?;
+    }
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        for (number, peer) in peers.iter_mut().enumerate() {
+            while let Some(heard) = peer.hear()? {
+                match heard {
+                    _ if number != index => {}
+                    Heard::Answer { tid, answer, .. } if tid.0 == asked => return Ok(answer),
+                    Heard::Refusal(tid) if tid.0 == asked => {
+                        return Err(Error::other("the node refuses a request"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        thread::sleep(Duration::from_micros(20));
+    }
+    Err(Error::new(ErrorKind::TimedOut, "the node does not answer"))
+}
+
+fn message(tid: Tid, payload: Payload<'_>) -> Message<'_> {
+    Message {
+        tid,
+        network: 0,
+        client: false,
+        agent: Some("bench"),
+        payload,
+    }
+}
+
+fn announced(items: impl Iterator<Item = Item>) -> usize {
+    items
+        .map(|item| match item {
+            Item::Announced(bytes) => bytes as usize,
+            Item::Embedded(_) | Item::Unusable => 0,
+        })
+        .sum()
+}
+
+/// Whether there is just nothing to receive, or nobody there yet.
+fn is_nothing(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::ConnectionRefused
+    )
+}
