@@ -44,7 +44,7 @@ pub(crate) fn put(times: u32) {
 
 pub(crate) fn listen(times: u32) {
     let (mut server, token) = Server::with_a_value();
-    server.answer(times, |number| listen_to(key(number), &token));
+    server.answer(times, |number| listen_to(key(number + 1), &token));
 }
 
 pub(crate) fn tell(times: u32) {

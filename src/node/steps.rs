@@ -235,17 +235,25 @@ impl Node {
                 }
             }
         };
+        let is_walk = matches!(ask, Ask::Find | Ask::Get(_) | Ask::Probe(_));
         let purpose = Purpose::Lookup {
             key,
             family,
             node,
-            ask: ask.clone(),
+            ask,
         };
         let sent = self
             .rpc
             .request(now, &mut self.public, node.addr, request, purpose);
-        if !sent && let Some(lookup) = self.lookups.get_mut(key, family) {
+        let Some(lookup) = self.lookups.get_mut(key, family) else {
+            return;
+        };
+        if !sent {
             lookup.on_gone(now, &node.id);
+        } else if is_walk && self.rpc.peers().is_overdue(&node.addr) {
+            // It owes an answer already, so this one is not waited for either.
+            lookup.on_late(&node.id, 1);
+            self.refill(now, key, family);
         }
     }
 

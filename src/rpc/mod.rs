@@ -308,6 +308,7 @@ impl<P: Clone> Rpc<P> {
                     count,
                     purpose,
                 } => {
+                    self.peers.on_overdue(to);
                     for bytes in datagrams {
                         self.send(to, bytes);
                     }

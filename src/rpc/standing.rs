@@ -33,6 +33,7 @@ struct Standing {
     silent_until: Timestamp,
     auth_errors: u32,
     blocked: bool,
+    overdue: bool,
 }
 
 /// Smoothed round trip and its deviation in microseconds, as RFC 6298 has them; small, for there is one for each address.
@@ -73,10 +74,21 @@ impl Peers {
         let standing = self.standing_mut(addr);
         standing.proven_until = proven_until;
         standing.silent_until = Timestamp::ZERO;
+        standing.overdue = false;
         if let Some(sample) = round_trip {
             standing.round_trip.add(sample);
             self.network.add(sample);
         }
+    }
+
+    /// An answer of `addr` is overdue.
+    pub(crate) fn on_overdue(&mut self, addr: SocketAddr) {
+        self.standing_mut(addr).overdue = true;
+    }
+
+    /// Whether `addr` has let a request of ours time out, and answered none since.
+    pub(crate) fn is_overdue(&self, addr: &SocketAddr) -> bool {
+        self.standing(addr).is_some_and(|standing| standing.overdue)
     }
 
     /// `addr` returned a token of ours, so it receives what is sent to it.
@@ -186,6 +198,17 @@ mod tests {
         }
         assert_eq!(peers.patience(&peer(3)), 1_000 * MS);
         assert_eq!(peers.patience(&peer(1)), 100 * MS);
+    }
+
+    #[test]
+    fn an_address_owes_an_answer_until_it_gives_one() {
+        let mut peers = Peers::new(&Config::default());
+        assert!(!peers.is_overdue(&peer(1)));
+        peers.on_overdue(peer(1));
+        assert!(peers.is_overdue(&peer(1)));
+        assert!(!peers.is_overdue(&peer(2)));
+        peers.on_reply(Timestamp::ZERO, peer(1), None);
+        assert!(!peers.is_overdue(&peer(1)));
     }
 
     #[test]

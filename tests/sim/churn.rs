@@ -1,5 +1,7 @@
 //! Hosts come and go: what is announced stays, and nobody is left waiting.
 
+use std::time::Duration;
+
 use bulla::node::Status;
 use bulla::sim::{Churn, Scenario, Span};
 use bulla::{Draft, Query};
@@ -71,6 +73,29 @@ fn a_get_does_not_wait_for_the_dead() {
         durations[10], durations[19]
     );
     assert!(durations[10] < secs(5), "{durations:?}");
+    world.check();
+}
+
+#[test]
+fn a_node_that_has_met_the_dead_waits_for_them_no_more() {
+    let mut world = World::settled(&Scenario {
+        hosts: 40,
+        ..Scenario::new(seed(304))
+    });
+    let _ = world.put_everywhere(30);
+    let hosts = world.hosts();
+    for host in hosts.iter().skip(1).step_by(2) {
+        world.leave(*host);
+    }
+    let mut durations = Vec::new();
+    for number in 0..30 {
+        let get = world.get(hosts[0], key(number), Query::default()).unwrap();
+        world.finish_all(&[get]);
+        durations.push(world.errand(get).duration().unwrap());
+    }
+    let (early, late) = durations.split_at(15);
+    eprintln!("early {early:?}, late {late:?}");
+    assert!(late.iter().sum::<Duration>() < early.iter().sum::<Duration>() / 2);
     world.check();
 }
 
