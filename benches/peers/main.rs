@@ -86,7 +86,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         [] => Workload::ALL.to_vec(),
         only => only.to_vec(),
     };
-    let signed = Signed::new(Workload::PutSigned.count(args.replies, 1))?;
+    let signed = match workloads.contains(&Workload::PutSigned) {
+        true => Workload::PutSigned.count(args.replies, 1),
+        false => 0,
+    };
+    let signed = Signed::new(signed)?;
     let (names, kinds): (Vec<_>, Vec<_>) = kinds(&args).into_iter().unzip();
     let mut figures = Figures::default();
     let mut rows = Vec::new();
