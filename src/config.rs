@@ -83,7 +83,7 @@ pub struct Config {
     pub max_values_per_key: usize,
     /// Keys with values of others; also the remote listeners on all keys together. Default 1,048,576.
     pub max_keys: usize,
-    /// Remote listeners on one key. Default 4,096 (ours); 220 to 350 bytes each.
+    /// Remote listeners on one key. Default 4,096 (ours); 200 to 330 bytes each.
     pub max_listeners_per_key: usize,
     /// Keys that one remote address may listen on. Default 16,384 (ours).
     pub max_listeners_per_source: usize,

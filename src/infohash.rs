@@ -1,5 +1,6 @@
 //! [`InfoHash`]: the 160-bit word for keys, node ids and short key ids, with the XOR metric over it.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -19,7 +20,7 @@ use thiserror::Error;
 /// assert_eq!(InfoHash::from_key("foo"), key);
 /// assert_eq!(InfoHash::from_key(&key.to_string()), key);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct InfoHash([u8; InfoHash::LEN]);
 
 /// The XOR distance between two hashes; smaller is closer.
@@ -104,10 +105,22 @@ impl InfoHash {
         self
     }
 
-    /// The upper 128 and the lower 32 bits.
+    /// The upper 128 and the lower 32 bits: to compare them takes a step or two.
     fn numbers(&self) -> (u128, u32) {
         let [high @ .., a, b, c, d] = self.0;
         (u128::from_be_bytes(high), u32::from_be_bytes([a, b, c, d]))
+    }
+}
+
+impl Ord for InfoHash {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.numbers().cmp(&other.numbers())
+    }
+}
+
+impl PartialOrd for InfoHash {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -191,6 +204,13 @@ mod tests {
             prop_assert_eq!(a.distance(&b) == InfoHash::ZERO.distance(&InfoHash::ZERO), a == b);
             // Unidirectional: only one point lies at a given distance.
             prop_assert_eq!(a.distance(&b) == a.distance(&c), b == c);
+        }
+
+        #[test]
+        fn order_is_that_of_the_bytes(a in any_hash(), b in any_hash(), shared in 0..20usize) {
+            let mut near = *b.as_bytes();
+            near[..shared].copy_from_slice(&a.as_bytes()[..shared]);
+            prop_assert_eq!(a.cmp(&InfoHash::new(near)), a.as_bytes().cmp(&near));
         }
 
         #[test]

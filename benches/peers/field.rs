@@ -11,8 +11,8 @@ use crate::load::{self, Batch, Pace, Tally};
 use crate::node::Node;
 use crate::peer::{Peer, ask};
 
-/// Peers: so many that a full list of nodes is answered, on as many addresses, as nodes limit what one may use.
-const PEERS: u8 = 8;
+/// Nodes that a node names when asked for those near a key.
+const NAMED: usize = 8;
 /// How long a node may take to get to know the peers.
 const ACQUAINTANCE: Duration = Duration::from_secs(20);
 
@@ -33,9 +33,12 @@ pub(crate) struct Course {
 }
 
 impl Field {
-    /// Has a node started, and waits until it knows all peers.
-    pub(crate) fn open(start: impl FnOnce(&[SocketAddr]) -> Result<Node>) -> Result<Self> {
-        let mut peers: Vec<_> = (0..PEERS).map(Peer::bind).collect::<Result<_>>()?;
+    /// Has a node started among so many peers, and waits until it knows enough of them.
+    pub(crate) fn open(
+        peers: u8,
+        start: impl FnOnce(&[SocketAddr]) -> Result<Node>,
+    ) -> Result<Self> {
+        let mut peers: Vec<_> = (0..peers).map(Peer::bind).collect::<Result<_>>()?;
         let addresses: Vec<_> = peers.iter().map(Peer::addr).collect::<Result<_>>()?;
         let node = start(&addresses)?;
         for peer in &peers {
@@ -44,7 +47,7 @@ impl Field {
         let target = InfoHash::of(b"anything");
         let end = Instant::now() + ACQUAINTANCE;
         let (mut node_id, mut known) = (InfoHash::ZERO, 0);
-        while known < peers.len() {
+        while known < NAMED.min(peers.len()) {
             if Instant::now() > end {
                 return Err(Error::other(format!("the node names {known} peers only")));
             }
@@ -66,9 +69,9 @@ impl Field {
     /// A write token for each peer. They answer meanwhile what the node has asked them.
     pub(crate) fn tokens(&mut self) -> Result<Vec<Vec<u8>>> {
         let target = InfoHash::of(b"anything");
-        let find = |index| ask(&mut self.peers, index, Request::Find { target, want: None });
-        let answers = (0..usize::from(PEERS)).map(find);
-        answers.map(|answer| Ok(answer?.token)).collect()
+        let indices = 0..self.peers.len();
+        let mut find = |index| ask(&mut self.peers, index, Request::Find { target, want: None });
+        indices.map(|index| Ok(find(index)?.token)).collect()
     }
 
     /// So many numbers that nothing else of this node has; the first of them.

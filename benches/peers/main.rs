@@ -43,6 +43,9 @@ struct Args {
     /// Requests under way, over all peers.
     #[arg(long, default_value_t = 64)]
     window: usize,
+    /// Peers, each with an address of its own.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(8..=200))]
+    peers: u8,
     /// Nothing but these.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Workload>,
@@ -77,6 +80,8 @@ struct Args {
 
 /// Requests in a second, at a steady rate, of gets.
 const RATES: [f64; 3] = [1_000.0, 5_000.0, 20_000.0];
+/// How often a node is started again.
+const ATTEMPTS: u32 = 3;
 /// Puts that are told to all listeners.
 const TOLD: u64 = 40;
 
@@ -86,7 +91,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         [] => Workload::ALL.to_vec(),
         only => only.to_vec(),
     };
-    let signed = Signed::new(Workload::PutSigned.count(args.replies, 1))?;
+    let signed = if workloads.contains(&Workload::PutSigned) {
+        Workload::PutSigned.count(args.replies, 1)
+    } else {
+        0
+    };
+    let signed = Signed::new(signed)?;
     let (names, kinds): (Vec<_>, Vec<_>) = kinds(&args).into_iter().unzip();
     let mut figures = Figures::default();
     let mut rows = Vec::new();
@@ -94,11 +104,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for turn in 0..kinds.len() {
             let index = (round + turn) % kinds.len();
             eprintln!("round {}: {}", round + 1, names[index]);
-            let field = Field::open(|peers| match (&kinds[index], args.addr, args.pid) {
-                (None, Some(addr), Some(pid)) => Ok(Node::running(addr, pid)),
-                (None, ..) => Err(std::io::Error::other("both --addr and --pid are needed")),
-                (Some(kind), ..) => Node::start(kind, peers),
-            })?;
+            let field = open(&args, kinds[index].as_ref())?;
             let mut drive = Drive {
                 args: &args,
                 signed: &signed,
@@ -115,6 +121,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::write(path, format!("{:#}\n", figures.json(&names)))?;
     }
     Ok(())
+}
+
+/// Starts a node among its peers. Some nodes fail to meet them all now and then.
+fn open(args: &Args, kind: Option<&Kind>) -> std::io::Result<Field> {
+    let mut tries = 0..ATTEMPTS;
+    loop {
+        let field = Field::open(args.peers, |peers| match (kind, args.addr, args.pid) {
+            (Some(kind), ..) => Node::start(kind, peers),
+            (None, Some(addr), Some(pid)) => Ok(Node::running(addr, pid)),
+            (None, ..) => Err(std::io::Error::other("both --addr and --pid are needed")),
+        });
+        match (field, tries.next()) {
+            (Err(error), Some(_)) => eprintln!("{error}: once more"),
+            (field, _) => return field,
+        }
+    }
 }
 
 /// The nodes to compare, and their names; `None` is one that runs already.

@@ -99,9 +99,8 @@ pub(crate) fn burst(field: &mut Field) -> Result<usize> {
 }
 
 fn subscribe(field: &mut Field, key: InfoHash, tokens: &[Vec<u8>]) -> Result<()> {
-    let each = LISTENERS / field.peers.len();
     for socket in 0..LISTENERS {
-        let index = socket / each;
+        let index = socket % field.peers.len();
         let request = Request::Listen {
             key,
             version: 1,

@@ -43,6 +43,9 @@ pub(super) struct Timers {
 impl Timers {
     /// Lets `timer` go off at `at` and at no other time.
     pub(super) fn set(&mut self, timer: Timer, at: Timestamp) {
+        if self.due.get(&timer) == Some(&at) {
+            return;
+        }
         self.stop(timer);
         self.due.insert(timer, at);
         self.order.insert((at, timer));
