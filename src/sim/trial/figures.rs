@@ -67,6 +67,8 @@ pub struct Figures {
     pub virtual_s: f64,
     /// Rules that the oracle saw broken.
     pub violations: usize,
+    /// The first of them.
+    pub first_violation: Option<String>,
     /// The digest of all that the nodes did; see [`Trace`](crate::sim::Trace).
     pub digest: String,
 }

@@ -160,6 +160,7 @@ impl Trial {
         figures.datagrams = sim.trace().datagrams();
         figures.virtual_s = Duration::from_micros(sim.now().as_micros()).as_secs_f64();
         figures.violations = sim.violations().len();
+        figures.first_violation = sim.violations().first().map(ToString::to_string);
         ControlFlow::Continue(figures)
     }
 
