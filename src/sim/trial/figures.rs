@@ -1,5 +1,7 @@
 //! [`Figures`]: what a trial found out.
 
+#![allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+
 use std::time::Duration;
 
 use serde::Serialize;

@@ -44,6 +44,7 @@ pub(crate) async fn run(args: &SimulateArgs, printer: &Printer) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 fn show(outcome: &Outcome, printer: &Printer) -> Result<(), Failure> {
     let Figures {
         nodes,
