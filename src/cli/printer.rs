@@ -155,7 +155,7 @@ impl Printer {
         };
         let style = ProgressStyle::default_bar();
         let style = style.template("{wide_bar} {percent:>3} % {msg}");
-        let bar = ProgressBar::with_draw_target(Some(Gauge::FULL), target);
+        let bar = ProgressBar::with_draw_target(Some(Gauge::FULL.into()), target);
         Gauge(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
     }
 
@@ -233,13 +233,15 @@ fn complaint(text: &str) -> String {
 pub(crate) struct Gauge(ProgressBar);
 
 impl Gauge {
-    const FULL: u64 = 1_000;
+    const FULL: u32 = 1_000;
 
     /// Shows what is being done, and how much of it is, from 0 to 1.
     pub(crate) fn show(&self, doing: String, share: f64) {
         self.0.set_message(doing);
-        self.0
-            .set_position((share.clamp(0.0, 1.0) * Self::FULL as f64) as u64);
+        let full = f64::from(Self::FULL);
+        // Neither negative nor large.
+        #[allow(clippy::cast_sign_loss)]
+        self.0.set_position((share.clamp(0.0, 1.0) * full) as u64);
     }
 
     /// Takes it off the terminal.

@@ -171,7 +171,7 @@ impl RoundTrip {
     }
 
     /// A wait that few answers exceed.
-    fn bound(&self) -> Option<Duration> {
+    fn bound(self) -> Option<Duration> {
         let micros =
             |(mean, deviation): (NonZeroU32, u32)| u64::from(mean.get()) + 4 * u64::from(deviation);
         self.0.map(micros).map(Duration::from_micros)

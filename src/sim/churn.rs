@@ -77,6 +77,7 @@ mod tests {
     use crate::Seed;
 
     #[test]
+    #[allow(clippy::cast_precision_loss, reason = "less is exact enough")]
     fn halvings_are_logarithms() {
         for (number, expected) in [
             (u64::MAX, 0.0),

@@ -5,6 +5,31 @@
 //! compare [`Trace::digest`]. After each step the [oracle](Sim::violations) has checked what came of it.
 //!
 //! Each node has a clock of its own that stood at zero when it was started.
+//!
+//! # What is simulated
+//!
+//! - *Paths* ([`Link`]): latency between random places or between ten regions of the world ([`REGIONS`]), jitter, loss,
+//!   copies. Half a round trip each way; nothing queues, so no path is ever full.
+//! - *Routers* ([`Nat`]): four kinds, which remember for two minutes whom their host has written to.
+//! - *Comings and goings* ([`Churn`]): sessions and absences drawn from a distribution with a given median.
+//! - *Work of the processor*: a job (signing, verifying, decrypting) takes [`Scenario::job_time`]; all else takes no time.
+//! - *Vices* ([`Vice`]): hosts that lie, flood, forge or stay mute.
+//!
+//! # Beginnings
+//!
+//! Nodes [bootstrap](Start::Bootstrap) as real ones do, or [start warm](Start::Warm), as if a network that was there before
+//! had been restarted: each with the contacts that it would have saved. A network of a hundred thousand that bootstraps
+//! through three nodes within seconds would tell of these three and of nothing else.
+//!
+//! # Measuring
+//!
+//! A [`Trial`] lets a world settle, watches it idle, has values put and looked up, lets nodes vanish, and gives
+//! [`Figures`]. `bulla simulate` runs one, from a scenario file if wanted.
+//!
+//! # Size
+//!
+//! All runs on one thread. A datagram costs 10 to 20 microseconds with all that the nodes make of it, memory grows with the
+//! number of nodes: see `bulla simulate --nodes`.
 
 mod churn;
 mod errand;

@@ -1,5 +1,7 @@
 //! [`Figures`]: what a trial found out.
 
+#![allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+
 use std::time::Duration;
 
 use serde::Serialize;
@@ -67,6 +69,8 @@ pub struct Figures {
     pub virtual_s: f64,
     /// Rules that the oracle saw broken.
     pub violations: usize,
+    /// The first of them.
+    pub first_violation: Option<String>,
     /// The digest of all that the nodes did; see [`Trace`](crate::sim::Trace).
     pub digest: String,
 }

@@ -34,16 +34,17 @@ pub(crate) async fn run(args: &SimulateArgs, printer: &Printer) -> Result<Exit, 
         report.write(path)?;
     }
     show(&outcome, printer)?;
-    if outcome.figures.violations > 0 {
+    if let Some(first) = &outcome.figures.first_violation {
+        let count = outcome.figures.violations;
         printer.remark(format_args!(
-            "{} rules were broken",
-            outcome.figures.violations
+            "{count} times a rule was broken, first {first}"
         ));
         return Ok(Exit::Failed);
     }
     Ok(Exit::Done)
 }
 
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 fn show(outcome: &Outcome, printer: &Printer) -> Result<(), Failure> {
     let Figures {
         nodes,

@@ -1,5 +1,7 @@
 //! [`Plot`]: curves over two axes, as SVG.
 
+#![allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+
 use std::fmt::Write as _;
 
 /// Curves over the same axes.
@@ -150,8 +152,8 @@ impl Plot {
                 number(mark)
             );
         }
-        let (middle, bottom) = ((x.from + x.to) / 2.0, y.from + 30.0);
-        let (left, centre) = (14.0, (y.from + y.to) / 2.0);
+        let (middle, bottom) = (f64::midpoint(x.from, x.to), y.from + 30.0);
+        let (left, centre) = (14.0, f64::midpoint(y.from, y.to));
         let _ = write!(
             svg,
             "<text x=\"{middle:.1}\" y=\"{bottom:.1}\" text-anchor=\"middle\">{}</text>\

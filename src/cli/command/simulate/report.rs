@@ -1,5 +1,7 @@
 //! [`Report`]: a page with plots, of networks that differ in size, in churn and in their settings.
 
+#![allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::Path;
@@ -340,7 +342,7 @@ impl Report {
                 write_row(html, &format!("{name} {at}"), outcome);
             }
         }
-        for outcome in &self.vanish {
+        if let Some(outcome) = &self.vanish {
             write_row(html, "nodes vanish", outcome);
         }
         html.push_str("</table>");

@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use bulla::sim::{Figures, Start, Trial};
 use serde_json::Value as Json;
 use tokio::task;
+use tokio::time::Instant;
 
 use super::memory::resident_bytes;
 use crate::cli::exit::{During, Failure};

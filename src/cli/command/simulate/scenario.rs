@@ -17,6 +17,8 @@ use crate::cli::exit::{During, Failure, one_line};
 const LARGEST_BOOTSTRAP: u32 = 2_000;
 /// A scenario is small; nobody means a file larger than this.
 const MAX_BYTES: u64 = 1 << 20;
+/// Hosts that are away may cost little, but not nothing.
+const MOST_AWAY: u128 = 10_000_000;
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// All fields may be left out.
@@ -202,9 +204,65 @@ impl ScenarioFile {
             (Nat::PortRestricted, self.nat.port_restricted),
             (Nat::Symmetric, self.nat.symmetric),
         ];
+        self.check(&natted)?;
+        let config = self.config();
+        config.validate().during("bad scenario")?;
+        let start = match self.start {
+            Some(Beginning::Bootstrap) => Start::Bootstrap,
+            Some(Beginning::Warm) => Start::Warm,
+            None => self.usual_start(),
+        };
+        // As many as there are at a time are away at a time if the one takes as long as the other.
+        let away = self.churn.as_ref().map_or(0, |churn| {
+            let absence = churn.absence.unwrap_or(churn.session).0;
+            let away = absence.as_micros() * u128::from(self.nodes) / churn.session.0.as_micros();
+            away.min(MOST_AWAY) as usize
+        });
+        let scenario = Scenario {
+            hosts: self.nodes as usize
+                - natted
+                    .iter()
+                    .map(|(_, share)| percent(*share))
+                    .sum::<usize>()
+                - percent(self.clients),
+            away,
+            clients: percent(self.clients),
+            natted: natted.map(|(nat, share)| (nat, percent(share))).into(),
+            link: self.link(),
+            // 100 nodes a second, and never longer than half a minute.
+            arrival: self.arrival.map_or_else(
+                || Duration::from_millis(u64::from(self.nodes) * 10).min(Duration::from_secs(30)),
+                |arrival| arrival.0,
+            ),
+            start,
+            churn: self.churn.as_ref().map(ChurnTable::churn),
+            job_time: self.job.0,
+            config,
+            ..Scenario::new(self.seed)
+        };
+        Ok(Trial {
+            scenario,
+            settle: self.settle.0,
+            watch: self.watch.0,
+            work: self.work.0,
+            values: self.values as usize,
+            lookups: self.lookups as usize,
+            age: (self.age[0].0, self.age[1].0),
+            vanish: self.vanish.clone(),
+        })
+    }
+
+    fn usual_start(&self) -> Start {
+        if self.nodes <= LARGEST_BOOTSTRAP {
+            Start::Bootstrap
+        } else {
+            Start::Warm
+        }
+    }
+
+    fn check(&self, natted: &[(Nat, u8)]) -> Result<(), Failure> {
         let special: u32 = natted.iter().map(|(_, share)| u32::from(*share)).sum();
         let special = special + u32::from(self.clients);
-        let config = self.config();
         let anchors = self.churn.as_ref().map_or(0, |churn| churn.anchors);
         let checks = [
             (
@@ -259,51 +317,7 @@ impl ScenarioFile {
         if let Some((_, what)) = checks.iter().find(|(holds, _)| !holds) {
             return Err(Failure::new(format!("bad scenario: {what}")));
         }
-        config.validate().during("bad scenario")?;
-        let start = match self.start {
-            Some(Beginning::Bootstrap) => Start::Bootstrap,
-            Some(Beginning::Warm) => Start::Warm,
-            None if self.nodes <= LARGEST_BOOTSTRAP => Start::Bootstrap,
-            None => Start::Warm,
-        };
-        // As many as there are at a time are away at a time if the one takes as long as the other.
-        let away = self.churn.as_ref().map_or(0, |churn| {
-            let absence = churn.absence.unwrap_or(churn.session).0;
-            let share = absence.as_secs_f64() / churn.session.0.as_secs_f64();
-            (f64::from(self.nodes) * share.min(100.0)) as usize
-        });
-        let scenario = Scenario {
-            hosts: self.nodes as usize
-                - natted
-                    .iter()
-                    .map(|(_, share)| percent(*share))
-                    .sum::<usize>()
-                - percent(self.clients),
-            away,
-            clients: percent(self.clients),
-            natted: natted.map(|(nat, share)| (nat, percent(share))).into(),
-            link: self.link(),
-            // 100 nodes a second, and never longer than half a minute.
-            arrival: self.arrival.map_or_else(
-                || Duration::from_millis(u64::from(self.nodes) * 10).min(Duration::from_secs(30)),
-                |arrival| arrival.0,
-            ),
-            start,
-            churn: self.churn.as_ref().map(ChurnTable::churn),
-            job_time: self.job.0,
-            config,
-            ..Scenario::new(self.seed)
-        };
-        Ok(Trial {
-            scenario,
-            settle: self.settle.0,
-            watch: self.watch.0,
-            work: self.work.0,
-            values: self.values as usize,
-            lookups: self.lookups as usize,
-            age: (self.age[0].0, self.age[1].0),
-            vanish: self.vanish.clone(),
-        })
+        Ok(())
     }
 
     fn link(&self) -> Link {
