@@ -276,7 +276,7 @@ class Network:
         half = len(self.nodes) // 2
         killed, self.nodes = self.nodes[-half:], self.nodes[:-half]
         for node in killed:
-            node.shutdown()
+            node.join()
         began, gets = CLOCK(), []
         for i in range(count):
             time.sleep(max(0, i / count * seconds - (CLOCK() - began)))
