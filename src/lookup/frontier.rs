@@ -28,6 +28,8 @@ pub(super) struct Candidate {
     pub(super) token: Option<Token>,
     /// A question of the walk is on its way to it.
     pub(super) busy: bool,
+    /// Its place in the row of nodes that named each other: 1 if we knew it by ourselves.
+    pub(super) hops: u8,
 }
 
 /// Whether a candidate answers.
@@ -60,7 +62,7 @@ impl Frontier {
     }
 
     /// Takes a contact in if it is among the nearest. A gone one comes back only if it `proved` itself elsewhere.
-    pub(super) fn insert(&mut self, contact: Contact, proved: bool) {
+    pub(super) fn insert(&mut self, contact: Contact, proved: bool, hops: u8) {
         let distance = contact.id.distance(&self.target);
         match self
             .candidates
@@ -69,12 +71,12 @@ impl Frontier {
             Ok(at) => {
                 let known = &mut self.candidates[at];
                 if proved && matches!(known.reach, Reach::Gone(_)) {
-                    *known = Candidate::new(contact, distance);
+                    *known = Candidate::new(contact, distance, hops);
                 }
             }
             Err(at) if self.has_room_before(at) => {
                 self.candidates
-                    .insert(at, Candidate::new(contact, distance));
+                    .insert(at, Candidate::new(contact, distance, hops));
                 self.trim();
             }
             Err(_) => {}
@@ -100,6 +102,13 @@ impl Frontier {
             .binary_search_by(|candidate| candidate.distance.cmp(&distance))
             .ok()
             .and_then(|at| self.candidates.get_mut(at))
+    }
+
+    /// A new question begins: all candidates are known by now.
+    pub(super) fn start_over(&mut self) {
+        for candidate in &mut self.candidates {
+            candidate.hops = 1;
+        }
     }
 
     /// How many requests of the walk are on their way to candidates that may still answer in time.
@@ -142,13 +151,14 @@ impl Frontier {
 }
 
 impl Candidate {
-    fn new(contact: Contact, distance: Distance) -> Self {
+    fn new(contact: Contact, distance: Distance, hops: u8) -> Self {
         Self {
             contact,
             distance,
             reach: Reach::Named,
             token: None,
             busy: false,
+            hops,
         }
     }
 
@@ -178,7 +188,7 @@ mod tests {
             let target = InfoHash::new(target);
             let mut frontier = Frontier::new(target, 14);
             for id in &ids {
-                frontier.insert(contact(*id), false);
+                frontier.insert(contact(*id), false, 1);
             }
             let mut expected: Vec<_> = ids.iter().map(|id| InfoHash::new(*id)).collect();
             expected.sort_by_key(|id| id.distance(&target));
@@ -193,10 +203,10 @@ mod tests {
     fn contacts_only_named_do_not_push_out_those_that_answered() {
         let mut frontier = Frontier::new(InfoHash::ZERO, 2);
         let far = contact([9; 20]);
-        frontier.insert(far, false);
+        frontier.insert(far, false, 1);
         frontier.get_mut(&far.id).unwrap().reach = Reach::Live;
         for byte in 1..=5 {
-            frontier.insert(contact([byte; 20]), false);
+            frontier.insert(contact([byte; 20]), false, 1);
         }
         let kept: Vec<_> = frontier.iter().map(|candidate| candidate.contact).collect();
         assert_eq!(kept, [contact([1; 20]), contact([2; 20]), far]);
@@ -206,11 +216,11 @@ mod tests {
     fn a_gone_contact_comes_back_only_with_proof() {
         let mut frontier = Frontier::new(InfoHash::ZERO, 2);
         let node = contact([1; 20]);
-        frontier.insert(node, false);
+        frontier.insert(node, false, 1);
         frontier.get_mut(&node.id).unwrap().reach = Reach::Gone(Timestamp::ZERO);
-        frontier.insert(node, false);
+        frontier.insert(node, false, 1);
         assert_eq!(frontier.nearest(2).count(), 0);
-        frontier.insert(node, true);
+        frontier.insert(node, true, 1);
         assert_eq!(frontier.nearest(2).count(), 1);
     }
 
@@ -218,10 +228,10 @@ mod tests {
     fn the_late_make_room_for_farther_ones() {
         let mut frontier = Frontier::new(InfoHash::ZERO, 2);
         for byte in 1..=2 {
-            frontier.insert(contact([byte; 20]), false);
+            frontier.insert(contact([byte; 20]), false, 1);
         }
         frontier.get_mut(&InfoHash::new([1; 20])).unwrap().reach = Reach::Late(1);
-        frontier.insert(contact([3; 20]), false);
+        frontier.insert(contact([3; 20]), false, 1);
         let live: Vec<_> = frontier
             .nearest(8)
             .map(|candidate| candidate.contact.id)

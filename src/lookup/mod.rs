@@ -65,6 +65,8 @@ pub(crate) struct Lookup {
     announces: BTreeMap<ValueId, Announce>,
     subscribes: BTreeMap<OpId, Subscribe>,
     closed_sockets: Vec<u32>,
+    /// Whether an operation of the application had a part in it.
+    was_wanted: bool,
     limits: Limits,
 }
 
@@ -76,6 +78,7 @@ impl Lookup {
             announces: BTreeMap::new(),
             subscribes: BTreeMap::new(),
             closed_sockets: Vec::new(),
+            was_wanted: false,
             limits,
         }
     }
@@ -83,17 +86,22 @@ impl Lookup {
     /// Offers contacts, `proved` if they answered us lately.
     pub(crate) fn offer(&mut self, contacts: &[Contact], proved: bool) {
         for contact in contacts {
-            self.frontier.insert(*contact, proved);
+            self.frontier.insert(*contact, proved, 1);
         }
     }
 
     /// Asks the nearest nodes.
     pub(crate) fn ask(&mut self, op: OpId, goal: Goal) {
+        if self.is_idle() {
+            self.frontier.start_over();
+        }
+        self.was_wanted |= goal == Goal::Values;
         self.questions.insert(op, Question::new(goal));
     }
 
     /// Announces a value, in place of any other of its id; gives the operation whose announcement this ends.
     pub(crate) fn announce(&mut self, announce: Announce) -> Option<OpId> {
+        self.was_wanted = true;
         self.announces
             .insert(announce.value.id(), announce)
             .map(|replaced| replaced.op)
@@ -101,6 +109,7 @@ impl Lookup {
 
     /// Listens.
     pub(crate) fn subscribe(&mut self, op: OpId) {
+        self.was_wanted = true;
         self.subscribes.insert(op, Subscribe::default());
     }
 
@@ -121,6 +130,11 @@ impl Lookup {
     /// Whether no operation needs it any more.
     pub(crate) fn is_idle(&self) -> bool {
         self.questions.is_empty() && self.announces.is_empty() && self.subscribes.is_empty()
+    }
+
+    /// Whether somebody may want it again: walks go somewhere else each time.
+    pub(crate) fn is_worth_remembering(&self) -> bool {
+        self.was_wanted
     }
 
     /// How many of the nearest contacts to offer, if fewer candidates are live than one could know: enough to make up
@@ -159,7 +173,9 @@ impl Lookup {
         ask: &Ask,
         answer: Answer<'_>,
     ) {
+        let mut hops = 1;
         if let Some(candidate) = self.frontier.get_mut(node) {
+            hops = candidate.hops;
             candidate.reach = Reach::Live;
             if matches!(ask, Ask::Find | Ask::Get(_) | Ask::Probe(_)) {
                 candidate.busy = false;
@@ -168,7 +184,10 @@ impl Lookup {
                 candidate.token = Some(Token { bytes, at: now });
             }
         }
-        self.offer(&answer.contacts, false);
+        for contact in &answer.contacts {
+            self.frontier
+                .insert(*contact, false, hops.saturating_add(1));
+        }
         match ask {
             Ask::Find => {
                 for question in self.questions.values_mut() {
@@ -180,7 +199,10 @@ impl Lookup {
             Ask::Get(op) => {
                 if let Some(question) = self.questions.get_mut(op) {
                     question.answered.insert(*node);
-                    question.found |= answer.found;
+                    if answer.found && !question.found {
+                        question.found = true;
+                        question.hops = hops;
+                    }
                 }
             }
             Ask::Probe(id) => {

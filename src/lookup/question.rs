@@ -12,6 +12,8 @@ pub struct GetReport {
     pub asked: usize,
     /// Nodes that answered.
     pub answered: usize,
+    /// How many nodes in a row, each named by the one before, led to the first answer that had something; 0 if none had.
+    pub hops: u8,
 }
 
 impl std::ops::AddAssign for GetReport {
@@ -19,6 +21,10 @@ impl std::ops::AddAssign for GetReport {
     fn add_assign(&mut self, other: Self) {
         self.asked += other.asked;
         self.answered += other.answered;
+        self.hops = match (self.hops, other.hops) {
+            (0, hops) | (hops, 0) => hops,
+            (one, two) => one.min(two),
+        };
     }
 }
 
@@ -29,6 +35,8 @@ pub(super) struct Question {
     pub(super) asked: BTreeSet<InfoHash>,
     pub(super) answered: BTreeSet<InfoHash>,
     pub(super) found: bool,
+    /// See [`GetReport::hops`].
+    pub(super) hops: u8,
 }
 
 /// What a question is about.
@@ -47,6 +55,7 @@ impl Question {
             asked: BTreeSet::new(),
             answered: BTreeSet::new(),
             found: false,
+            hops: 0,
         }
     }
 
@@ -54,6 +63,7 @@ impl Question {
         GetReport {
             asked: self.asked.len(),
             answered: self.answered.len(),
+            hops: self.hops,
         }
     }
 }

@@ -308,6 +308,11 @@ impl Node {
             self.timers.set(timer, if far { at - spread } else { at });
             return;
         }
+        if !lookup.is_worth_remembering() {
+            self.timers.stop(timer);
+            self.lookups.forget_idle((key, family));
+            return;
+        }
         self.timers.set(timer, now + self.config.lookup_memory);
         if let Some((key, family)) = self.lookups.retire(key, family) {
             self.timers.stop(Timer::Lookup(key, family));
