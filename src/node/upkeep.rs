@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use super::{Event, Node, Purpose, Status, Timer};
 use crate::lookup::Lookup;
-use crate::routing::{Confidence, Refresh};
+use crate::routing::Refresh;
 use crate::wire::{Request, Want};
 use crate::{Contact, Family, InfoHash, Timestamp, UnixTime, is_martian};
 
 /// How many levels of the id space a newcomer gets to know at once.
 const EXPLORED_DEPTH: usize = 4;
 const SECOND: Duration = Duration::from_secs(1);
-/// Contacts of a snapshot that are pinged at once; the others are asked when a lookup needs them.
+/// Contacts of a snapshot that are pinged at once in each family, some of each bucket; the others are asked when a lookup
+/// needs them, or somebody else wants their place.
 const PINGED_IMPORTS: usize = 32;
 
 impl Node {
@@ -85,7 +86,11 @@ impl Node {
         for depth in 0..EXPLORED_DEPTH {
             let shared =
                 (0..depth).fold(self.public.hash(), |id, bit| id.with_bit(bit, own.bit(bit)));
-            self.walk(now, shared.with_bit(depth, !own.bit(depth)), family);
+            let target = shared.with_bit(depth, !own.bit(depth));
+            // Who was restarted with its contacts knows the way.
+            if self.table(family).is_sparse(&target) {
+                self.walk(now, target, family);
+            }
         }
     }
 
@@ -132,15 +137,13 @@ impl Node {
         self.timers.set(Timer::Patience, self.patient_until);
         for contact in contacts {
             if !is_martian(&contact.addr) {
-                self.meet(now, *contact, Confidence::Named);
-            }
-        }
-        for contact in contacts.iter().take(PINGED_IMPORTS) {
-            if !is_martian(&contact.addr) && contact.id != self.id {
-                self.ping(now, *contact);
+                self.table(contact.family()).restore(*contact, now);
             }
         }
         for family in Family::ALL {
+            for contact in self.tables[family as usize].unproven(PINGED_IMPORTS) {
+                self.ping(now, contact);
+            }
             self.update_status(now, family);
         }
     }
