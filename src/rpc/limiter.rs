@@ -22,6 +22,8 @@ pub struct Limiter {
 }
 
 const WINDOW: Duration = Duration::from_secs(1);
+/// Requests that memory is kept for when there was none during a second.
+const KEPT_PLACES: usize = 32;
 /// Requests remembered at most. Above this rate, without a total limit, a source's window is shorter than a second.
 const MEMORY: usize = 65_536;
 
@@ -45,6 +47,10 @@ impl Limiter {
             .is_some_and(|(at, _)| now.since(*at) >= WINDOW)
         {
             self.forget_oldest();
+        }
+        if self.admitted.is_empty() && self.admitted.capacity() > KEPT_PLACES {
+            self.admitted = VecDeque::new();
+            self.by_source = HashMap::new();
         }
         let source = Source::of(ip);
         let admitted = self.by_source.get(&source).copied().unwrap_or(0);

@@ -25,6 +25,8 @@ use transaction::{Answered, Due, Transactions};
 
 /// How long to wait for the next part of an answer before the request is sent again.
 const PARTS_PATIENCE: Duration = Duration::from_secs(1);
+/// Datagrams that the queue keeps memory for when it is empty.
+const KEPT_PLACES: usize = 16;
 /// What software we say we are; others look at the type of the field, not at its text.
 const AGENT: &str = "bulla";
 
@@ -338,7 +340,11 @@ impl<P: Clone> Rpc<P> {
 
     /// Takes the next datagram to send.
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.outbox.pop_front()
+        let transmit = self.outbox.pop_front();
+        if transmit.is_none() && self.outbox.capacity() > KEPT_PLACES {
+            self.outbox = VecDeque::new();
+        }
+        transmit
     }
 
     pub(crate) fn peers_mut(&mut self) -> &mut Peers {

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::Timestamp;
 use crate::config::Config;
 
-/// Addresses remembered in each of two generations; about 100 bytes each.
+/// Addresses remembered in each of two generations; about 80 bytes each.
 const GENERATION: usize = 16_384;
 
 /// The least time between two pings that datagrams from an address bring about, as long as it answers none.
@@ -34,9 +35,9 @@ struct Standing {
     blocked: bool,
 }
 
-/// Smoothed round trip and its deviation, as RFC 6298 has them.
+/// Smoothed round trip and its deviation in microseconds, as RFC 6298 has them; small, for there is one for each address.
 #[derive(Clone, Copy, Default, Debug)]
-struct RoundTrip(Option<(Duration, Duration)>);
+struct RoundTrip(Option<(NonZeroU32, u32)>);
 
 impl Peers {
     pub(crate) fn new(config: &Config) -> Self {
@@ -145,18 +146,23 @@ impl Peers {
 
 impl RoundTrip {
     fn add(&mut self, sample: Duration) {
-        self.0 = Some(match self.0 {
+        // A minute is slower than anybody is waited for, and leaves room to reckon with.
+        let sample = sample.min(Duration::from_secs(60)).as_micros() as u32;
+        let (mean, deviation) = match self.0 {
             None => (sample, sample / 2),
             Some((mean, deviation)) => (
-                (mean * 7 + sample) / 8,
-                (deviation * 3 + mean.abs_diff(sample)) / 4,
+                (mean.get() * 7 + sample) / 8,
+                (deviation * 3 + mean.get().abs_diff(sample)) / 4,
             ),
-        });
+        };
+        self.0 = NonZeroU32::new(mean.max(1)).map(|mean| (mean, deviation));
     }
 
     /// A wait that few answers exceed.
-    fn bound(&self) -> Option<Duration> {
-        self.0.map(|(mean, deviation)| mean + deviation * 4)
+    fn bound(self) -> Option<Duration> {
+        let micros =
+            |(mean, deviation): (NonZeroU32, u32)| u64::from(mean.get()) + 4 * u64::from(deviation);
+        self.0.map(micros).map(Duration::from_micros)
     }
 }
 

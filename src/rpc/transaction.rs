@@ -125,6 +125,7 @@ impl<P: Clone> Transactions<P> {
         self.pending(from, id)?;
         let transaction = self.open.remove(&id)?;
         self.deadlines.remove(&(transaction.deadline, id));
+        self.release_memory();
         Some(Answered {
             round_trip: (transaction.overdue == 0).then(|| now.since(transaction.sent_at)),
             purpose: transaction.purpose,
@@ -154,6 +155,7 @@ impl<P: Clone> Transactions<P> {
         let verdict_at = transaction.sent_at + self.verdict;
         if now >= verdict_at {
             let transaction = self.open.remove(&id)?;
+            self.release_memory();
             return Some(Due::Gone {
                 to: transaction.to,
                 purpose: transaction.purpose,
@@ -183,6 +185,14 @@ impl<P: Clone> Transactions<P> {
     /// When something will be due.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// After a burst, gives back most of what it took.
+    fn release_memory(&mut self) {
+        let size = self.open.len().max(3);
+        if self.open.capacity() > 8 * size {
+            self.open.shrink_to(2 * size);
+        }
     }
 
     /// How many requests are under way.

@@ -70,6 +70,9 @@ use put_signed::SignedPuts;
 use search::Searches;
 use verdicts::Verdicts;
 
+/// Outputs that the queue keeps memory for when it is empty.
+const KEPT_OUTPUTS: usize = 16;
+
 /// A DHT node with an identity, without a socket, a clock or a thread.
 ///
 /// ```
@@ -193,10 +196,14 @@ impl SecureDht {
 
     /// What is to be done next; [`SecureOutput::Wake`] is the last.
     pub fn poll_output(&mut self) -> SecureOutput {
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        if self.outputs.capacity() > KEPT_OUTPUTS {
+            self.outputs = VecDeque::new();
+        }
         let (at, timer) = self.wake;
-        self.outputs
-            .pop_front()
-            .unwrap_or(SecureOutput::Wake(at, timer))
+        SecureOutput::Wake(at, timer)
     }
 
     /// As [`Node::bootstrap`].

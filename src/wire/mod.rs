@@ -112,5 +112,6 @@ fn datagram(message: &Message<'_>) -> Bytes {
     const USUAL: usize = 512;
     let mut out = Writer::with_capacity(USUAL);
     message.write(&mut out);
-    out.into_bytes().into()
+    // As large as it is: requests are kept until they are answered.
+    Bytes::copy_from_slice(&out.into_bytes())
 }
