@@ -6,9 +6,9 @@ use super::host::{Host, Restlessness, Tenant};
 use super::hostile::{Forged, Mischief};
 use super::publication::Publication;
 use super::{Ending, ErrandId, HostId, Sim, Task};
-use crate::node::{Node, Timer, Transmit};
+use crate::node::{Node, Status, Timer, Transmit};
 use crate::secure::{Done, Job, SecureConfig, SecureDht, SecureEvent, SecureOutput};
-use crate::{InfoHash, Kind, Origin, Query, Timestamp};
+use crate::{Config, Family, InfoHash, Kind, Origin, Query, Timestamp};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,9 +17,10 @@ use std::time::Duration;
 /// Something that happens at a moment.
 #[derive(Debug)]
 pub(super) enum Happening {
-    /// A datagram reaches its host.
+    /// A datagram reaches its host, at one of its ports.
     Arrival {
         host: HostId,
+        port: u16,
         from: SocketAddr,
         bytes: Bytes,
     },
@@ -29,45 +30,48 @@ pub(super) enum Happening {
     Done {
         host: HostId,
         tenancy: u32,
-        done: Done,
+        done: Box<Done>,
     },
     /// A hostile node does something of its own accord, that of this tenancy.
     Mischief { host: HostId, tenancy: u32 },
     /// A node comes.
     Join(HostId),
-    /// A node goes without a word.
-    Leave(HostId),
+    /// The first node at a host learns what is in its table.
+    Acquaint(HostId),
+    /// The node of this tenancy goes without a word.
+    Leave { host: HostId, tenancy: u32 },
     /// An errand ought to be over.
     Deadline(ErrandId),
 }
 
 impl Sim {
-    pub(super) fn schedule(&mut self, at: Timestamp, happening: Happening) -> (Timestamp, u64) {
-        self.last += 1;
-        let place = (at, self.last);
-        self.queue.insert(place, happening);
-        place
-    }
-
     pub(super) fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Arrival { host, from, bytes } => self.arrive(host, from, &bytes),
-            Happening::Wake(host) => self.wake(host),
+            Happening::Arrival {
+                host,
+                port,
+                from,
+                bytes,
+            } => self.arrive((host, port), from, &bytes),
+            Happening::Wake(host) => self.look_after(host),
             Happening::Done {
                 host,
                 tenancy,
                 done,
             } if self.hosts[host.index()].tenancies == tenancy => {
-                self.with_dht(host, |dht, clock| dht.handle_done(clock, done));
+                self.with_dht(host, |dht, clock| dht.handle_done(clock, *done));
             }
             Happening::Mischief { host, tenancy }
                 if self.hosts[host.index()].tenancies == tenancy =>
             {
                 self.make_mischief(host);
             }
-            Happening::Done { .. } | Happening::Mischief { .. } => {}
+            Happening::Leave { host, tenancy } if self.hosts[host.index()].tenancies == tenancy => {
+                self.move_out(host);
+            }
+            Happening::Done { .. } | Happening::Mischief { .. } | Happening::Leave { .. } => {}
             Happening::Join(host) => self.move_in(host),
-            Happening::Leave(host) => self.move_out(host),
+            Happening::Acquaint(host) => self.acquaint(host),
             Happening::Deadline(errand) => {
                 let errand = &self.errands[errand.0];
                 self.oracle.judge_patience(self.now, errand);
@@ -90,15 +94,20 @@ impl Sim {
 
     /// A new node starts at a host.
     pub(super) fn move_in(&mut self, id: HostId) {
+        if self.hosts[id.index()].tenant.is_some() {
+            return;
+        }
         let seed = self.rng.seed();
+        let own = self.warm_id(id);
         let entry_points = self.entry_points(id);
         let now = self.now;
         let host = &mut self.hosts[id.index()];
-        if host.tenant.is_some() {
-            return;
-        }
         let origin = Origin::new(super::EPOCH + now.since(Timestamp::ZERO));
-        let node = match Node::new(host.spec.config.clone(), seed.clone(), origin) {
+        let config = Config {
+            node_id: own.or(host.spec.config.node_id),
+            ..host.spec.config.clone()
+        };
+        let node = match Node::new(config, seed.clone(), origin) {
             Ok(node) => node,
             Err(error) => return self.oracle.accuse(now, id, error.to_string()),
         };
@@ -113,18 +122,24 @@ impl Sim {
             .vice
             .map(|vice| Mischief::new(vice, seed.private(), network));
         if mischief.is_some() {
-            self.schedule(now, Happening::Mischief { host: id, tenancy });
+            self.queue
+                .push(now, Happening::Mischief { host: id, tenancy });
         }
-        self.hosts[id.index()].tenant = Some(Tenant {
+        self.hosts[id.index()].tenant = Some(Box::new(Tenant {
             dht,
             born: now,
-            wake: None,
+            is_connected: own.is_some(),
+            due: Timestamp::MAX,
+            planned: None,
             timer: Timer::Never,
             errands: BTreeMap::new(),
             mischief,
             restlessness: Restlessness::default(),
-        });
-        self.with_dht(id, |dht, clock| dht.bootstrap(clock, &entry_points));
+        }));
+        self.routers.forget(id);
+        if own.is_none() {
+            self.with_dht(id, |dht, clock| dht.bootstrap(clock, &entry_points));
+        }
         self.schedule_turn(id);
     }
 
@@ -133,9 +148,6 @@ impl Sim {
         let Some(tenant) = self.hosts[id.index()].tenant.take() else {
             return;
         };
-        if let Some(planned) = tenant.wake {
-            self.queue.remove(&planned);
-        }
         for errand in tenant.errands.into_values() {
             self.end(errand);
         }
@@ -159,7 +171,8 @@ impl Sim {
         query: &Query,
     ) -> Vec<Publication> {
         let mut current = self.oracle.current(self.now, &key).peekable();
-        if current.peek().is_none() || !query.conditions.is_empty() {
+        let is_judged = !self.oracle.excuses_misses && query.conditions.is_empty();
+        if current.peek().is_none() || !is_judged {
             return Vec::new();
         }
         let nearest = self.nearest(asker, key, super::NEAREST);
@@ -186,42 +199,62 @@ impl Sim {
             .lifetime
     }
 
+    /// The id of a node that starts with a table, the first at its host.
+    fn warm_id(&self, host: HostId) -> Option<InfoHash> {
+        let is_first = self.hosts[host.index()].tenancies == 0;
+        self.warmth.id(host).filter(|_| is_first)
+    }
+
+    /// Tells a node that starts with a table of those who are in it.
+    fn acquaint(&mut self, host: HostId) {
+        let size = self.hosts[host.index()].spec.config.bucket_size;
+        if let Some(own) = self.warmth.id(host) {
+            let known = self.warmth.of(own, size, &mut self.rng);
+            self.with_dht(host, |dht, clock| dht.insert_contacts(clock, &known));
+        }
+    }
+
     /// The first hosts there are, as addresses.
     fn entry_points(&self, newcomer: HostId) -> Vec<SocketAddr> {
-        let there = self
-            .hosts
-            .iter()
-            .filter(|host| host.tenant.is_some() && host.spec.serves());
-        let known = there.filter(|host| host.shares_network(&self.hosts[newcomer.index()]));
+        let newcomer = &self.hosts[newcomer.index()];
+        let known = self.ids().filter(|id| {
+            let host = &self.hosts[id.index()];
+            host.tenant.is_some() && host.spec.serves() && host.shares_network(newcomer)
+        });
         known
             .take(super::ENTRY_POINTS)
-            .flat_map(|host| host.addresses.clone())
+            .flat_map(|id| self.hosts[id.index()].addresses(id))
             .collect()
     }
 
-    fn schedule_turn(&mut self, host: HostId) {
-        let present = self.hosts[host.index()].tenant.is_some();
+    /// Draws how long a host stays there, or away.
+    pub(super) fn schedule_turn(&mut self, host: HostId) {
+        let Host {
+            tenant, tenancies, ..
+        } = &self.hosts[host.index()];
+        let (present, tenancy) = (tenant.is_some(), *tenancies);
         let Some(churn) = self.churn.filter(|churn| host.index() >= churn.anchors) else {
             return;
         };
-        let (low, high) = if present {
-            churn.session
+        let (span, turn) = if present {
+            (churn.session, Happening::Leave { host, tenancy })
         } else {
-            churn.absence
+            (churn.absence, Happening::Join(host))
         };
-        let at = self.now + self.rng.between(low, high);
-        let turn = if present {
-            Happening::Leave(host)
-        } else {
-            Happening::Join(host)
-        };
-        self.schedule(at, turn);
+        let at = self.now + span.draw(&mut self.rng);
+        self.queue.push(at, turn);
     }
 
-    fn arrive(&mut self, id: HostId, from: SocketAddr, bytes: &Bytes) {
+    fn arrive(&mut self, to: (HostId, u16), from: SocketAddr, bytes: &Bytes) {
+        let id = to.0;
         let host = &mut self.hosts[id.index()];
-        if host.spec.filtered && !self.network.lets_in(self.now, id, from) {
+        if let Some(nat) = host.spec.nat
+            && !self.routers.lets_in(self.now, nat, to, from)
+        {
             return;
+        }
+        if host.tenant.is_some() {
+            host.load.receive(bytes.len());
         }
         let mischief = host.tenant.as_mut().and_then(|it| it.mischief.as_mut());
         if let Some(mischief) = mischief {
@@ -230,12 +263,28 @@ impl Sim {
         self.with_dht(id, |dht, clock| dht.handle_datagram(clock, from, bytes));
     }
 
+    /// Wakes a node, if it is time for that. Its plans may have changed since this was scheduled.
+    fn look_after(&mut self, host: HostId) {
+        let now = self.now;
+        let Some(tenant) = &mut self.hosts[host.index()].tenant else {
+            return;
+        };
+        if tenant.planned != Some(now) {
+            return;
+        }
+        tenant.planned = None;
+        if tenant.due > now {
+            return self.plan(host);
+        }
+        self.wake(host);
+    }
+
     fn wake(&mut self, host: HostId) {
         let now = self.now;
         let Some(tenant) = &mut self.hosts[host.index()].tenant else {
             return;
         };
-        tenant.wake = None;
+        tenant.due = Timestamp::MAX;
         let timer = tenant.timer;
         let clock = tenant.clock(now);
         tenant.dht.handle_timeout(clock);
@@ -249,7 +298,7 @@ impl Sim {
             let what = format!("wakes again and again for nothing: {timer:?}");
             self.oracle.accuse(now, host, what);
         }
-        if tenant.wake.is_some_and(|(at, _)| at <= now) {
+        if tenant.due <= now {
             let what = format!("wants to be woken in the past, twice: {timer:?}");
             self.oracle.accuse(now, host, what);
         }
@@ -281,55 +330,79 @@ impl Sim {
             return;
         };
         let at = tenant.moment(at);
-        if tenant.wake.is_some_and(|(planned, _)| planned == at) {
+        if tenant.due != at {
+            tenant.due = at;
+            self.trace.wake(self.now, host, at);
+            self.plan(host);
+        }
+    }
+
+    /// Sees to it that something in the queue looks after a node when it wants to be woken, or before.
+    fn plan(&mut self, host: HostId) {
+        let Some(tenant) = &mut self.hosts[host.index()].tenant else {
             return;
-        }
-        if let Some(planned) = tenant.wake.take() {
-            self.queue.remove(&planned);
-        }
-        self.trace.wake(self.now, host, at);
-        if at == Timestamp::MAX {
-            return;
-        }
-        let planned = self.schedule(at, Happening::Wake(host));
-        if let Some(tenant) = &mut self.hosts[host.index()].tenant {
-            tenant.wake = Some(planned);
+        };
+        let due = tenant.due;
+        if due < Timestamp::MAX && tenant.planned.is_none_or(|planned| planned > due) {
+            tenant.planned = Some(due);
+            self.queue.push(due, Happening::Wake(host));
         }
     }
 
     fn send(&mut self, id: HostId, transmit: Transmit) {
         self.trace.transmit(self.now, id, &transmit);
         let host = &mut self.hosts[id.index()];
-        let Some(from) = host.address_towards(&transmit.to) else {
+        let family = Family::of(&transmit.to);
+        if !host.spec.addressing.has(family) {
             return;
-        };
-        let mischief = host.tenant.as_mut().and_then(|it| it.mischief.as_mut());
-        let transmits = match mischief {
-            Some(mischief) => mischief.twist(transmit),
-            None => vec![transmit],
-        };
-        for transmit in transmits {
-            self.carry(id, from, transmit);
+        }
+        host.load.send(transmit.bytes.len());
+        let from = id.address(family);
+        match host.tenant.as_mut().and_then(|it| it.mischief.as_mut()) {
+            None => self.carry(id, from, transmit),
+            Some(mischief) => {
+                for transmit in mischief.twist(transmit) {
+                    self.carry(id, from, transmit);
+                }
+            }
         }
     }
 
     fn carry(&mut self, host: HostId, from: SocketAddr, transmit: Transmit) {
-        if self.hosts[host.index()].spec.filtered {
-            self.network.open_mapping(self.now, host, transmit.to);
-        }
-        let Some(&to) = self.residents.get(&transmit.to) else {
-            let stray = self.strays.entry(transmit.to).or_default();
-            stray.add(transmit.bytes.len());
-            return;
+        let Transmit { to, bytes } = transmit;
+        let from = match self.hosts[host.index()].spec.nat {
+            Some(nat) => {
+                let inside = (host, from.port());
+                let port = self.routers.let_out(self.now, nat, inside, to);
+                SocketAddr::new(from.ip(), port)
+            }
+            None => from,
         };
-        for at in self.network.carry(self.now, host, to) {
+        let Some(receiver) = self.resident(to) else {
+            return self.strays.entry(to).or_default().add(bytes.len());
+        };
+        for at in self.network.carry(self.now, host, receiver) {
             let arrival = Happening::Arrival {
-                host: to,
+                host: receiver,
+                port: to.port(),
                 from,
-                bytes: transmit.bytes.clone(),
+                bytes: bytes.clone(),
             };
-            self.schedule(at, arrival);
+            self.queue.push(at, arrival);
         }
+    }
+
+    /// The host that an address belongs to.
+    fn resident(&self, address: SocketAddr) -> Option<HostId> {
+        let id = HostId::at(address.ip())?;
+        let host = self.hosts.get(id.index())?;
+        let is_open = host.spec.nat.is_none();
+        let lives_there = if is_open {
+            host.addresses(id).any(|own| own == address)
+        } else {
+            host.addresses(id).any(|own| own.ip() == address.ip())
+        };
+        lives_there.then_some(id)
     }
 
     fn tell(&mut self, host: HostId, event: SecureEvent) {
@@ -342,6 +415,10 @@ impl Sim {
             SecureEvent::GetDone { op, .. }
             | SecureEvent::PutDone { op, .. }
             | SecureEvent::PutFailed { op, .. } => (*op, true),
+            SecureEvent::StatusChanged {
+                status: Status::Connected,
+                ..
+            } => return self.on_connected(host),
             SecureEvent::Certificate { .. }
             | SecureEvent::PublicKey { .. }
             | SecureEvent::StatusChanged { .. } => return,
@@ -372,20 +449,34 @@ impl Sim {
         }
     }
 
+    /// Notes how long a node took to find its network, unless it knew that before.
+    fn on_connected(&mut self, host: HostId) {
+        let now = self.now;
+        if let Some(tenant) = &mut self.hosts[host.index()].tenant
+            && !tenant.is_connected
+        {
+            tenant.is_connected = true;
+            self.connecting.push(now.since(tenant.born));
+        }
+    }
+
     fn work(&mut self, host: HostId, job: Job) {
         let done = Happening::Done {
             host,
             tenancy: self.hosts[host.index()].tenancies,
-            done: job.run(),
+            done: Box::new(job.run()),
         };
-        self.schedule(self.now + self.job_time, done);
+        self.queue.push(self.now + self.job_time, done);
     }
 
     fn make_mischief(&mut self, id: HostId) {
-        let addresses: Vec<SocketAddr> = self.residents.keys().copied().collect();
+        let all = self.ids();
+        let addresses: Vec<SocketAddr> = all
+            .flat_map(|id| self.hosts[id.index()].addresses(id))
+            .collect();
         let host = &mut self.hosts[id.index()];
         let tenancy = host.tenancies;
-        let own = host.addresses.first().copied();
+        let own = host.addresses(id).next();
         let mischief = host.tenant.as_mut().and_then(|it| it.mischief.as_mut());
         let (Some(mischief), Some(own)) = (mischief, own) else {
             return;
@@ -397,6 +488,7 @@ impl Sim {
             self.carry(id, from, transmit);
         }
         let next = self.now + Mischief::PERIOD;
-        self.schedule(next, Happening::Mischief { host: id, tenancy });
+        self.queue
+            .push(next, Happening::Mischief { host: id, tenancy });
     }
 }

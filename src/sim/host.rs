@@ -1,11 +1,14 @@
 //! [`Host`]: a place in the network, and the node that lives there for a while.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::ErrandId;
 use super::hostile::{Mischief, Vice};
+use super::nat::Nat;
 use crate::Identity;
 use crate::node::{OpId, Timer};
 use crate::secure::SecureDht;
@@ -20,8 +23,8 @@ pub struct HostId(u32);
 pub struct HostSpec {
     /// Which addresses it has.
     pub addressing: Addressing,
-    /// It sits behind a router that lets in only answers.
-    pub filtered: bool,
+    /// The router that it sits behind, if any.
+    pub nat: Option<Nat>,
     /// The settings of its node.
     pub config: Config,
     /// Who signs and decrypts there, if anybody.
@@ -44,11 +47,11 @@ pub enum Addressing {
 
 /// A host of a simulation.
 pub(super) struct Host {
-    pub(super) spec: HostSpec,
-    pub(super) addresses: Vec<SocketAddr>,
-    pub(super) tenant: Option<Tenant>,
+    pub(super) spec: Arc<HostSpec>,
+    pub(super) tenant: Option<Box<Tenant>>,
     /// How many nodes have lived here.
     pub(super) tenancies: u32,
+    pub(super) load: Load,
 }
 
 /// A node at work.
@@ -56,15 +59,36 @@ pub(super) struct Tenant {
     pub(super) dht: SecureDht,
     /// The zero of its clock.
     pub(super) born: Timestamp,
-    /// Where its wake-up stands in the queue.
-    pub(super) wake: Option<(Timestamp, u64)>,
-    /// What it is for.
+    /// Whether it has found its network.
+    pub(super) is_connected: bool,
+    /// When it wants to be woken.
+    pub(super) due: Timestamp,
+    /// Which entry of the queue will wake it, or look again when it wants to be woken.
+    pub(super) planned: Option<Timestamp>,
+    /// What it is to be woken for.
     pub(super) timer: Timer,
     /// What it does for the simulation.
     pub(super) errands: BTreeMap<OpId, ErrandId>,
     pub(super) mischief: Option<Mischief>,
     pub(super) restlessness: Restlessness,
 }
+
+/// Datagrams that a host sent and received, with the bytes of their headers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Load {
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Bytes in them.
+    pub sent_bytes: u64,
+    /// Datagrams that reached the node.
+    pub received: u64,
+    /// Bytes in them.
+    pub received_bytes: u64,
+}
+
+const FIRST_V4: u32 = (10 << 24) + 1;
+const FIRST_V6: u128 = (0xfd << 120) + 1;
+const PORT: u16 = 4222;
 
 /// How often a node woke up lately for nothing, unanswered requests not counted: each of those is waited for in turn.
 #[derive(Default, Debug)]
@@ -78,7 +102,7 @@ impl Default for HostSpec {
     fn default() -> Self {
         Self {
             addressing: Addressing::default(),
-            filtered: false,
+            nat: None,
             config: Config::default(),
             identity: None,
             vice: None,
@@ -89,7 +113,7 @@ impl Default for HostSpec {
 impl HostSpec {
     /// Whether others look for values there.
     pub(super) fn serves(&self) -> bool {
-        self.vice.is_none() && !self.filtered && !self.config.client
+        self.vice.is_none() && self.nat.is_none() && !self.config.client
     }
 }
 
@@ -106,15 +130,22 @@ impl HostId {
         self.0 as usize
     }
 
-    /// Each host has an IPv4 address and an IPv6 /64 of its own.
-    fn address(self, family: Family) -> SocketAddr {
-        let ip = match family {
-            Family::V4 => IpAddr::V4(Ipv4Addr::from_bits((10 << 24) + 1 + self.0)),
-            Family::V6 => IpAddr::V6(Ipv6Addr::from_bits(
-                (0xfd << 120) + (u128::from(self.0) << 64) + 1,
-            )),
+    /// The host that an address would belong to; [`HostId::address`] the other way round.
+    pub(super) fn at(ip: IpAddr) -> Option<Self> {
+        let number = match ip {
+            IpAddr::V4(ip) => ip.to_bits().checked_sub(FIRST_V4)?,
+            IpAddr::V6(ip) => u32::try_from(ip.to_bits().checked_sub(FIRST_V6)? >> 64).ok()?,
         };
-        SocketAddr::new(ip, 4222)
+        Some(Self(number))
+    }
+
+    /// Each host has an IPv4 address and an IPv6 /64 of its own.
+    pub(super) fn address(self, family: Family) -> SocketAddr {
+        let ip = match family {
+            Family::V4 => IpAddr::V4(Ipv4Addr::from_bits(FIRST_V4 + self.0)),
+            Family::V6 => IpAddr::V6(Ipv6Addr::from_bits(FIRST_V6 + (u128::from(self.0) << 64))),
+        };
+        SocketAddr::new(ip, PORT)
     }
 }
 
@@ -130,26 +161,21 @@ impl Addressing {
 }
 
 impl Host {
-    pub(super) fn new(id: HostId, spec: HostSpec) -> Self {
-        let families = Family::ALL.into_iter();
-        let addresses = families
-            .filter(|family| spec.addressing.has(*family))
-            .map(|family| id.address(family))
-            .collect();
+    pub(super) fn new(spec: Arc<HostSpec>) -> Self {
         Self {
             spec,
-            addresses,
             tenant: None,
             tenancies: 0,
+            load: Load::default(),
         }
     }
 
-    /// Its address in the family of `peer`.
-    pub(super) fn address_towards(&self, peer: &SocketAddr) -> Option<SocketAddr> {
-        self.addresses
-            .iter()
-            .copied()
-            .find(|own| Family::of(own) == Family::of(peer))
+    /// Its addresses, if it is the host of this id.
+    pub(super) fn addresses(&self, id: HostId) -> impl Iterator<Item = SocketAddr> + use<> {
+        let addressing = self.spec.addressing;
+        let families = Family::ALL.into_iter();
+        let families = families.filter(move |family| addressing.has(*family));
+        families.map(move |family| id.address(family))
     }
 
     /// Whether two hosts can be members of one DHT.
@@ -194,6 +220,26 @@ impl Restlessness {
     }
 }
 
+impl Load {
+    /// Bytes of the headers of IPv4 and UDP.
+    const HEADERS: u64 = 28;
+
+    pub(super) fn send(&mut self, payload: usize) {
+        self.sent += 1;
+        self.sent_bytes += payload as u64 + Self::HEADERS;
+    }
+
+    pub(super) fn receive(&mut self, payload: usize) {
+        self.received += 1;
+        self.received_bytes += payload as u64 + Self::HEADERS;
+    }
+
+    /// What has been counted since the last call.
+    pub(super) fn take(&mut self) -> Self {
+        mem::take(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,12 +251,16 @@ mod tests {
             addressing: Addressing::Dual,
             ..HostSpec::default()
         };
-        let hosts = [1, 300, 70_000].map(|number| Host::new(HostId(number), spec.clone()));
-        for host in &hosts {
-            assert_eq!(host.addresses.len(), 2);
-            assert!(!host.addresses.iter().any(is_martian));
-            assert!(host.shares_network(&hosts[0]));
+        let host = Host::new(spec.into());
+        for id in [0, 1, 300, 70_000].map(HostId) {
+            let addresses: Vec<_> = host.addresses(id).collect();
+            assert_eq!(addresses.len(), 2);
+            for address in addresses {
+                assert!(!is_martian(&address));
+                assert_eq!(HostId::at(address.ip()), Some(id));
+            }
         }
-        assert_ne!(hosts[0].addresses, hosts[1].addresses);
+        assert_eq!(HostId::at([10, 0, 0, 0].into()), None);
+        assert_ne!(HostId::at([198, 51, 100, 1].into()), Some(HostId(0)));
     }
 }

@@ -191,7 +191,7 @@ impl Sim {
         let id = ErrandId(self.errands.len());
         tenant.errands.insert(op, id);
         if let Some(limit) = oracle::patience_with(&task) {
-            self.schedule(self.now + limit, Happening::Deadline(id));
+            self.queue.push(self.now + limit, Happening::Deadline(id));
         }
         let mut errand = Errand::new(host, key, task, self.now);
         if let Task::Get(query) = &errand.task {

@@ -25,6 +25,8 @@ pub(super) struct Oracle {
     published: BTreeMap<InfoHash, Vec<Published>>,
     /// Hostile hosts invent values: clear ones may come from anybody.
     pub(super) expects_forgeries: bool,
+    /// Whoever counts what is not found does not want it judged.
+    pub(super) excuses_misses: bool,
     pub(super) violations: Vec<Violation>,
 }
 

@@ -1,13 +1,16 @@
 //! [`Scenario`]: what a simulated world is like, as data: who is there, how good the paths are, who comes and goes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Sim;
+use super::churn::Churn;
 use super::happening::Happening;
 use super::host::{Addressing, HostSpec};
 use super::hostile::Vice;
+use super::nat::Nat;
 use super::network::Link;
-use crate::Config;
+use crate::{Config, Timestamp};
 
 /// A world to be. [`Scenario::start`] makes it.
 ///
@@ -34,10 +37,12 @@ pub struct Scenario {
     pub seed: u64,
     /// Honest, open hosts that stay. Default 200.
     pub hosts: usize,
+    /// Honest, open hosts that are away at first, and come when their absence is over if there is churn. Default none.
+    pub away: usize,
     /// Honest hosts that take part as clients. Default none.
     pub clients: usize,
-    /// Honest hosts behind filtering routers. Default none.
-    pub filtered: usize,
+    /// Honest hosts behind routers of each kind. Default none.
+    pub natted: Vec<(Nat, usize)>,
     /// Hostile hosts of each vice. Default none.
     pub hostile: Vec<(Vice, usize)>,
     /// The addresses of hosts, dealt out in turn. Default IPv4.
@@ -46,6 +51,8 @@ pub struct Scenario {
     pub link: Link,
     /// Hosts come one by one during this time; zero is a flash crowd. Default 5 s.
     pub arrival: Duration,
+    /// Whether nodes bootstrap or know each other. Default [`Start::Bootstrap`].
+    pub start: Start,
     /// Whether hosts come and go. Default no.
     pub churn: Option<Churn>,
     /// How long signing, verifying or decrypting takes. Default 1 ms.
@@ -54,15 +61,16 @@ pub struct Scenario {
     pub config: Config,
 }
 
-/// How hosts come and go. A host that returns does so as another node at the same address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Churn {
-    /// Shortest and longest stay.
-    pub session: (Duration, Duration),
-    /// Shortest and longest absence.
-    pub absence: (Duration, Duration),
-    /// Hosts that never leave, the first ones: others start from them.
-    pub anchors: usize,
+/// How a world begins.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Start {
+    /// Nodes know the addresses of the first few and find the others. What real networks do.
+    #[default]
+    Bootstrap,
+    /// Nodes were there before: all start at once and find the contacts that they saved, as many as their buckets hold,
+    /// one node after the other while the others would arrive. Saves the time in which a great network grows up. Nodes
+    /// that come later bootstrap.
+    Warm,
 }
 
 impl Scenario {
@@ -71,12 +79,14 @@ impl Scenario {
         Self {
             seed,
             hosts: 200,
+            away: 0,
             clients: 0,
-            filtered: 0,
+            natted: Vec::new(),
             hostile: Vec::new(),
             addressing: vec![Addressing::V4],
             link: Link::INTERNET,
             arrival: Duration::from_secs(5),
+            start: Start::Bootstrap,
             churn: None,
             job_time: Duration::from_millis(1),
             config: Config::default(),
@@ -86,25 +96,43 @@ impl Scenario {
     /// Makes the world. Nobody is there yet: the first host comes with the first step.
     pub fn start(&self) -> Sim {
         let mut sim = Sim::new(self.seed, self.link, self.job_time);
+        sim.churn = self.churn;
         let members = self.members();
         let count = members.len().max(1) as u32;
+        sim.oracle.expects_forgeries = self.hostile.iter().any(|(vice, _)| *vice == Vice::Forger);
         for (number, spec) in (0u32..).zip(members) {
-            sim.oracle.expects_forgeries |= spec.vice == Some(Vice::Forger);
             let host = sim.add(spec);
-            let at = sim.now() + self.arrival * number / count;
-            sim.schedule(at, Happening::Join(host));
+            let turn = self.arrival * number / count;
+            let turn = Timestamp::ZERO + turn;
+            match self.start {
+                Start::Bootstrap => sim.queue.push(turn, Happening::Join(host)),
+                Start::Warm => {
+                    sim.queue.push(Timestamp::ZERO, Happening::Join(host));
+                    sim.queue.push(turn, Happening::Acquaint(host));
+                }
+            }
         }
-        if let Some(churn) = self.churn {
-            sim.churn = Some(churn);
+        if self.start == Start::Warm {
+            sim.warm_up();
+        }
+        let absent = Arc::new(self.honest());
+        for _ in 0..self.away {
+            let host = sim.add(Arc::clone(&absent));
+            sim.schedule_turn(host);
         }
         sim
     }
 
-    fn members(&self) -> Vec<HostSpec> {
-        let honest = HostSpec {
+    fn honest(&self) -> HostSpec {
+        HostSpec {
             config: self.config.clone(),
+            addressing: self.addressing.first().copied().unwrap_or_default(),
             ..HostSpec::default()
-        };
+        }
+    }
+
+    fn members(&self) -> Vec<Arc<HostSpec>> {
+        let honest = self.honest();
         let client = HostSpec {
             config: Config {
                 client: true,
@@ -112,22 +140,41 @@ impl Scenario {
             },
             ..HostSpec::default()
         };
-        let filtered = HostSpec {
-            filtered: true,
-            ..honest.clone()
-        };
-        let mut members = vec![honest.clone(); self.hosts];
-        members.extend(vec![client; self.clients]);
-        members.extend(vec![filtered; self.filtered]);
-        for (vice, count) in &self.hostile {
-            let hostile = HostSpec {
-                vice: Some(*vice),
+        let mut groups = vec![(honest.clone(), self.hosts), (client, self.clients)];
+        groups.extend(self.natted.iter().map(|(nat, count)| {
+            let nat = Some(*nat);
+            let spec = HostSpec {
+                nat,
                 ..honest.clone()
             };
-            members.extend(vec![hostile; *count]);
-        }
-        for (spec, addressing) in members.iter_mut().zip(self.addressing.iter().cycle()) {
-            spec.addressing = *addressing;
+            (spec, *count)
+        }));
+        groups.extend(self.hostile.iter().map(|(vice, count)| {
+            let vice = Some(*vice);
+            let spec = HostSpec {
+                vice,
+                ..honest.clone()
+            };
+            (spec, *count)
+        }));
+        let mut members = Vec::new();
+        for (spec, count) in groups {
+            let kinds: Vec<_> = self
+                .addressing
+                .iter()
+                .map(|addressing| {
+                    let addressing = *addressing;
+                    Arc::new(HostSpec {
+                        addressing,
+                        ..spec.clone()
+                    })
+                })
+                .collect();
+            let dealt = kinds
+                .iter()
+                .cycle()
+                .skip(members.len() % kinds.len().max(1));
+            members.extend(dealt.take(count).cloned());
         }
         members
     }

@@ -1,6 +1,7 @@
 //! [`Trace`]: a running digest of all that nodes did. Two runs, one number.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
@@ -48,8 +49,14 @@ impl Trace {
     pub(super) fn transmit(&mut self, now: Timestamp, host: HostId, transmit: &Transmit) {
         self.datagrams += 1;
         self.bytes += transmit.bytes.len() as u64;
-        let to = transmit.to.to_string();
-        self.note(now, host, to.as_bytes(), &transmit.bytes);
+        let port = transmit.to.port().to_le_bytes();
+        let mut to = [0; 18];
+        to[..2].copy_from_slice(&port);
+        match transmit.to.ip() {
+            IpAddr::V4(ip) => to[2..6].copy_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => to[2..].copy_from_slice(&ip.octets()),
+        }
+        self.note(now, host, &to, &transmit.bytes);
     }
 
     pub(super) fn event(&mut self, now: Timestamp, host: HostId, event: &SecureEvent) {
@@ -63,9 +70,9 @@ impl Trace {
 
     fn note(&mut self, now: Timestamp, host: HostId, what: &[u8], bytes: &[u8]) {
         let lengths = [what.len() as u64, bytes.len() as u64];
-        for number in [now.as_micros(), host.number(), lengths[0], lengths[1]] {
-            self.hasher.update(number.to_le_bytes());
-        }
+        let numbers = [now.as_micros(), host.number(), lengths[0], lengths[1]];
+        self.hasher
+            .update(numbers.map(u64::to_le_bytes).as_flattened());
         self.hasher.update(what);
         self.hasher.update(bytes);
     }

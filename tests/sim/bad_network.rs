@@ -1,7 +1,7 @@
 //! Bad networks: loss, disorder, copies, splits, one-way doors, two families.
 
 use bulla::node::Status;
-use bulla::sim::{Addressing, HostSpec, Link, Scenario};
+use bulla::sim::{Addressing, HostSpec, Latency, Link, Nat, Scenario};
 use bulla::{Config, Draft, Family, Query};
 
 use crate::world::{World, key, millis, secs, seed};
@@ -24,7 +24,7 @@ fn a_third_of_all_datagrams_may_get_lost() {
 fn datagrams_may_overtake_each_other_and_come_twice() {
     let mut world = World::settled(&Scenario {
         link: Link {
-            latency: (millis(5), millis(20)),
+            latency: Latency::Between(millis(5), millis(20)),
             jitter: millis(300),
             loss_per_mille: 20,
             duplication_per_mille: 300,
@@ -49,7 +49,7 @@ fn datagrams_may_overtake_each_other_and_come_twice() {
 fn a_slow_network_is_only_slow() {
     let mut world = World::settled(&Scenario {
         link: Link {
-            latency: (millis(600), millis(900)),
+            latency: Latency::Between(millis(600), millis(900)),
             jitter: millis(100),
             ..Link::INTERNET
         },
@@ -245,11 +245,11 @@ fn clients_use_the_network_and_are_in_nobodys_table() {
 fn hosts_behind_filters_put_get_and_listen() {
     let mut world = World::settled(&Scenario {
         hosts: 100,
-        filtered: 40,
+        natted: vec![(Nat::PortRestricted, 40)],
         ..Scenario::new(seed(611))
     });
     world.run_for(secs(60));
-    let filtered = world.filtered();
+    let filtered = world.behind_nat();
     assert_eq!(filtered.len(), 40);
     for (number, host) in (0..).zip(&filtered[..10]) {
         let listen = world

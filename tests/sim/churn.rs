@@ -1,7 +1,7 @@
 //! Hosts come and go: what is announced stays, and nobody is left waiting.
 
 use bulla::node::Status;
-use bulla::sim::{Churn, Scenario};
+use bulla::sim::{Churn, Scenario, Span};
 use bulla::{Draft, Query};
 
 use crate::world::{World, key, secs, seed};
@@ -78,8 +78,8 @@ fn a_get_does_not_wait_for_the_dead() {
 fn operations_during_heavy_churn_end_and_mostly_succeed() {
     let mut world = World::settled(&Scenario {
         churn: Some(Churn {
-            session: (secs(20), secs(120)),
-            absence: (secs(5), secs(30)),
+            session: Span::Between(secs(20), secs(120)),
+            absence: Span::Between(secs(5), secs(30)),
             anchors: 5,
         }),
         ..Scenario::new(seed(304))
@@ -125,8 +125,8 @@ fn a_node_that_returns_at_its_address_under_another_id_is_known_again() {
 fn churning(number: u64) -> Scenario {
     Scenario {
         churn: Some(Churn {
-            session: (secs(300), secs(1_800)),
-            absence: (secs(10), secs(120)),
+            session: Span::Between(secs(300), secs(1_800)),
+            absence: Span::Between(secs(10), secs(120)),
             anchors: 10,
         }),
         ..Scenario::new(seed(number))

@@ -1,6 +1,6 @@
 //! Listens: each value is heard of once, soon, and its end as well.
 
-use bulla::sim::{Churn, ErrandId, Link, Scenario};
+use bulla::sim::{Churn, ErrandId, Link, Scenario, Span};
 use bulla::{Draft, Kind, Query};
 
 use crate::world::{World, key, median, secs, seed};
@@ -134,8 +134,8 @@ fn a_permanent_value_never_seems_to_end() {
 fn a_listener_goes_on_hearing_while_storing_nodes_come_and_go() {
     let mut world = World::settled(&Scenario {
         churn: Some(Churn {
-            session: (secs(120), secs(600)),
-            absence: (secs(10), secs(60)),
+            session: Span::Between(secs(120), secs(600)),
+            absence: Span::Between(secs(10), secs(60)),
             anchors: 20,
         }),
         ..Scenario::new(seed(206))

@@ -12,3 +12,4 @@ mod put_get;
 mod replay;
 mod secure;
 mod world;
+mod worlds;

@@ -1,6 +1,6 @@
 //! The same seed is the same world, datagram by datagram.
 
-use bulla::sim::{Addressing, Churn, Link, Scenario, TraceDigest, Vice};
+use bulla::sim::{Addressing, Churn, Link, Nat, Scenario, Span, Start, TraceDigest, Vice};
 use bulla::{Draft, Query};
 
 use crate::world::{World, key, secs, seed};
@@ -14,8 +14,8 @@ fn an_ordinary_world_replays() {
 fn a_world_of_comings_and_goings_replays() {
     replays(&Scenario {
         churn: Some(Churn {
-            session: (secs(20), secs(60)),
-            absence: (secs(5), secs(30)),
+            session: Span::Between(secs(20), secs(60)),
+            absence: Span::Between(secs(5), secs(30)),
             anchors: 5,
         }),
         ..small(402)
@@ -34,13 +34,28 @@ fn a_hostile_world_replays() {
 fn a_world_of_both_families_with_clients_and_filters_replays() {
     replays(&Scenario {
         clients: 5,
-        filtered: 5,
+        natted: Nat::ALL.map(|nat| (nat, 2)).into(),
         addressing: vec![Addressing::Dual, Addressing::V4, Addressing::V6],
         link: Link {
             duplication_per_mille: 100,
             ..Link::INTERNET
         },
         ..small(404)
+    });
+}
+
+#[test]
+fn a_warm_world_of_regions_replays() {
+    replays(&Scenario {
+        start: Start::Warm,
+        link: Link::WORLD,
+        away: 30,
+        churn: Some(Churn {
+            session: Span::Exponential(secs(60)),
+            absence: Span::HeavyTailed(secs(30)),
+            anchors: 5,
+        }),
+        ..small(407)
     });
 }
 

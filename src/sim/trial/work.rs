@@ -1,0 +1,99 @@
+//! [`Agenda`]: who puts and looks up what, and when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Trial;
+use crate::sim::{ErrandId, Sim};
+use crate::{Draft, InfoHash, Timestamp};
+
+/// Bytes of a value.
+const SIZE: usize = 64;
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    /// Put the value of this number.
+    Put(u64),
+    /// Look for the value of this number.
+    Get(u64),
+}
+
+/// Puts and lookups, by the time at which they are due.
+pub(super) struct Agenda {
+    acts: BTreeMap<(Timestamp, u64), Act>,
+    by_value: BTreeMap<u64, ErrandId>,
+    pub(super) puts: Vec<ErrandId>,
+    pub(super) gets: Vec<ErrandId>,
+}
+
+impl Agenda {
+    pub(super) fn new(trial: &Trial, sim: &mut Sim) -> Self {
+        let begin = sim.now();
+        let values = trial.values.max(1) as u64;
+        let mut acts = BTreeMap::new();
+        let at = |value: u64| begin + share(trial.work, value, values);
+        for value in 0..values {
+            acts.insert((at(value), value), Act::Put(value));
+        }
+        for get in 0..trial.lookups as u64 {
+            let value = get % values;
+            let age = sim.rng.between(trial.age.0, trial.age.1);
+            acts.insert((at(value) + age, values + get), Act::Get(value));
+        }
+        Self {
+            acts,
+            by_value: BTreeMap::new(),
+            puts: Vec::new(),
+            gets: Vec::new(),
+        }
+    }
+
+    /// When something is to be done.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        self.acts.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Does the first of what is to be done.
+    pub(super) fn act(&mut self, sim: &mut Sim) {
+        match self.acts.pop_first() {
+            Some((_, Act::Put(value))) => self.put(sim, value),
+            Some((_, Act::Get(value))) => {
+                if let Some(put) = self.stored(sim, value) {
+                    self.gets.extend(sim.begin_lookup(put, sim.errand(put).key));
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn put(&mut self, sim: &mut Sim, value: u64) {
+        let Some(host) = sim.any_host() else {
+            return;
+        };
+        let key = InfoHash::of(format!("value {value} of {}", sim.seed()).as_bytes());
+        let draft = Draft::new(vec![value as u8; SIZE]);
+        if let Ok(put) = sim.put(host, key, &draft, false) {
+            self.by_value.insert(value, put);
+            self.puts.push(put);
+        }
+    }
+
+    /// The put of this value if somebody has acknowledged it, else of the last that was: its author may have left before.
+    fn stored(&self, sim: &Sim, value: u64) -> Option<ErrandId> {
+        let is_stored = |put: &&ErrandId| {
+            let report = sim.errand(**put).put_report();
+            report.is_some_and(|report| report.acknowledged > 0)
+        };
+        let wanted = self.by_value.get(&value).filter(is_stored);
+        wanted
+            .or_else(|| self.puts.iter().rev().find(is_stored))
+            .copied()
+    }
+}
+
+/// `part` of `whole` of a span.
+fn share(span: Duration, part: u64, whole: u64) -> Duration {
+    let micros = span.as_micros() * u128::from(part) / u128::from(whole);
+    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+}
