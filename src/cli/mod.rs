@@ -48,6 +48,8 @@ fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> {
     match command {
         Command::Identity(command) => command::identity::run(&command, printer),
         Command::Completions { shell } => command::completions::run(shell, printer),
+        #[cfg(feature = "sim")]
+        Command::Simulate(args) => networked(command::simulate::run(&args, printer)),
         Command::Demo => networked(command::demo::run(printer)),
         Command::Node(args) => networked(command::node::run(&args, printer)),
         Command::Put(args) => networked(command::put::run(&args, printer)),

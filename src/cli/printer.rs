@@ -121,6 +121,19 @@ impl Printer {
         Spinner(bar)
     }
 
+    /// Shows on a terminal how far work has come, until cleared.
+    pub(crate) fn progress(&self) -> Gauge {
+        let target = if self.json {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(5)
+        };
+        let style = ProgressStyle::default_bar();
+        let style = style.template("{wide_bar} {percent:>3} % {msg}");
+        let bar = ProgressBar::with_draw_target(Some(Gauge::FULL.into()), target);
+        Gauge(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+
     fn print(&self, text: impl Display) -> io::Result<()> {
         if let Some(prompt) = &self.prompt {
             return print_above(prompt, text);
@@ -165,6 +178,28 @@ fn complaint(text: &str) -> String {
     let told =
         paragraphs.take_while(|text| !text.starts_with("Usage:") && !text.starts_with("For more"));
     told.map(one_line).collect::<Vec<_>>().join("; ")
+}
+
+/// How far work has come, on a terminal. Clones show the same.
+#[derive(Clone)]
+pub(crate) struct Gauge(ProgressBar);
+
+impl Gauge {
+    const FULL: u32 = 1_000;
+
+    /// Shows what is being done, and how much of it is, from 0 to 1.
+    pub(crate) fn show(&self, doing: String, share: f64) {
+        self.0.set_message(doing);
+        let full = f64::from(Self::FULL);
+        // Neither negative nor large.
+        #[allow(clippy::cast_sign_loss)]
+        self.0.set_position((share.clamp(0.0, 1.0) * full) as u64);
+    }
+
+    /// Takes it off the terminal.
+    pub(crate) fn clear(&self) {
+        self.0.finish_and_clear();
+    }
 }
 
 /// A sign of life on a terminal.

@@ -2,6 +2,8 @@
 
 mod identity;
 mod network;
+#[cfg(feature = "sim")]
+mod simulate;
 mod trust;
 mod values;
 
@@ -10,6 +12,8 @@ use clap_complete::Shell;
 
 pub(crate) use identity::{IdentityCommand, NewArgs};
 pub(crate) use network::{Limit, NetworkArgs, NodeArgs};
+#[cfg(feature = "sim")]
+pub(crate) use simulate::SimulateArgs;
 pub(crate) use trust::TrustArgs;
 pub(crate) use values::{ChatArgs, GetArgs, ListenArgs, PutArgs, QueryArgs, query, recipient};
 
@@ -51,6 +55,9 @@ Examples:
   bulla demo
   bulla demo --json")]
     Demo,
+    /// Simulate a network of nodes under virtual time, and measure it.
+    #[cfg(feature = "sim")]
+    Simulate(SimulateArgs),
     /// Run a node until it is interrupted.
     Node(NodeArgs),
     /// Put a value under a key.

@@ -9,3 +9,5 @@ pub(crate) mod listen;
 pub(crate) mod node;
 pub(crate) mod put;
 pub(crate) mod query;
+#[cfg(feature = "sim")]
+pub(crate) mod simulate;

@@ -6,5 +6,7 @@ mod identity;
 mod network;
 mod node;
 mod program;
+#[cfg(feature = "sim")]
+mod simulate;
 mod trust;
 mod usage;

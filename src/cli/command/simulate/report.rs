@@ -1,0 +1,416 @@
+//! [`Report`]: a page with plots, of networks that differ in size, in churn and in their settings.
+
+#![allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::Duration;
+
+use bulla::sim::{Figures, REGIONS};
+
+use super::plot::{Axis, Plot, escaped};
+use super::run::{Outcome, Runs};
+use super::scenario::{ChurnTable, ScenarioFile, Time};
+use crate::cli::exit::{During, Failure};
+
+const SIZES: [u32; 7] = [100, 300, 1_000, 3_000, 10_000, 30_000, 100_000];
+/// Nodes of the networks that differ in churn and in how many vanish.
+const CHURNING: u32 = 1_000;
+/// Nodes of the networks that differ in their settings.
+const TUNED: u32 = 500;
+const SESSIONS: [(&str, u64); 3] = [("1.4 min", 84), ("10 min", 600), ("60 min", 3_600)];
+const VANISHING: [u8; 7] = [10, 20, 30, 50, 70, 80, 90];
+const PERCENTILES: [f64; 6] = [1.0, 10.0, 50.0, 90.0, 99.0, 100.0];
+
+/// All that is to be plotted.
+pub(super) struct Report {
+    scenario: ScenarioFile,
+    /// By nodes, the run that was asked for last.
+    sizes: Vec<(f64, Outcome)>,
+    /// By median session in minutes.
+    churn: Vec<(f64, Outcome)>,
+    vanish: Option<Outcome>,
+    bucket_size: Vec<(f64, Outcome)>,
+    parallelism: Vec<(f64, Outcome)>,
+    response_time: Vec<(f64, Outcome)>,
+}
+
+impl Report {
+    /// Runs all that is needed beside `asked`, the run that was asked for.
+    pub(super) async fn make(
+        scenario: &ScenarioFile,
+        asked: Outcome,
+        runs: &mut Runs<'_>,
+    ) -> Result<Self, Failure> {
+        let mut sizes = Vec::new();
+        for nodes in SIZES.into_iter().filter(|nodes| *nodes < scenario.nodes) {
+            let variant = ScenarioFile {
+                nodes,
+                vanish: Vec::new(),
+                ..scenario.clone()
+            };
+            let name = format!("{nodes} nodes: ");
+            sizes.push((f64::from(nodes), runs.run(name, variant.trial()?).await?));
+        }
+        sizes.push((f64::from(scenario.nodes), asked));
+        let plain = ScenarioFile {
+            churn: None,
+            vanish: Vec::new(),
+            ..scenario.clone()
+        };
+        let churning = ScenarioFile {
+            nodes: scenario.nodes.min(CHURNING),
+            ..plain.clone()
+        };
+        let mut churn = Vec::new();
+        for (name, seconds) in SESSIONS {
+            let session = Duration::from_secs(seconds);
+            let variant = ScenarioFile {
+                churn: Some(ChurnTable::of(session)),
+                ..churning.clone()
+            };
+            let outcome = runs
+                .run(format!("sessions of {name}: "), variant.trial()?)
+                .await?;
+            churn.push((session.as_secs_f64() / 60.0, outcome));
+        }
+        let variant = ScenarioFile {
+            vanish: VANISHING.into(),
+            ..churning
+        };
+        let vanish = Some(runs.run("nodes vanish: ".into(), variant.trial()?).await?);
+        let tuned = ScenarioFile {
+            nodes: scenario.nodes.min(TUNED),
+            churn: Some(ChurnTable::of(Duration::from_secs(600))),
+            ..plain
+        };
+        let mut bucket_size = Vec::new();
+        for size in [4, 8, 12, 16, 20] {
+            let mut variant = tuned.clone();
+            variant.node.bucket_size = Some(size);
+            let outcome = runs.run(format!("k = {size}: "), variant.trial()?).await?;
+            bucket_size.push((size as f64, outcome));
+        }
+        let mut parallelism = Vec::new();
+        for requests in [1, 2, 4, 8] {
+            let mut variant = tuned.clone();
+            variant.node.lookup_parallelism = Some(requests);
+            let outcome = runs
+                .run(format!("alpha = {requests}: "), variant.trial()?)
+                .await?;
+            parallelism.push((requests as f64, outcome));
+        }
+        let mut response_time = Vec::new();
+        for millis in [250, 500, 1_000, 2_000] {
+            let mut variant = tuned.clone();
+            variant.node.response_time = Some(Time::millis(millis));
+            let outcome = runs
+                .run(format!("time-out of {millis} ms: "), variant.trial()?)
+                .await?;
+            response_time.push((millis as f64, outcome));
+        }
+        Ok(Self {
+            scenario: scenario.clone(),
+            sizes,
+            churn,
+            vanish,
+            bucket_size,
+            parallelism,
+            response_time,
+        })
+    }
+
+    /// Makes sure, before hours of work, that the page can be written.
+    pub(super) fn check(path: &Path) -> Result<(), Failure> {
+        let file = File::options().create(true).append(true).open(path);
+        file.map(drop).during(cannot_write(path))
+    }
+
+    /// Writes the page.
+    pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
+        fs::write(path, self.to_html()).during(cannot_write(path))
+    }
+
+    fn to_html(&self) -> String {
+        let mut html = String::from(
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>bulla simulate</title><style>\
+             body{font:15px/1.5 sans-serif;max-width:1180px;margin:2em auto;padding:0 1em;color:#222}\
+             .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(440px,1fr));gap:1em}\
+             svg{width:100%;border:1px solid #ddd;background:#fff}\
+             table{border-collapse:collapse;font-size:13px}td,th{padding:2px 8px;text-align:right;border-bottom:1px solid #ddd}\
+             th:first-child,td:first-child{text-align:left}code{font-size:12px}</style></head><body>\
+             <h1>A network in a box</h1>",
+        );
+        let regions = REGIONS.map(|(name, _)| name).join(", ");
+        let _ = write!(
+            html,
+            "<p>Real nodes of bulla {} under virtual time; seed {}. Unless the scenario says otherwise hosts live in ten regions \
+             ({regions}) with the round trips that IBM Cloud published for August 2024. Networks of more than 2,000 nodes start \
+             with the tables that their nodes would have saved, smaller ones bootstrap. Bytes include the headers of IPv4 and \
+             UDP. The same scenario and seed give the same digests on any machine.</p>",
+            env!("CARGO_PKG_VERSION"),
+            self.scenario.seed,
+        );
+        let small = self.scenario.nodes.min(CHURNING);
+        let tuned = self.scenario.nodes.min(TUNED);
+        section(&mut html, "By size", &self.by_size());
+        section(
+            &mut html,
+            &format!("Under churn ({small} nodes, as many away)"),
+            &self.by_session(),
+        );
+        section(
+            &mut html,
+            &format!("When nodes vanish ({small} nodes)"),
+            &self.by_loss(),
+        );
+        section(
+            &mut html,
+            &format!("Settings ({tuned} nodes, median session of 10 minutes)"),
+            &self.by_setting(),
+        );
+        self.write_table(&mut html);
+        html.push_str("</body></html>\n");
+        html
+    }
+
+    fn by_size(&self) -> Vec<Plot> {
+        let runs = &self.sizes;
+        let nodes = Axis::logarithmic("nodes");
+        let mut plots = vec![
+            Plot::new("Hops to the value", nodes, Axis::linear("hops"))
+                .curve("p50", of(runs, |it| it.hops_p50 as f64))
+                .curve("p90", of(runs, |it| it.hops_p90 as f64))
+                .curve("p99", of(runs, |it| it.hops_p99 as f64))
+                .curve("mean", of(runs, |it| it.hops_mean)),
+            latency("Time to the value", nodes, runs),
+            success("Lookups that found the value", nodes, runs),
+            Plot::new(
+                "Bytes sent by a node in an hour",
+                nodes,
+                Axis::linear("bytes"),
+            )
+            .curve("idle", of(runs, |it| it.idle.bytes_per_node_per_h))
+            .curve("busy", of(runs, |it| it.busy.bytes_per_node_per_h)),
+            Plot::new(
+                "Datagrams sent by a node in an hour",
+                nodes,
+                Axis::linear("datagrams"),
+            )
+            .curve("idle", of(runs, |it| it.idle.datagrams_per_node_per_h))
+            .curve("busy", of(runs, |it| it.busy.datagrams_per_node_per_h)),
+            Plot::new(
+                "Time to the first good contact (bootstrap only)",
+                nodes,
+                Axis::linear("ms"),
+            )
+            .curve("p50", connecting(runs, |it| it.connect_ms_p50))
+            .curve("p99", connecting(runs, |it| it.connect_ms_p99)),
+        ];
+        let mut load = Plot::new(
+            "Spread of load: datagrams received, over the mean of the middle node",
+            Axis::linear("percentile of nodes"),
+            Axis::logarithmic("times the median"),
+        );
+        for (nodes, outcome) in runs.iter().rev().take(3) {
+            let middle = outcome.figures.load[2].max(1) as f64;
+            let loads = outcome.figures.load.map(|count| count as f64 / middle);
+            load = load.curve(format!("{nodes} nodes"), PERCENTILES.into_iter().zip(loads));
+        }
+        plots.push(load);
+        plots
+    }
+
+    fn by_session(&self) -> Vec<Plot> {
+        let runs = &self.churn;
+        let minutes = Axis::logarithmic("median session in minutes");
+        vec![
+            success("Lookups that found the value", minutes, runs),
+            latency("Time to the value", minutes, runs),
+            Plot::new(
+                "Bytes sent by a node in a second",
+                minutes,
+                Axis::linear("bytes"),
+            )
+            .curve(
+                "idle: maintenance",
+                of(runs, |it| it.idle.bytes_per_node_per_s),
+            )
+            .curve("busy", of(runs, |it| it.busy.bytes_per_node_per_s)),
+            Plot::new(
+                "Time to the first good contact",
+                minutes,
+                Axis::linear("ms"),
+            )
+            .curve("p50", connecting(runs, |it| it.connect_ms_p50))
+            .curve("p99", connecting(runs, |it| it.connect_ms_p99)),
+        ]
+    }
+
+    fn by_loss(&self) -> Vec<Plot> {
+        let stages = self
+            .vanish
+            .iter()
+            .flat_map(|outcome| &outcome.figures.vanished);
+        let gone = Axis::linear("percent of nodes gone");
+        let share = |part: usize, whole: usize| part as f64 * 100.0 / whole.max(1) as f64;
+        let values = self.scenario_values();
+        vec![
+            Plot::new("Values found at once", gone, Axis::linear("percent"))
+                .curve(
+                    "found",
+                    stages
+                        .clone()
+                        .map(|it| (f64::from(it.percent), share(it.found, it.lookups))),
+                )
+                .curve(
+                    "still held by any node",
+                    stages
+                        .clone()
+                        .map(|it| (f64::from(it.percent), share(it.still_held, values))),
+                ),
+            Plot::new("Time to the value", gone, Axis::linear("ms"))
+                .curve(
+                    "p50",
+                    stages
+                        .clone()
+                        .map(|it| (f64::from(it.percent), it.latency_ms_p50)),
+                )
+                .curve(
+                    "p99",
+                    stages.map(|it| (f64::from(it.percent), it.latency_ms_p99)),
+                ),
+        ]
+    }
+
+    fn scenario_values(&self) -> usize {
+        self.vanish
+            .as_ref()
+            .map_or(0, |outcome| outcome.figures.puts)
+    }
+
+    fn by_setting(&self) -> Vec<Plot> {
+        let mut plots = Vec::new();
+        for (name, label, runs) in [
+            ("k, the size of a bucket", "k", &self.bucket_size),
+            (
+                "alpha, the requests of a lookup under way",
+                "alpha",
+                &self.parallelism,
+            ),
+            ("the first time-out", "ms", &self.response_time),
+        ] {
+            let axis = Axis::linear(label);
+            plots.push(latency(
+                &format!("Time to the value, by {name}"),
+                axis,
+                runs,
+            ));
+            plots.push(success(
+                &format!("Lookups that found the value, by {name}"),
+                axis,
+                runs,
+            ));
+            plots.push(
+                Plot::new(
+                    format!("Bytes sent by a node in a second, by {name}"),
+                    axis,
+                    Axis::linear("bytes"),
+                )
+                .curve("idle", of(runs, |it| it.idle.bytes_per_node_per_s))
+                .curve("busy", of(runs, |it| it.busy.bytes_per_node_per_s)),
+            );
+        }
+        plots
+    }
+
+    fn write_table(&self, html: &mut String) {
+        html.push_str(
+            "<h2>All runs</h2><table><tr><th>run</th><th>nodes</th><th>start</th><th>found</th><th>hops p50/p90/p99</th>\
+             <th>latency p50/p90/p99 ms</th><th>idle B/s</th><th>busy B/s</th><th>digest</th></tr>",
+        );
+        let series = [
+            ("size", &self.sizes),
+            ("median session, min", &self.churn),
+            ("k", &self.bucket_size),
+            ("alpha", &self.parallelism),
+            ("time-out, ms", &self.response_time),
+        ];
+        for (name, runs) in series {
+            for (at, outcome) in runs {
+                write_row(html, &format!("{name} {at}"), outcome);
+            }
+        }
+        if let Some(outcome) = &self.vanish {
+            write_row(html, "nodes vanish", outcome);
+        }
+        html.push_str("</table>");
+    }
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write the report {}", path.display())
+}
+
+fn write_row(html: &mut String, name: &str, outcome: &Outcome) {
+    let it = &outcome.figures;
+    let _ = write!(
+        html,
+        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{} of {}</td><td>{} / {} / {}</td><td>{:.0} / {:.0} / {:.0}</td>\
+         <td>{:.0}</td><td>{:.0}</td><td><code>{}</code></td></tr>",
+        escaped(name),
+        it.nodes,
+        outcome.start,
+        it.found,
+        it.lookups,
+        it.hops_p50,
+        it.hops_p90,
+        it.hops_p99,
+        it.latency_ms_p50,
+        it.latency_ms_p90,
+        it.latency_ms_p99,
+        it.idle.bytes_per_node_per_s,
+        it.busy.bytes_per_node_per_s,
+        it.digest,
+    );
+}
+
+fn section(html: &mut String, heading: &str, plots: &[Plot]) {
+    let _ = write!(html, "<h2>{}</h2><div class=\"plots\">", escaped(heading));
+    for plot in plots {
+        html.push_str(&plot.to_svg());
+    }
+    html.push_str("</div>");
+}
+
+fn latency(title: &str, x: Axis, runs: &[(f64, Outcome)]) -> Plot {
+    Plot::new(title, x, Axis::linear("ms"))
+        .curve("p50", of(runs, |it| it.latency_ms_p50))
+        .curve("p90", of(runs, |it| it.latency_ms_p90))
+        .curve("p99", of(runs, |it| it.latency_ms_p99))
+}
+
+fn success(title: &str, x: Axis, runs: &[(f64, Outcome)]) -> Plot {
+    let share = |it: &Figures| it.found as f64 * 100.0 / it.lookups.max(1) as f64;
+    Plot::new(title, x, Axis::linear("percent")).curve("found", of(runs, share))
+}
+
+fn of<'a>(
+    runs: &'a [(f64, Outcome)],
+    figure: impl Fn(&Figures) -> f64 + 'a,
+) -> impl Iterator<Item = (f64, f64)> + 'a {
+    runs.iter()
+        .map(move |(at, outcome)| (*at, figure(&outcome.figures)))
+}
+
+/// Of the runs in which nodes had to find their network.
+fn connecting<'a>(
+    runs: &'a [(f64, Outcome)],
+    figure: impl Fn(&Figures) -> f64 + 'a,
+) -> impl Iterator<Item = (f64, f64)> + 'a {
+    let bootstrapped = runs
+        .iter()
+        .filter(|(_, outcome)| outcome.figures.connected > 0);
+    bootstrapped.map(move |(at, outcome)| (*at, figure(&outcome.figures)))
+}
