@@ -328,7 +328,7 @@ impl Report {
     fn write_table(&self, html: &mut String) {
         html.push_str(
             "<h2>All runs</h2><table><tr><th>run</th><th>nodes</th><th>start</th><th>found</th><th>hops p50/p90/p99</th>\
-             <th>latency p50/p90/p99 ms</th><th>idle B/s</th><th>busy B/s</th><th>memory a node</th><th>digest</th></tr>",
+             <th>latency p50/p90/p99 ms</th><th>idle B/s</th><th>busy B/s</th><th>digest</th></tr>",
         );
         let series = [
             ("size", &self.sizes),
@@ -355,11 +355,10 @@ fn cannot_write(path: &Path) -> String {
 
 fn write_row(html: &mut String, name: &str, outcome: &Outcome) {
     let it = &outcome.figures;
-    let memory = outcome.memory_bytes_per_node();
     let _ = write!(
         html,
         "<tr><td>{}</td><td>{}</td><td>{}</td><td>{} of {}</td><td>{} / {} / {}</td><td>{:.0} / {:.0} / {:.0}</td>\
-         <td>{:.0}</td><td>{:.0}</td><td>{}</td><td><code>{}</code></td></tr>",
+         <td>{:.0}</td><td>{:.0}</td><td><code>{}</code></td></tr>",
         escaped(name),
         it.nodes,
         outcome.start,
@@ -373,7 +372,6 @@ fn write_row(html: &mut String, name: &str, outcome: &Outcome) {
         it.latency_ms_p99,
         it.idle.bytes_per_node_per_s,
         it.busy.bytes_per_node_per_s,
-        memory.map_or_else(String::new, |bytes| bytes.to_string()),
         it.digest,
     );
 }
