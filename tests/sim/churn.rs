@@ -95,7 +95,7 @@ fn a_node_that_has_met_the_dead_waits_for_them_no_more() {
         durations.push(world.errand(get).duration().unwrap());
     }
     eprintln!("after half died: {durations:?}");
-    // Half a minute would be enough to forget the dead: this is before.
+    // The dead are forgotten after seven seconds: this is before.
     assert!(durations.iter().sum::<Duration>() < secs(5));
     let (_, late) = durations.split_at_mut(5);
     late.sort_unstable();
