@@ -19,6 +19,7 @@ mod local;
 mod mixed;
 mod nodes;
 mod parts;
+mod passwords;
 mod peer;
 mod permanent;
 mod pipe;

@@ -79,6 +79,13 @@ def describe_value(value):
     }
 
 
+def aes(call):
+    """Encryption with a password, which the binding of 2.4.12 does not offer."""
+    if not hasattr(opendht, call):
+        raise Lacking(f"the binding has no {call}")
+    return getattr(opendht, call)
+
+
 class Peer:
     """The node and what was started on it. Each public method is a command, given a function to answer it with."""
 
@@ -190,6 +197,17 @@ class Peer:
             issuer = make_identity(f"authority {depth}", kind, issuer, True)
         certificate = make_identity("leaf", leaf, issuer, False).certificate
         answer(text(certificate.toString()))
+
+    def seal(self, command, answer):
+        """Encrypts with a password."""
+        answer(aes("aesEncrypt")(bytes.fromhex(command["data"]), command["password"]).hex())
+
+    def open(self, command, answer):
+        """Decrypts with a password; null if it is the wrong one."""
+        try:
+            answer(aes("aesDecrypt")(bytes.fromhex(command["data"]), command["password"]).hex())
+        except RuntimeError:
+            answer(None)
 
     def _permanence(self, command, value):
         """The argument for a permanent put, which 2.4.12 lacks. Cancelling one takes the value that was put."""

@@ -283,6 +283,20 @@ impl OpenDht {
         self.pipe.ask("make_chain", json!({ "kinds": kinds })).await
     }
 
+    /// Encrypts with a password; the binding of 2.4.12 cannot.
+    pub(crate) async fn seal(&self, password: &str, data: &[u8]) -> Vec<u8> {
+        let command = json!({ "password": password, "data": hex::encode(data) });
+        let sealed: String = self.pipe.ask("seal", command).await;
+        hex::decode(sealed).expect("hex")
+    }
+
+    /// Decrypts with a password; `None` if it is the wrong one.
+    pub(crate) async fn open(&self, password: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        let command = json!({ "password": password, "data": hex::encode(sealed) });
+        let data: Option<String> = self.pipe.ask("open", command).await;
+        data.map(|data| hex::decode(data).expect("hex"))
+    }
+
     async fn retrieve(&self, key: &str, condition: &str) -> Retrieved {
         self.pipe
             .ask("get", json!({ "key": key, "where": condition }))
