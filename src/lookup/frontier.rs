@@ -119,6 +119,14 @@ impl Frontier {
             .count()
     }
 
+    /// How many requests of the walk are on their way to candidates that are not waited for.
+    pub(super) fn unawaited(&self) -> usize {
+        self.candidates
+            .iter()
+            .filter(|candidate| candidate.busy && !candidate.is_live())
+            .count()
+    }
+
     /// Forgets candidates that have been gone since before `limit`, so that they get another chance.
     pub(super) fn forgive(&mut self, limit: Timestamp) {
         self.candidates

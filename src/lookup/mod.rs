@@ -17,6 +17,7 @@ mod announce;
 mod delta;
 mod frontier;
 mod limits;
+mod listing;
 mod pool;
 mod question;
 mod step;
@@ -25,7 +26,6 @@ mod subscribe;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,6 +48,8 @@ use subscribe::Subscribe;
 
 /// Time-outs after which a late candidate is no longer waited for.
 const SECOND_CHANCE: u32 = 2;
+/// Requests of the walk on their way that are not waited for, above which no more are sent at once.
+const MAX_UNAWAITED: usize = 16;
 /// When to look again after something was due that could not be done at once.
 const RETRY: Duration = Duration::from_millis(100);
 /// How long a candidate that did not answer is left alone, unless it shows up by itself.
@@ -281,6 +283,14 @@ impl Lookup {
         }
     }
 
+    /// `node`, which was asked just now, owes us an answer from before: this one is not waited for either. Only of so many,
+    /// as strangers may name any number of nodes at an address that is silent.
+    pub(crate) fn on_owing(&mut self, node: &InfoHash) {
+        if self.frontier.unawaited() < MAX_UNAWAITED {
+            self.on_late(node, 1);
+        }
+    }
+
     /// `node` did not answer at all.
     pub(crate) fn on_gone(&mut self, now: Timestamp, node: &InfoHash) {
         if let Some(candidate) = self.frontier.get_mut(node) {
@@ -473,26 +483,5 @@ impl Lookup {
             .min()
             .unwrap_or(Timestamp::MAX);
         if due > now { due } else { now + RETRY }
-    }
-}
-
-impl fmt::Display for Lookup {
-    /// A line for each candidate: contact, standing, whether it gave a token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for candidate in self.frontier.iter() {
-            let token = if candidate.token.is_some() {
-                "token"
-            } else {
-                "-"
-            };
-            writeln!(f, "  {} {:?} {token}", candidate.contact, candidate.reach)?;
-        }
-        writeln!(
-            f,
-            "  {} questions, {} announcements, {} listens",
-            self.questions.len(),
-            self.announces.len(),
-            self.subscribes.len()
-        )
     }
 }

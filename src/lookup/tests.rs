@@ -136,6 +136,25 @@ fn a_late_refusal_of_a_put_is_a_sign_of_life() {
 }
 
 #[test]
+fn nodes_that_owe_an_answer_are_asked_a_bounded_number_at_once() {
+    let mut net = Net::new(1, 0, 0);
+    let mut lookup = net.lookup();
+    lookup.ask(OP, Goal::Values);
+    let mut asked = 0;
+    // There is always another one, named by a stranger.
+    loop {
+        lookup.offer(&[contact(net.rng.hash()), contact(net.rng.hash())], false);
+        match lookup.poll(Timestamp::ZERO, true, &mut net.rng) {
+            Step::Ask(node, _) => lookup.on_owing(&node.id),
+            _ => break,
+        }
+        asked += 1;
+        assert!(asked < 1_000, "no end");
+    }
+    assert_eq!(asked, MAX_UNAWAITED + Config::default().lookup_parallelism);
+}
+
+#[test]
 fn a_cancelled_listen_closes_its_sockets() {
     let mut net = Net::new(1, 6, 0);
     let mut lookup = net.lookup();

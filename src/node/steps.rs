@@ -251,8 +251,7 @@ impl Node {
         if !sent {
             lookup.on_gone(now, &node.id);
         } else if is_walk && self.rpc.peers().is_overdue(&node.addr) {
-            // It owes an answer already, so this one is not waited for either.
-            lookup.on_late(&node.id, 1);
+            lookup.on_owing(&node.id);
             self.refill(now, key, family);
         }
     }
