@@ -195,6 +195,39 @@ impl Table {
         })
     }
 
+    /// Whether `count` good contacts are nearer to `target` than we are, or all that there are, if those are at least
+    /// `least`.
+    pub fn is_surrounded(
+        &self,
+        target: &InfoHash,
+        least: usize,
+        count: usize,
+        now: Timestamp,
+    ) -> bool {
+        let ours = self.own.distance(target);
+        let (mut nearer, mut is_one_farther) = (0, false);
+        for bucket in &self.buckets {
+            let good = |entry: &&Entry| entry.standing(self.ages, now) == Standing::Good;
+            let mut good = bucket.entries.iter().filter(good);
+            if bucket.covers(&self.own) {
+                for entry in good {
+                    let is_nearer = entry.contact().id.distance(target) < ours;
+                    nearer += usize::from(is_nearer);
+                    is_one_farther |= !is_nearer;
+                }
+                continue;
+            }
+            // Whoever parts from us at a bit where the target does is nearer to it.
+            let parting = self.own.common_prefix(&bucket.first);
+            if self.own.bit(parting) == target.bit(parting) {
+                is_one_farther = is_one_farther || good.next().is_some();
+            } else {
+                nearer += good.count();
+            }
+        }
+        nearer >= count || (nearer >= least && !is_one_farther)
+    }
+
     /// The `count` contacts nearest to `target` that are not expired, nearest first: to start a lookup from.
     pub fn candidates(&self, target: &InfoHash, count: usize) -> Vec<Contact> {
         self.nearest(target, count, |entry| !entry.is_expired())
