@@ -11,6 +11,11 @@ use crate::{Config, Rng, Seed};
 
 const MS: Duration = Duration::from_millis(1);
 const OP: OpId = OpId(1);
+/// Nothing is known of anybody's speed.
+const AT_ANY_PACE: Pace<'_> = Pace {
+    usual: Duration::ZERO,
+    of: &|_| None,
+};
 
 proptest! {
     #[test]
@@ -144,7 +149,7 @@ fn nodes_that_owe_an_answer_are_asked_a_bounded_number_at_once() {
     // There is always another one, named by a stranger.
     loop {
         lookup.offer(&[contact(net.rng.hash()), contact(net.rng.hash())], false);
-        match lookup.poll(Timestamp::ZERO, true, &mut net.rng) {
+        match lookup.poll(Timestamp::ZERO, true, &AT_ANY_PACE, &mut net.rng) {
             Step::Ask(node, _) => lookup.on_owing(&node.id),
             _ => break,
         }
@@ -245,7 +250,7 @@ impl Net {
         let mut sent = 0;
         loop {
             let wake = loop {
-                match lookup.poll(self.now, patient, &mut self.rng) {
+                match lookup.poll(self.now, patient, &AT_ANY_PACE, &mut self.rng) {
                     Step::Ask(contact, ask) => {
                         sent += 1;
                         let alive = self.nodes[&contact.id];
@@ -269,7 +274,7 @@ impl Net {
                     Step::Wait(at) => break at,
                 }
             };
-            self.most_busy = self.most_busy.max(lookup.frontier.busy());
+            self.most_busy = self.most_busy.max(lookup.frontier.busy(8));
             let next = queue
                 .first_key_value()
                 .map_or(Timestamp::MAX, |(key, _)| key.0);

@@ -85,6 +85,8 @@ pub struct Node {
     votes: Votes,
     timers: Timers,
     patient_until: Timestamp,
+    /// Contacts of a snapshot in each family that have not been asked yet.
+    uncalled: [usize; 2],
     events: VecDeque<Event>,
     checks: VecDeque<Box<Check>>,
     refused_puts: u64,
@@ -155,6 +157,7 @@ impl Node {
             votes: Votes::default(),
             timers: Timers::default(),
             patient_until: now + config.connect_patience,
+            uncalled: [0; 2],
             events: VecDeque::new(),
             checks: VecDeque::new(),
             refused_puts: 0,
@@ -224,10 +227,20 @@ impl Node {
         }
     }
 
-    /// Takes contacts in from a snapshot, and pings a few of them.
+    /// Takes contacts in from a snapshot. A few are pinged at once, the others a few in each second.
     pub fn insert_contacts(&mut self, now: Timestamp, contacts: &[Contact]) {
+        self.restore_contacts(now, contacts, now);
+    }
+
+    /// As [`Node::insert_contacts`], but nobody is pinged before `call`.
+    pub(crate) fn restore_contacts(
+        &mut self,
+        now: Timestamp,
+        contacts: &[Contact],
+        call: Timestamp,
+    ) {
         let now = self.advance(now);
-        self.import_contacts(now, contacts);
+        self.import_contacts(now, contacts, call);
     }
 
     /// The network has changed: contacts must prove themselves anew, and the bootstrap starts over if none is left.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ops::{Op, Task};
 use super::{Event, Feed, GetReport, Node, OpId, Purpose, PutReport, Status, Timer, WALK};
-use crate::lookup::{Ask, Goal, Lookup, Step};
+use crate::lookup::{Ask, Goal, Lookup, Pace, Step};
 use crate::value::{Condition, Field, Query, Row, Value};
 use crate::wire::{Request, SocketId, Values};
 use crate::{Contact, Family, InfoHash, Timestamp};
@@ -50,7 +50,12 @@ impl Node {
     pub(super) fn drive(&mut self, now: Timestamp, key: InfoHash, family: Family) {
         let patient = self.status(family) == Status::Connecting && now < self.patient_until;
         while let Some(lookup) = self.lookups.get_mut(key, family) {
-            match lookup.poll(now, patient, &mut self.public) {
+            let peers = self.rpc.peers();
+            let pace = Pace {
+                usual: peers.usual_round_trip(),
+                of: &|addr| peers.round_trip(addr),
+            };
+            match lookup.poll(now, patient, &pace, &mut self.public) {
                 Step::Ask(contact, ask) => self.send(now, key, contact, ask),
                 Step::Answered(op, report) => self.on_answered(op, report),
                 Step::Announced(op, report) => self.on_announced(op, report),

@@ -58,12 +58,12 @@ fn check_invariants(table: &Table) {
         }
         assert!(bucket.entries.len() <= table.bucket_size);
         for (place, entry) in bucket.entries.iter().enumerate() {
-            let id = entry.contact().id;
+            let id = *entry.id();
             assert!(bucket.covers(&id) && id != table.own);
             assert!(
                 bucket.entries[..place]
                     .iter()
-                    .all(|other| other.contact().id != id)
+                    .all(|other| *other.id() != id)
             );
         }
         assert!(
