@@ -389,14 +389,17 @@ impl Table {
         let mut found = Vec::with_capacity(count.min(MAX_PREPARED) + self.bucket_size);
         let _ = walk(&self.buckets, 0, target, &mut |bucket| {
             let kept = bucket.entries.iter().filter(|entry| keep(entry));
+            let before = found.len();
             found.extend(kept.map(Entry::contact));
+            if let Some(news) = found.get_mut(before..) {
+                news.sort_unstable_by_key(|contact: &Contact| contact.id.distance(target));
+            }
             if found.len() >= count {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             }
         });
-        found.sort_unstable_by_key(|contact| contact.id.distance(target));
         found.truncate(count);
         found
     }

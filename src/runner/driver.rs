@@ -23,7 +23,7 @@ use crate::secure::{Done, Job, SecureDht, SecureEvent, SecureOutput};
 use crate::wire::snapshot::State;
 use crate::{Contact, Timestamp};
 
-/// Datagrams, commands or finished jobs taken in one turn before outputs are seen to and others get their turn.
+/// Commands or finished jobs taken in one turn before outputs are seen to and others get their turn.
 const BUDGET: usize = 64;
 
 /// What a handle wants.
@@ -227,7 +227,7 @@ impl Driver {
     fn receive(&mut self) {
         let now = self.clock.now();
         let Self { sockets, dht, .. } = self;
-        sockets.drain(BUDGET, |from, bytes| dht.handle_datagram(now, from, bytes));
+        sockets.receive(|from, bytes| dht.handle_datagram(now, from, bytes));
     }
 
     fn save(&mut self) {

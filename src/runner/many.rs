@@ -7,6 +7,8 @@ pub(super) use together::{receive, send_apart, send_together};
 
 /// The largest UDP payload, in bytes.
 const MAX_DATAGRAM: usize = 65_535;
+/// Datagrams taken or sent at once.
+const MANY: usize = 16;
 
 /// Linux and Android: `recvmmsg`, `sendmmsg`, and UDP segmentation offload.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -23,11 +25,9 @@ mod together {
     use tokio::io::Interest;
     use tokio::net::UdpSocket;
 
-    use super::MAX_DATAGRAM;
+    use super::{MANY, MAX_DATAGRAM};
     use crate::node::Transmit;
 
-    /// Datagrams taken or sent in one call.
-    const MANY: usize = 16;
     /// From one datagram's place to the next, in bytes: places a power of two apart would get into each other's way in
     /// the processor's caches.
     const PLACE: usize = MAX_DATAGRAM + 577;
@@ -158,7 +158,7 @@ mod one_by_one {
 
     use tokio::net::UdpSocket;
 
-    use super::MAX_DATAGRAM;
+    use super::{MANY, MAX_DATAGRAM};
     use crate::node::Transmit;
 
     thread_local! {
@@ -166,14 +166,16 @@ mod one_by_one {
         static ROOM: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_DATAGRAM]);
     }
 
-    /// Takes the next datagram.
+    /// Takes what is there, up to `MANY` datagrams.
     pub(in super::super) fn receive(
         socket: &UdpSocket,
         mut take: impl FnMut(SocketAddr, &[u8]),
     ) -> io::Result<()> {
         ROOM.with_borrow_mut(|room| {
-            let (len, from) = socket.try_recv_from(room)?;
-            take(from, room.get(..len).unwrap_or_default());
+            for _ in 0..MANY {
+                let (len, from) = socket.try_recv_from(room)?;
+                take(from, room.get(..len).unwrap_or_default());
+            }
             Ok(())
         })
     }
