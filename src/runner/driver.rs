@@ -164,8 +164,9 @@ impl Driver {
 
     /// Waits for something to happen, and tells the DHT. Whatever is ready at the same time gets its turn by lot.
     async fn turn(&mut self, wake: Timestamp) {
+        // An alarm that goes off early does no harm, and deadlines move on with every answer.
         let wake = self.clock.instant(wake);
-        if self.alarm.deadline() != wake {
+        if wake < self.alarm.deadline() || self.alarm.is_elapsed() {
             self.alarm.as_mut().reset(wake);
         }
         tokio::select! {

@@ -16,16 +16,18 @@ mod together {
     use std::array;
     use std::cell::RefCell;
     use std::io::{self, IoSlice, IoSliceMut};
-    use std::net::SocketAddr;
+    use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
     use std::os::fd::AsRawFd;
 
     use nix::sys::socket::{
-        ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendmsg,
+        ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike,
+        SockaddrStorage, recvmmsg, sendmmsg, sendmsg,
     };
     use tokio::io::Interest;
     use tokio::net::UdpSocket;
 
     use super::{MANY, MAX_DATAGRAM};
+    use crate::Family;
     use crate::node::Transmit;
 
     /// From one datagram's place to the next, in bytes: places a power of two apart would get into each other's way in
@@ -44,29 +46,34 @@ mod together {
     /// What the system says; [`io::ErrorKind::WouldBlock`] also after the last that was there.
     pub(in super::super) fn receive(
         socket: &UdpSocket,
+        family: Family,
+        take: impl FnMut(SocketAddr, &[u8]),
+    ) -> io::Result<()> {
+        match family {
+            Family::V4 => receive_from(socket, |&from: &SockaddrIn| SocketAddrV4::from(from), take),
+            Family::V6 => {
+                receive_from(socket, |&from: &SockaddrIn6| SocketAddrV6::from(from), take)
+            }
+        }
+    }
+
+    fn receive_from<S: SockaddrLike + Copy, A: Into<SocketAddr>>(
+        socket: &UdpSocket,
+        address: fn(&S) -> A,
         mut take: impl FnMut(SocketAddr, &[u8]),
     ) -> io::Result<()> {
         let mut receive = |room: &mut [u8]| {
             let mut places = room.chunks_exact_mut(PLACE);
             let mut places: [_; MANY] =
                 array::from_fn(|_| [IoSliceMut::new(places.next().unwrap_or_default())]);
-            let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(MANY, None);
-            let flags = MsgFlags::MSG_DONTWAIT;
-            let received = recvmmsg(
-                socket.as_raw_fd(),
-                &mut headers,
-                places.iter_mut(),
-                flags,
-                None,
-            )?;
+            let mut headers = MultiHeaders::<S>::preallocate(MANY, None);
+            let (fd, flags) = (socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+            let received = recvmmsg(fd, &mut headers, places.iter_mut(), flags, None)?;
             let mut count = 0;
             for message in received {
                 count += 1;
-                if let (Some(from), Some(bytes)) = (
-                    message.address.as_ref().and_then(address),
-                    message.iovs().next(),
-                ) {
-                    take(from, bytes);
+                if let (Some(from), Some(bytes)) = (&message.address, message.iovs().next()) {
+                    take(address(from).into(), bytes);
                 }
             }
             if count < MANY {
@@ -138,15 +145,6 @@ mod together {
             Ok(())
         })
     }
-
-    fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
-        let v4 = storage.as_sockaddr_in();
-        v4.map(|&v4| std::net::SocketAddrV4::from(v4).into())
-            .or_else(|| {
-                let v6 = storage.as_sockaddr_in6();
-                v6.map(|&v6| std::net::SocketAddrV6::from(v6).into())
-            })
-    }
 }
 
 /// What every system offers.
@@ -159,6 +157,7 @@ mod one_by_one {
     use tokio::net::UdpSocket;
 
     use super::{MANY, MAX_DATAGRAM};
+    use crate::Family;
     use crate::node::Transmit;
 
     thread_local! {
@@ -169,6 +168,7 @@ mod one_by_one {
     /// Takes what is there, up to `MANY` datagrams.
     pub(in super::super) fn receive(
         socket: &UdpSocket,
+        _: Family,
         mut take: impl FnMut(SocketAddr, &[u8]),
     ) -> io::Result<()> {
         ROOM.with_borrow_mut(|room| {

@@ -168,8 +168,9 @@ impl Sockets {
 
     /// Hands over what is there, of each family as much as comes at once: few datagrams, so that answers do not pile up.
     pub(super) fn receive(&mut self, mut take: impl FnMut(SocketAddr, &[u8])) {
-        for socket in [&self.v4, &self.v6].into_iter().flatten() {
-            let received = receive(socket, |from, bytes| {
+        for (socket, family) in [(&self.v4, Family::V4), (&self.v6, Family::V6)] {
+            let Some(socket) = socket else { continue };
+            let received = receive(socket, family, |from, bytes| {
                 trace!(%from, len = bytes.len(), "received");
                 take(from, bytes);
             });
