@@ -1,6 +1,6 @@
 //! A few nodes in memory: every datagram arrives after a millisecond, in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -127,6 +127,33 @@ fn a_query_yields_rows() {
             _ => None,
         });
     assert_eq!(rows.flatten().count(), 1);
+}
+
+#[test]
+fn saved_contacts_are_called_up_a_few_at_a_time_until_all_have_been_asked() {
+    let mut node = Node::new(Config::default(), Seed::from_number(1), Origin::default()).unwrap();
+    let mut rng = Seed::from_number(2).public();
+    let saved: Vec<_> = (0..40).map(|i| Contact::new(rng.hash(), addr(i))).collect();
+    node.insert_contacts(Timestamp::ZERO, &saved);
+    let known = node.stats(Timestamp::ZERO).v4.contacts.dubious;
+    let mut asked = BTreeSet::new();
+    let mut at_once = None;
+    let end = Timestamp::ZERO + Duration::from_secs(60);
+    let mut now = Timestamp::ZERO;
+    while now < end {
+        now = loop {
+            match node.poll_output() {
+                Output::Transmit(ping) => drop(asked.insert(ping.to)),
+                Output::Wake(at, _) => break at,
+                Output::Event(_) | Output::Check(_) => {}
+            }
+        };
+        at_once.get_or_insert(asked.len());
+        node.handle_timeout(now);
+    }
+    assert_eq!(at_once, Some(16));
+    assert!(known > 16, "{known}");
+    assert_eq!(asked.len(), known);
 }
 
 fn value(text: &str, id: u64) -> Value {

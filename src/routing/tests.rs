@@ -309,6 +309,33 @@ fn the_first_contact_after_long_awakens() {
 }
 
 #[test]
+fn after_a_restart_each_is_asked_once_and_some_of_every_bucket_first() {
+    let mut table = table(false);
+    let saved: Vec<_> = (0..24)
+        .map(|number| contact(usize::from(number / 8), number))
+        .collect();
+    assert!(saved.iter().all(|contact| table.restore(*contact, at(0))));
+    assert!(!table.restore(saved[0], at(0)), "known");
+    let first = table.ask_unproven(6, at(0));
+    assert_eq!(first.len(), 6);
+    for prefix in 0..3 {
+        let there = first
+            .iter()
+            .filter(|contact| saved[prefix * 8..][..8].contains(contact));
+        assert!(there.count() >= 2, "{first:?}");
+    }
+    let _ = table.heard(first[0], Confidence::Replied, at(1));
+    let rest = table.ask_unproven(100, at(1));
+    assert_eq!(rest.len(), 18);
+    assert!(first.iter().all(|contact| !rest.contains(contact)));
+    assert_eq!(
+        table.ask_unproven(100, at(11)).len(),
+        23,
+        "all but the one that answered"
+    );
+}
+
+#[test]
 fn counts_tell_who_reaches_us_from_who_only_replies() {
     let mut table = table(false);
     let _ = table.heard(contact(0, 1), Confidence::Replied, at(0));

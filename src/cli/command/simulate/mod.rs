@@ -1,5 +1,6 @@
 //! `bulla simulate`: a network under virtual time, and what it did.
 
+mod goal;
 mod memory;
 mod plot;
 mod report;

@@ -18,6 +18,8 @@ pub(super) struct Plot {
 pub(super) struct Axis {
     label: &'static str,
     is_logarithmic: bool,
+    /// The greatest value of it that is worth showing, and all lower ones that occur.
+    ceiling: Option<f64>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,20 +39,42 @@ struct Scale {
 }
 
 const WIDTH: f64 = 560.0;
-const HEIGHT: f64 = 320.0;
+const HEIGHT: f64 = 330.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 16.0;
-const TOP: f64 = 32.0;
-const BOTTOM: f64 = 72.0;
-const COLOURS: [&str; 6] = [
-    "#1b6ca8", "#c8553d", "#588157", "#7b5ea7", "#b8860b", "#444444",
-];
+const RIGHT: f64 = 20.0;
+const TOP: f64 = 58.0;
+const BOTTOM: f64 = 52.0;
+/// Curves have one of so many colours, which the page gives them.
+const COLOURS: usize = 4;
+/// The shape of a point beside its colour, for those who see no colours.
+const DASHES: [&str; COLOURS] = ["", "7 3", "2 3", "9 3 2 3"];
+/// An axis has a mark at each value that occurs if they are not more.
+const MOST_MARKS: usize = 9;
+
+/// The colours of plots, by light and in the dark.
+pub(super) const STYLE: &str = "\
+    svg{--c0:#1763a6;--c1:#c4472d;--c2:#3d7a4a;--c3:#7a4fb0;--grid:#dcdcdc}\
+    @media(prefers-color-scheme:dark){svg{--c0:#6db3f2;--c1:#ff8f70;--c2:#8fd19e;--c3:#c4a2f5;--grid:#3d4248}}\
+    svg text{fill:currentColor;font:12px sans-serif}svg .title{font-size:15px;font-weight:600}\
+    svg .grid{stroke:var(--grid)}svg .curve{fill:none;stroke-width:2}\
+    svg .c0{stroke:var(--c0)}svg .c1{stroke:var(--c1)}svg .c2{stroke:var(--c2)}svg .c3{stroke:var(--c3)}\
+    svg circle{fill:var(--paper)}";
 
 impl Axis {
     pub(super) const fn linear(label: &'static str) -> Self {
         Self {
             label,
             is_logarithmic: false,
+            ceiling: None,
+        }
+    }
+
+    /// Of shares of a hundred, most of them near that.
+    pub(super) const fn share(label: &'static str) -> Self {
+        Self {
+            label,
+            is_logarithmic: false,
+            ceiling: Some(100.0),
         }
     }
 
@@ -59,6 +83,7 @@ impl Axis {
         Self {
             label,
             is_logarithmic: true,
+            ceiling: None,
         }
     }
 
@@ -115,9 +140,8 @@ impl Plot {
             true,
         );
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
-             font-family=\"sans-serif\" font-size=\"11\"><title>{title}</title>\
-             <text x=\"{LEFT}\" y=\"18\" font-size=\"14\">{title}</text>",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">\
+             <title>{title}</title><text class=\"title\" x=\"12\" y=\"20\">{title}</text>",
             title = escaped(&self.title)
         );
         self.draw_axes(&mut svg, x, y);
@@ -129,14 +153,14 @@ impl Plot {
     }
 
     fn draw_axes(&self, svg: &mut String, x: Scale, y: Scale) {
-        for mark in x.marks() {
+        for mark in self.occurring().unwrap_or_else(|| x.marks()) {
             let at = x.place(mark);
             let (top, bottom) = (y.to, y.from);
             let _ = write!(
                 svg,
-                "<path d=\"M{at:.1} {bottom:.1}V{top:.1}\" stroke=\"#ddd\"/>\
+                "<path class=\"grid\" d=\"M{at:.1} {bottom:.1}V{top:.1}\"/>\
                  <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-                bottom + 14.0,
+                bottom + 16.0,
                 number(mark)
             );
         }
@@ -145,15 +169,15 @@ impl Plot {
             let (left, right) = (x.from, x.to);
             let _ = write!(
                 svg,
-                "<path d=\"M{left:.1} {at:.1}H{right:.1}\" stroke=\"#ddd\"/>\
+                "<path class=\"grid\" d=\"M{left:.1} {at:.1}H{right:.1}\"/>\
                  <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
                 left - 5.0,
                 at + 4.0,
                 number(mark)
             );
         }
-        let (middle, bottom) = (f64::midpoint(x.from, x.to), y.from + 30.0);
-        let (left, centre) = (14.0, f64::midpoint(y.from, y.to));
+        let (middle, bottom) = (f64::midpoint(x.from, x.to), y.from + 36.0);
+        let (left, centre) = (16.0, f64::midpoint(y.from, y.to));
         let _ = write!(
             svg,
             "<text x=\"{middle:.1}\" y=\"{bottom:.1}\" text-anchor=\"middle\">{}</text>\
@@ -161,6 +185,17 @@ impl Plot {
             escaped(self.x.label),
             escaped(self.y.label)
         );
+    }
+}
+
+impl Plot {
+    /// The places where there is anything, if they are few.
+    fn occurring(&self) -> Option<Vec<f64>> {
+        let points = self.curves.iter().flat_map(|curve| &curve.points);
+        let mut places: Vec<_> = points.map(|(x, _)| *x).collect();
+        places.sort_by(f64::total_cmp);
+        places.dedup();
+        (places.len() <= MOST_MARKS).then_some(places)
     }
 }
 
@@ -179,7 +214,10 @@ impl Scale {
         if least > greatest {
             (least, greatest) = (0.0, 1.0);
         }
-        if with_zero && !axis.is_logarithmic {
+        if let Some(ceiling) = axis.ceiling {
+            greatest = ceiling;
+            least = (least.min(ceiling * 0.9) / 10.0).floor() * 10.0;
+        } else if with_zero && !axis.is_logarithmic {
             least = least.min(0.0);
             greatest *= 1.05;
         }
@@ -204,8 +242,13 @@ impl Scale {
     fn marks(&self) -> Vec<f64> {
         let span = self.greatest - self.least;
         if self.axis.is_logarithmic && span >= 0.9 {
-            let (first, last) = (self.least.ceil() as i32, self.greatest.floor() as i32);
-            return (first..=last).map(|power| 10f64.powi(power)).collect();
+            let (first, last) = (self.least.floor() as i32, self.greatest.floor() as i32);
+            let digits: &[f64] = if span < 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+            let within = |value: &f64| (self.least..=self.greatest).contains(&value.log10());
+            return (first..=last)
+                .flat_map(|power| digits.iter().map(move |digit| digit * 10f64.powi(power)))
+                .filter(within)
+                .collect();
         }
         let (least, greatest) = if self.axis.is_logarithmic {
             (10f64.powf(self.least), 10f64.powf(self.greatest))
@@ -228,28 +271,32 @@ impl Scale {
 }
 
 fn draw_curve(svg: &mut String, curve: &Curve, number: usize, x: Scale, y: Scale) {
-    let colour = COLOURS[number % COLOURS.len()];
+    let (colour, dash) = (number % COLOURS, DASHES[number % COLOURS]);
     let mut path = String::new();
     for (index, (at, value)) in curve.points.iter().enumerate() {
         let pen = if index == 0 { 'M' } else { 'L' };
-        let (at, value) = (x.place(*at), y.place(*value));
-        let _ = write!(path, "{pen}{at:.1} {value:.1}");
-        let _ = write!(
-            svg,
-            "<circle cx=\"{at:.1}\" cy=\"{value:.1}\" r=\"2.5\" fill=\"{colour}\"/>"
-        );
+        let _ = write!(path, "{pen}{:.1} {:.1}", x.place(*at), y.place(*value));
     }
-    let left = LEFT + (number % 3) as f64 * 160.0;
-    let top = HEIGHT - 24.0 + (number / 3) as f64 * 14.0;
+    let left = LEFT + number as f64 * 120.0;
+    let (top, line_end) = (TOP - 16.0, left + 22.0);
     let _ = write!(
         svg,
-        "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\"/>\
-         <rect x=\"{left}\" y=\"{:.1}\" width=\"10\" height=\"3\" fill=\"{colour}\"/>\
+        "<path class=\"curve c{colour}\" d=\"{path}\" stroke-dasharray=\"{dash}\"/>\
+         <path class=\"curve c{colour}\" d=\"M{left} {:.1}H{line_end}\" stroke-dasharray=\"{dash}\"/>\
          <text x=\"{}\" y=\"{top}\">{}</text>",
-        top - 5.0,
-        left + 14.0,
+        top - 4.0,
+        line_end + 5.0,
         escaped(&curve.name)
     );
+    for (at, value) in &curve.points {
+        let (left, top) = (x.place(*at), y.place(*value));
+        let _ = write!(
+            svg,
+            "<circle class=\"c{colour}\" cx=\"{left:.1}\" cy=\"{top:.1}\" r=\"3\"><title>{}: {}</title></circle>",
+            escaped(&curve.name),
+            (value * 100.0).round() / 100.0
+        );
+    }
 }
 
 /// A number at an axis, short.
@@ -259,7 +306,7 @@ fn number(value: f64) -> String {
         size if size >= 1e6 => format!("{}M", value / 1e6),
         size if size >= 1e4 => format!("{}k", value / 1e3),
         size if size >= 1.0 => format!("{}", (value * 100.0).round() / 100.0),
-        _ => format!("{value:.3}"),
+        _ => format!("{}", (value * 1e3).round() / 1e3),
     }
 }
 
@@ -291,7 +338,15 @@ mod tests {
             svg.contains(&format!("cx=\"{:.1}\"", WIDTH - RIGHT)),
             "{svg}"
         );
-        assert!(svg.contains(">10k<"), "{svg}");
+        assert!(svg.contains(">100<") && svg.contains(">100k<"), "{svg}");
+    }
+
+    #[test]
+    fn shares_are_shown_up_to_a_hundred_and_from_below_the_least() {
+        let plot = Plot::new("", Axis::linear(""), Axis::share("percent"));
+        let svg = plot.curve("", [(1.0, 73.0), (2.0, 100.0)]).to_svg();
+        assert!(svg.contains(&format!("cy=\"{TOP:.1}\"")), "{svg}");
+        assert!(svg.contains(">70<") && !svg.contains(">60<"), "{svg}");
     }
 
     #[test]
