@@ -5,43 +5,83 @@ use std::time::Duration;
 
 use bulla::storage::Storage;
 use bulla::{Config, Draft, InfoHash, Query, Timestamp, ValueId, wire};
-use divan::{Bencher, black_box};
+use divan::{AllocProfiler, Bencher, black_box};
+
+#[global_allocator]
+static ALLOC: AllocProfiler = AllocProfiler::system();
 
 fn main() {
     divan::main();
 }
 
-const COUNTS: [u64; 4] = [100, 1_000, 10_000, 50_000];
+/// Values, each under a key of its own.
+const APART: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
+/// Values under one key.
+const TOGETHER: [u64; 3] = [1_000, 10_000, 50_000];
 
-#[divan::bench(args = COUNTS, sample_count = 20)]
+#[divan::bench(args = TOGETHER, sample_count = 20, sample_size = 500)]
 fn put_under_one_key(bencher: Bencher<'_, '_>, count: u64) {
-    let mut storage = filled(count, |_| InfoHash::of(b"key"));
+    let mut storage = filled(count, one_key);
     let mut id = count;
     bencher.bench_local(|| {
         id += 1;
-        keep(&mut storage, &InfoHash::of(b"key"), id);
-        storage.remove_own(&InfoHash::of(b"key"), ValueId(id))
+        keep(&mut storage, &one_key(id), id);
+        storage.remove_own(&one_key(id), ValueId(id))
     });
 }
 
-#[divan::bench(args = COUNTS, sample_count = 20)]
+#[divan::bench(args = APART, sample_count = 20, sample_size = 500)]
 fn put_under_a_new_key(bencher: Bencher<'_, '_>, count: u64) {
-    let mut storage = filled(count, |id| InfoHash::of(&id.to_be_bytes()));
+    let mut storage = filled(count, own_key);
     let mut id = count;
     bencher.bench_local(|| {
         id += 1;
-        let key = InfoHash::of(&id.to_be_bytes());
-        keep(&mut storage, &key, id);
-        storage.remove_own(&key, ValueId(id))
+        keep(&mut storage, &own_key(id), id);
+        storage.remove_own(&own_key(id), ValueId(id))
     });
 }
 
-#[divan::bench(args = COUNTS, sample_count = 20)]
+#[divan::bench(args = APART, sample_count = 20)]
 fn get_one_of_many(bencher: Bencher<'_, '_>, count: u64) {
-    let storage = filled(count, |id| InfoHash::of(&id.to_be_bytes()));
-    let key = InfoHash::of(&(count / 2).to_be_bytes());
+    let storage = filled(count, own_key);
+    let key = own_key(count / 2);
     let query = Query::default();
     bencher.bench_local(|| storage.get(black_box(&key), &query).count());
+}
+
+#[divan::bench(args = TOGETHER, sample_count = 20)]
+fn find_one_under_one_key(bencher: Bencher<'_, '_>, count: u64) {
+    let storage = filled(count, one_key);
+    let key = one_key(0);
+    bencher.bench_local(|| storage.find(black_box(&key), ValueId(count / 2)).is_some());
+}
+
+#[divan::bench(args = APART, sample_count = 20, sample_size = 20)]
+fn expire_one_of_many(bencher: Bencher<'_, '_>, count: u64) {
+    expire_one(bencher, filled(count, own_key));
+}
+
+#[divan::bench(args = TOGETHER, sample_count = 20, sample_size = 20)]
+fn expire_one_under_one_key(bencher: Bencher<'_, '_>, count: u64) {
+    expire_one(bencher, filled(count, one_key));
+}
+
+/// In each second one value is over.
+fn expire_one(bencher: Bencher<'_, '_>, mut storage: Storage) {
+    let mut now = Timestamp::ZERO;
+    bencher.bench_local(|| {
+        now = now + Duration::from_secs(1);
+        let expired = storage.expire(now).len();
+        assert_eq!(expired, 1, "one is over");
+    });
+}
+
+fn one_key(_: u64) -> InfoHash {
+    InfoHash::of(b"key")
+}
+
+fn own_key(id: u64) -> InfoHash {
+    InfoHash::of(&id.to_be_bytes())
 }
 
 fn filled(count: u64, key: impl Fn(u64) -> InfoHash) -> Storage {
@@ -60,7 +100,7 @@ fn filled(count: u64, key: impl Fn(u64) -> InfoHash) -> Storage {
 fn keep(storage: &mut Storage, key: &InfoHash, id: u64) {
     let now = Timestamp::ZERO;
     let value = wire::pack(&Draft::new(vec![7; 100]), ValueId(id));
-    let expires = now + Duration::from_secs(600);
+    let expires = now + Duration::from_secs(id);
     let own: Option<IpAddr> = None;
     let _ = black_box(storage.store(now, key, value, own, now, expires));
 }

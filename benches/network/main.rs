@@ -1,7 +1,7 @@
 //! A network in one process: bulla's and OpenDHT's, through the same phases, in turns.
 //!
 //! ```sh
-//! cargo bench --bench network -- --python PYTHON [--nodes 32,64] [--rounds 3] [--json FILE]
+//! cargo bench --bench network -- --python PYTHON [--old-python PYTHON] [--nodes 32,64] [--rounds 3] [--json FILE]
 //! ```
 //!
 //! PYTHON is an interpreter that has OpenDHT's binding; without one, bulla's network runs alone. Each network is a process
@@ -12,21 +12,23 @@
     reason = "a bench looks at the clock, and figures are rounded"
 )]
 
+mod figures;
 mod fleet;
 mod phases;
+mod ping;
 mod process;
 mod sample;
 
-use std::collections::BTreeMap;
 use std::error::Error;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+use figures::{Figures, table};
+use ping::Pings;
 
-/// Figures by their names, one for each round.
-type Figures = BTreeMap<String, Vec<f64>>;
+type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -38,21 +40,26 @@ fn main() -> Outcome<()> {
         return phases::run(&serde_json::from_str(plan)?);
     }
     let rounds: u64 = option("--rounds").unwrap_or("1").parse()?;
+    let pythons = [option("--python"), option("--old-python")];
     let mut document = Vec::new();
-    for nodes in option("--nodes").unwrap_or("32").split(',') {
-        let (mut ours, mut theirs) = (Figures::new(), Figures::new());
+    for (place, nodes) in option("--nodes").unwrap_or("32").split(',').enumerate() {
+        let mut networks = vec![Figures::default(); 3];
         for round in 0..rounds {
-            let plan = plan(nodes.parse()?, round).to_string();
+            let plan = plan(nodes.parse()?, round, place == 0).to_string();
             let this = std::env::current_exe()?;
-            collect(Command::new(this).args(["--run", &plan]), &mut ours)?;
-            if let Some(python) = option("--python") {
-                let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/network/reference.py");
-                collect(Command::new(python).args([script, &plan]), &mut theirs)?;
+            run(Command::new(this).args(["--run", &plan]), &mut networks[0])?;
+            for (python, figures) in pythons.iter().zip(&mut networks[1..]) {
+                if let Some(python) = python {
+                    let script =
+                        concat!(env!("CARGO_MANIFEST_DIR"), "/benches/network/reference.py");
+                    run(Command::new(python).args([script, &plan]), figures)?;
+                }
             }
         }
-        document
-            .push(json!({ "nodes": nodes, "rounds": rounds, "bulla": ours, "opendht": theirs }));
-        table(nodes, &ours, &theirs);
+        networks.retain(|figures| !figures.library.is_empty());
+        println!("\n### {nodes} nodes\n\n{}", table(&networks));
+        let networks: Vec<_> = networks.iter().map(Figures::json).collect();
+        document.push(json!({ "nodes": nodes, "rounds": rounds, "networks": networks }));
     }
     if let Some(file) = option("--json") {
         std::fs::write(file, serde_json::to_string_pretty(&document)?)?;
@@ -60,72 +67,73 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-/// How much of what is done.
-fn plan(nodes: u64, seed: u64) -> Value {
+/// How much of what is done. What does not depend on the size of the network is done in one only.
+fn plan(nodes: u64, seed: u64, is_complete: bool) -> Value {
+    let phases: &[&str] = if is_complete {
+        &[
+            "boot",
+            "early",
+            "idle",
+            "latency",
+            "throughput",
+            "listen",
+            "signed",
+            "encrypted",
+            "signed_4096",
+            "encrypted_4096",
+            "join",
+            "growth",
+            "kill",
+        ]
+    } else {
+        &[
+            "boot",
+            "early",
+            "idle",
+            "latency",
+            "throughput",
+            "join",
+            "kill",
+        ]
+    };
     json!({
         "nodes": nodes,
         "seed": seed,
+        "early": 500,
         "idle_s": 5,
         "latency": 200,
         "in_flight": 64,
         "throughput": 1000,
         "growth_block": 1000,
-        "growth_blocks": 8,
+        "growth_blocks": 100,
+        "growth_s": 60,
         "listens": 20,
-        "signed": 200,
+        "signed": 600,
         "kept": 600,
         "kill_s": 20,
-        "phases": [
-            "boot", "idle", "latency", "throughput", "growth", "listen", "signed", "encrypted", "join", "kill",
-        ],
+        "phases": phases,
     })
 }
 
 /// Runs a network, and adds what it says to the figures.
-fn collect(network: &mut Command, figures: &mut Figures) -> Outcome<()> {
-    let output = network.output()?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into());
-    }
-    for line in String::from_utf8(output.stdout)?.lines() {
-        let said: Value = serde_json::from_str(line)?;
-        let phase = said["phase"]
-            .as_str()
-            .ok_or("a phase has a name")?
-            .to_owned();
-        flatten(&phase, &said, figures);
-    }
-    Ok(())
-}
-
-/// Adds all numbers in an object under the path to each.
-fn flatten(path: &str, said: &Value, figures: &mut Figures) {
-    match said {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                flatten(&format!("{path} {name}"), value, figures);
+fn run(network: &mut Command, figures: &mut Figures) -> Outcome<()> {
+    let mut child = network.stdout(Stdio::piped()).spawn()?;
+    let lines = child.stdout.take().ok_or("no standard output")?;
+    let mut pings = None;
+    for line in BufReader::new(lines).lines() {
+        let mut said: Value = serde_json::from_str(&line?)?;
+        if let Some(address) = said["ping"].as_str() {
+            pings = Some(Pings::start(address.parse()?)?);
+        } else {
+            if let Some(pings) = pings.take() {
+                said["ping"] = sample::milliseconds(pings.stop());
             }
-        }
-        Value::Array(items) => {
-            for (place, value) in items.iter().enumerate() {
-                flatten(&format!("{path} {}", place + 1), value, figures);
-            }
-        }
-        number => {
-            if let Some(number) = number.as_f64() {
-                figures.entry(path.to_owned()).or_default().push(number);
-            }
+            figures.add(&said)?;
         }
     }
-}
-
-fn table(nodes: &str, ours: &Figures, theirs: &Figures) {
-    println!("\n{nodes} nodes\n\n| | bulla | OpenDHT | bulla / OpenDHT |\n|---|---|---|---|");
-    for (name, ours) in ours {
-        let ours = sample::median(ours);
-        match theirs.get(name).map(|theirs| sample::median(theirs)) {
-            Some(theirs) => println!("| {name} | {ours} | {theirs} | {:.2} |", ours / theirs),
-            None => println!("| {name} | {ours} | | |"),
-        }
-    }
+    let status = child.wait()?;
+    status
+        .success()
+        .then_some(())
+        .ok_or_else(|| format!("{network:?}: {status}").into())
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bulla::identity::IdentityParameters;
-use bulla::runner::Change;
+use bulla::runner::{Change, Handle};
 use bulla::secure::Recipient;
 use bulla::{Identity, Seed};
 use serde::Deserialize;
@@ -23,12 +23,14 @@ use crate::sample::milliseconds;
 pub(crate) struct Plan {
     nodes: usize,
     seed: u64,
+    early: usize,
     idle_s: u64,
     latency: usize,
     in_flight: usize,
     throughput: usize,
     growth_block: usize,
     growth_blocks: usize,
+    growth_s: u64,
     listens: usize,
     signed: usize,
     kept: usize,
@@ -40,7 +42,8 @@ pub(crate) struct Plan {
 struct Run<'a> {
     plan: &'a Plan,
     fleet: Fleet,
-    identities: [Identity; 2],
+    /// Of the first nodes.
+    identities: [Identity; 4],
     memory_before: u64,
 }
 
@@ -48,26 +51,35 @@ struct Run<'a> {
 #[tokio::main]
 pub(crate) async fn run(plan: &Plan) -> Outcome<()> {
     let identity =
-        |name| Identity::generate(&IdentityParameters::new(name, 1_700_000_000).bits(2048));
+        |name, bits| Identity::generate(&IdentityParameters::new(name, 1_700_000_000).bits(bits));
     let mut run = Run {
         plan,
         fleet: Fleet {
             nodes: Vec::new(),
             rng: Seed::from_number(plan.seed).public(),
         },
-        identities: [identity("one")?, identity("two")?],
+        identities: [
+            identity("one", 2048)?,
+            identity("two", 2048)?,
+            identity("three", 4096)?,
+            identity("four", 4096)?,
+        ],
         memory_before: memory(),
     };
+    println!("{}", json!({ "library": "bulla" }));
     for phase in &plan.phases {
         let mut figures = match phase.as_str() {
             "boot" => run.boot().await?,
+            "early" => run.early().await,
             "idle" => run.idle().await,
             "latency" => run.latency().await,
             "throughput" => run.throughput().await,
             "growth" => run.growth().await,
             "listen" => run.listen().await,
-            "signed" => run.signed().await,
-            "encrypted" => run.encrypted().await,
+            "signed" => run.signed(phase, 0).await,
+            "encrypted" => run.encrypted(phase, 0).await,
+            "signed_4096" => run.signed(phase, 2).await,
+            "encrypted_4096" => run.encrypted(phase, 2).await,
             "join" => run.join().await?,
             "kill" => run.kill().await,
             phase => return Err(format!("there is no phase {phase}").into()),
@@ -101,17 +113,30 @@ impl Run<'_> {
         Ok(json!({
             "connected_s": began.elapsed().as_secs_f64(),
             "unconnected": waiting.len(),
+            "memory_per_node": (memory() - self.memory_before) / self.plan.nodes as u64,
             "cpu_s": cpu().saturating_sub(before).as_secs_f64(),
         }))
     }
 
+    /// Values looked for as soon as the network is there.
+    async fn early(&mut self) -> Value {
+        let count = self.plan.early;
+        let (.., puts) = self
+            .flood(count, |fleet, i| put(fleet.any(), format!("early {i}")))
+            .await;
+        let (.., got) = self
+            .flood(count, |fleet, i| get(fleet.any(), format!("early {i}")))
+            .await;
+        json!({ "not_put": puts.iter().filter(|put| put.is_none()).count(), "missed": missed(&got) })
+    }
+
     async fn idle(&mut self) -> Value {
+        have_pinged(&self.fleet.nodes[0]);
         let before = cpu();
         sleep(Duration::from_secs(self.plan.idle_s)).await;
         let nodes = self.fleet.nodes.len() as u64;
         json!({
             "cpu_us_per_node_s": cpu().saturating_sub(before).as_micros() as u64 / nodes / self.plan.idle_s,
-            "memory_per_node": (memory() - self.memory_before) / nodes,
         })
     }
 
@@ -178,17 +203,31 @@ impl Run<'_> {
         })
     }
 
-    /// Gets of distinct keys from one node, in blocks.
+    /// Gets of distinct keys from one node, in blocks, for a time.
     async fn growth(&mut self) -> Value {
-        let before = memory();
-        let mut rates = Vec::new();
+        let (began, before) = (Instant::now(), memory());
+        let (mut rates, mut costs) = (Vec::new(), Vec::new());
         for block in 0..self.plan.growth_blocks {
             let node = self.fleet.nodes[self.fleet.nodes.len() - 1].clone();
             let growth = |_: &mut Fleet, i| get(node.clone(), format!("growth {block} {i}"));
-            rates.push(self.flood(self.plan.growth_block, growth).await.0);
+            let (rate, cost, _) = self.flood(self.plan.growth_block, growth).await;
+            rates.push(rate);
+            costs.push(cost);
+            if began.elapsed().as_secs() >= self.plan.growth_s {
+                break;
+            }
         }
-        let keys = (self.plan.growth_block * self.plan.growth_blocks) as u64;
-        json!({ "gets_per_s": rates, "bytes_per_key": memory().saturating_sub(before) / keys })
+        let keys = self.plan.growth_block * rates.len();
+        json!({
+            "keys": keys,
+            "first_gets_per_s": rates.first(),
+            "last_gets_per_s": rates.last(),
+            "first_cpu_us": costs.first(),
+            "last_cpu_us": costs.last(),
+            "bytes_per_key": memory().saturating_sub(before) / keys as u64,
+            "gets_per_s": rates,
+            "cpu_us": costs,
+        })
     }
 
     async fn listen(&mut self) -> Value {
@@ -210,32 +249,35 @@ impl Run<'_> {
         json!({ "delay": milliseconds(delays) })
     }
 
-    async fn signed(&mut self) -> Value {
-        let node = self.fleet.nodes[0].clone();
+    async fn signed(&mut self, phase: &str, writer: usize) -> Value {
+        let node = self.fleet.nodes[writer].clone();
         let write = move |name| put_signed(node.clone(), name);
-        self.round_trips("signed", write).await
+        self.round_trips(phase, writer, write).await
     }
 
-    async fn encrypted(&mut self) -> Value {
-        let node = self.fleet.nodes[0].clone();
-        let to = Recipient::from(self.identities[1].long_id());
+    async fn encrypted(&mut self, phase: &str, writer: usize) -> Value {
+        let node = self.fleet.nodes[writer].clone();
+        let to = Recipient::from(self.identities[writer + 1].long_id());
         // The recipient's certificate is found once, before.
         put_encrypted(node.clone(), to.clone(), "first".to_owned()).await;
         let write = move |name| put_encrypted(node.clone(), to.clone(), name);
-        self.round_trips("encrypted", write).await
+        self.round_trips(phase, writer, write).await
     }
 
-    /// Values made by one node and read by another, by four at a time.
+    /// Values made by one node and read by the next, by four at a time.
     async fn round_trips<F: Future<Output = bool> + Send>(
         &mut self,
-        phase: &'static str,
+        phase: &str,
+        writer: usize,
         write: impl Fn(String) -> F + Clone + Send + 'static,
     ) -> Value {
         const WORKERS: usize = 4;
+        have_pinged(&self.fleet.nodes[writer]);
         let (began, before, count) = (Instant::now(), cpu(), self.plan.signed);
         let mut workers = JoinSet::new();
         for worker in 0..WORKERS {
-            let (reader, write) = (self.fleet.nodes[1].clone(), write.clone());
+            let (reader, write) = (self.fleet.nodes[writer + 1].clone(), write.clone());
+            let phase = phase.to_owned();
             workers.spawn(async move {
                 let mut failed = 0;
                 for i in (worker..count).step_by(WORKERS) {
@@ -306,6 +348,11 @@ impl Run<'_> {
             "gets": count,
         })
     }
+}
+
+/// Asks for pings of a node until the phase has ended.
+fn have_pinged(node: &Handle) {
+    println!("{}", json!({ "ping": node.addresses()[0] }));
 }
 
 fn missed(gets: &[Got]) -> usize {

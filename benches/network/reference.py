@@ -5,6 +5,7 @@ libraries do the same. Callbacks run in OpenDHT's threads and take the interpret
 figures, some microseconds an operation.
 """
 
+import importlib.metadata
 import json
 import os
 import random
@@ -94,7 +95,10 @@ class Network:
     def __init__(self, plan):
         self.plan = plan
         self.random = random.Random(plan["seed"])
-        self.identities = [opendht.Identity.generate(f"node {i}", opendht.Identity(), 2048) for i in range(2)]
+        bits = [2048, 2048, 4096, 4096]
+        self.identities = [
+            opendht.Identity.generate(f"node {i}", opendht.Identity(), bits[i]) for i in range(4)
+        ]
         self.before = memory()
 
     def say(self, phase, **figures):
@@ -106,7 +110,7 @@ class Network:
     def boot(self):
         count = self.plan["nodes"]
         began, cpu = CLOCK(), cpu_seconds()
-        self.nodes = [new_node(self.identities[i] if i < 2 else None) for i in range(count)]
+        self.nodes = [new_node(self.identities[i] if i < 4 else None) for i in range(count)]
         port = str(self.nodes[0].getBound().getPort())
         for node in self.nodes[1:]:
             node.bootstrap("127.0.0.1", port)
@@ -120,17 +124,33 @@ class Network:
             "boot",
             connected_s=round(CLOCK() - began, 3),
             unconnected=len(waiting),
+            memory_per_node=round((memory() - self.before) / count),
             cpu_s=round(cpu_seconds() - cpu, 3),
         )
 
+    def early(self):
+        """Values looked for as soon as the network is there."""
+        count = self.plan["early"]
+        puts = self.flood(count, lambda i, kind: self.put_any(f"early {i}", kind))[2]
+        gets = self.flood(count, lambda i, kind: self.get_any(f"early {i}", kind))[2]
+        self.say(
+            "early",
+            not_put=sum(op.done is None for op in puts),
+            missed=sum(op.first is None for op in gets),
+        )
+
+    def have_pinged(self, node):
+        """Asks for pings of a node until the phase has ended."""
+        print(json.dumps({"ping": f"127.0.0.1:{node.getBound().getPort()}"}), flush=True)
+
     def idle(self):
+        self.have_pinged(self.nodes[0])
         cpu, seconds = cpu_seconds(), self.plan["idle_s"]
         time.sleep(seconds)
         count = len(self.nodes)
         self.say(
             "idle",
             cpu_us_per_node_s=round((cpu_seconds() - cpu) / count / seconds * 1e6),
-            memory_per_node=round((memory() - self.before) / count),
         )
 
     def latency(self):
@@ -167,18 +187,16 @@ class Network:
         seconds = CLOCK() - began
         return count / seconds, (cpu_seconds() - cpu) / count * 1e6, operations
 
+    def put_any(self, name, kind):
+        return kind(lambda op: self.any().put(key(name), opendht.Value(b"v" * 64), op.on_done))
+
+    def get_any(self, name, kind):
+        return kind(lambda op: self.any().get(key(name), op.on_value, op.on_done))
+
     def throughput(self):
         count = self.plan["throughput"]
-        value = b"v" * 64
-
-        def start_put(i, kind):
-            return kind(lambda op: self.any().put(key(f"flood {i}"), opendht.Value(value), op.on_done))
-
-        def start_get(i, kind):
-            return kind(lambda op: self.any().get(key(f"flood {i}"), op.on_value, op.on_done))
-
-        puts, put_cpu, _ = self.flood(count, start_put)
-        gets, get_cpu, found = self.flood(count, start_get)
+        puts, put_cpu, _ = self.flood(count, lambda i, kind: self.put_any(f"flood {i}", kind))
+        gets, get_cpu, found = self.flood(count, lambda i, kind: self.get_any(f"flood {i}", kind))
         self.say(
             "throughput",
             puts_per_s=round(puts),
@@ -189,16 +207,30 @@ class Network:
         )
 
     def growth(self):
-        """Gets of distinct keys from one node, in blocks."""
+        """Gets of distinct keys from one node, in blocks, for a time."""
         node, block = self.nodes[-1], self.plan["growth_block"]
-        before, rates = memory(), []
+        began, before, rates, costs = CLOCK(), memory(), [], []
         for number in range(self.plan["growth_blocks"]):
             def start(i, kind, number=number):
                 name = f"growth {number} {i}"
                 return kind(lambda op: node.get(key(name), op.on_value, op.on_done))
-            rates.append(round(self.flood(block, start)[0]))
+            rate, cost, _ = self.flood(block, start)
+            rates.append(round(rate))
+            costs.append(round(cost))
+            if CLOCK() - began >= self.plan["growth_s"]:
+                break
         keys = block * len(rates)
-        self.say("growth", gets_per_s=rates, bytes_per_key=round((memory() - before) / keys))
+        self.say(
+            "growth",
+            keys=keys,
+            first_gets_per_s=rates[0],
+            last_gets_per_s=rates[-1],
+            first_cpu_us=costs[0],
+            last_cpu_us=costs[-1],
+            bytes_per_key=round((memory() - before) / keys),
+            gets_per_s=rates,
+            cpu_us=costs,
+        )
 
     def listen(self):
         delays, came = [], threading.Event()
@@ -221,15 +253,16 @@ class Network:
             listener.cancelListen(token)
         self.say("listen", delay=milliseconds(delays))
 
-    def round_trips(self, phase, start):
+    def round_trips(self, phase, writer, start):
         count, workers = self.plan["signed"], 4
+        self.have_pinged(self.nodes[writer])
         began, cpu, failed = CLOCK(), cpu_seconds(), []
 
         def work(first):
             for i in range(first, count, workers):
                 name = f"{phase} {i}"
                 Operation(lambda op: start(name, op)).wait()
-                if get(self.nodes[1], name).wait().first is None:
+                if get(self.nodes[writer + 1], name).wait().first is None:
                     failed.append(i)
 
         threads = [threading.Thread(target=work, args=(i,)) for i in range(workers)]
@@ -245,16 +278,23 @@ class Network:
             failed=len(failed),
         )
 
-    def signed(self):
-        node = self.nodes[0]
-        self.round_trips("signed", lambda name, op: node.putSigned(key(name), opendht.Value(b"v" * 64), op.on_done))
+    def signed(self, phase="signed", writer=0):
+        node = self.nodes[writer]
+        start = lambda name, op: node.putSigned(key(name), opendht.Value(b"v" * 64), op.on_done)
+        self.round_trips(phase, writer, start)
 
-    def encrypted(self):
-        node, to = self.nodes[0], self.identities[1].publickey.getLongId()
+    def signed_4096(self):
+        self.signed("signed_4096", 2)
+
+    def encrypted(self, phase="encrypted", writer=0):
+        node, to = self.nodes[writer], self.identities[writer + 1].publickey.getLongId()
         # The recipient's certificate is found once, before.
         Operation(lambda op: node.putEncrypted(key("first"), opendht.Value(b"v"), to, op.on_done)).wait()
         start = lambda name, op: node.putEncrypted(key(name), opendht.Value(b"v" * 64), to, op.on_done)
-        self.round_trips("encrypted", start)
+        self.round_trips(phase, writer, start)
+
+    def encrypted_4096(self):
+        self.encrypted("encrypted_4096", 2)
 
     def join(self):
         began = CLOCK()
@@ -296,8 +336,12 @@ class Network:
 
 def main():
     network = Network(json.loads(sys.argv[1]))
+    print(json.dumps({"library": f"OpenDHT {importlib.metadata.version('opendht')}"}), flush=True)
+    has_crypto = hasattr(opendht.DhtRunner, "putSigned")
     for phase in network.plan["phases"]:
-        getattr(network, phase)()
+        # Older bindings neither sign nor encrypt.
+        if has_crypto or not phase.startswith(("signed", "encrypted")):
+            getattr(network, phase)()
     # Without waiting for farewells.
     os._exit(0)
 
