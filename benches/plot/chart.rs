@@ -4,7 +4,7 @@ use crate::scale::Scale;
 use crate::svg::{Anchor, Svg};
 
 const WIDTH: f64 = 760.0;
-const LEFT: f64 = 210.0;
+const LEFT: f64 = 240.0;
 const RIGHT: f64 = 730.0;
 /// Below the title and the legend.
 const TOP: f64 = 60.0;
