@@ -9,7 +9,7 @@
 //!
 //! The table sends nothing and knows no message: it is told what was heard and answers whom to ask. It fits any Kademlia
 //! dialect with 160-bit ids. A hostile peer that invents ids near ours can make it hold at most 160 buckets, about
-//! 160 kB with buckets of 8.
+//! 120 kB with buckets of 8.
 
 mod bucket;
 mod entry;

@@ -28,7 +28,7 @@
 //!
 //! # Size
 //!
-//! All runs on one thread. A datagram costs 10 to 20 microseconds with all that the nodes make of it, memory grows with the
+//! All runs on one thread. A datagram costs some 10 microseconds with all that the nodes make of it, memory grows with the
 //! number of nodes: see `bulla simulate --nodes`.
 
 mod churn;

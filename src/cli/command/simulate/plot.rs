@@ -50,6 +50,8 @@ const COLOURS: usize = 4;
 const DASHES: [&str; COLOURS] = ["", "7 3", "2 3", "9 3 2 3"];
 /// An axis has a mark at each value that occurs if they are not more.
 const MOST_MARKS: usize = 9;
+/// Room that the number at a mark takes.
+const MARK_WIDTH: f64 = 24.0;
 
 /// The colours of plots, by light and in the dark.
 pub(super) const STYLE: &str = "\
@@ -153,15 +155,22 @@ impl Plot {
     }
 
     fn draw_axes(&self, svg: &mut String, x: Scale, y: Scale) {
-        for mark in self.occurring().unwrap_or_else(|| x.marks()) {
+        let marks = self.occurring().unwrap_or_else(|| x.marks());
+        for (index, mark) in marks.iter().copied().enumerate() {
             let at = x.place(mark);
             let (top, bottom) = (y.to, y.from);
+            let next = marks.get(index + 1).map(|next| x.place(*next));
+            let has_room = next.is_none_or(|next| next - at >= MARK_WIDTH);
             let _ = write!(
                 svg,
                 "<path class=\"grid\" d=\"M{at:.1} {bottom:.1}V{top:.1}\"/>\
                  <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
                 bottom + 16.0,
-                number(mark)
+                if has_room {
+                    number(mark)
+                } else {
+                    String::new()
+                }
             );
         }
         for mark in y.marks() {
