@@ -12,7 +12,6 @@ pub(crate) struct Limits {
     pub(super) parallelism: usize,
     pub(super) listen_nodes: usize,
     pub(super) token_life: Duration,
-    pub(super) listen_renewal: Duration,
 }
 
 impl Limits {
@@ -23,11 +22,6 @@ impl Limits {
             parallelism: config.lookup_parallelism,
             listen_nodes: config.listen_nodes,
             token_life: config.expire_time,
-            listen_renewal: if config.public_stable {
-                config.listen_renewal_stable
-            } else {
-                config.listen_renewal
-            },
         }
     }
 }

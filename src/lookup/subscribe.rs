@@ -43,6 +43,12 @@ impl Subscribe {
         }
     }
 
+    /// Whether an answer of `node` is on its way.
+    pub(super) fn awaits(&self, node: &InfoHash) -> bool {
+        let feed = self.feeds.get(node);
+        feed.is_some_and(|feed| feed.state == State::Asked)
+    }
+
     /// Notes that `node` is being asked and gives the socket to name: the one in use, else `fresh`.
     pub(super) fn on_asked(&mut self, node: InfoHash, fresh: u32) -> u32 {
         let feed = self.feeds.entry(node).or_insert(Feed {

@@ -316,6 +316,7 @@ impl Net {
                     contacts: self.named(),
                     found: false,
                     held: self.held.as_ref(),
+                    renewal: 20_000 * MS,
                 };
                 lookup.on_answer(self.now, &node, ask, answer);
             }

@@ -14,6 +14,7 @@ mod notify;
 mod operations;
 mod ops;
 mod output;
+mod pace;
 mod parked;
 mod puts;
 mod replies;
@@ -45,6 +46,7 @@ use crate::token::Tokens;
 use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
 use bootstrap::Bootstrap;
 use ops::Ops;
+use pace::Pace;
 use parked::Parked;
 use snapshot::Votes;
 use timers::Timers;
@@ -80,6 +82,9 @@ pub struct Node {
     parked: Parked,
     limits: Limits,
     lookups: Pool,
+    pace: Pace,
+    /// From then on enough is known of the network to ask much of it.
+    warm_at: Timestamp,
     ops: Ops,
     feeds: BTreeMap<u32, Feed>,
     votes: Votes,
@@ -150,6 +155,8 @@ impl Node {
             parked: Parked::new(config.max_parked),
             limits: Limits::new(&config),
             lookups: Pool::default(),
+            pace: Pace::new(&config),
+            warm_at: now + config.connect_patience,
             ops: Ops::new(config.max_operations),
             feeds: BTreeMap::new(),
             votes: Votes::default(),

@@ -82,11 +82,14 @@ impl Node {
             }
             Ask::Find => false,
         };
+        let renewal = self.pace.renewal(self.feeds.len());
         let answer = Answer {
             token,
             contacts: named,
             found,
             held: held.as_ref(),
+            // Not all at once, even if they began together.
+            renewal: self.public.between(renewal * 3 / 4, renewal),
         };
         if let Some(lookup) = self.lookups.get_mut(key, family) {
             lookup.on_answer(now, &from.id, &ask, answer);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bulla::Config;
-use bulla::sim::{Churn, Latency, Link, Nat, Scenario, Span, Start, Trial};
+use bulla::sim::{Churn, Latency, Link, Nat, Restart, Scenario, Span, Start, Trial};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
@@ -43,6 +43,7 @@ pub(super) struct ScenarioFile {
     /// Percent of the nodes.
     pub(super) clients: u8,
     pub(super) churn: Option<ChurnTable>,
+    pub(super) restart: Option<RestartTable>,
     pub(super) node: NodeTable,
 }
 
@@ -82,6 +83,16 @@ pub(super) struct ChurnTable {
     absence: Option<Time>,
     heavy_tailed: bool,
     anchors: u16,
+}
+
+/// Nodes that start over at once, and what each of them announces and listens to.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RestartTable {
+    nodes: u32,
+    puts: u32,
+    listens: u32,
+    patience: Time,
 }
 
 /// Settings of the nodes; those of [`Config`] unless given.
@@ -142,6 +153,7 @@ impl Default for ScenarioFile {
             nat: NatTable::default(),
             clients: 0,
             churn: None,
+            restart: None,
             node: NodeTable::default(),
         }
     }
@@ -161,6 +173,17 @@ impl Default for LinkTable {
 impl Default for ChurnTable {
     fn default() -> Self {
         Self::of(Duration::from_secs(3_600))
+    }
+}
+
+impl Default for RestartTable {
+    fn default() -> Self {
+        Self {
+            nodes: 20,
+            puts: 1_000,
+            listens: 10_000,
+            patience: Time::secs(1_800),
+        }
     }
 }
 
@@ -249,6 +272,7 @@ impl ScenarioFile {
             lookups: self.lookups as usize,
             age: (self.age[0].0, self.age[1].0),
             vanish: self.vanish.clone(),
+            restart: self.restart.map(RestartTable::restart),
         })
     }
 
@@ -313,6 +337,11 @@ impl ScenarioFile {
                     .is_none_or(|churn| churn.session.0 >= Duration::from_secs(1)),
                 "session must be 1s at least",
             ),
+            (
+                self.restart
+                    .is_none_or(|restart| restart.puts.max(restart.listens) <= 100_000),
+                "puts and listens of a restart must be 100000 at most",
+            ),
         ];
         if let Some((_, what)) = checks.iter().find(|(holds, _)| !holds) {
             return Err(Failure::new(format!("bad scenario: {what}")));
@@ -359,6 +388,17 @@ impl ScenarioFile {
             response_time_min: response_time_min.map_or(usual.response_time_min, |time| time.0),
             expire_time: expire_time.map_or(usual.expire_time, |time| time.0),
             ..usual
+        }
+    }
+}
+
+impl RestartTable {
+    fn restart(self) -> Restart {
+        Restart {
+            nodes: self.nodes as usize,
+            puts: self.puts as usize,
+            listens: self.listens as usize,
+            patience: self.patience.0,
         }
     }
 }
