@@ -1,6 +1,6 @@
 //! What a lookup still has to do: how urgent it is, and when.
 
-use super::{Lookup, RETRY};
+use super::{Goal, Lookup, MAX_WIDENING, RETRY};
 use crate::Timestamp;
 
 impl Lookup {
@@ -19,6 +19,18 @@ impl Lookup {
                 || self.announces.values().any(|it| it.awaits(id))
                 || self.subscribes.values().any(|it| it.awaits(id))
         })
+    }
+
+    /// How many requests to have on their way: if somebody waits for the outcome so many that as many as configured will be
+    /// answered, judged by those so far.
+    pub(super) fn parallelism(&self) -> usize {
+        let wanted = self.limits.parallelism;
+        let is_walk = self.questions.values().all(|it| it.goal == Goal::Nodes);
+        if is_walk && self.announces.values().all(|it| it.renewal.is_some()) {
+            return wanted;
+        }
+        let (answered, silent) = self.frontier.tally();
+        (wanted * (answered + silent + 1) / (answered + 1)).min(wanted * MAX_WIDENING)
     }
 
     /// When something will be due if nothing happens before: a renewal, or a token that runs out.

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::{Family, InfoHash, Timestamp};
 
 /// Lookups under way at a time.
-const PLACES: usize = 16;
+const PLACES: usize = 24;
 /// The same while hardly anybody is known: all would ask the same few.
 const COLD_PLACES: usize = 4;
 /// Time that is saved up while nothing is sent.
@@ -135,7 +135,9 @@ mod tests {
         let now = Timestamp::ZERO;
         assert!(pace.admits(now, false, which(0)));
         assert!(pace.admits(now, false, which(0)), "it has begun");
-        let begun: Vec<_> = (0..10).filter(|it| pace.admits(now, false, which(*it))).collect();
+        let begun: Vec<_> = (0..10)
+            .filter(|it| pace.admits(now, false, which(*it)))
+            .collect();
         assert_eq!(begun, [0, 1, 2, 3], "places while nobody is known");
         assert_eq!((pace.next(now, false), pace.waiting()), (None, 6));
         pace.rest(which(2));

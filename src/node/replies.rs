@@ -88,8 +88,8 @@ impl Node {
             contacts: named,
             found,
             held: held.as_ref(),
-            // Not all at once, even if they began together.
-            renewal: self.public.between(renewal * 3 / 4, renewal),
+            // Listens that began together part with time.
+            renewal: renewal - renewal * u32::from(key.as_bytes()[19]) / 1_024,
         };
         if let Some(lookup) = self.lookups.get_mut(key, family) {
             lookup.on_answer(now, &from.id, &ask, answer);

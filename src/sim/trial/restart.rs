@@ -193,7 +193,8 @@ impl Watch {
             .iter()
             .take_while(is_reported)
             .count();
-        let is_settled = self.reported == self.puts.len() && kept * 1_000 >= self.listeners * ENOUGH;
+        let is_settled =
+            self.reported == self.puts.len() && kept * 1_000 >= self.listeners * ENOUGH;
         if is_settled && it.settled_s.is_none() {
             it.settled_s = Some(f64::from(self.seconds));
         }
@@ -205,7 +206,8 @@ impl Watch {
         figures.take_gets(sim, &self.gets);
         let settling = self.restarted.settled_s.unwrap_or(f64::from(self.seconds));
         let settled = f64::from(self.seconds) - settling;
-        let rate = |sent: u64, seconds: f64| sent as f64 / self.hosts.len() as f64 / seconds.max(1.0);
+        let rate =
+            |sent: u64, seconds: f64| sent as f64 / self.hosts.len() as f64 / seconds.max(1.0);
         let acknowledged = |put: &&ErrandId| {
             let report = sim.errand(**put).put_report();
             report.is_some_and(|report| report.acknowledged > 0)
