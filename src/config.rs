@@ -39,6 +39,9 @@ pub struct Config {
     pub lookup_width: usize,
     /// Requests a lookup has under way (alpha). Default 4, 1 to 16.
     pub lookup_parallelism: usize,
+    /// Requests a get or a put has under way where most stay without an answer. Default 16 (ours: the reference keeps to
+    /// alpha), `lookup_parallelism` to 64.
+    pub lookup_parallelism_max: usize,
     /// Storing nodes that a listen subscribes to. Default 4, 1 to `bucket_size`.
     pub listen_nodes: usize,
     /// Lookups running or remembered, one for each key and address family. Default 131,072, two for each operation; about
@@ -51,6 +54,9 @@ pub struct Config {
     pub good_time: Duration,
     /// A contact silent for this long is no longer good; also the life of tokens and remote listeners. Default 10 min.
     pub expire_time: Duration,
+    /// Where more than a quarter of all requests stay without an answer, only contacts heard of within this time are asked
+    /// and named, if there are enough. Default 2 min (ours: the reference names all good ones).
+    pub fresh_time: Duration,
     /// How often a request is sent before its target counts as gone. Default 3, 1 to 5.
     pub attempts: u32,
     /// First wait for an answer when nothing is known of the network's speed. Default 1 s.
@@ -136,11 +142,13 @@ impl Default for Config {
             bucket_size: 8,
             lookup_width: 14,
             lookup_parallelism: 4,
+            lookup_parallelism_max: 16,
             listen_nodes: 4,
             max_lookups: 131_072,
             max_operations: 65_536,
             good_time: secs(120 * MINUTE),
             expire_time: secs(10 * MINUTE),
+            fresh_time: secs(2 * MINUTE),
             attempts: 3,
             response_time: secs(1),
             response_time_min: Duration::from_millis(100),
@@ -192,6 +200,10 @@ impl Config {
             (
                 (1..=16).contains(&self.lookup_parallelism),
                 "lookup_parallelism must be 1 to 16",
+            ),
+            (
+                (self.lookup_parallelism..=64).contains(&self.lookup_parallelism_max),
+                "lookup_parallelism_max must be lookup_parallelism to 64",
             ),
             (
                 (1..=self.bucket_size).contains(&self.listen_nodes),

@@ -1,6 +1,6 @@
 //! What a lookup still has to do: how urgent it is, and when.
 
-use super::{Goal, Lookup, MAX_WIDENING, RETRY};
+use super::{Goal, Lookup, RETRY};
 use crate::Timestamp;
 
 impl Lookup {
@@ -30,7 +30,7 @@ impl Lookup {
             return wanted;
         }
         let (answered, silent) = self.frontier.tally();
-        (wanted * (answered + silent + 1) / (answered + 1)).min(wanted * MAX_WIDENING)
+        (wanted * (answered + silent + 1) / (answered + 1)).min(self.limits.most_parallel)
     }
 
     /// When something will be due if nothing happens before: a renewal, or a token that runs out.

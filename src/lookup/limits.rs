@@ -10,6 +10,7 @@ pub(crate) struct Limits {
     pub(super) bucket_size: usize,
     pub(super) width: usize,
     pub(super) parallelism: usize,
+    pub(super) most_parallel: usize,
     pub(super) listen_nodes: usize,
     pub(super) token_life: Duration,
 }
@@ -20,6 +21,7 @@ impl Limits {
             bucket_size: config.bucket_size,
             width: config.lookup_width,
             parallelism: config.lookup_parallelism,
+            most_parallel: config.lookup_parallelism_max,
             listen_nodes: config.listen_nodes,
             token_life: config.expire_time,
         }

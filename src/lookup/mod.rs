@@ -51,8 +51,6 @@ use subscribe::Subscribe;
 const SECOND_CHANCE: u32 = 2;
 /// Requests of the walk on their way that are not waited for, above which no more are sent at once.
 const MAX_UNAWAITED: usize = 16;
-/// How many times as many requests as configured are on their way when hardly anybody answers.
-const MAX_WIDENING: usize = 4;
 /// When to look again after something was due that could not be done at once.
 const RETRY: Duration = Duration::from_millis(100);
 /// How long a candidate that did not answer is left alone, unless it shows up by itself.

@@ -27,6 +27,9 @@ impl Node {
         if let Some(lookup) = self.lookups.get_mut(key, family)
             && let Some(count) = lookup.reach_wanted()
         {
+            if let Some(lately) = table.lately(&key, count, now) {
+                return lookup.offer(&lately, true);
+            }
             lookup.offer(&table.closest(&key, count, now), true);
             lookup.offer(&table.candidates(&key, count), false);
         }
@@ -48,7 +51,7 @@ impl Node {
     /// Does all that a lookup wants done now, and sets its timer for the rest.
     pub(super) fn drive(&mut self, now: Timestamp, key: InfoHash, family: Family) {
         let patient = self.status(family) == Status::Connecting && now < self.patient_until;
-        while let Some(lookup) = self.lookups.get_mut(key, family) {
+        while let Some(lookup) = self.lookups.get(key, family) {
             let can_wait = lookup.can_wait();
             if can_wait && !self.may_go_on(now, key, family) {
                 return;

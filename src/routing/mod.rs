@@ -54,6 +54,7 @@ pub struct Table {
     /// When anything was last refreshed.
     refreshed: Option<Timestamp>,
     mortality: Mortality,
+    fresh_time: Duration,
 }
 
 /// What came of hearing of a contact.
@@ -128,6 +129,7 @@ impl Table {
             grown: None,
             refreshed: None,
             mortality: Mortality::default(),
+            fresh_time: config.fresh_time,
         }
     }
 
@@ -203,25 +205,29 @@ impl Table {
         })
     }
 
-    /// The `count` contacts nearest to `target` that are worth telling others of, nearest first: the good ones, but where
+    /// The `count` contacts nearest to `target` that are worth naming to others, nearest first: the good ones, but where
     /// contacts come and go quickly those heard of lately, if there are as many.
     ///
     /// Differs: the reference names all good ones. Where nodes stay for minutes most of those are gone, and as they stand
     /// before the living, nobody finds these.
     pub fn named(&self, target: &InfoHash, count: usize, now: Timestamp) -> Vec<Contact> {
-        if let Some(fresh) = self.mortality.fresh() {
-            let ages = Ages {
-                silence: fresh.min(self.ages.silence),
-                ..self.ages
-            };
-            let lately = self.nearest(target, count, |entry| {
-                entry.standing(ages, now) == Standing::Good
-            });
-            if lately.len() == count {
-                return lately;
-            }
+        self.lately(target, count, now)
+            .unwrap_or_else(|| self.closest(target, count, now))
+    }
+
+    /// The `count` contacts nearest to `target` that were heard of lately, if there are as many and contacts come and go
+    /// quickly.
+    pub fn lately(&self, target: &InfoHash, count: usize, now: Timestamp) -> Option<Vec<Contact>> {
+        if !self.mortality.is_high() {
+            return None;
         }
-        self.closest(target, count, now)
+        let ages = Ages {
+            silence: self.fresh_time.min(self.ages.silence),
+            ..self.ages
+        };
+        let is_fresh = |entry: &Entry| entry.standing(ages, now) == Standing::Good;
+        let found = self.nearest(target, count, is_fresh);
+        (found.len() == count).then_some(found)
     }
 
     /// The `count` contacts nearest to `target` that are not expired, nearest first: to start a lookup from.

@@ -1,7 +1,5 @@
 //! [`Mortality`]: how many of the contacts that are asked turn out to be gone.
 
-use std::time::Duration;
-
 /// The share of requests that got no answer lately.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Mortality {
@@ -14,8 +12,6 @@ const ONE: u32 = 1 << 16;
 const MEMORY: u32 = 64;
 /// Of a network where more than one of so many requests stays without an answer, contacts age quickly.
 const DEADLY: u32 = 4;
-/// How old a sign of life may be there.
-const FRESH: Duration = Duration::from_secs(120);
 
 impl Mortality {
     pub(super) fn on_answer(&mut self) {
@@ -26,9 +22,9 @@ impl Mortality {
         self.silent += (ONE - self.silent) / MEMORY;
     }
 
-    /// How lately a contact must have been heard of to be there still; `None` where contacts last.
-    pub(super) fn fresh(self) -> Option<Duration> {
-        (self.silent > ONE / DEADLY).then_some(FRESH)
+    /// Whether contacts come and go quickly.
+    pub(super) fn is_high(self) -> bool {
+        self.silent > ONE / DEADLY
     }
 }
 
@@ -44,16 +40,16 @@ mod tests {
         }
         for _ in 0..10 {
             mortality.on_silence();
-            assert_eq!(mortality.fresh(), None, "a few failures mean nothing");
+            assert!(!mortality.is_high(), "a few failures mean nothing");
         }
         for _ in 0..100 {
             mortality.on_silence();
             mortality.on_answer();
         }
-        assert_eq!(mortality.fresh(), Some(FRESH));
+        assert!(mortality.is_high());
         for _ in 0..200 {
             mortality.on_answer();
         }
-        assert_eq!(mortality.fresh(), None);
+        assert!(!mortality.is_high());
     }
 }

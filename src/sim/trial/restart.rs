@@ -46,7 +46,7 @@ pub struct Restarted {
     pub sent_per_s: f64,
     /// The same in the minute after that.
     pub settled_sent_per_s: f64,
-    /// The most memory that requests under way took at a time, in requests of one node.
+    /// The most requests that a node had under way at a time.
     pub requests_most: usize,
     /// Lookups that the nodes made meanwhile, for values put meanwhile.
     pub lookups: usize,

@@ -44,7 +44,17 @@ pub(super) struct ScenarioFile {
     pub(super) clients: u8,
     pub(super) churn: Option<ChurnTable>,
     pub(super) restart: Option<RestartTable>,
+    pub(super) parameters: Parameters,
     pub(super) node: NodeTable,
+}
+
+/// Whose settings the nodes have where the scenario says nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Parameters {
+    #[default]
+    Bulla,
+    OpenDht,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -106,6 +116,8 @@ pub(super) struct NodeTable {
     pub(super) response_time: Option<Time>,
     pub(super) response_time_min: Option<Time>,
     expire_time: Option<Time>,
+    fresh_time: Option<Time>,
+    lookup_parallelism_max: Option<usize>,
 }
 
 /// A duration as in `1m 30s`.
@@ -154,6 +166,7 @@ impl Default for ScenarioFile {
             clients: 0,
             churn: None,
             restart: None,
+            parameters: Parameters::default(),
             node: NodeTable::default(),
         }
     }
@@ -367,7 +380,7 @@ impl ScenarioFile {
     }
 
     fn config(&self) -> Config {
-        let usual = Config::default();
+        let usual = self.parameters.config();
         let NodeTable {
             bucket_size,
             lookup_width,
@@ -376,18 +389,40 @@ impl ScenarioFile {
             response_time,
             response_time_min,
             expire_time,
+            fresh_time,
+            lookup_parallelism_max,
         } = self.node;
         let bucket_size = bucket_size.unwrap_or(usual.bucket_size);
+        let parallelism = lookup_parallelism.unwrap_or(usual.lookup_parallelism);
         Config {
             bucket_size,
             lookup_width: lookup_width.unwrap_or(usual.lookup_width.max(bucket_size)),
             listen_nodes: usual.listen_nodes.min(bucket_size),
-            lookup_parallelism: lookup_parallelism.unwrap_or(usual.lookup_parallelism),
+            lookup_parallelism: parallelism,
+            lookup_parallelism_max: lookup_parallelism_max
+                .unwrap_or(usual.lookup_parallelism_max.max(parallelism)),
             attempts: attempts.unwrap_or(usual.attempts),
             response_time: response_time.map_or(usual.response_time, |time| time.0),
             response_time_min: response_time_min.map_or(usual.response_time_min, |time| time.0),
             expire_time: expire_time.map_or(usual.expire_time, |time| time.0),
+            fresh_time: fresh_time.map_or(usual.fresh_time, |time| time.0),
             ..usual
+        }
+    }
+}
+
+impl Parameters {
+    fn config(self) -> Config {
+        let ours = Config::default();
+        match self {
+            Self::Bulla => ours,
+            // It waits for a second whatever it knows of the peer, and takes all contacts for good for ten minutes.
+            Self::OpenDht => Config {
+                response_time_min: ours.response_time,
+                lookup_parallelism_max: ours.lookup_parallelism,
+                fresh_time: ours.expire_time,
+                ..ours
+            },
         }
     }
 }
