@@ -89,7 +89,7 @@ impl Node {
             found,
             held: held.as_ref(),
             // Listens that began together part with time.
-            renewal: renewal - renewal * u32::from(key.as_bytes()[19]) / 1_024,
+            renewal: renewal * (1_024 - u32::from(key.as_bytes()[19])) / 1_024,
         };
         if let Some(lookup) = self.lookups.get_mut(key, family) {
             lookup.on_answer(now, &from.id, &ask, answer);
