@@ -62,5 +62,5 @@ fn keep(storage: &mut Storage, key: &InfoHash, id: u64) {
     let value = wire::pack(&Draft::new(vec![7; 100]), ValueId(id));
     let expires = now + Duration::from_secs(600);
     let own: Option<IpAddr> = None;
-    let _ = black_box(storage.store(now, key, &value, own, now, expires));
+    let _ = black_box(storage.store(now, key, value, own, now, expires));
 }

@@ -1,7 +1,7 @@
 //! [`Contact`]: who can be reached where, in which [`Family`], from which [`Source`], and which addresses are no addresses.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use crate::InfoHash;
 
@@ -27,6 +27,36 @@ pub enum Family {
 /// subscriber is given.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Source(IpAddr);
+
+/// An address in 24 bytes, for what is kept of many: a [`SocketAddr`] takes 32. IPv4 stands there as IPv6 maps it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Endpoint {
+    ip: [u8; 16],
+    port: u16,
+    /// Tells links of one host apart.
+    scope: u32,
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(addr: SocketAddr) -> Self {
+        let (ip, scope) = match addr {
+            SocketAddr::V4(addr) => (addr.ip().to_ipv6_mapped(), 0),
+            SocketAddr::V6(addr) => (*addr.ip(), addr.scope_id()),
+        };
+        let (ip, port) = (ip.octets(), addr.port());
+        Self { ip, port, scope }
+    }
+}
+
+impl From<Endpoint> for SocketAddr {
+    fn from(Endpoint { ip, port, scope }: Endpoint) -> Self {
+        let ip = Ipv6Addr::from(ip);
+        match ip.to_ipv4_mapped() {
+            Some(ip) => (ip, port).into(),
+            None => SocketAddrV6::new(ip, port, 0, scope).into(),
+        }
+    }
+}
 
 impl Contact {
     /// A contact of this id and address.
@@ -96,6 +126,15 @@ pub fn is_martian(addr: &SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn endpoints_are_small_and_keep_the_address() {
+        assert!(size_of::<Endpoint>() <= 24);
+        for addr in ["192.0.2.1:4222", "[2001:db8::1]:80", "[fe80::1%3]:80"] {
+            let addr: SocketAddr = addr.parse().unwrap();
+            assert_eq!(SocketAddr::from(Endpoint::from(addr)), addr);
+        }
+    }
 
     #[test]
     fn martians_are_told_from_addresses() {

@@ -135,5 +135,5 @@ fn keep(storage: &mut Storage, id: u64) {
     let value = wire::pack(&Draft::new(vec![7; 100]), ValueId(id));
     let expires = now + Duration::from_secs(id);
     let own: Option<IpAddr> = None;
-    let _ = black_box(storage.store(now, &key(id), &value, own, now, expires));
+    let _ = black_box(storage.store(now, &key(id), value, own, now, expires));
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bulla::InfoHash;
 use bulla::wire::Request;
 
-use crate::load::{self, Batch, Pace, Tally};
+use crate::load::{self, Batch, Pace, Rest, Tally};
 use crate::node::Node;
 use crate::peer::{Peer, ask};
 
@@ -22,6 +22,8 @@ pub(crate) struct Field {
     pub(crate) node_id: InfoHash,
     pub(crate) peers: Vec<Peer>,
     serial: usize,
+    /// Whether the node and the peers share a core.
+    is_shared: bool,
 }
 
 /// What a load did to a node.
@@ -32,10 +34,23 @@ pub(crate) struct Course {
     pub(crate) growth: i64,
 }
 
+impl Course {
+    /// The CPU time for each reply.
+    pub(crate) fn cpu_each(&self) -> Duration {
+        self.cpu / self.tally.replies().max(1) as u32
+    }
+
+    /// How much the memory has grown for each reply, in bytes.
+    pub(crate) fn growth_each(&self) -> f64 {
+        self.growth as f64 / self.tally.replies().max(1) as f64
+    }
+}
+
 impl Field {
     /// Has a node started among so many peers, and waits until it knows enough of them.
     pub(crate) fn open(
         peers: u8,
+        is_shared: bool,
         start: impl FnOnce(&[SocketAddr]) -> Result<Node>,
     ) -> Result<Self> {
         let mut peers: Vec<_> = (0..peers).map(Peer::bind).collect::<Result<_>>()?;
@@ -63,6 +78,7 @@ impl Field {
             node_id,
             peers,
             serial: 0,
+            is_shared,
         })
     }
 
@@ -83,7 +99,12 @@ impl Field {
 
     /// Sends requests and watches the node.
     pub(crate) fn load(&mut self, batches: &[Batch], pace: Pace) -> Result<Course> {
-        self.watch(|field| load::run(&mut field.peers, batches, pace))
+        let rest = if self.is_shared {
+            Rest::Sleep
+        } else {
+            Rest::Yield
+        };
+        self.watch(|field| load::run(&mut field.peers, batches, pace, rest))
     }
 
     /// Watches the node while something is done to it.

@@ -8,6 +8,10 @@ use crate::peer::{Heard, PATIENCE, Peer};
 
 /// After so many silences a load is given up.
 const MAX_SILENCES: usize = 10;
+/// Datagrams that a peer takes before it is the next one's turn: with a fast node there is always one more.
+const TURN: usize = 8;
+/// How long a generator sleeps that shares its core with the node.
+const NAP: Duration = Duration::from_micros(100);
 
 /// Requests of one peer, ready to be sent: for each its datagrams. Their numbers follow one another.
 pub(crate) struct Batch {
@@ -24,6 +28,15 @@ pub(crate) enum Pace {
     Rate(f64),
 }
 
+/// What is done while there is nothing to hear.
+#[derive(Clone, Copy)]
+pub(crate) enum Rest {
+    /// Nothing: to be woken up would be charged to the node.
+    Yield,
+    /// The core is left to the node for some time.
+    Sleep,
+}
+
 /// What became of requests.
 #[derive(Default)]
 pub(crate) struct Tally {
@@ -34,9 +47,8 @@ pub(crate) struct Tally {
     pub(crate) elapsed: Duration,
 }
 
-/// Lets all peers send their requests. One thread looks after all of them and never sleeps: to wake it up would be
-/// charged to the node.
-pub(crate) fn run(peers: &mut [Peer], batches: &[Batch], pace: Pace) -> Result<Tally> {
+/// Lets all peers send their requests. One thread looks after all of them.
+pub(crate) fn run(peers: &mut [Peer], batches: &[Batch], pace: Pace, rest: Rest) -> Result<Tally> {
     let begin = Instant::now();
     let mut tally = Tally::default();
     let mut courses: Vec<_> = batches.iter().map(Course::new).collect();
@@ -46,7 +58,8 @@ pub(crate) fn run(peers: &mut [Peer], batches: &[Batch], pace: Pace) -> Result<T
         let before = tally.delays.len();
         for (course, peer) in courses.iter_mut().zip(&mut *peers) {
             course.send(peer, pace, begin)?;
-            while let Some(heard) = peer.hear()? {
+            for _ in 0..TURN {
+                let Some(heard) = peer.hear()? else { break };
                 course.take(&heard, begin.elapsed(), &mut tally);
                 course.send(peer, pace, begin)?;
             }
@@ -61,11 +74,20 @@ pub(crate) fn run(peers: &mut [Peer], batches: &[Batch], pace: Pace) -> Result<T
                 return Err(Error::other("the node has stopped answering"));
             }
         } else {
-            thread::yield_now();
+            rest.take();
         }
     }
     tally.elapsed = last - begin;
     Ok(tally)
+}
+
+impl Rest {
+    fn take(self) {
+        match self {
+            Self::Yield => thread::yield_now(),
+            Self::Sleep => thread::sleep(NAP),
+        }
+    }
 }
 
 /// A batch on its way.

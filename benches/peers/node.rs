@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
+use crate::cores::Cores;
+
 /// What node to start.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
@@ -25,13 +27,13 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts a node on loopback that gets to know `peers`.
-    pub(crate) fn start(kind: &Kind, peers: &[SocketAddr]) -> Result<Self> {
+    /// Starts a node on loopback and on the cores that are its own. It gets to know `peers`.
+    pub(crate) fn start(kind: &Kind, cores: &Cores, peers: &[SocketAddr]) -> Result<Self> {
         let addr = free_address()?;
         let port = addr.port().to_string();
         let mut command = match kind {
             Kind::Bulla(program) => {
-                let mut command = Command::new(program);
+                let mut command = cores.command(program);
                 command.args(["node", "--json", "--interactive", "--bind", "127.0.0.1"]);
                 command.args(["--rate-limit", "off", "--peer-rate-limit", "off"]);
                 command.args(["--storage-limit", "off", "--port", &port]);
@@ -42,7 +44,7 @@ impl Node {
             }
             Kind::OpenDht(python) => {
                 let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/reference.py");
-                let mut command = Command::new(python);
+                let mut command = cores.command(python);
                 command.args([script, &port]);
                 command.args(peers.iter().map(SocketAddr::to_string));
                 command
@@ -68,10 +70,11 @@ impl Node {
         Ok(node)
     }
 
-    /// A node that runs already.
-    pub(crate) fn running(addr: SocketAddr, pid: u32) -> Self {
+    /// A node that runs already; it is moved to the cores that are to be its own.
+    pub(crate) fn running(addr: SocketAddr, pid: u32, cores: &Cores) -> Result<Self> {
+        cores.confine(pid)?;
         let child = None;
-        Self { addr, pid, child }
+        Ok(Self { addr, pid, child })
     }
 
     /// The time that all threads have spent on a processor.

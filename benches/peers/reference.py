@@ -10,10 +10,11 @@ import opendht
 config = opendht.DhtConfig()
 config.setRateLimit(-1, -1)
 node = opendht.DhtRunner()
-node.run(ipv4="127.0.0.1", ipv6="", port=int(sys.argv[1]), config=config)
+# Before it runs: once one of them has answered, it does not ask the others.
 for peer in sys.argv[2:]:
     host, port = peer.split(":")
     node.bootstrap(host, port)
+node.run(ipv4="127.0.0.1", ipv6="", port=int(sys.argv[1]), config=config)
 print("ready", "on port", sys.argv[1], flush=True)
 sys.stdin.read()
 node.join()

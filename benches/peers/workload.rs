@@ -12,7 +12,7 @@ use crate::load::Batch;
 use crate::peer::ask;
 
 /// A kind of requests.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, clap::ValueEnum)]
 pub(crate) enum Workload {
     Ping,
     Find,
@@ -22,6 +22,8 @@ pub(crate) enum Workload {
     GetLarge,
     /// Of a value of 64 bytes, each under a key of its own.
     Put,
+    /// Of a value of 64 bytes, all under one key.
+    PutTogether,
     /// Of a value of 64 bytes signed with 2,048 bits, each under a key of its own.
     PutSigned,
     /// On a key of its own each.
@@ -33,6 +35,7 @@ pub(crate) enum Workload {
 }
 
 /// Values of which each is sent once to each node.
+#[derive(Default)]
 pub(crate) struct Signed(Vec<Value>);
 
 /// The values of 1,000 bytes under one key.
@@ -57,22 +60,22 @@ impl Workload {
     fn share(self) -> usize {
         match self {
             Self::Ping | Self::Find | Self::Get | Self::Mix => 100,
-            Self::Put | Self::Listen | Self::ListenTogether => 50,
+            Self::Put | Self::PutTogether | Self::Listen | Self::ListenTogether => 50,
             Self::GetLarge => 25,
             Self::PutSigned => 2,
         }
     }
 
-    /// How many requests each of `peers` peers makes.
-    pub(crate) fn count(self, replies: usize, peers: usize) -> usize {
-        (replies * self.share() / 100 / peers).max(1)
+    /// How many requests are made where there are so many pings.
+    pub(crate) fn count(self, pings: usize) -> usize {
+        (pings * self.share() / 100).max(1)
     }
 
-    /// The requests of all peers, after the node was told what they ask for.
+    /// So many requests of all peers together, after the node was told what they ask for.
     pub(crate) fn prepare(
         self,
         field: &mut Field,
-        replies: usize,
+        count: usize,
         signed: &Signed,
     ) -> Result<Vec<Batch>> {
         match self {
@@ -81,7 +84,7 @@ impl Workload {
             _ => {}
         }
         let (near, tokens) = (field.node_id, field.tokens()?);
-        let count = self.count(replies, field.peers.len());
+        let count = count.div_ceil(field.peers.len());
         let serial = field.take_serial(count * field.peers.len());
         let batches = field.peers.iter_mut().zip(&tokens).zip(0..);
         Ok(batches
@@ -129,13 +132,16 @@ impl Workload {
                 want: None,
             }),
             Self::Get | Self::GetLarge => write(get(self)),
-            Self::Put | Self::PutSigned => {
+            Self::Put | Self::PutTogether | Self::PutSigned => {
                 let value = match self {
                     Self::PutSigned => signed.0[place.number % signed.0.len()].clone(),
                     _ => value(place.serial as u64, 64),
                 };
                 write(Request::Put {
-                    key: near(id, &format!("{self} {}", place.serial)),
+                    key: match self {
+                        Self::PutTogether => near(id, &format!("{self}")),
+                        _ => near(id, &format!("{self} {}", place.serial)),
+                    },
                     values: Values::new(&[value]),
                     created: None,
                     token,
@@ -200,6 +206,7 @@ impl fmt::Display for Workload {
             Self::Get => "get 64 B",
             Self::GetLarge => "get 8 x 1 kB",
             Self::Put => "put 64 B",
+            Self::PutTogether => "put to one key",
             Self::PutSigned => "put signed",
             Self::Listen => "listen",
             Self::ListenTogether => "listen, 20 to a key",

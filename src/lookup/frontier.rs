@@ -111,11 +111,10 @@ impl Frontier {
         }
     }
 
-    /// How many requests of the walk are on their way to candidates that may still answer in time.
-    pub(super) fn busy(&self) -> usize {
-        self.candidates
-            .iter()
-            .filter(|candidate| candidate.busy && candidate.is_live())
+    /// How many requests of the walk are on their way to the `count` nearest candidates that may still answer in time.
+    pub(super) fn busy(&self, count: usize) -> usize {
+        self.nearest(count)
+            .filter(|candidate| candidate.busy)
             .count()
     }
 
@@ -180,6 +179,11 @@ impl Candidate {
             busy: false,
             hops,
         }
+    }
+
+    /// How many leading bits its id shares with the key; no more than 64 count.
+    pub(super) fn shared_bits(&self) -> u32 {
+        self.distance.leading_bits().leading_zeros()
     }
 
     /// Whether it may be asked: it answered, or is yet to do so.

@@ -25,6 +25,7 @@ mod step;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,11 +40,12 @@ pub(crate) use pool::Pool;
 pub use question::GetReport;
 pub(crate) use question::Goal;
 pub(crate) use step::{Answer, Ask, Step};
+pub(crate) use walk::Pace;
 
 use crate::value::ValueId;
 use crate::{Contact, InfoHash, Rng, Timestamp};
 use announce::Due;
-use frontier::{Candidate, Frontier, Reach, Token};
+use frontier::{Frontier, Reach, Token};
 use question::Question;
 use subscribe::Subscribe;
 
@@ -154,9 +156,15 @@ impl Lookup {
     }
 
     /// What to do next. While `patient`, a lookup that knows nobody waits instead of giving up.
-    pub(crate) fn poll(&mut self, now: Timestamp, patient: bool, rng: &mut Rng) -> Step {
+    pub(crate) fn poll(
+        &mut self,
+        now: Timestamp,
+        patient: bool,
+        pace: &Pace<'_>,
+        rng: &mut Rng,
+    ) -> Step {
         self.frontier.forgive(now - GRUDGE);
-        if let Some(step) = self.walk(now) {
+        if let Some(step) = self.walk(now, pace) {
             return step;
         }
         if let Some(step) = self.serve(now, rng) {
@@ -305,70 +313,6 @@ impl Lookup {
         for subscribe in self.subscribes.values_mut() {
             self.closed_sockets.extend(subscribe.on_gone(node));
         }
-    }
-
-    /// The next question to the nearest candidate that has one open.
-    fn walk(&mut self, now: Timestamp) -> Option<Step> {
-        if self.frontier.busy() >= self.parallelism() {
-            return None;
-        }
-        let (contact, ask) = self
-            .frontier
-            .nearest(self.limits.bucket_size)
-            .filter(|candidate| !candidate.busy)
-            .find_map(|candidate| Some((candidate.contact, self.open_question(candidate, now)?)))?;
-        if let Some(candidate) = self.frontier.get_mut(&contact.id) {
-            candidate.busy = true;
-        }
-        match &ask {
-            Ask::Get(op) => {
-                if let Some(question) = self.questions.get_mut(op) {
-                    question.asked.insert(contact.id);
-                }
-            }
-            Ask::Find => {
-                for question in self.questions.values_mut() {
-                    question.asked.insert(contact.id);
-                }
-            }
-            Ask::Probe(id) => {
-                if let Some(announce) = self.announces.get_mut(id) {
-                    announce.on_asked(contact.id, Due::Probe);
-                }
-            }
-            Ask::Put(..) | Ask::Refresh(..) | Ask::Listen { .. } => {}
-        }
-        Some(Step::Ask(contact, ask))
-    }
-
-    fn open_question(&self, candidate: &Candidate, now: Timestamp) -> Option<Ask> {
-        let id = &candidate.contact.id;
-        let open = self
-            .questions
-            .iter()
-            .find(|(_, question)| !question.answered.contains(id));
-        if let Some((op, question)) = open {
-            return Some(match question.goal {
-                Goal::Values => Ask::Get(*op),
-                Goal::Nodes => Ask::Find,
-            });
-        }
-        let probe = self
-            .announces
-            .iter()
-            .find(|(_, announce)| announce.due(id, now) == Some(Due::Probe));
-        if let Some((value, _)) = probe {
-            return Some(Ask::Probe(*value));
-        }
-        let wants_token = !self.subscribes.is_empty()
-            || self
-                .announces
-                .values()
-                .any(|announce| announce.renewal.is_some() || !announce.is_settled(id));
-        let has_token = candidate
-            .fresh_token(now - self.limits.token_life)
-            .is_some();
-        (wants_token && !has_token).then_some(Ask::Find)
     }
 
     /// The next put, refresh or listen to a candidate that gave a token.

@@ -11,6 +11,11 @@ use crate::{Config, Rng, Seed};
 
 const MS: Duration = Duration::from_millis(1);
 const OP: OpId = OpId(1);
+/// Nothing is known of anybody's speed.
+const AT_ANY_PACE: Pace<'_> = Pace {
+    usual: Duration::ZERO,
+    of: &|_| None,
+};
 
 proptest! {
     #[test]
@@ -144,7 +149,7 @@ fn nodes_that_owe_an_answer_are_asked_a_bounded_number_at_once() {
     // There is always another one, named by a stranger.
     loop {
         lookup.offer(&[contact(net.rng.hash()), contact(net.rng.hash())], false);
-        match lookup.poll(Timestamp::ZERO, true, &mut net.rng) {
+        match lookup.poll(Timestamp::ZERO, true, &AT_ANY_PACE, &mut net.rng) {
             Step::Ask(node, _) => lookup.on_owing(&node.id),
             _ => break,
         }
@@ -177,7 +182,7 @@ fn who_hardly_gets_answers_asks_more_at_once_if_somebody_waits_for_them() {
             lookup.offer(&[contact(net.rng.hash())], false);
         }
         let mut ask_all = || {
-            let step = || match lookup.poll(Timestamp::ZERO, false, &mut net.rng) {
+            let step = || match lookup.poll(Timestamp::ZERO, false, &AT_ANY_PACE, &mut net.rng) {
                 Step::Ask(node, _) => Some(node.id),
                 _ => None,
             };
@@ -218,11 +223,11 @@ fn what_is_due_behind_an_open_question_waits_for_its_answer() {
     net.run_until(&mut lookup, false, Timestamp::ZERO + 1_000 * MS);
     assert!(!lookup.is_waiting());
     let renewal = Timestamp::ZERO + 21_000 * MS;
-    let Step::Ask(..) = lookup.poll(renewal, false, &mut net.rng) else {
+    let Step::Ask(..) = lookup.poll(renewal, false, &AT_ANY_PACE, &mut net.rng) else {
         panic!("a listen is due");
     };
     loop {
-        match lookup.poll(renewal, false, &mut net.rng) {
+        match lookup.poll(renewal, false, &AT_ANY_PACE, &mut net.rng) {
             Step::Ask(..) => assert!(lookup.is_waiting()),
             Step::Wait(at) => {
                 assert!(at > renewal + 1_000 * MS, "{at:?}: an answer comes before");
@@ -313,7 +318,7 @@ impl Net {
         let mut sent = 0;
         loop {
             let wake = loop {
-                match lookup.poll(self.now, patient, &mut self.rng) {
+                match lookup.poll(self.now, patient, &AT_ANY_PACE, &mut self.rng) {
                     Step::Ask(contact, ask) => {
                         sent += 1;
                         let alive = self.nodes[&contact.id];
@@ -337,7 +342,7 @@ impl Net {
                     Step::Wait(at) => break at,
                 }
             };
-            self.most_busy = self.most_busy.max(lookup.frontier.busy());
+            self.most_busy = self.most_busy.max(lookup.frontier.busy(8));
             let next = queue
                 .first_key_value()
                 .map_or(Timestamp::MAX, |(key, _)| key.0);

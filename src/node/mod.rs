@@ -14,7 +14,6 @@ mod notify;
 mod operations;
 mod ops;
 mod output;
-mod pace;
 mod parked;
 mod puts;
 mod replies;
@@ -24,6 +23,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod turns;
 mod upkeep;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -46,10 +46,10 @@ use crate::token::Tokens;
 use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
 use bootstrap::Bootstrap;
 use ops::Ops;
-use pace::Pace;
 use parked::Parked;
 use snapshot::Votes;
 use timers::Timers;
+use turns::Turns;
 
 /// A DHT node without a socket, a clock or a thread.
 ///
@@ -82,7 +82,7 @@ pub struct Node {
     parked: Parked,
     limits: Limits,
     lookups: Pool,
-    pace: Pace,
+    turns: Turns,
     /// From then on enough is known of the network to ask much of it.
     warm_at: Timestamp,
     ops: Ops,
@@ -90,6 +90,8 @@ pub struct Node {
     votes: Votes,
     timers: Timers,
     patient_until: Timestamp,
+    /// Contacts of a snapshot in each family that have not been asked yet.
+    uncalled: [usize; 2],
     events: VecDeque<Event>,
     checks: VecDeque<Box<Check>>,
     refused_puts: u64,
@@ -155,13 +157,14 @@ impl Node {
             parked: Parked::new(config.max_parked),
             limits: Limits::new(&config),
             lookups: Pool::default(),
-            pace: Pace::new(&config),
+            turns: Turns::new(&config),
             warm_at: now + config.connect_patience,
             ops: Ops::new(config.max_operations),
             feeds: BTreeMap::new(),
             votes: Votes::default(),
             timers: Timers::default(),
             patient_until: now + config.connect_patience,
+            uncalled: [0; 2],
             events: VecDeque::new(),
             checks: VecDeque::new(),
             refused_puts: 0,
@@ -231,10 +234,20 @@ impl Node {
         }
     }
 
-    /// Takes contacts in from a snapshot, and pings a few of them.
+    /// Takes contacts in from a snapshot. A few are pinged at once, the others a few in each second.
     pub fn insert_contacts(&mut self, now: Timestamp, contacts: &[Contact]) {
+        self.restore_contacts(now, contacts, now);
+    }
+
+    /// As [`Node::insert_contacts`], but nobody is pinged before `call`.
+    pub(crate) fn restore_contacts(
+        &mut self,
+        now: Timestamp,
+        contacts: &[Contact],
+        call: Timestamp,
+    ) {
         let now = self.advance(now);
-        self.import_contacts(now, contacts);
+        self.import_contacts(now, contacts, call);
     }
 
     /// The network has changed: contacts must prove themselves anew, and the bootstrap starts over if none is left.

@@ -37,21 +37,30 @@ impl Node {
             return;
         };
         let created = self.origin.to_timestamp(created);
+        let id = value.id();
+        let value = value.clone();
         let stored = self.storage.store(now, &key, value, None, created, expires);
         if stored.is_ok() {
             self.schedule_expiry();
-            self.tell_stored(now, key, value);
+            self.tell_stored(now, key, id);
         }
     }
 
     /// A value was stored or edited.
-    pub(super) fn tell_stored(&mut self, now: Timestamp, key: InfoHash, value: &Value) {
-        let listeners: Vec<_> = self.listeners.matching(&key, value).cloned().collect();
-        for listener in listeners {
-            self.tell_values(now, key, &listener, std::slice::from_ref(value));
+    pub(super) fn tell_stored(&mut self, now: Timestamp, key: InfoHash, id: ValueId) {
+        let ops = self.ops.listens(&key);
+        if ops.is_empty() && !self.listeners.listen_on(&key) {
+            return;
         }
-        for op in self.ops.listens(&key) {
-            self.hear(op, self.id, std::slice::from_ref(value), None);
+        let Some(value) = self.storage.find(&key, id).cloned() else {
+            return;
+        };
+        let listeners: Vec<_> = self.listeners.matching(&key, &value).collect();
+        for listener in listeners {
+            self.tell_values(now, key, &listener, std::slice::from_ref(&value));
+        }
+        for op in ops {
+            self.hear(op, self.id, std::slice::from_ref(&value), None);
         }
     }
 

@@ -73,8 +73,9 @@ impl Node {
         };
         match decision {
             Decision::Accept => {
-                self.store_strange(now, asker, key, &value, created);
-                self.acknowledge(now, asker, value.id());
+                let id = value.id();
+                self.store_strange(now, asker, key, value, created);
+                self.acknowledge(now, asker, id);
             }
             Decision::Check(proof) => {
                 let case = Case {
@@ -129,12 +130,13 @@ impl Node {
             // Something else was stored meanwhile: weigh the value anew.
             return self.offer(now, case.asker, case.key, case.value, case.created);
         }
+        let id = case.value.id();
         if holds {
-            self.store_strange(now, case.asker, case.key, &case.value, case.created);
+            self.store_strange(now, case.asker, case.key, case.value, case.created);
         } else {
             self.refused_puts += 1;
         }
-        self.acknowledge(now, case.asker, case.value.id());
+        self.acknowledge(now, case.asker, id);
     }
 
     fn store_strange(
@@ -142,9 +144,10 @@ impl Node {
         now: Timestamp,
         asker: Asker,
         key: InfoHash,
-        value: &Value,
+        value: Value,
         created: Option<UnixTime>,
     ) {
+        let id = value.id();
         let today = self.origin.to_unix(now);
         let created = created.map_or(today, |created| created.min(today));
         let lifetime = self.config.kinds.rules(value.kind()).lifetime;
@@ -159,8 +162,8 @@ impl Node {
         match stored {
             Ok(stored) => {
                 match stored.change {
-                    Change::New | Change::Edited => self.tell_stored(now, key, value),
-                    Change::Refreshed => self.tell_refreshed(now, key, value.id()),
+                    Change::New | Change::Edited => self.tell_stored(now, key, id),
+                    Change::Refreshed => self.tell_refreshed(now, key, id),
                 }
                 for (key, id) in stored.evicted {
                     self.tell_lost(now, key, id);
@@ -216,10 +219,7 @@ impl Node {
     /// Whether at least 8 good nodes are nearer to the key than this one (spec `node.md`, section 5.1).
     fn is_too_far(&self, now: Timestamp, from: SocketAddr, key: &InfoHash) -> bool {
         let table = &self.tables[Family::of(&from) as usize];
-        let near = table.closest(key, self.config.lookup_width, now);
-        near.len() >= self.config.bucket_size
-            && near
-                .last()
-                .is_some_and(|farthest| farthest.id.distance(key) < self.id.distance(key))
+        let (least, width) = (self.config.bucket_size, self.config.lookup_width);
+        table.is_surrounded(key, least, width, now)
     }
 }

@@ -82,7 +82,7 @@ impl Node {
             }
             Ask::Find => false,
         };
-        let renewal = self.pace.renewal(self.feeds.len());
+        let renewal = self.turns.renewal(self.feeds.len());
         let answer = Answer {
             token,
             contacts: named,

@@ -80,12 +80,13 @@ impl Node {
             };
             let source = record.source.map(|source| source.ip());
             let created = self.origin.to_timestamp(created);
-            let outcome =
-                self.storage
-                    .store(now, &record.key, &record.value, source, created, expires);
+            let (id, value) = (record.value.id(), record.value.clone());
+            let outcome = self
+                .storage
+                .store(now, &record.key, value, source, created, expires);
             if outcome.is_ok() {
                 stored += 1;
-                self.tell_stored(now, record.key, &record.value);
+                self.tell_stored(now, record.key, id);
             }
         }
         self.schedule_expiry();

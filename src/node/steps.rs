@@ -2,7 +2,7 @@
 
 use super::ops::{Op, Task};
 use super::{Event, Feed, GetReport, Node, OpId, Purpose, PutReport, Status, Timer, WALK};
-use crate::lookup::{Ask, Goal, Lookup, Step};
+use crate::lookup::{Ask, Goal, Lookup, Pace, Step};
 use crate::routing::Table;
 use crate::value::{Condition, Field, Query, Row, Value};
 use crate::wire::{Request, SocketId, Values};
@@ -59,10 +59,15 @@ impl Node {
             let Some(lookup) = self.lookups.get_mut(key, family) else {
                 return;
             };
-            match lookup.poll(now, patient, &mut self.public) {
+            let peers = self.rpc.peers();
+            let pace = Pace {
+                usual: peers.usual_round_trip(),
+                of: &|addr| peers.round_trip(addr),
+            };
+            match lookup.poll(now, patient, &pace, &mut self.public) {
                 Step::Ask(contact, ask) => {
                     if can_wait {
-                        self.pace.on_request(now, self.feeds.len());
+                        self.turns.on_request(now, self.feeds.len());
                     }
                     self.send(now, key, contact, ask);
                 }
@@ -78,7 +83,7 @@ impl Node {
 
     /// Lets lookups for permanent puts and listens begin, as many as may.
     pub(super) fn take_turns(&mut self, now: Timestamp) {
-        while let Some((key, family)) = self.pace.next(now, self.is_warm(now)) {
+        while let Some((key, family)) = self.turns.next(now, self.is_warm(now)) {
             self.open_lookup(now, key, family);
             self.drive(now, key, family);
         }
@@ -89,7 +94,7 @@ impl Node {
     fn may_go_on(&mut self, now: Timestamp, key: InfoHash, family: Family) -> bool {
         let is_warm = self.is_warm(now);
         let admitted = self.status(family) == Status::Disconnected
-            || self.pace.admits(now, is_warm, (key, family));
+            || self.turns.admits(now, is_warm, (key, family));
         if !admitted {
             self.plan_turn(now);
         }
@@ -97,8 +102,8 @@ impl Node {
     }
 
     fn plan_turn(&mut self, now: Timestamp) {
-        let none_waits = self.pace.waiting() == 0;
-        match self.pace.next_at(none_waits || self.is_warm(now)) {
+        let none_waits = self.turns.waiting() == 0;
+        match self.turns.next_at(none_waits || self.is_warm(now)) {
             Some(at) => self.timers.set(Timer::Turn, at.max(now)),
             None => self.timers.stop(Timer::Turn),
         }
@@ -358,7 +363,7 @@ impl Node {
         let (is_idle, is_waiting) = (lookup.is_idle(), lookup.is_waiting());
         let is_worth_remembering = lookup.is_worth_remembering();
         if is_idle || !is_waiting {
-            self.pace.rest((key, family));
+            self.turns.rest((key, family));
         }
         self.plan_turn(now);
         let timer = Timer::Lookup(key, family);

@@ -29,6 +29,8 @@ pub enum Timer {
     Confirm(Family),
     /// Dead contacts of this family's table are dropped.
     Purge(Family),
+    /// Some more contacts of a snapshot are asked whether they are still there.
+    RollCall(Family),
     /// Operations that waited for a connection start without one.
     Patience,
     /// Nothing is due.

@@ -14,9 +14,11 @@ const EXPLORED_DEPTH: usize = 4;
 const SECOND: Duration = Duration::from_secs(1);
 /// After the first good contact, how long it takes to get to know others if there are any.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// Contacts of a snapshot that are pinged at once in each family, some of each bucket; the others are asked when a lookup
-/// needs them, or somebody else wants their place.
-const PINGED_IMPORTS: usize = 32;
+/// Contacts of a snapshot that are asked at once in each family, some of each bucket.
+const CALLED_AT_ONCE: usize = 16;
+/// Those asked in each round after that. Two thirds of a minute and a full table knows who is there; meanwhile a lookup
+/// asks whom it needs.
+const CALLED_IN_A_ROUND: usize = 4;
 
 impl Node {
     pub(super) fn start_upkeep(&mut self) {
@@ -59,6 +61,7 @@ impl Node {
                 self.update_status(now, family);
                 self.schedule_purge(now, family);
             }
+            Timer::RollCall(family) => self.call(now, family, CALLED_IN_A_ROUND),
             Timer::Patience => self.drive_all(now),
             Timer::Requests | Timer::Never => {}
         }
@@ -70,7 +73,10 @@ impl Node {
         if self.status(family) != Status::Connected {
             self.set_status(family, Status::Connected);
             self.warm_at = now + WARM_UP;
-            self.explore(now, family);
+            // Who has a table from before knows the way, and goes home when he knows who else is left.
+            if self.uncalled[family as usize] == 0 {
+                self.explore(now, family);
+            }
             for key in self.lookups.keys(family) {
                 self.open_lookup(now, key, family);
                 self.drive(now, key, family);
@@ -91,7 +97,6 @@ impl Node {
             let shared =
                 (0..depth).fold(self.public.hash(), |id, bit| id.with_bit(bit, own.bit(bit)));
             let target = shared.with_bit(depth, !own.bit(depth));
-            // Who was restarted with its contacts knows the way.
             if self.table(family).is_sparse(&target) {
                 self.walk(now, target, family);
             }
@@ -136,19 +141,50 @@ impl Node {
         self.restart_bootstrap(now);
     }
 
-    pub(super) fn import_contacts(&mut self, now: Timestamp, contacts: &[Contact]) {
+    /// Takes contacts in, whom to ask from `call` on whether they are still there.
+    pub(super) fn import_contacts(
+        &mut self,
+        now: Timestamp,
+        contacts: &[Contact],
+        call: Timestamp,
+    ) {
         self.patient_until = now + self.config.connect_patience;
         self.timers.set(Timer::Patience, self.patient_until);
         for contact in contacts {
             if !is_martian(&contact.addr) {
-                self.table(contact.family()).restore(*contact, now);
+                let family = contact.family();
+                let is_new = self.table(family).restore(*contact, now);
+                self.uncalled[family as usize] += usize::from(is_new);
             }
         }
         for family in Family::ALL {
-            for contact in self.tables[family as usize].unproven(PINGED_IMPORTS) {
-                self.ping(now, contact);
+            if call > now {
+                self.timers.set(Timer::RollCall(family), call);
+            } else {
+                self.call(now, family, CALLED_AT_ONCE);
             }
             self.update_status(now, family);
+        }
+    }
+
+    /// Asks `count` contacts of a snapshot whether they are still there, and others a little later.
+    fn call(&mut self, now: Timestamp, family: Family, count: usize) {
+        let uncalled = self.uncalled[family as usize];
+        let asked = self.table(family).ask_unproven(count.min(uncalled), now);
+        for contact in &asked {
+            self.ping(now, *contact);
+        }
+        let left = if asked.is_empty() {
+            0
+        } else {
+            uncalled - asked.len()
+        };
+        self.uncalled[family as usize] = left;
+        if left > 0 {
+            let pause = self.public.between(SECOND, SECOND * 2);
+            self.timers.set(Timer::RollCall(family), now + pause);
+        } else if uncalled > 0 && self.status(family) == Status::Connected {
+            self.explore(now, family);
         }
     }
 

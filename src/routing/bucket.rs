@@ -37,9 +37,7 @@ impl Bucket {
     }
 
     pub(super) fn find(&mut self, id: &InfoHash) -> Option<&mut Entry> {
-        self.entries
-            .iter_mut()
-            .find(|entry| entry.contact().id == *id)
+        self.entries.iter_mut().find(|entry| entry.id() == id)
     }
 
     pub(super) fn has_only_good(&self, ages: Ages, now: Timestamp) -> bool {
@@ -123,7 +121,7 @@ impl Bucket {
             depth: self.depth,
             entries: self
                 .entries
-                .extract_if(.., |entry| is_upper(&entry.contact().id))
+                .extract_if(.., |entry| is_upper(entry.id()))
                 .collect(),
             candidate: self.candidate.take_if(|waiting| is_upper(&waiting.id)),
             replied: self.replied,
@@ -168,7 +166,7 @@ mod tests {
                 let upper = bucket.split();
                 prop_assert_eq!(bucket.entries.len() + upper.entries.len(), before);
                 for half in [&bucket, &upper] {
-                    prop_assert!(half.entries.iter().all(|entry| half.covers(&entry.contact().id)));
+                    prop_assert!(half.entries.iter().all(|entry| half.covers(entry.id())));
                     prop_assert!(half.covers(&half.random_id(&mut rng)));
                     let waits_here = here && half.covers(&waiting.id);
                     prop_assert_eq!(half.candidate, waits_here.then_some(waiting));

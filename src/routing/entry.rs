@@ -13,7 +13,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::{Contact, Timestamp};
+use crate::contact::Endpoint;
+use crate::{Contact, InfoHash, Timestamp};
 
 /// How a contact came to our notice; what comes later in the list is the stronger proof.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -47,19 +48,33 @@ pub(super) struct Ages {
     pub(super) silence: Duration,
 }
 
+/// There is one for each contact, so it is kept small.
 #[derive(Debug)]
 pub(super) struct Entry {
-    contact: Contact,
-    heard: Option<Timestamp>,
-    replied: Option<Timestamp>,
-    probe: Probe,
+    id: InfoHash,
+    endpoint: Endpoint,
+    has_failed: bool,
+    heard: Moment,
+    replied: Moment,
+    asked: Moment,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Probe {
-    None,
-    Asked(Timestamp),
-    Failed,
+/// When something happened last, if it ever has.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Moment(u64);
+
+impl Moment {
+    const NEVER: Self = Self(0);
+
+    fn at(now: Timestamp) -> Self {
+        Self(now.as_micros() + 1)
+    }
+
+    /// Whether it happened, and less than `span` ago.
+    fn is_within(self, span: Duration, now: Timestamp) -> bool {
+        let at = self.0.checked_sub(1).map(Timestamp::from_micros);
+        at.is_some_and(|at| now.since(at) < span)
+    }
 }
 
 impl Entry {
@@ -67,23 +82,36 @@ impl Entry {
     const PATIENCE: Duration = Duration::from_secs(10);
 
     pub(super) fn new(contact: Contact, confidence: Confidence, now: Timestamp) -> Self {
+        let if_at_least = |least| {
+            if confidence >= least {
+                Moment::at(now)
+            } else {
+                Moment::NEVER
+            }
+        };
         Self {
-            contact,
-            heard: (confidence >= Confidence::Sent).then_some(now),
-            replied: (confidence == Confidence::Replied).then_some(now),
-            probe: Probe::None,
+            id: contact.id,
+            endpoint: contact.addr.into(),
+            has_failed: false,
+            heard: if_at_least(Confidence::Sent),
+            replied: if_at_least(Confidence::Replied),
+            asked: Moment::NEVER,
         }
     }
 
+    pub(super) fn id(&self) -> &InfoHash {
+        &self.id
+    }
+
     pub(super) fn contact(&self) -> Contact {
-        self.contact
+        Contact::new(self.id, self.endpoint.into())
     }
 
     pub(super) fn standing(&self, ages: Ages, now: Timestamp) -> Standing {
-        let within = |age, at: Option<Timestamp>| at.is_some_and(|at| now.since(at) < age);
         if self.is_expired() {
             Standing::Expired
-        } else if within(ages.reply, self.replied) && within(ages.silence, self.heard) {
+        } else if self.replied.is_within(ages.reply, now) && self.heard.is_within(ages.silence, now)
+        {
             Standing::Good
         } else {
             Standing::Dubious
@@ -91,12 +119,12 @@ impl Entry {
     }
 
     pub(super) fn is_expired(&self) -> bool {
-        matches!(self.probe, Probe::Failed)
+        self.has_failed
     }
 
     /// Whether it has never answered us: it may not exist, even if something came in its name.
     pub(super) fn is_unproven(&self) -> bool {
-        self.replied.is_none()
+        self.replied == Moment::NEVER
     }
 
     /// Whether its last sign of life was a message of its own accord, not a reply.
@@ -106,17 +134,13 @@ impl Entry {
 
     /// Whether asking it is worth while and no earlier question to it is open.
     pub(super) fn is_askable(&self, now: Timestamp) -> bool {
-        match self.probe {
-            Probe::None => true,
-            Probe::Asked(at) => now.since(at) >= Self::PATIENCE,
-            Probe::Failed => false,
-        }
+        !self.has_failed && !self.asked.is_within(Self::PATIENCE, now)
     }
 
     /// Notes that the caller is about to be told to ask it.
     pub(super) fn ask(&mut self, now: Timestamp) -> Contact {
-        self.probe = Probe::Asked(now);
-        self.contact
+        self.asked = Moment::at(now);
+        self.contact()
     }
 
     /// Its id was met again, at `addr`. Answers an address to ask before it is believed.
@@ -130,8 +154,8 @@ impl Entry {
         confidence: Confidence,
         now: Timestamp,
     ) -> Option<Contact> {
-        let moved = addr != self.contact.addr;
-        let newcomer = Contact::new(self.contact.id, addr);
+        let moved = self.endpoint != addr.into();
+        let newcomer = Contact::new(self.id, addr);
         match confidence {
             Confidence::Replied => *self = Self::new(newcomer, confidence, now),
             Confidence::Named | Confidence::Sent if moved && self.is_expired() => {
@@ -139,14 +163,15 @@ impl Entry {
             }
             Confidence::Sent if moved => {
                 return self.is_askable(now).then(|| {
-                    self.probe = Probe::Asked(now);
+                    self.asked = Moment::at(now);
                     newcomer
                 });
             }
             Confidence::Sent => {
-                self.heard = Some(now);
-                if self.is_expired() {
-                    self.probe = Probe::None;
+                self.heard = Moment::at(now);
+                if self.has_failed {
+                    self.has_failed = false;
+                    self.asked = Moment::NEVER;
                 }
             }
             Confidence::Named => {}
@@ -156,22 +181,21 @@ impl Entry {
 
     /// All attempts of a request to `addr` went unanswered.
     pub(super) fn failed(&mut self, addr: SocketAddr) {
-        if addr == self.contact.addr {
-            self.probe = Probe::Failed;
+        if self.endpoint == addr.into() {
+            self.has_failed = true;
         }
     }
 
     /// Forgets what may no longer hold in another network: failures and when it was heard.
     pub(super) fn reset(&mut self) {
-        self.heard = None;
-        self.probe = Probe::None;
+        self.heard = Moment::NEVER;
+        self.asked = Moment::NEVER;
+        self.has_failed = false;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::InfoHash;
-
     use super::*;
 
     const AGES: Ages = Ages {
@@ -265,6 +289,6 @@ mod tests {
 
     #[test]
     fn an_entry_stays_small() {
-        assert!(size_of::<Entry>() <= 104);
+        assert!(size_of::<Entry>() <= 72);
     }
 }

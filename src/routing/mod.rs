@@ -155,10 +155,10 @@ impl Table {
     }
 
     /// Takes in a contact that was good when the table was last saved. Our own bucket splits for it: strangers have no say
-    /// in what we saved. Whoever answers has a claim to its place until it has proved itself.
-    pub fn restore(&mut self, contact: Contact, now: Timestamp) {
+    /// in what we saved. Whoever answers has a claim to its place until it has proved itself. Says whether it is new.
+    pub fn restore(&mut self, contact: Contact, now: Timestamp) -> bool {
         if contact.id == self.own || contact.id.is_zero() || self.entry(&contact.id).is_some() {
-            return;
+            return false;
         }
         loop {
             let index = self.index_of(&contact.id);
@@ -166,26 +166,28 @@ impl Table {
             let bucket = &mut self.buckets[index];
             let placed = bucket.place(contact, Confidence::Named, now, size);
             if placed || !bucket.covers(&self.own) {
-                return;
+                return placed;
             }
             let upper = bucket.split();
             self.buckets.insert(index + 1, upper);
         }
     }
 
-    /// Of each bucket in turn a contact that has not answered yet, at most `count` in all: whom to ask first after a
-    /// restart, so that something is known of every part of the id space.
-    pub fn unproven(&self, count: usize) -> Vec<Contact> {
-        let bucket = |bucket: &'_ Bucket| -> Vec<Contact> {
-            let unproven = bucket.entries.iter().filter(|entry| entry.is_unproven());
-            unproven.map(Entry::contact).collect()
-        };
-        let buckets: Vec<_> = self.buckets.iter().map(bucket).collect();
-        (0..self.bucket_size)
-            .flat_map(|place| buckets.iter().filter_map(move |bucket| bucket.get(place)))
-            .take(count)
-            .copied()
-            .collect()
+    /// Of each bucket in turn a contact that has not answered yet and is not being asked, at most `count` in all: whom to
+    /// ask next after a restart, so that something is soon known of every part of the id space.
+    pub fn ask_unproven(&mut self, count: usize, now: Timestamp) -> Vec<Contact> {
+        let mut asked = Vec::new();
+        for place in 0..self.bucket_size {
+            for bucket in &mut self.buckets {
+                let entry = bucket.entries.get_mut(place);
+                let entry = entry.filter(|entry| entry.is_unproven() && entry.is_askable(now));
+                asked.extend(entry.map(|entry| entry.ask(now)));
+                if asked.len() >= count {
+                    return asked;
+                }
+            }
+        }
+        asked
     }
 
     /// Notes that all attempts of a request to this contact went unanswered: it is expired.
@@ -228,6 +230,39 @@ impl Table {
         let is_fresh = |entry: &Entry| entry.standing(ages, now) == Standing::Good;
         let found = self.nearest(target, count, is_fresh);
         (found.len() == count).then_some(found)
+    }
+
+    /// Whether `count` good contacts are nearer to `target` than we are, or all that there are, if those are at least
+    /// `least`.
+    pub fn is_surrounded(
+        &self,
+        target: &InfoHash,
+        least: usize,
+        count: usize,
+        now: Timestamp,
+    ) -> bool {
+        let ours = self.own.distance(target);
+        let (mut nearer, mut is_one_farther) = (0, false);
+        for bucket in &self.buckets {
+            let good = |entry: &&Entry| entry.standing(self.ages, now) == Standing::Good;
+            let mut good = bucket.entries.iter().filter(good);
+            if bucket.covers(&self.own) {
+                for entry in good {
+                    let is_nearer = entry.contact().id.distance(target) < ours;
+                    nearer += usize::from(is_nearer);
+                    is_one_farther |= !is_nearer;
+                }
+                continue;
+            }
+            // Whoever parts from us at a bit where the target does is nearer to it.
+            let parting = self.own.common_prefix(&bucket.first);
+            if self.own.bit(parting) == target.bit(parting) {
+                is_one_farther = is_one_farther || good.next().is_some();
+            } else {
+                nearer += good.count();
+            }
+        }
+        nearer >= count || (nearer >= least && !is_one_farther)
     }
 
     /// The `count` contacts nearest to `target` that are not expired, nearest first: to start a lookup from.

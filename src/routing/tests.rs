@@ -58,12 +58,12 @@ fn check_invariants(table: &Table) {
         }
         assert!(bucket.entries.len() <= table.bucket_size);
         for (place, entry) in bucket.entries.iter().enumerate() {
-            let id = entry.contact().id;
+            let id = *entry.id();
             assert!(bucket.covers(&id) && id != table.own);
             assert!(
                 bucket.entries[..place]
                     .iter()
-                    .all(|other| other.contact().id != id)
+                    .all(|other| *other.id() != id)
             );
         }
         assert!(
@@ -147,7 +147,12 @@ proptest! {
         }
         check_invariants(&table);
         for target in targets {
-            prop_assert_eq!(table.closest(&target.id, count, now), brute_force(&table, &target.id, count, now));
+            let nearest = brute_force(&table, &target.id, count, now);
+            prop_assert_eq!(&table.closest(&target.id, count, now), &nearest);
+            let least = 3.min(count);
+            let is_nearer = |near: &Contact| near.id.distance(&target.id) < OWN.distance(&target.id);
+            let is_surrounded = nearest.len() >= least && nearest.iter().all(is_nearer);
+            prop_assert_eq!(table.is_surrounded(&target.id, least, count, now), is_surrounded);
         }
         let counts = table.counts(now);
         prop_assert_eq!(table.contacts(now).len(), counts.good);

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::config::Config;
+use crate::contact::Endpoint;
 
-/// Addresses remembered in each of two generations; about 80 bytes each.
+/// Addresses remembered in each of two generations; about 60 bytes each.
 const GENERATION: usize = 16_384;
 
 /// The least time between two pings that datagrams from an address bring about, as long as it answers none.
@@ -17,8 +18,8 @@ const SOUNDING_PAUSE: Duration = Duration::from_secs(30);
 /// Bounded memory of addresses. When the young generation is full it becomes the old one, and the old one is forgotten.
 #[derive(Debug)]
 pub(crate) struct Peers {
-    young: HashMap<SocketAddr, Standing>,
-    old: HashMap<SocketAddr, Standing>,
+    young: HashMap<Endpoint, Standing>,
+    old: HashMap<Endpoint, Standing>,
     network: RoundTrip,
     response_time: Duration,
     response_time_min: Duration,
@@ -28,10 +29,11 @@ pub(crate) struct Peers {
 #[derive(Clone, Copy, Default, Debug)]
 struct Standing {
     round_trip: RoundTrip,
-    proven_until: Timestamp,
+    /// In seconds, as the next.
+    proven_until: u32,
     /// No ping before that without an answer to the last.
-    silent_until: Timestamp,
-    auth_errors: u32,
+    silent_until: u32,
+    auth_errors: u16,
     blocked: bool,
     overdue: bool,
 }
@@ -63,6 +65,16 @@ impl Peers {
             .clamp(self.response_time_min, self.response_time)
     }
 
+    /// The round trip of `addr`, if it answered lately.
+    pub(crate) fn round_trip(&self, addr: &SocketAddr) -> Option<Duration> {
+        self.standing(addr)?.round_trip.mean()
+    }
+
+    /// The round trip of any address; nothing at all as long as none is known.
+    pub(crate) fn usual_round_trip(&self) -> Duration {
+        self.network.mean().unwrap_or_default()
+    }
+
     /// `addr` answered a request of ours.
     pub(crate) fn on_reply(
         &mut self,
@@ -70,10 +82,10 @@ impl Peers {
         addr: SocketAddr,
         round_trip: Option<Duration>,
     ) {
-        let proven_until = now + self.proof_time;
+        let proven_until = seconds(now + self.proof_time);
         let standing = self.standing_mut(addr);
         standing.proven_until = proven_until;
-        standing.silent_until = Timestamp::ZERO;
+        standing.silent_until = 0;
         standing.overdue = false;
         if let Some(sample) = round_trip {
             standing.round_trip.add(sample);
@@ -93,14 +105,14 @@ impl Peers {
 
     /// `addr` returned a token of ours, so it receives what is sent to it.
     pub(crate) fn on_token(&mut self, now: Timestamp, addr: SocketAddr) {
-        let proven_until = now + self.proof_time;
+        let proven_until = seconds(now + self.proof_time);
         self.standing_mut(addr).proven_until = proven_until;
     }
 
     /// Whether `addr` has proved lately that it receives what is sent to it.
     pub(crate) fn is_proven(&self, now: Timestamp, addr: &SocketAddr) -> bool {
         self.standing(addr)
-            .is_some_and(|standing| standing.proven_until > now)
+            .is_some_and(|standing| standing.proven_until > seconds(now))
     }
 
     /// Whether `addr` may be pinged because of what came from there; if so, not again for a while unless it answers.
@@ -108,19 +120,19 @@ impl Peers {
     pub(crate) fn may_sound_out(&mut self, now: Timestamp, addr: SocketAddr) -> bool {
         if self
             .standing(&addr)
-            .is_some_and(|standing| now < standing.silent_until)
+            .is_some_and(|standing| seconds(now) < standing.silent_until)
         {
             return false;
         }
-        self.standing_mut(addr).silent_until = now + SOUNDING_PAUSE;
+        self.standing_mut(addr).silent_until = seconds(now + SOUNDING_PAUSE);
         true
     }
 
     /// `addr` refused a token that it gave us; says for the how manieth time in a row.
     pub(crate) fn on_auth_error(&mut self, addr: SocketAddr) -> u32 {
         let standing = self.standing_mut(addr);
-        standing.auth_errors += 1;
-        standing.auth_errors
+        standing.auth_errors = standing.auth_errors.saturating_add(1);
+        standing.auth_errors.into()
     }
 
     /// `addr` accepted a token.
@@ -144,15 +156,18 @@ impl Peers {
     }
 
     fn standing(&self, addr: &SocketAddr) -> Option<&Standing> {
-        self.young.get(addr).or_else(|| self.old.get(addr))
+        let endpoint = Endpoint::from(*addr);
+        let young = self.young.get(&endpoint);
+        young.or_else(|| self.old.get(&endpoint))
     }
 
     fn standing_mut(&mut self, addr: SocketAddr) -> &mut Standing {
-        if !self.young.contains_key(&addr) && self.young.len() >= GENERATION {
+        let endpoint = Endpoint::from(addr);
+        if !self.young.contains_key(&endpoint) && self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);
         }
-        let remembered = self.old.remove(&addr).unwrap_or_default();
-        self.young.entry(addr).or_insert(remembered)
+        let remembered = self.old.remove(&endpoint).unwrap_or_default();
+        self.young.entry(endpoint).or_insert(remembered)
     }
 }
 
@@ -170,12 +185,22 @@ impl RoundTrip {
         self.0 = NonZeroU32::new(mean.max(1)).map(|mean| (mean, deviation));
     }
 
+    fn mean(self) -> Option<Duration> {
+        let micros = |(mean, _): (NonZeroU32, u32)| Duration::from_micros(mean.get().into());
+        self.0.map(micros)
+    }
+
     /// A wait that few answers exceed.
     fn bound(self) -> Option<Duration> {
         let micros =
             |(mean, deviation): (NonZeroU32, u32)| u64::from(mean.get()) + 4 * u64::from(deviation);
         self.0.map(micros).map(Duration::from_micros)
     }
+}
+
+/// Whole seconds since the start of the node.
+fn seconds(at: Timestamp) -> u32 {
+    u32::try_from(at.as_micros() / 1_000_000).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub(super) struct Driver {
     pub(super) names: BTreeSet<HostPort>,
     clock: Clock,
     sockets: Sockets,
-    pool: Pool<Job>,
+    pool: Pool<Job, Done>,
     lines: Lines,
     alarm: Pin<Box<Sleep>>,
     saver: Option<Saver>,
@@ -76,7 +76,7 @@ impl Driver {
         dht: SecureDht,
         clock: Clock,
         sockets: Sockets,
-        pool: Pool<Job>,
+        pool: Pool<Job, Done>,
         lines: Lines,
         state: Option<StateFile>,
     ) -> Self {

@@ -38,6 +38,7 @@ mod driver;
 mod error;
 mod handle;
 mod mailbox;
+mod many;
 mod names;
 mod network;
 mod operation;

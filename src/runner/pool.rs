@@ -7,18 +7,22 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::secure::Lane;
 
 /// Worker threads that turn jobs `J` into outcomes. How many jobs wait is for those who submit them to bound: the
-/// secure layer admits a number of jobs until they are done.
+/// secure layer admits a number of jobs until they are done. The first thread is there from the start; the others
+/// begin when all are at work and a job waits.
 ///
 /// Dropping the pool lets each thread end after the job at hand; jobs that wait are forgotten.
 #[derive(Debug)]
-pub(super) struct Pool<J> {
+pub(super) struct Pool<J, D> {
     shared: Arc<Shared<J>>,
     threads: Vec<JoinHandle<()>>,
+    max_threads: usize,
+    run: fn(J) -> D,
+    done: mpsc::UnboundedSender<D>,
 }
 
 #[derive(Debug)]
@@ -31,16 +35,18 @@ struct Shared<J> {
 struct Queue<J> {
     local: VecDeque<J>,
     remote: VecDeque<J>,
+    /// Threads that wait for a job.
+    idle: usize,
     is_closed: bool,
 }
 
-impl<J: Send + 'static> Pool<J> {
+impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
     /// Starts threads that `run` jobs. The outcomes come out of the channel, in any order; none of a job that panics.
     ///
     /// # Errors
     ///
     /// What the system says if it gives no thread.
-    pub(super) fn start<D: Send + 'static>(
+    pub(super) fn start(
         workers: usize,
         run: fn(J) -> D,
     ) -> io::Result<(Self, mpsc::UnboundedReceiver<D>)> {
@@ -48,6 +54,7 @@ impl<J: Send + 'static> Pool<J> {
         let queue = Queue {
             local: VecDeque::new(),
             remote: VecDeque::new(),
+            idle: 0,
             is_closed: false,
         };
         let mut pool = Self {
@@ -56,26 +63,39 @@ impl<J: Send + 'static> Pool<J> {
                 changed: Condvar::new(),
             }),
             threads: Vec::new(),
+            max_threads: workers,
+            run,
+            done,
         };
-        for number in 0..workers {
-            let (shared, done) = (Arc::clone(&pool.shared), done.clone());
-            let thread = thread::Builder::new()
-                .name(format!("bulla-worker-{number}"))
-                .spawn(move || work(&shared, run, &done))?;
-            pool.threads.push(thread);
-        }
+        pool.add_thread()?;
         Ok((pool, finished))
     }
 
     /// Has a thread do this as soon as one is free; local jobs go before remote ones.
-    pub(super) fn submit(&self, lane: Lane, job: J) {
+    pub(super) fn submit(&mut self, lane: Lane, job: J) {
         let mut queue = self.shared.queue();
         match lane {
             Lane::Local => queue.local.push_back(job),
             Lane::Remote => queue.remote.push_back(job),
         }
+        let are_all_busy = queue.local.len() + queue.remote.len() > queue.idle;
         drop(queue);
+        if are_all_busy
+            && self.threads.len() < self.max_threads
+            && let Err(error) = self.add_thread()
+        {
+            warn!(%error, "no further thread for jobs");
+        }
         self.shared.changed.notify_one();
+    }
+
+    fn add_thread(&mut self) -> io::Result<()> {
+        let (shared, run, done) = (Arc::clone(&self.shared), self.run, self.done.clone());
+        let thread = thread::Builder::new()
+            .name(format!("bulla-worker-{}", self.threads.len()))
+            .spawn(move || work(&shared, run, &done))?;
+        self.threads.push(thread);
+        Ok(())
     }
 
     /// Lets the threads end, and waits for the jobs at hand.
@@ -88,7 +108,7 @@ impl<J: Send + 'static> Pool<J> {
     }
 }
 
-impl<J> Drop for Pool<J> {
+impl<J, D> Drop for Pool<J, D> {
     fn drop(&mut self) {
         self.shared.close();
     }
@@ -105,10 +125,12 @@ impl<J> Shared<J> {
             if let Some(job) = queue.local.pop_front().or_else(|| queue.remote.pop_front()) {
                 return Some(job);
             }
+            queue.idle += 1;
             queue = self
                 .changed
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
+            queue.idle -= 1;
         }
     }
 
@@ -153,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn local_jobs_go_before_remote_ones() {
-        let (pool, mut finished) = Pool::start(1, run).unwrap();
+        let (mut pool, mut finished) = Pool::start(1, run).unwrap();
         let (open, gate) = channel();
         pool.submit(Lane::Local, (1, Some(gate)));
         pool.submit(Lane::Remote, (3, None));
@@ -166,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_panics_does_not_end_its_worker() {
-        let (pool, mut finished) = Pool::start(1, run).unwrap();
+        let (mut pool, mut finished) = Pool::start(1, run).unwrap();
         pool.submit(Lane::Local, (0, None));
         pool.submit(Lane::Local, (1, None));
         assert_eq!(finished.recv().await, Some(1));
@@ -175,8 +197,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_thread_is_added_while_jobs_wait_and_there_may_be_more() {
+        let (mut pool, mut finished) = Pool::start(2, run).unwrap();
+        let (open, gate) = channel();
+        pool.submit(Lane::Local, (1, Some(gate)));
+        pool.submit(Lane::Local, (2, None));
+        assert_eq!(finished.recv().await, Some(2));
+        open.send(()).unwrap();
+        assert_eq!(finished.recv().await, Some(1));
+        assert!(pool.threads.len() <= 2);
+    }
+
+    #[tokio::test]
     async fn a_dropped_pool_forgets_what_waits() {
-        let (pool, mut finished) = Pool::start(1, run).unwrap();
+        let (mut pool, mut finished) = Pool::start(1, run).unwrap();
         let (open, gate) = channel();
         pool.submit(Lane::Local, (1, Some(gate)));
         pool.submit(Lane::Local, (2, None));

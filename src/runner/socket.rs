@@ -1,5 +1,6 @@
 //! [`Sockets`]: UDP in both address families, one socket for each.
 
+use std::cell::Cell;
 use std::future::pending;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,15 +12,16 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 use tracing::{debug, trace};
 
-use super::train::Train;
+use super::many::{receive, send_apart, send_together};
+use super::train;
 use crate::node::Transmit;
 use crate::{Family, canonical};
 
 /// The size asked for each buffer of a socket, in bytes. The system may give less; the usual 208 KiB lose most of a
 /// burst of a thousand datagrams.
 const BUFFER_BYTES: usize = 4 << 20;
-/// The largest UDP payload, in bytes.
-const MAX_DATAGRAM: usize = 65_535;
+/// Datagrams that wait for each other at most.
+const MAX_PENDING: usize = 64;
 /// How long a full send buffer is waited for before its datagram is dropped, as a network would.
 const SEND_PATIENCE: Duration = Duration::from_millis(100);
 
@@ -55,13 +57,11 @@ pub enum BindError {
 }
 
 /// The sockets of a node: at least one.
-#[derive(Debug)]
 pub(super) struct Sockets {
     v4: Option<UdpSocket>,
     v6: Option<UdpSocket>,
-    buffer: Box<[u8]>,
     /// To be sent at the next [`Sockets::flush`], or before.
-    train: Train,
+    pending: Vec<Transmit>,
     /// The last datagram waited in vain, so the next ones do not wait at all.
     is_congested: bool,
     errors: SocketErrors,
@@ -133,8 +133,7 @@ impl Sockets {
         Ok(Self {
             v4,
             v6,
-            buffer: vec![0; MAX_DATAGRAM].into(),
-            train: Train::default(),
+            pending: Vec::new(),
             is_congested: false,
             errors: SocketErrors::default(),
         })
@@ -168,15 +167,18 @@ impl Sockets {
         }
     }
 
-    /// Hands over what is there, at most `budget` datagrams of each family.
-    pub(super) fn drain(&mut self, budget: usize, mut receive: impl FnMut(SocketAddr, &[u8])) {
+    /// Hands over what is there, of each family until it is `budget` datagrams or more.
+    pub(super) fn drain(&mut self, budget: usize, mut take: impl FnMut(SocketAddr, &[u8])) {
         for socket in [&self.v4, &self.v6].into_iter().flatten() {
-            for _ in 0..budget {
-                match socket.try_recv_from(&mut self.buffer) {
-                    Ok((len, from)) => {
-                        trace!(%from, len, "received");
-                        receive(from, self.buffer.get(..len).unwrap_or_default());
-                    }
+            let count = Cell::new(0);
+            let mut take = |from, bytes: &[u8]| {
+                trace!(%from, len = bytes.len(), "received");
+                count.set(count.get() + 1);
+                take(from, bytes);
+            };
+            while count.get() < budget {
+                match receive(socket, &mut take) {
+                    Ok(()) => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) => {
                         debug!(%error, "cannot receive");
@@ -190,28 +192,49 @@ impl Sockets {
 
     /// Sends a datagram, or drops it if that is not possible. It may wait for others until [`Sockets::flush`].
     pub(super) async fn send(&mut self, transmit: Transmit) {
-        if let Err(transmit) = self.train.couple(transmit) {
+        self.pending.push(transmit);
+        if self.pending.len() >= MAX_PENDING {
             self.flush().await;
-            // An empty train takes any.
-            let _ = self.train.couple(transmit);
         }
     }
 
     /// Sends what waits.
     pub(super) async fn flush(&mut self) {
-        let mut train = std::mem::take(&mut self.train);
-        if let [first, _, ..] = train.cars()
-            && let Some(socket) = self.of(&first.to)
-            && train.try_send(socket).is_ok()
-        {
-            trace!(to = %first.to, count = train.cars().len(), "sent together");
-        } else {
-            for transmit in train.cars() {
-                self.send_one(transmit).await;
-            }
+        let mut pending = std::mem::take(&mut self.pending);
+        let mut rest = &pending[..];
+        while let Some((first, others)) = rest.split_first() {
+            rest = match self.try_send(rest) {
+                0 => {
+                    self.send_one(first).await;
+                    others
+                }
+                sent => rest.get(sent..).unwrap_or_default(),
+            };
         }
-        train.clear();
-        self.train = train;
+        pending.clear();
+        self.pending = pending;
+    }
+
+    /// Sends as many of the first datagrams as go in one call, without waiting; how many were sent.
+    fn try_send(&self, datagrams: &[Transmit]) -> usize {
+        let Some(socket) = datagrams.first().and_then(|first| self.of(&first.to)) else {
+            return 0;
+        };
+        let first = |count| datagrams.get(..count).unwrap_or_default();
+        let mut count = train::length(datagrams);
+        if count > 1 && send_together(socket, first(count)).is_ok() {
+            trace!(count, "sent together");
+            return count;
+        }
+        if count == 1 {
+            count = train::gap(datagrams);
+        }
+        if count == 1 {
+            return 0;
+        }
+        let sent = send_apart(socket, first(count)).unwrap_or(0);
+        trace!(count = sent, "sent");
+        sent
     }
 
     async fn send_one(&mut self, Transmit { to, bytes }: &Transmit) {
@@ -327,16 +350,24 @@ mod tests {
     async fn a_drain_takes_what_is_there_within_its_budget() {
         let mut sockets = sockets("127.0.0.1:0");
         let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        for number in 0..5 {
+        let count = 40;
+        for number in 0..count {
             peer.send_to(&[number], sockets.addresses()[0]).unwrap();
         }
         sockets.readable().await;
         let mut received = Vec::new();
-        for expected in [3, 5, 5] {
-            sockets.drain(3, |from, bytes| received.push((from, bytes.to_vec())));
-            assert_eq!(received.len(), expected);
+        while received.len() < usize::from(count) {
+            let before = received.len();
+            sockets.drain(1, |from, bytes| received.push((from, bytes.to_vec())));
+            assert!(received.len() - before < usize::from(count) / 2);
         }
-        assert_eq!(received[4], (peer.local_addr().unwrap(), vec![4]));
+        let from = peer.local_addr().unwrap();
+        assert_eq!(
+            received,
+            (0..count)
+                .map(|number| (from, vec![number]))
+                .collect::<Vec<_>>()
+        );
     }
 
     #[tokio::test]

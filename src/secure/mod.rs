@@ -214,7 +214,17 @@ impl SecureDht {
 
     /// As [`Node::insert_contacts`].
     pub fn insert_contacts(&mut self, now: Timestamp, contacts: &[Contact]) {
-        self.node.insert_contacts(now, contacts);
+        self.restore_contacts(now, contacts, now);
+    }
+
+    /// As [`Node::restore_contacts`].
+    pub(crate) fn restore_contacts(
+        &mut self,
+        now: Timestamp,
+        contacts: &[Contact],
+        call: Timestamp,
+    ) {
+        self.node.restore_contacts(now, contacts, call);
         self.advance(now);
     }
 

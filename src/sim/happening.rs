@@ -36,8 +36,8 @@ pub(super) enum Happening {
     Mischief { host: HostId, tenancy: u32 },
     /// A node comes.
     Join(HostId),
-    /// The first node at a host learns what is in its table.
-    Acquaint(HostId),
+    /// The first node at a host learns what is in its table; from `call` on it asks who of them is still there.
+    Acquaint { host: HostId, call: Timestamp },
     /// The node of this tenancy goes without a word.
     Leave { host: HostId, tenancy: u32 },
     /// An errand ought to be over.
@@ -71,7 +71,7 @@ impl Sim {
             }
             Happening::Done { .. } | Happening::Mischief { .. } | Happening::Leave { .. } => {}
             Happening::Join(host) => self.move_in(host),
-            Happening::Acquaint(host) => self.acquaint(host),
+            Happening::Acquaint { host, call } => self.acquaint(host, call),
             Happening::Deadline(errand) => {
                 let errand = &self.errands[errand.0];
                 self.oracle.judge_patience(self.now, errand);
@@ -206,12 +206,15 @@ impl Sim {
     }
 
     /// Tells a node that starts with a table of those who are in it.
-    fn acquaint(&mut self, host: HostId) {
-        let size = self.hosts[host.index()].spec.config.bucket_size;
-        if let Some(own) = self.warmth.id(host) {
-            let known = self.warmth.of(own, size, &mut self.rng);
-            self.with_dht(host, |dht, clock| dht.insert_contacts(clock, &known));
-        }
+    fn acquaint(&mut self, id: HostId, call: Timestamp) {
+        let host = &self.hosts[id.index()];
+        let size = host.spec.config.bucket_size;
+        let (Some(own), Some(tenant)) = (self.warmth.id(id), &host.tenant) else {
+            return;
+        };
+        let call = tenant.clock(call);
+        let known = self.warmth.of(own, size, &mut self.rng);
+        self.with_dht(id, |dht, clock| dht.restore_contacts(clock, &known, call));
     }
 
     /// The first hosts there are, as addresses.
@@ -294,11 +297,9 @@ impl Sim {
             return;
         };
         // What is due may have to wait for its turn.
-        let queues = || {
-            let waiting = tenant.dht.node().stats(clock).waiting_lookups;
-            matches!(timer, Timer::Lookup(..)) && waiting > 0
-        };
-        if !did_something && !queues() && tenant.restlessness.is_too_much(now) {
+        let waits = matches!(timer, Timer::Lookup(..))
+            && tenant.dht.node().stats(clock).waiting_lookups > 0;
+        if !did_something && !waits && tenant.restlessness.is_too_much(now) {
             tenant.restlessness = Restlessness::default();
             let what = format!("wakes again and again for nothing: {timer:?}");
             self.oracle.accuse(now, host, what);

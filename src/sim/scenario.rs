@@ -67,8 +67,8 @@ pub enum Start {
     /// Nodes know the addresses of the first few and find the others. What real networks do.
     #[default]
     Bootstrap,
-    /// Nodes were there before: all start at once and find the contacts that they saved, as many as their buckets hold,
-    /// one node after the other while the others would arrive. Saves the time in which a great network grows up. Nodes
+    /// Nodes were there before: all start at once with the contacts that they saved, as many as their buckets hold, and ask
+    /// who of them is there, one node after the other while the others would arrive. Saves the time in which a great network grows up. Nodes
     /// that come later bootstrap.
     Warm,
 }
@@ -108,7 +108,8 @@ impl Scenario {
                 Start::Bootstrap => sim.queue.push(turn, Happening::Join(host)),
                 Start::Warm => {
                     sim.queue.push(Timestamp::ZERO, Happening::Join(host));
-                    sim.queue.push(turn, Happening::Acquaint(host));
+                    let acquaint = Happening::Acquaint { host, call: turn };
+                    sim.queue.push(Timestamp::ZERO, acquaint);
                 }
             }
         }

@@ -11,9 +11,9 @@
 //! - Every operation on a value takes logarithmic time, however many lie under its key.
 
 mod entry;
-mod keys;
 #[cfg(test)]
 mod model;
+mod numbers;
 mod quota;
 mod shelf;
 mod source;
@@ -123,28 +123,28 @@ impl Storage {
         &mut self,
         now: Timestamp,
         key: &InfoHash,
-        value: &Value,
+        value: Value,
         source: Option<IpAddr>,
         created: Timestamp,
         expires: Timestamp,
     ) -> Result<Stored, Refusal> {
-        let held = self.shelves.find(key, value.id());
         if expires <= now {
             return Err(Refusal::Expired);
         }
+        let (count, held) = self.shelves.find(key, value.id());
         if source.is_some() {
-            self.check_limits(key, value, held)?;
+            self.check_limits(&value, count, held)?;
         }
         let mut lot = Lot {
             key: *key,
-            value: value.detached(),
+            value,
             created,
             expires,
             source: source.map(Source::from),
         };
         let change = match held.map(|slot| self.take(slot)) {
             None => Change::New,
-            Some(old) if old.value.same_content(value) => {
+            Some(old) if old.value.same_content(&lot.value) => {
                 lot = Lot {
                     key: *key,
                     value: old.value,
@@ -177,10 +177,8 @@ impl Storage {
         if !self.shelves.contains(key) {
             return Err(RefreshError::UnknownKey);
         }
-        let slot = self
-            .shelves
-            .find(key, id)
-            .ok_or(RefreshError::UnknownValue)?;
+        let (_, slot) = self.shelves.find(key, id);
+        let slot = slot.ok_or(RefreshError::UnknownValue)?;
         let item = self.shelves.item_mut(slot);
         let before = item.expires;
         item.created = item.created.max(now);
@@ -192,8 +190,8 @@ impl Storage {
 
     /// The value of this id under `key`.
     pub fn find(&self, key: &InfoHash, id: ValueId) -> Option<&Value> {
-        let slot = self.shelves.find(key, id)?;
-        Some(&self.shelves.item(slot).value)
+        let (_, slot) = self.shelves.find(key, id);
+        slot.map(|slot| &self.shelves.item(slot).value)
     }
 
     /// The values under `key` that meet the conditions of `query`, in order of their ids.
@@ -222,10 +220,8 @@ impl Storage {
 
     /// Removes a value of this node's own; whether there was one.
     pub fn remove_own(&mut self, key: &InfoHash, id: ValueId) -> bool {
-        let own = self
-            .shelves
-            .find(key, id)
-            .filter(|&slot| self.source(slot).is_none());
+        let (_, held) = self.shelves.find(key, id);
+        let own = held.filter(|&slot| self.source(slot).is_none());
         own.map(|slot| self.take(slot)).is_some()
     }
 
@@ -237,7 +233,7 @@ impl Storage {
             .map(|entry| entry.value.id())
             .collect();
         for id in &ids {
-            if let Some(slot) = self.shelves.find(key, *id) {
+            if let (_, Some(slot)) = self.shelves.find(key, *id) {
                 self.take(slot);
             }
         }
@@ -308,13 +304,7 @@ impl Storage {
         text
     }
 
-    fn check_limits(
-        &self,
-        key: &InfoHash,
-        value: &Value,
-        held: Option<Slot>,
-    ) -> Result<(), Refusal> {
-        let count = self.shelves.count(key);
+    fn check_limits(&self, value: &Value, count: usize, held: Option<Slot>) -> Result<(), Refusal> {
         if !self.quota.allows(footprint(value)) {
             Err(Refusal::TooLarge)
         } else if held.is_none() && count >= self.max_values_per_key {

@@ -154,7 +154,7 @@ impl Run {
         let value = sample(at.1.0).data(&vec![0; len]).build();
         let Stored { change, evicted } = self
             .storage
-            .store(self.now, &at.0, &value, source, self.now, expires)
+            .store(self.now, &at.0, value, source, self.now, expires)
             .unwrap();
         let mut new = Known {
             len,

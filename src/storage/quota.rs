@@ -10,8 +10,8 @@ use crate::{Config, Timestamp};
 
 /// The accounts of all who have values stored: one for each source, and one for this node itself, which has no limit.
 ///
-/// Invariants: an account of others exists as long as it holds a value, and stands in both rankings; the own account
-/// always exists and is never ranked by bytes.
+/// Invariants: an account of others exists as long as it holds a value (no value takes 0 bytes), and stands in the
+/// ranking by bytes; the own account always exists and never stands there.
 pub(super) struct Quota {
     limit: usize,
     limit_per_source: usize,
@@ -21,7 +21,7 @@ pub(super) struct Quota {
     values: BTreeSet<(AccountNumber, Timestamp, Slot)>,
     /// Accounts of others by the bytes they use.
     by_bytes: BTreeSet<(usize, AccountNumber)>,
-    /// Accounts by the earliest expiry among their values.
+    /// Accounts by the earliest expiry among their values, unless that is never.
     by_expiry: BTreeSet<(Timestamp, AccountNumber)>,
     others_bytes: usize,
 }
@@ -34,6 +34,8 @@ struct Account {
     /// `None` for this node itself.
     source: Option<Source>,
     bytes: usize,
+    /// The earliest expiry among its values; [`Timestamp::MAX`] without any.
+    earliest: Timestamp,
 }
 
 impl Quota {
@@ -41,6 +43,7 @@ impl Quota {
         let own = Account {
             source: None,
             bytes: 0,
+            earliest: Timestamp::MAX,
         };
         Self {
             limit: config.storage_limit_bytes,
@@ -83,6 +86,7 @@ impl Quota {
             let account = Account {
                 source: Some(source),
                 bytes: 0,
+                earliest: Timestamp::MAX,
             };
             AccountNumber(self.accounts.insert(account) as u32)
         })
@@ -96,13 +100,11 @@ impl Quota {
         expires: Timestamp,
         slot: Slot,
     ) {
-        self.unrank(number);
         self.values.insert((number, expires, slot));
-        self.accounts[number.index()].bytes += bytes;
-        if number != AccountNumber::OWN {
-            self.others_bytes += bytes;
+        self.count(number, |used| used + bytes);
+        if expires < self.accounts[number.index()].earliest {
+            self.set_earliest(number, expires);
         }
-        self.rank(number);
     }
 
     /// Takes a value off its account, and closes the account after its last.
@@ -113,13 +115,16 @@ impl Quota {
         expires: Timestamp,
         slot: Slot,
     ) {
-        self.unrank(number);
         self.values.remove(&(number, expires, slot));
-        self.accounts[number.index()].bytes -= bytes;
-        if number != AccountNumber::OWN {
-            self.others_bytes -= bytes;
+        self.count(number, |used| used - bytes);
+        self.find_earliest(number, expires);
+        let account = &self.accounts[number.index()];
+        if account.bytes == 0
+            && let Some(source) = account.source
+        {
+            self.accounts.remove(number.index());
+            self.numbers.remove(&source);
         }
-        self.rank(number);
     }
 
     /// Moves the expiry of a value.
@@ -130,16 +135,14 @@ impl Quota {
         to: Timestamp,
         slot: Slot,
     ) {
-        self.unrank(number);
         self.values.remove(&(number, from, slot));
         self.values.insert((number, to, slot));
-        self.rank(number);
+        self.find_earliest(number, from);
     }
 
     /// When the next value expires; `None` if none ever does.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
-        let &(expires, _) = self.by_expiry.first()?;
-        (expires < Timestamp::MAX).then_some(expires)
+        self.by_expiry.first().map(|&(expires, _)| expires)
     }
 
     /// A value that has expired.
@@ -181,30 +184,35 @@ impl Quota {
         Some((expires, slot))
     }
 
-    /// Takes an account out of the rankings while it changes.
-    fn unrank(&mut self, number: AccountNumber) {
-        if let Some((expires, _)) = self.first(number) {
-            self.by_expiry.remove(&(expires, number));
-            self.by_bytes
-                .remove(&(self.accounts[number.index()].bytes, number));
+    /// Changes the bytes that an account uses.
+    fn count(&mut self, number: AccountNumber, change: impl FnOnce(usize) -> usize) {
+        let account = &mut self.accounts[number.index()];
+        let before = account.bytes;
+        account.bytes = change(before);
+        if account.source.is_none() {
+            return;
+        }
+        self.others_bytes = self.others_bytes - before + account.bytes;
+        self.by_bytes.remove(&(before, number));
+        if account.bytes > 0 {
+            self.by_bytes.insert((account.bytes, number));
         }
     }
 
-    /// Puts an account where it belongs after a change, or closes it if it is empty.
-    fn rank(&mut self, number: AccountNumber) {
-        let Account { source, bytes } = self.accounts[number.index()];
-        match (self.first(number), source) {
-            (Some((expires, _)), None) => {
-                self.by_expiry.insert((expires, number));
-            }
-            (Some((expires, _)), Some(_)) => {
-                self.by_expiry.insert((expires, number));
-                self.by_bytes.insert((bytes, number));
-            }
-            (None, None) => {}
-            (None, Some(source)) => {
-                self.accounts.remove(number.index());
-                self.numbers.remove(&source);
+    /// Looks for the earliest expiry anew after the value that expired at `gone` has left.
+    fn find_earliest(&mut self, number: AccountNumber, gone: Timestamp) {
+        if gone == self.accounts[number.index()].earliest {
+            let first = self.first(number);
+            self.set_earliest(number, first.map_or(Timestamp::MAX, |(expires, _)| expires));
+        }
+    }
+
+    fn set_earliest(&mut self, number: AccountNumber, earliest: Timestamp) {
+        let before = std::mem::replace(&mut self.accounts[number.index()].earliest, earliest);
+        if before != earliest {
+            self.by_expiry.remove(&(before, number));
+            if earliest < Timestamp::MAX {
+                self.by_expiry.insert((earliest, number));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! [`Shelves`]: the values of each key, in order of their ids.
 
 use std::collections::BTreeMap;
-use std::iter;
+use std::collections::btree_map::Entry;
 use std::ops::RangeInclusive;
 
 use slab::Slab;
@@ -13,10 +13,17 @@ use crate::{InfoHash, Timestamp, Value, ValueId};
 #[derive(Default)]
 pub(super) struct Shelves {
     items: Slab<Item>,
-    slots: BTreeMap<(InfoHash, ValueId), Slot>,
-    /// How many values a key has beyond its first; keys with one value are not listed.
-    further: BTreeMap<InfoHash, usize>,
-    key_count: usize,
+    keys: BTreeMap<InfoHash, Shelf>,
+    /// The values of all keys that have several.
+    crowded: BTreeMap<(InfoHash, ValueId), Slot>,
+}
+
+/// The values of one key.
+enum Shelf {
+    /// As nearly all keys have.
+    One(Slot),
+    /// So many, all in `crowded`.
+    Many(u32),
 }
 
 /// Where a stored value lies. Memory ends long before 32 bits do.
@@ -35,7 +42,7 @@ pub(super) struct Item {
 impl Shelves {
     /// How many keys have values.
     pub(super) fn key_count(&self) -> usize {
-        self.key_count
+        self.keys.len()
     }
 
     /// How many values there are.
@@ -45,32 +52,29 @@ impl Shelves {
 
     /// How many values a key has.
     pub(super) fn count(&self, key: &InfoHash) -> usize {
-        match self.further.get(key) {
-            Some(further) => 1 + further,
-            None => usize::from(self.contains(key)),
-        }
+        self.keys.get(key).map_or(0, Shelf::len)
     }
 
     /// Whether a key has values.
     pub(super) fn contains(&self, key: &InfoHash) -> bool {
-        self.next_key(*key) == Some(*key)
+        self.keys.contains_key(key)
     }
 
     /// The keys that have values, from `first` on, in order.
     pub(super) fn keys_from(&self, first: InfoHash) -> impl Iterator<Item = InfoHash> {
-        iter::successors(self.next_key(first), |&key| {
-            let after = (key, *ALL_IDS.end());
-            let ((next, _), _) = self
-                .slots
-                .range(after..)
-                .find(|((next, _), _)| *next != key)?;
-            Some(*next)
-        })
+        self.keys.range(first..).map(|(&key, _)| key)
     }
 
-    /// Where a value lies.
-    pub(super) fn find(&self, key: &InfoHash, id: ValueId) -> Option<Slot> {
-        self.slots.get(&(*key, id)).copied()
+    /// How many values a key has, and where that of this id lies.
+    pub(super) fn find(&self, key: &InfoHash, id: ValueId) -> (usize, Option<Slot>) {
+        let Some(shelf) = self.keys.get(key) else {
+            return (0, None);
+        };
+        let slot = match shelf {
+            Shelf::One(slot) => Some(*slot).filter(|&slot| self.item(slot).value.id() == id),
+            Shelf::Many(_) => self.crowded.get(&(*key, id)).copied(),
+        };
+        (shelf.len(), slot)
     }
 
     /// The values of a key whose ids lie in `ids`, in order.
@@ -79,9 +83,20 @@ impl Shelves {
         key: &InfoHash,
         ids: RangeInclusive<ValueId>,
     ) -> impl Iterator<Item = &Item> + use<'_> {
-        self.slots
-            .range((*key, *ids.start())..=(*key, *ids.end()))
-            .map(|(_, &slot)| self.item(slot))
+        let (one, many) = match self.keys.get(key) {
+            None => (None, None),
+            Some(Shelf::One(slot)) => {
+                let item = Some(self.item(*slot)).filter(|item| ids.contains(&item.value.id()));
+                (item, None)
+            }
+            Some(Shelf::Many(_)) => {
+                let range = (*key, *ids.start())..=(*key, *ids.end());
+                (None, Some(self.crowded.range(range)))
+            }
+        };
+        let many = many.into_iter().flatten();
+        one.into_iter()
+            .chain(many.map(|(_, &slot)| self.item(slot)))
     }
 
     /// What lies in a slot in use.
@@ -97,35 +112,54 @@ impl Shelves {
     /// Puts a value where none of its key and id is.
     pub(super) fn insert(&mut self, item: Item) -> Slot {
         let (key, id) = (item.key, item.value.id());
-        if self.contains(&key) {
-            *self.further.entry(key).or_default() += 1;
-        } else {
-            self.key_count += 1;
-        }
         let slot = Slot(self.items.insert(item) as u32);
-        self.slots.insert((key, id), slot);
+        match self.keys.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(Shelf::One(slot));
+            }
+            Entry::Occupied(mut shelf) => {
+                self.crowded.insert((key, id), slot);
+                match shelf.get_mut() {
+                    Shelf::Many(count) => *count += 1,
+                    Shelf::One(other) => {
+                        let other_id = self.items[other.index()].value.id();
+                        self.crowded.insert((key, other_id), *other);
+                        shelf.insert(Shelf::Many(2));
+                    }
+                }
+            }
+        }
         slot
     }
 
     /// Takes a value out of a slot in use.
     pub(super) fn remove(&mut self, slot: Slot) -> Item {
         let item = self.items.remove(slot.index());
-        self.slots.remove(&(item.key, item.value.id()));
-        match self.further.get_mut(&item.key) {
-            None => self.key_count -= 1,
-            Some(1) => {
-                self.further.remove(&item.key);
+        if let Entry::Occupied(mut shelf) = self.keys.entry(item.key) {
+            match shelf.get_mut() {
+                Shelf::One(_) => {
+                    shelf.remove();
+                }
+                Shelf::Many(count) => {
+                    *count -= 1;
+                    self.crowded.remove(&(item.key, item.value.id()));
+                    // The last one left may stay where it is.
+                    if *count == 0 {
+                        shelf.remove();
+                    }
+                }
             }
-            Some(further) => *further -= 1,
         }
         item
     }
+}
 
-    /// The first key with values that is not before `key`.
-    fn next_key(&self, key: InfoHash) -> Option<InfoHash> {
-        let from = (key, *ALL_IDS.start());
-        let ((next, _), _) = self.slots.range(from..).next()?;
-        Some(*next)
+impl Shelf {
+    fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Many(count) => *count as usize,
+        }
     }
 }
 

@@ -9,24 +9,25 @@ use bytes::Bytes;
 use slab::Slab;
 use thiserror::Error;
 
-use super::keys::{KeyNumber, Keys};
+use super::numbers::{Number, Numbers};
 use super::source::Source;
 use crate::{Condition, Config, InfoHash, Query, Timestamp, Value};
 
 /// Who listens to what. A listener is known by its address, its socket number and the key: an address has proved
 /// itself by a token, an id has not.
 ///
-/// A listener takes some 200 bytes, up to 330 if it is alone on its key and address, and its query comes on top
-/// ([`Listener::MAX_QUERY_BYTES`]). All of them together are at most [`Config::max_keys`].
+/// A listener takes some 140 bytes, 220 if it is alone on its key, and 100 more if its address listens on nothing else;
+/// its query comes on top ([`Listener::MAX_QUERY_BYTES`]). All of them together are at most [`Config::max_keys`].
 pub struct Listeners {
     lifetime: Duration,
     max: usize,
     max_per_key: usize,
     max_per_source: usize,
-    keys: Keys,
+    keys: Numbers<InfoHash>,
+    addresses: Numbers<SocketAddr>,
     watches: Slab<Watch>,
-    by_address: BTreeMap<(SocketAddr, u32, KeyNumber), WatchNumber>,
-    by_key: BTreeSet<(KeyNumber, WatchNumber)>,
+    by_key: BTreeMap<Place, WatchNumber>,
+    by_address: BTreeSet<(Number, WatchNumber)>,
     by_renewal: BTreeSet<(Timestamp, WatchNumber)>,
     per_source: BTreeMap<Source, u32>,
 }
@@ -71,9 +72,18 @@ pub enum SubscribeError {
 }
 
 struct Watch {
-    listener: Listener,
-    key: KeyNumber,
+    place: Place,
+    version: u8,
+    query: Option<Box<Query>>,
     renewed: Timestamp,
+}
+
+/// What a listener is known by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    key: Number,
+    address: Number,
+    socket: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,10 +97,11 @@ impl Listeners {
             max: config.max_keys,
             max_per_key: config.max_listeners_per_key,
             max_per_source: config.max_listeners_per_source,
-            keys: Keys::default(),
+            keys: Numbers::default(),
+            addresses: Numbers::default(),
             watches: Slab::new(),
-            by_address: BTreeMap::new(),
-            by_key: BTreeSet::new(),
+            by_key: BTreeMap::new(),
+            by_address: BTreeSet::new(),
             by_renewal: BTreeSet::new(),
             per_source: BTreeMap::new(),
         }
@@ -110,55 +121,80 @@ impl Listeners {
         if listener.query_bytes() > Listener::MAX_QUERY_BYTES {
             return Err(SubscribeError::QueryTooLarge);
         }
-        if let Some(number) = self.find(key, &listener) {
+        let Listener {
+            addr,
+            socket,
+            version,
+            query,
+        } = listener;
+        let (known_key, known_address) = (self.keys.find(key), self.addresses.find(&addr));
+        if let (Some(key), Some(address)) = (known_key, known_address)
+            && let Some(&number) = self.by_key.get(&Place {
+                key,
+                address,
+                socket,
+            })
+        {
             let watch = &mut self.watches[number.index()];
-            watch.listener = listener;
             self.by_renewal.remove(&(watch.renewed, number));
-            watch.renewed = watch.renewed.max(now);
+            *watch = Watch {
+                place: watch.place,
+                version,
+                query,
+                renewed: watch.renewed.max(now),
+            };
             self.by_renewal.insert((watch.renewed, number));
             return Ok(Subscribed::Renewed);
         }
-        let source = Source::from(listener.addr.ip());
+        let source = Source::from(addr.ip());
         let from_source = self.per_source.get(&source).copied().unwrap_or_default();
         if self.watches.len() >= self.max {
             return Err(SubscribeError::Full);
         }
-        if self.keys.uses(key) >= self.max_per_key {
+        if known_key.is_some_and(|key| self.keys.uses(key) >= self.max_per_key) {
             return Err(SubscribeError::KeyFull);
         }
         if from_source as usize >= self.max_per_source {
             return Err(SubscribeError::SourceFull);
         }
         self.per_source.insert(source, from_source + 1);
-        let key = self.keys.acquire(key);
-        self.insert(Watch {
-            listener,
-            key,
+        let place = Place {
+            key: self.keys.acquire(*key),
+            address: self.addresses.acquire(addr),
+            socket,
+        };
+        let number = WatchNumber(self.watches.insert(Watch {
+            place,
+            version,
+            query,
             renewed: now,
-        });
+        }) as u32);
+        self.by_key.insert(place, number);
+        self.by_address.insert((place.address, number));
+        self.by_renewal.insert((now, number));
         Ok(Subscribed::New)
     }
 
     /// The listeners on `key` whose query `value` meets.
-    pub fn matching<'a>(
-        &'a self,
-        key: &InfoHash,
-        value: &'a Value,
-    ) -> impl Iterator<Item = &'a Listener> + use<'a> {
-        self.on(key)
-            .filter(|listener| listener.query().is_none_or(|query| query.matches(value)))
+    pub fn matching(&self, key: &InfoHash, value: &Value) -> impl Iterator<Item = Listener> {
+        self.watches(key)
+            .filter(|watch| {
+                watch
+                    .query
+                    .as_ref()
+                    .is_none_or(|query| query.matches(value))
+            })
+            .map(|watch| self.listener(watch))
     }
 
     /// All listeners on `key`.
-    pub fn on(&self, key: &InfoHash) -> impl Iterator<Item = &Listener> + use<'_> {
-        self.keys
-            .number(key)
-            .into_iter()
-            .flat_map(|key| {
-                self.by_key
-                    .range((key, WatchNumber::MIN)..=(key, WatchNumber::MAX))
-            })
-            .map(|(_, number)| &self.watches[number.index()].listener)
+    pub fn on(&self, key: &InfoHash) -> impl Iterator<Item = Listener> + use<'_> {
+        self.watches(key).map(|watch| self.listener(watch))
+    }
+
+    /// Whether anybody listens on `key`.
+    pub fn listen_on(&self, key: &InfoHash) -> bool {
+        self.keys.find(key).is_some()
     }
 
     /// How many listeners there are, on all keys.
@@ -173,9 +209,11 @@ impl Listeners {
 
     /// Forgets all that listens from `addr`, as the node there is gone.
     pub fn remove(&mut self, addr: SocketAddr) {
-        let from = (addr, 0, KeyNumber::MIN);
-        let to = (addr, u32::MAX, KeyNumber::MAX);
-        while let Some((_, &number)) = self.by_address.range(from..=to).next() {
+        let Some(address) = self.addresses.find(&addr) else {
+            return;
+        };
+        let range = (address, WatchNumber::MIN)..=(address, WatchNumber::MAX);
+        while let Some(&(_, number)) = self.by_address.range(range.clone()).next() {
             self.forget(number);
         }
     }
@@ -195,27 +233,38 @@ impl Listeners {
         Some(renewed + self.lifetime)
     }
 
-    fn find(&self, key: &InfoHash, listener: &Listener) -> Option<WatchNumber> {
-        let key = self.keys.number(key)?;
-        let address = (listener.addr, listener.socket, key);
-        self.by_address.get(&address).copied()
+    fn watches(&self, key: &InfoHash) -> impl Iterator<Item = &Watch> + use<'_> {
+        let range = |key| {
+            let place = |address, socket| Place {
+                key,
+                address,
+                socket,
+            };
+            place(Number::MIN, 0)..=place(Number::MAX, u32::MAX)
+        };
+        let key = self.keys.find(key).into_iter();
+        key.flat_map(move |key| self.by_key.range(range(key)))
+            .map(|(_, number)| &self.watches[number.index()])
     }
 
-    fn insert(&mut self, watch: Watch) {
-        let (address, key, renewed) = (watch.address(), watch.key, watch.renewed);
-        let number = WatchNumber(self.watches.insert(watch) as u32);
-        self.by_address.insert(address, number);
-        self.by_key.insert((key, number));
-        self.by_renewal.insert((renewed, number));
+    fn listener(&self, watch: &Watch) -> Listener {
+        Listener {
+            addr: self.addresses.thing(watch.place.address),
+            socket: watch.place.socket,
+            version: watch.version,
+            query: watch.query.clone(),
+        }
     }
 
     fn forget(&mut self, number: WatchNumber) {
-        let watch = self.watches.remove(number.index());
-        self.by_address.remove(&watch.address());
-        self.by_key.remove(&(watch.key, number));
-        self.by_renewal.remove(&(watch.renewed, number));
-        self.keys.release(watch.key);
-        let source = Source::from(watch.listener.addr.ip());
+        let Watch { place, renewed, .. } = self.watches.remove(number.index());
+        let addr = self.addresses.thing(place.address);
+        self.by_key.remove(&place);
+        self.by_address.remove(&(place.address, number));
+        self.by_renewal.remove(&(renewed, number));
+        self.keys.release(place.key);
+        self.addresses.release(place.address);
+        let source = Source::from(addr.ip());
         if let Some(count) = self.per_source.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
@@ -255,12 +304,6 @@ impl Listener {
                 }
             })
             .sum()
-    }
-}
-
-impl Watch {
-    fn address(&self) -> (SocketAddr, u32, KeyNumber) {
-        (self.listener.addr, self.listener.socket, self.key)
     }
 }
 
@@ -326,7 +369,7 @@ mod tests {
         }
     }
 
-    fn sockets<'a>(listeners: impl Iterator<Item = &'a Listener>) -> Vec<u32> {
+    fn sockets(listeners: impl Iterator<Item = Listener>) -> Vec<u32> {
         listeners.map(|listener| listener.socket).collect()
     }
 

@@ -163,14 +163,6 @@ impl Value {
         Self { packed, head }
     }
 
-    /// The same value in memory of its own, of exactly its size: what `wire` reads may be part of a larger datagram.
-    pub(crate) fn detached(&self) -> Self {
-        Self {
-            packed: Bytes::copy_from_slice(&self.packed),
-            head: self.head.clone(),
-        }
-    }
-
     /// The number under its key.
     pub fn id(&self) -> ValueId {
         self.fields().id

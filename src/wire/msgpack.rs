@@ -52,17 +52,40 @@ pub(super) enum Token<'a> {
     Other,
 }
 
+/// What stands before an element's bytes or before the elements it holds.
+struct Header {
+    form: Form,
+    /// The number itself, or how many bytes or elements follow.
+    number: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Form {
+    Uint,
+    Bool,
+    Str,
+    Bin,
+    Ext,
+    Array,
+    Map,
+    /// A number that is of no use, in so many bytes.
+    Number,
+    Other,
+}
+
 /// The bytes not read yet.
 #[derive(Clone, Copy, Default, Debug)]
 struct Cursor<'a> {
     rest: &'a [u8],
-    at: usize,
+    /// Where they end.
+    end: usize,
 }
 
 impl<'a> Raw<'a> {
     /// Checks the first element of `input`; what follows it is ignored.
     pub(super) fn parse(input: &'a [u8]) -> Result<Self, DecodeError> {
-        Cursor { rest: input, at: 0 }.element()
+        let mut cursor = Cursor::new(input, 0);
+        cursor.element().ok_or_else(|| cursor.fault())
     }
 
     /// Checks the map at the beginning of `input`, what follows it is ignored, and takes the values of these keys; the
@@ -71,9 +94,9 @@ impl<'a> Raw<'a> {
         input: &'a [u8],
         keys: [&str; N],
     ) -> Result<[Option<Self>; N], DecodeError> {
-        let mut cursor = Cursor { rest: input, at: 0 };
-        match cursor.token()? {
-            Token::Map(entries) => {
+        let mut cursor = Cursor::new(input, 0);
+        match cursor.token() {
+            Some(Token::Map(entries)) => {
                 Map { entries, cursor }.pick(keys, |slot, value| *slot = Some(value))
             }
             _ => Self::parse(input).and_then(|raw| Err(raw.expected("a map"))),
@@ -152,7 +175,7 @@ impl<'a> Raw<'a> {
     pub(super) fn map(self) -> Result<Map<'a>, DecodeError> {
         let mut cursor = self.cursor();
         match cursor.token() {
-            Ok(Token::Map(entries)) => Ok(Map { entries, cursor }),
+            Some(Token::Map(entries)) => Ok(Map { entries, cursor }),
             _ => Err(self.expected("a map")),
         }
     }
@@ -160,7 +183,7 @@ impl<'a> Raw<'a> {
     pub(super) fn array(self) -> Result<Array<'a>, DecodeError> {
         let mut cursor = self.cursor();
         match cursor.token() {
-            Ok(Token::Array(elements)) => Ok(Array { elements, cursor }),
+            Some(Token::Array(elements)) => Ok(Array { elements, cursor }),
             _ => Err(self.expected("an array")),
         }
     }
@@ -174,10 +197,7 @@ impl<'a> Raw<'a> {
     }
 
     fn cursor(self) -> Cursor<'a> {
-        Cursor {
-            rest: self.bytes,
-            at: self.at,
-        }
+        Cursor::new(self.bytes, self.at)
     }
 }
 
@@ -201,18 +221,14 @@ impl<'a> Map<'a> {
         keep: impl Fn(&mut Option<Raw<'a>>, Raw<'a>),
     ) -> Result<[Option<Raw<'a>>; N], DecodeError> {
         let mut values = [None; N];
+        let cursor = &mut self.cursor;
         for _ in 0..self.entries {
-            let mut key = self.cursor;
-            let slot = if let Token::Str(name) = key.token()? {
-                keys.iter().position(|key| key.as_bytes() == name)
-            } else {
-                key = self.cursor;
-                key.element()?;
-                None
-            };
-            self.cursor = key;
-            let value = self.cursor.element()?;
-            if let Some(slot) = slot.and_then(|slot| values.get_mut(slot)) {
+            let key = cursor.element().ok_or_else(|| cursor.fault())?;
+            let value = cursor.element().ok_or_else(|| cursor.fault())?;
+            if let Token::Str(name) = key.token()
+                && let Some(slot) = keys.iter().position(|key| is_same(key.as_bytes(), name))
+                && let Some(slot) = values.get_mut(slot)
+            {
                 keep(slot, value);
             }
         }
@@ -220,12 +236,17 @@ impl<'a> Map<'a> {
     }
 }
 
+/// Whether both are equal; for texts of a few bytes.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b)
+}
+
 impl<'a> Iterator for Map<'a> {
     type Item = (Raw<'a>, Raw<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
         self.entries = self.entries.checked_sub(1)?;
-        Some((self.cursor.element().ok()?, self.cursor.element().ok()?))
+        Some((self.cursor.element()?, self.cursor.element()?))
     }
 }
 
@@ -234,131 +255,146 @@ impl<'a> Iterator for Array<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.elements = self.elements.checked_sub(1)?;
-        self.cursor.element().ok()
+        self.cursor.element()
     }
 }
 
 impl<'a> Cursor<'a> {
+    fn new(rest: &'a [u8], at: usize) -> Self {
+        let end = at + rest.len();
+        Self { rest, end }
+    }
+
+    fn at(&self) -> usize {
+        self.end - self.rest.len()
+    }
+
+    /// What is wrong here, where nothing could be read.
+    fn fault(&self) -> DecodeError {
+        let at = self.at();
+        match self.rest.first().map(|&marker| Marker::from_u8(marker)) {
+            Some(Marker::Reserved) => DecodeError::Unexpected {
+                expected: "msgpack",
+                at,
+            },
+            _ => DecodeError::Truncated { at },
+        }
+    }
+
     /// Walks over one element with all that it holds.
-    fn element(&mut self) -> Result<Raw<'a>, DecodeError> {
-        let Cursor { rest, at } = *self;
+    fn element(&mut self) -> Option<Raw<'a>> {
+        let (whole, at) = (self.rest, self.at());
         let mut pending = 1;
         while pending > 0 {
-            pending += match self.token()? {
-                Token::Array(elements) => elements,
-                Token::Map(entries) => 2 * entries,
-                _ => 0,
-            };
+            let Header { form, number } = self.header()?;
+            match form {
+                Form::Uint | Form::Bool | Form::Other => {}
+                Form::Str | Form::Bin | Form::Ext | Form::Number => {
+                    self.take(number)?;
+                }
+                Form::Array => pending += number,
+                Form::Map => pending += 2 * number,
+            }
             pending -= 1;
             // An element takes a byte at least: a header that claims more than is left is refused here.
             if pending > self.rest.len() as u64 {
-                return Err(DecodeError::Truncated { at: self.at });
+                return None;
             }
         }
-        let bytes = rest.get(..self.at - at).unwrap_or_default();
-        Ok(Raw { bytes, at })
+        let bytes = whole.get(..self.at() - at)?;
+        Some(Raw { bytes, at })
     }
 
-    fn token(&mut self) -> Result<Token<'a>, DecodeError> {
-        let at = self.at;
-        let [marker] = self.bytes()?;
+    fn token(&mut self) -> Option<Token<'a>> {
+        let Header { form, number } = self.header()?;
+        Some(match form {
+            Form::Uint => Token::Uint(number),
+            Form::Bool => Token::Bool(number != 0),
+            Form::Str => Token::Str(self.take(number)?),
+            Form::Bin => Token::Bin(self.take(number)?),
+            Form::Ext => {
+                let (kind, bytes) = self.take(number)?.split_first()?;
+                Token::Ext(kind.cast_signed(), bytes)
+            }
+            Form::Array => Token::Array(number),
+            Form::Map => Token::Map(number),
+            Form::Number => self.take(number).map(|_| Token::Other)?,
+            Form::Other => Token::Other,
+        })
+    }
+
+    /// Reads what an element is and how long.
+    #[inline]
+    fn header(&mut self) -> Option<Header> {
+        let (&marker, rest) = self.rest.split_first()?;
         let marker = Marker::from_u8(marker);
-        Ok(match marker {
-            Marker::FixPos(number) => Token::Uint(number.into()),
-            Marker::U8 => Token::Uint(self.number::<1>()?),
-            Marker::U16 => Token::Uint(self.number::<2>()?),
-            Marker::U32 => Token::Uint(self.number::<4>()?),
-            Marker::U64 => Token::Uint(self.number::<8>()?),
+        if matches!(marker, Marker::Reserved) {
+            return None;
+        }
+        self.rest = rest;
+        let (form, number) = match marker {
+            Marker::FixPos(number) => (Form::Uint, number.into()),
+            Marker::U8 => (Form::Uint, self.number::<1>()?),
+            Marker::U16 => (Form::Uint, self.number::<2>()?),
+            Marker::U32 => (Form::Uint, self.number::<4>()?),
+            Marker::U64 => (Form::Uint, self.number::<8>()?),
             Marker::I8 => self.signed::<1>()?,
             Marker::I16 => self.signed::<2>()?,
             Marker::I32 => self.signed::<4>()?,
             Marker::I64 => self.signed::<8>()?,
-            Marker::True => Token::Bool(true),
-            Marker::False => Token::Bool(false),
-            Marker::FixStr(len) => Token::Str(self.take(len.into())?),
-            Marker::Str8 => Token::Str(self.counted::<1>()?),
-            Marker::Str16 => Token::Str(self.counted::<2>()?),
-            Marker::Str32 => Token::Str(self.counted::<4>()?),
-            Marker::Bin8 => Token::Bin(self.counted::<1>()?),
-            Marker::Bin16 => Token::Bin(self.counted::<2>()?),
-            Marker::Bin32 => Token::Bin(self.counted::<4>()?),
-            Marker::FixArray(len) => Token::Array(len.into()),
-            Marker::Array16 => Token::Array(self.number::<2>()?),
-            Marker::Array32 => Token::Array(self.number::<4>()?),
-            Marker::FixMap(len) => Token::Map(len.into()),
-            Marker::Map16 => Token::Map(self.number::<2>()?),
-            Marker::Map32 => Token::Map(self.number::<4>()?),
-            Marker::FixExt1 => self.ext(1)?,
-            Marker::FixExt2 => self.ext(2)?,
-            Marker::FixExt4 => self.ext(4)?,
-            Marker::FixExt8 => self.ext(8)?,
-            Marker::FixExt16 => self.ext(16)?,
-            Marker::Ext8 => self.counted_ext::<1>()?,
-            Marker::Ext16 => self.counted_ext::<2>()?,
-            Marker::Ext32 => self.counted_ext::<4>()?,
-            Marker::F32 => self.take(4).map(|_| Token::Other)?,
-            Marker::F64 => self.take(8).map(|_| Token::Other)?,
-            Marker::FixNeg(_) | Marker::Null => Token::Other,
-            Marker::Reserved => {
-                return Err(DecodeError::Unexpected {
-                    expected: "msgpack",
-                    at,
-                });
-            }
-        })
+            Marker::False => (Form::Bool, 0),
+            Marker::True => (Form::Bool, 1),
+            Marker::FixStr(len) => (Form::Str, len.into()),
+            Marker::Str8 => (Form::Str, self.number::<1>()?),
+            Marker::Str16 => (Form::Str, self.number::<2>()?),
+            Marker::Str32 => (Form::Str, self.number::<4>()?),
+            Marker::Bin8 => (Form::Bin, self.number::<1>()?),
+            Marker::Bin16 => (Form::Bin, self.number::<2>()?),
+            Marker::Bin32 => (Form::Bin, self.number::<4>()?),
+            Marker::FixArray(len) => (Form::Array, len.into()),
+            Marker::Array16 => (Form::Array, self.number::<2>()?),
+            Marker::Array32 => (Form::Array, self.number::<4>()?),
+            Marker::FixMap(len) => (Form::Map, len.into()),
+            Marker::Map16 => (Form::Map, self.number::<2>()?),
+            Marker::Map32 => (Form::Map, self.number::<4>()?),
+            // The byte of the type counts to the bytes here.
+            Marker::FixExt1 => (Form::Ext, 1 + 1),
+            Marker::FixExt2 => (Form::Ext, 1 + 2),
+            Marker::FixExt4 => (Form::Ext, 1 + 4),
+            Marker::FixExt8 => (Form::Ext, 1 + 8),
+            Marker::FixExt16 => (Form::Ext, 1 + 16),
+            Marker::Ext8 => (Form::Ext, 1 + self.number::<1>()?),
+            Marker::Ext16 => (Form::Ext, 1 + self.number::<2>()?),
+            Marker::Ext32 => (Form::Ext, 1 + self.number::<4>()?),
+            Marker::F32 => (Form::Number, 4),
+            Marker::F64 => (Form::Number, 8),
+            Marker::FixNeg(_) | Marker::Null | Marker::Reserved => (Form::Other, 0),
+        };
+        Some(Header { form, number })
     }
 
     /// A signed integer of `N` bytes; one that is not negative is as good as an unsigned one.
-    fn signed<const N: usize>(&mut self) -> Result<Token<'a>, DecodeError> {
+    fn signed<const N: usize>(&mut self) -> Option<(Form, u64)> {
         let number = self.number::<N>()?;
-        let negative = number >> (8 * N - 1) != 0;
-        Ok(if negative {
-            Token::Other
-        } else {
-            Token::Uint(number)
-        })
-    }
-
-    fn counted_ext<const N: usize>(&mut self) -> Result<Token<'a>, DecodeError> {
-        let len = self.number::<N>()?;
-        self.ext(len)
-    }
-
-    fn ext(&mut self, len: u64) -> Result<Token<'a>, DecodeError> {
-        let [kind] = self.bytes()?;
-        Ok(Token::Ext(kind.cast_signed(), self.take(len)?))
-    }
-
-    /// Bytes after a length of `N` bytes.
-    fn counted<const N: usize>(&mut self) -> Result<&'a [u8], DecodeError> {
-        let len = self.number::<N>()?;
-        self.take(len)
+        let is_negative = number >> (8 * N - 1) != 0;
+        let form = if is_negative { Form::Other } else { Form::Uint };
+        Some((form, number))
     }
 
     /// A big-endian number of `N` bytes.
-    fn number<const N: usize>(&mut self) -> Result<u64, DecodeError> {
-        let bytes: [u8; N] = self.bytes()?;
+    #[inline]
+    fn number<const N: usize>(&mut self) -> Option<u64> {
+        let (bytes, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
         let fold = |number, &byte| number << 8 | u64::from(byte);
-        Ok(bytes.iter().fold(0, fold))
+        Some(bytes.iter().fold(0, fold))
     }
 
-    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let truncated = DecodeError::Truncated { at: self.at };
-        let (bytes, rest) = self.rest.split_first_chunk().ok_or(truncated)?;
+    #[inline]
+    fn take(&mut self, len: u64) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(usize::try_from(len).ok()?)?;
         self.rest = rest;
-        self.at += N;
-        Ok(*bytes)
-    }
-
-    fn take(&mut self, len: u64) -> Result<&'a [u8], DecodeError> {
-        let truncated = DecodeError::Truncated { at: self.at };
-        let (bytes, rest) = usize::try_from(len)
-            .ok()
-            .and_then(|len| self.rest.split_at_checked(len))
-            .ok_or(truncated)?;
-        self.rest = rest;
-        self.at += bytes.len();
-        Ok(bytes)
+        Some(bytes)
     }
 }
 

@@ -9,6 +9,8 @@
 //! Reading is lenient, and what was read is always packed anew: a [`Value`] holds canonical bytes, so its signed
 //! bytes are those that every other verifier rebuilds.
 
+use bytes::Bytes;
+
 use super::DecodeError;
 use super::msgpack::{Raw, Token};
 use super::writer::Writer;
@@ -191,8 +193,7 @@ impl<'a> Header<'a> {
             }
         });
         // Without the room that was not needed: values are kept.
-        let packed = out.into_bytes().into_boxed_slice();
-        Value::from_parts(packed.into(), fields)
+        Value::from_parts(Bytes::copy_from_slice(out.as_bytes()), fields)
     }
 }
 

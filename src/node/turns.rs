@@ -1,4 +1,4 @@
-//! [`Pace`]: lookups for permanent puts and listens take turns, so that thousands of them flood nobody.
+//! [`Turns`]: lookups for permanent puts and listens take turns, so that thousands of them flood nobody.
 //!
 //! They begin in the order in which they came up, while few are under way and the requests of those before are paid for: a
 //! second pays for [`Config::background_rate_per_sec`] of them. A lookup that has begun is not held up. What an application
@@ -22,7 +22,7 @@ type Which = (InfoHash, Family);
 
 /// Whose turn it is.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Turns {
     under_way: BTreeSet<Which>,
     waiting: VecDeque<Which>,
     is_waiting: BTreeSet<Which>,
@@ -33,7 +33,7 @@ pub(super) struct Pace {
     longest_renewal: Duration,
 }
 
-impl Pace {
+impl Turns {
     pub(super) fn new(config: &Config) -> Self {
         let longest_renewal = config.listen_renewal_stable;
         Self {
@@ -118,8 +118,8 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn pace(rate: u32) -> Pace {
-        Pace::new(&Config {
+    fn turns(rate: u32) -> Turns {
+        Turns::new(&Config {
             background_rate_per_sec: rate,
             ..Config::default()
         })
@@ -131,34 +131,34 @@ mod tests {
 
     #[test]
     fn who_is_alone_need_not_wait_and_others_begin_in_the_order_in_which_they_came() {
-        let mut pace = pace(512);
+        let mut turns = turns(512);
         let now = Timestamp::ZERO;
-        assert!(pace.admits(now, false, which(0)));
-        assert!(pace.admits(now, false, which(0)), "it has begun");
+        assert!(turns.admits(now, false, which(0)));
+        assert!(turns.admits(now, false, which(0)), "it has begun");
         let begun: Vec<_> = (0..10)
-            .filter(|it| pace.admits(now, false, which(*it)))
+            .filter(|it| turns.admits(now, false, which(*it)))
             .collect();
         assert_eq!(begun, [0, 1, 2, 3], "places while nobody is known");
-        assert_eq!((pace.next(now, false), pace.waiting()), (None, 6));
-        pace.rest(which(2));
-        assert!(!pace.admits(now, false, which(9)), "others came before");
-        assert_eq!(pace.next(now, false), Some(which(4)));
-        assert_eq!(pace.next(now, true), Some(which(5)));
+        assert_eq!((turns.next(now, false), turns.waiting()), (None, 6));
+        turns.rest(which(2));
+        assert!(!turns.admits(now, false, which(9)), "others came before");
+        assert_eq!(turns.next(now, false), Some(which(4)));
+        assert_eq!(turns.next(now, true), Some(which(5)));
     }
 
     #[test]
     fn as_many_requests_are_sent_in_a_second_as_a_second_pays_for() {
-        let mut pace = pace(100);
+        let mut turns = turns(100);
         let (mut now, mut sent) = (Timestamp::ZERO, 0);
         for turn in 0..1_000 {
-            while !pace.admits(now, true, which(turn)) {
-                now = pace.next_at(true).unwrap();
+            while !turns.admits(now, true, which(turn)) {
+                now = turns.next_at(true).unwrap();
             }
             for _ in 0..12 {
-                pace.on_request(now, 0);
+                turns.on_request(now, 0);
                 sent += 1;
             }
-            pace.rest(which(turn));
+            turns.rest(which(turn));
         }
         let seconds = Duration::from_micros(now.as_micros()).as_secs();
         assert!((119..=121).contains(&seconds), "{sent} in {seconds} s");
@@ -166,12 +166,12 @@ mod tests {
 
     #[test]
     fn no_more_than_some_milliseconds_are_saved_up() {
-        let mut pace = pace(100);
+        let mut turns = turns(100);
         let now = Timestamp::ZERO + 60_000 * MS;
         let mut begun = 0;
-        while pace.admits(now, true, which(begun)) {
-            pace.on_request(now, 0);
-            pace.rest(which(begun));
+        while turns.admits(now, true, which(begun)) {
+            turns.on_request(now, 0);
+            turns.rest(which(begun));
             begun += 1;
         }
         assert_eq!(begun, 11);
@@ -179,12 +179,12 @@ mod tests {
 
     #[test]
     fn subscriptions_are_renewed_as_often_as_half_of_the_requests_allow_but_always_in_time() {
-        let pace = pace(500);
-        assert_eq!(pace.renewal(0), 20_000 * MS);
-        assert_eq!(pace.renewal(5_000), 20_000 * MS);
-        assert_eq!(pace.renewal(40_000), 160_000 * MS);
-        assert_eq!(pace.renewal(1_000_000), 290_000 * MS);
-        assert_eq!(pace.rate(40_000), 500);
-        assert_eq!(pace.rate(290_000), 2_000);
+        let turns = turns(500);
+        assert_eq!(turns.renewal(0), 20_000 * MS);
+        assert_eq!(turns.renewal(5_000), 20_000 * MS);
+        assert_eq!(turns.renewal(40_000), 160_000 * MS);
+        assert_eq!(turns.renewal(1_000_000), 290_000 * MS);
+        assert_eq!(turns.rate(40_000), 500);
+        assert_eq!(turns.rate(290_000), 2_000);
     }
 }

@@ -1,0 +1,195 @@
+//! The walk: which of the nearest candidates is asked next.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::announce::Due;
+use super::frontier::Candidate;
+use super::question::Goal;
+use super::step::{Ask, Step};
+use super::{Lookup, MAX_UNAWAITED};
+use crate::Timestamp;
+
+/// How soon answers may be expected.
+pub(crate) struct Pace<'a> {
+    /// The round trip of a node that nothing is known of.
+    pub(crate) usual: Duration,
+    /// The round trip of the node at an address, if it was measured.
+    pub(crate) of: &'a dyn Fn(&SocketAddr) -> Option<Duration>,
+}
+
+/// Bits that an answer usually brings a walk nearer to its key: it names the best of a bucket.
+const BITS_OF_AN_ANSWER: u32 = 4;
+
+impl Lookup {
+    /// The next question to one of the nearest candidates. Answers of those that are no longer among the nearest are not
+    /// waited for.
+    pub(super) fn walk(&mut self, now: Timestamp, pace: &Pace<'_>) -> Option<Step> {
+        let (size, parallelism) = (self.limits.bucket_size, self.parallelism());
+        if self.frontier.busy(size) >= parallelism
+            || self.frontier.busy(usize::MAX) >= parallelism + MAX_UNAWAITED
+        {
+            return None;
+        }
+        let nearest = self.frontier.nearest(size).next()?.shared_bits();
+        let (candidate, ask) = self
+            .frontier
+            .nearest(size)
+            .filter(|candidate| !candidate.busy)
+            .filter_map(|candidate| Some((candidate, self.open_question(candidate, now)?)))
+            .min_by_key(|(candidate, _)| pace.time_through(candidate, nearest))?;
+        let contact = candidate.contact;
+        if let Some(candidate) = self.frontier.get_mut(&contact.id) {
+            candidate.busy = true;
+        }
+        match &ask {
+            Ask::Get(op) => {
+                if let Some(question) = self.questions.get_mut(op) {
+                    question.asked.insert(contact.id);
+                }
+            }
+            Ask::Find => {
+                for question in self.questions.values_mut() {
+                    question.asked.insert(contact.id);
+                }
+            }
+            Ask::Probe(id) => {
+                if let Some(announce) = self.announces.get_mut(id) {
+                    announce.on_asked(contact.id, Due::Probe);
+                }
+            }
+            Ask::Put(..) | Ask::Refresh(..) | Ask::Listen { .. } => {}
+        }
+        Some(Step::Ask(contact, ask))
+    }
+
+    fn open_question(&self, candidate: &Candidate, now: Timestamp) -> Option<Ask> {
+        let id = &candidate.contact.id;
+        let open = self
+            .questions
+            .iter()
+            .find(|(_, question)| !question.answered.contains(id));
+        if let Some((op, question)) = open {
+            return Some(match question.goal {
+                Goal::Values => Ask::Get(*op),
+                Goal::Nodes => Ask::Find,
+            });
+        }
+        let probe = self
+            .announces
+            .iter()
+            .find(|(_, announce)| announce.due(id, now) == Some(Due::Probe));
+        if let Some((value, _)) = probe {
+            return Some(Ask::Probe(*value));
+        }
+        let wants_token = !self.subscribes.is_empty()
+            || self
+                .announces
+                .values()
+                .any(|announce| announce.renewal.is_some() || !announce.is_settled(id));
+        let has_token = candidate
+            .fresh_token(now - self.limits.token_life)
+            .is_some();
+        (wants_token && !has_token).then_some(Ask::Find)
+    }
+}
+
+impl Pace<'_> {
+    /// How long it takes to hear from a candidate, and to make up for the bits that it lies behind the nearest one.
+    fn time_through(&self, candidate: &Candidate, nearest: u32) -> Duration {
+        let round_trip = (self.of)(&candidate.contact.addr).unwrap_or(self.usual);
+        let behind = nearest.saturating_sub(candidate.shared_bits());
+        round_trip + self.usual * behind / BITS_OF_AN_ANSWER
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lookup::{Answer, Limits, OpId};
+    use crate::{Config, Contact, InfoHash, Seed};
+
+    const ALPHA: usize = 4;
+
+    #[test]
+    fn of_equally_near_nodes_the_quickest_are_asked_first() {
+        let pace = Pace {
+            usual: Duration::from_millis(100),
+            of: &|addr| Some(Duration::from_millis(addr.port().into())),
+        };
+        let mut lookup = lookup();
+        lookup.offer(
+            &[80, 20, 50, 30, 70, 40, 10, 60].map(|ms| node(0x80, ms)),
+            true,
+        );
+        let mut asked = asked(&mut lookup, &pace);
+        asked.sort_unstable_by_key(|node| node.addr.port());
+        assert_eq!(asked, [10, 20, 30, 40].map(|ms| node(0x80, ms)));
+    }
+
+    #[test]
+    fn a_node_nearer_by_a_bit_may_be_slower_by_a_quarter_of_the_usual() {
+        let pace = Pace {
+            usual: Duration::from_millis(100),
+            of: &|addr| Some(Duration::from_millis(addr.port().into())),
+        };
+        for (slower, first) in [(20, 0x40), (30, 0x80)] {
+            let mut lookup = lookup();
+            lookup.offer(&[node(0x40, 10 + slower), node(0x80, 10)], true);
+            assert_eq!(asked(&mut lookup, &pace)[0].id.as_bytes()[0], first);
+        }
+    }
+
+    #[test]
+    fn answers_of_those_no_longer_among_the_nearest_are_not_waited_for_up_to_a_bound() {
+        let pace = Pace {
+            usual: Duration::ZERO,
+            of: &|_| None,
+        };
+        let mut lookup = lookup();
+        let mut under_way = Vec::new();
+        for first in [0xff, 0x7f, 0x3f, 0x1f, 0x0f, 0x07, 0x03, 0x01] {
+            let nearer: Vec<_> = (1..=8).map(|port| node(first, port)).collect();
+            lookup.offer(&nearer, false);
+            under_way.extend(asked(&mut lookup, &pace));
+        }
+        assert_eq!(under_way.len(), ALPHA + MAX_UNAWAITED);
+        let answered = under_way[0].id;
+        lookup.on_answer(
+            Timestamp::ZERO,
+            &answered,
+            &Ask::Get(OpId(1)),
+            Answer::default(),
+        );
+        assert_eq!(asked(&mut lookup, &pace).len(), 1);
+    }
+
+    /// All that a lookup asks as long as nobody answers.
+    fn asked(lookup: &mut Lookup, pace: &Pace<'_>) -> Vec<Contact> {
+        let mut rng = Seed::from_number(1).public();
+        let mut poll = || lookup.poll(Timestamp::ZERO, true, pace, &mut rng);
+        let asked = std::iter::from_fn(|| match poll() {
+            Step::Ask(contact, _) => Some(contact),
+            Step::Answered(..) | Step::Announced(..) | Step::Wait(_) => None,
+        });
+        asked.collect()
+    }
+
+    /// A get of the key of zeros.
+    fn lookup() -> Lookup {
+        let config = Config {
+            lookup_parallelism: ALPHA,
+            ..Config::default()
+        };
+        let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&config));
+        lookup.ask(OpId(1), Goal::Values);
+        lookup
+    }
+
+    fn node(first: u8, port: u16) -> Contact {
+        let mut id = [0; InfoHash::LEN];
+        id[0] = first;
+        id[19] = port as u8;
+        Contact::new(InfoHash::new(id), ([192, 0, 2, 1], port).into())
+    }
+}

@@ -1,0 +1,94 @@
+//! [`Numbers`]: short numbers for the keys listened on and the addresses that listen, so that no index repeats them.
+
+use std::collections::BTreeMap;
+
+use slab::Slab;
+
+/// The things in use, each with a number and a count of its uses.
+pub(super) struct Numbers<T> {
+    numbers: BTreeMap<T, Number>,
+    used: Slab<Used<T>>,
+}
+
+/// Stands for a thing as long as it is in use.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Number(u32);
+
+struct Used<T> {
+    thing: T,
+    uses: u32,
+}
+
+impl<T: Ord + Copy> Numbers<T> {
+    /// The number of a thing in use.
+    pub(super) fn find(&self, thing: &T) -> Option<Number> {
+        self.numbers.get(thing).copied()
+    }
+
+    /// What a number in use stands for.
+    pub(super) fn thing(&self, number: Number) -> T {
+        self.used[number.index()].thing
+    }
+
+    /// How often a thing is in use.
+    pub(super) fn uses(&self, number: Number) -> usize {
+        self.used[number.index()].uses as usize
+    }
+
+    /// Counts one more use of a thing.
+    pub(super) fn acquire(&mut self, thing: T) -> Number {
+        let number = *self
+            .numbers
+            .entry(thing)
+            .or_insert_with(|| Number(self.used.insert(Used { thing, uses: 0 }) as u32));
+        self.used[number.index()].uses += 1;
+        number
+    }
+
+    /// Counts one use less. The number is void after the last.
+    pub(super) fn release(&mut self, number: Number) {
+        let used = &mut self.used[number.index()];
+        used.uses -= 1;
+        if used.uses == 0 {
+            let Used { thing, .. } = self.used.remove(number.index());
+            self.numbers.remove(&thing);
+        }
+    }
+}
+
+impl<T: Ord> Default for Numbers<T> {
+    fn default() -> Self {
+        Self {
+            numbers: BTreeMap::new(),
+            used: Slab::new(),
+        }
+    }
+}
+
+impl Number {
+    pub(super) const MIN: Self = Self(0);
+    pub(super) const MAX: Self = Self(u32::MAX);
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thing_keeps_its_number_until_its_last_use_ends() {
+        let mut numbers = Numbers::default();
+        let number = numbers.acquire('a');
+        assert_eq!(numbers.acquire('a'), number);
+        assert_ne!(numbers.acquire('b'), number);
+        assert_eq!((numbers.thing(number), numbers.uses(number)), ('a', 2));
+
+        numbers.release(number);
+        assert_eq!(numbers.find(&'a'), Some(number));
+        numbers.release(number);
+        assert_eq!(numbers.find(&'a'), None);
+    }
+}
