@@ -39,9 +39,13 @@ pub struct Config {
     pub lookup_width: usize,
     /// Requests a lookup has under way (alpha). Default 4, 1 to 16.
     pub lookup_parallelism: usize,
+    /// Requests a get or a put has under way where most stay without an answer. Default 16 (ours: the reference keeps to
+    /// alpha), `lookup_parallelism` to 64.
+    pub lookup_parallelism_max: usize,
     /// Storing nodes that a listen subscribes to. Default 4, 1 to `bucket_size`.
     pub listen_nodes: usize,
-    /// Lookups running or remembered. Default 16,384; about 3 kB each (ours: the reference keeps 2²⁰).
+    /// Lookups running or remembered, one for each key and address family. Default 131,072, two for each operation; about
+    /// 3 kB each where nodes are known (ours: the reference keeps 2²⁰).
     pub max_lookups: usize,
     /// Operations of the application at a time. Default 65,536; 220 to 350 bytes each.
     pub max_operations: usize,
@@ -50,6 +54,9 @@ pub struct Config {
     pub good_time: Duration,
     /// A contact silent for this long is no longer good; also the life of tokens and remote listeners. Default 10 min.
     pub expire_time: Duration,
+    /// Where more than a quarter of all requests stay without an answer, only contacts heard of within this time are asked
+    /// and named, if there are enough. Default 2 min (ours: the reference names all good ones).
+    pub fresh_time: Duration,
     /// How often a request is sent before its target counts as gone. Default 3, 1 to 5.
     pub attempts: u32,
     /// First wait for an answer when nothing is known of the network's speed. Default 1 s.
@@ -62,7 +69,11 @@ pub struct Config {
     pub bootstrap_period: Duration,
     /// An application operation waits this long for a first good node before it starts without one. Default 10 s.
     pub connect_patience: Duration,
-    /// Listens are renewed this long after the last answer. Default 20 s.
+    /// Requests in a second for permanent puts and listens, unless listens need more to be renewed in time. Default 512
+    /// (ours).
+    pub background_rate_per_sec: u32,
+    /// Listens are renewed this long after the last answer, or later if there are so many that half of the background rate
+    /// does not suffice (ours), but after [`Config::listen_renewal_stable`] in any case. Default 20 s.
     pub listen_renewal: Duration,
     /// The same for public, stable nodes. Default 290 s.
     pub listen_renewal_stable: Duration,
@@ -131,17 +142,20 @@ impl Default for Config {
             bucket_size: 8,
             lookup_width: 14,
             lookup_parallelism: 4,
+            lookup_parallelism_max: 16,
             listen_nodes: 4,
-            max_lookups: 16_384,
+            max_lookups: 131_072,
             max_operations: 65_536,
             good_time: secs(120 * MINUTE),
             expire_time: secs(10 * MINUTE),
+            fresh_time: secs(2 * MINUTE),
             attempts: 3,
             response_time: secs(1),
             response_time_min: Duration::from_millis(100),
             max_auth_errors: 3,
             bootstrap_period: secs(10),
             connect_patience: secs(10),
+            background_rate_per_sec: 512,
             listen_renewal: secs(20),
             listen_renewal_stable: secs(290),
             announce_margin: secs(10),
@@ -188,6 +202,10 @@ impl Config {
                 "lookup_parallelism must be 1 to 16",
             ),
             (
+                (self.lookup_parallelism..=64).contains(&self.lookup_parallelism_max),
+                "lookup_parallelism_max must be lookup_parallelism to 64",
+            ),
+            (
                 (1..=self.bucket_size).contains(&self.listen_nodes),
                 "listen_nodes must be 1 to bucket_size",
             ),
@@ -195,6 +213,14 @@ impl Config {
             (
                 !self.response_time_min.is_zero() && self.response_time_min <= self.response_time,
                 "response_time_min must be above 0 and at most response_time",
+            ),
+            (
+                self.background_rate_per_sec > 0,
+                "background_rate_per_sec must be above 0",
+            ),
+            (
+                self.listen_renewal <= self.listen_renewal_stable,
+                "listen_renewal must be at most listen_renewal_stable",
             ),
             (
                 self.listen_renewal < self.expire_time

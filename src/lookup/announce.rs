@@ -118,6 +118,12 @@ impl Announce {
         )
     }
 
+    /// Whether an answer of `node` is on its way.
+    pub(super) fn awaits(&self, node: &InfoHash) -> bool {
+        let holder = self.holders.get(node);
+        matches!(holder, Some(Holder::Probed | Holder::Sent))
+    }
+
     pub(super) fn on_asked(&mut self, node: InfoHash, due: Due) {
         let holder = match due {
             Due::Probe => Holder::Probed,

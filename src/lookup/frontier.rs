@@ -126,6 +126,18 @@ impl Frontier {
             .count()
     }
 
+    /// How many candidates answered, and how many did not, or not yet.
+    pub(super) fn tally(&self) -> (usize, usize) {
+        let candidates = self.candidates.iter();
+        candidates.fold((0, 0), |(answered, silent), candidate| {
+            match candidate.reach {
+                Reach::Named => (answered, silent),
+                Reach::Live => (answered + 1, silent),
+                Reach::Late(_) | Reach::Gone(_) => (answered, silent + 1),
+            }
+        })
+    }
+
     /// Forgets candidates that have been gone since before `limit`, so that they get another chance.
     pub(super) fn forgive(&mut self, limit: Timestamp) {
         self.candidates

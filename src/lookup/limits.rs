@@ -10,9 +10,9 @@ pub(crate) struct Limits {
     pub(super) bucket_size: usize,
     pub(super) width: usize,
     pub(super) parallelism: usize,
+    pub(super) most_parallel: usize,
     pub(super) listen_nodes: usize,
     pub(super) token_life: Duration,
-    pub(super) listen_renewal: Duration,
 }
 
 impl Limits {
@@ -21,13 +21,9 @@ impl Limits {
             bucket_size: config.bucket_size,
             width: config.lookup_width,
             parallelism: config.lookup_parallelism,
+            most_parallel: config.lookup_parallelism_max,
             listen_nodes: config.listen_nodes,
             token_life: config.expire_time,
-            listen_renewal: if config.public_stable {
-                config.listen_renewal_stable
-            } else {
-                config.listen_renewal
-            },
         }
     }
 }

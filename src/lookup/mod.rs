@@ -13,6 +13,7 @@
 //! A late candidate gives its place to the next, so a lookup does not wait for the dead; but "nothing found" waits
 //! until each late one has had a second chance.
 
+mod agenda;
 mod announce;
 mod delta;
 mod frontier;
@@ -226,7 +227,7 @@ impl Lookup {
                 }
             }
             Ask::Listen { op, .. } => {
-                let renew_at = now + self.limits.listen_renewal;
+                let renew_at = now + answer.renewal;
                 if let Some(subscribe) = self.subscribes.get_mut(op) {
                     subscribe.on_agreed(node, renew_at);
                 }
@@ -331,10 +332,10 @@ impl Lookup {
                 return Some(Step::Ask(*contact, ask));
             }
         }
-        let nearest: Vec<_> = ready.iter().map(|(contact, _)| contact.id).collect();
-        let listened = &nearest[..nearest.len().min(self.limits.listen_nodes)];
+        let nearest = self.frontier.nearest(self.limits.listen_nodes);
+        let listened: Vec<_> = nearest.map(|candidate| candidate.contact.id).collect();
         for (op, subscribe) in &mut self.subscribes {
-            self.closed_sockets.extend(subscribe.retire(listened, now));
+            self.closed_sockets.extend(subscribe.retire(&listened, now));
             for (contact, token) in ready.iter().take(self.limits.listen_nodes) {
                 if subscribe.is_due(&contact.id, now) {
                     let socket = subscribe.on_asked(contact.id, rng.number() as u32);
@@ -397,35 +398,5 @@ impl Lookup {
             return Some(Step::Announced(op, report));
         }
         None
-    }
-
-    /// When something will be due if nothing happens before: a renewal, or a token that runs out.
-    fn next_due(&self, now: Timestamp) -> Timestamp {
-        let keeps_tokens = !self.subscribes.is_empty()
-            || self
-                .announces
-                .values()
-                .any(|announce| announce.renewal.is_some());
-        let due = self
-            .frontier
-            .nearest(self.limits.bucket_size)
-            .filter(|candidate| !candidate.busy)
-            .filter_map(|candidate| {
-                let id = &candidate.contact.id;
-                let renewals = self
-                    .announces
-                    .values()
-                    .filter_map(|announce| announce.due_at(id));
-                let feeds = self
-                    .subscribes
-                    .values()
-                    .filter_map(|subscribe| subscribe.due_at(id));
-                let token = candidate.token.as_ref().filter(|_| keeps_tokens);
-                let token_end = token.map(|token| token.at + self.limits.token_life);
-                renewals.chain(feeds).chain(token_end).min()
-            })
-            .min()
-            .unwrap_or(Timestamp::MAX);
-        if due > now { due } else { now + RETRY }
     }
 }

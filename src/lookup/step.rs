@@ -1,5 +1,7 @@
 //! What goes between a [`Lookup`](super::Lookup) and the node that runs it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{GetReport, OpId, PutReport};
@@ -54,4 +56,6 @@ pub(crate) struct Answer<'a> {
     pub(crate) found: bool,
     /// For [`Ask::Probe`]: what it holds under the id.
     pub(crate) held: Option<&'a Row>,
+    /// For [`Ask::Listen`]: how long before it is to be asked again.
+    pub(crate) renewal: Duration,
 }

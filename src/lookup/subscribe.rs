@@ -1,8 +1,12 @@
 //! [`Subscribe`]: the plan of one listen. Who is subscribed to, when a subscription is renewed, who is gone.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::{InfoHash, Timestamp};
+
+/// What is due within this time of each other is done at once.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 /// A listen on the nodes nearest to a key.
 #[derive(Default, Debug)]
@@ -31,7 +35,7 @@ impl Subscribe {
     pub(super) fn is_due(&self, node: &InfoHash, now: Timestamp) -> bool {
         match self.feeds.get(node).map(|feed| feed.state) {
             None | Some(State::Rejected) => true,
-            Some(State::Active { renew_at }) => now >= renew_at,
+            Some(State::Active { renew_at }) => now + TOGETHER >= renew_at,
             Some(State::Asked) => false,
         }
     }
@@ -41,6 +45,12 @@ impl Subscribe {
             State::Active { renew_at } => Some(renew_at),
             State::Asked | State::Rejected => None,
         }
+    }
+
+    /// Whether an answer of `node` is on its way.
+    pub(super) fn awaits(&self, node: &InfoHash) -> bool {
+        let feed = self.feeds.get(node);
+        feed.is_some_and(|feed| feed.state == State::Asked)
     }
 
     /// Notes that `node` is being asked and gives the socket to name: the one in use, else `fresh`.

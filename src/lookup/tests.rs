@@ -28,7 +28,7 @@ proptest! {
         prop_assert!(lookup.is_idle());
         let nearest = net.nearest_living(8);
         prop_assert!(nearest.is_subset(&net.asked_values), "not all of the nearest were asked");
-        prop_assert!(net.most_busy <= Config::default().lookup_parallelism);
+        prop_assert!(net.most_busy <= Config::default().lookup_parallelism_max);
     }
 
     #[test]
@@ -156,7 +156,8 @@ fn nodes_that_owe_an_answer_are_asked_a_bounded_number_at_once() {
         asked += 1;
         assert!(asked < 1_000, "no end");
     }
-    assert_eq!(asked, MAX_UNAWAITED + Config::default().lookup_parallelism);
+    let at_once = Config::default().lookup_parallelism_max;
+    assert!(asked <= MAX_UNAWAITED + at_once, "{asked}");
 }
 
 #[test]
@@ -168,6 +169,73 @@ fn a_cancelled_listen_closes_its_sockets() {
     lookup.cancel(OP);
     assert_eq!(lookup.take_closed_sockets().len(), 4);
     assert!(lookup.is_idle());
+}
+
+#[test]
+fn who_hardly_gets_answers_asks_more_at_once_if_somebody_waits_for_them() {
+    let usual = Config::default().lookup_parallelism;
+    for (goal, expected) in [(Goal::Nodes, usual), (Goal::Values, 2 * usual)] {
+        let mut net = Net::new(1, 0, 0);
+        let mut lookup = net.lookup();
+        lookup.ask(OP, goal);
+        for _ in 0..100 {
+            lookup.offer(&[contact(net.rng.hash())], false);
+        }
+        let mut ask_all = || {
+            let step = || match lookup.poll(Timestamp::ZERO, false, &AT_ANY_PACE, &mut net.rng) {
+                Step::Ask(node, _) => Some(node.id),
+                _ => None,
+            };
+            let asked: Vec<_> = std::iter::from_fn(step).collect();
+            for node in &asked {
+                lookup.on_late(node, 1);
+            }
+            asked.len()
+        };
+        assert_eq!(ask_all(), usual, "nothing is known of the others");
+        assert_eq!(ask_all(), expected, "as many as it waits for at most");
+    }
+}
+
+#[test]
+fn only_what_lasts_can_wait() {
+    let mut net = Net::new(1, 10, 0);
+    let mut lookup = net.lookup();
+    assert!(!lookup.can_wait(), "there is nothing to do");
+    lookup.subscribe(OP);
+    assert!(lookup.can_wait());
+    let lasting = Announce::new(OpId(2), clear(1), None, Some(50_000 * MS));
+    assert_eq!(lookup.announce(lasting), None);
+    assert!(lookup.can_wait());
+    lookup.ask(OpId(3), Goal::Values);
+    assert!(!lookup.can_wait());
+    lookup.cancel(OpId(3));
+    let once = Announce::new(OpId(4), clear(2), None, None);
+    assert_eq!(lookup.announce(once), None);
+    assert!(!lookup.can_wait());
+}
+
+#[test]
+fn what_is_due_behind_an_open_question_waits_for_its_answer() {
+    let mut net = Net::new(1, 8, 0);
+    let mut lookup = net.lookup();
+    lookup.subscribe(OP);
+    net.run_until(&mut lookup, false, Timestamp::ZERO + 1_000 * MS);
+    assert!(!lookup.is_waiting());
+    let renewal = Timestamp::ZERO + 21_000 * MS;
+    let Step::Ask(..) = lookup.poll(renewal, false, &AT_ANY_PACE, &mut net.rng) else {
+        panic!("a listen is due");
+    };
+    loop {
+        match lookup.poll(renewal, false, &AT_ANY_PACE, &mut net.rng) {
+            Step::Ask(..) => assert!(lookup.is_waiting()),
+            Step::Wait(at) => {
+                assert!(at > renewal + 1_000 * MS, "{at:?}: an answer comes before");
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 fn clear(id: u64) -> Value {
@@ -321,6 +389,7 @@ impl Net {
                     contacts: self.named(),
                     found: false,
                     held: self.held.as_ref(),
+                    renewal: 20_000 * MS,
                 };
                 lookup.on_answer(self.now, &node, ask, answer);
             }

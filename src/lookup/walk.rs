@@ -25,7 +25,7 @@ impl Lookup {
     /// The next question to one of the nearest candidates. Answers of those that are no longer among the nearest are not
     /// waited for.
     pub(super) fn walk(&mut self, now: Timestamp, pace: &Pace<'_>) -> Option<Step> {
-        let (size, parallelism) = (self.limits.bucket_size, self.limits.parallelism);
+        let (size, parallelism) = (self.limits.bucket_size, self.parallelism());
         if self.frontier.busy(size) >= parallelism
             || self.frontier.busy(usize::MAX) >= parallelism + MAX_UNAWAITED
         {

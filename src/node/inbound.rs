@@ -335,7 +335,7 @@ impl Node {
         });
         let near = |wanted: bool, family: Family| {
             if wanted {
-                self.tables[family as usize].closest(&target, self.config.bucket_size, now)
+                self.tables[family as usize].named(&target, self.config.bucket_size, now)
             } else {
                 Vec::new()
             }

@@ -23,6 +23,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod turns;
 mod upkeep;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -48,6 +49,7 @@ use ops::Ops;
 use parked::Parked;
 use snapshot::Votes;
 use timers::Timers;
+use turns::Turns;
 
 /// A DHT node without a socket, a clock or a thread.
 ///
@@ -80,6 +82,9 @@ pub struct Node {
     parked: Parked,
     limits: Limits,
     lookups: Pool,
+    turns: Turns,
+    /// From then on enough is known of the network to ask much of it.
+    warm_at: Timestamp,
     ops: Ops,
     feeds: BTreeMap<u32, Feed>,
     votes: Votes,
@@ -152,6 +157,8 @@ impl Node {
             parked: Parked::new(config.max_parked),
             limits: Limits::new(&config),
             lookups: Pool::default(),
+            turns: Turns::new(&config),
+            warm_at: now + config.connect_patience,
             ops: Ops::new(config.max_operations),
             feeds: BTreeMap::new(),
             votes: Votes::default(),

@@ -146,9 +146,11 @@ impl Node {
         let created = options.created.unwrap_or_else(|| self.origin.to_unix(now));
         self.store_own(now, key, &value, created, options.permanent);
         let lifetime = self.config.kinds.rules(value.kind()).lifetime;
-        let renewal = options
-            .permanent
-            .then(|| lifetime.saturating_sub(self.config.announce_margin));
+        let renewal = options.permanent.then(|| {
+            let longest = lifetime.saturating_sub(self.config.announce_margin);
+            // What was put together is not announced together for ever.
+            self.public.between(longest * 7 / 8, longest)
+        });
         for family in Family::ALL {
             let created = (!options.permanent).then_some(created);
             let announce = Announce::new(op, value.clone(), created, renewal);

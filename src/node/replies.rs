@@ -82,11 +82,14 @@ impl Node {
             }
             Ask::Find => false,
         };
+        let renewal = self.turns.renewal(self.feeds.len());
         let answer = Answer {
             token,
             contacts: named,
             found,
             held: held.as_ref(),
+            // Listens that began together part with time.
+            renewal: renewal * (1_024 - u32::from(key.as_bytes()[19])) / 1_024,
         };
         if let Some(lookup) = self.lookups.get_mut(key, family) {
             lookup.on_answer(now, &from.id, &ask, answer);

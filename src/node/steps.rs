@@ -1,10 +1,9 @@
 //! Lookups at work: what they want asked is sent, what comes of it is told to their operations.
 
-use std::time::Duration;
-
 use super::ops::{Op, Task};
 use super::{Event, Feed, GetReport, Node, OpId, Purpose, PutReport, Status, Timer, WALK};
 use crate::lookup::{Ask, Goal, Lookup, Pace, Step};
+use crate::routing::Table;
 use crate::value::{Condition, Field, Query, Row, Value};
 use crate::wire::{Request, SocketId, Values};
 use crate::{Contact, Family, InfoHash, Timestamp};
@@ -28,6 +27,9 @@ impl Node {
         if let Some(lookup) = self.lookups.get_mut(key, family)
             && let Some(count) = lookup.reach_wanted()
         {
+            if let Some(lately) = table.lately(&key, count, now) {
+                return lookup.offer(&lately, true);
+            }
             lookup.offer(&table.closest(&key, count, now), true);
             lookup.offer(&table.candidates(&key, count), false);
         }
@@ -49,14 +51,26 @@ impl Node {
     /// Does all that a lookup wants done now, and sets its timer for the rest.
     pub(super) fn drive(&mut self, now: Timestamp, key: InfoHash, family: Family) {
         let patient = self.status(family) == Status::Connecting && now < self.patient_until;
-        while let Some(lookup) = self.lookups.get_mut(key, family) {
+        while let Some(lookup) = self.lookups.get(key, family) {
+            let can_wait = lookup.can_wait();
+            if can_wait && !self.may_go_on(now, key, family) {
+                return;
+            }
+            let Some(lookup) = self.lookups.get_mut(key, family) else {
+                return;
+            };
             let peers = self.rpc.peers();
             let pace = Pace {
                 usual: peers.usual_round_trip(),
                 of: &|addr| peers.round_trip(addr),
             };
             match lookup.poll(now, patient, &pace, &mut self.public) {
-                Step::Ask(contact, ask) => self.send(now, key, contact, ask),
+                Step::Ask(contact, ask) => {
+                    if can_wait {
+                        self.turns.on_request(now, self.feeds.len());
+                    }
+                    self.send(now, key, contact, ask);
+                }
                 Step::Answered(op, report) => self.on_answered(op, report),
                 Step::Announced(op, report) => self.on_announced(op, report),
                 Step::Wait(at) => {
@@ -65,6 +79,40 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// Lets lookups for permanent puts and listens begin, as many as may.
+    pub(super) fn take_turns(&mut self, now: Timestamp) {
+        while let Some((key, family)) = self.turns.next(now, self.is_warm(now)) {
+            self.open_lookup(now, key, family);
+            self.drive(now, key, family);
+        }
+        self.plan_turn(now);
+    }
+
+    /// Whether a lookup that nobody waits for may go on now. One that knows nobody disturbs nobody.
+    fn may_go_on(&mut self, now: Timestamp, key: InfoHash, family: Family) -> bool {
+        let is_warm = self.is_warm(now);
+        let admitted = self.status(family) == Status::Disconnected
+            || self.turns.admits(now, is_warm, (key, family));
+        if !admitted {
+            self.plan_turn(now);
+        }
+        admitted
+    }
+
+    fn plan_turn(&mut self, now: Timestamp) {
+        let none_waits = self.turns.waiting() == 0;
+        match self.turns.next_at(none_waits || self.is_warm(now)) {
+            Some(at) => self.timers.set(Timer::Turn, at.max(now)),
+            None => self.timers.stop(Timer::Turn),
+        }
+    }
+
+    /// Whether enough is known of the network to ask much of it, or as much as will be.
+    fn is_warm(&self, now: Timestamp) -> bool {
+        let knows_some = |table: &Table| table.counts(now).good >= self.config.bucket_size;
+        now >= self.warm_at || self.tables.iter().any(knows_some)
     }
 
     /// Hands values to a get or listen of this key: those that meet its conditions and are news to it.
@@ -312,15 +360,18 @@ impl Node {
         for socket in lookup.take_closed_sockets() {
             self.feeds.remove(&socket);
         }
+        let (is_idle, is_waiting) = (lookup.is_idle(), lookup.is_waiting());
+        let is_worth_remembering = lookup.is_worth_remembering();
+        if is_idle || !is_waiting {
+            self.turns.rest((key, family));
+        }
+        self.plan_turn(now);
         let timer = Timer::Lookup(key, family);
-        if !lookup.is_idle() {
-            // Lookups renewed together would go on together: spread them over a second.
-            let spread = Duration::from_millis(self.public.below(1_000));
-            let far = at > now + Duration::from_secs(5) && at < Timestamp::MAX;
-            self.timers.set(timer, if far { at - spread } else { at });
+        if !is_idle {
+            self.timers.set(timer, at);
             return;
         }
-        if !lookup.is_worth_remembering() {
+        if !is_worth_remembering {
             self.timers.stop(timer);
             self.lookups.forget_idle((key, family));
             return;

@@ -130,6 +130,7 @@ fn a_query_yields_rows() {
 }
 
 #[test]
+<<<<<<< HEAD
 fn saved_contacts_are_called_up_a_few_at_a_time_until_all_have_been_asked() {
     let mut node = Node::new(Config::default(), Seed::from_number(1), Origin::default()).unwrap();
     let mut rng = Seed::from_number(2).public();
@@ -154,6 +155,37 @@ fn saved_contacts_are_called_up_a_few_at_a_time_until_all_have_been_asked() {
     assert_eq!(at_once, Some(16));
     assert!(known > 16, "{known}");
     assert_eq!(asked.len(), known);
+=======
+fn own_requests_go_on_while_strangers_ask_as_much_as_is_answered_or_more() {
+    for (strangers, drops) in [(5, false), (20, true)] {
+        let mut net = Net::new(10);
+        net.settle();
+        let key = InfoHash::of(b"key");
+        let _ = net.put(3, key, value("hello", 7), PutOptions::default());
+        for _ in 0..1_000 {
+            net.flood(9, strangers);
+        }
+        let begin = net.now;
+        let get = net.nodes[9].get(begin, key, Query::default()).unwrap();
+        let (mut found, mut ended) = (false, None);
+        while ended.is_none() && net.now < begin + MS * 5_000 {
+            net.flood(9, strangers);
+            for event in net.take_events(9) {
+                match event {
+                    Event::Values { op, .. } if op == get => found = true,
+                    Event::GetDone { op, report } if op == get => ended = Some(report),
+                    _ => {}
+                }
+            }
+        }
+        assert!(found);
+        assert_eq!(ended.map(|report| report.answered), Some(8));
+        let least_time_out = Config::default().response_time_min;
+        assert!(net.now.since(begin) < least_time_out, "nothing was lost");
+        let dropped = net.nodes[9].stats(net.now).traffic.dropped_rate;
+        assert_eq!(dropped > 0, drops, "{dropped} of {strangers} a millisecond");
+    }
+>>>>>>> restart
 }
 
 fn value(text: &str, id: u64) -> Value {
@@ -217,7 +249,8 @@ impl Net {
                     return;
                 };
                 let to = usize::from(transmit.to.port()) - 1;
-                if !self.dead[to] {
+                let is_ours = transmit.to.ip().is_loopback();
+                if is_ours && !self.dead[to] {
                     self.nodes[to].handle_datagram(self.now, from, &transmit.bytes);
                     self.drain(to);
                 }
@@ -252,6 +285,24 @@ impl Net {
                 }
             }
         }
+    }
+
+    /// A millisecond in which so many strangers ask a node, each from another address.
+    fn flood(&mut self, i: usize, strangers: usize) {
+        for _ in 0..strangers {
+            self.sent += 1;
+            let seed = Seed::from_number(self.sent);
+            let mut stranger = Node::new(Config::default(), seed, Origin::default()).unwrap();
+            stranger.bootstrap(Timestamp::ZERO, &[addr(i)]);
+            let Output::Transmit(ping) = stranger.poll_output() else {
+                panic!("it pings");
+            };
+            let [.., high, low] = self.sent.to_be_bytes();
+            let from = SocketAddr::from(([198, 51, high, low], 4222));
+            self.nodes[i].handle_datagram(self.now, from, &ping.bytes);
+        }
+        self.drain(i);
+        self.run(1);
     }
 
     fn kill(&mut self, i: usize) {

@@ -11,6 +11,8 @@ pub enum Timer {
     Requests,
     /// A lookup has something to do: ask, announce again, renew a listen.
     Lookup(InfoHash, Family),
+    /// The next lookup for a permanent put or a listen may begin.
+    Turn,
     /// A stored value runs out.
     Storage,
     /// A remote listener runs out.

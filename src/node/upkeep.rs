@@ -12,6 +12,8 @@ use crate::{Contact, Family, InfoHash, Timestamp, UnixTime, is_martian};
 /// How many levels of the id space a newcomer gets to know at once.
 const EXPLORED_DEPTH: usize = 4;
 const SECOND: Duration = Duration::from_secs(1);
+/// After the first good contact, how long it takes to get to know others if there are any.
+const WARM_UP: Duration = Duration::from_secs(2);
 /// Contacts of a snapshot that are asked at once in each family, some of each bucket.
 const CALLED_AT_ONCE: usize = 16;
 /// Those asked in each round after that. Two thirds of a minute and a full table knows who is there; meanwhile a lookup
@@ -33,6 +35,7 @@ impl Node {
     pub(super) fn on_timer(&mut self, now: Timestamp, timer: Timer) {
         match timer {
             Timer::Lookup(key, family) => self.on_lookup_timer(now, key, family),
+            Timer::Turn => self.take_turns(now),
             Timer::Storage => self.expire_storage(now),
             Timer::Listeners => {
                 self.listeners.drop_expired(now);
@@ -69,6 +72,7 @@ impl Node {
         let family = contact.family();
         if self.status(family) != Status::Connected {
             self.set_status(family, Status::Connected);
+            self.warm_at = now + WARM_UP;
             // Who has a table from before knows the way, and goes home when he knows who else is left.
             if self.uncalled[family as usize] == 0 {
                 self.explore(now, family);

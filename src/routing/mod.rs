@@ -13,6 +13,7 @@
 
 mod bucket;
 mod entry;
+mod mortality;
 mod refresh;
 
 use std::ops::ControlFlow;
@@ -22,6 +23,7 @@ use crate::{Config, Contact, InfoHash, Timestamp};
 
 use bucket::Bucket;
 use entry::{Ages, Entry};
+use mortality::Mortality;
 
 pub use entry::{Confidence, Standing};
 pub use refresh::Refresh;
@@ -51,6 +53,8 @@ pub struct Table {
     grown: Option<Timestamp>,
     /// When anything was last refreshed.
     refreshed: Option<Timestamp>,
+    mortality: Mortality,
+    fresh_time: Duration,
 }
 
 /// What came of hearing of a contact.
@@ -124,6 +128,8 @@ impl Table {
             buckets: vec![Bucket::everything()],
             grown: None,
             refreshed: None,
+            mortality: Mortality::default(),
+            fresh_time: config.fresh_time,
         }
     }
 
@@ -131,6 +137,9 @@ impl Table {
     pub fn heard(&mut self, contact: Contact, confidence: Confidence, now: Timestamp) -> Heard {
         if contact.id == self.own || contact.id.is_zero() {
             return Heard::default();
+        }
+        if confidence == Confidence::Replied {
+            self.mortality.on_answer();
         }
         let bucket = self.bucket(&contact.id);
         if confidence == Confidence::Replied {
@@ -183,6 +192,7 @@ impl Table {
 
     /// Notes that all attempts of a request to this contact went unanswered: it is expired.
     pub fn on_failure(&mut self, contact: &Contact) {
+        self.mortality.on_silence();
         let bucket = self.bucket(&contact.id);
         bucket.candidate.take_if(|waiting| waiting == contact);
         if let Some(entry) = bucket.find(&contact.id) {
@@ -195,6 +205,31 @@ impl Table {
         self.nearest(target, count, |entry| {
             entry.standing(self.ages, now) == Standing::Good
         })
+    }
+
+    /// The `count` contacts nearest to `target` that are worth naming to others, nearest first: the good ones, but where
+    /// contacts come and go quickly those heard of lately, if there are as many.
+    ///
+    /// Differs: the reference names all good ones. Where nodes stay for minutes most of those are gone, and as they stand
+    /// before the living, nobody finds these.
+    pub fn named(&self, target: &InfoHash, count: usize, now: Timestamp) -> Vec<Contact> {
+        self.lately(target, count, now)
+            .unwrap_or_else(|| self.closest(target, count, now))
+    }
+
+    /// The `count` contacts nearest to `target` that were heard of lately, if there are as many and contacts come and go
+    /// quickly.
+    pub fn lately(&self, target: &InfoHash, count: usize, now: Timestamp) -> Option<Vec<Contact>> {
+        if !self.mortality.is_high() {
+            return None;
+        }
+        let ages = Ages {
+            silence: self.fresh_time.min(self.ages.silence),
+            ..self.ages
+        };
+        let is_fresh = |entry: &Entry| entry.standing(ages, now) == Standing::Good;
+        let found = self.nearest(target, count, is_fresh);
+        (found.len() == count).then_some(found)
     }
 
     /// Whether `count` good contacts are nearer to `target` than we are, or all that there are, if those are at least

@@ -379,3 +379,23 @@ fn a_sparse_part_of_the_table_is_known() {
     assert!(!table.is_sparse(&contact(0, 1).id));
     assert!(table.is_sparse(&OWN));
 }
+
+#[test]
+fn where_contacts_die_quickly_those_heard_of_lately_are_named_before_the_nearest() {
+    let mut table = full_far_bucket(at(0));
+    for number in 10..18 {
+        let _ = table.heard(contact(3, number), Confidence::Replied, at(300));
+    }
+    let target = contact(0, 1).id;
+    let old: Vec<_> = (1..=8).map(|number| contact(0, number)).collect();
+    let named = |table: &Table| table.named(&target, 7, at(300));
+    assert!(named(&table).iter().all(|contact| old.contains(contact)));
+    assert_eq!(table.lately(&target, 7, at(300)), None);
+    for number in 100..150 {
+        table.on_failure(&contact(5, number));
+    }
+    assert!(named(&table).iter().all(|contact| !old.contains(contact)));
+    assert_eq!(table.lately(&target, 7, at(300)), Some(named(&table)));
+    // Too few of them are better than none.
+    assert!(old.contains(&table.named(&target, 7, at(500))[0]));
+}

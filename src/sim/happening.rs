@@ -296,7 +296,10 @@ impl Sim {
         let (Some(tenant), None) = (tenant, spec.vice) else {
             return;
         };
-        if !did_something && tenant.restlessness.is_too_much(now) {
+        // What is due may have to wait for its turn.
+        let waits = matches!(timer, Timer::Lookup(..))
+            && tenant.dht.node().stats(clock).waiting_lookups > 0;
+        if !did_something && !waits && tenant.restlessness.is_too_much(now) {
             tenant.restlessness = Restlessness::default();
             let what = format!("wakes again and again for nothing: {timer:?}");
             self.oracle.accuse(now, host, what);

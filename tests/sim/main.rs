@@ -10,6 +10,7 @@ mod listen;
 mod lookup;
 mod put_get;
 mod replay;
+mod restart;
 mod secure;
 mod world;
 mod worlds;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Restarted;
 use crate::sim::{Ending, ErrandId, Load, Sim};
 
 /// The figures of a [`Trial`](super::Trial). Times are virtual. Bytes are those of payloads and of the headers of IPv4
@@ -63,6 +64,9 @@ pub struct Figures {
     pub load: [u64; 6],
     /// What was found after nodes vanished.
     pub vanished: Vec<Vanished>,
+    /// What came of a restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarted: Option<Restarted>,
     /// Datagrams sent in all.
     pub datagrams: u64,
     /// Virtual seconds in all.

@@ -1,6 +1,7 @@
 //! [`Trial`]: a world, what is done in it, and the [`Figures`] that come of it.
 
 mod figures;
+mod restart;
 mod work;
 
 use std::ops::ControlFlow;
@@ -10,6 +11,7 @@ use super::{ErrandId, HostId, Scenario, Sim};
 use crate::{InfoHash, Query, Timestamp};
 
 pub use figures::{Figures, Traffic, Vanished};
+pub use restart::{Restart, Restarted};
 use work::Agenda;
 
 /// Things that happen between two reports of progress.
@@ -47,6 +49,8 @@ pub struct Trial {
     /// At the end so many nodes of a hundred vanish at once, and each value is looked up again. The shares count from
     /// the beginning, in growing order. Default none.
     pub vanish: Vec<u8>,
+    /// Before the work begins nodes with much to announce restart. Default none.
+    pub restart: Option<Restart>,
 }
 
 /// What a trial is at.
@@ -58,6 +62,8 @@ pub enum Phase {
     Settling,
     /// Nothing is wanted of them.
     Watching,
+    /// Nodes start over.
+    Restarting,
     /// Values are put and looked up.
     Working,
     /// Nodes vanish.
@@ -80,6 +86,7 @@ impl Phase {
             Self::Arrival => "nodes come",
             Self::Settling => "the network settles",
             Self::Watching => "idle traffic",
+            Self::Restarting => "nodes restart",
             Self::Working => "puts and lookups",
             Self::Vanishing => "nodes vanish",
         }
@@ -98,6 +105,7 @@ impl Trial {
             lookups: 500,
             age: (Duration::from_secs(5), Duration::from_secs(60)),
             vanish: Vec::new(),
+            restart: None,
         }
     }
 
@@ -123,6 +131,11 @@ impl Trial {
         course.until(Phase::Watching, course.sim.now() + self.watch)?;
         let idle_loads = course.sim.take_loads();
         let idle_nodes = course.sim.present_count();
+        let restarted = match &self.restart {
+            Some(restart) => Some(course.restart(restart)?),
+            None => None,
+        };
+        course.sim.take_loads();
         let (puts, gets) = self.work(course)?;
         let busy_loads = course.sim.take_loads();
         let (sim, busy) = (&course.sim, self.work + self.age.1 + AFTERMATH);
@@ -131,6 +144,7 @@ impl Trial {
             nodes,
             idle: Traffic::of(&idle_loads, idle_nodes, self.watch),
             busy: Traffic::of(&busy_loads, nodes, busy),
+            restarted,
             ..Figures::default()
         };
         figures.weigh(&busy_loads);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bulla::Config;
-use bulla::sim::{Churn, Latency, Link, Nat, Scenario, Span, Start, Trial};
+use bulla::sim::{Churn, Latency, Link, Nat, Restart, Scenario, Span, Start, Trial};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
@@ -43,7 +43,18 @@ pub(super) struct ScenarioFile {
     /// Percent of the nodes.
     pub(super) clients: u8,
     pub(super) churn: Option<ChurnTable>,
+    pub(super) restart: Option<RestartTable>,
+    pub(super) parameters: Parameters,
     pub(super) node: NodeTable,
+}
+
+/// Whose settings the nodes have where the scenario says nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Parameters {
+    #[default]
+    Bulla,
+    OpenDht,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -84,6 +95,16 @@ pub(super) struct ChurnTable {
     anchors: u16,
 }
 
+/// Nodes that start over at once, and what each of them announces and listens to.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RestartTable {
+    nodes: u32,
+    puts: u32,
+    listens: u32,
+    patience: Time,
+}
+
 /// Settings of the nodes; those of [`Config`] unless given.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -95,6 +116,8 @@ pub(super) struct NodeTable {
     pub(super) response_time: Option<Time>,
     pub(super) response_time_min: Option<Time>,
     expire_time: Option<Time>,
+    fresh_time: Option<Time>,
+    lookup_parallelism_max: Option<usize>,
 }
 
 /// A duration as in `1m 30s`.
@@ -142,6 +165,8 @@ impl Default for ScenarioFile {
             nat: NatTable::default(),
             clients: 0,
             churn: None,
+            restart: None,
+            parameters: Parameters::default(),
             node: NodeTable::default(),
         }
     }
@@ -161,6 +186,17 @@ impl Default for LinkTable {
 impl Default for ChurnTable {
     fn default() -> Self {
         Self::of(Duration::from_secs(3_600))
+    }
+}
+
+impl Default for RestartTable {
+    fn default() -> Self {
+        Self {
+            nodes: 20,
+            puts: 1_000,
+            listens: 10_000,
+            patience: Time::secs(1_800),
+        }
     }
 }
 
@@ -249,6 +285,7 @@ impl ScenarioFile {
             lookups: self.lookups as usize,
             age: (self.age[0].0, self.age[1].0),
             vanish: self.vanish.clone(),
+            restart: self.restart.map(RestartTable::restart),
         })
     }
 
@@ -313,6 +350,11 @@ impl ScenarioFile {
                     .is_none_or(|churn| churn.session.0 >= Duration::from_secs(1)),
                 "session must be 1s at least",
             ),
+            (
+                self.restart
+                    .is_none_or(|restart| restart.puts.max(restart.listens) <= 100_000),
+                "puts and listens of a restart must be 100000 at most",
+            ),
         ];
         if let Some((_, what)) = checks.iter().find(|(holds, _)| !holds) {
             return Err(Failure::new(format!("bad scenario: {what}")));
@@ -338,7 +380,7 @@ impl ScenarioFile {
     }
 
     fn config(&self) -> Config {
-        let usual = Config::default();
+        let usual = self.parameters.config();
         let NodeTable {
             bucket_size,
             lookup_width,
@@ -347,18 +389,51 @@ impl ScenarioFile {
             response_time,
             response_time_min,
             expire_time,
+            fresh_time,
+            lookup_parallelism_max,
         } = self.node;
         let bucket_size = bucket_size.unwrap_or(usual.bucket_size);
+        let parallelism = lookup_parallelism.unwrap_or(usual.lookup_parallelism);
         Config {
             bucket_size,
             lookup_width: lookup_width.unwrap_or(usual.lookup_width.max(bucket_size)),
             listen_nodes: usual.listen_nodes.min(bucket_size),
-            lookup_parallelism: lookup_parallelism.unwrap_or(usual.lookup_parallelism),
+            lookup_parallelism: parallelism,
+            lookup_parallelism_max: lookup_parallelism_max
+                .unwrap_or(usual.lookup_parallelism_max.max(parallelism)),
             attempts: attempts.unwrap_or(usual.attempts),
             response_time: response_time.map_or(usual.response_time, |time| time.0),
             response_time_min: response_time_min.map_or(usual.response_time_min, |time| time.0),
             expire_time: expire_time.map_or(usual.expire_time, |time| time.0),
+            fresh_time: fresh_time.map_or(usual.fresh_time, |time| time.0),
             ..usual
+        }
+    }
+}
+
+impl Parameters {
+    fn config(self) -> Config {
+        let ours = Config::default();
+        match self {
+            Self::Bulla => ours,
+            // It waits for a second whatever it knows of the peer, and takes all contacts for good for ten minutes.
+            Self::OpenDht => Config {
+                response_time_min: ours.response_time,
+                lookup_parallelism_max: ours.lookup_parallelism,
+                fresh_time: ours.expire_time,
+                ..ours
+            },
+        }
+    }
+}
+
+impl RestartTable {
+    fn restart(self) -> Restart {
+        Restart {
+            nodes: self.nodes as usize,
+            puts: self.puts as usize,
+            listens: self.listens as usize,
+            patience: self.patience.0,
         }
     }
 }

@@ -1,0 +1,72 @@
+//! What a lookup still has to do: how urgent it is, and when.
+
+use super::{Goal, Lookup, RETRY};
+use crate::Timestamp;
+
+impl Lookup {
+    /// Whether all it serves goes on for ever, so that nobody waits for it: permanent puts and listens.
+    pub(crate) fn can_wait(&self) -> bool {
+        let lasts = self.announces.values().all(|it| it.renewal.is_some());
+        !self.is_idle() && self.questions.is_empty() && lasts
+    }
+
+    /// Whether it waits for an answer.
+    pub(crate) fn is_waiting(&self) -> bool {
+        let mut nearest = self.frontier.nearest(self.limits.bucket_size);
+        nearest.any(|candidate| {
+            let id = &candidate.contact.id;
+            candidate.busy
+                || self.announces.values().any(|it| it.awaits(id))
+                || self.subscribes.values().any(|it| it.awaits(id))
+        })
+    }
+
+    /// How many requests to have on their way: if somebody waits for the outcome so many that as many as configured will be
+    /// answered, judged by those so far.
+    pub(super) fn parallelism(&self) -> usize {
+        let wanted = self.limits.parallelism;
+        let is_walk = self.questions.values().all(|it| it.goal == Goal::Nodes);
+        if is_walk && self.announces.values().all(|it| it.renewal.is_some()) {
+            return wanted;
+        }
+        let (answered, silent) = self.frontier.tally();
+        (wanted * (answered + silent + 1) / (answered + 1)).min(self.limits.most_parallel)
+    }
+
+    /// When something will be due if nothing happens before: a renewal, or a token that runs out.
+    pub(super) fn next_due(&self, now: Timestamp) -> Timestamp {
+        let keeps_tokens = !self.subscribes.is_empty()
+            || self
+                .announces
+                .values()
+                .any(|announce| announce.renewal.is_some());
+        let due = self
+            .frontier
+            .nearest(self.limits.bucket_size)
+            .filter(|candidate| !candidate.busy)
+            .filter_map(|candidate| {
+                let id = &candidate.contact.id;
+                let renewals = self
+                    .announces
+                    .values()
+                    .filter_map(|announce| announce.due_at(id));
+                let feeds = self
+                    .subscribes
+                    .values()
+                    .filter_map(|subscribe| subscribe.due_at(id));
+                let token = candidate.token.as_ref().filter(|_| keeps_tokens);
+                let token_end = token.map(|token| token.at + self.limits.token_life);
+                renewals.chain(feeds).chain(token_end).min()
+            })
+            .min()
+            .unwrap_or(Timestamp::MAX);
+        if due > now {
+            due
+        } else if self.is_waiting() {
+            // What is due has to wait for an answer, or for its absence.
+            Timestamp::MAX
+        } else {
+            now + RETRY
+        }
+    }
+}

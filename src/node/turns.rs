@@ -1,0 +1,190 @@
+//! [`Turns`]: lookups for permanent puts and listens take turns, so that thousands of them flood nobody.
+//!
+//! They begin in the order in which they came up, while few are under way and the requests of those before are paid for: a
+//! second pays for [`Config::background_rate_per_sec`] of them. A lookup that has begun is not held up. What an application
+//! waits for, a get or a put for once, takes no turn.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::{Family, InfoHash, Timestamp};
+
+/// Lookups under way at a time.
+const PLACES: usize = 24;
+/// The same while hardly anybody is known: all would ask the same few.
+const COLD_PLACES: usize = 4;
+/// Time that is saved up while nothing is sent.
+const SAVINGS: Duration = Duration::from_millis(100);
+
+/// A lookup.
+type Which = (InfoHash, Family);
+
+/// Whose turn it is.
+#[derive(Debug)]
+pub(super) struct Turns {
+    under_way: BTreeSet<Which>,
+    waiting: VecDeque<Which>,
+    is_waiting: BTreeSet<Which>,
+    /// When all requests so far are paid for.
+    paid_at: Timestamp,
+    rate: u32,
+    renewal: Duration,
+    longest_renewal: Duration,
+}
+
+impl Turns {
+    pub(super) fn new(config: &Config) -> Self {
+        let longest_renewal = config.listen_renewal_stable;
+        Self {
+            under_way: BTreeSet::new(),
+            waiting: VecDeque::new(),
+            is_waiting: BTreeSet::new(),
+            paid_at: Timestamp::ZERO,
+            rate: config.background_rate_per_sec,
+            renewal: if config.public_stable {
+                longest_renewal
+            } else {
+                config.listen_renewal
+            },
+            longest_renewal,
+        }
+    }
+
+    /// Whether a lookup may go on: it has begun, or may begin. If not it waits for its turn.
+    pub(super) fn admits(&mut self, now: Timestamp, is_warm: bool, which: Which) -> bool {
+        if self.under_way.contains(&which) {
+            return true;
+        }
+        if self.is_waiting.insert(which) {
+            self.waiting.push_back(which);
+        }
+        self.waiting.front() == Some(&which) && self.next(now, is_warm).is_some()
+    }
+
+    /// Lets the next lookup begin, if there is one and it is time.
+    pub(super) fn next(&mut self, now: Timestamp, is_warm: bool) -> Option<Which> {
+        if self.next_at(is_warm)? > now {
+            return None;
+        }
+        let which = self.waiting.pop_front()?;
+        self.is_waiting.remove(&which);
+        self.under_way.insert(which);
+        Some(which)
+    }
+
+    /// When the next may begin; `None` if none waits, or one of those under way must rest before.
+    pub(super) fn next_at(&self, is_warm: bool) -> Option<Timestamp> {
+        let places = if is_warm { PLACES } else { COLD_PLACES };
+        let is_open = !self.waiting.is_empty() && self.under_way.len() < places;
+        is_open.then_some(self.paid_at)
+    }
+
+    /// A request was sent, while there are so many subscriptions.
+    pub(super) fn on_request(&mut self, now: Timestamp, subscriptions: usize) {
+        let saved = now - SAVINGS;
+        let price = Duration::from_secs(1) / self.rate(subscriptions);
+        self.paid_at = self.paid_at.max(saved) + price;
+    }
+
+    /// A lookup has nothing to do for now.
+    pub(super) fn rest(&mut self, which: Which) {
+        self.under_way.remove(&which);
+    }
+
+    /// How long after an answer one of so many subscriptions is to be renewed: as soon as half of all requests allow.
+    pub(super) fn renewal(&self, subscriptions: usize) -> Duration {
+        let subscriptions = u32::try_from(subscriptions).unwrap_or(u32::MAX);
+        let round = Duration::from_secs(2) * subscriptions / self.rate;
+        round.clamp(self.renewal, self.longest_renewal)
+    }
+
+    /// How many lookups wait for their turn.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Requests in a second: as configured, unless subscriptions would run out before they are renewed.
+    fn rate(&self, subscriptions: usize) -> u32 {
+        let seconds = self.longest_renewal.as_secs().max(1);
+        let least = u32::try_from(2 * subscriptions as u64 / seconds).unwrap_or(u32::MAX);
+        self.rate.max(least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn turns(rate: u32) -> Turns {
+        Turns::new(&Config {
+            background_rate_per_sec: rate,
+            ..Config::default()
+        })
+    }
+
+    fn which(number: u16) -> Which {
+        (InfoHash::of(&number.to_be_bytes()), Family::V4)
+    }
+
+    #[test]
+    fn who_is_alone_need_not_wait_and_others_begin_in_the_order_in_which_they_came() {
+        let mut turns = turns(512);
+        let now = Timestamp::ZERO;
+        assert!(turns.admits(now, false, which(0)));
+        assert!(turns.admits(now, false, which(0)), "it has begun");
+        let begun: Vec<_> = (0..10)
+            .filter(|it| turns.admits(now, false, which(*it)))
+            .collect();
+        assert_eq!(begun, [0, 1, 2, 3], "places while nobody is known");
+        assert_eq!((turns.next(now, false), turns.waiting()), (None, 6));
+        turns.rest(which(2));
+        assert!(!turns.admits(now, false, which(9)), "others came before");
+        assert_eq!(turns.next(now, false), Some(which(4)));
+        assert_eq!(turns.next(now, true), Some(which(5)));
+    }
+
+    #[test]
+    fn as_many_requests_are_sent_in_a_second_as_a_second_pays_for() {
+        let mut turns = turns(100);
+        let (mut now, mut sent) = (Timestamp::ZERO, 0);
+        for turn in 0..1_000 {
+            while !turns.admits(now, true, which(turn)) {
+                now = turns.next_at(true).unwrap();
+            }
+            for _ in 0..12 {
+                turns.on_request(now, 0);
+                sent += 1;
+            }
+            turns.rest(which(turn));
+        }
+        let seconds = Duration::from_micros(now.as_micros()).as_secs();
+        assert!((119..=121).contains(&seconds), "{sent} in {seconds} s");
+    }
+
+    #[test]
+    fn no_more_than_some_milliseconds_are_saved_up() {
+        let mut turns = turns(100);
+        let now = Timestamp::ZERO + 60_000 * MS;
+        let mut begun = 0;
+        while turns.admits(now, true, which(begun)) {
+            turns.on_request(now, 0);
+            turns.rest(which(begun));
+            begun += 1;
+        }
+        assert_eq!(begun, 11);
+    }
+
+    #[test]
+    fn subscriptions_are_renewed_as_often_as_half_of_the_requests_allow_but_always_in_time() {
+        let turns = turns(500);
+        assert_eq!(turns.renewal(0), 20_000 * MS);
+        assert_eq!(turns.renewal(5_000), 20_000 * MS);
+        assert_eq!(turns.renewal(40_000), 160_000 * MS);
+        assert_eq!(turns.renewal(1_000_000), 290_000 * MS);
+        assert_eq!(turns.rate(40_000), 500);
+        assert_eq!(turns.rate(290_000), 2_000);
+    }
+}
