@@ -130,7 +130,6 @@ fn a_query_yields_rows() {
 }
 
 #[test]
-<<<<<<< HEAD
 fn saved_contacts_are_called_up_a_few_at_a_time_until_all_have_been_asked() {
     let mut node = Node::new(Config::default(), Seed::from_number(1), Origin::default()).unwrap();
     let mut rng = Seed::from_number(2).public();
@@ -155,7 +154,9 @@ fn saved_contacts_are_called_up_a_few_at_a_time_until_all_have_been_asked() {
     assert_eq!(at_once, Some(16));
     assert!(known > 16, "{known}");
     assert_eq!(asked.len(), known);
-=======
+}
+
+#[test]
 fn own_requests_go_on_while_strangers_ask_as_much_as_is_answered_or_more() {
     for (strangers, drops) in [(5, false), (20, true)] {
         let mut net = Net::new(10);
@@ -185,7 +186,6 @@ fn own_requests_go_on_while_strangers_ask_as_much_as_is_answered_or_more() {
         let dropped = net.nodes[9].stats(net.now).traffic.dropped_rate;
         assert_eq!(dropped > 0, drops, "{dropped} of {strangers} a millisecond");
     }
->>>>>>> restart
 }
 
 fn value(text: &str, id: u64) -> Value {
