@@ -142,7 +142,7 @@ mod tests {
         }
 
         #[test]
-        fn no_other_bytes_are_a_token(bytes: Vec<u8>, flipped in 0..256usize, length in 0..Tokens::LEN) {
+        fn no_other_bytes_are_a_token(bytes: Vec<u8>, flipped in 0..8 * Tokens::LEN, length in 0..Tokens::LEN) {
             let (tokens, _) = tokens();
             let addr = ([192, 0, 2, 1], 4222).into();
             let mut token = tokens.token(addr);

@@ -179,12 +179,12 @@ impl Table {
         let mut asked = Vec::new();
         for place in 0..self.bucket_size {
             for bucket in &mut self.buckets {
-                let entry = bucket.entries.get_mut(place);
-                let entry = entry.filter(|entry| entry.is_unproven() && entry.is_askable(now));
-                asked.extend(entry.map(|entry| entry.ask(now)));
                 if asked.len() >= count {
                     return asked;
                 }
+                let entry = bucket.entries.get_mut(place);
+                let entry = entry.filter(|entry| entry.is_unproven() && entry.is_askable(now));
+                asked.extend(entry.map(|entry| entry.ask(now)));
             }
         }
         asked
