@@ -2,8 +2,9 @@
 //! (spec `wire.md`, section 13).
 //!
 //! A token is a keyed hash of the requester's IP address and port, so that none is remembered: SipHash-2-4 of 128 bits,
-//! made for short inputs and what DNS servers use for their cookies (RFC 9018). The secret changes after a random time
-//! and the one before it still counts: a token is good for at least one such time and at most two.
+//! made for short inputs and what DNS servers use for their cookies (RFC 9018), twice, so that tokens are as long as those
+//! of the reference. The secret changes after a random time and the one before it still counts: a token is good for at
+//! least one such time and at most two.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -41,7 +42,7 @@ struct Secret([u8; 16]);
 
 impl Tokens {
     /// Length of the tokens made, in bytes.
-    pub const LEN: usize = 16;
+    pub const LEN: usize = 32;
 
     /// Draws secrets from `rng`, the private stream; [`Config::token_rotation`] says how long each is in use.
     pub fn new(config: &Config, now: Timestamp, rng: &mut Rng) -> Self {
@@ -93,13 +94,16 @@ impl Secret {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),
             IpAddr::V6(ip) => ip,
         };
-        let mut requester = [0; 18];
-        let (octets, port) = requester.split_at_mut(16);
-        octets.copy_from_slice(&ip.octets());
-        port.copy_from_slice(&addr.port().to_be_bytes());
-        SipHasher24::new_with_key(&self.0)
-            .hash(&requester)
-            .as_bytes()
+        let mut half = [0; 19];
+        half[..16].copy_from_slice(&ip.octets());
+        half[16..18].copy_from_slice(&addr.port().to_be_bytes());
+        let hasher = SipHasher24::new_with_key(&self.0);
+        let mut token = [0; Tokens::LEN];
+        for (bytes, number) in token.chunks_exact_mut(16).zip(0..) {
+            half[18] = number;
+            bytes.copy_from_slice(&hasher.hash(&half).as_bytes());
+        }
+        token
     }
 }
 

@@ -11,6 +11,7 @@
 //! - Every operation on a value takes logarithmic time, however many lie under its key.
 
 mod entry;
+mod listener;
 #[cfg(test)]
 mod model;
 mod numbers;
@@ -28,10 +29,11 @@ use thiserror::Error;
 
 use crate::{Condition, Config, InfoHash, Query, Timestamp, Value, ValueId};
 pub use entry::{Entry, Sizes};
+pub use listener::Listener;
 use quota::Quota;
 use shelf::{ALL_IDS, Item, Shelves, Slot};
 use source::Source;
-pub use watch::{Listener, Listeners, SubscribeError, Subscribed};
+pub use watch::{Listeners, SubscribeError, Subscribed};
 
 /// The stored values of a node.
 pub struct Storage {

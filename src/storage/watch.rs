@@ -1,17 +1,16 @@
 //! [`Listeners`]: the remote nodes that want to hear of the values under a key (spec `node.md`, section 5.4).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem::size_of;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use slab::Slab;
 use thiserror::Error;
 
+use super::listener::Listener;
 use super::numbers::{Number, Numbers};
 use super::source::Source;
-use crate::{Condition, Config, InfoHash, Query, Timestamp, Value};
+use crate::{Config, InfoHash, Query, Timestamp, Value};
 
 /// Who listens to what. A listener is known by its address, its socket number and the key: an address has proved
 /// itself by a token, an id has not.
@@ -30,19 +29,6 @@ pub struct Listeners {
     by_address: BTreeSet<(Number, WatchNumber)>,
     by_renewal: BTreeSet<(Timestamp, WatchNumber)>,
     per_source: BTreeMap<Source, u32>,
-}
-
-/// A remote node that listens on a key.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Listener {
-    /// Whom to tell.
-    pub addr: SocketAddr,
-    /// The number under which it wants to be told.
-    pub socket: u32,
-    /// The version of the listen protocol it speaks: 0 takes bare replies, 1 and above `update` requests.
-    pub version: u8,
-    /// Most listeners have none.
-    query: Option<Box<Query>>,
 }
 
 /// What subscribing did.
@@ -274,39 +260,6 @@ impl Listeners {
     }
 }
 
-impl Listener {
-    /// The most memory that a query may take, in bytes: many times what a sensible one needs.
-    pub const MAX_QUERY_BYTES: usize = 1_024;
-
-    /// A listener at `addr` that wants to be told, under the number `socket`, of the values that meet `query`.
-    pub fn new(addr: SocketAddr, socket: u32, version: u8, query: Query) -> Self {
-        Self {
-            addr,
-            socket,
-            version,
-            query: (!query.is_empty()).then(|| Box::new(detached(query))),
-        }
-    }
-
-    /// What it wants to hear of; `None` for whole values, all of them.
-    pub fn query(&self) -> Option<&Query> {
-        self.query.as_deref()
-    }
-
-    fn query_bytes(&self) -> usize {
-        let conditions = self.query().map_or(&[][..], |query| &query.conditions);
-        conditions
-            .iter()
-            .map(|condition| match condition {
-                Condition::UserType(text) => size_of::<Condition>() + text.len(),
-                Condition::Id(_) | Condition::Kind(_) | Condition::Owner(_) => {
-                    size_of::<Condition>()
-                }
-            })
-            .sum()
-    }
-}
-
 impl WatchNumber {
     const MIN: Self = Self(0);
     const MAX: Self = Self(u32::MAX);
@@ -316,26 +269,17 @@ impl WatchNumber {
     }
 }
 
-/// The same query in memory of its own: its texts may be part of a larger datagram.
-fn detached(mut query: Query) -> Query {
-    for condition in &mut query.conditions {
-        if let Condition::UserType(text) = condition {
-            *text = Bytes::copy_from_slice(text);
-        }
-    }
-    query.conditions.shrink_to_fit();
-    query
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
 
+    use bytes::Bytes;
+
     use super::*;
     use crate::value::sample::sample;
-    use crate::{Kind, ValueId};
+    use crate::{Condition, Kind, ValueId};
 
     const LIFETIME: Duration = Duration::from_secs(600);
 

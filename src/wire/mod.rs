@@ -8,6 +8,7 @@
 //! others to say.
 
 mod arguments;
+mod cursor;
 mod error;
 mod message;
 mod msgpack;
