@@ -16,6 +16,8 @@ const SLACK: Duration = Duration::from_secs(20);
 const GET_LIMIT: Duration = Duration::from_secs(30);
 /// A put has been announced by then.
 const PUT_LIMIT: Duration = Duration::from_secs(45);
+/// The time that a permanent put may take: it takes turns with all others of its node.
+const LASTING_PUT_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// Idle lookups that a node remembers beside its running ones.
 const REMEMBERED_LOOKUPS: usize = 258;
 
@@ -196,6 +198,7 @@ impl Published {
 pub(super) fn patience_with(task: &Task) -> Option<Duration> {
     match task {
         Task::Get(_) | Task::Query(_) => Some(GET_LIMIT),
+        Task::Put(publication) if publication.permanent => Some(LASTING_PUT_LIMIT),
         Task::Put(_) => Some(PUT_LIMIT),
         Task::Listen(_) => None,
     }
