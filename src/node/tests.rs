@@ -157,6 +157,33 @@ fn saved_contacts_are_called_up_a_few_at_a_time_until_all_have_been_asked() {
 }
 
 #[test]
+fn listens_cancelled_before_their_turn_take_no_place() {
+    let mut net = Net::new(10);
+    net.settle();
+    let now = net.now;
+    let node = &mut net.nodes[9];
+    let ops: Vec<_> = (0..1_000u32)
+        .map(|i| InfoHash::of(&i.to_be_bytes()))
+        .map(|key| node.listen(now, key, Query::default()).unwrap())
+        .collect();
+    assert!(node.stats(now).waiting_lookups > 100);
+    for op in ops {
+        node.cancel(now, op);
+    }
+    net.drain(9);
+    net.run(10_000);
+    assert_eq!(net.nodes[9].stats(net.now).waiting_lookups, 0);
+
+    let key = InfoHash::of(b"key");
+    let op = net.nodes[9].listen(net.now, key, Query::default()).unwrap();
+    net.drain(9);
+    net.run(2_000);
+    let _ = net.put(3, key, value("hello", 7), PutOptions::default());
+    let told = |event: &Event| matches!(event, Event::Values { op: its, .. } if *its == op);
+    assert!(net.take_events(9).iter().any(told));
+}
+
+#[test]
 fn own_requests_go_on_while_strangers_ask_as_much_as_is_answered_or_more() {
     for (strangers, drops) in [(5, false), (20, true)] {
         let mut net = Net::new(10);

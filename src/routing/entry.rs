@@ -67,7 +67,7 @@ impl Moment {
     const NEVER: Self = Self(0);
 
     fn at(now: Timestamp) -> Self {
-        Self(now.as_micros() + 1)
+        Self(now.as_micros().saturating_add(1))
     }
 
     /// Whether it happened, and less than `span` ago.

@@ -14,17 +14,21 @@ const MAX_BYTES: usize = 60_000;
 /// How many of the first datagrams make a train: the same address, the same size, only the last may be smaller. One is
 /// always there if there are any.
 pub(super) fn length(datagrams: &[Transmit]) -> usize {
-    let mut bytes = 0;
-    let mut length = 0;
-    while let Some(car) = datagrams.get(length)
-        && length < MAX_CARS
-        && (length == 0 || may_follow(car, datagrams, length))
-        && (length == 0 || bytes + car.bytes.len() <= MAX_BYTES)
-    {
-        bytes += car.bytes.len();
-        length += 1;
-    }
-    length
+    let Some(first) = datagrams.first() else {
+        return 0;
+    };
+    let size = first.bytes.len();
+    let mut bytes = size;
+    let followers = datagrams.windows(2).take_while(|pair| {
+        let [last, car] = pair else { return false };
+        let len = car.bytes.len();
+        bytes += len;
+        car.to == first.to
+            && last.bytes.len() == size
+            && (1..=size).contains(&len)
+            && bytes <= MAX_BYTES
+    });
+    1 + followers.take(MAX_CARS - 1).count()
 }
 
 /// How many datagrams come before the next train or the next one of the other address family.
@@ -38,15 +42,6 @@ pub(super) fn gap(datagrams: &[Transmit]) -> usize {
         length(rest) > 1 || rest.first().is_some_and(|it| Family::of(&it.to) != family)
     });
     next.unwrap_or(datagrams.len())
-}
-
-/// Whether `car` fits behind the cars before it, of which there are so many.
-fn may_follow(car: &Transmit, cars: &[Transmit], count: usize) -> bool {
-    let (Some(first), Some(last)) = (cars.first(), cars.get(count - 1)) else {
-        return true;
-    };
-    let (len, size) = (car.bytes.len(), first.bytes.len());
-    car.to == first.to && last.bytes.len() == size && (1..=size).contains(&len)
 }
 
 #[cfg(test)]
