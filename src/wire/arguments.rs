@@ -9,7 +9,8 @@ use super::{DecodeError, Rows, SocketId, Values, Want, query};
 use crate::value::{Query, ValueId};
 use crate::{InfoHash, UnixTime};
 
-/// All keys that are known in any body. One of a wrong type spoils the message, even where it has no meaning.
+/// All keys that are known in any body; of a repeated one the last counts. One of a wrong type spoils the message, even where it has no meaning.
+#[derive(Default)]
 pub(super) struct Arguments<'a> {
     pub(super) id: Option<InfoHash>,
     pub(super) key: Option<InfoHash>,
@@ -33,47 +34,31 @@ pub(super) struct Arguments<'a> {
 
 impl<'a> Arguments<'a> {
     pub(super) fn read(body: Raw<'a>) -> Result<Self, DecodeError> {
-        let [
-            id,
-            h,
-            target,
-            w,
-            q,
-            ve,
-            sid,
-            token,
-            c,
-            vid,
-            sa,
-            n4,
-            n6,
-            values,
-            rows,
-            re,
-            exp,
-        ] = body.map()?.last([
-            "id", "h", "target", "w", "q", "ve", "sid", "token", "c", "vid", "sa", "n4", "n6",
-            "values", "fileds", "re", "exp",
-        ]);
-        Ok(Self {
-            id: id.map(Raw::hash).transpose()?,
-            key: h.map(Raw::hash).transpose()?,
-            target: target.map(Raw::hash).transpose()?,
-            want: w.map(read_want).transpose()?,
-            query: q.map(query::read).transpose()?.unwrap_or_default(),
-            version: ve.map_or(Ok(0), Raw::uint)?,
-            socket: SocketId(sid.map_or(Ok(0), Raw::number32)?),
-            token: token.map(Raw::blob).transpose()?,
-            created: c.map(Raw::uint).transpose()?.map(UnixTime::from_secs),
-            value_id: vid.map(Raw::uint).transpose()?.map(ValueId),
-            observed: sa.map(Raw::bin).transpose()?.and_then(ip_of),
-            nodes4: n4,
-            nodes6: n6,
-            values: values.map(Values::read).transpose()?,
-            rows: rows.map(Rows::read).transpose()?,
-            refreshed: re.map_or(Ok(Vec::new()), read_ids)?,
-            expired: exp.map_or(Ok(Vec::new()), read_ids)?,
-        })
+        let mut arguments = Self::default();
+        body.map()?.each(|key, value| {
+            match key {
+                b"id" => arguments.id = Some(value.hash()?),
+                b"h" => arguments.key = Some(value.hash()?),
+                b"target" => arguments.target = Some(value.hash()?),
+                b"w" => arguments.want = Some(read_want(value)?),
+                b"q" => arguments.query = query::read(value)?,
+                b"ve" => arguments.version = value.uint()?,
+                b"sid" => arguments.socket = SocketId(value.number32()?),
+                b"token" => arguments.token = Some(value.blob()?),
+                b"c" => arguments.created = Some(UnixTime::from_secs(value.uint()?)),
+                b"vid" => arguments.value_id = Some(ValueId(value.uint()?)),
+                b"sa" => arguments.observed = ip_of(value.bin()?),
+                b"n4" => arguments.nodes4 = Some(value),
+                b"n6" => arguments.nodes6 = Some(value),
+                b"values" => arguments.values = Some(Values::read(value)?),
+                b"fileds" => arguments.rows = Some(Rows::read(value)?),
+                b"re" => arguments.refreshed = read_ids(value)?,
+                b"exp" => arguments.expired = read_ids(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(arguments)
     }
 
     /// The sender's id, without which nothing is answered.

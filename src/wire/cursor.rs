@@ -97,6 +97,17 @@ impl<'a> Cursor<'a> {
         Some(Raw { bytes, at })
     }
 
+    /// Walks over a key with all that it holds; its text, which is empty if it is no str.
+    #[inline]
+    pub(super) fn key(&mut self) -> Option<&'a [u8]> {
+        let mut ahead = *self;
+        if let Token::Str(text) = ahead.token()? {
+            *self = ahead;
+            return Some(text);
+        }
+        self.element().map(|_| &[][..])
+    }
+
     pub(super) fn token(&mut self) -> Option<Token<'a>> {
         let Header { form, number } = self.header()?;
         Some(match form {

@@ -98,25 +98,26 @@ impl<'a> Message<'a> {
     pub const EXTENSION_KEY: &'static str = "bulla";
 
     pub(super) fn read(datagram: &'a [u8]) -> Result<Self, DecodeError> {
-        let [
-            request,
-            reply,
-            notice,
-            error,
-            parts,
-            name,
-            tid,
-            kind,
-            agent,
-            network,
-            client,
-        ] = Raw::parse_map(
-            datagram,
-            ["a", "r", "u", "e", "p", "q", "t", "y", "v", "n", "s"],
-        )?;
-        let name = name.map(Raw::str).transpose()?;
-        let kind = kind.map(Raw::str).transpose()?;
-        let agent = agent.map(Raw::str).transpose()?;
+        let (mut request, mut reply, mut notice, mut error, mut parts) = Default::default();
+        let (mut name, mut kind, mut agent) = (None, None, None);
+        let (mut tid, mut network, mut client) = (Tid(0), 0, false);
+        Raw::each_of_map(datagram, |key, value| {
+            match key {
+                b"a" => request = Some(value),
+                b"r" => reply = Some(value),
+                b"u" => notice = Some(value),
+                b"e" => error = Some(value),
+                b"p" => parts = Some(value),
+                b"q" => name = Some(value.str()?),
+                b"t" => tid = Tid(value.number32()?),
+                b"y" => kind = Some(value.str()?),
+                b"v" => agent = Some(value.str()?),
+                b"n" => network = value.uint()?,
+                b"s" => client = value.bool()?,
+                _ => {}
+            }
+            Ok(())
+        })?;
         let body = request.or(reply).or(notice);
         let arguments = || Arguments::read(body.ok_or(DecodeError::UnknownKind)?);
 
@@ -152,9 +153,9 @@ impl<'a> Message<'a> {
             return Err(DecodeError::UnknownKind);
         };
         Ok(Self {
-            tid: Tid(tid.map_or(Ok(0), Raw::number32)?),
-            network: network.map_or(Ok(0), Raw::uint)?,
-            client: client.map_or(Ok(false), Raw::bool)?,
+            tid,
+            network,
+            client,
             agent: agent.and_then(|text| str::from_utf8(text).ok()),
             payload,
         })

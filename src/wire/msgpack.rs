@@ -1,6 +1,6 @@
 //! Reading msgpack: [`Raw`], one checked element of a datagram, and its views [`Map`] and [`Array`].
 //!
-//! [`Raw::parse`] and [`Raw::parse_map`] are the only ways in. They walk over everything once: each length is held against the bytes that are
+//! [`Raw::parse`] and [`Raw::each_of_map`] are the only ways in. They walk over everything once: each length is held against the bytes that are
 //! left, so whatever is read afterwards lies within the datagram. Nothing recurses (no depth exhausts the stack) and
 //! nothing is allocated for what a header claims.
 //!
@@ -42,17 +42,15 @@ impl<'a> Raw<'a> {
         cursor.element().ok_or_else(|| cursor.fault())
     }
 
-    /// Checks the map at the beginning of `input`, what follows it is ignored, and takes the values of these keys; the
-    /// last of a repeated key counts. The same as [`Raw::parse`] and [`Map::last`], in one walk.
-    pub(super) fn parse_map<const N: usize>(
+    /// Checks the map at the beginning of `input`, what follows it is ignored, and hands over its entries in the same
+    /// walk, as [`Map::each`] does.
+    pub(super) fn each_of_map(
         input: &'a [u8],
-        keys: [&str; N],
-    ) -> Result<[Option<Self>; N], DecodeError> {
+        take: impl FnMut(&'a [u8], Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
         let mut cursor = Cursor::new(input, 0);
         match cursor.token() {
-            Some(Token::Map(entries)) => {
-                Map { entries, cursor }.pick(keys, |slot, value| *slot = Some(value))
-            }
+            Some(Token::Map(entries)) => Map { entries, cursor }.each(take),
             _ => Self::parse(input).and_then(|raw| Err(raw.expected("a map"))),
         }
     }
@@ -156,37 +154,45 @@ impl<'a> Raw<'a> {
 }
 
 impl<'a> Map<'a> {
-    /// The values of these keys; the last of a repeated key counts. Keys that are not str are no keys.
-    pub(super) fn last<const N: usize>(self, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
-        self.pick(keys, |slot, value| *slot = Some(value))
-            .unwrap_or([None; N])
-    }
-
-    /// The values of these keys; the first of a repeated key counts. Keys that are not str are no keys.
-    pub(super) fn first<const N: usize>(self, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
-        self.pick(keys, |slot, value| *slot = slot.or(Some(value)))
-            .unwrap_or([None; N])
-    }
-
-    /// Fails only where the map has not been checked before.
-    fn pick<const N: usize>(
+    /// Hands over keys and values in the order they came. A key that is no str counts as an empty one. Fails where `take`
+    /// does, and where the map has not been checked before and is not whole.
+    pub(super) fn each(
         mut self,
-        keys: [&str; N],
-        keep: impl Fn(&mut Option<Raw<'a>>, Raw<'a>),
-    ) -> Result<[Option<Raw<'a>>; N], DecodeError> {
-        let mut values = [None; N];
+        mut take: impl FnMut(&'a [u8], Raw<'a>) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
         let cursor = &mut self.cursor;
         for _ in 0..self.entries {
-            let key = cursor.element().ok_or_else(|| cursor.fault())?;
+            let key = cursor.key().ok_or_else(|| cursor.fault())?;
             let value = cursor.element().ok_or_else(|| cursor.fault())?;
-            if let Token::Str(name) = key.token()
-                && let Some(slot) = keys.iter().position(|key| is_same(key.as_bytes(), name))
-                && let Some(slot) = values.get_mut(slot)
-            {
+            take(key, value)?;
+        }
+        Ok(())
+    }
+
+    /// The values of these keys; the last of a repeated key counts.
+    pub(super) fn last<const N: usize>(self, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
+        self.pick(keys, |slot, value| *slot = Some(value))
+    }
+
+    /// The values of these keys; the first of a repeated key counts.
+    pub(super) fn first<const N: usize>(self, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
+        self.pick(keys, |slot, value| *slot = slot.or(Some(value)))
+    }
+
+    fn pick<const N: usize>(
+        self,
+        keys: [&str; N],
+        keep: impl Fn(&mut Option<Raw<'a>>, Raw<'a>),
+    ) -> [Option<Raw<'a>>; N] {
+        let mut values = [None; N];
+        let picked = self.each(|name, value| {
+            let mut slots = keys.iter().zip(&mut values);
+            if let Some((_, slot)) = slots.find(|(key, _)| is_same(key.as_bytes(), name)) {
                 keep(slot, value);
             }
-        }
-        Ok(values)
+            Ok(())
+        });
+        picked.map_or([None; N], |()| values)
     }
 }
 
@@ -241,9 +247,16 @@ mod tests {
             let bodies = keyed.flat_map(|(value, key)| [key, &value[..]].concat());
             let mut bytes: Vec<u8> = std::iter::once(0x80 | count).chain(bodies).collect();
             bytes.truncate(bytes.len().max(cut) - cut / 2);
-            let places = |found: [Option<Raw<'_>>; 2]| found.map(|raw| raw.map(|raw| (raw.at, raw.bytes.len())));
-            let two = Raw::parse(&bytes).and_then(Raw::map).map(|map| places(map.last(["a", "b"])));
-            prop_assert_eq!(Raw::parse_map(&bytes, ["a", "b"]).map(places).ok(), two.ok());
+            let mut one = Vec::new();
+            let walk = Raw::each_of_map(&bytes, |key, value| {
+                one.push((key, value.at, value.bytes.len()));
+                Ok(())
+            });
+            let two = Raw::parse(&bytes).and_then(Raw::map).map(|map| {
+                map.map(|(key, value)| (key.str().unwrap_or_default(), value.at, value.bytes.len()))
+                    .collect::<Vec<_>>()
+            });
+            prop_assert_eq!(walk.map(|()| one).ok(), two.ok());
         }
 
         #[test]
