@@ -150,7 +150,9 @@ impl<P: Clone> Rpc<P> {
         let small = datagrams.parts.is_empty() && datagrams.head.len() <= self.unproven_reply_bytes;
         if small || self.peers.is_proven(now, &to) {
             self.transmit(to, datagrams);
-        } else if self.held.hold(now, to, datagrams.into_iter().collect())
+        } else if self
+            .held
+            .hold(now, to, datagrams.apart().into_iter().collect())
             && self.peers.may_sound_out(now, to)
         {
             self.send_request(now, rng, to, Request::Ping, Purpose::Proof);

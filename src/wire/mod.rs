@@ -22,7 +22,7 @@ mod value;
 mod values;
 mod writer;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 pub use error::DecodeError;
 pub use message::{ErrorCode, Message, Notice, Payload, SocketId, Tid};
@@ -69,14 +69,21 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
 /// # Ok::<(), wire::DecodeError>(())
 /// ```
 pub fn encode(message: &Message<'_>) -> Datagrams {
-    Encoder::default().encode(message)
+    Encoder::default().encode(message).apart()
 }
 
-/// Writes messages one after another, each in memory of exactly its size.
+/// Writes messages one after another into memory that they share, so that it need not be asked for every time. What
+/// is to be kept for long should be [`Datagrams::apart`].
 #[derive(Default, Debug)]
-pub struct Encoder(Writer);
+pub struct Encoder {
+    out: Writer,
+    room: BytesMut,
+}
 
 impl Encoder {
+    /// Memory taken at once, in bytes: for some ten answers.
+    const ROOM: usize = 4096;
+
     /// As [`encode`].
     pub fn encode(&mut self, message: &Message<'_>) -> Datagrams {
         let values = match &message.payload {
@@ -99,9 +106,14 @@ impl Encoder {
     }
 
     fn datagram(&mut self, message: &Message<'_>) -> Bytes {
-        self.0.clear();
-        message.write(&mut self.0);
-        Bytes::copy_from_slice(self.0.as_bytes())
+        self.out.clear();
+        message.write(&mut self.out);
+        let bytes = self.out.as_bytes();
+        if self.room.capacity() < bytes.len() {
+            self.room.reserve(bytes.len().max(Self::ROOM));
+        }
+        self.room.extend_from_slice(bytes);
+        self.room.split().freeze()
     }
 }
 
@@ -115,6 +127,17 @@ pub struct Datagrams {
     pub head: Bytes,
     /// The parts of its values, if they are not in it.
     pub parts: Vec<Bytes>,
+}
+
+impl Datagrams {
+    /// The same in memory of its own.
+    pub fn apart(&self) -> Self {
+        let apart = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
+        Self {
+            head: apart(&self.head),
+            parts: self.parts.iter().map(apart).collect(),
+        }
+    }
 }
 
 impl IntoIterator for Datagrams {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::DecodeError;
 use super::msgpack::Raw;
-use super::writer::MapWriter;
+use super::writer::{MapWriter, Writer};
 use crate::{Contact, Family, InfoHash};
 
 /// The contacts of one family in a reply, nearest first: id, address and port end to end.
@@ -52,21 +52,24 @@ impl<'a> Nodes<'a> {
 
     /// Writes those of a family, if there are any.
     pub(super) fn write(&self, map: &mut MapWriter<'_>, family: Family) {
-        let mut entries = Vec::new();
-        for Contact { id, addr } in self.iter().filter(|node| node.family() == family) {
-            entries.extend_from_slice(id.as_bytes());
-            match addr.ip() {
-                IpAddr::V4(ip) => entries.extend_from_slice(&ip.octets()),
-                IpAddr::V6(ip) => entries.extend_from_slice(&ip.octets()),
+        let key = match family {
+            Family::V4 => "n4",
+            Family::V6 => "n6",
+        };
+        match &self.0 {
+            Source::Received(of, entries) if *of == family && !entries.is_empty() => {
+                map.bin(key, entries);
             }
-            entries.extend_from_slice(&addr.port().to_be_bytes());
-        }
-        if !entries.is_empty() {
-            let key = match family {
-                Family::V4 => "n4",
-                Family::V6 => "n6",
-            };
-            map.bin(key, &entries);
+            Source::Received(..) => {}
+            Source::Ours(contacts) => {
+                let of_family = || contacts.iter().filter(|node| node.family() == family);
+                let count = of_family().count();
+                if count > 0 {
+                    let out = map.key(key);
+                    out.bin_len(count * entry_len(family));
+                    of_family().for_each(|contact| write_entry(contact, out));
+                }
+            }
         }
     }
 }
@@ -89,6 +92,15 @@ const fn entry_len(family: Family) -> usize {
         Family::V4 => 26,
         Family::V6 => 38,
     }
+}
+
+fn write_entry(Contact { id, addr }: &Contact, out: &mut Writer) {
+    out.raw(id.as_bytes());
+    match addr.ip() {
+        IpAddr::V4(ip) => out.raw(&ip.octets()),
+        IpAddr::V6(ip) => out.raw(&ip.octets()),
+    };
+    out.raw(&addr.port().to_be_bytes());
 }
 
 /// The contact of an entry, which has the length of its family's.

@@ -73,8 +73,13 @@ impl Writer {
 
     /// Writes a bin and tells where its bytes stand.
     pub(super) fn bin(&mut self, bytes: &[u8]) -> Span {
-        let Ok(_) = encode::write_bin_len(&mut self.0, bytes.len() as u32);
+        self.bin_len(bytes.len());
         self.raw(bytes)
+    }
+
+    /// Writes the header of a bin; so many raw bytes must follow.
+    pub(super) fn bin_len(&mut self, bytes: usize) {
+        let Ok(_) = encode::write_bin_len(&mut self.0, bytes as u32);
     }
 
     /// Writes an extension: a type and bytes.
