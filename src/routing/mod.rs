@@ -261,6 +261,9 @@ impl Table {
             } else {
                 nearer += good.count();
             }
+            if nearer >= count {
+                return true;
+            }
         }
         nearer >= count || (nearer >= least && !is_one_farther)
     }
@@ -425,9 +428,9 @@ impl Table {
         let _ = walk(&self.buckets, 0, target, &mut |bucket| {
             let kept = bucket.entries.iter().filter(|entry| keep(entry));
             let before = found.len();
-            found.extend(kept.map(Entry::contact));
+            found.extend(kept.map(|entry| (entry.id().distance(target), entry)));
             if let Some(news) = found.get_mut(before..) {
-                news.sort_unstable_by_key(|contact: &Contact| contact.id.distance(target));
+                news.sort_unstable_by_key(|(distance, _)| *distance);
             }
             if found.len() >= count {
                 ControlFlow::Break(())
@@ -435,8 +438,8 @@ impl Table {
                 ControlFlow::Continue(())
             }
         });
-        found.truncate(count);
-        found
+        let nearest = found.iter().take(count);
+        nearest.map(|(_, entry)| entry.contact()).collect()
     }
 }
 
@@ -444,11 +447,11 @@ impl Table {
 ///
 /// The ordered buckets are the leaves of a binary tree; at each branch the half that holds `target` is the nearer. No
 /// branch is deeper than an id has bits.
-fn walk(
-    leaves: &[Bucket],
+fn walk<'a>(
+    leaves: &'a [Bucket],
     depth: usize,
     target: &InfoHash,
-    visit: &mut impl FnMut(&Bucket) -> ControlFlow<()>,
+    visit: &mut impl FnMut(&'a Bucket) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     match leaves {
         [] => return ControlFlow::Continue(()),
