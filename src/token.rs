@@ -63,7 +63,10 @@ impl Tokens {
     /// Whether `token` was handed to `addr` lately. The time it takes does not depend on how much of it is right, only
     /// on how old it is.
     pub fn verify(&self, addr: SocketAddr, token: &[u8]) -> bool {
-        let matches = |secret: &Secret| secret.token(addr).as_slice().ct_eq(token).into();
+        let Ok(token) = <&[u8; Self::LEN]>::try_from(token) else {
+            return false;
+        };
+        let matches = |secret: &Secret| words(&secret.token(addr)).ct_eq(&words(token)).into();
         matches(&self.current) || matches(&self.previous)
     }
 
@@ -105,6 +108,15 @@ impl Secret {
         }
         token
     }
+}
+
+/// In words, which are compared in constant time faster than bytes are.
+fn words(token: &[u8; Tokens::LEN]) -> [u64; Tokens::LEN / 8] {
+    let mut words = [0; Tokens::LEN / 8];
+    for (word, bytes) in words.iter_mut().zip(token.as_chunks::<8>().0) {
+        *word = u64::from_ne_bytes(*bytes);
+    }
+    words
 }
 
 impl Drop for Secret {

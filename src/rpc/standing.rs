@@ -163,11 +163,11 @@ impl Peers {
 
     fn standing_mut(&mut self, addr: SocketAddr) -> &mut Standing {
         let endpoint = Endpoint::from(addr);
-        if !self.young.contains_key(&endpoint) && self.young.len() >= GENERATION {
+        if self.young.len() >= GENERATION && !self.young.contains_key(&endpoint) {
             self.old = std::mem::take(&mut self.young);
         }
-        let remembered = self.old.remove(&endpoint).unwrap_or_default();
-        self.young.entry(endpoint).or_insert(remembered)
+        let remember = || self.old.remove(&endpoint).unwrap_or_default();
+        self.young.entry(endpoint).or_insert_with(remember)
     }
 }
 
