@@ -22,7 +22,8 @@ use crate::{InfoHash, wire};
 #[must_use]
 pub struct Job {
     pub(super) ticket: Ticket,
-    pub(super) task: Task,
+    /// Boxed, for the queue that jobs go through is made for datagrams.
+    task: Box<Task>,
 }
 
 /// What came of a [`Job`]; for `SecureDht::handle_done`.
@@ -84,6 +85,11 @@ pub(super) enum Outcome {
 }
 
 impl Job {
+    pub(super) fn new(ticket: Ticket, task: Task) -> Self {
+        let task = Box::new(task);
+        Self { ticket, task }
+    }
+
     /// Which jobs it goes before: all local ones go before any remote one.
     pub fn lane(&self) -> Lane {
         self.ticket.lane()
@@ -236,7 +242,7 @@ fn holds(proof: Proof, key: InfoHash, value: &Value, replaces: Option<&Value>) -
 impl fmt::Debug for Job {
     /// What it is about; neither contents nor keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let task = match &self.task {
+        let task = match &*self.task {
             Task::Sign { .. } => "sign",
             Task::Encrypt { .. } => "encrypt",
             Task::Verify { .. } => "verify",
@@ -428,16 +434,14 @@ mod tests {
 
     #[test]
     fn debug_shows_neither_contents_nor_keys() {
-        let job = Job {
-            ticket: Ticket::Step,
-            task: Task::Sign {
-                op: OpId(1),
-                key: alice().key().clone(),
-                draft: Draft::from("secret"),
-                id: ValueId(1),
-                seq: 0,
-            },
+        let task = Task::Sign {
+            op: OpId(1),
+            key: alice().key().clone(),
+            draft: Draft::from("secret"),
+            id: ValueId(1),
+            seq: 0,
         };
+        let job = Job::new(Ticket::Step, task);
         assert_eq!(format!("{job:?}"), "Job(sign, Local)");
         assert_eq!(format!("{:?}", job.run()), "Done(Local)");
     }

@@ -455,7 +455,7 @@ impl SecureDht {
 
     fn start(&mut self, ticket: Ticket, task: Task) {
         self.outputs
-            .push_back(SecureOutput::Job(Job { ticket, task }));
+            .push_back(SecureOutput::Job(Job::new(ticket, task)));
     }
 
     fn tell(&mut self, event: SecureEvent) {

@@ -99,7 +99,7 @@ pub(super) fn encrypted(by: &Identity, to: &Identity, id: u64, text: &str) -> Va
 
 fn made(task: Task) -> Value {
     let ticket = Ticket::Step;
-    match (Job { ticket, task }).run().outcome {
+    match Job::new(ticket, task).run().outcome {
         Outcome::Made { value, .. } => value.unwrap(),
         _ => panic!("another outcome"),
     }
