@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use sha1::{Digest, Sha1};
@@ -93,6 +94,18 @@ impl InfoHash {
         self.0
             .get(index / 8)
             .is_some_and(|byte| byte & (0x80 >> (index % 8)) != 0)
+    }
+
+    /// All hashes that share the first `bits` bits with this one.
+    pub(crate) fn block(&self, bits: usize) -> RangeInclusive<Self> {
+        let (mut first, mut last) = (self.0, self.0);
+        for (index, (low, high)) in first.iter_mut().zip(&mut last).enumerate() {
+            let shared = bits.saturating_sub(8 * index).min(8) as u32;
+            let free = 0xff_u8.checked_shr(shared).unwrap_or(0);
+            *low &= !free;
+            *high |= free;
+        }
+        Self(first)..=Self(last)
     }
 
     /// A copy with the bit at `index` (from the most significant) set to `value`.
@@ -204,6 +217,14 @@ mod tests {
             prop_assert_eq!(a.distance(&b) == InfoHash::ZERO.distance(&InfoHash::ZERO), a == b);
             // Unidirectional: only one point lies at a given distance.
             prop_assert_eq!(a.distance(&b) == a.distance(&c), b == c);
+        }
+
+        #[test]
+        fn a_block_holds_what_shares_a_prefix(a in any_hash(), other in any_hash(), shared in 0..=20usize, bits in 0..=160usize) {
+            let mut b = *other.as_bytes();
+            b[..shared].copy_from_slice(&a.as_bytes()[..shared]);
+            let b = InfoHash::new(b);
+            prop_assert_eq!(a.block(bits).contains(&b), a.common_prefix(&b) >= bits);
         }
 
         #[test]

@@ -61,8 +61,9 @@ impl Frontier {
         }
     }
 
-    /// Takes a contact in if it is among the nearest. A gone one comes back only if it `proved` itself elsewhere.
-    pub(super) fn insert(&mut self, contact: Contact, proved: bool, hops: u8) {
+    /// Takes a contact in if it is among the nearest; says whether it does. A gone one comes back only if it `proved`
+    /// itself elsewhere.
+    pub(super) fn insert(&mut self, contact: Contact, proved: bool, hops: u8) -> bool {
         let distance = contact.id.distance(&self.target);
         match self
             .candidates
@@ -70,16 +71,19 @@ impl Frontier {
         {
             Ok(at) => {
                 let known = &mut self.candidates[at];
-                if proved && matches!(known.reach, Reach::Gone(_)) {
+                let returns = proved && matches!(known.reach, Reach::Gone(_));
+                if returns {
                     *known = Candidate::new(contact, distance, hops);
                 }
+                returns
             }
             Err(at) if self.has_room_before(at) => {
                 self.candidates
                     .insert(at, Candidate::new(contact, distance, hops));
                 self.trim();
+                true
             }
-            Err(_) => {}
+            Err(_) => false,
         }
     }
 

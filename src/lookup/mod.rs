@@ -88,11 +88,13 @@ impl Lookup {
         }
     }
 
-    /// Offers contacts, `proved` if they answered us lately.
-    pub(crate) fn offer(&mut self, contacts: &[Contact], proved: bool) {
+    /// Offers contacts, `proved` if they answered us lately. Says whether any was taken.
+    pub(crate) fn offer(&mut self, contacts: &[Contact], proved: bool) -> bool {
+        let mut taken = false;
         for contact in contacts {
-            self.frontier.insert(*contact, proved, 1);
+            taken |= self.frontier.insert(*contact, proved, 1);
         }
+        taken
     }
 
     /// Asks the nearest nodes.

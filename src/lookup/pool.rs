@@ -1,6 +1,7 @@
 //! [`Pool`]: one lookup for each key and family, shared by all operations on that key.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 
 use super::Lookup;
 use crate::{Family, InfoHash};
@@ -13,6 +14,8 @@ const MAX_IDLE: usize = 256;
 pub(crate) struct Pool {
     lookups: BTreeMap<(InfoHash, Family), Lookup>,
     idle: VecDeque<(InfoHash, Family)>,
+    /// Lookups of permanent puts and of listens, which go on until they are told to end.
+    lasting: BTreeSet<(Family, InfoHash)>,
 }
 
 impl Pool {
@@ -28,8 +31,24 @@ impl Pool {
         self.lookups.insert((key, family), lookup);
     }
 
+    /// Notes that a permanent put or a listen has begun.
+    pub(crate) fn set_lasting(&mut self, key: InfoHash, family: Family) {
+        self.lasting.insert((family, key));
+    }
+
+    /// The lookups of permanent puts and listens whose keys lie in a range.
+    pub(crate) fn lasting(
+        &self,
+        keys: RangeInclusive<InfoHash>,
+        family: Family,
+    ) -> impl Iterator<Item = InfoHash> {
+        let range = (family, *keys.start())..=(family, *keys.end());
+        self.lasting.range(range).map(|(_, key)| *key)
+    }
+
     /// Notes that a lookup has become idle; gives one that is to be forgotten for it.
     pub(crate) fn retire(&mut self, key: InfoHash, family: Family) -> Option<(InfoHash, Family)> {
+        self.lasting.remove(&(family, key));
         if self.idle.contains(&(key, family)) {
             return None;
         }
@@ -47,6 +66,7 @@ impl Pool {
         let idle = self.lookups.get(&which).is_some_and(Lookup::is_idle);
         if idle {
             self.lookups.remove(&which);
+            self.lasting.remove(&(which.1, which.0));
         }
         idle
     }
@@ -64,5 +84,34 @@ impl Pool {
 
     pub(crate) fn len(&self) -> usize {
         self.lookups.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+    use crate::lookup::{Limits, OpId};
+
+    #[test]
+    fn lasting_lookups_are_found_by_the_prefix_of_their_key_until_they_are_idle() {
+        let mut pool = Pool::default();
+        let key = |first| InfoHash::new([first; InfoHash::LEN]);
+        for first in [0x10, 0x1f, 0x20] {
+            let mut lookup = Lookup::new(key(first), Limits::new(&Config::default()));
+            lookup.subscribe(OpId(first.into()));
+            pool.insert(key(first), Family::V4, lookup);
+            pool.set_lasting(key(first), Family::V4);
+        }
+        let near = |pool: &Pool, bits| -> Vec<_> {
+            pool.lasting(key(0x13).block(bits), Family::V4).collect()
+        };
+        assert_eq!(near(&pool, 4), [key(0x10), key(0x1f)]);
+        assert_eq!(near(&pool, 2).len(), 3);
+        assert_eq!(pool.lasting(key(0).block(0), Family::V6).count(), 0);
+        let ended = pool.get_mut(key(0x10), Family::V4).unwrap();
+        ended.cancel(OpId(0x10));
+        pool.forget_idle((key(0x10), Family::V4));
+        assert_eq!(near(&pool, 4), [key(0x1f)]);
     }
 }

@@ -18,6 +18,9 @@ use crate::{Contact, Family, InfoHash, Timestamp};
 /// Values whose packed size is below this are told in one datagram with others (bytes of content in one update).
 const UPDATE_BYTES: usize = 56 << 10;
 
+/// The nodes nearest to a key hardly ever share fewer bits with it than our nearest share with us, less this many.
+const NEIGHBOURHOOD_BITS: usize = 3;
+
 /// A request's way back: who asked, under which number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Asker {
@@ -142,10 +145,14 @@ impl Node {
                 self.on_request(now, contact, tid, request, values);
             }
             Payload::Reply { sender, reply } => {
+                let is_newcomer = !self.rpc.peers().is_proven(now, &from);
                 if let Some(purpose) = self.rpc.close(now, from, tid) {
                     let contact = Contact::new(sender, from);
                     if !client {
                         self.meet(now, contact, Confidence::Replied);
+                        if is_newcomer {
+                            self.introduce(now, contact);
+                        }
                     }
                     self.on_reply(now, contact, purpose, reply, values);
                 }
@@ -352,6 +359,11 @@ impl Node {
         }
         match heard.growth {
             Growth::None => {}
+            Growth::Refused => {
+                if confidence == Confidence::Sent && self.is_of_use(now, &contact) {
+                    self.sound_out(now, contact);
+                }
+            }
             Growth::Added | Growth::Awakened => {
                 if confidence == Confidence::Sent {
                     self.sound_out(now, contact);
@@ -364,6 +376,34 @@ impl Node {
         if confidence == Confidence::Replied {
             self.on_good_contact(now, contact);
         }
+    }
+
+    /// Tells permanent puts and listens of a contact that has just proved to be there, as it may be nearer to their keys
+    /// than those they know (spec `node.md`, section 4.1).
+    fn introduce(&mut self, now: Timestamp, contact: Contact) {
+        let family = contact.family();
+        let keys: Vec<_> = self.lasting_near(&contact).collect();
+        for key in keys {
+            let lookup = self.lookups.get_mut(key, family);
+            if lookup.is_some_and(|lookup| lookup.offer(&[contact], true)) {
+                self.drive(now, key, family);
+            }
+        }
+    }
+
+    /// Whether an unproven contact may be among the nearest to the key of a permanent put or a listen.
+    fn is_of_use(&self, now: Timestamp, contact: &Contact) -> bool {
+        !self.rpc.peers().is_proven(now, &contact.addr)
+            && self.lasting_near(contact).next().is_some()
+    }
+
+    /// The keys of permanent puts and listens that a contact may be among the nearest to.
+    fn lasting_near(&self, contact: &Contact) -> impl Iterator<Item = InfoHash> {
+        let family = contact.family();
+        let shared = self.tables[family as usize]
+            .depth()
+            .saturating_sub(NEIGHBOURHOOD_BITS);
+        self.lookups.lasting(contact.id.block(shared), family)
     }
 
     /// Pings a contact that a datagram called to mind, who may have no part in that.

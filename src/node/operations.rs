@@ -93,6 +93,7 @@ impl Node {
         for family in Family::ALL {
             if let Some(lookup) = self.lookup(key, family) {
                 lookup.subscribe(op);
+                self.lookups.set_lasting(key, family);
             }
             self.drive(now, key, family);
         }
@@ -159,6 +160,9 @@ impl Node {
                 .and_then(|lookup| lookup.announce(announce));
             if let Some(replaced) = replaced {
                 self.end_put(replaced);
+            }
+            if options.permanent {
+                self.lookups.set_lasting(key, family);
             }
             self.drive(now, key, family);
         }

@@ -28,7 +28,8 @@ impl Node {
             && let Some(count) = lookup.reach_wanted()
         {
             if let Some(lately) = table.lately(&key, count, now) {
-                return lookup.offer(&lately, true);
+                lookup.offer(&lately, true);
+                return;
             }
             lookup.offer(&table.closest(&key, count, now), true);
             lookup.offer(&table.candidates(&key, count), false);

@@ -70,9 +70,11 @@ pub struct Heard {
 /// Whether hearing of a contact made the table grow.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Growth {
-    /// It was known, or found no place.
+    /// It was known.
     #[default]
     None,
+    /// It found no place.
+    Refused,
     /// It was added.
     Added,
     /// It was added to our own bucket, the first in 5 minutes: maintenance should run within a second.
@@ -370,7 +372,7 @@ impl Table {
             ping = ping.or_else(|| bucket.ask_doubtful(self.ages, now));
             if !self.may_split(index, now) {
                 self.buckets[index].remember(contact, confidence);
-                let growth = Growth::None;
+                let growth = Growth::Refused;
                 return Heard { growth, ping };
             }
             let bucket = &mut self.buckets[index];

@@ -166,7 +166,11 @@ fn full_bucket_keeps_old_good_entry() {
     let mut table = full_far_bucket(at(0));
     let newcomer = contact(0, 100);
     let heard = table.heard(newcomer, Confidence::Replied, at(1));
-    assert_eq!(heard, Heard::default());
+    let refused = Heard {
+        growth: Growth::Refused,
+        ping: None,
+    };
+    assert_eq!(heard, refused);
     assert!(!table.closest(&newcomer.id, 20, at(1)).contains(&newcomer));
     assert_eq!(table.counts(at(1)).cached, 1);
 }
@@ -178,7 +182,7 @@ fn a_place_is_wanted_so_the_silent_are_pinged_one_by_one() {
     let mut pinged = Vec::new();
     for number in 100..110 {
         let heard = table.heard(contact(0, number), Confidence::Sent, late);
-        assert_eq!(heard.growth, Growth::None);
+        assert_eq!(heard.growth, Growth::Refused);
         pinged.extend(heard.ping);
     }
     let old: Vec<_> = (1..=8).map(|number| contact(0, number)).collect();

@@ -5,6 +5,7 @@
 
 mod bad_network;
 mod churn;
+mod growth;
 mod hostile;
 mod listen;
 mod lookup;
