@@ -11,6 +11,10 @@ use tracing::{error, warn};
 
 use crate::secure::Lane;
 
+/// How much less of a processor than the loop's thread a worker claims: a tenth of its share where both want it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NICENESS: i32 = 10;
+
 /// Worker threads that turn jobs `J` into outcomes. How many jobs wait is for those who submit them to bound: the
 /// secure layer admits a number of jobs until they are done. The first thread is there from the start; the others
 /// begin when all are at work and a job waits.
@@ -146,6 +150,7 @@ impl<J> Shared<J> {
 }
 
 fn work<J, D>(shared: &Shared<J>, run: fn(J) -> D, done: &mpsc::UnboundedSender<D>) {
+    make_way();
     while let Some(job) = shared.next() {
         let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| run(job))) else {
             error!("a job panicked; its operation will not end by itself");
@@ -153,6 +158,14 @@ fn work<J, D>(shared: &Shared<J>, run: fn(J) -> D, done: &mpsc::UnboundedSender<
         };
         // If nobody receives, the node is gone and the queue closed.
         let _ = done.send(outcome);
+    }
+}
+
+/// Lets other threads, the loop above all, go before this one where the system counts that for each thread by itself.
+fn make_way() {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        warn!(%error, "a thread for jobs takes as much of the processor as the loop");
     }
 }
 
@@ -206,6 +219,16 @@ mod tests {
         open.send(()).unwrap();
         assert_eq!(finished.recv().await, Some(1));
         assert_eq!(pool.threads.len(), 2);
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[tokio::test]
+    async fn workers_make_way_for_the_loop() {
+        let niceness = |()| rustix::process::getpriority_process(None).unwrap();
+        let ours = niceness(());
+        let (mut pool, mut finished) = Pool::start(1, niceness).unwrap();
+        pool.submit(Lane::Local, ());
+        assert_eq!(finished.recv().await, Some((ours + NICENESS).min(19)));
     }
 
     #[tokio::test]
