@@ -27,7 +27,8 @@ use std::io::{self, IsTerminal};
 
 use clap::Parser;
 use tokio::runtime::Runtime;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 use args::{Cli, Command};
 use exit::{During, Exit, Failure};
@@ -71,11 +72,12 @@ fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> {
 /// Runs a command that takes part in a network.
 fn networked(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let wanted = env::var("BULLA_LOG").unwrap_or_else(|_| "off".to_owned());
-    tracing_subscriber::fmt()
-        // What happens at the prompt is no news.
-        .with_env_filter(EnvFilter::new(format!("{wanted},rustyline=off")))
+    let wanted: Targets = wanted.parse().during("cannot read BULLA_LOG")?;
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        .init();
+        // What happens at the prompt is no news.
+        .with_filter(wanted.with_target("rustyline", LevelFilter::OFF));
+    tracing_subscriber::registry().with(log).init();
     Runtime::new().during("cannot start")?.block_on(command)
 }

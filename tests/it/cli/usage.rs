@@ -112,6 +112,17 @@ fn version_is_that_of_the_package() {
 }
 
 #[test]
+fn a_log_filter_that_is_none_is_refused() {
+    let run = super::program::command(["demo"])
+        .env("BULLA_LOG", "bulla=loud")
+        .spawn()
+        .expect("the program starts");
+    let run = super::program::finish(run);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("BULLA_LOG"), "{run:?}");
+}
+
+#[test]
 fn completions_name_the_commands() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let run = bulla(["completions", shell]);
