@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bulla::node::{Node, Output};
+use bulla::node::{Node, Output, Transmit};
 use bulla::wire::{self, Message, Payload, Reply, Request, SocketId, Tid, Values};
 use bulla::{
     Config, Contact, Draft, InfoHash, Kind, Origin, Query, Seed, Timestamp, UnixTime, Value,
@@ -14,21 +14,22 @@ const NOW: Timestamp = Timestamp::ZERO;
 
 pub(crate) fn ping(times: u32) {
     let (mut server, _) = Server::with_a_value();
-    server.answer(times, |_| Request::Ping);
+    server.answer(times, |_, _| Request::Ping);
 }
 
 pub(crate) fn find(times: u32) {
     let (mut server, _) = Server::with_a_value();
-    server.answer(times, |number| Request::Find {
-        target: key(number),
+    server.answer(times, |number, _| Request::Find {
+        target: InfoHash::of(&number.to_be_bytes()),
         want: None,
     });
 }
 
 pub(crate) fn get(times: u32) {
     let (mut server, _) = Server::with_a_value();
-    server.answer(times, |_| Request::Get {
-        key: key(0),
+    let key = server.own_key(0);
+    server.answer(times, |_, _| Request::Get {
+        key,
         query: Query::default(),
         want: None,
     });
@@ -37,32 +38,35 @@ pub(crate) fn get(times: u32) {
 pub(crate) fn put(times: u32) {
     let (mut server, token) = Server::with_a_value();
     let values: Vec<_> = (0..times).map(|number| [value(number)]).collect();
-    server.answer(times, |number| {
-        put_under(key(number), &values[number as usize], &token)
+    server.answer(times, |number, key| {
+        put_under(key, &values[number as usize], &token)
     });
 }
 
 pub(crate) fn listen(times: u32) {
     let (mut server, token) = Server::with_a_value();
-    server.answer(times, |number| listen_to(key(number + 1), &token));
+    server.answer(times, |_, key| listen_to(key, &token));
 }
 
 pub(crate) fn tell(times: u32) {
     let mut server = Server::new();
+    let key = server.own_key(0);
     for listener in 0..100 {
         let from = ([127, 0, 1, listener], 4222).into();
         let token = server.token(from);
-        server.ask(from, listen_to(key(0), &token));
+        server.ask(from, listen_to(key, &token));
     }
     let token = server.token(CLIENT.into());
     let puts: Vec<_> = (0..times)
-        .map(|number| server.pack(put_under(key(0), &[value(number)], &token)))
+        .map(|number| server.pack(put_under(key, &[value(number)], &token)))
         .collect();
     for put in &puts {
         server.handle(CLIENT.into(), put);
     }
 }
 
+/// Contacts of the node, all of them good.
+const CONTACTS: u8 = 8;
 const CLIENT: ([u8; 4], u16) = ([127, 0, 0, 1], 4222);
 
 struct Server {
@@ -81,27 +85,58 @@ impl Server {
         let origin = Origin::new(UnixTime::from_secs(1_700_000_000));
         let mut node = Node::new(config, Seed::from_number(1), origin).expect("sound settings");
         let mut rng = Seed::from_number(2).public();
-        let contacts: Vec<_> = (0..1000)
-            .map(|_| Contact::new(rng.hash(), ([127, 0, 0, 1], 4223).into()))
+        let contacts: Vec<_> = (0..CONTACTS)
+            .map(|number| Contact::new(rng.hash(), ([127, 1, 0, number], 4223).into()))
             .collect();
         node.insert_contacts(NOW, &contacts);
         let mut server = Self { node, last: 0 };
-        server.drain();
+        server.be_answered(&contacts);
         server
+    }
+
+    /// Lets contacts answer what the node asks, until it asks no more.
+    fn be_answered(&mut self, contacts: &[Contact]) {
+        loop {
+            let answers: Vec<_> = self
+                .transmits()
+                .iter()
+                .filter_map(|asked| {
+                    let contact = contacts.iter().find(|contact| contact.addr == asked.to)?;
+                    let reply = Reply {
+                        token: Some(b"token"[..].into()),
+                        ..Reply::default()
+                    };
+                    let payload = Payload::Reply {
+                        sender: contact.id,
+                        reply,
+                    };
+                    let tid = wire::decode(&asked.bytes).ok()?.tid;
+                    Some((contact.addr, pack(tid, payload)))
+                })
+                .collect();
+            if answers.is_empty() {
+                let good = self.node.stats(NOW).v4.contacts.good;
+                return assert_eq!(good, usize::from(CONTACTS));
+            }
+            for (from, answer) in answers {
+                self.node.handle_datagram(NOW, from, &answer);
+            }
+        }
     }
 
     /// A node with one value, and its token for the client.
     fn with_a_value() -> (Self, Vec<u8>) {
         let mut server = Self::new();
         let token = server.token(CLIENT.into());
-        server.ask(CLIENT.into(), put_under(key(0), &[value(0)], &token));
+        let key = server.own_key(0);
+        server.ask(CLIENT.into(), put_under(key, &[value(0)], &token));
         (server, token)
     }
 
-    /// Lets the node answer requests that are packed before.
-    fn answer<'a>(&mut self, times: u32, request: impl Fn(u32) -> Request<'a>) {
-        let requests: Vec<_> = (0..times)
-            .map(|number| self.pack(request(number)))
+    /// Lets the node answer requests that are packed before, each made of a number and a key of the node's own.
+    fn answer<'a>(&mut self, times: u32, request: impl Fn(u32, InfoHash) -> Request<'a>) {
+        let requests: Vec<_> = (1..=times)
+            .map(|number| self.pack(request(number - 1, self.own_key(number))))
             .collect();
         for request in &requests {
             assert_eq!(self.handle(CLIENT.into(), request), 1, "no answer");
@@ -110,17 +145,18 @@ impl Server {
 
     fn pack(&mut self, request: Request<'_>) -> Vec<u8> {
         self.last += 1;
-        let message = Message {
-            tid: Tid(self.last),
-            network: 0,
-            client: false,
-            agent: None,
-            payload: Payload::Request {
-                sender: InfoHash::of(b"client"),
-                request,
-            },
+        let payload = Payload::Request {
+            sender: InfoHash::of(b"client"),
+            request,
         };
-        wire::encode(&message).head.to_vec()
+        pack(Tid(self.last), payload)
+    }
+
+    /// A key that no contact is nearer to than the node.
+    fn own_key(&self, number: u32) -> InfoHash {
+        let mut bytes = *InfoHash::of(&number.to_be_bytes()).as_bytes();
+        bytes[..4].copy_from_slice(&self.node.id().as_bytes()[..4]);
+        InfoHash::new(bytes)
     }
 
     fn ask(&mut self, from: SocketAddr, request: Request<'_>) {
@@ -131,34 +167,35 @@ impl Server {
     /// Hands over a datagram; how many came of it.
     fn handle(&mut self, from: SocketAddr, datagram: &[u8]) -> usize {
         self.node.handle_datagram(NOW, from, black_box(datagram));
-        self.drain().len()
+        self.transmits().len()
     }
 
     /// The token that the node gives to an address.
     fn token(&mut self, from: SocketAddr) -> Vec<u8> {
         let find = self.pack(Request::Find {
-            target: key(0),
+            target: self.node.id(),
             want: None,
         });
         self.node.handle_datagram(NOW, from, &find);
-        let answers = self.drain();
-        let token = answers
-            .iter()
-            .find_map(|bytes| match wire::decode(bytes).ok()?.payload {
-                Payload::Reply {
-                    reply: Reply { token, .. },
-                    ..
-                } => token.map(|token| token.to_vec()),
-                _ => None,
-            });
+        let answers = self.transmits();
+        let token =
+            answers
+                .iter()
+                .find_map(|answer| match wire::decode(&answer.bytes).ok()?.payload {
+                    Payload::Reply {
+                        reply: Reply { token, .. },
+                        ..
+                    } => token.map(|token| token.to_vec()),
+                    _ => None,
+                });
         token.expect("a token comes with every find")
     }
 
-    fn drain(&mut self) -> Vec<bytes::Bytes> {
+    fn transmits(&mut self) -> Vec<Transmit> {
         let mut sent = Vec::new();
         loop {
             match self.node.poll_output() {
-                Output::Transmit(datagram) => sent.push(datagram.bytes),
+                Output::Transmit(datagram) => sent.push(datagram),
                 Output::Check(check) => self.node.handle_verdict(NOW, check.id, true),
                 Output::Event(_) => {}
                 Output::Wake(..) => return sent,
@@ -167,8 +204,15 @@ impl Server {
     }
 }
 
-fn key(number: u32) -> InfoHash {
-    InfoHash::of(&number.to_be_bytes())
+fn pack(tid: Tid, payload: Payload<'_>) -> Vec<u8> {
+    let message = Message {
+        tid,
+        network: 0,
+        client: false,
+        agent: None,
+        payload,
+    };
+    wire::encode(&message).head.to_vec()
 }
 
 fn value(number: u32) -> Value {

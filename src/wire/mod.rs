@@ -69,7 +69,12 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
 /// # Ok::<(), wire::DecodeError>(())
 /// ```
 pub fn encode(message: &Message<'_>) -> Datagrams {
-    Encoder::default().encode(message).apart()
+    let mut out = Writer::default();
+    datagrams(message, |message| {
+        out.clear();
+        message.write(&mut out);
+        Bytes::copy_from_slice(out.as_bytes())
+    })
 }
 
 /// Writes messages one after another into memory that they share, so that it need not be asked for every time. What
@@ -86,23 +91,7 @@ impl Encoder {
 
     /// As [`encode`].
     pub fn encode(&mut self, message: &Message<'_>) -> Datagrams {
-        let values = match &message.payload {
-            Payload::Request { request, .. } => request.values(),
-            Payload::Reply { reply, .. } => reply.values.unwrap_or_default(),
-            Payload::Error { .. } | Payload::Notice { .. } | Payload::Parts(_) => Values::default(),
-        };
-        let head = self.datagram(message);
-        let parts = values.parts().map(|part| {
-            self.datagram(&Message {
-                agent: None,
-                payload: Payload::Parts(Parts::new(part)),
-                ..*message
-            })
-        });
-        Datagrams {
-            head,
-            parts: parts.collect(),
-        }
+        datagrams(message, |message| self.datagram(message))
     }
 
     fn datagram(&mut self, message: &Message<'_>) -> Bytes {
@@ -114,6 +103,27 @@ impl Encoder {
         }
         self.room.extend_from_slice(bytes);
         self.room.split().freeze()
+    }
+}
+
+/// The message and the parts of its values, each as `pack` makes it.
+fn datagrams(message: &Message<'_>, mut pack: impl FnMut(&Message<'_>) -> Bytes) -> Datagrams {
+    let values = match &message.payload {
+        Payload::Request { request, .. } => request.values(),
+        Payload::Reply { reply, .. } => reply.values.unwrap_or_default(),
+        Payload::Error { .. } | Payload::Notice { .. } | Payload::Parts(_) => Values::default(),
+    };
+    let head = pack(message);
+    let parts = values.parts().map(|part| {
+        pack(&Message {
+            agent: None,
+            payload: Payload::Parts(Parts::new(part)),
+            ..*message
+        })
+    });
+    Datagrams {
+        head,
+        parts: parts.collect(),
     }
 }
 
