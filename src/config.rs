@@ -61,7 +61,7 @@ pub struct Config {
     pub attempts: u32,
     /// First wait for an answer when nothing is known of the network's speed. Default 1 s.
     pub response_time: Duration,
-    /// Least wait for an answer however fast the network is (ours). Default 100 ms.
+    /// Least wait for an answer however fast the network is (ours). Default 50 ms, which a busy host near by may take.
     pub response_time_min: Duration,
     /// Refused tokens in a row after which a node counts as gone. Default 3.
     pub max_auth_errors: u32,
@@ -151,7 +151,7 @@ impl Default for Config {
             fresh_time: secs(2 * MINUTE),
             attempts: 3,
             response_time: secs(1),
-            response_time_min: Duration::from_millis(100),
+            response_time_min: Duration::from_millis(50),
             max_auth_errors: 3,
             bootstrap_period: secs(10),
             connect_patience: secs(10),

@@ -216,13 +216,13 @@ mod tests {
         for _ in 0..50 {
             peers.on_reply(Timestamp::ZERO, peer(1), Some(MS));
         }
-        assert_eq!(peers.patience(&peer(1)), 100 * MS);
-        assert_eq!(peers.patience(&peer(2)), 100 * MS);
+        assert_eq!(peers.patience(&peer(1)), 50 * MS);
+        assert_eq!(peers.patience(&peer(2)), 50 * MS);
         for _ in 0..50 {
             peers.on_reply(Timestamp::ZERO, peer(3), Some(5_000 * MS));
         }
         assert_eq!(peers.patience(&peer(3)), 1_000 * MS);
-        assert_eq!(peers.patience(&peer(1)), 100 * MS);
+        assert_eq!(peers.patience(&peer(1)), 50 * MS);
     }
 
     #[test]
