@@ -1,4 +1,4 @@
-//! [`Drive`]: one node in one round, row after row.
+//! [`Drive`]: one node in one round. The nodes of a round take turns, row by row.
 
 use std::io::Result;
 
@@ -10,9 +10,39 @@ use crate::told;
 use crate::workload::{Signed, Workload};
 
 /// Requests in a second, at a steady rate, of gets.
-const RATES: [f64; 3] = [1_000.0, 5_000.0, 20_000.0];
+const RATES: [u32; 3] = [1_000, 5_000, 20_000];
 /// Puts that are told to all listeners.
 const TOLD: u64 = 40;
+
+/// What is done with a node and noted in a row.
+#[derive(Clone, Copy)]
+pub(crate) enum Row {
+    /// Nothing.
+    Idle,
+    /// Requests in a closed loop.
+    Closed(Workload),
+    /// Puts that are told to listeners.
+    Told,
+    /// Gets at so many a second.
+    Rate(u32),
+    /// Requests that come all at once.
+    Burst,
+}
+
+impl Row {
+    /// All rows with these workloads.
+    pub(crate) fn all(workloads: &[Workload], is_brief: bool) -> Vec<Self> {
+        let closed = workloads.iter().copied().map(Self::Closed);
+        let rates = RATES.into_iter().map(Self::Rate);
+        let others = [Self::Told].into_iter().chain(rates).chain([Self::Burst]);
+        let others = others.filter(|_| !is_brief);
+        [Self::Idle]
+            .into_iter()
+            .chain(closed)
+            .chain(others)
+            .collect()
+    }
+}
 
 /// One node in one round.
 pub(crate) struct Drive<'a> {
@@ -20,56 +50,55 @@ pub(crate) struct Drive<'a> {
     signed: &'a Signed,
     field: Field,
     node: usize,
-    figures: &'a mut Figures,
 }
 
 impl<'a> Drive<'a> {
-    pub(crate) fn new(
-        args: &'a Args,
-        signed: &'a Signed,
-        field: Field,
-        node: usize,
-        figures: &'a mut Figures,
-    ) -> Self {
+    pub(crate) fn new(args: &'a Args, signed: &'a Signed, field: Field, node: usize) -> Self {
         Self {
             args,
             signed,
             field,
             node,
-            figures,
         }
     }
 
-    pub(crate) fn run(&mut self, workloads: &[Workload]) -> Result<()> {
-        let idle = self.field.node.memory()? as f64 / f64::from(1 << 20);
-        self.add("memory idle (MiB)", [("cost", idle)]);
-        for &workload in workloads {
-            let pace = self.args.closed_loop(&self.field);
-            let course = self.course(workload, workload.count(self.args.replies), pace)?;
-            let growth = course.growth_each();
-            self.add_course(workload.to_string(), course);
-            match workload {
-                Workload::Put => self.add("memory per value (B)", [("cost", growth)]),
-                Workload::Listen => self.add("memory per listener (B)", [("cost", growth)]),
-                Workload::ListenTogether => {
-                    self.add("memory per listener, 20 to a key (B)", [("cost", growth)]);
+    /// Does what a row says, and notes what it cost.
+    pub(crate) fn take(&mut self, row: Row, figures: &mut Figures) -> Result<()> {
+        match row {
+            Row::Idle => {
+                let idle = self.field.node.memory()? as f64 / f64::from(1 << 20);
+                figures.add(self.node, "memory idle (MiB)", [("cost", idle)]);
+            }
+            Row::Closed(workload) => {
+                let pace = self.args.closed_loop(&self.field);
+                let course = self.course(workload, workload.count(self.args.replies), pace)?;
+                let memory = match workload {
+                    Workload::Put => Some("memory per value (B)"),
+                    Workload::Listen => Some("memory per listener (B)"),
+                    Workload::ListenTogether => Some("memory per listener, 20 to a key (B)"),
+                    _ => None,
+                };
+                let growth = course.growth_each();
+                self.add_course(workload.to_string(), course, figures);
+                if let Some(memory) = memory {
+                    figures.add(self.node, memory, [("cost", growth)]);
                 }
-                _ => {}
+            }
+            Row::Told => {
+                let told = told::tell(&mut self.field, TOLD)?;
+                self.add_course("told", told, figures);
+            }
+            Row::Rate(rate) => {
+                let pace = Pace::Rate(f64::from(rate) / self.field.peers.len() as f64);
+                let course = self.course(Workload::Get, rate as usize * 2, pace)?;
+                self.add_course(format!("get 64 B at {rate}/s"), course, figures);
+            }
+            Row::Burst => {
+                let lost = told::burst(&mut self.field)?;
+                let row = format!("burst of {} pings", told::BURST);
+                figures.add(self.node, &row, [("lost", lost as f64)]);
             }
         }
-        if self.args.brief {
-            return Ok(());
-        }
-        let told = told::tell(&mut self.field, TOLD)?;
-        self.add_course("told", told);
-        for rate in RATES {
-            let pace = Pace::Rate(rate / self.field.peers.len() as f64);
-            let course = self.course(Workload::Get, rate as usize * 2, pace)?;
-            self.add_course(format!("get 64 B at {rate}/s"), course);
-        }
-        let lost = told::burst(&mut self.field)?;
-        let row = format!("burst of {} pings", told::BURST);
-        self.add(&row, [("lost", lost as f64)]);
         Ok(())
     }
 
@@ -78,11 +107,11 @@ impl<'a> Drive<'a> {
         self.field.load(&batches, pace)
     }
 
-    fn add_course(&mut self, row: impl Into<String>, mut course: Course) {
+    fn add_course(&self, row: impl Into<String>, mut course: Course, figures: &mut Figures) {
         // Seconds for 100,000 replies.
         let cost = course.cpu_each().as_secs_f64() * 1e5;
         let tally = &mut course.tally;
-        let figures = [
+        let all = [
             ("cost", cost),
             ("per_sec", tally.per_sec()),
             ("lost", tally.lost as f64),
@@ -91,10 +120,6 @@ impl<'a> Drive<'a> {
             ("p99_us", tally.quantile(0.99)),
             ("p999_us", tally.quantile(0.999)),
         ];
-        self.add(&row.into(), figures);
-    }
-
-    fn add(&mut self, row: &str, figures: impl IntoIterator<Item = (&'static str, f64)>) {
-        self.figures.add(self.node, row, figures);
+        figures.add(self.node, &row.into(), all);
     }
 }

@@ -31,7 +31,7 @@ use clap::Parser;
 use serde_json::json;
 
 use contender::Contender;
-use drive::Drive;
+use drive::{Drive, Row};
 use field::Field;
 use growth::{Curves, Growth};
 use load::Pace;
@@ -114,15 +114,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let names: Vec<_> = contenders.iter().map(|it| it.name.clone()).collect();
     let (mut figures, mut curves) = (Figures::default(), Curves::default());
     for round in 0..args.rounds {
+        eprintln!("round {}", round + 1);
+        let mut drives = Vec::new();
         for turn in 0..contenders.len() {
             let index = (round + turn) % contenders.len();
-            eprintln!("round {}: {}", round + 1, names[index]);
             let field = contenders[index].start(&args)?;
-            Drive::new(&args, &signed, field, index, &mut figures).run(&workloads)?;
-            if args.growth > 0 && !args.brief {
-                let field = contenders[index].start(&args)?;
-                Growth::new(&args, field, index, &mut curves).run()?;
+            drives.push(Drive::new(&args, &signed, field, index));
+        }
+        for row in Row::all(&workloads, args.brief) {
+            for drive in &mut drives {
+                drive.take(row, &mut figures)?;
             }
+        }
+    }
+    if args.growth > 0 && !args.brief {
+        for (index, contender) in contenders.iter().enumerate() {
+            eprintln!("growth: {}", names[index]);
+            Growth::new(&args, contender.start(&args)?, index, &mut curves).run()?;
         }
     }
     println!("{}", figures.table(&names));
