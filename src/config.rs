@@ -107,7 +107,8 @@ pub struct Config {
     pub max_part_sessions: usize,
     /// Bytes held in unfinished parts. Default 32 MiB (ours).
     pub max_part_bytes: usize,
-    /// Requests waiting for an answer. Default 65,536 (ours); about 1 kB each.
+    /// Requests waiting for an answer. Default 65,536 (ours); about 1 kB each, 4 kB at most unless its
+    /// values are more.
     pub max_requests: usize,
     /// Values of strangers waiting for a verdict. Default 1,024 (ours); at most 64 kB each.
     pub max_parked: usize,

@@ -31,9 +31,11 @@ impl Pool {
         self.lookups.insert((key, family), lookup);
     }
 
-    /// Notes that a permanent put or a listen has begun.
+    /// Notes that a permanent put or a listen has begun in a lookup that is there.
     pub(crate) fn set_lasting(&mut self, key: InfoHash, family: Family) {
-        self.lasting.insert((family, key));
+        if self.lookups.contains_key(&(key, family)) {
+            self.lasting.insert((family, key));
+        }
     }
 
     /// The lookups of permanent puts and listens whose keys lie in a range.
@@ -108,6 +110,7 @@ mod tests {
         };
         assert_eq!(near(&pool, 4), [key(0x10), key(0x1f)]);
         assert_eq!(near(&pool, 2).len(), 3);
+        pool.set_lasting(key(0x10), Family::V6);
         assert_eq!(pool.lasting(key(0).block(0), Family::V6).count(), 0);
         let ended = pool.get_mut(key(0x10), Family::V4).unwrap();
         ended.cancel(OpId(0x10));

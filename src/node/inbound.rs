@@ -20,6 +20,9 @@ const UPDATE_BYTES: usize = 56 << 10;
 
 /// The nodes nearest to a key hardly ever share fewer bits with it than our nearest share with us, less this many.
 const NEIGHBOURHOOD_BITS: usize = 3;
+/// Lookups that hear of a newcomer: to prove an address is cheap, so what comes of it must be. The others learn of it when
+/// their tokens run out.
+const MAX_INTRODUCTIONS: usize = 1024;
 
 /// A request's way back: who asked, under which number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -382,8 +385,13 @@ impl Node {
     /// than those they know (spec `node.md`, section 4.1).
     fn introduce(&mut self, now: Timestamp, contact: Contact) {
         let family = contact.family();
-        let keys: Vec<_> = self.lasting_near(&contact).collect();
-        for key in keys {
+        let mut near = (0..=InfoHash::BITS).map(|nearer| -> Vec<_> {
+            let keys = self.lasting_near(&contact, nearer);
+            keys.take(MAX_INTRODUCTIONS + 1).collect()
+        });
+        // If they are too many, those that share more bits with it.
+        let few = near.find(|keys| keys.len() <= MAX_INTRODUCTIONS);
+        for key in few.unwrap_or_default() {
             let lookup = self.lookups.get_mut(key, family);
             if lookup.is_some_and(|lookup| lookup.offer(&[contact], true)) {
                 self.drive(now, key, family);
@@ -394,16 +402,18 @@ impl Node {
     /// Whether an unproven contact may be among the nearest to the key of a permanent put or a listen.
     fn is_of_use(&self, now: Timestamp, contact: &Contact) -> bool {
         !self.rpc.peers().is_proven(now, &contact.addr)
-            && self.lasting_near(contact).next().is_some()
+            && self.lasting_near(contact, 0).next().is_some()
     }
 
-    /// The keys of permanent puts and listens that a contact may be among the nearest to.
-    fn lasting_near(&self, contact: &Contact) -> impl Iterator<Item = InfoHash> {
+    /// The keys of permanent puts and listens that a contact may be among the nearest to; with `nearer`, only those that
+    /// share so many bits more with it.
+    fn lasting_near(&self, contact: &Contact, nearer: usize) -> impl Iterator<Item = InfoHash> {
         let family = contact.family();
         let shared = self.tables[family as usize]
             .depth()
             .saturating_sub(NEIGHBOURHOOD_BITS);
-        self.lookups.lasting(contact.id.block(shared), family)
+        let keys = contact.id.block(shared + nearer);
+        self.lookups.lasting(keys, family)
     }
 
     /// Pings a contact that a datagram called to mind, who may have no part in that.
