@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bulla::storage::Storage;
-use bulla::{Config, Draft, InfoHash, Query, Timestamp, ValueId, wire};
+use bulla::{Config, Draft, InfoHash, Query, Seed, Timestamp, ValueId, wire};
 use divan::{AllocProfiler, Bencher, black_box};
 
 #[global_allocator]
@@ -90,7 +90,7 @@ fn filled(count: u64, key: impl Fn(u64) -> InfoHash) -> Storage {
         storage_limit_per_source_bytes: usize::MAX,
         ..Config::default()
     };
-    let mut storage = Storage::new(&config);
+    let mut storage = Storage::new(&config, &mut Seed::from_number(1).hashing());
     for id in 1..=count {
         keep(&mut storage, &key(id), id);
     }

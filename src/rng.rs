@@ -1,7 +1,7 @@
-//! Chance as an argument: one [`Seed`] gives two independent streams of ChaCha12.
+//! Chance as an argument: one [`Seed`] gives independent streams of ChaCha12.
 //!
-//! The *public* stream makes what others may see (ids, transactions, jitter); the *private* one makes secrets.
-//! Knowing all of the first tells nothing of the second. Same seed, same numbers, on every machine.
+//! The *public* stream makes what others may see (ids, transactions, jitter); the *private* one makes secrets; a third one
+//! makes the keys of hash tables. Knowing all of one tells nothing of the others. Same seed, same numbers, on every machine.
 
 use std::fmt;
 use std::time::Duration;
@@ -40,6 +40,11 @@ impl Seed {
     /// The stream for secrets.
     pub fn private(&self) -> Rng {
         self.stream(1)
+    }
+
+    /// The stream for the keys of hash tables, of which others may see how long a lookup takes.
+    pub fn hashing(&self) -> Rng {
+        self.stream(2)
     }
 
     fn stream(&self, number: u64) -> Rng {
@@ -118,6 +123,7 @@ mod tests {
         let seed = Seed::from_number(7);
         assert_eq!(seed.public().number(), seed.public().number());
         assert_ne!(seed.public().number(), seed.private().number());
+        assert_ne!(seed.private().number(), seed.hashing().number());
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn filled() -> Storage {
         storage_limit_per_source_bytes: usize::MAX,
         ..Config::default()
     };
-    let mut storage = Storage::new(&config);
+    let mut storage = Storage::new(&config, &mut Seed::from_number(1).hashing());
     for id in 1..MANY {
         keep(&mut storage, id);
     }

@@ -141,7 +141,8 @@ impl Node {
     pub fn new(config: Config, seed: Seed, origin: Origin) -> Result<Self, ConfigError> {
         config.validate()?;
         let now = Timestamp::ZERO;
-        let (mut public, mut private) = (seed.public(), seed.private());
+        let (mut public, mut private, mut hashing) =
+            (seed.public(), seed.private(), seed.hashing());
         let id = config.node_id.unwrap_or_else(|| public.hash());
         let mut node = Self {
             id,
@@ -152,8 +153,8 @@ impl Node {
             tables: [Table::new(id, &config), Table::new(id, &config)],
             status: [Status::Disconnected; 2],
             bootstrap: Bootstrap::new(config.bootstrap_period),
-            storage: Storage::new(&config),
-            listeners: Listeners::new(&config),
+            storage: Storage::new(&config, &mut hashing),
+            listeners: Listeners::new(&config, &mut hashing),
             parked: Parked::new(config.max_parked),
             limits: Limits::new(&config),
             lookups: Pool::default(),

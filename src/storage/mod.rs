@@ -11,6 +11,7 @@
 //! - Every operation on a value takes logarithmic time, however many lie under its key.
 
 mod entry;
+mod index;
 mod listener;
 #[cfg(test)]
 mod model;
@@ -27,7 +28,7 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use crate::{Condition, Config, InfoHash, Query, Timestamp, Value, ValueId};
+use crate::{Condition, Config, InfoHash, Query, Rng, Timestamp, Value, ValueId};
 pub use entry::{Entry, Sizes};
 pub use listener::Listener;
 use quota::Quota;
@@ -102,10 +103,10 @@ impl Storage {
     /// How many values one call of [`Storage::expire`] removes at most.
     pub const EXPIRE_BATCH: usize = 4_096;
 
-    /// An empty store with the limits of `config`.
-    pub fn new(config: &Config) -> Self {
+    /// An empty store with the limits of `config`; its hash table's key comes from `rng`.
+    pub fn new(config: &Config, rng: &mut Rng) -> Self {
         Self {
-            shelves: Shelves::default(),
+            shelves: Shelves::new(rng),
             quota: Quota::new(config),
             max_keys: config.max_keys,
             max_values_per_key: config.max_values_per_key,
@@ -260,9 +261,9 @@ impl Storage {
         self.quota.next_expiry()
     }
 
-    /// The keys that have values, from `first` on, in order.
-    pub fn keys_from(&self, first: InfoHash) -> impl Iterator<Item = InfoHash> {
-        self.shelves.keys_from(first)
+    /// The keys that have values, in order.
+    pub fn keys(&self) -> Vec<InfoHash> {
+        self.shelves.keys()
     }
 
     /// The values under `key`, in order of their ids.
@@ -279,8 +280,7 @@ impl Storage {
 
     /// All values, in order of keys and ids.
     pub fn export(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.keys_from(InfoHash::ZERO)
-            .flat_map(|key| self.entries(&key))
+        self.keys().into_iter().flat_map(|key| self.entries(&key))
     }
 
     /// How much is stored.
@@ -296,7 +296,7 @@ impl Storage {
     /// What is stored, as text for people: a line for each key and each value.
     pub fn dump(&self, now: Timestamp) -> String {
         let mut text = String::new();
-        for key in self.keys_from(InfoHash::ZERO) {
+        for key in self.keys() {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{key}: {} values", self.shelves.count(&key));
             for entry in self.entries(&key) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Seed;
 use crate::value::sample::sample;
 
 const LIMIT: usize = 4_000;
@@ -84,13 +85,14 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
+        let config = Config {
+            storage_limit_bytes: LIMIT,
+            storage_limit_per_source_bytes: LIMIT_PER_SOURCE,
+            ..Config::default()
+        };
         Self {
             now: Timestamp::ZERO,
-            storage: Storage::new(&Config {
-                storage_limit_bytes: LIMIT,
-                storage_limit_per_source_bytes: LIMIT_PER_SOURCE,
-                ..Config::default()
-            }),
+            storage: Storage::new(&config, &mut Seed::from_number(1).hashing()),
             known: BTreeMap::new(),
         }
     }

@@ -1,12 +1,15 @@
 //! [`Numbers`]: short numbers for the keys listened on and the addresses that listen, so that no index repeats them.
 
-use std::collections::BTreeMap;
+use std::hash::Hash;
 
 use slab::Slab;
 
+use super::index::Index;
+use crate::Rng;
+
 /// The things in use, each with a number and a count of its uses.
 pub(super) struct Numbers<T> {
-    numbers: BTreeMap<T, Number>,
+    numbers: Index<Number>,
     used: Slab<Used<T>>,
 }
 
@@ -19,10 +22,18 @@ struct Used<T> {
     uses: u32,
 }
 
-impl<T: Ord + Copy> Numbers<T> {
+impl<T: Hash + Eq + Copy> Numbers<T> {
+    /// Nothing is in use yet.
+    pub(super) fn new(rng: &mut Rng) -> Self {
+        Self {
+            numbers: Index::new(rng),
+            used: Slab::new(),
+        }
+    }
+
     /// The number of a thing in use.
     pub(super) fn find(&self, thing: &T) -> Option<Number> {
-        self.numbers.get(thing).copied()
+        self.numbers.find(thing, |number| self.thing(number))
     }
 
     /// What a number in use stands for.
@@ -37,10 +48,11 @@ impl<T: Ord + Copy> Numbers<T> {
 
     /// Counts one more use of a thing.
     pub(super) fn acquire(&mut self, thing: T) -> Number {
-        let number = *self
-            .numbers
-            .entry(thing)
-            .or_insert_with(|| Number(self.used.insert(Used { thing, uses: 0 }) as u32));
+        let number = self.find(&thing).unwrap_or_else(|| {
+            let number = Number(self.used.insert(Used { thing, uses: 0 }) as u32);
+            self.numbers.insert(&thing, number);
+            number
+        });
         self.used[number.index()].uses += 1;
         number
     }
@@ -51,16 +63,7 @@ impl<T: Ord + Copy> Numbers<T> {
         used.uses -= 1;
         if used.uses == 0 {
             let Used { thing, .. } = self.used.remove(number.index());
-            self.numbers.remove(&thing);
-        }
-    }
-}
-
-impl<T: Ord> Default for Numbers<T> {
-    fn default() -> Self {
-        Self {
-            numbers: BTreeMap::new(),
-            used: Slab::new(),
+            self.numbers.remove(&thing, number);
         }
     }
 }
@@ -77,10 +80,11 @@ impl Number {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Seed;
 
     #[test]
     fn a_thing_keeps_its_number_until_its_last_use_ends() {
-        let mut numbers = Numbers::default();
+        let mut numbers = Numbers::new(&mut Seed::from_number(1).hashing());
         let number = numbers.acquire('a');
         assert_eq!(numbers.acquire('a'), number);
         assert_ne!(numbers.acquire('b'), number);

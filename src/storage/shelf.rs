@@ -1,30 +1,41 @@
 //! [`Shelves`]: the values of each key, in order of their ids.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::ops::RangeInclusive;
 
 use slab::Slab;
 
+use super::index::Index;
 use super::quota::AccountNumber;
-use crate::{InfoHash, Timestamp, Value, ValueId};
+use crate::{InfoHash, Rng, Timestamp, Value, ValueId};
 
-/// All stored values. Each lies in a slot of one array; the order by key and id is an index into it.
-#[derive(Default)]
+/// All stored values. Each lies in a slot of one array.
 pub(super) struct Shelves {
     items: Slab<Item>,
-    keys: BTreeMap<InfoHash, Shelf>,
-    /// The values of all keys that have several.
-    crowded: BTreeMap<(InfoHash, ValueId), Slot>,
+    keys: Index<Shelf>,
+    crowds: Slab<Crowd>,
+    /// The values of all crowds.
+    crowded: BTreeMap<(CrowdNumber, ValueId), Slot>,
 }
 
 /// The values of one key.
+#[derive(Clone, Copy, PartialEq)]
 enum Shelf {
     /// As nearly all keys have.
     One(Slot),
-    /// So many, all in `crowded`.
-    Many(u32),
+    /// So many that they are ordered.
+    Many(CrowdNumber),
 }
+
+/// The values of a key that has several, or had.
+struct Crowd {
+    key: InfoHash,
+    count: u32,
+}
+
+/// Stands for a key as long as it has a crowd.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct CrowdNumber(u32);
 
 /// Where a stored value lies. Memory ends long before 32 bits do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -40,6 +51,16 @@ pub(super) struct Item {
 }
 
 impl Shelves {
+    /// Nothing is stored yet.
+    pub(super) fn new(rng: &mut Rng) -> Self {
+        Self {
+            items: Slab::new(),
+            keys: Index::new(rng),
+            crowds: Slab::new(),
+            crowded: BTreeMap::new(),
+        }
+    }
+
     /// How many keys have values.
     pub(super) fn key_count(&self) -> usize {
         self.keys.len()
@@ -52,29 +73,31 @@ impl Shelves {
 
     /// How many values a key has.
     pub(super) fn count(&self, key: &InfoHash) -> usize {
-        self.keys.get(key).map_or(0, Shelf::len)
+        self.shelf(key).map_or(0, |shelf| self.len(shelf))
     }
 
     /// Whether a key has values.
     pub(super) fn contains(&self, key: &InfoHash) -> bool {
-        self.keys.contains_key(key)
+        self.shelf(key).is_some()
     }
 
-    /// The keys that have values, from `first` on, in order.
-    pub(super) fn keys_from(&self, first: InfoHash) -> impl Iterator<Item = InfoHash> {
-        self.keys.range(first..).map(|(&key, _)| key)
+    /// The keys that have values, in order.
+    pub(super) fn keys(&self) -> Vec<InfoHash> {
+        let mut keys: Vec<_> = self.keys.iter().map(|shelf| self.key(shelf)).collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// How many values a key has, and where that of this id lies.
     pub(super) fn find(&self, key: &InfoHash, id: ValueId) -> (usize, Option<Slot>) {
-        let Some(shelf) = self.keys.get(key) else {
+        let Some(shelf) = self.shelf(key) else {
             return (0, None);
         };
         let slot = match shelf {
-            Shelf::One(slot) => Some(*slot).filter(|&slot| self.item(slot).value.id() == id),
-            Shelf::Many(_) => self.crowded.get(&(*key, id)).copied(),
+            Shelf::One(slot) => Some(slot).filter(|&slot| self.item(slot).value.id() == id),
+            Shelf::Many(crowd) => self.crowded.get(&(crowd, id)).copied(),
         };
-        (shelf.len(), slot)
+        (self.len(shelf), slot)
     }
 
     /// The values of a key whose ids lie in `ids`, in order.
@@ -83,14 +106,14 @@ impl Shelves {
         key: &InfoHash,
         ids: RangeInclusive<ValueId>,
     ) -> impl Iterator<Item = &Item> + use<'_> {
-        let (one, many) = match self.keys.get(key) {
+        let (one, many) = match self.shelf(key) {
             None => (None, None),
             Some(Shelf::One(slot)) => {
-                let item = Some(self.item(*slot)).filter(|item| ids.contains(&item.value.id()));
+                let item = Some(self.item(slot)).filter(|item| ids.contains(&item.value.id()));
                 (item, None)
             }
-            Some(Shelf::Many(_)) => {
-                let range = (*key, *ids.start())..=(*key, *ids.end());
+            Some(Shelf::Many(crowd)) => {
+                let range = (crowd, *ids.start())..=(crowd, *ids.end());
                 (None, Some(self.crowded.range(range)))
             }
         };
@@ -112,21 +135,21 @@ impl Shelves {
     /// Puts a value where none of its key and id is.
     pub(super) fn insert(&mut self, item: Item) -> Slot {
         let (key, id) = (item.key, item.value.id());
+        let shelf = self.shelf(&key);
         let slot = Slot(self.items.insert(item) as u32);
-        match self.keys.entry(key) {
-            Entry::Vacant(place) => {
-                place.insert(Shelf::One(slot));
+        match shelf {
+            None => self.keys.insert(&key, Shelf::One(slot)),
+            Some(Shelf::One(other)) => {
+                let crowd = CrowdNumber(self.crowds.insert(Crowd { key, count: 2 }) as u32);
+                let other_id = self.item(other).value.id();
+                self.crowded
+                    .extend([((crowd, other_id), other), ((crowd, id), slot)]);
+                self.keys
+                    .replace(&key, Shelf::One(other), Shelf::Many(crowd));
             }
-            Entry::Occupied(mut shelf) => {
-                self.crowded.insert((key, id), slot);
-                match shelf.get_mut() {
-                    Shelf::Many(count) => *count += 1,
-                    Shelf::One(other) => {
-                        let other_id = self.items[other.index()].value.id();
-                        self.crowded.insert((key, other_id), *other);
-                        shelf.insert(Shelf::Many(2));
-                    }
-                }
+            Some(Shelf::Many(crowd)) => {
+                self.crowded.insert((crowd, id), slot);
+                self.crowds[crowd.index()].count += 1;
             }
         }
         slot
@@ -134,32 +157,52 @@ impl Shelves {
 
     /// Takes a value out of a slot in use.
     pub(super) fn remove(&mut self, slot: Slot) -> Item {
+        let shelf = self.shelf(&self.item(slot).key);
         let item = self.items.remove(slot.index());
-        if let Entry::Occupied(mut shelf) = self.keys.entry(item.key) {
-            match shelf.get_mut() {
-                Shelf::One(_) => {
-                    shelf.remove();
-                }
-                Shelf::Many(count) => {
-                    *count -= 1;
-                    self.crowded.remove(&(item.key, item.value.id()));
-                    // The last one left may stay where it is.
-                    if *count == 0 {
-                        shelf.remove();
-                    }
-                }
-            }
+        let left = match shelf {
+            Some(Shelf::Many(crowd)) => self.leave(crowd, item.value.id()),
+            Some(Shelf::One(_)) | None => 0,
+        };
+        if let Some(shelf) = shelf
+            && left == 0
+        {
+            self.keys.remove(&item.key, shelf);
         }
         item
     }
-}
 
-impl Shelf {
-    fn len(&self) -> usize {
-        match self {
-            Self::One(_) => 1,
-            Self::Many(count) => *count as usize,
+    /// Takes a value out of a crowd; how many are left. The last one may stay where it is.
+    fn leave(&mut self, number: CrowdNumber, id: ValueId) -> u32 {
+        self.crowded.remove(&(number, id));
+        let crowd = &mut self.crowds[number.index()];
+        crowd.count -= 1;
+        let left = crowd.count;
+        if left == 0 {
+            self.crowds.remove(number.index());
         }
+        left
+    }
+
+    fn shelf(&self, key: &InfoHash) -> Option<Shelf> {
+        self.keys.find(key, |shelf| self.key(shelf))
+    }
+
+    fn key(&self, shelf: Shelf) -> InfoHash {
+        match shelf {
+            Shelf::One(slot) => self.item(slot).key,
+            Shelf::Many(crowd) => self.crowd(crowd).key,
+        }
+    }
+
+    fn len(&self, shelf: Shelf) -> usize {
+        match shelf {
+            Shelf::One(_) => 1,
+            Shelf::Many(crowd) => self.crowd(crowd).count as usize,
+        }
+    }
+
+    fn crowd(&self, number: CrowdNumber) -> &Crowd {
+        &self.crowds[number.index()]
     }
 }
 
@@ -167,6 +210,12 @@ impl Shelf {
 pub(super) const ALL_IDS: RangeInclusive<ValueId> = ValueId(0)..=ValueId(u64::MAX);
 
 impl Slot {
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl CrowdNumber {
     fn index(self) -> usize {
         self.0 as usize
     }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::Kind;
 use crate::value::sample::{Sample, sample};
+use crate::{Kind, Seed};
 
 const NOW: Timestamp = Timestamp::from_micros(1_000);
 const LATER: Timestamp = Timestamp::from_micros(2_000);
@@ -150,7 +150,7 @@ fn own_and_foreign_values_are_removed_apart() {
 }
 
 #[test]
-fn keys_can_be_walked_from_any_point() {
+fn keys_are_named_once_and_in_order() {
     let mut store = Store::of(&Config::default());
     let mut keys: Vec<_> = (0..5).map(key).collect();
     keys.sort();
@@ -159,17 +159,14 @@ fn keys_can_be_walked_from_any_point() {
             store.keep(number, sample(id), Some(1), LATER);
         }
     }
-    let from = |first| store.storage.keys_from(first).collect::<Vec<_>>();
-    assert_eq!(from(InfoHash::ZERO), keys);
-    assert_eq!(from(keys[2]), keys[2..]);
-    assert_eq!(from(InfoHash::new([0xff; 20])), []);
+    assert_eq!(store.storage.keys(), keys);
 }
 
 #[test]
 fn the_overhead_counted_covers_the_memory_used_and_a_small_value_takes_365_bytes_at_most() {
-    // Measured: 333 bytes each for packed values of 130 bytes, with random ids under one key or keys of their
-    // own; 348 with ascending ids, which leave the leaves of an ordered map little more than half full.
-    let index = size_of::<((InfoHash, ValueId), Slot)>() + size_of::<(u32, Timestamp, Slot)>();
+    // Measured at 60,000 values of 137 packed bytes: 330 bytes each under keys of their own, 335 under one key, 375
+    // with two to a key, the worst. Ascending ids leave the leaves of an ordered map little more than half full.
+    let index = size_of::<(u32, ValueId, Slot)>() + size_of::<(u32, Timestamp, Slot)>();
     let used = size_of::<Item>() + index * 11 / 6 + 16;
     assert!(used <= Storage::OVERHEAD_BYTES, "{used}");
     let packed = 130;
@@ -203,7 +200,7 @@ struct Store {
 impl Store {
     fn of(config: &Config) -> Self {
         Self {
-            storage: Storage::new(config),
+            storage: Storage::new(config, &mut Seed::from_number(1).hashing()),
         }
     }
 

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::listener::Listener;
 use super::numbers::{Number, Numbers};
 use super::source::Source;
-use crate::{Config, InfoHash, Query, Timestamp, Value};
+use crate::{Config, InfoHash, Query, Rng, Timestamp, Value};
 
 /// Who listens to what. A listener is known by its address, its socket number and the key: an address has proved
 /// itself by a token, an id has not.
@@ -76,15 +76,15 @@ struct Place {
 struct WatchNumber(u32);
 
 impl Listeners {
-    /// No listeners, with the limits of `config`.
-    pub fn new(config: &Config) -> Self {
+    /// No listeners, with the limits of `config`; the keys of its hash tables come from `rng`.
+    pub fn new(config: &Config, rng: &mut Rng) -> Self {
         Self {
             lifetime: config.expire_time,
             max: config.max_keys,
             max_per_key: config.max_listeners_per_key,
             max_per_source: config.max_listeners_per_source,
-            keys: Numbers::default(),
-            addresses: Numbers::default(),
+            keys: Numbers::new(rng),
+            addresses: Numbers::new(rng),
             watches: Slab::new(),
             by_key: BTreeMap::new(),
             by_address: BTreeSet::new(),
@@ -279,18 +279,19 @@ mod tests {
 
     use super::*;
     use crate::value::sample::sample;
-    use crate::{Condition, Kind, ValueId};
+    use crate::{Condition, Kind, Seed, ValueId};
 
     const LIFETIME: Duration = Duration::from_secs(600);
 
     fn listeners() -> Listeners {
-        Listeners::new(&Config {
+        let config = Config {
             max_listeners_per_key: 3,
             max_listeners_per_source: 4,
             max_keys: 8,
             expire_time: LIFETIME,
             ..Config::default()
-        })
+        };
+        Listeners::new(&config, &mut Seed::from_number(1).hashing())
     }
 
     fn key(number: u8) -> InfoHash {
