@@ -56,7 +56,7 @@ impl Field {
         let mut peers: Vec<_> = (0..peers).map(Peer::bind).collect::<Result<_>>()?;
         let addresses: Vec<_> = peers.iter().map(Peer::addr).collect::<Result<_>>()?;
         let node = start(&addresses)?;
-        for peer in &peers {
+        for peer in &mut peers {
             peer.connect(node.addr)?;
         }
         let target = InfoHash::of(b"anything");

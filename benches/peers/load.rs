@@ -57,12 +57,11 @@ pub(crate) fn run(peers: &mut [Peer], batches: &[Batch], pace: Pace, rest: Rest)
     while courses.iter().any(|course| !course.is_over()) {
         let before = tally.delays.len();
         for (course, peer) in courses.iter_mut().zip(&mut *peers) {
-            course.send(peer, pace, begin)?;
             for _ in 0..TURN {
                 let Some(heard) = peer.hear()? else { break };
                 course.take(&heard, begin.elapsed(), &mut tally);
-                course.send(peer, pace, begin)?;
             }
+            course.send(peer, pace, begin)?;
         }
         if tally.delays.len() > before {
             last = Instant::now();
@@ -116,6 +115,7 @@ impl<'a> Course<'a> {
 
     /// Sends what is to be sent by now.
     fn send(&mut self, peer: &Peer, pace: Pace, begin: Instant) -> Result<()> {
+        let mut due: Vec<&[u8]> = Vec::new();
         while let Some(request) = self.batch.requests.get(self.sent.len()) {
             let now = begin.elapsed();
             let at = match pace {
@@ -128,11 +128,9 @@ impl<'a> Course<'a> {
                 break;
             }
             self.sent.push(at);
-            for datagram in request {
-                peer.send(datagram)?;
-            }
+            due.extend(request.iter().map(Vec::as_slice));
         }
-        Ok(())
+        peer.send(&due)
     }
 
     /// Takes in what the node sent.

@@ -15,6 +15,7 @@ mod cores;
 mod drive;
 mod field;
 mod growth;
+mod line;
 mod load;
 mod node;
 mod peer;

@@ -1,24 +1,24 @@
 //! [`Peer`]: an address of ours that behaves as a node does: it answers what it is asked, and takes tokens before it puts.
 
 use std::io::{Error, ErrorKind, Result};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bulla::InfoHash;
 use bulla::wire::{self, Item, Message, Payload, Reply, Request, Tid};
-use socket2::{Domain, Socket, Type};
 
-/// The size asked for each buffer of a socket, in bytes: what is lost shall be lost by the node.
-const BUFFER_BYTES: usize = 4 << 20;
+use crate::line::Line;
+
 /// How long the node may be silent before what was asked counts as lost.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A source of requests.
 pub(crate) struct Peer {
     pub(crate) id: InfoHash,
-    socket: UdpSocket,
-    buffer: Box<[u8]>,
+    line: Line,
+    /// Where the node is.
+    node: Option<IpAddr>,
     next_tid: u32,
 }
 
@@ -50,27 +50,22 @@ pub(crate) struct Answer {
 impl Peer {
     /// The `number`th address of ours.
     pub(crate) fn bind(number: u8) -> Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
-        socket.set_recv_buffer_size(BUFFER_BYTES)?;
-        socket.set_send_buffer_size(BUFFER_BYTES)?;
-        let addr = SocketAddr::from((Ipv4Addr::new(127, 0, 1, number + 1), 0));
-        socket.bind(&addr.into())?;
-        socket.set_nonblocking(true)?;
         Ok(Self {
             id: InfoHash::of(&[number]),
-            socket: socket.into(),
-            buffer: vec![0; 1 << 16].into(),
+            line: Line::bind(Ipv4Addr::new(127, 0, 1, number + 1))?,
+            node: None,
             next_tid: 1 << 24,
         })
     }
 
     pub(crate) fn addr(&self) -> Result<SocketAddr> {
-        self.socket.local_addr()
+        self.line.addr()
     }
 
     /// Talks to nobody but this node.
-    pub(crate) fn connect(&self, node: SocketAddr) -> Result<()> {
-        self.socket.connect(node)
+    pub(crate) fn connect(&mut self, node: SocketAddr) -> Result<()> {
+        self.node = Some(node.ip());
+        self.line.connect(node)
     }
 
     /// Numbers for so many requests; the first is returned, the others follow.
@@ -88,25 +83,19 @@ impl Peer {
         datagrams.into_iter().map(Vec::from).collect()
     }
 
-    /// Sends a datagram.
-    pub(crate) fn send(&self, datagram: &[u8]) -> Result<()> {
-        match self.socket.send(datagram) {
-            Err(error) if !is_nothing(&error) => Err(error),
-            // What cannot be sent is lost, as in any network.
-            _ => Ok(()),
-        }
+    /// Sends datagrams.
+    pub(crate) fn send(&self, datagrams: &[&[u8]]) -> Result<()> {
+        self.line.send(datagrams)
     }
 
     /// Takes the next datagram of the node, and answers it if it is a request; `None` if there is none.
     pub(crate) fn hear(&mut self) -> Result<Option<Heard>> {
-        let len = match self.socket.recv(&mut self.buffer) {
-            Ok(len) => len,
-            Err(error) if is_nothing(&error) => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(datagram) = self.line.take()? else {
+            return Ok(None);
         };
-        let message = wire::decode(&self.buffer[..len]).map_err(Error::other)?;
+        let message = wire::decode(datagram).map_err(Error::other)?;
         let tid = message.tid;
-        Ok(Some(match message.payload {
+        let heard = match message.payload {
             Payload::Reply { sender, reply } => Heard::Answer {
                 tid,
                 answer: Answer {
@@ -123,31 +112,40 @@ impl Peer {
             Payload::Error { .. } => Heard::Refusal(tid),
             Payload::Notice { .. } => Heard::Request(None),
             Payload::Request { request, .. } => {
-                let told = match &request {
-                    Request::Update { socket, values, .. } => {
-                        let first = values.iter().find_map(Item::into_value);
-                        first.map(|value| (socket.0, value.id().0))
-                    }
-                    _ => None,
-                };
-                self.answer(tid, &request)?;
-                Heard::Request(told)
+                let heard = Heard::Request(told(&request));
+                let answer = answer(self.id, self.node, tid, &request);
+                self.send(&[&answer])?;
+                heard
             }
-        }))
-    }
-
-    /// Answers the node; nodes that give no token are shunned.
-    fn answer(&self, tid: Tid, request: &Request<'_>) -> Result<()> {
-        let token = matches!(request, Request::Find { .. } | Request::Get { .. });
-        let reply = Reply {
-            observed: self.socket.peer_addr().ok().map(|addr| addr.ip()),
-            token: token.then(|| (&b"token"[..]).into()),
-            ..Reply::default()
         };
-        let sender = self.id;
-        let payload = Payload::Reply { sender, reply };
-        self.send(&wire::encode(&message(tid, payload)).head)
+        Ok(Some(heard))
     }
+}
+
+/// Of an update with values, the listener's number and the first value's id.
+fn told(request: &Request<'_>) -> Option<(u32, u64)> {
+    let Request::Update { socket, values, .. } = request else {
+        return None;
+    };
+    let first = values.iter().find_map(Item::into_value)?;
+    Some((socket.0, first.id().0))
+}
+
+/// What a peer answers to the node; nodes that give no token are shunned.
+fn answer(
+    sender: InfoHash,
+    observed: Option<IpAddr>,
+    tid: Tid,
+    request: &Request<'_>,
+) -> Box<[u8]> {
+    let token = matches!(request, Request::Find { .. } | Request::Get { .. });
+    let reply = Reply {
+        observed,
+        token: token.then(|| (&b"token"[..]).into()),
+        ..Reply::default()
+    };
+    let payload = Payload::Reply { sender, reply };
+    wire::encode(&message(tid, payload)).head.to_vec().into()
 }
 
 /// Makes a request from one of the peers, and waits for the answer. All of them answer the node meanwhile.
@@ -155,7 +153,7 @@ pub(crate) fn ask(peers: &mut [Peer], index: usize, request: Request<'_>) -> Res
     let peer = &mut peers[index];
     let asked = peer.take_tids(1);
     for datagram in peer.encode(asked, request) {
-        peer.send(&datagram)?;
+        peer.send(&[&datagram])?;
     }
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE {
@@ -193,12 +191,4 @@ fn announced(items: impl Iterator<Item = Item>) -> usize {
             Item::Embedded(_) | Item::Unusable => 0,
         })
         .sum()
-}
-
-/// Whether there is just nothing to receive, or nobody there yet.
-fn is_nothing(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::WouldBlock | ErrorKind::ConnectionRefused
-    )
 }

@@ -54,7 +54,7 @@ fn tell_one(peers: &mut [Peer], id: u64, put: &[Vec<u8>], tally: &mut Tally) -> 
     let mut told = vec![false; LISTENERS];
     let mut missing = LISTENERS;
     for datagram in put {
-        peers[0].send(datagram)?;
+        peers[0].send(&[datagram])?;
     }
     while missing > 0 && begin.elapsed() < PATIENCE {
         for peer in &mut *peers {
@@ -84,7 +84,7 @@ pub(crate) fn burst(field: &mut Field) -> Result<usize> {
         .flat_map(|number| peer.encode(first + number, Request::Ping))
         .collect();
     node.halt(true)?;
-    let sent = pings.iter().try_for_each(|ping| peer.send(ping));
+    let sent = pings.iter().try_for_each(|ping| peer.send(&[ping]));
     node.halt(false)?;
     sent?;
     let begin = Instant::now();
