@@ -146,7 +146,8 @@ impl<P: Clone> Rpc<P> {
             sender: self.id,
             reply,
         };
-        let datagrams = self.encode(tid, payload);
+        let message = self.message(tid, payload);
+        let datagrams = self.encoder.encode_in_passing(&message);
         let small = datagrams.parts.is_empty() && datagrams.head.len() <= self.unproven_reply_bytes;
         if small || self.peers.is_proven(now, &to) {
             self.transmit(to, datagrams);
@@ -171,13 +172,15 @@ impl<P: Clone> Rpc<P> {
             code,
             text: text.into(),
         };
-        let datagrams = self.encode(tid, payload);
+        let message = self.message(tid, payload);
+        let datagrams = self.encoder.encode_in_passing(&message);
         self.transmit(to, datagrams);
     }
 
     /// Sends a message that is neither answered nor repeated.
     pub(crate) fn notify(&mut self, to: SocketAddr, tid: Tid, payload: Payload<'_>) {
-        let datagrams = self.encode(tid, payload);
+        let message = self.message(tid, payload);
+        let datagrams = self.encoder.encode_in_passing(&message);
         self.transmit(to, datagrams);
     }
 
@@ -385,7 +388,8 @@ impl<P: Clone> Rpc<P> {
             sender: self.id,
             request,
         };
-        let datagrams = self.encode(Tid(id), payload);
+        let message = self.message(Tid(id), payload);
+        let datagrams = self.encoder.encode(&message);
         self.transmit(to, datagrams.clone());
         let wait = self.peers.patience(&to);
         self.transactions
@@ -393,15 +397,14 @@ impl<P: Clone> Rpc<P> {
         true
     }
 
-    fn encode(&mut self, tid: Tid, payload: Payload<'_>) -> Datagrams {
-        let message = Message {
+    fn message<'a>(&self, tid: Tid, payload: Payload<'a>) -> Message<'a> {
+        Message {
             tid,
             network: self.network,
             client: self.client,
             agent: Some(AGENT),
             payload,
-        };
-        self.encoder.encode(&message)
+        }
     }
 
     fn transmit(&mut self, to: SocketAddr, datagrams: Datagrams) {

@@ -77,32 +77,47 @@ pub fn encode(message: &Message<'_>) -> Datagrams {
     })
 }
 
-/// Writes messages one after another into memory that they share, so that it need not be asked for every time. What
-/// is to be kept for long should be [`Datagrams::apart`].
+/// Writes messages one after another into memory that some of them share, so that it need not be asked for every time.
 #[derive(Default, Debug)]
 pub struct Encoder {
     out: Writer,
-    room: BytesMut,
+    kept: BytesMut,
+    passing: BytesMut,
 }
 
 impl Encoder {
-    /// Memory taken at once, in bytes: for some ten answers.
-    const ROOM: usize = 4096;
+    /// Memory taken at once for what is kept for a while, in bytes: for some forty requests. It is held by the last of them.
+    const KEPT: usize = 4 << 10;
+    /// Memory taken at once for what is sent soon, in bytes: for some fifty answers.
+    const PASSING: usize = 32 << 10;
 
-    /// As [`encode`].
+    /// As [`encode`], for what is kept until it is answered.
     pub fn encode(&mut self, message: &Message<'_>) -> Datagrams {
-        datagrams(message, |message| self.datagram(message))
+        let Self { out, kept, .. } = self;
+        datagrams(message, |message| out.write_into(message, kept, Self::KEPT))
     }
 
-    fn datagram(&mut self, message: &Message<'_>) -> Bytes {
-        self.out.clear();
-        message.write(&mut self.out);
-        let bytes = self.out.as_bytes();
-        if self.room.capacity() < bytes.len() {
-            self.room.reserve(bytes.len().max(Self::ROOM));
+    /// As [`encode`], for what is sent at once: its memory is used again when none of it is left. What is to be kept after
+    /// all should be [`Datagrams::apart`].
+    pub fn encode_in_passing(&mut self, message: &Message<'_>) -> Datagrams {
+        let Self { out, passing, .. } = self;
+        datagrams(message, |message| {
+            out.write_into(message, passing, Self::PASSING)
+        })
+    }
+}
+
+impl Writer {
+    /// Writes a message into what is left of `room`, or into so much more of it.
+    fn write_into(&mut self, message: &Message<'_>, room: &mut BytesMut, more: usize) -> Bytes {
+        self.clear();
+        message.write(self);
+        let bytes = self.as_bytes();
+        if !room.try_reclaim(more) && room.capacity() < bytes.len() {
+            room.reserve(bytes.len().max(more));
         }
-        self.room.extend_from_slice(bytes);
-        self.room.split().freeze()
+        room.extend_from_slice(bytes);
+        room.split().freeze()
     }
 }
 
