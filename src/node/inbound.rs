@@ -385,18 +385,23 @@ impl Node {
     /// than those they know (spec `node.md`, section 4.1).
     fn introduce(&mut self, now: Timestamp, contact: Contact) {
         let family = contact.family();
-        let mut near = (0..=InfoHash::BITS).map(|nearer| -> Vec<_> {
-            let keys = self.lasting_near(&contact, nearer);
-            keys.take(MAX_INTRODUCTIONS + 1).collect()
-        });
-        // If they are too many, those that share more bits with it.
-        let few = near.find(|keys| keys.len() <= MAX_INTRODUCTIONS);
-        for key in few.unwrap_or_default() {
+        for key in self.interested(&contact) {
             let lookup = self.lookups.get_mut(key, family);
             if lookup.is_some_and(|lookup| lookup.offer(&[contact], true)) {
                 self.drive(now, key, family);
             }
         }
+    }
+
+    /// The keys of permanent puts and listens that are to learn of a contact: if they are too many, those that share more
+    /// bits with it.
+    fn interested(&self, contact: &Contact) -> Vec<InfoHash> {
+        let mut near = (0..=InfoHash::BITS).map(|nearer| -> Vec<_> {
+            let keys = self.lasting_near(contact, nearer);
+            keys.take(MAX_INTRODUCTIONS + 1).collect()
+        });
+        let few = near.find(|keys| keys.len() <= MAX_INTRODUCTIONS);
+        few.unwrap_or_default()
     }
 
     /// Whether an unproven contact may be among the nearest to the key of a permanent put or a listen.
@@ -460,5 +465,36 @@ fn carried<'a>(message: &Message<'a>) -> Option<Values<'a>> {
         | Payload::Error { .. }
         | Payload::Notice { .. }
         | Payload::Parts(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Origin, Seed};
+
+    #[test]
+    fn of_many_lasting_lookups_the_nearest_learn_of_a_newcomer() {
+        let config = Config::default();
+        let mut node = Node::new(config, Seed::from_number(1), Origin::default()).unwrap();
+        let newcomer = Contact::new(InfoHash::of(b"newcomer"), ([127, 0, 0, 1], 1).into());
+        let mut keys: Vec<_> = (0..3_000u32)
+            .map(|number| InfoHash::of(&number.to_be_bytes()))
+            .collect();
+        let mut listen = |keys: &[InfoHash]| {
+            for key in keys {
+                node.listen(Timestamp::ZERO, *key, Query::default())
+                    .unwrap();
+            }
+            node.interested(&newcomer)
+        };
+        let (few, more) = keys.split_at(MAX_INTRODUCTIONS);
+        assert_eq!(listen(few).len(), few.len());
+
+        let mut interested = listen(more);
+        assert!((MAX_INTRODUCTIONS / 4..=MAX_INTRODUCTIONS).contains(&interested.len()));
+        keys.sort_by_key(|key| key.distance(&newcomer.id));
+        interested.sort_by_key(|key| key.distance(&newcomer.id));
+        assert_eq!(interested, keys[..interested.len()]);
     }
 }
