@@ -71,7 +71,7 @@ pub use oracle::Violation;
 pub use publication::Publication;
 pub use scenario::{Scenario, Start};
 pub use trace::{Trace, TraceDigest};
-pub use trial::{Figures, Phase, Progress, Restart, Restarted, Traffic, Trial, Vanished};
+pub use trial::{Figures, Miss, Phase, Progress, Restart, Restarted, Traffic, Trial, Vanished};
 
 use host::Host;
 use nat::Routers;

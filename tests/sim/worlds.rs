@@ -123,6 +123,27 @@ fn a_trial_measures_churn_and_what_is_left_when_nodes_vanish() {
 }
 
 #[test]
+fn a_trial_says_of_a_lookup_that_found_nothing_what_there_was_to_find() {
+    let eleven_minutes = secs(11 * 60);
+    let figures = figures(&Trial {
+        lookups: 4,
+        values: 2,
+        age: (eleven_minutes, eleven_minutes),
+        ..Trial::of(Scenario {
+            hosts: 20,
+            ..Scenario::new(seed(707))
+        })
+    });
+    assert_eq!((figures.lookups, figures.found), (4, 0));
+    assert_eq!(figures.misses.len(), 4);
+    for miss in &figures.misses {
+        assert!(miss.acknowledged >= 7 && miss.answered >= 7, "{miss:?}");
+        assert!(miss.began_s - miss.put_s >= 600.0, "{miss:?}");
+        assert_eq!((miss.holders, miss.nearest_holders), (0, 0), "expired");
+    }
+}
+
+#[test]
 fn a_trial_ends_when_it_is_told_to() {
     let trial = Trial::of(Scenario::new(seed(706)));
     let end = trial.run(|sim, progress| match progress.phase {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Restarted;
+use super::{Miss, Restarted};
 use crate::sim::{Ending, ErrandId, Load, Sim};
 
 /// The figures of a [`Trial`](super::Trial). Times are virtual. Bytes are those of payloads and of the headers of IPv4
@@ -19,6 +19,9 @@ pub struct Figures {
     pub lookups: usize,
     /// Lookups that found the value.
     pub found: usize,
+    /// The lookups that found nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub misses: Vec<Miss>,
     /// Lookups whose node left before their end.
     pub abandoned: usize,
     /// Nodes in a row that led to the value, each named by the one before: the median.
@@ -176,6 +179,15 @@ impl Figures {
         [self.hops_p50, self.hops_p90, self.hops_p99] =
             [50, 90, 99].map(|percent| percentile(&hops, percent));
         self.hops_mean = hops.iter().sum::<u64>() as f64 / hops.len().max(1) as f64;
+    }
+
+    pub(super) fn take_misses(&mut self, sim: &Sim, puts: &[ErrandId], gets: &[ErrandId]) {
+        let gets = gets.iter().map(|get| sim.errand(*get));
+        let missed = gets.filter(|get| {
+            let is_cancelled = matches!(get.ended, Some((_, Ending::Cancelled)));
+            get.news.is_empty() && !is_cancelled
+        });
+        self.misses = missed.map(|get| Miss::of(sim, get, puts)).collect();
     }
 
     pub(super) fn take_connecting(&mut self, times: &[Duration]) {

@@ -1,6 +1,7 @@
 //! [`Trial`]: a world, what is done in it, and the [`Figures`] that come of it.
 
 mod figures;
+mod miss;
 mod restart;
 mod work;
 
@@ -11,6 +12,7 @@ use super::{ErrandId, HostId, Scenario, Sim};
 use crate::{InfoHash, Query, Timestamp};
 
 pub use figures::{Figures, Traffic, Vanished};
+pub use miss::Miss;
 pub use restart::{Restart, Restarted};
 use work::Agenda;
 
@@ -150,6 +152,7 @@ impl Trial {
         figures.weigh(&busy_loads);
         figures.take_puts(sim, &puts);
         figures.take_gets(sim, &gets);
+        figures.take_misses(sim, &puts, &gets);
         figures.take_connecting(sim.connecting());
         let wholly = self.watch + busy;
         figures.bytes_per_node_per_s = (figures.idle.bytes_per_node_per_s
