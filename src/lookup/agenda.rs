@@ -1,6 +1,7 @@
 //! What a lookup still has to do: how urgent it is, and when.
 
-use super::{Goal, Lookup, RETRY};
+use super::frontier::Reach;
+use super::{Goal, Lookup, RETRY, SECOND_CHANCE};
 use crate::Timestamp;
 
 impl Lookup {
@@ -33,7 +34,27 @@ impl Lookup {
         (wanted * (answered + silent + 1) / (answered + 1)).min(self.limits.most_parallel)
     }
 
-    /// When something will be due if nothing happens before: a renewal, or a token that runs out.
+    /// Until when the late ones of the nearest candidates may be the ones that have something; `None` if there are none. As
+    /// long as nothing was found they are waited for as long as a node may take that nothing is known of: those that
+    /// answered lately may all be much nearer than these.
+    pub(super) fn hope(&self, now: Timestamp) -> Option<Timestamp> {
+        let nearest = self.frontier.iter().take(self.limits.bucket_size);
+        let hopes = nearest.filter_map(|candidate| {
+            let Reach::Late(count) = candidate.reach else {
+                return None;
+            };
+            let until = candidate.asked_at + self.limits.patience;
+            if until > now {
+                Some(until)
+            } else {
+                (count < SECOND_CHANCE).then_some(Timestamp::MAX)
+            }
+        });
+        hopes.max()
+    }
+
+    /// When something will be due if nothing happens before: a renewal, a token that runs out, or the end
+    /// of hope.
     pub(super) fn next_due(&self, now: Timestamp) -> Timestamp {
         let keeps_tokens = !self.subscribes.is_empty()
             || self
@@ -60,6 +81,8 @@ impl Lookup {
             })
             .min()
             .unwrap_or(Timestamp::MAX);
+        let end_of_hope = self.hope(now).filter(|_| !self.questions.is_empty());
+        let due = due.min(end_of_hope.unwrap_or(Timestamp::MAX));
         if due > now {
             due
         } else if self.is_waiting() {

@@ -28,6 +28,8 @@ pub(super) struct Candidate {
     pub(super) token: Option<Token>,
     /// A question of the walk is on its way to it.
     pub(super) busy: bool,
+    /// When the walk asked it last.
+    pub(super) asked_at: Timestamp,
     /// Its place in the row of nodes that named each other: 1 if we knew it by ourselves.
     pub(super) hops: u8,
 }
@@ -181,6 +183,7 @@ impl Candidate {
             reach: Reach::Named,
             token: None,
             busy: false,
+            asked_at: Timestamp::ZERO,
             hops,
         }
     }

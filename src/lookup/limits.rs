@@ -13,6 +13,8 @@ pub(crate) struct Limits {
     pub(super) most_parallel: usize,
     pub(super) listen_nodes: usize,
     pub(super) token_life: Duration,
+    /// What any node may take to answer.
+    pub(super) patience: Duration,
 }
 
 impl Limits {
@@ -24,6 +26,7 @@ impl Limits {
             most_parallel: config.lookup_parallelism_max,
             listen_nodes: config.listen_nodes,
             token_life: config.expire_time,
+            patience: config.response_time,
         }
     }
 }

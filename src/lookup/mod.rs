@@ -49,7 +49,7 @@ use frontier::{Frontier, Reach, Token};
 use question::Question;
 use subscribe::Subscribe;
 
-/// Time-outs after which a late candidate is no longer waited for.
+/// Time-outs after which a late candidate is no longer waited for, if it has had the time that any node may take.
 const SECOND_CHANCE: u32 = 2;
 /// Requests of the walk on their way that are not waited for, above which no more are sent at once.
 const MAX_UNAWAITED: usize = 16;
@@ -172,7 +172,7 @@ impl Lookup {
         if let Some(step) = self.serve(now, rng) {
             return step;
         }
-        if let Some(step) = self.conclude(patient) {
+        if let Some(step) = self.conclude(now, patient) {
             return step;
         }
         Step::Wait(self.next_due(now))
@@ -369,15 +369,13 @@ impl Lookup {
     }
 
     /// A question or put that is over.
-    fn conclude(&mut self, patient: bool) -> Option<Step> {
+    fn conclude(&mut self, now: Timestamp, patient: bool) -> Option<Step> {
         let live: Vec<_> = self
             .frontier
             .nearest(self.limits.bucket_size)
             .map(|candidate| candidate.contact.id)
             .collect();
-        let waiting = self.frontier.iter().take(self.limits.bucket_size).any(
-            |candidate| matches!(candidate.reach, Reach::Late(count) if count < SECOND_CHANCE),
-        );
+        let waiting = self.hope(now).is_some();
         if live.is_empty() && (patient || waiting) {
             return None;
         }

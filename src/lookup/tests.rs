@@ -161,6 +161,45 @@ fn nodes_that_owe_an_answer_are_asked_a_bounded_number_at_once() {
 }
 
 #[test]
+fn who_found_nothing_waits_for_late_nodes_as_long_as_any_node_may_take() {
+    let mut net = Net::new(1, 0, 0);
+    let mut lookup = net.lookup();
+    let (near, far) = (contact(net.rng.hash()), contact(net.rng.hash()));
+    lookup.offer(&[near, far], true);
+    lookup.ask(OP, Goal::Values);
+    let mut poll = |lookup: &mut Lookup, ms| {
+        lookup.poll(Timestamp::ZERO + MS * ms, false, &AT_ANY_PACE, &mut net.rng)
+    };
+    for _ in 0..2 {
+        assert!(matches!(poll(&mut lookup, 0), Step::Ask(..)));
+    }
+    let (ask, answer) = (Ask::Get(OP), Answer::default());
+    lookup.on_answer(Timestamp::ZERO + MS, &near.id, &ask, answer);
+    lookup.on_late(&far.id, 1);
+    lookup.on_late(&far.id, 2);
+    let patience = Config::default().response_time;
+    assert!(matches!(poll(&mut lookup, 150), Step::Wait(at) if at == Timestamp::ZERO + patience));
+
+    let answer = Answer {
+        found: true,
+        ..Answer::default()
+    };
+    lookup.on_answer(Timestamp::ZERO + MS * 300, &far.id, &ask, answer);
+    assert!(matches!(poll(&mut lookup, 300), Step::Answered(OP, report) if report.answered == 2));
+
+    lookup.ask(OP, Goal::Values);
+    lookup.on_late(&far.id, 2);
+    while matches!(poll(&mut lookup, 400), Step::Ask(..)) {}
+    lookup.on_answer(
+        Timestamp::ZERO + MS * 410,
+        &near.id,
+        &ask,
+        Answer::default(),
+    );
+    assert!(matches!(poll(&mut lookup, 1_500), Step::Answered(OP, report) if report.answered == 1));
+}
+
+#[test]
 fn a_cancelled_listen_closes_its_sockets() {
     let mut net = Net::new(1, 6, 0);
     let mut lookup = net.lookup();

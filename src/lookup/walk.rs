@@ -41,6 +41,7 @@ impl Lookup {
         let contact = candidate.contact;
         if let Some(candidate) = self.frontier.get_mut(&contact.id) {
             candidate.busy = true;
+            candidate.asked_at = now;
         }
         match &ask {
             Ask::Get(op) => {

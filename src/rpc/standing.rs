@@ -12,6 +12,9 @@ use crate::contact::Endpoint;
 /// Addresses remembered in each of two generations; about 60 bytes each.
 const GENERATION: usize = 16_384;
 
+/// What share of the first guess at a round trip a network's first answer may be off by: the nearest nodes answer first.
+const FIRST_DOUBT: u32 = 8;
+
 /// The least time between two pings that datagrams from an address bring about, as long as it answers none.
 const SOUNDING_PAUSE: Duration = Duration::from_secs(30);
 
@@ -75,22 +78,18 @@ impl Peers {
         self.network.mean().unwrap_or_default()
     }
 
-    /// `addr` answered a request of ours.
-    pub(crate) fn on_reply(
-        &mut self,
-        now: Timestamp,
-        addr: SocketAddr,
-        round_trip: Option<Duration>,
-    ) {
+    /// `addr` answered a request of ours, so much later at most. Late answers count too: whoever learnt from those alone
+    /// that come in time would take all far nodes for dead as long as he has met near ones only.
+    pub(crate) fn on_reply(&mut self, now: Timestamp, addr: SocketAddr, round_trip: Duration) {
         let proven_until = seconds(now + self.proof_time);
+        let sample = round_trip.min(self.response_time);
         let standing = self.standing_mut(addr);
         standing.proven_until = proven_until;
         standing.silent_until = 0;
         standing.overdue = false;
-        if let Some(sample) = round_trip {
-            standing.round_trip.add(sample);
-            self.network.add(sample);
-        }
+        standing.round_trip.add(sample, sample / 2);
+        let doubt = (self.response_time / FIRST_DOUBT).max(sample / 2);
+        self.network.add(sample, doubt);
     }
 
     /// An answer of `addr` is overdue.
@@ -172,11 +171,13 @@ impl Peers {
 }
 
 impl RoundTrip {
-    fn add(&mut self, sample: Duration) {
+    /// Takes in a round trip; the first may be off by `doubt`.
+    fn add(&mut self, sample: Duration, doubt: Duration) {
         // A minute is slower than anybody is waited for, and leaves room to reckon with.
-        let sample = sample.min(Duration::from_secs(60)).as_micros() as u32;
+        let [sample, doubt] =
+            [sample, doubt].map(|span| span.min(Duration::from_secs(60)).as_micros() as u32);
         let (mean, deviation) = match self.0 {
-            None => (sample, sample / 2),
+            None => (sample, doubt),
             Some((mean, deviation)) => (
                 (mean.get() * 7 + sample) / 8,
                 (deviation * 3 + mean.get().abs_diff(sample)) / 4,
@@ -214,15 +215,29 @@ mod tests {
         let mut peers = Peers::new(&Config::default());
         assert_eq!(peers.patience(&peer(1)), 1_000 * MS);
         for _ in 0..50 {
-            peers.on_reply(Timestamp::ZERO, peer(1), Some(MS));
+            peers.on_reply(Timestamp::ZERO, peer(1), MS);
         }
         assert_eq!(peers.patience(&peer(1)), 50 * MS);
         assert_eq!(peers.patience(&peer(2)), 50 * MS);
         for _ in 0..50 {
-            peers.on_reply(Timestamp::ZERO, peer(3), Some(5_000 * MS));
+            peers.on_reply(Timestamp::ZERO, peer(3), 5_000 * MS);
         }
         assert_eq!(peers.patience(&peer(3)), 1_000 * MS);
         assert_eq!(peers.patience(&peer(1)), 50 * MS);
+    }
+
+    #[test]
+    fn who_has_met_near_nodes_alone_is_patient_with_far_ones() {
+        let mut peers = Peers::new(&Config::default());
+        peers.on_reply(Timestamp::ZERO, peer(1), 10 * MS);
+        assert!(peers.patience(&peer(2)) >= 500 * MS);
+        assert_eq!(peers.patience(&peer(1)), 50 * MS);
+        for _ in 0..50 {
+            peers.on_reply(Timestamp::ZERO, peer(1), 10 * MS);
+        }
+        assert_eq!(peers.patience(&peer(2)), 50 * MS);
+        peers.on_reply(Timestamp::ZERO, peer(3), 200 * MS);
+        assert!(peers.patience(&peer(2)) > 200 * MS);
     }
 
     #[test]
@@ -232,7 +247,7 @@ mod tests {
         peers.on_overdue(peer(1));
         assert!(peers.is_overdue(&peer(1)));
         assert!(!peers.is_overdue(&peer(2)));
-        peers.on_reply(Timestamp::ZERO, peer(1), None);
+        peers.on_reply(Timestamp::ZERO, peer(1), MS);
         assert!(!peers.is_overdue(&peer(1)));
     }
 
@@ -253,7 +268,7 @@ mod tests {
         assert!(peers.may_sound_out(now, peer(1)));
         assert!(!peers.may_sound_out(now + MS, peer(1)));
         assert!(peers.may_sound_out(now + MS, peer(2)));
-        peers.on_reply(now + MS, peer(1), None);
+        peers.on_reply(now + MS, peer(1), MS);
         assert!(peers.may_sound_out(now + MS * 2, peer(1)));
         assert!(peers.may_sound_out(now + SOUNDING_PAUSE * 2, peer(1)));
     }

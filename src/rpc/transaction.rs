@@ -56,8 +56,8 @@ pub(crate) enum Due<P> {
 #[derive(Debug)]
 pub(crate) struct Answered<P> {
     pub(crate) purpose: P,
-    /// The round trip, known if the request was sent only once.
-    pub(crate) round_trip: Option<Duration>,
+    /// The round trip; at most that if the request was sent again meanwhile.
+    pub(crate) round_trip: Duration,
 }
 
 impl<P: Clone> Transactions<P> {
@@ -128,7 +128,7 @@ impl<P: Clone> Transactions<P> {
         self.deadlines.remove(&(transaction.deadline, id));
         self.release_memory();
         Some(Answered {
-            round_trip: (transaction.overdue == 0).then(|| now.since(transaction.sent_at)),
+            round_trip: now.since(transaction.sent_at),
             purpose: transaction.purpose,
         })
     }
@@ -234,7 +234,7 @@ mod tests {
         let answered = transactions
             .close(Timestamp::ZERO + 3 * MS, peer(1), 5)
             .unwrap();
-        assert_eq!(answered.round_trip, Some(3 * MS));
+        assert_eq!(answered.round_trip, 3 * MS);
         assert!(transactions.close(Timestamp::ZERO, peer(1), 5).is_none());
     }
 

@@ -16,13 +16,14 @@ mod nodes;
 mod query;
 mod reply;
 mod request;
+mod room;
 mod rows;
 pub mod snapshot;
 mod value;
 mod values;
 mod writer;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 pub use error::DecodeError;
 pub use message::{ErrorCode, Message, Notice, Payload, SocketId, Tid};
@@ -36,6 +37,7 @@ pub use value::{
 pub use values::{Item, Part, Parts, Values};
 
 use arguments::Arguments;
+use room::Room;
 use writer::Writer;
 
 /// Reads a datagram; bytes after the message are ignored.
@@ -71,53 +73,55 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
 pub fn encode(message: &Message<'_>) -> Datagrams {
     let mut out = Writer::default();
     datagrams(message, |message| {
-        out.clear();
-        message.write(&mut out);
-        Bytes::copy_from_slice(out.as_bytes())
+        Bytes::copy_from_slice(out.write(message))
     })
 }
 
 /// Writes messages one after another into memory that some of them share, so that it need not be asked for every time.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct Encoder {
     out: Writer,
-    kept: BytesMut,
-    passing: BytesMut,
+    kept: Room,
+    passing: Room,
 }
 
 impl Encoder {
-    /// Memory taken at once for what is kept for a while, in bytes: for some forty requests. It is held by the last of them.
-    const KEPT: usize = 4 << 10;
-    /// Memory taken at once for what is sent soon, in bytes: for some fifty answers.
-    const PASSING: usize = 32 << 10;
+    /// An encoder without memory yet.
+    pub fn new() -> Self {
+        Self {
+            out: Writer::default(),
+            // Forty requests, held by the last of them.
+            kept: Room::new(4 << 10),
+            // Fifty answers.
+            passing: Room::new(32 << 10),
+        }
+    }
 
     /// As [`encode`], for what is kept until it is answered.
     pub fn encode(&mut self, message: &Message<'_>) -> Datagrams {
         let Self { out, kept, .. } = self;
-        datagrams(message, |message| out.write_into(message, kept, Self::KEPT))
+        datagrams(message, |message| kept.place(out.write(message)))
     }
 
     /// As [`encode`], for what is sent at once: its memory is used again when none of it is left. What is to be kept after
     /// all should be [`Datagrams::apart`].
     pub fn encode_in_passing(&mut self, message: &Message<'_>) -> Datagrams {
         let Self { out, passing, .. } = self;
-        datagrams(message, |message| {
-            out.write_into(message, passing, Self::PASSING)
-        })
+        datagrams(message, |message| passing.place(out.write(message)))
+    }
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl Writer {
-    /// Writes a message into what is left of `room`, or into so much more of it.
-    fn write_into(&mut self, message: &Message<'_>, room: &mut BytesMut, more: usize) -> Bytes {
+    fn write(&mut self, message: &Message<'_>) -> &[u8] {
         self.clear();
         message.write(self);
-        let bytes = self.as_bytes();
-        if !room.try_reclaim(more) && room.capacity() < bytes.len() {
-            room.reserve(bytes.len().max(more));
-        }
-        room.extend_from_slice(bytes);
-        room.split().freeze()
+        self.as_bytes()
     }
 }
 
