@@ -10,6 +10,8 @@ use bulla::wire::{self, Item, Message, Payload, Reply, Request, Tid};
 
 use crate::line::Line;
 
+/// How often something is asked that must be known before requests are made.
+const ATTEMPTS: usize = 3;
 /// How long the node may be silent before what was asked counts as lost.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -148,20 +150,30 @@ fn answer(
     wire::encode(&message(tid, payload)).head.to_vec().into()
 }
 
-/// Makes a request from one of the peers, and waits for the answer. All of them answer the node meanwhile.
+/// Makes a request from one of the peers, again if need be, and waits for the answer. All of them answer the node meanwhile.
 pub(crate) fn ask(peers: &mut [Peer], index: usize, request: Request<'_>) -> Result<Answer> {
-    let peer = &mut peers[index];
-    let asked = peer.take_tids(1);
-    for datagram in peer.encode(asked, request) {
-        peer.send(&[&datagram])?;
+    let asked = peers[index].take_tids(1);
+    let datagrams = peers[index].encode(asked, request);
+    for _ in 0..ATTEMPTS {
+        for datagram in &datagrams {
+            peers[index].send(&[datagram])?;
+        }
+        if let Some(answer) = hear_answer(peers, index, asked)? {
+            return Ok(answer);
+        }
     }
+    Err(Error::new(ErrorKind::TimedOut, "the node does not answer"))
+}
+
+/// Waits for the answer to what a peer asked.
+fn hear_answer(peers: &mut [Peer], index: usize, asked: u32) -> Result<Option<Answer>> {
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE {
         for (number, peer) in peers.iter_mut().enumerate() {
             while let Some(heard) = peer.hear()? {
                 match heard {
                     _ if number != index => {}
-                    Heard::Answer { tid, answer, .. } if tid.0 == asked => return Ok(answer),
+                    Heard::Answer { tid, answer, .. } if tid.0 == asked => return Ok(Some(answer)),
                     Heard::Refusal(tid) if tid.0 == asked => {
                         return Err(Error::other("the node refuses a request"));
                     }
@@ -171,7 +183,7 @@ pub(crate) fn ask(peers: &mut [Peer], index: usize, request: Request<'_>) -> Res
         }
         thread::sleep(Duration::from_micros(20));
     }
-    Err(Error::new(ErrorKind::TimedOut, "the node does not answer"))
+    Ok(None)
 }
 
 fn message(tid: Tid, payload: Payload<'_>) -> Message<'_> {
