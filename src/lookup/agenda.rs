@@ -81,7 +81,8 @@ impl Lookup {
             })
             .min()
             .unwrap_or(Timestamp::MAX);
-        let end_of_hope = self.hope(now).filter(|_| !self.questions.is_empty());
+        let is_hoping = !self.questions.is_empty() || self.frontier.nearest(1).next().is_none();
+        let end_of_hope = self.hope(now).filter(|_| is_hoping);
         let due = due.min(end_of_hope.unwrap_or(Timestamp::MAX));
         if due > now {
             due

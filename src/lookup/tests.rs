@@ -200,6 +200,16 @@ fn who_found_nothing_waits_for_late_nodes_as_long_as_any_node_may_take() {
 }
 
 #[test]
+fn a_put_among_the_dead_is_over_when_any_node_would_have_answered() {
+    let mut net = Net::new(1, 8, 100);
+    let mut lookup = net.lookup();
+    let replaced = lookup.announce(Announce::new(OP, clear(1), None, None));
+    assert_eq!(replaced, None);
+    net.run_until(&mut lookup, false, Timestamp::ZERO + 2_000 * MS);
+    assert_eq!(net.announced, [PutReport::default()]);
+}
+
+#[test]
 fn a_cancelled_listen_closes_its_sockets() {
     let mut net = Net::new(1, 6, 0);
     let mut lookup = net.lookup();

@@ -86,17 +86,6 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder without memory yet.
-    pub fn new() -> Self {
-        Self {
-            out: Writer::default(),
-            // Forty requests, held by the last of them.
-            kept: Room::new(4 << 10),
-            // Fifty answers.
-            passing: Room::new(32 << 10),
-        }
-    }
-
     /// As [`encode`], for what is kept until it is answered.
     pub fn encode(&mut self, message: &Message<'_>) -> Datagrams {
         let Self { out, kept, .. } = self;
@@ -112,8 +101,15 @@ impl Encoder {
 }
 
 impl Default for Encoder {
+    /// An encoder without memory yet.
     fn default() -> Self {
-        Self::new()
+        Self {
+            out: Writer::default(),
+            // Forty requests, held by the last of them.
+            kept: Room::new(4 << 10),
+            // Fifty answers.
+            passing: Room::new(32 << 10),
+        }
     }
 }
 
