@@ -211,24 +211,23 @@ impl CurvePrivate {
         }
     }
 
-    /// Takes a number, most significant byte first. Zeros before it do not count: GnuTLS 3.7 writes one where the highest bit is set,
-    /// though RFC 5915 fixes the length.
+    /// Takes a number, most significant byte first. Zeros before it do not count: GnuTLS 3.7 writes one where the highest bit is set
+    /// and leaves out those that an integer does not need, though RFC 5915 fixes the length.
     fn from_scalar(curve: Curve, number: &[u8]) -> Option<Self> {
-        let length = curve.scalar_bytes();
         if curve == Curve::Ed25519 {
             let seed = number.try_into().ok()?;
             return Some(Self::Ed25519(ed25519_dalek::SigningKey::from_bytes(seed)));
         }
-        let surplus = number.len().checked_sub(length)?;
-        let (zeros, number) = number.split_at(surplus);
-        if zeros.iter().any(|byte| *byte != 0) {
-            return None;
-        }
+        let zeros = number.iter().take_while(|byte| **byte == 0).count();
+        let digits = &number[zeros..];
+        let mut scalar = Zeroizing::new(vec![0; curve.scalar_bytes()]);
+        let padding = scalar.len().checked_sub(digits.len())?;
+        scalar[padding..].copy_from_slice(digits);
         match curve {
-            Curve::P256 => p256::ecdsa::SigningKey::from_slice(number)
+            Curve::P256 => p256::ecdsa::SigningKey::from_slice(&scalar)
                 .ok()
                 .map(Self::P256),
-            Curve::P384 => p384::ecdsa::SigningKey::from_slice(number)
+            Curve::P384 => p384::ecdsa::SigningKey::from_slice(&scalar)
                 .ok()
                 .map(Self::P384),
             Curve::Ed25519 => None,

@@ -43,6 +43,18 @@ fn a_zero_before_the_number_is_read_and_not_repeated() {
     assert_eq!(again.public_key(), key.public_key());
 }
 
+/// It also leaves out a zero that the number begins with, as of every 512th key: openssl reads it as we do.
+#[test]
+fn a_zero_left_out_before_the_number_is_read_and_written() {
+    let pem = include_str!("../vectors/gnutls/short.pem");
+    let key = PrivateKey::from_pem(pem, None).expect("a key");
+    let id = "25cd2e85f918417ab6686dbe2afbdff535bad54c";
+    assert_eq!(key.public_key().id().to_string(), id);
+    let written = key.to_pem();
+    let again = PrivateKey::from_pem(&*written, None).expect("a key");
+    assert_eq!(again.public_key(), key.public_key());
+}
+
 #[test]
 fn signatures_of_opendhts_curve_keys_verify_as_ecdsa_and_never_as_those_of_values() {
     for vector in crypto("rsa").iter().filter(|vector| vector.has("message")) {
