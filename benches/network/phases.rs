@@ -32,7 +32,7 @@ pub(crate) struct Plan {
     growth_blocks: usize,
     growth_s: u64,
     listens: usize,
-    signed: usize,
+    round_trips_s: u64,
     kept: usize,
     kill_s: u64,
     phases: Vec<String>,
@@ -76,6 +76,7 @@ pub(crate) async fn run(plan: &Plan) -> Outcome<()> {
             "throughput" => run.throughput().await,
             "growth" => run.growth().await,
             "listen" => run.listen().await,
+            "plain" => run.plain(phase, 0).await,
             "signed" => run.signed(phase, 0).await,
             "encrypted" => run.encrypted(phase, 0).await,
             "signed_4096" => run.signed(phase, 2).await,
@@ -249,6 +250,16 @@ impl Run<'_> {
         json!({ "delay": milliseconds(delays) })
     }
 
+    /// The same without cryptography, to compare.
+    async fn plain(&mut self, phase: &str, writer: usize) -> Value {
+        let node = self.fleet.nodes[writer].clone();
+        let write = move |name| {
+            let putting = put(node.clone(), name);
+            async { putting.await.is_some() }
+        };
+        self.round_trips(phase, writer, write).await
+    }
+
     async fn signed(&mut self, phase: &str, writer: usize) -> Value {
         let node = self.fleet.nodes[writer].clone();
         let write = move |name| put_signed(node.clone(), name);
@@ -273,27 +284,30 @@ impl Run<'_> {
     ) -> Value {
         const WORKERS: usize = 4;
         have_pinged(&self.fleet.nodes[writer]);
-        let (began, before, count) = (Instant::now(), cpu(), self.plan.signed);
+        let (began, before) = (Instant::now(), cpu());
+        let limit = Duration::from_secs(self.plan.round_trips_s);
         let mut workers = JoinSet::new();
         for worker in 0..WORKERS {
             let (reader, write) = (self.fleet.nodes[writer + 1].clone(), write.clone());
             let phase = phase.to_owned();
             workers.spawn(async move {
-                let mut failed = 0;
-                for i in (worker..count).step_by(WORKERS) {
-                    let name = format!("{phase} {i}");
+                let (mut count, mut failed) = (0, 0);
+                while began.elapsed() < limit {
+                    let name = format!("{phase} {worker} {count}");
                     let is_written = write(name.clone()).await;
                     let is_read = get(reader.clone(), name).await.first.is_some();
+                    count += 1;
                     failed += u32::from(!(is_written && is_read));
                 }
-                failed
+                (count, failed)
             });
         }
-        let failed: u32 = workers.join_all().await.into_iter().sum();
+        let (counts, failed): (Vec<u32>, Vec<u32>) = workers.join_all().await.into_iter().unzip();
+        let count: u32 = counts.iter().sum();
         json!({
-            "per_s": count as f64 / began.elapsed().as_secs_f64(),
-            "cpu_us": cpu().saturating_sub(before).as_micros() as u64 / count as u64,
-            "failed": failed,
+            "per_s": f64::from(count) / began.elapsed().as_secs_f64(),
+            "cpu_us": (cpu().saturating_sub(before) / count.max(1)).as_micros() as u64,
+            "failed": failed.iter().sum::<u32>(),
         })
     }
 
