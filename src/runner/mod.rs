@@ -78,7 +78,7 @@ use crate::{Config, InfoHash};
 use clock::Clock;
 use driver::{Driver, Lines};
 use handle::Facts;
-use pool::Pool;
+use pool::{PATIENCE, Pool};
 use socket::{Plan, Sockets};
 use state::{Ports, StateFile};
 
@@ -200,7 +200,9 @@ impl Runner {
         self
     }
 
-    /// Does cryptography on this many threads; default one for each core, at most eight. 0 counts as 1.
+    /// Does cryptography on this many threads; default one for each core, at most eight. 0 counts as 1. They begin when
+    /// there is work for them. On Linux and Android they take only time that no other thread wants; one thread more,
+    /// with a third of another's share, steps in where that leaves them none for 50 ms.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = NonZero::new(workers.max(1));
         self
@@ -241,7 +243,8 @@ impl Runner {
 
         let workers = self.workers.unwrap_or_else(default_workers).get();
         let backlog_bytes = self.backlog_bytes;
-        let (pool, finished) = Pool::start(workers, Job::run).map_err(StartError::Workers)?;
+        let (pool, finished) =
+            Pool::start(workers, PATIENCE, Job::run).map_err(StartError::Workers)?;
         let clock = Clock::start();
         let id = saved.as_ref().map(|state| state.id);
         let dht = self.open_dht(clock, id)?;
