@@ -200,9 +200,9 @@ impl Runner {
         self
     }
 
-    /// Does cryptography on this many threads; default one for each core, at most eight. 0 counts as 1. They begin when
-    /// there is work for them. On Linux and Android they take only time that no other thread wants; one thread more,
-    /// with a third of another's share, steps in where that leaves them none for 50 ms.
+    /// Does cryptography on this many threads; default one for each core, at most eight. 0 counts as 1. All but the
+    /// first begin when there is work for them. On Linux and Android they take only time that no other thread wants;
+    /// one thread more, with a third of another's share, steps in where that leaves them none for 50 ms.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = NonZero::new(workers.max(1));
         self
