@@ -72,6 +72,7 @@ impl Node {
                     }
                     self.send(now, key, contact, ask);
                 }
+                Step::Answered(WALK, _) if key == self.id => self.on_explored(now, family),
                 Step::Answered(op, report) => self.on_answered(op, report),
                 Step::Announced(op, report) => self.on_announced(op, report),
                 Step::Wait(at) => {

@@ -25,6 +25,23 @@ fn two_nodes_find_each_other_and_a_value() {
     assert_eq!(report.answered, 1);
 }
 
+/// Of those who come all at once, the last find the bucket of their entry point taken, and their walk is over before it
+/// has heard from the others.
+#[test]
+fn whoever_comes_when_nobody_is_known_yet_asks_again() {
+    let mut net = Net::new(32);
+    let entry = net.nodes[0].id;
+    let far = |node: &Node| node.id.bit(0) != entry.bit(0);
+    let last = net.nodes.iter().rposition(far).unwrap();
+    net.run(2);
+    net.delay(MS * 100, |from, to| to == addr(0) && from != addr(last));
+    let good = |net: &Net| net.nodes[last].stats(net.now).v4.contacts.good;
+    net.run(20);
+    assert_eq!(good(&net), 1);
+    net.run(680);
+    assert!(good(&net) >= 8, "{}", good(&net));
+}
+
 #[test]
 fn a_value_outlives_its_publisher() {
     let mut net = Net::new(12);
@@ -312,6 +329,21 @@ impl Net {
                 }
             }
         }
+    }
+
+    /// Delays datagrams under way.
+    fn delay(&mut self, by: Duration, which: impl Fn(SocketAddr, SocketAddr) -> bool) {
+        let mail = std::mem::take(&mut self.mail).into_iter();
+        self.mail = mail
+            .map(|((at, number), (from, transmit))| {
+                let delay = if which(from, transmit.to) {
+                    by
+                } else {
+                    Duration::ZERO
+                };
+                ((at + delay, number), (from, transmit))
+            })
+            .collect();
     }
 
     /// A millisecond in which so many strangers ask a node, each from another address.

@@ -31,6 +31,8 @@ pub enum Timer {
     Purge(Family),
     /// Some more contacts of a snapshot are asked whether they are still there.
     RollCall(Family),
+    /// Few answered when the node looked for its neighbours; it looks again.
+    Explore(Family),
     /// Operations that waited for a connection start without one.
     Patience,
     /// Nothing is due.

@@ -14,6 +14,9 @@ const EXPLORED_DEPTH: usize = 4;
 const SECOND: Duration = Duration::from_secs(1);
 /// After the first good contact, how long it takes to get to know others if there are any.
 const WARM_UP: Duration = Duration::from_secs(2);
+/// After the first good contact, how long we look for others who are there at once, ever more seldom. Maintenance finds
+/// who comes later.
+const ACQUAINTANCE: Duration = Duration::from_secs(60);
 /// Contacts of a snapshot that are asked at once in each family, some of each bucket.
 const CALLED_AT_ONCE: usize = 16;
 /// Those asked in each round after that. Two thirds of a minute and a full table knows who is there; meanwhile a lookup
@@ -62,6 +65,11 @@ impl Node {
                 self.schedule_purge(now, family);
             }
             Timer::RollCall(family) => self.call(now, family, CALLED_IN_A_ROUND),
+            Timer::Explore(family) => {
+                if self.knows_few(now, family) {
+                    self.walk(now, self.id, family);
+                }
+            }
             Timer::Patience => self.drive_all(now),
             Timer::Requests | Timer::Never => {}
         }
@@ -101,6 +109,23 @@ impl Node {
                 self.walk(now, target, family);
             }
         }
+    }
+
+    /// The walk to the own neighbours is over. As long as few have answered, it is repeated: of a network that begins all
+    /// at once nobody knows much yet who is asked early, or answers too late for the walk.
+    pub(super) fn on_explored(&mut self, now: Timestamp, family: Family) {
+        let connected = now.since(self.warm_at - WARM_UP);
+        if connected < ACQUAINTANCE && self.knows_few(now, family) {
+            let pause = connected.max(self.config.response_time_min);
+            let pause = self.public.between(pause, pause * 2);
+            self.timers.set(Timer::Explore(family), now + pause);
+        }
+    }
+
+    /// Whether a family is connected, yet not by a bucketful of good contacts.
+    fn knows_few(&self, now: Timestamp, family: Family) -> bool {
+        self.status(family) == Status::Connected
+            && self.tables[family as usize].counts(now).good < self.config.bucket_size
     }
 
     /// Works out how well a family is connected.
