@@ -8,6 +8,7 @@
 //! Values that come out are as strangers sent them. A value that must be proved before it is stored is parked and comes
 //! out as an [`Output::Check`]; the driver, or the secure layer above, answers with [`Node::handle_verdict`].
 
+mod alarm;
 mod bootstrap;
 mod inbound;
 mod notify;
@@ -44,6 +45,7 @@ use crate::rpc::Rpc;
 use crate::storage::{Listeners, Storage};
 use crate::token::Tokens;
 use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
+use alarm::Alarm;
 use bootstrap::Bootstrap;
 use ops::Ops;
 use parked::Parked;
@@ -83,6 +85,7 @@ pub struct Node {
     limits: Limits,
     lookups: Pool,
     turns: Turns,
+    alarm: Alarm,
     /// From then on enough is known of the network to ask much of it.
     warm_at: Timestamp,
     ops: Ops,
@@ -159,6 +162,7 @@ impl Node {
             limits: Limits::new(&config),
             lookups: Pool::default(),
             turns: Turns::new(&config),
+            alarm: Alarm::default(),
             warm_at: now + config.connect_patience,
             ops: Ops::new(config.max_operations),
             feeds: BTreeMap::new(),

@@ -145,7 +145,12 @@ impl Node {
                 }
                 self.refill(now, key, family);
                 self.drive(now, key, family);
+                self.on_silence(now, node, count);
             }
+            Overdue::Late {
+                purpose: Purpose::Probe(contact),
+                count,
+            } => self.on_silence(now, contact, count),
             Overdue::Late { .. } => {}
             Overdue::Gone { to, purpose } => match purpose {
                 Purpose::Lookup {

@@ -54,6 +54,8 @@ pub(super) struct Entry {
     id: InfoHash,
     endpoint: Endpoint,
     has_failed: bool,
+    /// An answer is overdue, and nothing has come since.
+    is_late: bool,
     heard: Moment,
     replied: Moment,
     asked: Moment,
@@ -93,6 +95,7 @@ impl Entry {
             id: contact.id,
             endpoint: contact.addr.into(),
             has_failed: false,
+            is_late: false,
             heard: if_at_least(Confidence::Sent),
             replied: if_at_least(Confidence::Replied),
             asked: Moment::NEVER,
@@ -132,6 +135,11 @@ impl Entry {
         self.heard > self.replied
     }
 
+    /// How long ago its last sign of life was.
+    pub(super) fn silence(&self, now: Timestamp) -> Duration {
+        now.since(Timestamp::from_micros(self.heard.0.saturating_sub(1)))
+    }
+
     /// Whether asking it is worth while and no earlier question to it is open.
     pub(super) fn is_askable(&self, now: Timestamp) -> bool {
         !self.has_failed && !self.asked.is_within(Self::PATIENCE, now)
@@ -169,6 +177,7 @@ impl Entry {
             }
             Confidence::Sent => {
                 self.heard = Moment::at(now);
+                self.is_late = false;
                 if self.has_failed {
                     self.has_failed = false;
                     self.asked = Moment::NEVER;
@@ -186,11 +195,24 @@ impl Entry {
         }
     }
 
+    /// An answer from `addr` is overdue.
+    pub(super) fn late(&mut self, addr: SocketAddr) {
+        if self.endpoint == addr.into() {
+            self.is_late = true;
+        }
+    }
+
+    /// Whether an answer is overdue, and nothing has come since.
+    pub(super) fn is_late(&self) -> bool {
+        self.is_late
+    }
+
     /// Forgets what may no longer hold in another network: failures and when it was heard.
     pub(super) fn reset(&mut self) {
         self.heard = Moment::NEVER;
         self.asked = Moment::NEVER;
         self.has_failed = false;
+        self.is_late = false;
     }
 }
 

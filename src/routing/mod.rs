@@ -192,6 +192,13 @@ impl Table {
         asked
     }
 
+    /// Notes that the answer of a contact is overdue: it is not named to others before something comes from it.
+    pub fn on_late(&mut self, contact: &Contact) {
+        if let Some(entry) = self.entry(&contact.id) {
+            entry.late(contact.addr);
+        }
+    }
+
     /// Notes that all attempts of a request to this contact went unanswered: it is expired.
     pub fn on_failure(&mut self, contact: &Contact) {
         self.mortality.on_silence();
@@ -209,14 +216,16 @@ impl Table {
         })
     }
 
-    /// The `count` contacts nearest to `target` that are worth naming to others, nearest first: the good ones, but where
-    /// contacts come and go quickly those heard of lately, if there are as many.
+    /// The `count` contacts nearest to `target` that are worth naming to others, nearest first: the good ones that owe us
+    /// no answer, but where contacts come and go quickly those heard of lately, if there are as many.
     ///
     /// Differs: the reference names all good ones. Where nodes stay for minutes most of those are gone, and as they stand
     /// before the living, nobody finds these.
     pub fn named(&self, target: &InfoHash, count: usize, now: Timestamp) -> Vec<Contact> {
+        let is_sound =
+            |entry: &Entry| !entry.is_late() && entry.standing(self.ages, now) == Standing::Good;
         self.lately(target, count, now)
-            .unwrap_or_else(|| self.closest(target, count, now))
+            .unwrap_or_else(|| self.nearest(target, count, is_sound))
     }
 
     /// The `count` contacts nearest to `target` that were heard of lately, if there are as many and contacts come and go

@@ -1,10 +1,11 @@
 //! [`Refresh`]: which part of the table needs a probe, with which id (spec `node.md`, section 3.1).
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
-use super::Table;
+use super::{Standing, Table};
 
 /// A `find` that brings news of a part of the id space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +36,42 @@ impl Table {
             .or_else(|| self.refresh_neighbourhood(now, rng))?;
         self.refreshed = Some(now);
         Some(refresh)
+    }
+
+    /// The good contacts that have been silent longest, and for `silence` at least: whom to ask when another turns out to be
+    /// gone. At most `count`, and only such as are `worth` it. Nobody if none has answered for as long: then it is we who
+    /// were cut off.
+    pub fn ask_silent(
+        &mut self,
+        count: usize,
+        silence: Duration,
+        now: Timestamp,
+        worth: impl Fn(&Contact) -> bool,
+    ) -> Vec<Contact> {
+        let replied = self
+            .buckets
+            .iter()
+            .filter_map(|bucket| bucket.replied)
+            .max();
+        if has_passed(silence, replied, now) {
+            return Vec::new();
+        }
+        let ages = self.ages;
+        let entries = self
+            .buckets
+            .iter_mut()
+            .flat_map(|bucket| &mut bucket.entries);
+        let mut silent: Vec<_> = entries
+            .filter(|entry| {
+                entry.silence(now) >= silence
+                    && entry.is_askable(now)
+                    && entry.standing(ages, now) == Standing::Good
+                    && worth(&entry.contact())
+            })
+            .collect();
+        silent.sort_by_key(|entry| Reverse(entry.silence(now)));
+        silent.truncate(count);
+        silent.into_iter().map(|entry| entry.ask(now)).collect()
     }
 
     fn refresh_bucket(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Refresh> {
@@ -98,6 +135,8 @@ mod tests {
 
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     fn at(seconds: u64) -> Timestamp {
         Timestamp::ZERO + Duration::from_secs(seconds)
     }
@@ -160,6 +199,21 @@ mod tests {
         let due = all_due(&mut table, at(1), &mut rng);
         assert_eq!(due.len(), 1);
         assert_eq!(table.index_of(&due[0].target), emptied);
+    }
+
+    #[test]
+    fn of_the_silent_those_are_asked_first_who_were_so_longest() {
+        let mut table = table_of(6, at(0));
+        let contacts: Vec<_> = table.contacts(at(0));
+        for (second, contact) in (1..).zip(&contacts[1..]) {
+            let _ = table.heard(*contact, Confidence::Sent, at(second));
+        }
+        let _ = table.heard(contacts[5], Confidence::Replied, at(60));
+        let mut ask = |now| table.ask_silent(2, SECOND, now, |contact| *contact != contacts[1]);
+        assert_eq!(ask(at(60)), [contacts[0], contacts[2]]);
+        assert_eq!(ask(at(60)), [contacts[3], contacts[4]]);
+        assert_eq!(ask(at(60)), [], "they have all been asked");
+        assert_eq!(ask(at(70)), [], "nobody answers: it is we who were cut off");
     }
 
     #[test]

@@ -1,0 +1,86 @@
+//! [`Alarm`]: a contact has fallen silent, and others may have gone with it.
+//!
+//! Each that falls silent has some others asked, those first that were not heard of for longest; and so on, if these are
+//! silent too. So when half of a network goes at once its nodes know within seconds who is left, instead of each lookup
+//! waiting for the dead. Where contacts come and go all the time, this would go on for ever; so it is paid from savings.
+
+use std::time::Duration;
+
+use super::Node;
+use crate::{Contact, Timestamp};
+
+/// Contacts asked for one that fell silent.
+const ASKED: u32 = 4;
+/// Contacts that may be asked in a row,
+const SAVINGS: u32 = 64;
+/// and how long it takes to save up for one.
+const PRICE: Duration = Duration::from_secs(10);
+/// Time-outs after which a contact counts as silent. One may be the fault of the path.
+const TIME_OUTS: u32 = 2;
+
+/// How many contacts may be asked.
+#[derive(Default, Debug)]
+pub(super) struct Alarm {
+    /// When all that was spent is saved up again.
+    saved_at: Timestamp,
+}
+
+impl Alarm {
+    /// How many contacts may be asked now.
+    fn allowance(&self, now: Timestamp) -> u32 {
+        let spent = self
+            .saved_at
+            .since(now)
+            .as_micros()
+            .div_ceil(PRICE.as_micros());
+        SAVINGS.saturating_sub(spent as u32).min(ASKED)
+    }
+
+    fn spend(&mut self, now: Timestamp, asked: u32) {
+        self.saved_at = self.saved_at.max(now) + PRICE * asked;
+    }
+}
+
+impl Node {
+    /// A contact let a request time out, for the `count`th time.
+    pub(super) fn on_silence(&mut self, now: Timestamp, contact: Contact, count: u32) {
+        let table = &mut self.tables[contact.family() as usize];
+        table.on_late(&contact);
+        if count != TIME_OUTS {
+            return;
+        }
+        let allowance = self.alarm.allowance(now) as usize;
+        let peers = self.rpc.peers();
+        let silence = self.config.response_time;
+        let asked = table.ask_silent(allowance, silence, now, |contact| {
+            !peers.is_overdue(&contact.addr)
+        });
+        self.alarm.spend(now, asked.len() as u32);
+        for contact in asked {
+            self.ping(now, contact);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_spent_is_saved_up_again() {
+        let (mut alarm, mut now) = (Alarm::default(), Timestamp::ZERO);
+        let mut asked = 0;
+        while alarm.allowance(now) > 0 {
+            asked += alarm.allowance(now);
+            alarm.spend(now, alarm.allowance(now));
+        }
+        assert_eq!(asked, SAVINGS);
+        now = now + PRICE;
+        assert_eq!(alarm.allowance(now), 1);
+        now = now + PRICE * 2;
+        assert_eq!(alarm.allowance(now), 3);
+        alarm.spend(now, 3);
+        assert_eq!(alarm.allowance(now), 0);
+        assert_eq!(alarm.allowance(now + PRICE * SAVINGS * 2), ASKED);
+    }
+}
