@@ -175,7 +175,8 @@ impl Lookup {
         if let Some(step) = self.conclude(now, patient) {
             return step;
         }
-        Step::Wait(self.next_due(now))
+        let next_pause = self.next_pause(now, pace).unwrap_or(Timestamp::MAX);
+        Step::Wait(self.next_due(now).min(next_pause))
     }
 
     /// `node` answered.

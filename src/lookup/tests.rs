@@ -15,6 +15,7 @@ const OP: OpId = OpId(1);
 const AT_ANY_PACE: Pace<'_> = Pace {
     usual: Duration::ZERO,
     of: &|_| None,
+    pause: &|_| Duration::MAX,
 };
 
 proptest! {

@@ -16,25 +16,26 @@ pub(crate) struct Pace<'a> {
     pub(crate) usual: Duration,
     /// The round trip of the node at an address, if it was measured.
     pub(crate) of: &'a dyn Fn(&SocketAddr) -> Option<Duration>,
+    /// When most answers of the node at an address have come.
+    pub(crate) pause: &'a dyn Fn(&SocketAddr) -> Duration,
 }
 
 /// Bits that an answer usually brings a walk nearer to its key: it names the best of a bucket.
 const BITS_OF_AN_ANSWER: u32 = 4;
 
 impl Lookup {
-    /// The next question to one of the nearest candidates. Answers of those that are no longer among the nearest are not
-    /// waited for.
+    /// The next question to one of the nearest candidates. Answers of those that are no longer among the nearest, or that
+    /// pause, are not waited for.
     pub(super) fn walk(&mut self, now: Timestamp, pace: &Pace<'_>) -> Option<Step> {
-        let (size, parallelism) = (self.limits.bucket_size, self.parallelism());
-        if self.frontier.busy(size) >= parallelism
+        let parallelism = self.parallelism();
+        let prompt = || self.prompt(now, pace);
+        if prompt().filter(|candidate| candidate.busy).count() >= parallelism
             || self.frontier.busy(usize::MAX) >= parallelism + MAX_UNAWAITED
         {
             return None;
         }
-        let nearest = self.frontier.nearest(size).next()?.shared_bits();
-        let (candidate, ask) = self
-            .frontier
-            .nearest(size)
+        let nearest = prompt().next()?.shared_bits();
+        let (candidate, ask) = prompt()
             .filter(|candidate| !candidate.busy)
             .filter_map(|candidate| Some((candidate, self.open_question(candidate, now)?)))
             .min_by_key(|(candidate, _)| pace.time_through(candidate, nearest))?;
@@ -62,6 +63,29 @@ impl Lookup {
             Ask::Put(..) | Ask::Refresh(..) | Ask::Listen { .. } => {}
         }
         Some(Step::Ask(contact, ask))
+    }
+
+    /// When others may be asked because some of those asked pause.
+    pub(super) fn next_pause(&self, now: Timestamp, pace: &Pace<'_>) -> Option<Timestamp> {
+        let parallelism = self.parallelism();
+        if self.frontier.busy(usize::MAX) >= parallelism + MAX_UNAWAITED {
+            return None;
+        }
+        let busy = self.prompt(now, pace).filter(|it| it.busy);
+        let mut pauses: Vec<_> = busy.map(|it| pace.pause_of(it)).collect();
+        pauses.sort_unstable();
+        let excess = pauses.len().saturating_sub(parallelism);
+        pauses.into_iter().skip(excess).find(|at| {
+            let mut prompt = self.prompt(*at, pace);
+            prompt.any(|it| !it.busy && self.open_question(it, *at).is_some())
+        })
+    }
+
+    /// The nearest candidates but for those that pause.
+    fn prompt(&self, now: Timestamp, pace: &Pace<'_>) -> impl Iterator<Item = &Candidate> {
+        let live = self.frontier.nearest(usize::MAX);
+        live.filter(move |candidate| !pace.pauses(candidate, now))
+            .take(self.limits.bucket_size)
     }
 
     fn open_question(&self, candidate: &Candidate, now: Timestamp) -> Option<Ask> {
@@ -96,6 +120,16 @@ impl Lookup {
 }
 
 impl Pace<'_> {
+    /// When most would have answered, had they been asked when this candidate was.
+    fn pause_of(&self, candidate: &Candidate) -> Timestamp {
+        candidate.asked_at + (self.pause)(&candidate.contact.addr)
+    }
+
+    /// Whether a candidate has been asked, and most would have answered.
+    fn pauses(&self, candidate: &Candidate, now: Timestamp) -> bool {
+        candidate.busy && self.pause_of(candidate) <= now
+    }
+
     /// How long it takes to hear from a candidate, and to make up for the bits that it lies behind the nearest one.
     fn time_through(&self, candidate: &Candidate, nearest: u32) -> Duration {
         let round_trip = (self.of)(&candidate.contact.addr).unwrap_or(self.usual);
@@ -117,6 +151,7 @@ mod tests {
         let pace = Pace {
             usual: Duration::from_millis(100),
             of: &|addr| Some(Duration::from_millis(addr.port().into())),
+            pause: &|_| Duration::MAX,
         };
         let mut lookup = lookup();
         lookup.offer(
@@ -133,6 +168,7 @@ mod tests {
         let pace = Pace {
             usual: Duration::from_millis(100),
             of: &|addr| Some(Duration::from_millis(addr.port().into())),
+            pause: &|_| Duration::MAX,
         };
         for (slower, first) in [(20, 0x40), (30, 0x80)] {
             let mut lookup = lookup();
@@ -146,6 +182,7 @@ mod tests {
         let pace = Pace {
             usual: Duration::ZERO,
             of: &|_| None,
+            pause: &|_| Duration::MAX,
         };
         let mut lookup = lookup();
         let mut under_way = Vec::new();
@@ -165,10 +202,34 @@ mod tests {
         assert_eq!(asked(&mut lookup, &pace).len(), 1);
     }
 
+    #[test]
+    fn while_those_asked_pause_others_are_asked() {
+        let pace = Pace {
+            usual: Duration::ZERO,
+            of: &|_| None,
+            pause: &|addr| Duration::from_millis(addr.port().into()),
+        };
+        let at = |ms| Timestamp::ZERO + Duration::from_millis(ms);
+        let mut lookup = lookup();
+        let nodes: Vec<_> = (0..12).map(|nth| node(nth, 10 + u16::from(nth))).collect();
+        lookup.offer(&nodes, true);
+        assert_eq!(asked(&mut lookup, &pace), nodes[..4]);
+        assert_eq!(lookup.next_pause(at(0), &pace), Some(at(10)));
+        assert_eq!(asked_at(at(11), &mut lookup, &pace), nodes[4..6]);
+        assert_eq!(lookup.next_pause(at(11), &pace), Some(at(12)));
+        assert_eq!(asked_at(at(60), &mut lookup, &pace), nodes[6..10]);
+        assert_eq!(asked_at(at(120), &mut lookup, &pace), nodes[10..]);
+        assert_eq!(lookup.next_pause(at(120), &pace), None);
+    }
+
     /// All that a lookup asks as long as nobody answers.
     fn asked(lookup: &mut Lookup, pace: &Pace<'_>) -> Vec<Contact> {
+        asked_at(Timestamp::ZERO, lookup, pace)
+    }
+
+    fn asked_at(now: Timestamp, lookup: &mut Lookup, pace: &Pace<'_>) -> Vec<Contact> {
         let mut rng = Seed::from_number(1).public();
-        let mut poll = || lookup.poll(Timestamp::ZERO, true, pace, &mut rng);
+        let mut poll = || lookup.poll(now, true, pace, &mut rng);
         let asked = std::iter::from_fn(|| match poll() {
             Step::Ask(contact, _) => Some(contact),
             Step::Answered(..) | Step::Announced(..) | Step::Wait(_) => None,

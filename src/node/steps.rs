@@ -64,6 +64,7 @@ impl Node {
             let pace = Pace {
                 usual: peers.usual_round_trip(),
                 of: &|addr| peers.round_trip(addr),
+                pause: &|addr| peers.pause(addr),
             };
             match lookup.poll(now, patient, &pace, &mut self.public) {
                 Step::Ask(contact, ask) => {

@@ -15,6 +15,9 @@ const GENERATION: usize = 16_384;
 /// What share of the first guess at a round trip a network's first answer may be off by: the nearest nodes answer first.
 const FIRST_DOUBT: u32 = 8;
 
+/// How many of the shortest pauses make up the shortest time-out.
+const PAUSES: u32 = 5;
+
 /// The least time between two pings that datagrams from an address bring about, as long as it answers none.
 const SOUNDING_PAUSE: Duration = Duration::from_secs(30);
 
@@ -57,15 +60,27 @@ impl Peers {
         }
     }
 
-    /// How long to wait for an answer before it counts as overdue: by the peer's own round trips, else by the
-    /// network's, else by the configured first guess.
+    /// How long to wait for an answer before it counts as overdue.
     pub(crate) fn patience(&self, addr: &SocketAddr) -> Duration {
+        self.wait(addr)
+            .clamp(self.response_time_min, self.response_time)
+    }
+
+    /// When most answers have come: whoever has others to ask need not stand idle any longer. In networks of short round
+    /// trips that is long before an answer is overdue.
+    pub(crate) fn pause(&self, addr: &SocketAddr) -> Duration {
+        self.wait(addr)
+            .clamp(self.response_time_min / PAUSES, self.response_time)
+    }
+
+    /// A wait that few answers exceed: by the peer's own round trips, else by the network's, else by the configured first
+    /// guess.
+    fn wait(&self, addr: &SocketAddr) -> Duration {
         let own = self
             .standing(addr)
             .and_then(|standing| standing.round_trip.bound());
         own.or_else(|| self.network.bound())
             .unwrap_or(self.response_time)
-            .clamp(self.response_time_min, self.response_time)
     }
 
     /// The round trip of `addr`, if it answered lately.
@@ -218,11 +233,13 @@ mod tests {
             peers.on_reply(Timestamp::ZERO, peer(1), MS);
         }
         assert_eq!(peers.patience(&peer(1)), 50 * MS);
+        assert_eq!(peers.pause(&peer(1)), 10 * MS);
         assert_eq!(peers.patience(&peer(2)), 50 * MS);
         for _ in 0..50 {
             peers.on_reply(Timestamp::ZERO, peer(3), 5_000 * MS);
         }
         assert_eq!(peers.patience(&peer(3)), 1_000 * MS);
+        assert_eq!(peers.pause(&peer(3)), 1_000 * MS);
         assert_eq!(peers.patience(&peer(1)), 50 * MS);
     }
 
