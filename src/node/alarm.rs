@@ -51,7 +51,8 @@ impl Node {
         }
         let allowance = self.alarm.allowance(now) as usize;
         let peers = self.rpc.peers();
-        let silence = self.config.response_time;
+        // Who was heard of since it was asked is there.
+        let silence = peers.patience(&contact.addr) * ((1 << TIME_OUTS) - 1);
         let asked = table.ask_silent(allowance, silence, now, |contact| {
             !peers.is_overdue(&contact.addr)
         });

@@ -237,8 +237,7 @@ impl<J> Shared<J> {
                 queue.is_watched = false;
                 queue = (self.submitted.wait(queue)).unwrap_or_else(PoisonError::into_inner);
                 queue.is_watched = true;
-            }
-            if queue.relief == 0 {
+            } else if queue.relief == 0 {
                 queue.begun_before = Some(queue.begun);
                 let waited = self.submitted.wait_timeout(queue, patience);
                 queue = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -6,7 +6,7 @@ use bulla::node::Status;
 use bulla::sim::{Churn, Link, Scenario, Span};
 use bulla::{Draft, Query};
 
-use crate::world::{World, key, secs, seed};
+use crate::world::{World, key, median, secs, seed};
 
 #[test]
 fn permanent_values_survive_churn() {
@@ -101,6 +101,37 @@ fn a_node_that_has_met_the_dead_waits_for_them_no_more() {
     late.sort_unstable();
     let a_time_out = bulla::Config::default().response_time_min;
     assert!(late[2] < a_time_out, "{late:?}");
+    world.check();
+}
+
+#[test]
+fn after_one_get_each_all_know_who_is_left_of_half_a_network() {
+    let mut world = World::settled(&Scenario {
+        hosts: 128,
+        link: Link::PERFECT,
+        ..Scenario::new(seed(306))
+    });
+    let _ = world.put_everywhere(100);
+    for host in world.hosts().iter().skip(1).step_by(2) {
+        world.leave(*host);
+    }
+    let mut medians = [Duration::ZERO; 2];
+    for (round, median_of) in (0..).zip(&mut medians) {
+        let mut gets = Vec::new();
+        for (number, host) in (0..).zip(world.hosts()) {
+            let key = key(number + round * 36);
+            gets.push(world.get(host, key, Query::default()).unwrap());
+        }
+        world.finish_all(&gets);
+        world.run_for(secs(2));
+        let durations = gets
+            .iter()
+            .map(|get| world.errand(*get).duration().unwrap());
+        *median_of = median(&mut durations.collect::<Vec<_>>());
+    }
+    eprintln!("after half died: {medians:?}");
+    let a_time_out = bulla::Config::default().response_time_min;
+    assert!(medians[1] < a_time_out, "{medians:?}");
     world.check();
 }
 
