@@ -46,10 +46,10 @@ impl Node {
     pub(super) fn on_silence(&mut self, now: Timestamp, contact: Contact, count: u32) {
         let table = &mut self.tables[contact.family() as usize];
         table.on_late(&contact);
-        if count != TIME_OUTS {
+        let allowance = self.alarm.allowance(now) as usize;
+        if count != TIME_OUTS || allowance == 0 {
             return;
         }
-        let allowance = self.alarm.allowance(now) as usize;
         let peers = self.rpc.peers();
         // Who was heard of since it was asked is there.
         let silence = peers.patience(&contact.addr) * ((1 << TIME_OUTS) - 1);
