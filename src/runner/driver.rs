@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{coop, spawn_blocking};
+use tokio::task::coop;
 use tokio::time::{Sleep, sleep_until};
 use tracing::{debug, info, warn};
 
@@ -274,9 +274,7 @@ impl Driver {
             stage,
             ..
         } = self;
-        drop((sockets, lines, waiting));
-        // It can only fail if the runtime is going down as well.
-        let _ = spawn_blocking(|| pool.join()).await;
+        drop((sockets, lines, waiting, pool));
         info!(id = %dht.node().id(), "node stopped");
         if let Stage::Stopping { askers, .. } = stage {
             // The first is told the result; the others learn of the end as their senders are dropped.

@@ -361,8 +361,9 @@ impl Handle {
             .await
     }
 
-    /// Ends the node: waits up to five seconds for running puts, saves the state, closes the sockets and ends the
-    /// threads. What other handles do then fails with [`Closed`]. A node that is shut down already is none the worse.
+    /// Ends the node: waits up to five seconds for running puts, saves the state, closes the sockets and lets the threads
+    /// end, each after the job at hand. What other handles do then fails with [`Closed`]. A node that is shut down already
+    /// is none the worse.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -31,13 +31,14 @@ const NICENESS: i32 = 5;
 /// waits for one. On a machine that others keep busy they would hardly get any: one thread more, the reliever, then
 /// does what waits, as one who claims little.
 ///
-/// Dropping the pool lets each thread end after the job at hand; jobs that wait are forgotten.
+/// Dropping the pool forgets the jobs that wait and lets each thread end after the job at hand. It does not wait for that:
+/// on a busy machine it may be long until workers get to know.
 #[derive(Debug)]
 pub(super) struct Pool<J, D> {
     shared: Arc<Shared<J>>,
-    threads: Vec<JoinHandle<()>>,
-    reliever: Option<JoinHandle<()>>,
-    max_threads: usize,
+    workers: usize,
+    max_workers: usize,
+    has_reliever: bool,
     patience: Duration,
     run: fn(J) -> D,
     done: mpsc::UnboundedSender<D>,
@@ -108,9 +109,9 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
                 changed: Condvar::new(),
                 submitted: Condvar::new(),
             }),
-            threads: Vec::new(),
-            reliever: None,
-            max_threads: workers,
+            workers: 0,
+            max_workers: workers,
+            has_reliever: false,
             patience,
             run,
             done,
@@ -130,7 +131,7 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
         let is_watched = mem::replace(&mut queue.is_watched, true);
         drop(queue);
         let mut added = Ok(());
-        if are_all_busy && self.threads.len() < self.max_threads {
+        if are_all_busy && self.workers < self.max_workers {
             added = self.add_worker();
         }
         if !is_watched {
@@ -144,42 +145,33 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
 
     fn add_worker(&mut self) -> io::Result<()> {
         let (shared, run, done) = (Arc::clone(&self.shared), self.run, self.done.clone());
-        let thread = thread::Builder::new()
-            .name(format!("bulla-worker-{}", self.threads.len()))
+        thread::Builder::new()
+            .name(format!("bulla-worker-{}", self.workers))
             .spawn(move || {
                 yield_to_all();
                 work(|| shared.next(), run, &done);
             })?;
-        self.threads.push(thread);
+        self.workers += 1;
         Ok(())
     }
 
     /// Has the reliever look at the queue from time to time until it is empty.
     fn watch(&mut self) -> io::Result<()> {
-        if self.reliever.is_some() {
+        if self.has_reliever {
             self.shared.submitted.notify_one();
             return Ok(());
         }
         let (shared, run, done) = (Arc::clone(&self.shared), self.run, self.done.clone());
         let patience = self.patience;
-        let thread = thread::Builder::new()
+        thread::Builder::new()
             .name("bulla-reliever".to_owned())
             .spawn(move || {
                 claim_little();
                 work(|| shared.next_delayed(patience), run, &done);
             })
             .inspect_err(|_| self.shared.queue().is_watched = false)?;
-        self.reliever = Some(thread);
+        self.has_reliever = true;
         Ok(())
-    }
-
-    /// Lets the threads end, and waits for the jobs at hand.
-    pub(super) fn join(mut self) {
-        self.shared.close();
-        for thread in self.threads.drain(..).chain(self.reliever.take()) {
-            // Workers catch what jobs panic with.
-            let _ = thread.join();
-        }
     }
 }
 
@@ -246,7 +238,11 @@ impl<J> Shared<J> {
     }
 
     fn close(&self) {
-        self.queue().is_closed = true;
+        let mut queue = self.queue();
+        queue.is_closed = true;
+        let waiting = (mem::take(&mut queue.local), mem::take(&mut queue.remote));
+        drop(queue);
+        drop(waiting);
         self.changed.notify_all();
         self.submitted.notify_all();
     }
@@ -336,7 +332,7 @@ mod tests {
         pool.submit(Lane::Local, (0, None));
         pool.submit(Lane::Local, (1, None));
         assert_eq!(finished.recv().await, Some(1));
-        pool.join();
+        drop(pool);
         assert_eq!(finished.recv().await, None);
     }
 
@@ -349,7 +345,7 @@ mod tests {
         assert_eq!(finished.recv().await, Some(2));
         open.send(()).unwrap();
         assert_eq!(finished.recv().await, Some(1));
-        assert_eq!(pool.threads.len(), 2);
+        assert_eq!(pool.workers, 2);
     }
 
     #[tokio::test]
@@ -365,7 +361,6 @@ mod tests {
         }
         open.send(()).unwrap();
         assert_eq!(finished.recv().await, Some(1));
-        pool.join();
     }
 
     #[tokio::test]
@@ -389,7 +384,6 @@ mod tests {
             pool.submit(Lane::Local, None);
             is_workers = finished.recv().await.unwrap();
         }
-        pool.join();
     }
 
     #[tokio::test]
@@ -403,7 +397,6 @@ mod tests {
             let worker = Some("bulla-worker-0".to_owned());
             assert_eq!(finished.recv().await, Some(worker));
         }
-        pool.join();
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -438,9 +431,12 @@ mod tests {
         let (mut pool, mut finished) = Pool::start(1, FOREVER, run).unwrap();
         let (open, gate) = channel();
         pool.submit(Lane::Local, (1, Some(gate)));
-        pool.submit(Lane::Local, (2, None));
+        let (waits, gate) = channel();
+        pool.submit(Lane::Local, (2, Some(gate)));
         drop(pool);
-        open.send(()).unwrap();
+        waits.send(()).unwrap_err();
+        // The first is forgotten as well if no worker got to it.
+        let _ = open.send(());
         assert!(finished.recv().await.is_none_or(|number| number == 1));
         assert_eq!(finished.recv().await, None);
     }
