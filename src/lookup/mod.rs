@@ -11,7 +11,8 @@
 //! ```
 //!
 //! A late candidate gives its place to the next, so a lookup does not wait for the dead; but "nothing found" waits
-//! until each late one has had a second chance.
+//! until each late one has had a second chance. One that *pauses*, taking longer than most answers do, has others
+//! asked meanwhile; if as many as needed answer, and something was found, nobody waits for it.
 
 mod agenda;
 mod announce;
@@ -172,7 +173,7 @@ impl Lookup {
         if let Some(step) = self.serve(now, rng) {
             return step;
         }
-        if let Some(step) = self.conclude(now, patient) {
+        if let Some(step) = self.conclude(now, patient, pace) {
             return step;
         }
         let next_pause = self.next_pause(now, pace).unwrap_or(Timestamp::MAX);
@@ -370,7 +371,7 @@ impl Lookup {
     }
 
     /// A question or put that is over.
-    fn conclude(&mut self, now: Timestamp, patient: bool) -> Option<Step> {
+    fn conclude(&mut self, now: Timestamp, patient: bool, pace: &Pace<'_>) -> Option<Step> {
         let live: Vec<_> = self
             .frontier
             .nearest(self.limits.bucket_size)
@@ -381,7 +382,7 @@ impl Lookup {
             return None;
         }
         let answered = self.questions.iter().find(|(_, question)| {
-            live.iter().all(|id| question.answered.contains(id)) && (question.found || !waiting)
+            (question.found || !waiting) && self.is_answered(question, now, pace)
         });
         if let Some((&op, _)) = answered {
             let question = self.questions.remove(&op)?;

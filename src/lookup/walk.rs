@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::announce::Due;
 use super::frontier::Candidate;
-use super::question::Goal;
+use super::question::{Goal, Question};
 use super::step::{Ask, Step};
 use super::{Lookup, MAX_UNAWAITED};
 use crate::Timestamp;
@@ -65,20 +65,31 @@ impl Lookup {
         Some(Step::Ask(contact, ask))
     }
 
-    /// When others may be asked because some of those asked pause.
+    /// When there will be something to do because some of those asked pause: others may be asked, or a question is
+    /// answered.
     pub(super) fn next_pause(&self, now: Timestamp, pace: &Pace<'_>) -> Option<Timestamp> {
         let parallelism = self.parallelism();
-        if self.frontier.busy(usize::MAX) >= parallelism + MAX_UNAWAITED {
-            return None;
-        }
+        let may_ask = self.frontier.busy(usize::MAX) < parallelism + MAX_UNAWAITED;
         let busy = self.prompt(now, pace).filter(|it| it.busy);
         let mut pauses: Vec<_> = busy.map(|it| pace.pause_of(it)).collect();
         pauses.sort_unstable();
         let excess = pauses.len().saturating_sub(parallelism);
         pauses.into_iter().skip(excess).find(|at| {
             let mut prompt = self.prompt(*at, pace);
-            prompt.any(|it| !it.busy && self.open_question(it, *at).is_some())
+            let mut questions = self.questions.values();
+            may_ask && prompt.any(|it| !it.busy && self.open_question(it, *at).is_some())
+                || questions.any(|it| it.found && self.is_answered(it, *at, pace))
         })
+    }
+
+    /// Whether the nearest have answered a question. One that found something goes without the answers of those that pause
+    /// if as many others have answered.
+    pub(super) fn is_answered(&self, question: &Question, now: Timestamp, pace: &Pace<'_>) -> bool {
+        let has_answered =
+            |candidate: &&Candidate| question.answered.contains(&candidate.contact.id);
+        let count = self.limits.bucket_size;
+        self.frontier.nearest(count).all(|it| has_answered(&it))
+            || question.found && self.prompt(now, pace).filter(has_answered).count() == count
     }
 
     /// The nearest candidates but for those that pause.
@@ -220,6 +231,44 @@ mod tests {
         assert_eq!(asked_at(at(60), &mut lookup, &pace), nodes[6..10]);
         assert_eq!(asked_at(at(120), &mut lookup, &pace), nodes[10..]);
         assert_eq!(lookup.next_pause(at(120), &pace), None);
+    }
+
+    #[test]
+    fn what_was_found_does_not_wait_for_those_that_pause_if_enough_others_answer() {
+        let pause = Duration::from_millis(10);
+        assert_eq!(answered_at(9, true, pause), Some(Timestamp::ZERO + pause));
+        assert_eq!(answered_at(8, true, pause), None);
+        assert_eq!(answered_at(9, false, pause), None);
+    }
+
+    /// When a get ends of so many nodes, which all answer at once but for the nearest, and whether they have `found` what is
+    /// wanted; `None` if it waits for that one.
+    fn answered_at(count: u16, found: bool, pause: Duration) -> Option<Timestamp> {
+        let pace = Pace {
+            usual: Duration::ZERO,
+            of: &|_| None,
+            pause: &|_| pause,
+        };
+        let mut rng = Seed::from_number(1).public();
+        let mut lookup = lookup();
+        let nodes: Vec<_> = (0..count).map(|nth| node(nth as u8, 1 + nth)).collect();
+        lookup.offer(&nodes, true);
+        let mut now = Timestamp::ZERO;
+        while now < Timestamp::MAX {
+            match lookup.poll(now, false, &pace, &mut rng) {
+                Step::Ask(contact, ask) if contact != nodes[0] => {
+                    let answer = Answer {
+                        found,
+                        ..Answer::default()
+                    };
+                    lookup.on_answer(now, &contact.id, &ask, answer);
+                }
+                Step::Ask(..) | Step::Announced(..) => {}
+                Step::Answered(..) => return Some(now),
+                Step::Wait(until) => now = until,
+            }
+        }
+        None
     }
 
     /// All that a lookup asks as long as nobody answers.
