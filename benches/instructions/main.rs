@@ -10,6 +10,7 @@
 
 mod callgrind;
 mod core;
+mod lookup;
 mod server;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ const TOLERANCE: u64 = 10;
 /// Sets up, and does the work so many times.
 type Workload = fn(u32);
 
-const WORKLOADS: [(&str, Workload); 15] = [
+const WORKLOADS: [(&str, Workload); 17] = [
     ("decode all captured datagrams", core::decode),
     ("encode all captured datagrams", core::encode),
     ("pack and unpack a value of 1 kB", core::value),
@@ -41,6 +42,8 @@ const WORKLOADS: [(&str, Workload); 15] = [
     ("answer a put of 64 B", server::put),
     ("answer a listen", server::listen),
     ("tell 100 listeners", server::tell),
+    ("make a get", lookup::get),
+    ("make a put", lookup::put),
 ];
 
 /// What was counted, for one compiler.

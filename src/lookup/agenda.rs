@@ -1,5 +1,6 @@
 //! What a lookup still has to do: how urgent it is, and when.
 
+use super::announce::Announce;
 use super::frontier::Reach;
 use super::{Goal, Lookup, RETRY, SECOND_CHANCE};
 use crate::Timestamp;
@@ -56,31 +57,12 @@ impl Lookup {
     /// When something will be due if nothing happens before: a renewal, a token that runs out, or the end
     /// of hope.
     pub(super) fn next_due(&self, now: Timestamp) -> Timestamp {
-        let keeps_tokens = !self.subscribes.is_empty()
-            || self
-                .announces
-                .values()
-                .any(|announce| announce.renewal.is_some());
-        let due = self
-            .frontier
-            .nearest(self.limits.bucket_size)
-            .filter(|candidate| !candidate.busy)
-            .filter_map(|candidate| {
-                let id = &candidate.contact.id;
-                let renewals = self
-                    .announces
-                    .values()
-                    .filter_map(|announce| announce.due_at(id));
-                let feeds = self
-                    .subscribes
-                    .values()
-                    .filter_map(|subscribe| subscribe.due_at(id));
-                let token = candidate.token.as_ref().filter(|_| keeps_tokens);
-                let token_end = token.map(|token| token.at + self.limits.token_life);
-                renewals.chain(feeds).chain(token_end).min()
-            })
-            .min()
-            .unwrap_or(Timestamp::MAX);
+        let lasts = |announce: &Announce| announce.renewal.is_some();
+        let due = if self.subscribes.is_empty() && !self.announces.values().any(lasts) {
+            Timestamp::MAX
+        } else {
+            self.next_renewal()
+        };
         let is_hoping = !self.questions.is_empty() || self.frontier.nearest(1).next().is_none();
         let end_of_hope = self.hope(now).filter(|_| is_hoping);
         let due = due.min(end_of_hope.unwrap_or(Timestamp::MAX));
@@ -92,5 +74,21 @@ impl Lookup {
         } else {
             now + RETRY
         }
+    }
+
+    /// When the first of those that are given something for good must be asked again, or runs out of its token.
+    fn next_renewal(&self) -> Timestamp {
+        let nearest = self.frontier.nearest(self.limits.bucket_size);
+        let renewals = nearest
+            .filter(|candidate| !candidate.busy)
+            .filter_map(|candidate| {
+                let id = &candidate.contact.id;
+                let announces = self.announces.values().filter_map(|it| it.due_at(id));
+                let feeds = self.subscribes.values().filter_map(|it| it.due_at(id));
+                let token = candidate.token.as_ref();
+                let token_end = token.map(|token| token.at + self.limits.token_life);
+                announces.chain(feeds).chain(token_end).min()
+            });
+        renewals.min().unwrap_or(Timestamp::MAX)
     }
 }

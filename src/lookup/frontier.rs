@@ -4,8 +4,12 @@
 //! and [`MAX_GONE`] others. So those who name contacts that do not exist, nearer than anybody, cannot push out the
 //! nodes that are there.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use bytes::Bytes;
 
+use super::OpId;
 use crate::{Contact, Distance, InfoHash, Timestamp};
 
 /// Candidates kept that are late or gone, so that they are not taken for new ones when named again.
@@ -30,6 +34,12 @@ pub(super) struct Candidate {
     pub(super) busy: bool,
     /// When the walk asked it last.
     pub(super) asked_at: Timestamp,
+    /// When most would have answered that.
+    pub(super) pauses_at: Timestamp,
+    /// How long it is likely to take to answer, if that was looked up since it last did.
+    round_trip: Option<Duration>,
+    /// The questions that it has answered.
+    answered: Vec<OpId>,
     /// Its place in the row of nodes that named each other: 1 if we knew it by ourselves.
     pub(super) hops: u8,
 }
@@ -97,6 +107,21 @@ impl Frontier {
             .take(count)
     }
 
+    /// The candidates that may be given values, with tokens no older than `oldest`: those known to be nearest. While the
+    /// walk is not over these are all but the last of the leading candidates with a token, if that leaves any (spec
+    /// `node.md`, section 4.6).
+    pub(super) fn ready(&self, count: usize, oldest: Timestamp) -> Vec<(Contact, &Bytes)> {
+        let mut ready = Vec::new();
+        for candidate in self.nearest(count) {
+            let Some(token) = candidate.fresh_token(oldest) else {
+                ready.pop();
+                break;
+            };
+            ready.push((candidate.contact, token));
+        }
+        ready
+    }
+
     /// All candidates, nearest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter()
@@ -114,6 +139,21 @@ impl Frontier {
     pub(super) fn start_over(&mut self) {
         for candidate in &mut self.candidates {
             candidate.hops = 1;
+        }
+    }
+
+    /// Looks up the round trips of those that are new or have answered.
+    pub(super) fn measure(&mut self, round_trip: impl Fn(&SocketAddr) -> Duration) {
+        for candidate in &mut self.candidates {
+            let addr = &candidate.contact.addr;
+            candidate.round_trip.get_or_insert_with(|| round_trip(addr));
+        }
+    }
+
+    /// A question is over.
+    pub(super) fn forget(&mut self, question: OpId) {
+        for candidate in &mut self.candidates {
+            candidate.answered.retain(|answered| *answered != question);
         }
     }
 
@@ -184,8 +224,40 @@ impl Candidate {
             token: None,
             busy: false,
             asked_at: Timestamp::ZERO,
+            pauses_at: Timestamp::ZERO,
+            round_trip: None,
+            answered: Vec::new(),
             hops,
         }
+    }
+
+    /// It answered something.
+    pub(super) fn on_answer(&mut self) {
+        self.reach = Reach::Live;
+        self.round_trip = None;
+    }
+
+    /// It answered a question; says whether for the first time.
+    pub(super) fn on_answered(&mut self, question: OpId) -> bool {
+        let is_new = !self.has_answered(question);
+        if is_new {
+            self.answered.push(question);
+        }
+        is_new
+    }
+
+    pub(super) fn has_answered(&self, question: OpId) -> bool {
+        self.answered.contains(&question)
+    }
+
+    /// How long it is likely to take to answer, if that is known.
+    pub(super) fn round_trip(&self) -> Duration {
+        self.round_trip.unwrap_or_default()
+    }
+
+    /// Whether it has been asked, and most would have answered.
+    pub(super) fn pauses(&self, now: Timestamp) -> bool {
+        self.busy && self.pauses_at <= now
     }
 
     /// How many leading bits its id shares with the key; no more than 64 count.

@@ -128,7 +128,9 @@ impl Lookup {
 
     /// Ends an operation, whatever it is.
     pub(crate) fn cancel(&mut self, op: OpId) {
-        self.questions.remove(&op);
+        if self.questions.remove(&op).is_some() {
+            self.frontier.forget(op);
+        }
         self.announces.retain(|_, announce| announce.op != op);
         if let Some(subscribe) = self.subscribes.remove(&op) {
             self.closed_sockets.extend(subscribe.sockets());
@@ -173,10 +175,10 @@ impl Lookup {
         if let Some(step) = self.serve(now, rng) {
             return step;
         }
-        if let Some(step) = self.conclude(now, patient, pace) {
+        if let Some(step) = self.conclude(now, patient) {
             return step;
         }
-        let next_pause = self.next_pause(now, pace).unwrap_or(Timestamp::MAX);
+        let next_pause = self.next_pause(now).unwrap_or(Timestamp::MAX);
         Step::Wait(self.next_due(now).min(next_pause))
     }
 
@@ -191,12 +193,22 @@ impl Lookup {
         let mut hops = 1;
         if let Some(candidate) = self.frontier.get_mut(node) {
             hops = candidate.hops;
-            candidate.reach = Reach::Live;
+            candidate.on_answer();
             if matches!(ask, Ask::Find | Ask::Get(_) | Ask::Probe(_)) {
                 candidate.busy = false;
             }
             if let Some(bytes) = answer.token {
                 candidate.token = Some(Token { bytes, at: now });
+            }
+            for (op, question) in &mut self.questions {
+                let is_answer = match ask {
+                    Ask::Find => question.goal == Goal::Nodes,
+                    Ask::Get(asked) => asked == op,
+                    _ => false,
+                };
+                if is_answer && candidate.on_answered(*op) {
+                    question.answered += 1;
+                }
             }
         }
         for contact in &answer.contacts {
@@ -204,20 +216,14 @@ impl Lookup {
                 .insert(*contact, false, hops.saturating_add(1));
         }
         match ask {
-            Ask::Find => {
-                for question in self.questions.values_mut() {
-                    if question.goal == Goal::Nodes {
-                        question.answered.insert(*node);
-                    }
-                }
-            }
+            Ask::Find => {}
             Ask::Get(op) => {
-                if let Some(question) = self.questions.get_mut(op) {
-                    question.answered.insert(*node);
-                    if answer.found && !question.found {
-                        question.found = true;
-                        question.hops = hops;
-                    }
+                if let Some(question) = self.questions.get_mut(op)
+                    && answer.found
+                    && !question.found
+                {
+                    question.found = true;
+                    question.hops = hops;
                 }
             }
             Ask::Probe(id) => {
@@ -321,7 +327,11 @@ impl Lookup {
 
     /// The next put, refresh or listen to a candidate that gave a token.
     fn serve(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Step> {
-        let ready = self.ready(now);
+        if self.announces.is_empty() && self.subscribes.is_empty() {
+            return None;
+        }
+        let limits = &self.limits;
+        let ready = (self.frontier).ready(limits.bucket_size, now - limits.token_life);
         for (contact, token) in &ready {
             for (id, announce) in &mut self.announces {
                 let due = match announce.due(&contact.id, now) {
@@ -329,9 +339,10 @@ impl Lookup {
                     Some(Due::Probe) | None => continue,
                 };
                 announce.on_asked(contact.id, due);
+                let token = Bytes::clone(token);
                 let ask = match due {
-                    Due::Refresh => Ask::Refresh(*id, token.clone()),
-                    Due::Put | Due::Probe => Ask::Put(*id, token.clone()),
+                    Due::Refresh => Ask::Refresh(*id, token),
+                    Due::Put | Due::Probe => Ask::Put(*id, token),
                 };
                 return Some(Step::Ask(*contact, ask));
             }
@@ -346,7 +357,7 @@ impl Lookup {
                     let ask = Ask::Listen {
                         op: *op,
                         socket,
-                        token: token.clone(),
+                        token: Bytes::clone(token),
                     };
                     return Some(Step::Ask(*contact, ask));
                 }
@@ -355,41 +366,25 @@ impl Lookup {
         None
     }
 
-    /// The candidates that may be given values: those known to be nearest. While the walk is not over these are all
-    /// but the last of the leading candidates with a token, if that leaves any (spec `node.md`, section 4.6).
-    fn ready(&self, now: Timestamp) -> Vec<(Contact, Bytes)> {
-        let oldest = now - self.limits.token_life;
-        let mut ready = Vec::new();
-        for candidate in self.frontier.nearest(self.limits.bucket_size) {
-            let Some(token) = candidate.fresh_token(oldest) else {
-                ready.pop();
-                break;
-            };
-            ready.push((candidate.contact, token.clone()));
-        }
-        ready
-    }
-
     /// A question or put that is over.
-    fn conclude(&mut self, now: Timestamp, patient: bool, pace: &Pace<'_>) -> Option<Step> {
-        let live: Vec<_> = self
-            .frontier
-            .nearest(self.limits.bucket_size)
-            .map(|candidate| candidate.contact.id)
-            .collect();
-        let waiting = self.hope(now).is_some();
-        if live.is_empty() && (patient || waiting) {
+    fn conclude(&mut self, now: Timestamp, patient: bool) -> Option<Step> {
+        let count = self.limits.bucket_size;
+        let knows_nobody = self.frontier.nearest(count).next().is_none();
+        if knows_nobody && (patient || self.hope(now).is_some()) {
             return None;
         }
-        let answered = self.questions.iter().find(|(_, question)| {
-            (question.found || !waiting) && self.is_answered(question, now, pace)
+        let answered = self.questions.iter().find(|(op, question)| {
+            self.is_answered(**op, question, now) && (question.found || self.hope(now).is_none())
         });
         if let Some((&op, _)) = answered {
             let question = self.questions.remove(&op)?;
+            self.frontier.forget(op);
             return Some(Step::Answered(op, question.report()));
         }
+        let frontier = &self.frontier;
         let announced = self.announces.iter_mut().find(|(_, announce)| {
-            !announce.is_reported() && live.iter().all(|id| announce.is_settled(id))
+            let mut live = frontier.nearest(count);
+            !announce.is_reported() && live.all(|it| announce.is_settled(&it.contact.id))
         });
         if let Some((&id, announce)) = announced {
             let op = announce.op;

@@ -59,12 +59,16 @@ impl Pool {
             return None;
         }
         let oldest = self.idle.pop_front()?;
-        self.forget_idle(oldest).then_some(oldest)
+        self.forget(oldest).then_some(oldest)
     }
 
     /// Forgets a lookup unless an operation has taken it up again.
     pub(crate) fn forget_idle(&mut self, which: (InfoHash, Family)) -> bool {
         self.idle.retain(|idle| *idle != which);
+        self.forget(which)
+    }
+
+    fn forget(&mut self, which: (InfoHash, Family)) -> bool {
         let idle = self.lookups.get(&which).is_some_and(Lookup::is_idle);
         if idle {
             self.lookups.remove(&which);

@@ -1,9 +1,5 @@
 //! [`Question`]: what a get or a walk wants to know of each of the nearest nodes.
 
-use std::collections::BTreeSet;
-
-use crate::InfoHash;
-
 /// What became of a get.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[must_use]
@@ -32,8 +28,8 @@ impl std::ops::AddAssign for GetReport {
 #[derive(Debug)]
 pub(super) struct Question {
     pub(super) goal: Goal,
-    pub(super) asked: BTreeSet<InfoHash>,
-    pub(super) answered: BTreeSet<InfoHash>,
+    pub(super) asked: usize,
+    pub(super) answered: usize,
     pub(super) found: bool,
     /// See [`GetReport::hops`].
     pub(super) hops: u8,
@@ -52,8 +48,8 @@ impl Question {
     pub(super) fn new(goal: Goal) -> Self {
         Self {
             goal,
-            asked: BTreeSet::new(),
-            answered: BTreeSet::new(),
+            asked: 0,
+            answered: 0,
             found: false,
             hops: 0,
         }
@@ -61,8 +57,8 @@ impl Question {
 
     pub(super) fn report(&self) -> GetReport {
         GetReport {
-            asked: self.asked.len(),
-            answered: self.answered.len(),
+            asked: self.asked,
+            answered: self.answered,
             hops: self.hops,
         }
     }

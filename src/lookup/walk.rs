@@ -7,7 +7,7 @@ use super::announce::Due;
 use super::frontier::Candidate;
 use super::question::{Goal, Question};
 use super::step::{Ask, Step};
-use super::{Lookup, MAX_UNAWAITED};
+use super::{Lookup, MAX_UNAWAITED, OpId};
 use crate::Timestamp;
 
 /// How soon answers may be expected.
@@ -28,14 +28,14 @@ impl Lookup {
     /// pause, are not waited for.
     pub(super) fn walk(&mut self, now: Timestamp, pace: &Pace<'_>) -> Option<Step> {
         let parallelism = self.parallelism();
-        let prompt = || self.prompt(now, pace);
-        if prompt().filter(|candidate| candidate.busy).count() >= parallelism
-            || self.frontier.busy(usize::MAX) >= parallelism + MAX_UNAWAITED
-        {
+        let busy = self.prompt(now).filter(|candidate| candidate.busy).count();
+        if busy >= parallelism || self.frontier.busy(usize::MAX) >= parallelism + MAX_UNAWAITED {
             return None;
         }
-        let nearest = prompt().next()?.shared_bits();
-        let (candidate, ask) = prompt()
+        let nearest = self.prompt(now).next()?.shared_bits();
+        self.frontier.measure(|addr| pace.round_trip(addr));
+        let (candidate, ask) = self
+            .prompt(now)
             .filter(|candidate| !candidate.busy)
             .filter_map(|candidate| Some((candidate, self.open_question(candidate, now)?)))
             .min_by_key(|(candidate, _)| pace.time_through(candidate, nearest))?;
@@ -43,16 +43,17 @@ impl Lookup {
         if let Some(candidate) = self.frontier.get_mut(&contact.id) {
             candidate.busy = true;
             candidate.asked_at = now;
+            candidate.pauses_at = now + (pace.pause)(&contact.addr);
         }
         match &ask {
             Ask::Get(op) => {
                 if let Some(question) = self.questions.get_mut(op) {
-                    question.asked.insert(contact.id);
+                    question.asked += 1;
                 }
             }
             Ask::Find => {
                 for question in self.questions.values_mut() {
-                    question.asked.insert(contact.id);
+                    question.asked += usize::from(question.goal == Goal::Nodes);
                 }
             }
             Ask::Probe(id) => {
@@ -67,35 +68,37 @@ impl Lookup {
 
     /// When there will be something to do because some of those asked pause: others may be asked, or a question is
     /// answered.
-    pub(super) fn next_pause(&self, now: Timestamp, pace: &Pace<'_>) -> Option<Timestamp> {
+    pub(super) fn next_pause(&self, now: Timestamp) -> Option<Timestamp> {
         let parallelism = self.parallelism();
         let may_ask = self.frontier.busy(usize::MAX) < parallelism + MAX_UNAWAITED;
-        let busy = self.prompt(now, pace).filter(|it| it.busy);
-        let mut pauses: Vec<_> = busy.map(|it| pace.pause_of(it)).collect();
+        let busy = self.prompt(now).filter(|candidate| candidate.busy);
+        let mut pauses: Vec<_> = busy.map(|candidate| candidate.pauses_at).collect();
         pauses.sort_unstable();
-        let excess = pauses.len().saturating_sub(parallelism);
-        pauses.into_iter().skip(excess).find(|at| {
-            let mut prompt = self.prompt(*at, pace);
-            let mut questions = self.questions.values();
+        let has_work = |at: &Timestamp| {
+            let mut prompt = self.prompt(*at);
+            let mut questions = self.questions.iter();
             may_ask && prompt.any(|it| !it.busy && self.open_question(it, *at).is_some())
-                || questions.any(|it| it.found && self.is_answered(it, *at, pace))
-        })
+                || questions.any(|(op, it)| it.found && self.is_answered(*op, it, *at))
+        };
+        let excess = pauses.len().saturating_sub(parallelism);
+        // As the last of them pauses there is at least as much to do as before.
+        pauses.last().filter(|at| has_work(at))?;
+        pauses.into_iter().skip(excess).find(has_work)
     }
 
     /// Whether the nearest have answered a question. One that found something goes without the answers of those that pause
     /// if as many others have answered.
-    pub(super) fn is_answered(&self, question: &Question, now: Timestamp, pace: &Pace<'_>) -> bool {
-        let has_answered =
-            |candidate: &&Candidate| question.answered.contains(&candidate.contact.id);
+    pub(super) fn is_answered(&self, op: OpId, question: &Question, now: Timestamp) -> bool {
+        let has_answered = |candidate: &&Candidate| candidate.has_answered(op);
         let count = self.limits.bucket_size;
         self.frontier.nearest(count).all(|it| has_answered(&it))
-            || question.found && self.prompt(now, pace).filter(has_answered).count() == count
+            || question.found && self.prompt(now).filter(has_answered).count() == count
     }
 
     /// The nearest candidates but for those that pause.
-    fn prompt(&self, now: Timestamp, pace: &Pace<'_>) -> impl Iterator<Item = &Candidate> {
+    fn prompt(&self, now: Timestamp) -> impl Iterator<Item = &Candidate> {
         let live = self.frontier.nearest(usize::MAX);
-        live.filter(move |candidate| !pace.pauses(candidate, now))
+        live.filter(move |candidate| !candidate.pauses(now))
             .take(self.limits.bucket_size)
     }
 
@@ -104,7 +107,7 @@ impl Lookup {
         let open = self
             .questions
             .iter()
-            .find(|(_, question)| !question.answered.contains(id));
+            .find(|(op, _)| !candidate.has_answered(**op));
         if let Some((op, question)) = open {
             return Some(match question.goal {
                 Goal::Values => Ask::Get(*op),
@@ -118,41 +121,36 @@ impl Lookup {
         if let Some((value, _)) = probe {
             return Some(Ask::Probe(*value));
         }
+        let oldest = now - self.limits.token_life;
+        if candidate.fresh_token(oldest).is_some() {
+            return None;
+        }
         let wants_token = !self.subscribes.is_empty()
             || self
                 .announces
                 .values()
                 .any(|announce| announce.renewal.is_some() || !announce.is_settled(id));
-        let has_token = candidate
-            .fresh_token(now - self.limits.token_life)
-            .is_some();
-        (wants_token && !has_token).then_some(Ask::Find)
+        wants_token.then_some(Ask::Find)
     }
 }
 
 impl Pace<'_> {
-    /// When most would have answered, had they been asked when this candidate was.
-    fn pause_of(&self, candidate: &Candidate) -> Timestamp {
-        candidate.asked_at + (self.pause)(&candidate.contact.addr)
-    }
-
-    /// Whether a candidate has been asked, and most would have answered.
-    fn pauses(&self, candidate: &Candidate, now: Timestamp) -> bool {
-        candidate.busy && self.pause_of(candidate) <= now
+    /// How long the node at an address is likely to take to answer.
+    fn round_trip(&self, addr: &SocketAddr) -> Duration {
+        (self.of)(addr).unwrap_or(self.usual)
     }
 
     /// How long it takes to hear from a candidate, and to make up for the bits that it lies behind the nearest one.
     fn time_through(&self, candidate: &Candidate, nearest: u32) -> Duration {
-        let round_trip = (self.of)(&candidate.contact.addr).unwrap_or(self.usual);
         let behind = nearest.saturating_sub(candidate.shared_bits());
-        round_trip + self.usual * behind / BITS_OF_AN_ANSWER
+        candidate.round_trip() + self.usual * behind / BITS_OF_AN_ANSWER
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lookup::{Answer, Limits, OpId};
+    use crate::lookup::{Answer, Limits};
     use crate::{Config, Contact, InfoHash, Seed};
 
     const ALPHA: usize = 4;
@@ -225,12 +223,12 @@ mod tests {
         let nodes: Vec<_> = (0..12).map(|nth| node(nth, 10 + u16::from(nth))).collect();
         lookup.offer(&nodes, true);
         assert_eq!(asked(&mut lookup, &pace), nodes[..4]);
-        assert_eq!(lookup.next_pause(at(0), &pace), Some(at(10)));
+        assert_eq!(lookup.next_pause(at(0)), Some(at(10)));
         assert_eq!(asked_at(at(11), &mut lookup, &pace), nodes[4..6]);
-        assert_eq!(lookup.next_pause(at(11), &pace), Some(at(12)));
+        assert_eq!(lookup.next_pause(at(11)), Some(at(12)));
         assert_eq!(asked_at(at(60), &mut lookup, &pace), nodes[6..10]);
         assert_eq!(asked_at(at(120), &mut lookup, &pace), nodes[10..]);
-        assert_eq!(lookup.next_pause(at(120), &pace), None);
+        assert_eq!(lookup.next_pause(at(120)), None);
     }
 
     #[test]

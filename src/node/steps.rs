@@ -52,14 +52,17 @@ impl Node {
     /// Does all that a lookup wants done now, and sets its timer for the rest.
     pub(super) fn drive(&mut self, now: Timestamp, key: InfoHash, family: Family) {
         let patient = self.status(family) == Status::Connecting && now < self.patient_until;
-        while let Some(lookup) = self.lookups.get(key, family) {
+        while let Some(mut lookup) = self.lookups.get_mut(key, family) {
             let can_wait = lookup.can_wait();
-            if can_wait && !self.may_go_on(now, key, family) {
-                return;
+            if can_wait {
+                if !self.may_go_on(now, key, family) {
+                    return;
+                }
+                let Some(same) = self.lookups.get_mut(key, family) else {
+                    return;
+                };
+                lookup = same;
             }
-            let Some(lookup) = self.lookups.get_mut(key, family) else {
-                return;
-            };
             let peers = self.rpc.peers();
             let pace = Pace {
                 usual: peers.usual_round_trip(),
@@ -363,9 +366,9 @@ impl Node {
         for socket in lookup.take_closed_sockets() {
             self.feeds.remove(&socket);
         }
-        let (is_idle, is_waiting) = (lookup.is_idle(), lookup.is_waiting());
+        let is_idle = lookup.is_idle();
         let is_worth_remembering = lookup.is_worth_remembering();
-        if is_idle || !is_waiting {
+        if is_idle || !lookup.is_waiting() {
             self.turns.rest((key, family));
         }
         self.plan_turn(now);

@@ -1,42 +1,25 @@
-//! What does a lookup cost the node that makes it? One get of nothing, from the first request to the last answer, beside
-//! so many lookups that it remembers. What its peers need to answer is part of the time.
+//! [`Asker`]: a node that looks things up, and all others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use bulla::node::{Event, Node, Output};
-use bulla::wire::{self, Message, Nodes, Payload, Reply, Tid};
-use bulla::{Config, Contact, InfoHash, Origin, Query, Rng, Seed, Timestamp, UnixTime};
-use divan::{AllocProfiler, Bencher};
+use bulla::node::{Event, Node, OpId, Output, PutOptions};
+use bulla::wire::{self, Message, Nodes, Payload, Reply};
+use bulla::{
+    Config, Contact, Draft, InfoHash, Kind, Origin, Query, Rng, Seed, Timestamp, UnixTime, ValueId,
+};
 
-#[global_allocator]
-static ALLOC: AllocProfiler = AllocProfiler::system();
-
-fn main() {
-    divan::main();
-}
-
-const REMEMBERED: [usize; 3] = [0, 1_000, 10_000];
 const NOW: Timestamp = Timestamp::ZERO;
 
-#[divan::bench(args = REMEMBERED, sample_count = 50, sample_size = 20)]
-fn get(bencher: Bencher<'_, '_>, remembered: usize) {
-    let mut asker = Asker::new();
-    for _ in 0..remembered {
-        asker.get();
-    }
-    bencher.bench_local(|| asker.get());
-}
-
 /// A node among 1,000 others, all played by this.
-struct Asker {
+pub(crate) struct Asker {
     node: Node,
     others: BTreeMap<SocketAddr, InfoHash>,
     rng: Rng,
 }
 
 impl Asker {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let config = Config {
             rate_limit_per_sec: None,
             peer_rate_limit_per_sec: None,
@@ -54,40 +37,56 @@ impl Asker {
         node.insert_contacts(NOW, &contacts);
         let others = contacts.iter().map(|it| (it.addr, it.id)).collect();
         let mut asker = Self { node, others, rng };
-        asker.run();
+        asker.run(None);
         asker
     }
 
-    /// Gets what nobody has; how many were asked.
-    fn get(&mut self) -> usize {
+    /// Gets what nobody has.
+    pub(crate) fn get(&mut self) {
         let key = self.rng.hash();
         let op = self.node.get(NOW, key, Query::default());
-        assert!(op.is_ok(), "the get starts");
-        let (asked, is_done) = self.run();
-        assert!(is_done, "the get ends");
-        asked
+        self.run(Some(op.expect("the get starts")));
     }
 
-    /// Answers all requests until there are no more; how many there were, and whether a get has ended.
-    fn run(&mut self) -> (usize, bool) {
-        let (mut asked, mut is_done) = (0, false);
+    /// Puts a value of 64 bytes.
+    pub(crate) fn put(&mut self) {
+        let key = self.rng.hash();
+        let value = wire::pack(
+            &Draft::new(vec![7; 64]).kind(Kind::USER_DATA),
+            ValueId(self.rng.number()),
+        );
+        let op = self.node.put(NOW, key, value, PutOptions::default());
+        self.run(Some(op.expect("the put starts")));
+    }
+
+    /// Answers all requests in their order until there are no more; by then the operation must be over.
+    fn run(&mut self, op: Option<OpId>) {
+        let mut requests = VecDeque::new();
+        let mut is_over = op.is_none();
         loop {
             match self.node.poll_output() {
-                Output::Transmit(request) => {
-                    asked += 1;
+                Output::Transmit(request) => requests.push_back(request),
+                Output::Event(
+                    Event::GetDone { op: done, .. } | Event::PutDone { op: done, .. },
+                ) => {
+                    is_over |= op == Some(done);
+                }
+                Output::Event(_) => {}
+                Output::Check(check) => self.node.drop_check(check.id),
+                Output::Wake(..) => {
+                    let Some(request) = requests.pop_front() else {
+                        break;
+                    };
                     if let Some(answer) = self.answer(request.to, &request.bytes) {
                         self.node.handle_datagram(NOW, request.to, &answer);
                     }
                 }
-                Output::Event(event) => is_done |= matches!(event, Event::GetDone { .. }),
-                Output::Check(check) => self.node.drop_check(check.id),
-                Output::Wake(..) => return (asked, is_done),
             }
         }
+        assert!(is_over, "the operation ends");
     }
 
     fn answer(&self, from: SocketAddr, request: &[u8]) -> Option<Vec<u8>> {
-        let Tid(number) = wire::decode(request).ok()?.tid;
         let payload = Payload::Reply {
             sender: *self.others.get(&from)?,
             reply: Reply {
@@ -97,7 +96,7 @@ impl Asker {
             },
         };
         let answer = Message {
-            tid: Tid(number),
+            tid: wire::decode(request).ok()?.tid,
             network: 0,
             client: false,
             agent: None,
