@@ -154,6 +154,8 @@ impl Frontier {
     pub(super) fn forget(&mut self, question: OpId) {
         for candidate in &mut self.candidates {
             candidate.answered.retain(|answered| *answered != question);
+            // Most lookups that are remembered are never asked again.
+            candidate.answered.shrink_to_fit();
         }
     }
 
