@@ -104,7 +104,9 @@ impl Lookup {
             self.frontier.start_over();
         }
         self.was_wanted |= goal == Goal::Values;
-        self.questions.insert(op, Question::new(goal));
+        if self.questions.insert(op, Question::new(goal)).is_some() {
+            self.frontier.forget(op);
+        }
     }
 
     /// Announces a value, in place of any other of its id; gives the operation whose announcement this ends.
