@@ -3,6 +3,8 @@
 #[path = "../lookup/asker.rs"]
 mod asker;
 
+pub(crate) use asker::without_limits;
+
 use asker::Asker;
 
 pub(crate) fn get(times: u32) {

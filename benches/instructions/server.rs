@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 
 use bulla::node::{Node, Output, Transmit};
 use bulla::wire::{self, Message, Payload, Reply, Request, SocketId, Tid, Values};
-use bulla::{
-    Config, Contact, Draft, InfoHash, Kind, Origin, Query, Seed, Timestamp, UnixTime, Value,
-    ValueId,
-};
+use bulla::{Contact, Draft, InfoHash, Kind, Query, Seed, Timestamp, Value, ValueId};
 use divan::black_box;
+
+use crate::lookup::without_limits;
 
 const NOW: Timestamp = Timestamp::ZERO;
 
@@ -77,13 +76,7 @@ struct Server {
 impl Server {
     /// A node with a full routing table and no limits.
     fn new() -> Self {
-        let config = Config {
-            rate_limit_per_sec: None,
-            peer_rate_limit_per_sec: None,
-            ..Config::default()
-        };
-        let origin = Origin::new(UnixTime::from_secs(1_700_000_000));
-        let mut node = Node::new(config, Seed::from_number(1), origin).expect("sound settings");
+        let mut node = without_limits();
         let mut rng = Seed::from_number(2).public();
         let contacts: Vec<_> = (0..CONTACTS)
             .map(|number| Contact::new(rng.hash(), ([127, 1, 0, number], 4223).into()))

@@ -11,6 +11,17 @@ use bulla::{
 
 const NOW: Timestamp = Timestamp::ZERO;
 
+/// A node that answers as often as it is asked.
+pub(crate) fn without_limits() -> Node {
+    let config = Config {
+        rate_limit_per_sec: None,
+        peer_rate_limit_per_sec: None,
+        ..Config::default()
+    };
+    let origin = Origin::new(UnixTime::from_secs(1_700_000_000));
+    Node::new(config, Seed::from_number(1), origin).expect("sound settings")
+}
+
 /// A node among 1,000 others, all played by this.
 pub(crate) struct Asker {
     node: Node,
@@ -20,13 +31,7 @@ pub(crate) struct Asker {
 
 impl Asker {
     pub(crate) fn new() -> Self {
-        let config = Config {
-            rate_limit_per_sec: None,
-            peer_rate_limit_per_sec: None,
-            ..Config::default()
-        };
-        let origin = Origin::new(UnixTime::from_secs(1_700_000_000));
-        let mut node = Node::new(config, Seed::from_number(1), origin).expect("sound settings");
+        let mut node = without_limits();
         let mut rng = Seed::from_number(2).public();
         let contacts: Vec<_> = (0..1_000u16)
             .map(|number| {

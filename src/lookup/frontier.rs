@@ -38,7 +38,7 @@ pub(super) struct Candidate {
     pub(super) pauses_at: Timestamp,
     /// How long it is likely to take to answer, if that was looked up since it last did.
     round_trip: Option<Duration>,
-    /// The questions that it has answered.
+    /// The questions that it has answered, in order: an application may have thousands for one key.
     answered: Vec<OpId>,
     /// Its place in the row of nodes that named each other: 1 if we knew it by ourselves.
     pub(super) hops: u8,
@@ -150,12 +150,29 @@ impl Frontier {
         }
     }
 
+    /// A candidate answered a question; says whether for the first time.
+    pub(super) fn on_answered(&mut self, id: &InfoHash, question: OpId) -> bool {
+        let Some(candidate) = self.get_mut(id) else {
+            return false;
+        };
+        let place = candidate.answered.binary_search(&question);
+        if let Err(place) = place {
+            candidate.answered.insert(place, question);
+        }
+        place.is_err()
+    }
+
     /// A question is over.
     pub(super) fn forget(&mut self, question: OpId) {
         for candidate in &mut self.candidates {
-            candidate.answered.retain(|answered| *answered != question);
-            // Most lookups that are remembered are never asked again.
-            candidate.answered.shrink_to_fit();
+            let answered = &mut candidate.answered;
+            if let Ok(place) = answered.binary_search(&question) {
+                answered.remove(place);
+            }
+            if answered.is_empty() {
+                // Most lookups that are remembered are never asked again.
+                *answered = Vec::new();
+            }
         }
     }
 
@@ -239,17 +256,8 @@ impl Candidate {
         self.round_trip = None;
     }
 
-    /// It answered a question; says whether for the first time.
-    pub(super) fn on_answered(&mut self, question: OpId) -> bool {
-        let is_new = !self.has_answered(question);
-        if is_new {
-            self.answered.push(question);
-        }
-        is_new
-    }
-
     pub(super) fn has_answered(&self, question: OpId) -> bool {
-        self.answered.contains(&question)
+        self.answered.binary_search(&question).is_ok()
     }
 
     /// How long it is likely to take to answer, if that is known.
@@ -327,6 +335,22 @@ mod tests {
         assert_eq!(frontier.nearest(2).count(), 0);
         frontier.insert(node, true, 1);
         assert_eq!(frontier.nearest(2).count(), 1);
+    }
+
+    #[test]
+    fn a_candidate_answers_each_question_once_until_it_is_over() {
+        let mut frontier = Frontier::new(InfoHash::ZERO, 2);
+        let node = contact([1; 20]);
+        frontier.insert(node, false, 1);
+        for number in [2, 3, 1] {
+            assert!(frontier.on_answered(&node.id, OpId(number)));
+            assert!(!frontier.on_answered(&node.id, OpId(number)));
+        }
+        frontier.forget(OpId(2));
+        let candidate = frontier.get_mut(&node.id).unwrap();
+        let known = [1, 2, 3].map(|number| candidate.has_answered(OpId(number)));
+        assert_eq!(known, [true, false, true]);
+        assert!(!frontier.on_answered(&InfoHash::new([9; 20]), OpId(4)));
     }
 
     #[test]

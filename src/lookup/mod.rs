@@ -202,30 +202,22 @@ impl Lookup {
             if let Some(bytes) = answer.token {
                 candidate.token = Some(Token { bytes, at: now });
             }
-            for (op, question) in &mut self.questions {
-                let is_answer = match ask {
-                    Ask::Find => question.goal == Goal::Nodes,
-                    Ask::Get(asked) => asked == op,
-                    _ => false,
-                };
-                if is_answer && candidate.on_answered(*op) {
-                    question.answered += 1;
-                }
-            }
-        }
-        for contact in &answer.contacts {
-            self.frontier
-                .insert(*contact, false, hops.saturating_add(1));
         }
         match ask {
-            Ask::Find => {}
+            Ask::Find => {
+                for (op, question) in &mut self.questions {
+                    if question.goal == Goal::Nodes {
+                        question.answered += usize::from(self.frontier.on_answered(node, *op));
+                    }
+                }
+            }
             Ask::Get(op) => {
-                if let Some(question) = self.questions.get_mut(op)
-                    && answer.found
-                    && !question.found
-                {
-                    question.found = true;
-                    question.hops = hops;
+                if let Some(question) = self.questions.get_mut(op) {
+                    question.answered += usize::from(self.frontier.on_answered(node, *op));
+                    if answer.found && !question.found {
+                        question.found = true;
+                        question.hops = hops;
+                    }
                 }
             }
             Ask::Probe(id) => {
@@ -244,6 +236,10 @@ impl Lookup {
                     subscribe.on_agreed(node, renew_at);
                 }
             }
+        }
+        for contact in &answer.contacts {
+            self.frontier
+                .insert(*contact, false, hops.saturating_add(1));
         }
     }
 
