@@ -1,11 +1,13 @@
 //! [`Announce`]: the plan of one put. Who needs the value, who acknowledged it, when it is announced again.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::OpId;
 use crate::value::{Row, Value};
 use crate::{InfoHash, Timestamp, UnixTime};
+
+/// Nodes whose copy is remembered, above which those that the lookup has forgotten are forgotten here as well.
+const MAX_HOLDERS: usize = 128;
 
 /// What became of a put. An acknowledgement is no proof of storage: this wire acknowledges refused values too.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -42,7 +44,8 @@ pub(crate) struct Announce {
     pub(crate) created: Option<UnixTime>,
     /// Announced again this long after each acknowledgement; `None` for once only.
     pub(crate) renewal: Option<Duration>,
-    holders: BTreeMap<InfoHash, Holder>,
+    /// Hardly more than the lookup has candidates: too few to be in any order.
+    holders: Vec<(InfoHash, Holder)>,
     reported: bool,
 }
 
@@ -83,20 +86,20 @@ impl Announce {
             value,
             created,
             renewal,
-            holders: BTreeMap::new(),
+            holders: Vec::new(),
             reported: false,
         }
     }
 
     /// What `node` must be sent now, if anything.
     pub(super) fn due(&self, node: &InfoHash, now: Timestamp) -> Option<Due> {
-        match self.holders.get(node) {
+        match self.holder(node) {
             None if self.probes_first() => Some(Due::Probe),
             None | Some(Holder::Lacks) => Some(Due::Put),
             Some(Holder::Holds) => Some(Due::Refresh),
             Some(Holder::Acknowledged(at)) => {
                 let renewal = self.renewal?;
-                (now >= *at + renewal).then_some(Due::Probe)
+                (now >= at + renewal).then_some(Due::Probe)
             }
             Some(Holder::Probed | Holder::Sent | Holder::Refused) => None,
         }
@@ -104,8 +107,8 @@ impl Announce {
 
     /// When `node` must be sent something, if a renewal is all it waits for.
     pub(super) fn due_at(&self, node: &InfoHash) -> Option<Timestamp> {
-        match self.holders.get(node) {
-            Some(Holder::Acknowledged(at)) => self.renewal.map(|renewal| *at + renewal),
+        match self.holder(node) {
+            Some(Holder::Acknowledged(at)) => self.renewal.map(|renewal| at + renewal),
             _ => None,
         }
     }
@@ -113,15 +116,14 @@ impl Announce {
     /// Whether `node` needs nothing until a renewal.
     pub(super) fn is_settled(&self, node: &InfoHash) -> bool {
         matches!(
-            self.holders.get(node),
+            self.holder(node),
             Some(Holder::Acknowledged(_) | Holder::Refused)
         )
     }
 
     /// Whether an answer of `node` is on its way.
     pub(super) fn awaits(&self, node: &InfoHash) -> bool {
-        let holder = self.holders.get(node);
-        matches!(holder, Some(Holder::Probed | Holder::Sent))
+        matches!(self.holder(node), Some(Holder::Probed | Holder::Sent))
     }
 
     pub(super) fn on_asked(&mut self, node: InfoHash, due: Due) {
@@ -129,7 +131,7 @@ impl Announce {
             Due::Probe => Holder::Probed,
             Due::Put | Due::Refresh => Holder::Sent,
         };
-        self.holders.insert(node, holder);
+        self.set(node, holder);
     }
 
     /// `node` told which value it holds under our id, if any.
@@ -146,26 +148,33 @@ impl Announce {
             }
             Some(_) | None => Holder::Lacks,
         };
-        self.holders.insert(node, holder);
+        self.set(node, holder);
     }
 
     pub(super) fn on_acknowledged(&mut self, node: InfoHash, now: Timestamp) {
-        self.holders.insert(node, Holder::Acknowledged(now));
+        self.set(node, Holder::Acknowledged(now));
     }
 
     /// `node` said that it has no such value to refresh, or that our token was wrong.
     pub(super) fn on_rejected(&mut self, node: InfoHash) {
-        self.holders.insert(node, Holder::Lacks);
+        self.set(node, Holder::Lacks);
     }
 
     pub(super) fn on_refused(&mut self, node: InfoHash) {
-        self.holders.insert(node, Holder::Refused);
+        self.set(node, Holder::Refused);
     }
 
     /// `node` is gone; should it return, it starts anew.
     pub(super) fn on_gone(&mut self, node: &InfoHash) {
-        if !matches!(self.holders.get(node), Some(Holder::Sent)) || self.reported {
-            self.holders.remove(node);
+        if self.holder(node) != Some(Holder::Sent) || self.reported {
+            self.holders.retain(|(id, _)| id != node);
+        }
+    }
+
+    /// Forgets all but the nodes that are still `known`, if there are many: the nearest may change without end.
+    pub(super) fn trim(&mut self, known: impl Fn(&InfoHash) -> bool) {
+        if self.holders.len() > MAX_HOLDERS {
+            self.holders.retain(|(id, _)| known(id));
         }
     }
 
@@ -175,13 +184,14 @@ impl Announce {
             return None;
         }
         self.reported = true;
-        let count = |which: fn(&Holder) -> bool| self.holders.values().filter(|h| which(h)).count();
+        let holders = self.holders.iter().map(|(_, holder)| holder);
+        let count = |which: fn(&Holder) -> bool| holders.clone().filter(|it| which(it)).count();
         let acknowledged = count(|holder| matches!(holder, Holder::Acknowledged(_)));
         let refused = count(|holder| *holder == Holder::Refused);
         let silent = count(|holder| *holder == Holder::Sent);
         if self.renewal.is_some() {
             // Should they answer after all, they are sent it anew.
-            self.holders.retain(|_, holder| *holder != Holder::Sent);
+            self.holders.retain(|(_, holder)| *holder != Holder::Sent);
         }
         Some(PutReport {
             asked: acknowledged + refused + silent,
@@ -200,8 +210,47 @@ impl Announce {
         self.reported && self.renewal.is_none()
     }
 
+    fn holder(&self, node: &InfoHash) -> Option<Holder> {
+        let known = self.holders.iter().find(|(id, _)| id == node);
+        known.map(|(_, holder)| *holder)
+    }
+
+    fn set(&mut self, node: InfoHash, holder: Holder) {
+        match self.holders.iter_mut().find(|(id, _)| *id == node) {
+            Some((_, known)) => *known = holder,
+            None => self.holders.push((node, holder)),
+        }
+    }
+
     /// Unsigned values look before they are put; permanent ones learn whether a refresh will do.
     fn probes_first(&self) -> bool {
         self.value.signed().is_none() || self.renewal.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Draft, ValueId};
+    use crate::wire;
+
+    #[test]
+    fn of_many_nodes_only_those_still_known_are_remembered() {
+        let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
+        let mut announce = Announce::new(OpId(1), value, None, None);
+        let node = |number: usize| InfoHash::of(&number.to_be_bytes());
+        let last = node(MAX_HOLDERS);
+        for number in 0..=MAX_HOLDERS {
+            assert_eq!(announce.holders.len(), number);
+            announce.on_acknowledged(node(number), Timestamp::ZERO);
+            announce.on_acknowledged(node(number), Timestamp::ZERO);
+            if number < MAX_HOLDERS {
+                announce.trim(|_| false);
+            }
+        }
+        announce.trim(|id| *id == last);
+        assert_eq!(announce.holders.len(), 1);
+        assert!(announce.is_settled(&last));
+        assert!(!announce.is_settled(&node(0)));
     }
 }

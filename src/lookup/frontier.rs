@@ -127,12 +127,20 @@ impl Frontier {
         self.candidates.iter()
     }
 
+    pub(super) fn get(&self, id: &InfoHash) -> Option<&Candidate> {
+        self.candidates.get(self.place(id)?)
+    }
+
     pub(super) fn get_mut(&mut self, id: &InfoHash) -> Option<&mut Candidate> {
+        let place = self.place(id)?;
+        self.candidates.get_mut(place)
+    }
+
+    fn place(&self, id: &InfoHash) -> Option<usize> {
         let distance = id.distance(&self.target);
         self.candidates
             .binary_search_by(|candidate| candidate.distance.cmp(&distance))
             .ok()
-            .and_then(|at| self.candidates.get_mut(at))
     }
 
     /// A new question begins: all candidates are known by now.

@@ -171,6 +171,9 @@ impl Lookup {
         rng: &mut Rng,
     ) -> Step {
         self.frontier.forgive(now - GRUDGE);
+        for announce in self.announces.values_mut() {
+            announce.trim(|id| self.frontier.get(id).is_some());
+        }
         if let Some(step) = self.walk(now, pace) {
             return step;
         }
