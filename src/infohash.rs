@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -21,7 +22,7 @@ use thiserror::Error;
 /// assert_eq!(InfoHash::from_key("foo"), key);
 /// assert_eq!(InfoHash::from_key(&key.to_string()), key);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct InfoHash([u8; InfoHash::LEN]);
 
 /// The XOR distance between two hashes; smaller is closer.
@@ -122,6 +123,13 @@ impl InfoHash {
     fn numbers(&self) -> (u128, u32) {
         let [high @ .., a, b, c, d] = self.0;
         (u128::from_be_bytes(high), u32::from_be_bytes([a, b, c, d]))
+    }
+}
+
+impl Hash for InfoHash {
+    /// Without the length, which is always the same.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`Pool`]: one lookup for each key and family, shared by all operations on that key.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::RangeInclusive;
 
 use super::Lookup;
@@ -12,7 +12,8 @@ const MAX_IDLE: usize = 256;
 /// Running lookups, and a few that finished lately.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    lookups: BTreeMap<(InfoHash, Family), Lookup>,
+    /// Of each family, by key.
+    lookups: [HashMap<InfoHash, Lookup>; 2],
     idle: VecDeque<(InfoHash, Family)>,
     /// Lookups of permanent puts and of listens, which go on until they are told to end.
     lasting: BTreeSet<(Family, InfoHash)>,
@@ -20,20 +21,20 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn get_mut(&mut self, key: InfoHash, family: Family) -> Option<&mut Lookup> {
-        self.lookups.get_mut(&(key, family))
+        self.lookups[family as usize].get_mut(&key)
     }
 
     pub(crate) fn get(&self, key: InfoHash, family: Family) -> Option<&Lookup> {
-        self.lookups.get(&(key, family))
+        self.lookups[family as usize].get(&key)
     }
 
     pub(crate) fn insert(&mut self, key: InfoHash, family: Family, lookup: Lookup) {
-        self.lookups.insert((key, family), lookup);
+        self.lookups[family as usize].insert(key, lookup);
     }
 
     /// Notes that a permanent put or a listen has begun in a lookup that is there.
     pub(crate) fn set_lasting(&mut self, key: InfoHash, family: Family) {
-        if self.lookups.contains_key(&(key, family)) {
+        if self.get(key, family).is_some() {
             self.lasting.insert((family, key));
         }
     }
@@ -69,27 +70,24 @@ impl Pool {
     }
 
     fn forget(&mut self, which: (InfoHash, Family)) -> bool {
-        let idle = self.lookups.get(&which).is_some_and(Lookup::is_idle);
+        let (key, family) = which;
+        let idle = self.get(key, family).is_some_and(Lookup::is_idle);
         if idle {
-            self.lookups.remove(&which);
-            self.lasting.remove(&(which.1, which.0));
+            self.lookups[family as usize].remove(&key);
+            self.lasting.remove(&(family, key));
         }
         idle
     }
 
-    /// The lookups of a family.
+    /// The keys of a family's lookups, in order.
     pub(crate) fn keys(&self, family: Family) -> Vec<InfoHash> {
-        let of_family = |(key, its)| (its == family).then_some(key);
-        self.lookups.keys().copied().filter_map(of_family).collect()
-    }
-
-    /// All lookups with their key and family.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&(InfoHash, Family), &Lookup)> {
-        self.lookups.iter()
+        let mut keys: Vec<_> = self.lookups[family as usize].keys().copied().collect();
+        keys.sort_unstable();
+        keys
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.lookups.len()
+        self.lookups.iter().map(HashMap::len).sum()
     }
 }
 

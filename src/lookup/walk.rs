@@ -66,24 +66,10 @@ impl Lookup {
         Some(Step::Ask(contact, ask))
     }
 
-    /// When there will be something to do because some of those asked pause: others may be asked, or a question is
-    /// answered.
+    /// When the first of those asked pauses: others may be asked then, or a question is answered.
     pub(super) fn next_pause(&self, now: Timestamp) -> Option<Timestamp> {
-        let parallelism = self.parallelism();
-        let may_ask = self.frontier.busy(usize::MAX) < parallelism + MAX_UNAWAITED;
         let busy = self.prompt(now).filter(|candidate| candidate.busy);
-        let mut pauses: Vec<_> = busy.map(|candidate| candidate.pauses_at).collect();
-        pauses.sort_unstable();
-        let has_work = |at: &Timestamp| {
-            let mut prompt = self.prompt(*at);
-            let mut questions = self.questions.iter();
-            may_ask && prompt.any(|it| !it.busy && self.open_question(it, *at).is_some())
-                || questions.any(|(op, it)| it.found && self.is_answered(*op, it, *at))
-        };
-        let excess = pauses.len().saturating_sub(parallelism);
-        // As the last of them pauses there is at least as much to do as before.
-        pauses.last().filter(|at| has_work(at))?;
-        pauses.into_iter().skip(excess).find(has_work)
+        busy.map(|candidate| candidate.pauses_at).min()
     }
 
     /// Whether the nearest have answered a question. One that found something goes without the answers of those that pause
@@ -228,7 +214,8 @@ mod tests {
         assert_eq!(lookup.next_pause(at(11)), Some(at(12)));
         assert_eq!(asked_at(at(60), &mut lookup, &pace), nodes[6..10]);
         assert_eq!(asked_at(at(120), &mut lookup, &pace), nodes[10..]);
-        assert_eq!(lookup.next_pause(at(120)), None);
+        assert_eq!(lookup.next_pause(at(120)), Some(at(140)));
+        assert_eq!(lookup.next_pause(at(200)), None);
     }
 
     #[test]

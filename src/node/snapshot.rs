@@ -117,9 +117,12 @@ impl Node {
     /// The lookups, as text for people; only that of `key` if one is given.
     pub fn dump_lookups(&self, key: Option<InfoHash>) -> String {
         let mut text = String::new();
-        for ((its, family), lookup) in self.lookups.iter() {
-            if key.is_none_or(|key| key == *its) {
-                let _ = write!(text, "{its} {family:?}\n{lookup}");
+        for family in Family::ALL {
+            let wanted = key.map_or_else(|| self.lookups.keys(family), |key| vec![key]);
+            for key in wanted {
+                if let Some(lookup) = self.lookups.get(key, family) {
+                    let _ = write!(text, "{key} {family:?}\n{lookup}");
+                }
             }
         }
         text

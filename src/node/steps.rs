@@ -304,14 +304,18 @@ impl Node {
         let sent = self
             .rpc
             .request(now, &mut self.public, node.addr, request, purpose);
+        let owes = is_walk && self.rpc.peers().is_overdue(&node.addr);
+        if sent && !owes {
+            return;
+        }
         let Some(lookup) = self.lookups.get_mut(key, family) else {
             return;
         };
-        if !sent {
-            lookup.on_gone(now, &node.id);
-        } else if is_walk && self.rpc.peers().is_overdue(&node.addr) {
+        if sent {
             lookup.on_owing(&node.id);
             self.refill(now, key, family);
+        } else {
+            lookup.on_gone(now, &node.id);
         }
     }
 
@@ -368,12 +372,13 @@ impl Node {
         }
         let is_idle = lookup.is_idle();
         let is_worth_remembering = lookup.is_worth_remembering();
-        if is_idle || !lookup.is_waiting() {
+        if self.turns.has_begun((key, family)) && (is_idle || !lookup.is_waiting()) {
             self.turns.rest((key, family));
         }
         self.plan_turn(now);
         let timer = Timer::Lookup(key, family);
         if !is_idle {
+            // That it goes off early does no harm, and most lookups have ended by then.
             self.timers.set(timer, at);
             return;
         }

@@ -87,6 +87,11 @@ impl Turns {
         self.paid_at = self.paid_at.max(saved) + price;
     }
 
+    /// Whether a lookup has begun its turn, and is not at rest.
+    pub(super) fn has_begun(&self, which: Which) -> bool {
+        self.under_way.contains(&which)
+    }
+
     /// A lookup has nothing to do for now.
     pub(super) fn rest(&mut self, which: Which) {
         self.under_way.remove(&which);
