@@ -14,6 +14,7 @@
 
 mod figures;
 mod fleet;
+mod loops;
 mod phases;
 mod ping;
 mod process;
@@ -26,6 +27,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use figures::{Figures, table};
+use loops::Loops;
 use ping::Pings;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -77,6 +79,7 @@ fn plan(nodes: u64, seed: u64, is_complete: bool) -> Value {
             "latency",
             "throughput",
             "listen",
+            "busy",
             "plain",
             "signed",
             "encrypted",
@@ -120,13 +123,14 @@ fn plan(nodes: u64, seed: u64, is_complete: bool) -> Value {
 fn run(network: &mut Command, figures: &mut Figures) -> Outcome<()> {
     let mut child = network.stdout(Stdio::piped()).spawn()?;
     let lines = child.stdout.take().ok_or("no standard output")?;
-    let mut pings = None;
+    let mut pinged = None;
     for line in BufReader::new(lines).lines() {
         let mut said: Value = serde_json::from_str(&line?)?;
         if let Some(address) = said["ping"].as_str() {
-            pings = Some(Pings::start(address.parse()?)?);
+            let loops = (said["busy"] == true).then(Loops::start).transpose()?;
+            pinged = Some((Pings::start(address.parse()?)?, loops));
         } else {
-            if let Some(pings) = pings.take() {
+            if let Some((pings, _loops)) = pinged.take() {
                 said["ping"] = sample::milliseconds(pings.stop());
             }
             figures.add(&said)?;

@@ -71,7 +71,8 @@ pub(crate) async fn run(plan: &Plan) -> Outcome<()> {
         let mut figures = match phase.as_str() {
             "boot" => run.boot().await?,
             "early" => run.early().await,
-            "idle" => run.idle().await,
+            "idle" => run.idle(false).await,
+            "busy" => run.idle(true).await,
             "latency" => run.latency().await,
             "throughput" => run.throughput().await,
             "growth" => run.growth().await,
@@ -131,8 +132,9 @@ impl Run<'_> {
         json!({ "not_put": puts.iter().filter(|put| put.is_none()).count(), "missed": missed(&got) })
     }
 
-    async fn idle(&mut self) -> Value {
-        have_pinged(&self.fleet.nodes[0]);
+    /// Nothing is asked; if `busy`, while loops take all the time that is left.
+    async fn idle(&mut self, busy: bool) -> Value {
+        have_pinged(&self.fleet.nodes[0], busy);
         let before = cpu();
         sleep(Duration::from_secs(self.plan.idle_s)).await;
         let nodes = self.fleet.nodes.len() as u64;
@@ -283,7 +285,7 @@ impl Run<'_> {
         write: impl Fn(String) -> F + Clone + Send + 'static,
     ) -> Value {
         const WORKERS: usize = 4;
-        have_pinged(&self.fleet.nodes[writer]);
+        have_pinged(&self.fleet.nodes[writer], false);
         let (began, before) = (Instant::now(), cpu());
         let limit = Duration::from_secs(self.plan.round_trips_s);
         let mut workers = JoinSet::new();
@@ -364,9 +366,9 @@ impl Run<'_> {
     }
 }
 
-/// Asks for pings of a node until the phase has ended.
-fn have_pinged(node: &Handle) {
-    println!("{}", json!({ "ping": node.addresses()[0] }));
+/// Asks for pings of a node until the phase has ended; if `busy`, on a machine without any rest.
+fn have_pinged(node: &Handle, busy: bool) {
+    println!("{}", json!({ "ping": node.addresses()[0], "busy": busy }));
 }
 
 fn missed(gets: &[Got]) -> usize {

@@ -139,19 +139,24 @@ class Network:
             missed=sum(op.first is None for op in gets),
         )
 
-    def have_pinged(self, node):
-        """Asks for pings of a node until the phase has ended."""
-        print(json.dumps({"ping": f"127.0.0.1:{node.getBound().getPort()}"}), flush=True)
+    def have_pinged(self, node, busy=False):
+        """Asks for pings of a node until the phase has ended; if `busy`, on a machine without any rest."""
+        address = f"127.0.0.1:{node.getBound().getPort()}"
+        print(json.dumps({"ping": address, "busy": busy}), flush=True)
 
-    def idle(self):
-        self.have_pinged(self.nodes[0])
+    def idle(self, phase="idle", busy=False):
+        """Nothing is asked; if `busy`, while loops take all the time that is left."""
+        self.have_pinged(self.nodes[0], busy)
         cpu, seconds = cpu_seconds(), self.plan["idle_s"]
         time.sleep(seconds)
         count = len(self.nodes)
         self.say(
-            "idle",
+            phase,
             cpu_us_per_node_s=round((cpu_seconds() - cpu) / count / seconds * 1e6),
         )
+
+    def busy(self):
+        self.idle("busy", busy=True)
 
     def latency(self):
         count, cpu = self.plan["latency"], cpu_seconds()
