@@ -73,7 +73,13 @@ impl Pool {
         let (key, family) = which;
         let idle = self.get(key, family).is_some_and(Lookup::is_idle);
         if idle {
-            self.lookups[family as usize].remove(&key);
+            let lookups = &mut self.lookups[family as usize];
+            lookups.remove(&key);
+            let few = lookups.len().max(MAX_IDLE);
+            if lookups.capacity() > 8 * few {
+                // What a burst of operations took is given back.
+                lookups.shrink_to(2 * few);
+            }
             self.lasting.remove(&(family, key));
         }
         idle
@@ -118,5 +124,20 @@ mod tests {
         ended.cancel(OpId(0x10));
         pool.forget_idle((key(0x10), Family::V4));
         assert_eq!(near(&pool, 4), [key(0x1f)]);
+    }
+
+    #[test]
+    fn what_many_lookups_took_is_given_back() {
+        let mut pool = Pool::default();
+        let key = |number: usize| InfoHash::of(&number.to_be_bytes());
+        let limits = Limits::new(&Config::default());
+        for number in 0..10_000 {
+            pool.insert(key(number), Family::V4, Lookup::new(key(number), limits));
+        }
+        for number in 0..10_000 {
+            assert!(pool.forget_idle((key(number), Family::V4)));
+        }
+        assert_eq!(pool.len(), 0);
+        assert!(pool.lookups[0].capacity() <= 8 * MAX_IDLE);
     }
 }

@@ -378,7 +378,6 @@ impl Node {
         self.plan_turn(now);
         let timer = Timer::Lookup(key, family);
         if !is_idle {
-            // That it goes off early does no harm, and most lookups have ended by then.
             self.timers.set(timer, at);
             return;
         }
