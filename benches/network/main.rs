@@ -79,8 +79,8 @@ fn plan(nodes: u64, seed: u64, is_complete: bool) -> Value {
             "latency",
             "throughput",
             "listen",
-            "busy",
             "plain",
+            "busy",
             "signed",
             "encrypted",
             "signed_4096",
@@ -127,7 +127,7 @@ fn run(network: &mut Command, figures: &mut Figures) -> Outcome<()> {
     for line in BufReader::new(lines).lines() {
         let mut said: Value = serde_json::from_str(&line?)?;
         if let Some(address) = said["ping"].as_str() {
-            let loops = (said["busy"] == true).then(Loops::start).transpose()?;
+            let loops = (said["during"] == "busy").then(Loops::start).transpose()?;
             pinged = Some((Pings::start(address.parse()?)?, loops));
         } else {
             if let Some((pings, _loops)) = pinged.take() {

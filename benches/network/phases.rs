@@ -71,13 +71,12 @@ pub(crate) async fn run(plan: &Plan) -> Outcome<()> {
         let mut figures = match phase.as_str() {
             "boot" => run.boot().await?,
             "early" => run.early().await,
-            "idle" => run.idle(false).await,
-            "busy" => run.idle(true).await,
+            "idle" => run.idle(phase).await,
             "latency" => run.latency().await,
             "throughput" => run.throughput().await,
             "growth" => run.growth().await,
             "listen" => run.listen().await,
-            "plain" => run.plain(phase, 0).await,
+            "plain" | "busy" => run.plain(phase, 0).await,
             "signed" => run.signed(phase, 0).await,
             "encrypted" => run.encrypted(phase, 0).await,
             "signed_4096" => run.signed(phase, 2).await,
@@ -132,9 +131,8 @@ impl Run<'_> {
         json!({ "not_put": puts.iter().filter(|put| put.is_none()).count(), "missed": missed(&got) })
     }
 
-    /// Nothing is asked; if `busy`, while loops take all the time that is left.
-    async fn idle(&mut self, busy: bool) -> Value {
-        have_pinged(&self.fleet.nodes[0], busy);
+    async fn idle(&mut self, phase: &str) -> Value {
+        have_pinged(&self.fleet.nodes[0], phase);
         let before = cpu();
         sleep(Duration::from_secs(self.plan.idle_s)).await;
         let nodes = self.fleet.nodes.len() as u64;
@@ -285,7 +283,7 @@ impl Run<'_> {
         write: impl Fn(String) -> F + Clone + Send + 'static,
     ) -> Value {
         const WORKERS: usize = 4;
-        have_pinged(&self.fleet.nodes[writer], false);
+        have_pinged(&self.fleet.nodes[writer], phase);
         let (began, before) = (Instant::now(), cpu());
         let limit = Duration::from_secs(self.plan.round_trips_s);
         let mut workers = JoinSet::new();
@@ -366,9 +364,12 @@ impl Run<'_> {
     }
 }
 
-/// Asks for pings of a node until the phase has ended; if `busy`, on a machine without any rest.
-fn have_pinged(node: &Handle, busy: bool) {
-    println!("{}", json!({ "ping": node.addresses()[0], "busy": busy }));
+/// Asks for pings of a node until the phase has ended.
+fn have_pinged(node: &Handle, phase: &str) {
+    println!(
+        "{}",
+        json!({ "ping": node.addresses()[0], "during": phase })
+    );
 }
 
 fn missed(gets: &[Got]) -> usize {

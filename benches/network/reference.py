@@ -139,24 +139,20 @@ class Network:
             missed=sum(op.first is None for op in gets),
         )
 
-    def have_pinged(self, node, busy=False):
-        """Asks for pings of a node until the phase has ended; if `busy`, on a machine without any rest."""
+    def have_pinged(self, node, phase):
+        """Asks for pings of a node until the phase has ended."""
         address = f"127.0.0.1:{node.getBound().getPort()}"
-        print(json.dumps({"ping": address, "busy": busy}), flush=True)
+        print(json.dumps({"ping": address, "during": phase}), flush=True)
 
-    def idle(self, phase="idle", busy=False):
-        """Nothing is asked; if `busy`, while loops take all the time that is left."""
-        self.have_pinged(self.nodes[0], busy)
+    def idle(self):
+        self.have_pinged(self.nodes[0], "idle")
         cpu, seconds = cpu_seconds(), self.plan["idle_s"]
         time.sleep(seconds)
         count = len(self.nodes)
         self.say(
-            phase,
+            "idle",
             cpu_us_per_node_s=round((cpu_seconds() - cpu) / count / seconds * 1e6),
         )
-
-    def busy(self):
-        self.idle("busy", busy=True)
 
     def latency(self):
         count, cpu = self.plan["latency"], cpu_seconds()
@@ -259,7 +255,7 @@ class Network:
         self.say("listen", delay=milliseconds(delays))
 
     def round_trips(self, phase, writer, start):
-        self.have_pinged(self.nodes[writer])
+        self.have_pinged(self.nodes[writer], phase)
         began, cpu, succeeded = CLOCK(), cpu_seconds(), []
 
         def work(worker):
@@ -282,10 +278,13 @@ class Network:
             failed=succeeded.count(False),
         )
 
-    def plain(self):
+    def plain(self, phase="plain"):
         """The same without cryptography, to compare."""
         start = lambda name, op: self.nodes[0].put(key(name), opendht.Value(b"v" * 64), op.on_done)
-        self.round_trips("plain", 0, start)
+        self.round_trips(phase, 0, start)
+
+    def busy(self):
+        self.plain("busy")
 
     def signed(self, phase="signed", writer=0):
         node = self.nodes[writer]
