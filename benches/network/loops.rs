@@ -7,7 +7,7 @@ use std::thread;
 
 use thread_priority::{
     NormalThreadSchedulePolicy::Idle, ThreadPriority, ThreadSchedulePolicy::Normal,
-    set_thread_priority_and_policy, thread_native_id,
+    set_thread_priority_and_policy, thread_native_id, thread_schedule_policy,
 };
 
 use crate::Outcome;
@@ -26,6 +26,11 @@ impl Loops {
                 // It also sets the niceness, which has no meaning then and cannot be set by everybody.
                 let thread = thread_native_id();
                 let _ = set_thread_priority_and_policy(thread, ThreadPriority::Min, Normal(Idle));
+                assert_eq!(
+                    thread_schedule_policy(),
+                    Ok(Normal(Idle)),
+                    "the system knows it"
+                );
                 while !until.load(Ordering::Relaxed) {
                     spin_loop();
                 }

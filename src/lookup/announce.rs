@@ -231,8 +231,9 @@ impl Announce {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lookup::{Answer, Limits, Lookup, Pace, Step};
     use crate::value::{Draft, ValueId};
-    use crate::wire;
+    use crate::{Config, Contact, Seed, wire};
 
     #[test]
     fn of_many_nodes_only_those_still_known_are_remembered() {
@@ -252,5 +253,42 @@ mod tests {
         assert_eq!(announce.holders.len(), 1);
         assert!(announce.is_settled(&last));
         assert!(!announce.is_settled(&node(0)));
+    }
+
+    #[test]
+    fn nodes_that_come_ever_nearer_are_remembered_up_to_a_bound() {
+        let now = Timestamp::ZERO;
+        let pace = Pace {
+            usual: Duration::ZERO,
+            of: &|_| None,
+            pause: &|_| Duration::MAX,
+        };
+        let mut rng = Seed::from_number(1).public();
+        let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
+        let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
+        let for_good = Some(Duration::from_secs(3_600));
+        lookup.announce(Announce::new(OpId(1), value, None, for_good));
+        for distance in (1..=1_000_u16).rev() {
+            let mut id = [0; InfoHash::LEN];
+            id[18..].copy_from_slice(&distance.to_be_bytes());
+            let addr = ([192, 0, 2, 1], distance).into();
+            lookup.offer(&[Contact::new(InfoHash::new(id), addr)], true);
+            loop {
+                match lookup.poll(now, false, &pace, &mut rng) {
+                    Step::Ask(contact, ask) => {
+                        let answer = Answer {
+                            token: Some("token".into()),
+                            ..Answer::default()
+                        };
+                        lookup.on_answer(now, &contact.id, &ask, answer);
+                    }
+                    Step::Answered(..) | Step::Announced(..) => {}
+                    Step::Wait(_) => break,
+                }
+            }
+            let announce = lookup.announced(ValueId(1)).unwrap();
+            assert!(announce.holders.len() <= MAX_HOLDERS);
+            assert!(announce.is_settled(&InfoHash::new(id)));
+        }
     }
 }
