@@ -39,7 +39,6 @@ pub(super) struct Lines {
     pub(super) commands: mpsc::Receiver<Command>,
     /// Operations that nobody waits for any more; one entry for each operation at most.
     pub(super) cancels: mpsc::UnboundedReceiver<OpId>,
-    pub(super) finished: mpsc::UnboundedReceiver<Done>,
     /// Tells all handles.
     pub(super) status: watch::Sender<Connectivity>,
 }
@@ -172,12 +171,13 @@ impl Driver {
         tokio::select! {
             command = self.lines.commands.recv() => self.obey(command),
             Some(op) = self.lines.cancels.recv() => self.cancel(op),
-            Some(done) = self.lines.finished.recv() => self.finish(done),
+            () = self.pool.finished() => {}
             () = self.sockets.readable() => self.receive(),
             () = &mut self.alarm => self.dht.handle_timeout(self.clock.now()),
             () = save_is_due(self.saver.as_mut()) => self.save(),
             () = patience_ends(&mut self.stage) => {}
         }
+        self.finish();
     }
 
     /// Obeys a command, and more of them that are there; without one, all handles are gone.
@@ -213,15 +213,10 @@ impl Driver {
         self.dht.cancel(self.clock.now(), op);
     }
 
-    /// Hands in a finished job, and more of them that are there.
-    fn finish(&mut self, done: Done) {
-        let now = self.clock.now();
-        self.dht.handle_done(now, done);
-        for _ in 1..BUDGET {
-            match self.lines.finished.try_recv() {
-                Ok(done) => self.dht.handle_done(now, done),
-                Err(_) => return,
-            }
+    /// Hands in finished jobs.
+    fn finish(&mut self) {
+        for done in self.pool.take_outcomes(BUDGET) {
+            self.dht.handle_done(self.clock.now(), done);
         }
     }
 

@@ -43,6 +43,7 @@ mod names;
 mod network;
 mod operation;
 mod pool;
+mod priority;
 mod put;
 mod resolve;
 mod socket;
@@ -243,8 +244,7 @@ impl Runner {
 
         let workers = self.workers.unwrap_or_else(default_workers).get();
         let backlog_bytes = self.backlog_bytes;
-        let (pool, finished) =
-            Pool::start(workers, PATIENCE, Job::run).map_err(StartError::Workers)?;
+        let pool = Pool::start(workers, PATIENCE, Job::run).map_err(StartError::Workers)?;
         let clock = Clock::start();
         let id = saved.as_ref().map(|state| state.id);
         let dht = self.open_dht(clock, id)?;
@@ -262,7 +262,6 @@ impl Runner {
         let lines = Lines {
             commands: commands_in,
             cancels: cancels_in,
-            finished,
             status: status_out,
         };
         let mut driver = Driver::new(dht, clock, sockets, pool, lines, file);

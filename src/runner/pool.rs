@@ -1,16 +1,22 @@
 //! [`Pool`]: a few threads for work that would hold up the loop.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tracing::{error, warn};
 
+use super::clock::Clock;
+use super::priority::{claim_little, yield_to_all};
 use crate::secure::Lane;
 
 /// How long jobs may wait without any being begun before a thread that insists more on its share takes them.
@@ -19,9 +25,9 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 /// So many it then does alone, before workers may try again.
 const RELIEF: u32 = 64;
 
-/// How much less of a processor than the loop's thread it claims: a third of its share where both want it.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const NICENESS: i32 = 5;
+/// How long an outcome lies before the loop is woken for it, while its worker has remote jobs to do: those are short, and
+/// waking takes as long as some of them.
+const REST: Duration = Duration::from_micros(250);
 
 /// Worker threads that turn jobs `J` into outcomes. How many jobs wait is for those who submit them to bound: the
 /// secure layer admits a number of jobs until they are done. The first thread is there from the start; the others
@@ -35,28 +41,32 @@ const NICENESS: i32 = 5;
 /// on a busy machine it may be long until workers get to know.
 #[derive(Debug)]
 pub(super) struct Pool<J, D> {
-    shared: Arc<Shared<J>>,
+    shared: Arc<Shared<J, D>>,
     workers: usize,
     max_workers: usize,
     has_reliever: bool,
     patience: Duration,
-    run: fn(J) -> D,
-    done: mpsc::UnboundedSender<D>,
 }
 
 #[derive(Debug)]
-struct Shared<J> {
-    queue: Mutex<Queue<J>>,
+struct Shared<J, D> {
+    run: fn(J) -> D,
+    queue: Mutex<Queue<J, D>>,
     /// There is a job, or the end: for workers.
     changed: Condvar,
     /// There is a job while the reliever does not watch, or the end: for the reliever.
     submitted: Condvar,
+    /// There are outcomes: for who submits.
+    finished: Notify,
+    /// The same, to see without the lock.
+    has_outcomes: AtomicBool,
 }
 
 #[derive(Debug)]
-struct Queue<J> {
+struct Queue<J, D> {
     local: VecDeque<J>,
     remote: VecDeque<J>,
+    outcomes: VecDeque<D>,
     /// Workers that wait for a job.
     idle: usize,
     /// How many jobs workers have begun.
@@ -70,32 +80,39 @@ struct Queue<J> {
     is_closed: bool,
 }
 
-impl<J> Queue<J> {
+impl<J, D> Queue<J, D> {
     fn len(&self) -> usize {
         self.local.len() + self.remote.len()
     }
 
-    fn pop(&mut self) -> Option<J> {
-        self.local.pop_front().or_else(|| self.remote.pop_front())
+    fn pop(&mut self) -> Option<(Lane, J)> {
+        let local = self.local.pop_front().map(|job| (Lane::Local, job));
+        local.or_else(|| self.remote.pop_front().map(|job| (Lane::Remote, job)))
+    }
+
+    /// The next job for a worker, unless it is the reliever's.
+    fn begin(&mut self) -> Option<(Lane, J)> {
+        if self.relief > 0 {
+            return None;
+        }
+        let next = self.pop()?;
+        self.begun += 1;
+        Some(next)
     }
 }
 
 impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
     /// Starts threads that `run` jobs, and one that steps in when jobs wait for longer than the patience and none is
-    /// begun. The outcomes come out of the channel, in any order; none of a job that panics.
+    /// begun.
     ///
     /// # Errors
     ///
     /// What the system says if it gives no thread.
-    pub(super) fn start(
-        workers: usize,
-        patience: Duration,
-        run: fn(J) -> D,
-    ) -> io::Result<(Self, mpsc::UnboundedReceiver<D>)> {
-        let (done, finished) = mpsc::unbounded_channel();
+    pub(super) fn start(workers: usize, patience: Duration, run: fn(J) -> D) -> io::Result<Self> {
         let queue = Queue {
             local: VecDeque::new(),
             remote: VecDeque::new(),
+            outcomes: VecDeque::new(),
             idle: 0,
             begun: 0,
             begun_before: None,
@@ -105,19 +122,20 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
         };
         let mut pool = Self {
             shared: Arc::new(Shared {
+                run,
                 queue: Mutex::new(queue),
                 changed: Condvar::new(),
                 submitted: Condvar::new(),
+                finished: Notify::new(),
+                has_outcomes: AtomicBool::new(false),
             }),
             workers: 0,
             max_workers: workers,
             has_reliever: false,
             patience,
-            run,
-            done,
         };
         pool.add_worker()?;
-        Ok((pool, finished))
+        Ok(pool)
     }
 
     /// Has a thread do this as soon as one is free; local jobs go before remote ones.
@@ -129,6 +147,7 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
         }
         let are_all_busy = queue.len() > queue.idle;
         let is_watched = mem::replace(&mut queue.is_watched, true);
+        let is_waited_for = queue.idle > 0;
         drop(queue);
         let mut added = Ok(());
         if are_all_busy && self.workers < self.max_workers {
@@ -140,16 +159,40 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
         if let Err(error) = added {
             warn!(%error, "no further thread for jobs");
         }
-        self.shared.changed.notify_one();
+        if is_waited_for {
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// Waits until there are outcomes, or may be. Loses nothing if it is dropped.
+    pub(super) async fn finished(&self) {
+        self.shared.finished.notified().await;
+    }
+
+    /// Takes outcomes that are there, in any order and so many at most; none comes of a job that panics.
+    pub(super) fn take_outcomes(&mut self, limit: usize) -> Vec<D> {
+        if !self.shared.has_outcomes.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut queue = self.shared.queue();
+        let count = queue.outcomes.len().min(limit);
+        let taken = queue.outcomes.drain(..count).collect();
+        let is_rest = !queue.outcomes.is_empty();
+        self.shared.has_outcomes.store(is_rest, Ordering::Release);
+        drop(queue);
+        if is_rest {
+            self.shared.finished.notify_one();
+        }
+        taken
     }
 
     fn add_worker(&mut self) -> io::Result<()> {
-        let (shared, run, done) = (Arc::clone(&self.shared), self.run, self.done.clone());
+        let shared = Arc::clone(&self.shared);
         thread::Builder::new()
             .name(format!("bulla-worker-{}", self.workers))
             .spawn(move || {
                 yield_to_all();
-                work(|| shared.next(), run, &done);
+                shared.work();
             })?;
         self.workers += 1;
         Ok(())
@@ -161,13 +204,13 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
             self.shared.submitted.notify_one();
             return Ok(());
         }
-        let (shared, run, done) = (Arc::clone(&self.shared), self.run, self.done.clone());
+        let shared = Arc::clone(&self.shared);
         let patience = self.patience;
         thread::Builder::new()
             .name("bulla-reliever".to_owned())
             .spawn(move || {
                 claim_little();
-                work(|| shared.next_delayed(patience), run, &done);
+                shared.relieve(patience);
             })
             .inspect_err(|_| self.shared.queue().is_watched = false)?;
         self.has_reliever = true;
@@ -181,7 +224,56 @@ impl<J, D> Drop for Pool<J, D> {
     }
 }
 
-impl<J> Shared<J> {
+impl<J, D> Shared<J, D> {
+    /// Does jobs as a worker until the pool is closed.
+    fn work(&self) {
+        let clock = Clock::start();
+        let mut told_at = clock.now();
+        while let Some(job) = self.next() {
+            let mut next = Some((Lane::Local, job));
+            while let Some((_, job)) = next {
+                let outcome = self.attempt(job);
+                next = self.exchange(outcome);
+                let may_rest = matches!(next, Some((Lane::Remote, _)));
+                let now = clock.now();
+                if !may_rest || now.since(told_at) >= REST {
+                    self.finished.notify_one();
+                    told_at = now;
+                }
+            }
+        }
+    }
+
+    /// Does jobs as the reliever until the pool is closed.
+    fn relieve(&self, patience: Duration) {
+        while let Some(job) = self.next_delayed(patience) {
+            let outcome = self.attempt(job);
+            self.lay_down(&mut self.queue(), outcome);
+            self.finished.notify_one();
+        }
+    }
+
+    /// Does a job.
+    fn attempt(&self, job: J) -> Option<D> {
+        let outcome = catch_unwind(AssertUnwindSafe(|| (self.run)(job)));
+        if outcome.is_err() {
+            error!("a job panicked; its operation will not end by itself");
+        }
+        outcome.ok()
+    }
+
+    fn lay_down(&self, queue: &mut Queue<J, D>, outcome: Option<D>) {
+        queue.outcomes.extend(outcome);
+        self.has_outcomes.store(true, Ordering::Release);
+    }
+
+    /// Leaves an outcome for the loop, and takes the next job if there is one for a worker.
+    fn exchange(&self, outcome: Option<D>) -> Option<(Lane, J)> {
+        let mut queue = self.queue();
+        self.lay_down(&mut queue, outcome);
+        queue.begin()
+    }
+
     /// Waits for the next job; `None` when the pool is closed.
     fn next(&self) -> Option<J> {
         let mut queue = self.queue();
@@ -189,10 +281,7 @@ impl<J> Shared<J> {
             if queue.is_closed {
                 return None;
             }
-            if queue.relief == 0
-                && let Some(job) = queue.pop()
-            {
-                queue.begun += 1;
+            if let Some((_, job)) = queue.begin() {
                 return Some(job);
             }
             queue.idle += 1;
@@ -217,7 +306,7 @@ impl<J> Shared<J> {
             }
             queue.begun_before = None;
             if queue.relief > 0
-                && let Some(job) = queue.pop()
+                && let Some((_, job)) = queue.pop()
             {
                 queue.relief -= 1;
                 if queue.relief == 0 {
@@ -248,196 +337,7 @@ impl<J> Shared<J> {
     }
 
     /// Nothing panics while the lock is held, so a poisoned one guards a sound queue.
-    fn queue(&self) -> MutexGuard<'_, Queue<J>> {
+    fn queue(&self) -> MutexGuard<'_, Queue<J, D>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn work<J, D>(
-    mut next: impl FnMut() -> Option<J>,
-    run: fn(J) -> D,
-    done: &mpsc::UnboundedSender<D>,
-) {
-    while let Some(job) = next() {
-        let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| run(job))) else {
-            error!("a job panicked; its operation will not end by itself");
-            continue;
-        };
-        // If nobody receives, the node is gone and the queue closed.
-        let _ = done.send(outcome);
-    }
-}
-
-/// Has this thread run when no other wants to, where the system can be told so.
-fn yield_to_all() {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        use thread_priority::{
-            NormalThreadSchedulePolicy::Idle, ThreadPriority, ThreadSchedulePolicy::Normal,
-            set_thread_priority_and_policy, thread_native_id, thread_schedule_policy,
-        };
-        // It also sets the niceness, which has no meaning then and cannot be set by everybody.
-        let _ =
-            set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, Normal(Idle));
-        if thread_schedule_policy() != Ok(Normal(Idle)) {
-            claim_little();
-        }
-    }
-}
-
-/// Has this thread claim less of a processor than the loop, where the system counts that for each thread by itself.
-fn claim_little() {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        warn!(%error, "a thread for jobs takes as much of the processor as the loop");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::{Receiver, channel};
-
-    use super::*;
-
-    /// A number to give back, once the gate opens.
-    type GatedJob = (u32, Option<Receiver<()>>);
-
-    /// Longer than any test.
-    const FOREVER: Duration = Duration::from_secs(3_600);
-
-    fn run((number, gate): GatedJob) -> u32 {
-        if let Some(gate) = gate {
-            gate.recv().unwrap();
-        }
-        assert_ne!(number, 0, "a job that panics");
-        number
-    }
-
-    #[tokio::test]
-    async fn local_jobs_go_before_remote_ones() {
-        let (mut pool, mut finished) = Pool::start(1, FOREVER, run).unwrap();
-        let (open, gate) = channel();
-        pool.submit(Lane::Local, (1, Some(gate)));
-        pool.submit(Lane::Remote, (3, None));
-        pool.submit(Lane::Local, (2, None));
-        open.send(()).unwrap();
-        for expected in 1..=3 {
-            assert_eq!(finished.recv().await, Some(expected));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_job_that_panics_does_not_end_its_worker() {
-        let (mut pool, mut finished) = Pool::start(1, FOREVER, run).unwrap();
-        pool.submit(Lane::Local, (0, None));
-        pool.submit(Lane::Local, (1, None));
-        assert_eq!(finished.recv().await, Some(1));
-        drop(pool);
-        assert_eq!(finished.recv().await, None);
-    }
-
-    #[tokio::test]
-    async fn a_thread_is_added_when_a_job_waits_and_there_may_be_more() {
-        let (mut pool, mut finished) = Pool::start(2, FOREVER, run).unwrap();
-        let (open, gate) = channel();
-        pool.submit(Lane::Local, (1, Some(gate)));
-        pool.submit(Lane::Local, (2, None));
-        assert_eq!(finished.recv().await, Some(2));
-        open.send(()).unwrap();
-        assert_eq!(finished.recv().await, Some(1));
-        assert_eq!(pool.workers, 2);
-    }
-
-    #[tokio::test]
-    async fn what_workers_do_not_get_to_is_done_by_the_reliever() {
-        let (mut pool, mut finished) = Pool::start(1, Duration::from_millis(1), run).unwrap();
-        let (open, gate) = channel();
-        pool.submit(Lane::Local, (1, Some(gate)));
-        for number in 2..=2 * RELIEF {
-            pool.submit(Lane::Local, (number, None));
-        }
-        for expected in 2..=2 * RELIEF {
-            assert_eq!(finished.recv().await, Some(expected));
-        }
-        open.send(()).unwrap();
-        assert_eq!(finished.recv().await, Some(1));
-    }
-
-    #[tokio::test]
-    async fn workers_try_again_after_relief() {
-        let work = |gate: Option<Receiver<()>>| {
-            if let Some(gate) = gate {
-                gate.recv().unwrap();
-            }
-            let thread = thread::current();
-            thread.name().is_some_and(|name| name == "bulla-worker-0")
-        };
-        let (mut pool, mut finished) = Pool::start(1, Duration::from_millis(1), work).unwrap();
-        let (open, gate) = channel();
-        pool.submit(Lane::Local, Some(gate));
-        pool.submit(Lane::Local, None);
-        assert_eq!(finished.recv().await, Some(false));
-        open.send(()).unwrap();
-        assert_eq!(finished.recv().await, Some(true));
-        let mut is_workers = false;
-        while !is_workers {
-            pool.submit(Lane::Local, None);
-            is_workers = finished.recv().await.unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn the_reliever_leaves_alone_what_workers_get_to() {
-        let name = |()| thread::current().name().map(str::to_owned);
-        let (mut pool, mut finished) = Pool::start(1, FOREVER, name).unwrap();
-        for _ in 0..99 {
-            pool.submit(Lane::Remote, ());
-        }
-        for _ in 0..99 {
-            let worker = Some("bulla-worker-0".to_owned());
-            assert_eq!(finished.recv().await, Some(worker));
-        }
-    }
-
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    #[tokio::test]
-    async fn workers_yield_to_all_and_the_reliever_claims_little() {
-        use thread_priority::{
-            NormalThreadSchedulePolicy::{Idle, Other},
-            ThreadSchedulePolicy::Normal,
-            thread_schedule_policy,
-        };
-        let policy = |gate: Option<Receiver<()>>| {
-            if let Some(gate) = gate {
-                gate.recv().unwrap();
-            }
-            let niceness = rustix::process::getpriority_process(None).unwrap();
-            (thread_schedule_policy().unwrap(), niceness)
-        };
-        let ours = rustix::process::getpriority_process(None).unwrap();
-        let (mut pool, mut finished) = Pool::start(1, Duration::from_millis(1), policy).unwrap();
-        let (open, gate) = channel();
-        pool.submit(Lane::Local, Some(gate));
-        pool.submit(Lane::Local, None);
-        let reliever = (Normal(Other), (ours + NICENESS).min(19));
-        assert_eq!(finished.recv().await, Some(reliever));
-        open.send(()).unwrap();
-        let (worker, _) = finished.recv().await.unwrap();
-        assert_eq!(worker, Normal(Idle));
-    }
-
-    #[tokio::test]
-    async fn a_dropped_pool_forgets_what_waits() {
-        let (mut pool, mut finished) = Pool::start(1, FOREVER, run).unwrap();
-        let (open, gate) = channel();
-        pool.submit(Lane::Local, (1, Some(gate)));
-        let (waits, gate) = channel();
-        pool.submit(Lane::Local, (2, Some(gate)));
-        drop(pool);
-        waits.send(()).unwrap_err();
-        // The first is forgotten as well if no worker got to it.
-        let _ = open.send(());
-        assert!(finished.recv().await.is_none_or(|number| number == 1));
-        assert_eq!(finished.recv().await, None);
     }
 }

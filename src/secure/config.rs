@@ -24,9 +24,10 @@ pub struct SecureConfig {
     /// The same for one source, an IPv4 address or IPv6 /64. Default 32.
     pub max_remote_checks_per_source: usize,
     /// Verdicts remembered, so that a value that comes again costs no cryptography. Default 8,192; about 200 bytes
-    /// each, and a kilobyte for each key among them.
+    /// each, and some kilobytes for each key among them.
     pub max_verdicts: usize,
-    /// Certificates and public keys of others that are remembered, each. Default 1,024; some kilobytes each.
+    /// Certificates of others, public keys and keys of those who signed lately that are remembered, each. Default 1,024;
+    /// some kilobytes each.
     pub max_keys: usize,
     /// Values that one search for a certificate looks at. Default 64.
     pub max_candidates: usize,

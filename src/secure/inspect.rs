@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, VecDeque};
 use bulla_identity::{Identity, LongKeyId, PublicKey, SharedEnvelope};
 
 use super::checked::Checked;
-use super::job::Task;
 use super::recent::Recent;
 use super::verdicts::{Digest, Verdict};
 use super::wanted::Terms;
@@ -24,8 +23,8 @@ const NONCE_AND_TAG: usize = 28;
 pub(super) enum Inspection {
     /// It claims nothing, and passes.
     Pass(Checked),
-    /// The verdict of this digest decides, which this task finds.
-    Judge { digest: Digest, task: Task },
+    /// The verdict of this digest decides.
+    Judge(Digest),
     /// It cannot be good, or cannot be for us.
     Refuse,
 }
@@ -34,21 +33,10 @@ pub(super) enum Inspection {
 pub(super) fn inspect(value: &Value, reader: Option<&Identity>) -> Inspection {
     match value.content() {
         Content::Clear(_) => Checked::clear(value).map_or(Inspection::Refuse, Inspection::Pass),
-        Content::Signed(signed) => {
-            let digest = Digest::of_signed(&signed);
-            let value = value.clone();
-            let task = Task::Verify { digest, value };
-            Inspection::Judge { digest, task }
-        }
+        Content::Signed(signed) => Inspection::Judge(Digest::of_signed(&signed)),
         Content::Encrypted(ciphertext) => match reader {
             Some(reader) if may_be_for(reader.public_key(), ciphertext) => {
-                let digest = Digest::of_encrypted(value);
-                let task = Task::Decrypt {
-                    digest,
-                    key: reader.key().clone(),
-                    value: value.clone(),
-                };
-                Inspection::Judge { digest, task }
+                Inspection::Judge(Digest::of_encrypted(value))
             }
             Some(_) | None => Inspection::Refuse,
         },
@@ -380,20 +368,11 @@ mod tests {
         let clear = wire::pack(&Draft::from("hello"), ValueId(1));
         assert!(matches!(inspect(&clear, None), Inspection::Pass(_)));
         let signed = signed(&alice(), 1, 0, "hello");
-        assert!(matches!(
-            inspect(&signed, None),
-            Inspection::Judge {
-                task: Task::Verify { .. },
-                ..
-            }
-        ));
+        assert!(matches!(inspect(&signed, None), Inspection::Judge(_)));
         let encrypted = encrypted(&alice(), &bob(), 1, "hello");
         assert!(matches!(
             inspect(&encrypted, Some(&bob())),
-            Inspection::Judge {
-                task: Task::Decrypt { .. },
-                ..
-            }
+            Inspection::Judge(_)
         ));
         assert!(matches!(inspect(&encrypted, None), Inspection::Refuse));
         let short = wire::pack_encrypted(&Draft::default(), ValueId(1), &[0; 284]);

@@ -53,7 +53,12 @@ pub(super) enum Task {
         id: ValueId,
     },
     /// Verify a value's signature.
-    Verify { digest: Digest, value: Value },
+    Verify {
+        digest: Digest,
+        value: Value,
+        /// The owner's key, if it has been read before.
+        signer: Option<PublicKey>,
+    },
     /// Open an encrypted value, and verify what is inside.
     Decrypt {
         digest: Digest,
@@ -127,9 +132,16 @@ impl Task {
                 op,
                 value: encrypt(&key, &to, &draft, id),
             },
-            Self::Verify { digest, value } => Outcome::Judged {
+            Self::Verify {
                 digest,
-                verdict: signer_of(&value).map_or(Verdict::Refused, Verdict::Signed),
+                value,
+                signer,
+            } => Outcome::Judged {
+                digest,
+                verdict: signer
+                    .or_else(|| owner_of(&value))
+                    .filter(|signer| has_signed(signer, &value))
+                    .map_or(Verdict::Refused, Verdict::Signed),
             },
             Self::Decrypt { digest, key, value } => Outcome::Judged {
                 digest,
@@ -189,14 +201,23 @@ pub(super) fn sign_body(
 }
 
 /// The owner of a value whose signature holds.
+pub(super) fn signer_of(value: &Value) -> Option<PublicKey> {
+    owner_of(value).filter(|owner| has_signed(owner, value))
+}
+
+/// Who is said to have signed a value.
+fn owner_of(value: &Value) -> Option<PublicKey> {
+    PublicKey::from_der(value.signed()?.owner).ok()
+}
+
+/// Whether a value is of this owner, and its signature holds.
 ///
 /// Differs: the owner must be given as canonical DER, as all write it. Others read PEM too and check the signature
 /// over the same body with DER in it; but then one key could own values under several names.
-pub(super) fn signer_of(value: &Value) -> Option<PublicKey> {
-    let signed = value.signed()?;
-    let owner = PublicKey::from_der(signed.owner).ok()?;
-    (owner.to_der() == signed.owner && owner.verify(signed.signed_bytes, signed.signature))
-        .then_some(owner)
+fn has_signed(owner: &PublicKey, value: &Value) -> bool {
+    value.signed().is_some_and(|signed| {
+        owner.to_der() == signed.owner && owner.verify(signed.signed_bytes, signed.signature)
+    })
 }
 
 /// Opens a value and applies the rules of spec `secure.md`, section 4.2.
@@ -336,6 +357,24 @@ mod tests {
             (value.id(), value.seq(), value.data()),
             (ValueId(7), 3, &b"hello"[..])
         );
+    }
+
+    #[test]
+    fn a_key_read_before_vouches_for_its_own_values_alone() {
+        let judged = |value: Value| {
+            let task = Task::Verify {
+                digest: Digest::of_signed(&value.signed().unwrap()),
+                signer: Some(alice().public_key().clone()),
+                value,
+            };
+            match task.run() {
+                Outcome::Judged { verdict, .. } => verdict,
+                _ => panic!("another outcome"),
+            }
+        };
+        let alices = Verdict::Signed(alice().public_key().clone());
+        assert_eq!(judged(signed(&alice(), 1, 0, "hello")), alices);
+        assert_eq!(judged(signed(&bob(), 1, 0, "hello")), Verdict::Refused);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Values on their way to a verdict and back: those found for the application, and those that strangers want stored.
 
-use super::admission::Lane;
+use super::admission::{Lane, Ticket};
 use super::binding::Claim;
 use super::inspect::{Delivery, Inspection, News, Place, Slot, inspect};
 use super::job::Task;
@@ -9,8 +9,8 @@ use super::{Errand, SecureDht, SecureEvent};
 use crate::Timestamp;
 use crate::lookup::{GetReport, OpId};
 use crate::node::Check;
-use crate::value::Value;
 use crate::value::policy::Proof;
+use crate::value::{Content, Value};
 
 impl SecureDht {
     /// Puts values of a get or listen through the checks.
@@ -53,10 +53,10 @@ impl SecureDht {
         if self.streams.refuse(place.op, &value) {
             return Slot::Refused;
         }
-        let (digest, task) = match inspect(&value, self.identity.as_ref()) {
+        let digest = match inspect(&value, self.identity.as_ref()) {
             Inspection::Pass(checked) => return Slot::Passed(checked),
             Inspection::Refuse => return Slot::Refused,
-            Inspection::Judge { digest, task } => (digest, task),
+            Inspection::Judge(digest) => digest,
         };
         if let Some(verdict) = self.verdicts.known(&digest) {
             return Slot::judged(value, verdict);
@@ -65,7 +65,7 @@ impl SecureDht {
             let Some(ticket) = self.admission.admit_value(&value) else {
                 return Slot::Refused;
             };
-            self.start(ticket, task);
+            self.judge(ticket, digest, value.clone());
         }
         self.verdicts
             .wait(digest, Lane::Local, Waiter::Place(place));
@@ -100,11 +100,27 @@ impl SecureDht {
             let Some(ticket) = self.admission.admit_check(check.source) else {
                 return self.drop_check(&check);
             };
-            let value = check.value;
-            self.start(ticket, Task::Verify { digest, value });
+            self.judge(ticket, digest, check.value);
         }
         self.verdicts
             .wait(digest, Lane::Remote, Waiter::Check(check.id));
+    }
+
+    /// Has the verdict on a value found, by its signature or by what is inside.
+    fn judge(&mut self, ticket: Ticket, digest: Digest, value: Value) {
+        let task = match (value.content(), &self.identity) {
+            (Content::Encrypted(_), Some(reader)) => Task::Decrypt {
+                digest,
+                key: reader.key().clone(),
+                value,
+            },
+            _ => Task::Verify {
+                digest,
+                signer: (value.signed()).and_then(|signed| self.verdicts.signer(&signed)),
+                value,
+            },
+        };
+        self.start(ticket, task);
     }
 
     fn check_certificate(&mut self, check: Check) {

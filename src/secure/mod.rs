@@ -146,7 +146,7 @@ impl SecureDht {
             identity,
             rng: seed.public(),
             admission: Admission::new(&config),
-            verdicts: Verdicts::new(config.max_verdicts),
+            verdicts: Verdicts::new(config.max_verdicts, config.max_keys),
             streams: Streams::new(config.max_editions),
             keyring: Keyring::new(own, config.max_keys),
             searches: Searches::new(config.max_candidates),

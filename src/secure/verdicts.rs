@@ -1,5 +1,5 @@
 //! [`Verdicts`]: what has been judged and what is being judged, by digest, so that eight peers who return one value
-//! cost one verification.
+//! cost one verification; and the keys by which signatures held, so that a thousand values of one owner have it read once.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::recent::Recent;
 use crate::node::CheckId;
 use crate::value::{Signed, Value};
 
-/// SHA-256 of all that a verdict depends on.
+/// SHA-256 of all that a verdict depends on, or of a key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Digest([u8; 32]);
 
@@ -42,6 +42,8 @@ pub(super) enum Waiter {
 pub(super) struct Verdicts {
     known: Recent<Digest, Verdict>,
     awaited: BTreeMap<Digest, Awaited>,
+    /// By the digest of their DER.
+    signers: Recent<Digest, PublicKey>,
 }
 
 #[derive(Debug)]
@@ -67,6 +69,11 @@ impl Digest {
         )
     }
 
+    /// Of an owner's key.
+    fn of_owner(der: &[u8]) -> Self {
+        Self::of(b"owner", &[der])
+    }
+
     /// Of an encrypted value, whole: its id stays with what is inside.
     pub(super) fn of_encrypted(value: &Value) -> Self {
         Self::of(b"encrypted", &[value.packed()])
@@ -83,15 +90,21 @@ impl Digest {
 }
 
 impl Verdicts {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, max_keys: usize) -> Self {
         Self {
             known: Recent::new(limit),
             awaited: BTreeMap::new(),
+            signers: Recent::new(max_keys),
         }
     }
 
     pub(super) fn known(&mut self, digest: &Digest) -> Option<&Verdict> {
         self.known.get(digest)
+    }
+
+    /// The key of a value's owner, if another signature by it has held lately.
+    pub(super) fn signer(&mut self, signed: &Signed<'_>) -> Option<PublicKey> {
+        self.signers.get(&Digest::of_owner(signed.owner)).cloned()
     }
 
     /// Whether a job that goes at least as soon as those of `lane` will tell.
@@ -115,7 +128,12 @@ impl Verdicts {
     /// is large, and a secret.
     pub(super) fn settle(&mut self, digest: Digest, verdict: &Verdict) -> Vec<Waiter> {
         match verdict {
-            Verdict::Refused | Verdict::Signed(_) => self.known.insert(digest, verdict.clone()),
+            Verdict::Refused => self.known.insert(digest, Verdict::Refused),
+            Verdict::Signed(signer) => {
+                self.signers
+                    .insert(Digest::of_owner(signer.to_der()), signer.clone());
+                self.known.insert(digest, verdict.clone());
+            }
             Verdict::Opened(..) => {}
         }
         self.awaited
@@ -126,6 +144,7 @@ impl Verdicts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{alice, bob, signed};
     use super::*;
 
     const DIGEST: Digest = Digest([1; 32]);
@@ -136,7 +155,7 @@ mod tests {
 
     #[test]
     fn all_who_wait_are_told_once_and_the_verdict_is_remembered() {
-        let mut verdicts = Verdicts::new(8);
+        let mut verdicts = Verdicts::new(8, 8);
         verdicts.wait(DIGEST, Lane::Remote, check(1));
         verdicts.wait(DIGEST, Lane::Remote, check(2));
         assert_eq!(verdicts.known(&DIGEST), None);
@@ -149,8 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn the_key_of_a_signature_that_held_is_remembered() {
+        let mut verdicts = Verdicts::new(8, 8);
+        let value = signed(&alice(), 1, 0, "hello");
+        let claim = value.signed().unwrap();
+        let digest = Digest::of_signed(&claim);
+        verdicts.settle(digest, &Verdict::Refused);
+        assert_eq!(verdicts.signer(&claim), None);
+        let key = alice().public_key().clone();
+        verdicts.settle(digest, &Verdict::Signed(key.clone()));
+        assert_eq!(verdicts.signer(&claim), Some(key));
+        let of_bob = signed(&bob(), 1, 0, "hello");
+        assert_eq!(verdicts.signer(&of_bob.signed().unwrap()), None);
+    }
+
+    #[test]
     fn the_application_does_not_wait_behind_strangers() {
-        let mut verdicts = Verdicts::new(8);
+        let mut verdicts = Verdicts::new(8, 8);
         verdicts.wait(DIGEST, Lane::Remote, check(1));
         assert!(verdicts.is_awaited(&DIGEST, Lane::Remote));
         assert!(!verdicts.is_awaited(&DIGEST, Lane::Local));

@@ -266,7 +266,8 @@ impl Net {
 
 impl Host {
     pub(super) fn forget_verdicts(&mut self) {
-        self.dht.verdicts = Verdicts::new(self.dht.config.max_verdicts);
+        let config = &self.dht.config;
+        self.dht.verdicts = Verdicts::new(config.max_verdicts, config.max_keys);
     }
 }
 

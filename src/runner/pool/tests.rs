@@ -1,0 +1,179 @@
+use std::sync::mpsc::{Receiver, channel};
+
+use tokio::time::sleep;
+
+use super::*;
+
+/// A number to give back, once the gate opens.
+type GatedJob = (u32, Option<Receiver<()>>);
+
+/// Longer than any test.
+const FOREVER: Duration = Duration::from_secs(3_600);
+
+fn run((number, gate): GatedJob) -> u32 {
+    if let Some(gate) = gate {
+        gate.recv().unwrap();
+    }
+    assert_ne!(number, 0, "a job that panics");
+    number
+}
+
+/// The next outcome.
+async fn next<J: Send + 'static, D: Send + 'static>(pool: &mut Pool<J, D>) -> D {
+    loop {
+        if let Some(outcome) = pool.take_outcomes(1).pop() {
+            return outcome;
+        }
+        pool.finished().await;
+    }
+}
+
+#[tokio::test]
+async fn local_jobs_go_before_remote_ones() {
+    let mut pool = Pool::start(1, FOREVER, run).unwrap();
+    let (open, gate) = channel();
+    pool.submit(Lane::Local, (1, Some(gate)));
+    pool.submit(Lane::Remote, (3, None));
+    pool.submit(Lane::Local, (2, None));
+    open.send(()).unwrap();
+    for expected in 1..=3 {
+        assert_eq!(next(&mut pool).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_panics_does_not_end_its_worker() {
+    let mut pool = Pool::start(1, FOREVER, run).unwrap();
+    pool.submit(Lane::Local, (0, None));
+    pool.submit(Lane::Local, (1, None));
+    assert_eq!(next(&mut pool).await, 1);
+    assert!(pool.take_outcomes(1).is_empty());
+}
+
+#[tokio::test]
+async fn who_leaves_outcomes_is_told_of_them_again() {
+    let mut pool = Pool::start(1, FOREVER, run).unwrap();
+    let (open, gate) = channel();
+    let (begin, first) = channel();
+    pool.submit(Lane::Local, (1, Some(first)));
+    pool.submit(Lane::Local, (2, None));
+    pool.submit(Lane::Local, (3, Some(gate)));
+    begin.send(()).unwrap();
+    let mut taken = Vec::new();
+    while taken.len() < 2 {
+        pool.finished().await;
+        taken.extend(pool.take_outcomes(1));
+    }
+    open.send(()).unwrap();
+    assert_eq!((taken, next(&mut pool).await), (vec![1, 2], 3));
+}
+
+#[tokio::test]
+async fn a_thread_is_added_when_a_job_waits_and_there_may_be_more() {
+    let mut pool = Pool::start(2, FOREVER, run).unwrap();
+    let (open, gate) = channel();
+    pool.submit(Lane::Local, (1, Some(gate)));
+    pool.submit(Lane::Local, (2, None));
+    assert_eq!(next(&mut pool).await, 2);
+    open.send(()).unwrap();
+    assert_eq!(next(&mut pool).await, 1);
+    assert_eq!(pool.workers, 2);
+}
+
+#[tokio::test]
+async fn what_workers_do_not_get_to_is_done_by_the_reliever() {
+    let mut pool = Pool::start(1, Duration::from_millis(1), run).unwrap();
+    let (open, gate) = channel();
+    pool.submit(Lane::Local, (1, Some(gate)));
+    for number in 2..=2 * RELIEF {
+        pool.submit(Lane::Local, (number, None));
+    }
+    for expected in 2..=2 * RELIEF {
+        assert_eq!(next(&mut pool).await, expected);
+    }
+    open.send(()).unwrap();
+    assert_eq!(next(&mut pool).await, 1);
+}
+
+#[tokio::test]
+async fn workers_try_again_after_relief() {
+    let work = |gate: Option<Receiver<()>>| {
+        if let Some(gate) = gate {
+            gate.recv().unwrap();
+        }
+        let thread = thread::current();
+        thread.name().is_some_and(|name| name == "bulla-worker-0")
+    };
+    let mut pool = Pool::start(1, Duration::from_millis(1), work).unwrap();
+    let (open, gate) = channel();
+    pool.submit(Lane::Local, Some(gate));
+    pool.submit(Lane::Local, None);
+    assert!(!next(&mut pool).await);
+    open.send(()).unwrap();
+    assert!(next(&mut pool).await);
+    let mut is_workers = false;
+    while !is_workers {
+        pool.submit(Lane::Local, None);
+        is_workers = next(&mut pool).await;
+    }
+}
+
+#[tokio::test]
+async fn the_reliever_leaves_alone_what_workers_get_to() {
+    let name = |()| thread::current().name().map(str::to_owned);
+    let mut pool = Pool::start(1, FOREVER, name).unwrap();
+    for _ in 0..99 {
+        pool.submit(Lane::Remote, ());
+    }
+    for _ in 0..99 {
+        let worker = Some("bulla-worker-0".to_owned());
+        assert_eq!(next(&mut pool).await, worker);
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[tokio::test]
+async fn workers_yield_to_all_and_the_reliever_claims_little() {
+    use thread_priority::{
+        NormalThreadSchedulePolicy::{Idle, Other},
+        ThreadSchedulePolicy::Normal,
+        thread_schedule_policy,
+    };
+
+    use crate::runner::priority::NICENESS;
+    let policy = |gate: Option<Receiver<()>>| {
+        if let Some(gate) = gate {
+            gate.recv().unwrap();
+        }
+        let niceness = rustix::process::getpriority_process(None).unwrap();
+        (thread_schedule_policy().unwrap(), niceness)
+    };
+    let ours = rustix::process::getpriority_process(None).unwrap();
+    let mut pool = Pool::start(1, Duration::from_millis(1), policy).unwrap();
+    let (open, gate) = channel();
+    pool.submit(Lane::Local, Some(gate));
+    pool.submit(Lane::Local, None);
+    let reliever = (Normal(Other), (ours + NICENESS).min(19));
+    assert_eq!(next(&mut pool).await, reliever);
+    open.send(()).unwrap();
+    let (worker, _) = next(&mut pool).await;
+    assert_eq!(worker, Normal(Idle));
+}
+
+#[tokio::test]
+async fn a_dropped_pool_forgets_what_waits() {
+    let mut pool = Pool::start(1, FOREVER, run).unwrap();
+    let (open, gate) = channel();
+    pool.submit(Lane::Local, (1, Some(gate)));
+    let (waits, gate) = channel();
+    pool.submit(Lane::Local, (2, Some(gate)));
+    let shared = Arc::clone(&pool.shared);
+    drop(pool);
+    waits.send(()).unwrap_err();
+    // The first is forgotten as well if no worker got to it.
+    let _ = open.send(());
+    while Arc::strong_count(&shared) > 1 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert!(shared.queue().outcomes.iter().all(|number| *number == 1));
+}
