@@ -16,7 +16,7 @@ use crate::fleet::{
     Fleet, Got, PATIENCE, get, good_contacts, put, put_encrypted, put_signed, start,
 };
 use crate::process::{cpu, memory};
-use crate::sample::milliseconds;
+use crate::sample::{median, milliseconds};
 
 /// How much of what is done.
 #[derive(Deserialize)]
@@ -212,17 +212,20 @@ impl Run<'_> {
             let node = self.fleet.nodes[self.fleet.nodes.len() - 1].clone();
             let growth = |_: &mut Fleet, i| get(node.clone(), format!("growth {block} {i}"));
             let (rate, cost, _) = self.flood(self.plan.growth_block, growth).await;
-            rates.push(rate);
+            rates.push(rate as f64);
             costs.push(cost);
             if began.elapsed().as_secs() >= self.plan.growth_s {
                 break;
             }
         }
         let keys = self.plan.growth_block * rates.len();
+        let tenth = rates.len().div_ceil(10);
         json!({
             "keys": keys,
             "first_gets_per_s": rates.first(),
             "last_gets_per_s": rates.last(),
+            "first_tenth_gets_per_s": median(&rates[..tenth]),
+            "last_tenth_gets_per_s": median(&rates[rates.len() - tenth..]),
             "first_cpu_us": costs.first(),
             "last_cpu_us": costs.last(),
             "bytes_per_key": memory().saturating_sub(before) / keys as u64,

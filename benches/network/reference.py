@@ -10,6 +10,7 @@ import json
 import os
 import random
 import socket
+import statistics
 import sys
 import threading
 import time
@@ -221,11 +222,14 @@ class Network:
             if CLOCK() - began >= self.plan["growth_s"]:
                 break
         keys = block * len(rates)
+        tenth = -(-len(rates) // 10)
         self.say(
             "growth",
             keys=keys,
             first_gets_per_s=rates[0],
             last_gets_per_s=rates[-1],
+            first_tenth_gets_per_s=statistics.median_high(rates[:tenth]),
+            last_tenth_gets_per_s=statistics.median_high(rates[-tenth:]),
             first_cpu_us=costs[0],
             last_cpu_us=costs[-1],
             bytes_per_key=round((memory() - before) / keys),
