@@ -26,6 +26,8 @@ const SOUNDING_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) struct Peers {
     young: HashMap<Endpoint, Standing>,
     old: HashMap<Endpoint, Standing>,
+    /// None is blocked as a rule, and then nobody need be looked up.
+    is_any_blocked: bool,
     network: RoundTrip,
     response_time: Duration,
     response_time_min: Duration,
@@ -53,6 +55,7 @@ impl Peers {
         Self {
             young: HashMap::new(),
             old: HashMap::new(),
+            is_any_blocked: false,
             network: RoundTrip::default(),
             response_time: config.response_time,
             response_time_min: config.response_time_min,
@@ -162,11 +165,12 @@ impl Peers {
     /// `addr` broke the protocol; its datagrams are dropped from now on.
     pub(crate) fn block(&mut self, addr: SocketAddr) {
         self.standing_mut(addr).blocked = true;
+        self.is_any_blocked = true;
     }
 
     /// Whether datagrams of `addr` are dropped.
     pub(crate) fn is_blocked(&self, addr: &SocketAddr) -> bool {
-        self.standing(addr).is_some_and(|standing| standing.blocked)
+        self.is_any_blocked && self.standing(addr).is_some_and(|standing| standing.blocked)
     }
 
     fn standing(&self, addr: &SocketAddr) -> Option<&Standing> {
@@ -179,6 +183,7 @@ impl Peers {
         let endpoint = Endpoint::from(addr);
         if self.young.len() >= GENERATION && !self.young.contains_key(&endpoint) {
             self.old = std::mem::take(&mut self.young);
+            self.is_any_blocked = self.old.values().any(|standing| standing.blocked);
         }
         let remember = || self.old.remove(&endpoint).unwrap_or_default();
         self.young.entry(endpoint).or_insert_with(remember)
@@ -298,6 +303,23 @@ mod tests {
         }
         assert!(peers.young.len() + peers.old.len() <= 2 * GENERATION);
         assert!(peers.is_blocked(&SocketAddr::from((99_999u32.to_be_bytes(), 1))));
+    }
+
+    #[test]
+    fn who_is_blocked_is_so_for_a_generation_at_least() {
+        let mut peers = Peers::new(&Config::default());
+        assert!(!peers.is_blocked(&peer(1)));
+        peers.block(peer(1));
+        let mut others = (0u32..).map(|i| SocketAddr::from((i.to_be_bytes(), 9)));
+        let mut meet = |peers: &mut Peers| {
+            for addr in others.by_ref().take(GENERATION) {
+                peers.on_overdue(addr);
+            }
+        };
+        meet(&mut peers);
+        assert!(peers.is_blocked(&peer(1)) && !peers.is_blocked(&peer(2)));
+        meet(&mut peers);
+        assert!(!peers.is_blocked(&peer(1)) && !peers.is_any_blocked);
     }
 
     #[test]

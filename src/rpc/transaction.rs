@@ -5,6 +5,7 @@
 //! network is.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -19,11 +20,32 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 /// Requests waiting for an answer; `P` is what each is for.
 #[derive(Debug)]
 pub(crate) struct Transactions<P> {
-    open: HashMap<u32, Transaction<P>>,
+    open: HashMap<u32, Transaction<P>, BuildHasherDefault<IdHasher>>,
     deadlines: BTreeSet<(Timestamp, u32)>,
     attempts: u32,
     verdict: Duration,
     limit: usize,
+}
+
+/// An id is random and our own, so nobody can choose many that meet in a table: it is as good as a hash.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        // Tables look at both ends.
+        self.0 = u64::from(id) << 32 | u64::from(id);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 #[derive(Debug)]
@@ -65,7 +87,7 @@ impl<P: Clone> Transactions<P> {
     /// `response_time`.
     pub(crate) fn new(attempts: u32, response_time: Duration, limit: usize) -> Self {
         Self {
-            open: HashMap::new(),
+            open: HashMap::default(),
             deadlines: BTreeSet::new(),
             attempts,
             verdict: response_time * ((1 << attempts) - 1),

@@ -39,9 +39,6 @@ pub enum StartError {
     /// The system has no entropy.
     #[error("the system has no randomness to give")]
     Entropy(#[source] io::Error),
-    /// The system gives no threads.
-    #[error("cannot start worker threads")]
-    Workers(#[source] io::Error),
 }
 
 /// A get, listen, query or search could not be started, or not brought to its end.

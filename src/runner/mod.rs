@@ -244,7 +244,7 @@ impl Runner {
 
         let workers = self.workers.unwrap_or_else(default_workers).get();
         let backlog_bytes = self.backlog_bytes;
-        let pool = Pool::start(workers, PATIENCE, Job::run).map_err(StartError::Workers)?;
+        let pool = Pool::new(workers, PATIENCE, Job::run);
         let clock = Clock::start();
         let id = saved.as_ref().map(|state| state.id);
         let dht = self.open_dht(clock, id)?;

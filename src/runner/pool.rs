@@ -30,8 +30,8 @@ const RELIEF: u32 = 64;
 const REST: Duration = Duration::from_micros(250);
 
 /// Worker threads that turn jobs `J` into outcomes. How many jobs wait is for those who submit them to bound: the
-/// secure layer admits a number of jobs until they are done. The first thread is there from the start; the others
-/// begin when all are at work and a job waits.
+/// secure layer admits a number of jobs until they are done. A thread is started when a job waits and all others are at
+/// work.
 ///
 /// Where the system has a way to say so, workers take only the time that no other thread wants, so that the loop never
 /// waits for one. On a machine that others keep busy they would hardly get any: one thread more, the reliever, then
@@ -102,13 +102,9 @@ impl<J, D> Queue<J, D> {
 }
 
 impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
-    /// Starts threads that `run` jobs, and one that steps in when jobs wait for longer than the patience and none is
-    /// begun.
-    ///
-    /// # Errors
-    ///
-    /// What the system says if it gives no thread.
-    pub(super) fn start(workers: usize, patience: Duration, run: fn(J) -> D) -> io::Result<Self> {
+    /// Will have up to so many threads `run` jobs, and one that steps in when jobs wait for longer than the patience and
+    /// none is begun.
+    pub(super) fn new(workers: usize, patience: Duration, run: fn(J) -> D) -> Self {
         let queue = Queue {
             local: VecDeque::new(),
             remote: VecDeque::new(),
@@ -120,7 +116,7 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
             is_watched: false,
             is_closed: false,
         };
-        let mut pool = Self {
+        Self {
             shared: Arc::new(Shared {
                 run,
                 queue: Mutex::new(queue),
@@ -133,9 +129,7 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
             max_workers: workers,
             has_reliever: false,
             patience,
-        };
-        pool.add_worker()?;
-        Ok(pool)
+        }
     }
 
     /// Has a thread do this as soon as one is free; local jobs go before remote ones.
@@ -161,6 +155,9 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
         }
         if is_waited_for {
             self.shared.changed.notify_one();
+        }
+        if self.workers == 0 {
+            self.shared.work_off();
         }
     }
 
@@ -242,6 +239,16 @@ impl<J, D> Shared<J, D> {
                 }
             }
         }
+    }
+
+    /// Does what waits, in the thread of who submits it: there is no other.
+    fn work_off(&self) {
+        let mut next = self.queue().begin();
+        while let Some((_, job)) = next {
+            let outcome = self.attempt(job);
+            next = self.exchange(outcome);
+        }
+        self.finished.notify_one();
     }
 
     /// Does jobs as the reliever until the pool is closed.

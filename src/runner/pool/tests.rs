@@ -30,7 +30,7 @@ async fn next<J: Send + 'static, D: Send + 'static>(pool: &mut Pool<J, D>) -> D 
 
 #[tokio::test]
 async fn local_jobs_go_before_remote_ones() {
-    let mut pool = Pool::start(1, FOREVER, run).unwrap();
+    let mut pool = Pool::new(1, FOREVER, run);
     let (open, gate) = channel();
     pool.submit(Lane::Local, (1, Some(gate)));
     pool.submit(Lane::Remote, (3, None));
@@ -43,7 +43,7 @@ async fn local_jobs_go_before_remote_ones() {
 
 #[tokio::test]
 async fn a_job_that_panics_does_not_end_its_worker() {
-    let mut pool = Pool::start(1, FOREVER, run).unwrap();
+    let mut pool = Pool::new(1, FOREVER, run);
     pool.submit(Lane::Local, (0, None));
     pool.submit(Lane::Local, (1, None));
     assert_eq!(next(&mut pool).await, 1);
@@ -51,8 +51,15 @@ async fn a_job_that_panics_does_not_end_its_worker() {
 }
 
 #[tokio::test]
+async fn without_workers_jobs_are_done_by_who_submits_them() {
+    let mut pool = Pool::new(0, FOREVER, run);
+    pool.submit(Lane::Remote, (1, None));
+    assert_eq!(pool.take_outcomes(2), [1]);
+}
+
+#[tokio::test]
 async fn who_leaves_outcomes_is_told_of_them_again() {
-    let mut pool = Pool::start(1, FOREVER, run).unwrap();
+    let mut pool = Pool::new(1, FOREVER, run);
     let (open, gate) = channel();
     let (begin, first) = channel();
     pool.submit(Lane::Local, (1, Some(first)));
@@ -70,7 +77,7 @@ async fn who_leaves_outcomes_is_told_of_them_again() {
 
 #[tokio::test]
 async fn a_thread_is_added_when_a_job_waits_and_there_may_be_more() {
-    let mut pool = Pool::start(2, FOREVER, run).unwrap();
+    let mut pool = Pool::new(2, FOREVER, run);
     let (open, gate) = channel();
     pool.submit(Lane::Local, (1, Some(gate)));
     pool.submit(Lane::Local, (2, None));
@@ -82,7 +89,7 @@ async fn a_thread_is_added_when_a_job_waits_and_there_may_be_more() {
 
 #[tokio::test]
 async fn what_workers_do_not_get_to_is_done_by_the_reliever() {
-    let mut pool = Pool::start(1, Duration::from_millis(1), run).unwrap();
+    let mut pool = Pool::new(1, Duration::from_millis(1), run);
     let (open, gate) = channel();
     pool.submit(Lane::Local, (1, Some(gate)));
     for number in 2..=2 * RELIEF {
@@ -104,7 +111,7 @@ async fn workers_try_again_after_relief() {
         let thread = thread::current();
         thread.name().is_some_and(|name| name == "bulla-worker-0")
     };
-    let mut pool = Pool::start(1, Duration::from_millis(1), work).unwrap();
+    let mut pool = Pool::new(1, Duration::from_millis(1), work);
     let (open, gate) = channel();
     pool.submit(Lane::Local, Some(gate));
     pool.submit(Lane::Local, None);
@@ -121,7 +128,7 @@ async fn workers_try_again_after_relief() {
 #[tokio::test]
 async fn the_reliever_leaves_alone_what_workers_get_to() {
     let name = |()| thread::current().name().map(str::to_owned);
-    let mut pool = Pool::start(1, FOREVER, name).unwrap();
+    let mut pool = Pool::new(1, FOREVER, name);
     for _ in 0..99 {
         pool.submit(Lane::Remote, ());
     }
@@ -149,7 +156,7 @@ async fn workers_yield_to_all_and_the_reliever_claims_little() {
         (thread_schedule_policy().unwrap(), niceness)
     };
     let ours = rustix::process::getpriority_process(None).unwrap();
-    let mut pool = Pool::start(1, Duration::from_millis(1), policy).unwrap();
+    let mut pool = Pool::new(1, Duration::from_millis(1), policy);
     let (open, gate) = channel();
     pool.submit(Lane::Local, Some(gate));
     pool.submit(Lane::Local, None);
@@ -162,7 +169,7 @@ async fn workers_yield_to_all_and_the_reliever_claims_little() {
 
 #[tokio::test]
 async fn a_dropped_pool_forgets_what_waits() {
-    let mut pool = Pool::start(1, FOREVER, run).unwrap();
+    let mut pool = Pool::new(1, FOREVER, run);
     let (open, gate) = channel();
     pool.submit(Lane::Local, (1, Some(gate)));
     let (waits, gate) = channel();
