@@ -226,8 +226,8 @@ impl<J, D> Shared<J, D> {
     fn work(&self) {
         let clock = Clock::start();
         let mut told_at = clock.now();
-        while let Some(job) = self.next() {
-            let mut next = Some((Lane::Local, job));
+        while let Some(first) = self.next() {
+            let mut next = Some(first);
             while let Some((_, job)) = next {
                 let outcome = self.attempt(job);
                 next = self.exchange(outcome);
@@ -282,14 +282,15 @@ impl<J, D> Shared<J, D> {
     }
 
     /// Waits for the next job; `None` when the pool is closed.
-    fn next(&self) -> Option<J> {
+    fn next(&self) -> Option<(Lane, J)> {
         let mut queue = self.queue();
         loop {
             if queue.is_closed {
                 return None;
             }
-            if let Some((_, job)) = queue.begin() {
-                return Some(job);
+            let next = queue.begin();
+            if next.is_some() {
+                return next;
             }
             queue.idle += 1;
             queue = self

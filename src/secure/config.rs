@@ -24,7 +24,7 @@ pub struct SecureConfig {
     /// The same for one source, an IPv4 address or IPv6 /64. Default 32.
     pub max_remote_checks_per_source: usize,
     /// Verdicts remembered, so that a value that comes again costs no cryptography. Default 8,192; about 200 bytes
-    /// each, and some kilobytes for each key among them.
+    /// each. That a signature holds is forgotten with the signer's key.
     pub max_verdicts: usize,
     /// Certificates of others, public keys and keys of those who signed lately that are remembered, each. Default 1,024;
     /// some kilobytes each.

@@ -59,7 +59,7 @@ impl SecureDht {
             Inspection::Judge(digest) => digest,
         };
         if let Some(verdict) = self.verdicts.known(&digest) {
-            return Slot::judged(value, verdict);
+            return Slot::judged(value, &verdict);
         }
         if !self.verdicts.is_awaited(&digest, Lane::Local) {
             let Some(ticket) = self.admission.admit_value(&value) else {

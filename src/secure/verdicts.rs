@@ -40,10 +40,18 @@ pub(super) enum Waiter {
 /// Verdicts known, a bounded number, and awaited, as many as there are jobs.
 #[derive(Debug)]
 pub(super) struct Verdicts {
-    known: Recent<Digest, Verdict>,
+    known: Recent<Digest, Known>,
     awaited: BTreeMap<Digest, Awaited>,
     /// By the digest of their DER.
     signers: Recent<Digest, PublicKey>,
+}
+
+/// A verdict as it is remembered: keys are large, and strangers can have many.
+#[derive(Debug)]
+enum Known {
+    Refused,
+    /// By the key of this digest, as long as that is remembered.
+    Signed(Digest),
 }
 
 #[derive(Debug)]
@@ -98,8 +106,11 @@ impl Verdicts {
         }
     }
 
-    pub(super) fn known(&mut self, digest: &Digest) -> Option<&Verdict> {
-        self.known.get(digest)
+    pub(super) fn known(&mut self, digest: &Digest) -> Option<Verdict> {
+        match self.known.get(digest)? {
+            Known::Refused => Some(Verdict::Refused),
+            Known::Signed(owner) => self.signers.get(owner).cloned().map(Verdict::Signed),
+        }
     }
 
     /// The key of a value's owner, if another signature by it has held lately.
@@ -128,11 +139,11 @@ impl Verdicts {
     /// is large, and a secret.
     pub(super) fn settle(&mut self, digest: Digest, verdict: &Verdict) -> Vec<Waiter> {
         match verdict {
-            Verdict::Refused => self.known.insert(digest, Verdict::Refused),
+            Verdict::Refused => self.known.insert(digest, Known::Refused),
             Verdict::Signed(signer) => {
-                self.signers
-                    .insert(Digest::of_owner(signer.to_der()), signer.clone());
-                self.known.insert(digest, verdict.clone());
+                let owner = Digest::of_owner(signer.to_der());
+                self.signers.insert(owner, signer.clone());
+                self.known.insert(digest, Known::Signed(owner));
             }
             Verdict::Opened(..) => {}
         }
@@ -164,7 +175,7 @@ mod tests {
             [check(1), check(2)]
         );
         assert_eq!(verdicts.settle(DIGEST, &Verdict::Refused), []);
-        assert_eq!(verdicts.known(&DIGEST), Some(&Verdict::Refused));
+        assert_eq!(verdicts.known(&DIGEST), Some(Verdict::Refused));
     }
 
     #[test]
@@ -177,9 +188,21 @@ mod tests {
         assert_eq!(verdicts.signer(&claim), None);
         let key = alice().public_key().clone();
         verdicts.settle(digest, &Verdict::Signed(key.clone()));
-        assert_eq!(verdicts.signer(&claim), Some(key));
+        assert_eq!(verdicts.signer(&claim), Some(key.clone()));
+        assert_eq!(verdicts.known(&digest), Some(Verdict::Signed(key)));
         let of_bob = signed(&bob(), 1, 0, "hello");
         assert_eq!(verdicts.signer(&of_bob.signed().unwrap()), None);
+    }
+
+    #[test]
+    fn no_more_keys_are_kept_than_allowed_however_many_verdicts() {
+        let mut verdicts = Verdicts::new(8, 1);
+        for (number, signer) in [(1, alice()), (2, bob())] {
+            let verdict = Verdict::Signed(signer.public_key().clone());
+            verdicts.settle(Digest([number; 32]), &verdict);
+            assert_eq!(verdicts.known(&Digest([number; 32])), Some(verdict));
+        }
+        assert_eq!(verdicts.known(&DIGEST), None);
     }
 
     #[test]
