@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tracing::{error, warn};
 
 use super::clock::Clock;
-use super::priority::{claim_little, yield_to_all};
+use super::priority::{claim_little, forgo_arrears, yield_to_all};
 use crate::secure::Lane;
 
 /// How long jobs may wait without any being begun before a thread that insists more on its share takes them.
@@ -228,7 +228,10 @@ impl<J, D> Shared<J, D> {
         let mut told_at = clock.now();
         while let Some(first) = self.next() {
             let mut next = Some(first);
-            while let Some((_, job)) = next {
+            while let Some((lane, job)) = next {
+                if matches!(lane, Lane::Local) {
+                    forgo_arrears();
+                }
                 let outcome = self.attempt(job);
                 next = self.exchange(outcome);
                 let may_rest = matches!(next, Some((Lane::Remote, _)));
