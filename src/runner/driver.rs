@@ -181,30 +181,33 @@ impl Driver {
     }
 
     /// Obeys a command, and more of them that are there; without one, all handles are gone.
-    fn obey(&mut self, mut command: Option<Command>) {
-        for _ in 0..BUDGET {
-            match (command, &mut self.stage) {
-                (Some(Command::Do(work)), Stage::Running) => work(self),
-                // Dropped undone: whoever waits for it learns that the node is closed.
-                (Some(Command::Do(_)), Stage::Stopping { .. } | Stage::Abandoned) => {}
-                (Some(Command::Stop(_, asker)), Stage::Stopping { askers, .. }) => {
-                    askers.push(asker);
-                }
-                (Some(Command::Stop(patience, asker)), Stage::Running | Stage::Abandoned) => {
-                    self.stage = Stage::Stopping {
-                        patience: Box::pin(sleep_until(self.clock.instant(self.now() + patience))),
-                        askers: vec![asker],
-                    };
-                }
-                (None, _) => {
-                    self.stage = Stage::Abandoned;
-                    return;
-                }
-            }
+    fn obey(&mut self, first: Option<Command>) {
+        let mut next = first;
+        for _ in 1..BUDGET {
+            self.obey_one(next);
             match self.lines.commands.try_recv() {
-                Ok(next) => command = Some(next),
+                Ok(command) => next = Some(command),
                 Err(_) => return,
             }
+        }
+        self.obey_one(next);
+    }
+
+    fn obey_one(&mut self, command: Option<Command>) {
+        match (command, &mut self.stage) {
+            (Some(Command::Do(work)), Stage::Running) => work(self),
+            // Dropped undone: whoever waits for it learns that the node is closed.
+            (Some(Command::Do(_)), Stage::Stopping { .. } | Stage::Abandoned) => {}
+            (Some(Command::Stop(_, asker)), Stage::Stopping { askers, .. }) => {
+                askers.push(asker);
+            }
+            (Some(Command::Stop(patience, asker)), Stage::Running | Stage::Abandoned) => {
+                self.stage = Stage::Stopping {
+                    patience: Box::pin(sleep_until(self.clock.instant(self.now() + patience))),
+                    askers: vec![asker],
+                };
+            }
+            (None, _) => self.stage = Stage::Abandoned,
         }
     }
 

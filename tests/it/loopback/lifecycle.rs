@@ -1,5 +1,7 @@
 //! How nodes begin and end: ports, first peers, shutdown, and what they keep over a restart.
 
+use tokio::task::JoinSet;
+
 use super::*;
 
 #[tokio::test]
@@ -190,6 +192,24 @@ async fn a_state_that_cannot_be_saved_is_told_at_the_end() {
         dir.close().unwrap();
         let error = alice.shutdown().await.unwrap_err();
         assert!(error.to_string().contains("node.state"), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_commands_at_once_none_is_lost() {
+    within(async {
+        let alice = local().start().await.unwrap();
+        let mut tasks = JoinSet::new();
+        for number in 0..1_000 {
+            let alice = alice.clone();
+            tasks.spawn(async move {
+                let key = format!("key {number}");
+                alice.put(key.as_str(), "hello").await.unwrap();
+                alice.get_all(key.as_str()).await.unwrap().len()
+            });
+        }
+        assert_eq!(tasks.join_all().await, [1; 1_000]);
     })
     .await;
 }
