@@ -17,6 +17,8 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// After the first good contact, how long we look for others who are there at once, ever more seldom. Maintenance finds
 /// who comes later.
 const ACQUAINTANCE: Duration = Duration::from_secs(60);
+/// The shortest pause before the first walk is repeated.
+const BREATH: Duration = Duration::from_millis(10);
 /// Contacts of a snapshot that are asked at once in each family, some of each bucket.
 const CALLED_AT_ONCE: usize = 16;
 /// Those asked in each round after that. Two thirds of a minute and a full table knows who is there; meanwhile a lookup
@@ -116,7 +118,7 @@ impl Node {
     pub(super) fn on_explored(&mut self, now: Timestamp, family: Family) {
         let connected = now.since(self.warm_at - WARM_UP);
         if connected < ACQUAINTANCE && self.knows_few(now, family) {
-            let pause = connected.max(self.config.response_time_min);
+            let pause = connected.max(BREATH);
             let pause = self.public.between(pause, pause * 2);
             self.timers.set(Timer::Explore(family), now + pause);
         }
