@@ -1,8 +1,8 @@
 //! [`Lookup`]: what is to be asked of whom about one key, in one address family.
 //!
 //! A lookup knows no network. [`Lookup::poll`] says what to do next; `on_*` tell it what came of that. All operations
-//! on a key share one: gets and walks are *questions* that each of the nearest candidates answers once, puts are
-//! [`Announce`] plans, listens [`Subscribe`] plans.
+//! on a key share one: gets and walks are *questions* that each of the nearest candidates answers once, gets that want
+//! the same together; puts are [`Announce`] plans, listens [`Subscribe`] plans.
 //!
 //! ```text
 //!   candidate:  live ──asked──▶ busy ──answer──▶ live, with token ──▶ put, listen
@@ -43,7 +43,7 @@ pub(crate) use question::Goal;
 pub(crate) use step::{Answer, Ask, Step};
 pub(crate) use walk::Pace;
 
-use crate::value::ValueId;
+use crate::value::{Query, ValueId};
 use crate::{Contact, InfoHash, Rng, Timestamp};
 use announce::Due;
 use frontier::{Frontier, Reach, Token};
@@ -67,6 +67,7 @@ pub struct OpId(pub(crate) u64);
 #[derive(Debug)]
 pub(crate) struct Lookup {
     frontier: Frontier,
+    /// By the first who asked.
     questions: BTreeMap<OpId, Question>,
     announces: BTreeMap<ValueId, Announce>,
     subscribes: BTreeMap<OpId, Subscribe>,
@@ -103,9 +104,25 @@ impl Lookup {
         if self.is_idle() {
             self.frontier.start_over();
         }
-        self.was_wanted |= goal == Goal::Values;
-        if self.questions.insert(op, Question::new(goal)).is_some() {
+        self.was_wanted |= goal != Goal::Nodes;
+        let mut questions = self.questions.values_mut();
+        if let Some(same) = questions.find(|question| question.is_open_to(&goal)) {
+            same.join(op);
+        } else if self.questions.insert(op, Question::new(op, goal)).is_some() {
             self.frontier.forget(op);
+        }
+    }
+
+    /// Who wants to know the answer to a question.
+    pub(crate) fn askers(&self, question: OpId) -> &[OpId] {
+        self.questions.get(&question).map_or(&[], Question::askers)
+    }
+
+    /// Which values a question is about.
+    pub(crate) fn query(&self, question: OpId) -> Option<&Query> {
+        match &self.questions.get(&question)?.goal {
+            Goal::Values(query) => Some(query),
+            Goal::Nodes => None,
         }
     }
 
@@ -130,8 +147,13 @@ impl Lookup {
 
     /// Ends an operation, whatever it is.
     pub(crate) fn cancel(&mut self, op: OpId) {
-        if self.questions.remove(&op).is_some() {
-            self.frontier.forget(op);
+        let mut questions = self.questions.iter_mut();
+        if let Some((&name, question)) =
+            questions.find_map(|(name, it)| it.leave(op).then_some((name, it)))
+            && question.askers().is_empty()
+        {
+            self.questions.remove(&name);
+            self.frontier.forget(name);
         }
         self.announces.retain(|_, announce| announce.op != op);
         if let Some(subscribe) = self.subscribes.remove(&op) {
@@ -380,7 +402,8 @@ impl Lookup {
         if let Some((&op, _)) = answered {
             let question = self.questions.remove(&op)?;
             self.frontier.forget(op);
-            return Some(Step::Answered(op, question.report()));
+            let report = question.report();
+            return Some(Step::Answered(question.into_askers(), report));
         }
         let frontier = &self.frontier;
         let announced = self.announces.iter_mut().find(|(_, announce)| {

@@ -1,4 +1,7 @@
-//! [`Question`]: what a get or a walk wants to know of each of the nearest nodes.
+//! [`Question`]: what gets or a walk want to know of each of the nearest nodes.
+
+use super::OpId;
+use crate::value::Query;
 
 /// What became of a get.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -24,10 +27,12 @@ impl std::ops::AddAssign for GetReport {
     }
 }
 
-/// Something each of the nearest candidates shall answer once.
+/// Something each of the nearest candidates shall answer once, for all who wanted to know it before it was first asked.
 #[derive(Debug)]
 pub(super) struct Question {
     pub(super) goal: Goal,
+    /// Who wants to know, in order.
+    askers: Vec<OpId>,
     pub(super) asked: usize,
     pub(super) answered: usize,
     pub(super) found: bool,
@@ -36,23 +41,52 @@ pub(super) struct Question {
 }
 
 /// What a question is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Goal {
     /// Which nodes are nearest.
     Nodes,
     /// What the nearest nodes hold.
-    Values,
+    Values(Query),
 }
 
 impl Question {
-    pub(super) fn new(goal: Goal) -> Self {
+    pub(super) fn new(asker: OpId, goal: Goal) -> Self {
         Self {
             goal,
+            askers: vec![asker],
             asked: 0,
             answered: 0,
             found: false,
             hops: 0,
         }
+    }
+
+    /// Whether who wants to know this may have it from this question: what was held before he asked is no answer.
+    pub(super) fn is_open_to(&self, goal: &Goal) -> bool {
+        self.asked == 0 && matches!(goal, Goal::Values(_)) && self.goal == *goal
+    }
+
+    pub(super) fn join(&mut self, asker: OpId) {
+        if let Err(place) = self.askers.binary_search(&asker) {
+            self.askers.insert(place, asker);
+        }
+    }
+
+    /// Whether somebody was among those who want to know; he is not any more.
+    pub(super) fn leave(&mut self, asker: OpId) -> bool {
+        let place = self.askers.binary_search(&asker);
+        if let Ok(place) = place {
+            self.askers.remove(place);
+        }
+        place.is_ok()
+    }
+
+    pub(super) fn askers(&self) -> &[OpId] {
+        &self.askers
+    }
+
+    pub(super) fn into_askers(self) -> Vec<OpId> {
+        self.askers
     }
 
     pub(super) fn report(&self) -> GetReport {
@@ -61,5 +95,69 @@ impl Question {
             answered: self.answered,
             hops: self.hops,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::lookup::{Answer, Limits, Lookup, Pace, Step};
+    use crate::value::{Condition, ValueId};
+    use crate::{Config, Contact, InfoHash, Rng, Seed, Timestamp};
+
+    #[test]
+    fn who_wants_the_same_is_answered_together_unless_it_has_been_asked_already() {
+        let mut rng = Seed::from_number(1).public();
+        let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
+        let nodes = [(); 8].map(|()| Contact::new(rng.hash(), ([192, 0, 2, 1], 4222).into()));
+        lookup.offer(&nodes, true);
+        let values = || Goal::Values(Query::default());
+        let other = Goal::Values(Query {
+            conditions: vec![Condition::Id(ValueId(7))],
+            ..Query::default()
+        });
+        lookup.ask(OpId(1), values());
+        let first = poll(&mut lookup, &mut rng);
+        lookup.ask(OpId(2), values());
+        lookup.ask(OpId(3), values());
+        lookup.ask(OpId(4), other);
+        lookup.ask(OpId(5), values());
+        lookup.cancel(OpId(2));
+        let answered = run(&mut lookup, &mut rng, first);
+        let expected = [vec![1], vec![3, 5], vec![4]];
+        let expected = expected.map(|ops| (ops.into_iter().map(OpId).collect(), nodes.len()));
+        assert_eq!(answered, expected);
+        assert!(lookup.is_idle());
+    }
+
+    /// Answers all that a lookup asks from `step` on: whose questions were answered, and of how many nodes each was asked.
+    fn run(lookup: &mut Lookup, rng: &mut Rng, mut step: Step) -> Vec<(Vec<OpId>, usize)> {
+        let (mut under_way, mut answered) = (Vec::new(), Vec::new());
+        loop {
+            match step {
+                Step::Ask(node, ask) => under_way.push((node.id, ask)),
+                Step::Answered(ops, report) => answered.push((ops, report.asked)),
+                Step::Announced(..) => panic!("nothing was announced"),
+                Step::Wait(_) => {
+                    let Some((node, ask)) = under_way.pop() else {
+                        answered.sort();
+                        return answered;
+                    };
+                    lookup.on_answer(Timestamp::ZERO, &node, &ask, Answer::default());
+                }
+            }
+            step = poll(lookup, rng);
+        }
+    }
+
+    fn poll(lookup: &mut Lookup, rng: &mut Rng) -> Step {
+        let pace = Pace {
+            usual: Duration::ZERO,
+            of: &|_| None,
+            pause: &|_| Duration::MAX,
+        };
+        lookup.poll(Timestamp::ZERO, false, &pace, rng)
     }
 }

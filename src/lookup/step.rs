@@ -13,8 +13,8 @@ use crate::{Contact, Timestamp};
 pub(crate) enum Step {
     /// Send this to that contact.
     Ask(Contact, Ask),
-    /// The question has been answered as well as it can be.
-    Answered(OpId, GetReport),
+    /// The question of these operations has been answered as well as it can be.
+    Answered(Vec<OpId>, GetReport),
     /// The first round of this put is over.
     Announced(OpId, PutReport),
     /// Nothing to do before this moment.
@@ -26,7 +26,7 @@ pub(crate) enum Step {
 pub(crate) enum Ask {
     /// Which nodes are near the key?
     Find,
-    /// What do you hold for this question?
+    /// What do you hold for the question that this operation was the first to ask?
     Get(OpId),
     /// Which value do you hold under this id?
     Probe(ValueId),

@@ -95,8 +95,8 @@ impl Lookup {
             .iter()
             .find(|(op, _)| !candidate.has_answered(**op));
         if let Some((op, question)) = open {
-            return Some(match question.goal {
-                Goal::Values => Ask::Get(*op),
+            return Some(match &question.goal {
+                Goal::Values(_) => Ask::Get(*op),
                 Goal::Nodes => Ask::Find,
             });
         }
@@ -137,6 +137,7 @@ impl Pace<'_> {
 mod tests {
     use super::*;
     use crate::lookup::{Answer, Limits};
+    use crate::value::Query;
     use crate::{Config, Contact, InfoHash, Seed};
 
     const ALPHA: usize = 4;
@@ -278,7 +279,7 @@ mod tests {
             ..Config::default()
         };
         let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&config));
-        lookup.ask(OpId(1), Goal::Values);
+        lookup.ask(OpId(1), Goal::Values(Query::default()));
         lookup
     }
 

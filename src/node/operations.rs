@@ -262,11 +262,12 @@ impl Node {
         task: Task,
     ) -> Result<OpId, OpError> {
         let now = self.advance(now);
+        let goal = Goal::Values(query.clone());
         let op = self.start(now, key, query, task)?;
         self.answer_locally(op);
         for family in Family::ALL {
             if let Some(lookup) = self.lookup(key, family) {
-                lookup.ask(op, Goal::Values);
+                lookup.ask(op, goal.clone());
             }
         }
         for family in Family::ALL {

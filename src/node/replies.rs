@@ -71,7 +71,13 @@ impl Node {
             .map_or_else(Vec::new, |rows| rows.iter().collect());
         let mut held = None;
         let found = match &ask {
-            Ask::Get(op) => self.take_found(*op, &values, rows),
+            Ask::Get(question) => {
+                let lookup = self.lookups.get(key, family);
+                let askers = lookup.map_or_else(Vec::new, |it| it.askers(*question).to_vec());
+                askers.into_iter().fold(false, |found, asker| {
+                    self.take_found(asker, &values, &rows) || found
+                })
+            }
             Ask::Probe(id) => {
                 held = held_row(*id, &values, rows);
                 false
@@ -236,7 +242,7 @@ impl Node {
     }
 
     /// Hands what a node holds to the get or query that asked.
-    fn take_found(&mut self, op: OpId, values: &[Value], rows: Vec<Row>) -> bool {
+    fn take_found(&mut self, op: OpId, values: &[Value], rows: &[Row]) -> bool {
         let Some(running) = self.ops.get(op) else {
             return false;
         };
@@ -247,7 +253,7 @@ impl Node {
                 // Some nodes ignore the selection and send whole values.
                 let selected = values.iter().filter(|value| query.matches(value));
                 let selected = selected.map(|value| Row::of(value, &query.select));
-                let rows = rows.into_iter().chain(selected).collect();
+                let rows = rows.iter().cloned().chain(selected).collect();
                 self.deliver_rows(op, rows)
             }
             Task::Listen(_) | Task::Put { .. } => false,

@@ -76,8 +76,15 @@ impl Node {
                     }
                     self.send(now, key, contact, ask);
                 }
-                Step::Answered(WALK, _) if key == self.id => self.on_explored(now, family),
-                Step::Answered(op, report) => self.on_answered(op, report),
+                Step::Answered(ops, report) => {
+                    for op in ops {
+                        if op == WALK && key == self.id {
+                            self.on_explored(now, family);
+                        } else {
+                            self.on_answered(op, report);
+                        }
+                    }
+                }
                 Step::Announced(op, report) => self.on_announced(op, report),
                 Step::Wait(at) => {
                     self.rest(now, key, family, at);
@@ -241,15 +248,15 @@ impl Node {
                 target: key,
                 want: None,
             },
-            Ask::Get(op) => Request::Get {
-                key,
-                query: self
-                    .ops
-                    .get(*op)
-                    .map(|op| op.query.clone())
-                    .unwrap_or_default(),
-                want: None,
-            },
+            Ask::Get(question) => {
+                let lookup = self.lookups.get(key, family);
+                let query = lookup.and_then(|lookup| lookup.query(*question));
+                Request::Get {
+                    key,
+                    query: query.cloned().unwrap_or_default(),
+                    want: None,
+                }
+            }
             Ask::Probe(id) => Request::Get {
                 key,
                 query: Query {

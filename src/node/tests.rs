@@ -147,6 +147,33 @@ fn a_query_yields_rows() {
 }
 
 #[test]
+fn gets_and_queries_of_one_key_at_once_take_few_requests() {
+    let mut net = Net::new(10);
+    net.settle();
+    let (key, now) = (InfoHash::of(b"key"), net.now);
+    let _ = net.put(0, key, value("hello", 7), PutOptions::default());
+    let sent = |net: &Net| net.nodes[1].stats(net.now).traffic.sent;
+    let before = sent(&net);
+    for _ in 0..1_000 {
+        let ids = Query {
+            select: [Field::Id].into(),
+            conditions: Vec::new(),
+        };
+        net.nodes[1].get(now, key, Query::default()).unwrap();
+        net.nodes[1].query(now, key, ids).unwrap();
+    }
+    net.drain(1);
+    net.settle();
+    let requests = sent(&net) - before;
+    assert!((16..100).contains(&requests), "{requests} datagrams");
+    let events = net.take_events(1);
+    let count = |of: fn(&Event) -> bool| events.iter().filter(|event| of(event)).count();
+    assert_eq!(count(|it| matches!(it, Event::Values { .. })), 1_000);
+    assert_eq!(count(|it| matches!(it, Event::Rows { .. })), 1_000);
+    assert_eq!(count(|it| matches!(it, Event::GetDone { .. })), 2_000);
+}
+
+#[test]
 fn saved_contacts_are_called_up_a_few_at_a_time_until_all_have_been_asked() {
     let mut node = Node::new(Config::default(), Seed::from_number(1), Origin::default()).unwrap();
     let mut rng = Seed::from_number(2).public();
