@@ -74,9 +74,11 @@ impl Node {
             Ask::Get(question) => {
                 let lookup = self.lookups.get(key, family);
                 let askers = lookup.map_or_else(Vec::new, |it| it.askers(*question).to_vec());
-                askers.into_iter().fold(false, |found, asker| {
-                    self.take_found(asker, &values, &rows) || found
-                })
+                let mut found = false;
+                for asker in askers {
+                    found |= self.take_found(asker, &values, &rows);
+                }
+                found
             }
             Ask::Probe(id) => {
                 held = held_row(*id, &values, rows);
