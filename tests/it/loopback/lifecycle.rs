@@ -110,7 +110,7 @@ async fn shutdown_while_busy_ends_everything_and_frees_the_port() {
         let bob = join(local().identity(identity("bob")), &alice).await;
         let address = bob.addresses()[0];
         let mut listen = bob.listen("news");
-        let mut work = tokio::task::JoinSet::new();
+        let mut work = JoinSet::new();
         for number in 0..200 {
             let bob = bob.clone();
             work.spawn(async move {
