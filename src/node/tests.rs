@@ -135,6 +135,7 @@ fn a_query_yields_rows() {
         conditions: Vec::new(),
     };
     net.nodes[2].query(now, key, query).unwrap();
+    net.drain(2);
     net.settle();
     let rows = net
         .take_events(2)
