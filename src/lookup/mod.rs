@@ -107,15 +107,18 @@ impl Lookup {
         self.was_wanted |= goal != Goal::Nodes;
         let mut questions = self.questions.values_mut();
         if let Some(same) = questions.find(|question| question.is_open_to(&goal)) {
-            same.join(op);
+            same.askers.insert(op);
         } else if self.questions.insert(op, Question::new(op, goal)).is_some() {
             self.frontier.forget(op);
         }
     }
 
     /// Who wants to know the answer to a question.
-    pub(crate) fn askers(&self, question: OpId) -> &[OpId] {
-        self.questions.get(&question).map_or(&[], Question::askers)
+    pub(crate) fn askers(&self, question: OpId) -> impl Iterator<Item = OpId> {
+        let question = self.questions.get(&question);
+        question
+            .into_iter()
+            .flat_map(|it| it.askers.iter().copied())
     }
 
     /// Which values a question is about.
@@ -149,8 +152,8 @@ impl Lookup {
     pub(crate) fn cancel(&mut self, op: OpId) {
         let mut questions = self.questions.iter_mut();
         if let Some((&name, question)) =
-            questions.find_map(|(name, it)| it.leave(op).then_some((name, it)))
-            && question.askers().is_empty()
+            questions.find_map(|(name, it)| it.askers.remove(&op).then_some((name, it)))
+            && question.askers.is_empty()
         {
             self.questions.remove(&name);
             self.frontier.forget(name);
@@ -403,7 +406,8 @@ impl Lookup {
             let question = self.questions.remove(&op)?;
             self.frontier.forget(op);
             let report = question.report();
-            return Some(Step::Answered(question.into_askers(), report));
+            let askers = question.askers.into_iter().collect();
+            return Some(Step::Answered(askers, report));
         }
         let frontier = &self.frontier;
         let announced = self.announces.iter_mut().find(|(_, announce)| {

@@ -1,5 +1,7 @@
 //! [`Question`]: what gets or a walk want to know of each of the nearest nodes.
 
+use std::collections::BTreeSet;
+
 use super::OpId;
 use crate::value::Query;
 
@@ -31,8 +33,8 @@ impl std::ops::AddAssign for GetReport {
 #[derive(Debug)]
 pub(super) struct Question {
     pub(super) goal: Goal,
-    /// Who wants to know, in order.
-    askers: Vec<OpId>,
+    /// Who wants to know.
+    pub(super) askers: BTreeSet<OpId>,
     pub(super) asked: usize,
     pub(super) answered: usize,
     pub(super) found: bool,
@@ -53,7 +55,7 @@ impl Question {
     pub(super) fn new(asker: OpId, goal: Goal) -> Self {
         Self {
             goal,
-            askers: vec![asker],
+            askers: [asker].into(),
             asked: 0,
             answered: 0,
             found: false,
@@ -64,29 +66,6 @@ impl Question {
     /// Whether who wants to know this may have it from this question: what was held before he asked is no answer.
     pub(super) fn is_open_to(&self, goal: &Goal) -> bool {
         self.asked == 0 && matches!(goal, Goal::Values(_)) && self.goal == *goal
-    }
-
-    pub(super) fn join(&mut self, asker: OpId) {
-        if let Err(place) = self.askers.binary_search(&asker) {
-            self.askers.insert(place, asker);
-        }
-    }
-
-    /// Whether somebody was among those who want to know; he is not any more.
-    pub(super) fn leave(&mut self, asker: OpId) -> bool {
-        let place = self.askers.binary_search(&asker);
-        if let Ok(place) = place {
-            self.askers.remove(place);
-        }
-        place.is_ok()
-    }
-
-    pub(super) fn askers(&self) -> &[OpId] {
-        &self.askers
-    }
-
-    pub(super) fn into_askers(self) -> Vec<OpId> {
-        self.askers
     }
 
     pub(super) fn report(&self) -> GetReport {

@@ -73,7 +73,8 @@ impl Node {
         let found = match &ask {
             Ask::Get(question) => {
                 let lookup = self.lookups.get(key, family);
-                let askers = lookup.map_or_else(Vec::new, |it| it.askers(*question).to_vec());
+                let askers = lookup.into_iter().flat_map(|it| it.askers(*question));
+                let askers: Vec<_> = askers.collect();
                 let mut found = false;
                 for asker in askers {
                     found |= self.take_found(asker, &values, &rows);

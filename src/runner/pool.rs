@@ -229,7 +229,7 @@ impl<J, D> Shared<J, D> {
         while let Some(first) = self.next() {
             let mut next = Some(first);
             while let Some((lane, job)) = next {
-                if matches!(lane, Lane::Local) {
+                if lane == Lane::Local {
                     forgo_arrears();
                 }
                 let outcome = self.attempt(job);
