@@ -66,6 +66,7 @@ pub mod routing;
 pub mod rpc;
 #[cfg(feature = "runner")]
 pub mod runner;
+mod schedule;
 pub mod secure;
 #[cfg(feature = "sim")]
 pub mod sim;

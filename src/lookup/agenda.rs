@@ -1,6 +1,5 @@
 //! What a lookup still has to do: how urgent it is, and when.
 
-use super::announce::Announce;
 use super::frontier::Reach;
 use super::{Goal, Lookup, RETRY, SECOND_CHANCE};
 use crate::Timestamp;
@@ -8,8 +7,7 @@ use crate::Timestamp;
 impl Lookup {
     /// Whether all it serves goes on for ever, so that nobody waits for it: permanent puts and listens.
     pub(crate) fn can_wait(&self) -> bool {
-        let lasts = self.announces.values().all(|it| it.renewal.is_some());
-        !self.is_idle() && self.questions.is_empty() && lasts
+        !self.is_idle() && self.questions.is_empty() && self.announces.len() == self.lasting
     }
 
     /// Whether it waits for an answer.
@@ -18,8 +16,8 @@ impl Lookup {
         nearest.any(|candidate| {
             let id = &candidate.contact.id;
             candidate.busy
-                || self.announces.values().any(|it| it.awaits(id))
-                || self.subscribes.values().any(|it| it.awaits(id))
+                || self.announces.under_way().any(|(_, it)| it.awaits(id))
+                || self.subscribes.under_way().any(|(_, it)| it.awaits(id))
         })
     }
 
@@ -27,8 +25,9 @@ impl Lookup {
     /// answered, judged by those so far.
     pub(super) fn parallelism(&self) -> usize {
         let wanted = self.limits.parallelism;
-        let is_walk = self.questions.values().all(|it| it.goal == Goal::Nodes);
-        if is_walk && self.announces.values().all(|it| it.renewal.is_some()) {
+        let mut questions = self.questions.under_way();
+        let is_walk = questions.all(|(_, it)| it.goal == Goal::Nodes);
+        if is_walk && self.announces.len() == self.lasting {
             return wanted;
         }
         let (answered, silent) = self.frontier.tally();
@@ -57,12 +56,8 @@ impl Lookup {
     /// When something will be due if nothing happens before: a renewal, a token that runs out, or the end
     /// of hope.
     pub(super) fn next_due(&self, now: Timestamp) -> Timestamp {
-        let lasts = |announce: &Announce| announce.renewal.is_some();
-        let due = if self.subscribes.is_empty() && !self.announces.values().any(lasts) {
-            Timestamp::MAX
-        } else {
-            self.next_renewal()
-        };
+        let due = self.announces.next_at().min(self.subscribes.next_at());
+        let due = due.min(self.next_token_end());
         let is_hoping = !self.questions.is_empty() || self.frontier.nearest(1).next().is_none();
         let end_of_hope = self.hope(now).filter(|_| is_hoping);
         let due = due.min(end_of_hope.unwrap_or(Timestamp::MAX));
@@ -76,19 +71,16 @@ impl Lookup {
         }
     }
 
-    /// When the first of those that are given something for good must be asked again, or runs out of its token.
-    fn next_renewal(&self) -> Timestamp {
+    /// When the first of those that are given something for good runs out of its token.
+    fn next_token_end(&self) -> Timestamp {
+        if self.lasting == 0 && self.subscribes.is_empty() {
+            return Timestamp::MAX;
+        }
         let nearest = self.frontier.nearest(self.limits.bucket_size);
-        let renewals = nearest
+        let tokens = nearest
             .filter(|candidate| !candidate.busy)
-            .filter_map(|candidate| {
-                let id = &candidate.contact.id;
-                let announces = self.announces.values().filter_map(|it| it.due_at(id));
-                let feeds = self.subscribes.values().filter_map(|it| it.due_at(id));
-                let token = candidate.token.as_ref();
-                let token_end = token.map(|token| token.at + self.limits.token_life);
-                announces.chain(feeds).chain(token_end).min()
-            });
-        renewals.min().unwrap_or(Timestamp::MAX)
+            .filter_map(|candidate| candidate.token.as_ref());
+        let ends = tokens.map(|token| token.at + self.limits.token_life);
+        ends.min().unwrap_or(Timestamp::MAX)
     }
 }

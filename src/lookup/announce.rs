@@ -201,8 +201,9 @@ impl Announce {
         })
     }
 
-    pub(super) fn is_reported(&self) -> bool {
-        self.reported
+    /// Whether it is announced again and again.
+    pub(super) fn lasts(&self) -> bool {
+        self.renewal.is_some()
     }
 
     /// Whether nothing is left to do: reported, and not to be announced again.
@@ -267,7 +268,7 @@ mod tests {
         let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
         let for_good = Some(Duration::from_secs(3_600));
-        lookup.announce(Announce::new(OpId(1), value, None, for_good));
+        lookup.announce(now, Announce::new(OpId(1), value, None, for_good));
         for distance in (1..=1_000_u16).rev() {
             let mut id = [0; InfoHash::LEN];
             id[18..].copy_from_slice(&distance.to_be_bytes());

@@ -20,8 +20,10 @@ mod delta;
 mod frontier;
 mod limits;
 mod listing;
+mod plans;
 mod pool;
 mod question;
+mod serve;
 mod step;
 mod subscribe;
 #[cfg(test)]
@@ -45,8 +47,8 @@ pub(crate) use walk::Pace;
 
 use crate::value::{Query, ValueId};
 use crate::{Contact, InfoHash, Rng, Timestamp};
-use announce::Due;
 use frontier::{Frontier, Reach, Token};
+use plans::Plans;
 use question::Question;
 use subscribe::Subscribe;
 
@@ -68,9 +70,15 @@ pub struct OpId(pub(crate) u64);
 pub(crate) struct Lookup {
     frontier: Frontier,
     /// By the first who asked.
-    questions: BTreeMap<OpId, Question>,
-    announces: BTreeMap<ValueId, Announce>,
-    subscribes: BTreeMap<OpId, Subscribe>,
+    questions: Plans<OpId, Question>,
+    /// The questions that nobody has been asked yet, by what they want to know.
+    unasked: BTreeMap<Query, OpId>,
+    announces: Plans<ValueId, Announce>,
+    /// Announcements that are repeated for good.
+    lasting: usize,
+    subscribes: Plans<OpId, Subscribe>,
+    /// The nearest candidates when announcements and listens were last looked at, and whether each had given a token.
+    standing: Vec<(InfoHash, bool)>,
     closed_sockets: Vec<u32>,
     /// Whether an operation of the application had a part in it.
     was_wanted: bool,
@@ -81,9 +89,12 @@ impl Lookup {
     pub(crate) fn new(key: InfoHash, limits: Limits) -> Self {
         Self {
             frontier: Frontier::new(key, limits.width),
-            questions: BTreeMap::new(),
-            announces: BTreeMap::new(),
-            subscribes: BTreeMap::new(),
+            questions: Plans::default(),
+            unasked: BTreeMap::new(),
+            announces: Plans::default(),
+            lasting: 0,
+            subscribes: Plans::default(),
+            standing: Vec::new(),
             closed_sockets: Vec::new(),
             was_wanted: false,
             limits,
@@ -100,15 +111,20 @@ impl Lookup {
     }
 
     /// Asks the nearest nodes.
-    pub(crate) fn ask(&mut self, op: OpId, goal: Goal) {
+    pub(crate) fn ask(&mut self, now: Timestamp, op: OpId, goal: Goal) {
         if self.is_idle() {
             self.frontier.start_over();
         }
-        self.was_wanted |= goal != Goal::Nodes;
-        let mut questions = self.questions.values_mut();
-        if let Some(same) = questions.find(|question| question.is_open_to(&goal)) {
-            same.askers.insert(op);
-        } else if self.questions.insert(op, Question::new(op, goal)).is_some() {
+        if let Goal::Values(query) = &goal {
+            self.was_wanted = true;
+            let name = *self.unasked.entry(query.clone()).or_insert(op);
+            if let Some(same) = self.questions.get_mut(&name) {
+                // What was held before somebody asked is no answer to him, but of this nothing is known yet.
+                same.askers.insert(op);
+                return;
+            }
+        }
+        if (self.questions.insert(now, op, Question::new(op, goal))).is_some() {
             self.frontier.forget(op);
         }
     }
@@ -130,17 +146,25 @@ impl Lookup {
     }
 
     /// Announces a value, in place of any other of its id; gives the operation whose announcement this ends.
-    pub(crate) fn announce(&mut self, announce: Announce) -> Option<OpId> {
+    pub(crate) fn announce(&mut self, now: Timestamp, announce: Announce) -> Option<OpId> {
         self.was_wanted = true;
-        self.announces
-            .insert(announce.value.id(), announce)
-            .map(|replaced| replaced.op)
+        self.lasting += usize::from(announce.lasts());
+        let replaced = (self.announces).insert(now, announce.value.id(), announce)?;
+        self.lasting -= usize::from(replaced.lasts());
+        Some(replaced.op)
+    }
+
+    /// Ends the announcement of a value.
+    pub(crate) fn withdraw(&mut self, id: ValueId) {
+        if let Some(announce) = self.announces.remove(&id) {
+            self.lasting -= usize::from(announce.lasts());
+        }
     }
 
     /// Listens.
-    pub(crate) fn subscribe(&mut self, op: OpId) {
+    pub(crate) fn subscribe(&mut self, now: Timestamp, op: OpId) {
         self.was_wanted = true;
-        self.subscribes.insert(op, Subscribe::default());
+        self.subscribes.insert(now, op, Subscribe::default());
     }
 
     /// The announcement of a value.
@@ -148,20 +172,35 @@ impl Lookup {
         self.announces.get(&id)
     }
 
-    /// Ends an operation, whatever it is.
+    /// Ends a question or listen.
     pub(crate) fn cancel(&mut self, op: OpId) {
-        let mut questions = self.questions.iter_mut();
-        if let Some((&name, question)) =
-            questions.find_map(|(name, it)| it.askers.remove(&op).then_some((name, it)))
-            && question.askers.is_empty()
-        {
-            self.questions.remove(&name);
-            self.frontier.forget(name);
-        }
-        self.announces.retain(|_, announce| announce.op != op);
         if let Some(subscribe) = self.subscribes.remove(&op) {
             self.closed_sockets.extend(subscribe.sockets());
+            return;
         }
+        let of_its_name = self.questions.get(&op).map(|_| op);
+        let Some(name) =
+            of_its_name.or_else(|| self.questions.name_where(|it| it.askers.contains(&op)))
+        else {
+            return;
+        };
+        if let Some(question) = self.questions.get_mut(&name) {
+            question.askers.remove(&op);
+            if question.askers.is_empty() {
+                self.end_question(name);
+            }
+        }
+    }
+
+    fn end_question(&mut self, name: OpId) -> Option<Question> {
+        let question = self.questions.remove(&name)?;
+        self.frontier.forget(name);
+        if question.asked == 0
+            && let Goal::Values(query) = &question.goal
+        {
+            self.unasked.remove(query);
+        }
+        Some(question)
     }
 
     /// Whether no operation needs it any more.
@@ -196,17 +235,18 @@ impl Lookup {
         rng: &mut Rng,
     ) -> Step {
         self.frontier.forgive(now - GRUDGE);
-        for announce in self.announces.values_mut() {
-            announce.trim(|id| self.frontier.get(id).is_some());
-        }
+        self.questions.begin(now);
+        self.announces.begin(now);
+        self.subscribes.begin(now);
         if let Some(step) = self.walk(now, pace) {
             return step;
         }
-        if let Some(step) = self.serve(now, rng) {
-            return step;
-        }
-        if let Some(step) = self.conclude(now, patient) {
-            return step;
+        let knows_somebody = self.frontier.nearest(1).next().is_some();
+        if knows_somebody || !patient && self.hope(now).is_none() {
+            let step = self.serve(now, rng).or_else(|| self.conclude(now));
+            if let Some(step) = step {
+                return step;
+            }
         }
         let next_pause = self.next_pause(now).unwrap_or(Timestamp::MAX);
         Step::Wait(self.next_due(now).min(next_pause))
@@ -224,7 +264,7 @@ impl Lookup {
         if let Some(candidate) = self.frontier.get_mut(node) {
             hops = candidate.hops;
             candidate.on_answer();
-            if matches!(ask, Ask::Find | Ask::Get(_) | Ask::Probe(_)) {
+            if ask.is_of_walk() {
                 candidate.busy = false;
             }
             if let Some(bytes) = answer.token {
@@ -232,13 +272,11 @@ impl Lookup {
             }
         }
         match ask {
-            Ask::Find => {
-                for (op, question) in &mut self.questions {
-                    if question.goal == Goal::Nodes {
-                        question.answered += usize::from(self.frontier.on_answered(node, *op));
-                    }
+            Ask::Find => self.questions.for_each_under_way(|op, question| {
+                if question.goal == Goal::Nodes {
+                    question.answered += usize::from(self.frontier.on_answered(node, *op));
                 }
-            }
+            }),
             Ask::Get(op) => {
                 if let Some(question) = self.questions.get_mut(op) {
                     question.answered += usize::from(self.frontier.on_answered(node, *op));
@@ -248,19 +286,19 @@ impl Lookup {
                     }
                 }
             }
-            Ask::Probe(id) => {
-                if let Some(announce) = self.announces.get_mut(id) {
+            Ask::Probe(id) | Ask::Check(id) => {
+                if let Some(announce) = self.announces.stir(id) {
                     announce.on_probed(*node, answer.held);
                 }
             }
             Ask::Put(id, _) | Ask::Refresh(id, _) => {
-                if let Some(announce) = self.announces.get_mut(id) {
+                if let Some(announce) = self.announces.stir(id) {
                     announce.on_acknowledged(*node, now);
                 }
             }
             Ask::Listen { op, .. } => {
                 let renew_at = now + answer.renewal;
-                if let Some(subscribe) = self.subscribes.get_mut(op) {
+                if let Some(subscribe) = self.subscribes.stir(op) {
                     subscribe.on_agreed(node, renew_at);
                 }
             }
@@ -289,16 +327,16 @@ impl Lookup {
         }
         match ask {
             Ask::Put(id, _) | Ask::Refresh(id, _) => {
-                if let Some(announce) = self.announces.get_mut(id) {
+                if let Some(announce) = self.announces.stir(id) {
                     announce.on_rejected(*node);
                 }
             }
             Ask::Listen { op, .. } => {
-                if let Some(subscribe) = self.subscribes.get_mut(op) {
+                if let Some(subscribe) = self.subscribes.stir(op) {
                     subscribe.on_rejected(node);
                 }
             }
-            Ask::Find | Ask::Get(_) | Ask::Probe(_) => {}
+            Ask::Find | Ask::Get(_) | Ask::Probe(_) | Ask::Check(_) => {}
         }
     }
 
@@ -309,11 +347,11 @@ impl Lookup {
                 if let Some(candidate) = self.frontier.get_mut(node) {
                     candidate.reach = Reach::Live;
                 }
-                if let Some(announce) = self.announces.get_mut(id) {
+                if let Some(announce) = self.announces.stir(id) {
                     announce.on_refused(*node);
                 }
             }
-            Ask::Find | Ask::Get(_) | Ask::Probe(_) | Ask::Listen { .. } => {
+            Ask::Find | Ask::Get(_) | Ask::Probe(_) | Ask::Check(_) | Ask::Listen { .. } => {
                 self.on_gone(now, node);
             }
         }
@@ -351,77 +389,16 @@ impl Lookup {
         }
     }
 
-    /// The next put, refresh or listen to a candidate that gave a token.
-    fn serve(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Step> {
-        if self.announces.is_empty() && self.subscribes.is_empty() {
-            return None;
-        }
-        let limits = &self.limits;
-        let ready = (self.frontier).ready(limits.bucket_size, now - limits.token_life);
-        for (contact, token) in &ready {
-            for (id, announce) in &mut self.announces {
-                let due = match announce.due(&contact.id, now) {
-                    Some(due @ (Due::Put | Due::Refresh)) => due,
-                    Some(Due::Probe) | None => continue,
-                };
-                announce.on_asked(contact.id, due);
-                let token = Bytes::clone(token);
-                let ask = match due {
-                    Due::Refresh => Ask::Refresh(*id, token),
-                    Due::Put | Due::Probe => Ask::Put(*id, token),
-                };
-                return Some(Step::Ask(*contact, ask));
-            }
-        }
-        let nearest = self.frontier.nearest(self.limits.listen_nodes);
-        let listened: Vec<_> = nearest.map(|candidate| candidate.contact.id).collect();
-        for (op, subscribe) in &mut self.subscribes {
-            self.closed_sockets.extend(subscribe.retire(&listened, now));
-            for (contact, token) in ready.iter().take(self.limits.listen_nodes) {
-                if subscribe.is_due(&contact.id, now) {
-                    let socket = subscribe.on_asked(contact.id, rng.number() as u32);
-                    let ask = Ask::Listen {
-                        op: *op,
-                        socket,
-                        token: Bytes::clone(token),
-                    };
-                    return Some(Step::Ask(*contact, ask));
-                }
-            }
-        }
-        None
-    }
-
-    /// A question or put that is over.
-    fn conclude(&mut self, now: Timestamp, patient: bool) -> Option<Step> {
-        let count = self.limits.bucket_size;
-        let knows_nobody = self.frontier.nearest(count).next().is_none();
-        if knows_nobody && (patient || self.hope(now).is_some()) {
-            return None;
-        }
-        let answered = self.questions.iter().find(|(op, question)| {
-            self.is_answered(**op, question, now) && (question.found || self.hope(now).is_none())
-        });
-        if let Some((&op, _)) = answered {
-            let question = self.questions.remove(&op)?;
-            self.frontier.forget(op);
-            let report = question.report();
-            let askers = question.askers.into_iter().collect();
-            return Some(Step::Answered(askers, report));
-        }
-        let frontier = &self.frontier;
-        let announced = self.announces.iter_mut().find(|(_, announce)| {
-            let mut live = frontier.nearest(count);
-            !announce.is_reported() && live.all(|it| announce.is_settled(&it.contact.id))
-        });
-        if let Some((&id, announce)) = announced {
-            let op = announce.op;
-            let report = announce.report()?;
-            if announce.is_over() {
-                self.announces.remove(&id);
-            }
-            return Some(Step::Announced(op, report));
-        }
-        None
+    /// A question that is over.
+    fn conclude(&mut self, now: Timestamp) -> Option<Step> {
+        let (&name, _) = self.questions.under_way().find(|(name, question)| {
+            self.is_answered(**name, question, now) && (question.found || self.hope(now).is_none())
+        })?;
+        let question = self.end_question(name)?;
+        let report = question.report();
+        Some(Step::Answered(
+            question.askers.into_iter().collect(),
+            report,
+        ))
     }
 }

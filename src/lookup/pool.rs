@@ -100,8 +100,8 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Config;
     use crate::lookup::{Limits, OpId};
+    use crate::{Config, Timestamp};
 
     #[test]
     fn lasting_lookups_are_found_by_the_prefix_of_their_key_until_they_are_idle() {
@@ -109,7 +109,7 @@ mod tests {
         let key = |first| InfoHash::new([first; InfoHash::LEN]);
         for first in [0x10, 0x1f, 0x20] {
             let mut lookup = Lookup::new(key(first), Limits::new(&Config::default()));
-            lookup.subscribe(OpId(first.into()));
+            lookup.subscribe(Timestamp::ZERO, OpId(first.into()));
             pool.insert(key(first), Family::V4, lookup);
             pool.set_lasting(key(first), Family::V4);
         }

@@ -63,11 +63,6 @@ impl Question {
         }
     }
 
-    /// Whether who wants to know this may have it from this question: what was held before he asked is no answer.
-    pub(super) fn is_open_to(&self, goal: &Goal) -> bool {
-        self.asked == 0 && matches!(goal, Goal::Values(_)) && self.goal == *goal
-    }
-
     pub(super) fn report(&self) -> GetReport {
         GetReport {
             asked: self.asked,
@@ -97,12 +92,12 @@ mod tests {
             conditions: vec![Condition::Id(ValueId(7))],
             ..Query::default()
         });
-        lookup.ask(OpId(1), values());
+        lookup.ask(Timestamp::ZERO, OpId(1), values());
         let first = poll(&mut lookup, &mut rng);
-        lookup.ask(OpId(2), values());
-        lookup.ask(OpId(3), values());
-        lookup.ask(OpId(4), other);
-        lookup.ask(OpId(5), values());
+        lookup.ask(Timestamp::ZERO, OpId(2), values());
+        lookup.ask(Timestamp::ZERO, OpId(3), values());
+        lookup.ask(Timestamp::ZERO, OpId(4), other);
+        lookup.ask(Timestamp::ZERO, OpId(5), values());
         lookup.cancel(OpId(2));
         let answered = run(&mut lookup, &mut rng, first);
         let expected = [vec![1], vec![3, 5], vec![4]];

@@ -28,8 +28,10 @@ pub(crate) enum Ask {
     Find,
     /// What do you hold for the question that this operation was the first to ask?
     Get(OpId),
-    /// Which value do you hold under this id?
+    /// Which value do you hold under this id? The walk asks so in place of [`Ask::Find`].
     Probe(ValueId),
+    /// The same of a node that has given a token.
+    Check(ValueId),
     /// Store this value.
     Put(ValueId, Bytes),
     /// Restart this value's life.
@@ -45,6 +47,13 @@ pub(crate) enum Ask {
     },
 }
 
+impl Ask {
+    /// Whether it is a step of the walk, of which a candidate is asked one at a time.
+    pub(crate) fn is_of_walk(&self) -> bool {
+        matches!(self, Self::Find | Self::Get(_) | Self::Probe(_))
+    }
+}
+
 /// What a node answered.
 #[derive(Debug, Default)]
 pub(crate) struct Answer<'a> {
@@ -54,7 +63,7 @@ pub(crate) struct Answer<'a> {
     pub(crate) contacts: Vec<Contact>,
     /// Whether it had values or rows.
     pub(crate) found: bool,
-    /// For [`Ask::Probe`]: what it holds under the id.
+    /// For [`Ask::Probe`] and [`Ask::Check`]: what it holds under the id.
     pub(crate) held: Option<&'a Row>,
     /// For [`Ask::Listen`]: how long before it is to be asked again.
     pub(crate) renewal: Duration,

@@ -40,11 +40,16 @@ impl Subscribe {
         }
     }
 
-    pub(super) fn due_at(&self, node: &InfoHash) -> Option<Timestamp> {
-        match self.feeds.get(node)?.state {
+    /// When the first subscription is to be renewed, if all of the `nearest` have agreed to theirs.
+    pub(super) fn renews_at(&self, nearest: &[InfoHash]) -> Option<Timestamp> {
+        let renewal = |feed: &Feed| match feed.state {
             State::Active { renew_at } => Some(renew_at),
             State::Asked | State::Rejected => None,
-        }
+        };
+        let agreed = |node| self.feeds.get(node).and_then(renewal).is_some();
+        let renewals = self.feeds.values().filter_map(renewal);
+        let first = renewals.min().unwrap_or(Timestamp::MAX);
+        nearest.iter().all(agreed).then_some(first)
     }
 
     /// Whether an answer of `node` is on its way.

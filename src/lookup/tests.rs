@@ -23,7 +23,7 @@ proptest! {
     fn a_get_asks_exactly_the_nearest_of_the_living(seed: u64, count in 1..150usize, dead_percent in 0..60u64) {
         let mut net = Net::new(seed, count, dead_percent);
         let mut lookup = net.lookup();
-        lookup.ask(OP, Goal::Values(Query::default()));
+        lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
         net.run(&mut lookup, false);
         prop_assert_eq!(net.answered.len(), 1);
         prop_assert!(lookup.is_idle());
@@ -36,7 +36,7 @@ proptest! {
     fn a_put_reaches_the_nearest_of_the_living(seed: u64, count in 1..150usize, dead_percent in 0..60u64) {
         let mut net = Net::new(seed, count, dead_percent);
         let mut lookup = net.lookup();
-        let replaced = lookup.announce(Announce::new(OP, clear(1), None, None));
+        let replaced = lookup.announce(Timestamp::ZERO, Announce::new(OP, clear(1), None, None));
         prop_assert_eq!(replaced, None);
         net.run(&mut lookup, false);
         let [report] = net.announced[..] else {
@@ -52,7 +52,7 @@ proptest! {
     fn a_listen_subscribes_to_the_four_nearest_and_renews(seed: u64, count in 4..100usize) {
         let mut net = Net::new(seed, count, 0);
         let mut lookup = net.lookup();
-        lookup.subscribe(OP);
+        lookup.subscribe(Timestamp::ZERO, OP);
         net.run_until(&mut lookup, false, Timestamp::ZERO + 70_000 * MS);
         let nearest = net.nearest_living(4);
         for node in &nearest {
@@ -65,7 +65,7 @@ proptest! {
 fn without_contacts_a_patient_lookup_waits_and_an_impatient_one_ends() {
     let mut net = Net::new(1, 0, 0);
     let mut lookup = net.lookup();
-    lookup.ask(OP, Goal::Values(Query::default()));
+    lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
     net.run(&mut lookup, true);
     assert!(net.answered.is_empty());
     net.run(&mut lookup, false);
@@ -83,7 +83,7 @@ fn an_unsigned_value_is_not_sent_over_a_signed_one() {
     });
     let mut lookup = net.lookup();
     assert_eq!(
-        lookup.announce(Announce::new(OP, clear(1), None, None)),
+        lookup.announce(Timestamp::ZERO, Announce::new(OP, clear(1), None, None)),
         None
     );
     net.run(&mut lookup, false);
@@ -97,7 +97,7 @@ fn a_permanent_value_is_refreshed_where_it_is_and_put_where_it_is_not() {
     let mut lookup = net.lookup();
     let renewal = Some(50_000 * MS);
     assert_eq!(
-        lookup.announce(Announce::new(OP, clear(1), None, renewal)),
+        lookup.announce(Timestamp::ZERO, Announce::new(OP, clear(1), None, renewal)),
         None
     );
     net.run_until(&mut lookup, false, Timestamp::ZERO + 40_000 * MS);
@@ -118,7 +118,7 @@ fn a_refused_token_is_fetched_anew() {
     let mut net = Net::new(1, 1, 0);
     let mut lookup = net.lookup();
     assert_eq!(
-        lookup.announce(Announce::new(OP, clear(1), None, None)),
+        lookup.announce(Timestamp::ZERO, Announce::new(OP, clear(1), None, None)),
         None
     );
     net.refuse_tokens = 1;
@@ -131,12 +131,12 @@ fn a_refused_token_is_fetched_anew() {
 fn a_late_refusal_of_a_put_is_a_sign_of_life() {
     let mut net = Net::new(1, 1, 0);
     let mut lookup = net.lookup();
-    let replaced = lookup.announce(Announce::new(OP, clear(1), None, None));
+    let replaced = lookup.announce(Timestamp::ZERO, Announce::new(OP, clear(1), None, None));
     assert_eq!(replaced, None);
     net.refuse_late = true;
     net.run(&mut lookup, false);
     assert_eq!(net.announced[0].refused, 1);
-    lookup.ask(OP, Goal::Values(Query::default()));
+    lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
     net.run(&mut lookup, false);
     assert_eq!(net.answered.len(), 1, "nothing holds it up");
 }
@@ -145,7 +145,7 @@ fn a_late_refusal_of_a_put_is_a_sign_of_life() {
 fn nodes_that_owe_an_answer_are_asked_a_bounded_number_at_once() {
     let mut net = Net::new(1, 0, 0);
     let mut lookup = net.lookup();
-    lookup.ask(OP, Goal::Values(Query::default()));
+    lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
     let mut asked = 0;
     // There is always another one, named by a stranger.
     loop {
@@ -167,7 +167,7 @@ fn who_found_nothing_waits_for_late_nodes_as_long_as_any_node_may_take() {
     let mut lookup = net.lookup();
     let (near, far) = (contact(net.rng.hash()), contact(net.rng.hash()));
     lookup.offer(&[near, far], true);
-    lookup.ask(OP, Goal::Values(Query::default()));
+    lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
     let mut poll = |lookup: &mut Lookup, ms| {
         lookup.poll(Timestamp::ZERO + MS * ms, false, &AT_ANY_PACE, &mut net.rng)
     };
@@ -190,7 +190,7 @@ fn who_found_nothing_waits_for_late_nodes_as_long_as_any_node_may_take() {
         matches!(poll(&mut lookup, 300), Step::Answered(ops, report) if ops == [OP] && report.answered == 2)
     );
 
-    lookup.ask(OP, Goal::Values(Query::default()));
+    lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
     lookup.on_late(&far.id, 2);
     while matches!(poll(&mut lookup, 400), Step::Ask(..)) {}
     lookup.on_answer(
@@ -208,7 +208,7 @@ fn who_found_nothing_waits_for_late_nodes_as_long_as_any_node_may_take() {
 fn a_put_among_the_dead_is_over_when_any_node_would_have_answered() {
     let mut net = Net::new(1, 8, 100);
     let mut lookup = net.lookup();
-    let replaced = lookup.announce(Announce::new(OP, clear(1), None, None));
+    let replaced = lookup.announce(Timestamp::ZERO, Announce::new(OP, clear(1), None, None));
     assert_eq!(replaced, None);
     net.run_until(&mut lookup, false, Timestamp::ZERO + 2_000 * MS);
     assert_eq!(net.announced, [PutReport::default()]);
@@ -218,7 +218,7 @@ fn a_put_among_the_dead_is_over_when_any_node_would_have_answered() {
 fn a_cancelled_listen_closes_its_sockets() {
     let mut net = Net::new(1, 6, 0);
     let mut lookup = net.lookup();
-    lookup.subscribe(OP);
+    lookup.subscribe(Timestamp::ZERO, OP);
     net.run_until(&mut lookup, false, Timestamp::ZERO + 1_000 * MS);
     lookup.cancel(OP);
     assert_eq!(lookup.take_closed_sockets().len(), 4);
@@ -234,7 +234,7 @@ fn who_hardly_gets_answers_asks_more_at_once_if_somebody_waits_for_them() {
     ] {
         let mut net = Net::new(1, 0, 0);
         let mut lookup = net.lookup();
-        lookup.ask(OP, goal);
+        lookup.ask(Timestamp::ZERO, OP, goal);
         for _ in 0..100 {
             lookup.offer(&[contact(net.rng.hash())], false);
         }
@@ -259,16 +259,16 @@ fn only_what_lasts_can_wait() {
     let mut net = Net::new(1, 10, 0);
     let mut lookup = net.lookup();
     assert!(!lookup.can_wait(), "there is nothing to do");
-    lookup.subscribe(OP);
+    lookup.subscribe(Timestamp::ZERO, OP);
     assert!(lookup.can_wait());
     let lasting = Announce::new(OpId(2), clear(1), None, Some(50_000 * MS));
-    assert_eq!(lookup.announce(lasting), None);
+    assert_eq!(lookup.announce(Timestamp::ZERO, lasting), None);
     assert!(lookup.can_wait());
-    lookup.ask(OpId(3), Goal::Values(Query::default()));
+    lookup.ask(Timestamp::ZERO, OpId(3), Goal::Values(Query::default()));
     assert!(!lookup.can_wait());
     lookup.cancel(OpId(3));
     let once = Announce::new(OpId(4), clear(2), None, None);
-    assert_eq!(lookup.announce(once), None);
+    assert_eq!(lookup.announce(Timestamp::ZERO, once), None);
     assert!(!lookup.can_wait());
 }
 
@@ -276,7 +276,7 @@ fn only_what_lasts_can_wait() {
 fn what_is_due_behind_an_open_question_waits_for_its_answer() {
     let mut net = Net::new(1, 8, 0);
     let mut lookup = net.lookup();
-    lookup.subscribe(OP);
+    lookup.subscribe(Timestamp::ZERO, OP);
     net.run_until(&mut lookup, false, Timestamp::ZERO + 1_000 * MS);
     assert!(!lookup.is_waiting());
     let renewal = Timestamp::ZERO + 21_000 * MS;
@@ -422,7 +422,7 @@ impl Net {
             Fate::Gone => lookup.on_gone(self.now, &node),
             Fate::Answer => {
                 match ask {
-                    Ask::Find | Ask::Probe(_) => {}
+                    Ask::Find | Ask::Probe(_) | Ask::Check(_) => {}
                     Ask::Get(_) => {
                         self.asked_values.insert(node);
                     }

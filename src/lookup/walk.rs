@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::announce::Due;
+use super::announce::{Announce, Due};
 use super::frontier::Candidate;
 use super::question::{Goal, Question};
 use super::step::{Ask, Step};
@@ -48,20 +48,23 @@ impl Lookup {
         match &ask {
             Ask::Get(op) => {
                 if let Some(question) = self.questions.get_mut(op) {
+                    if question.asked == 0
+                        && let Goal::Values(query) = &question.goal
+                    {
+                        self.unasked.remove(query);
+                    }
                     question.asked += 1;
                 }
             }
-            Ask::Find => {
-                for question in self.questions.values_mut() {
-                    question.asked += usize::from(question.goal == Goal::Nodes);
-                }
-            }
+            Ask::Find => self.questions.for_each_under_way(|_, question| {
+                question.asked += usize::from(question.goal == Goal::Nodes);
+            }),
             Ask::Probe(id) => {
                 if let Some(announce) = self.announces.get_mut(id) {
                     announce.on_asked(contact.id, Due::Probe);
                 }
             }
-            Ask::Put(..) | Ask::Refresh(..) | Ask::Listen { .. } => {}
+            Ask::Check(_) | Ask::Put(..) | Ask::Refresh(..) | Ask::Listen { .. } => {}
         }
         Some(Step::Ask(contact, ask))
     }
@@ -90,32 +93,26 @@ impl Lookup {
 
     fn open_question(&self, candidate: &Candidate, now: Timestamp) -> Option<Ask> {
         let id = &candidate.contact.id;
-        let open = self
-            .questions
-            .iter()
-            .find(|(op, _)| !candidate.has_answered(**op));
+        let mut questions = self.questions.under_way();
+        let open = questions.find(|(op, _)| !candidate.has_answered(**op));
         if let Some((op, question)) = open {
             return Some(match &question.goal {
                 Goal::Values(_) => Ask::Get(*op),
                 Goal::Nodes => Ask::Find,
             });
         }
-        let probe = self
-            .announces
-            .iter()
-            .find(|(_, announce)| announce.due(id, now) == Some(Due::Probe));
-        if let Some((value, _)) = probe {
-            return Some(Ask::Probe(*value));
-        }
         let oldest = now - self.limits.token_life;
         if candidate.fresh_token(oldest).is_some() {
             return None;
         }
+        let mut announces = self.announces.under_way();
+        let due = |announce: &Announce| announce.due(id, now) == Some(Due::Probe);
+        if let Some((value, _)) = announces.find(|(_, announce)| due(announce)) {
+            return Some(Ask::Probe(*value));
+        }
         let wants_token = !self.subscribes.is_empty()
-            || self
-                .announces
-                .values()
-                .any(|announce| announce.renewal.is_some() || !announce.is_settled(id));
+            || self.lasting > 0
+            || (self.announces.under_way()).any(|(_, announce)| !announce.is_settled(id));
         wants_token.then_some(Ask::Find)
     }
 }
@@ -279,7 +276,7 @@ mod tests {
             ..Config::default()
         };
         let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&config));
-        lookup.ask(OpId(1), Goal::Values(Query::default()));
+        lookup.ask(Timestamp::ZERO, OpId(1), Goal::Values(Query::default()));
         lookup
     }
 

@@ -220,7 +220,7 @@ impl Node {
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
-        let (at, timer) = self.timers.next();
+        let (at, timer) = (self.timers.next()).unwrap_or((Timestamp::MAX, Timer::Never));
         match self.rpc.next_deadline() {
             Some(deadline) if deadline < at => Output::Wake(deadline, Timer::Requests),
             _ => Output::Wake(at, timer),

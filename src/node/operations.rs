@@ -92,7 +92,7 @@ impl Node {
         self.answer_locally(op);
         for family in Family::ALL {
             if let Some(lookup) = self.lookup(key, family) {
-                lookup.subscribe(op);
+                lookup.subscribe(now, op);
                 self.lookups.set_lasting(key, family);
             }
             self.drive(now, key, family);
@@ -140,6 +140,7 @@ impl Node {
             return Err(OpError::TooLarge(value.content_size()));
         }
         let task = Task::Put {
+            id,
             permanent: options.permanent,
             report: PutReport::default(),
         };
@@ -157,7 +158,7 @@ impl Node {
             let announce = Announce::new(op, value.clone(), created, renewal);
             let replaced = self
                 .lookup(key, family)
-                .and_then(|lookup| lookup.announce(announce));
+                .and_then(|lookup| lookup.announce(now, announce));
             if let Some(replaced) = replaced {
                 self.end_put(replaced);
             }
@@ -178,7 +179,10 @@ impl Node {
         };
         for family in Family::ALL {
             if let Some(lookup) = self.lookups.get_mut(ended.key, family) {
-                lookup.cancel(op);
+                match ended.task {
+                    Task::Put { id, .. } => lookup.withdraw(id),
+                    Task::Get { .. } | Task::Query { .. } | Task::Listen(_) => lookup.cancel(op),
+                }
             }
             self.drive(now, ended.key, family);
         }
@@ -195,7 +199,7 @@ impl Node {
         for op in &announced {
             for family in Family::ALL {
                 if let Some(lookup) = self.lookups.get_mut(key, family) {
-                    lookup.cancel(*op);
+                    lookup.withdraw(id);
                 }
                 self.drive(now, key, family);
             }
@@ -267,7 +271,7 @@ impl Node {
         self.answer_locally(op);
         for family in Family::ALL {
             if let Some(lookup) = self.lookup(key, family) {
-                lookup.ask(op, goal.clone());
+                lookup.ask(now, op, goal.clone());
             }
         }
         for family in Family::ALL {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::InfoHash;
 use crate::lookup::{Delta, GetReport, OpId, PutReport};
-use crate::value::{Query, Row};
+use crate::value::{Query, Row, ValueId};
 
 /// Running operations by id, and which keys are listened to.
 #[derive(Debug)]
@@ -42,7 +42,11 @@ pub(super) enum Task {
     /// Hears of values.
     Listen(Delta),
     /// Announces a value.
-    Put { permanent: bool, report: PutReport },
+    Put {
+        id: ValueId,
+        permanent: bool,
+        report: PutReport,
+    },
 }
 
 impl Ops {

@@ -61,7 +61,7 @@ impl Node {
             .as_deref()
             .filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN)
             .map(Bytes::copy_from_slice);
-        if token.is_none() && matches!(ask, Ask::Find | Ask::Get(_) | Ask::Probe(_)) {
+        if token.is_none() && (ask.is_of_walk() || matches!(ask, Ask::Check(_))) {
             // The reference shuns nodes that answer without a token, and so do we.
             self.rpc.peers_mut().block(from.addr);
             return self.give_up_on(now, key, family, node);
@@ -81,7 +81,7 @@ impl Node {
                 }
                 found
             }
-            Ask::Probe(id) => {
+            Ask::Probe(id) | Ask::Check(id) => {
                 held = held_row(*id, &values, rows);
                 false
             }

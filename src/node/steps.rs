@@ -44,7 +44,7 @@ impl Node {
     pub(super) fn walk(&mut self, now: Timestamp, target: InfoHash, family: Family) {
         self.open_lookup(now, target, family);
         if let Some(lookup) = self.lookups.get_mut(target, family) {
-            lookup.ask(WALK, Goal::Nodes);
+            lookup.ask(now, WALK, Goal::Nodes);
         }
         self.drive(now, target, family);
     }
@@ -257,7 +257,7 @@ impl Node {
                     want: None,
                 }
             }
-            Ask::Probe(id) => Request::Get {
+            Ask::Probe(id) | Ask::Check(id) => Request::Get {
                 key,
                 query: Query {
                     select: [Field::Id, Field::Owner, Field::Seq].into(),
@@ -301,7 +301,7 @@ impl Node {
                 }
             }
         };
-        let is_walk = matches!(ask, Ask::Find | Ask::Get(_) | Ask::Probe(_));
+        let is_walk = ask.is_of_walk();
         let purpose = Purpose::Lookup {
             key,
             family,

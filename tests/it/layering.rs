@@ -8,9 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every top-level module with its layer; those of equal number are strangers to each other, except in layers 1 and 2.
-const LAYERS: [(&str, u32); 21] = [
+const LAYERS: [(&str, u32); 22] = [
     ("infohash", 1),
     ("time", 1),
+    ("schedule", 1),
     ("rng", 1),
     ("kind", 1),
     ("contact", 1),

@@ -1,0 +1,211 @@
+//! [`Plans`]: all plans of one kind that a lookup has. A bounded number is under way; the others wait for their turn, or
+//! rest until something is due. So each costs the same, however many there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::Timestamp;
+use crate::schedule::Schedule;
+
+/// Plans under way at a time.
+const MAX_UNDER_WAY: usize = 32;
+
+/// Plans by name.
+#[derive(Debug)]
+pub(super) struct Plans<K, P> {
+    all: BTreeMap<K, P>,
+    under_way: BTreeSet<K>,
+    /// Of those under way, who may have something to do at once.
+    restless: BTreeSet<K>,
+    /// When the others may begin, or go on.
+    others: Schedule<K>,
+}
+
+impl<K, P> Default for Plans<K, P> {
+    fn default() -> Self {
+        Self {
+            all: BTreeMap::new(),
+            under_way: BTreeSet::new(),
+            restless: BTreeSet::new(),
+            others: Schedule::default(),
+        }
+    }
+}
+
+impl<K: Copy + Ord, P> Plans<K, P> {
+    /// Takes a plan in, in place of any other of its name, which it gives back. Those that came before begin before.
+    pub(super) fn insert(&mut self, now: Timestamp, name: K, plan: P) -> Option<P> {
+        if self.under_way.contains(&name) {
+            self.restless.insert(name);
+        } else {
+            self.others.hasten(name, now);
+        }
+        self.all.insert(name, plan)
+    }
+
+    pub(super) fn remove(&mut self, name: &K) -> Option<P> {
+        self.under_way.remove(name);
+        self.restless.remove(name);
+        self.others.stop(*name);
+        self.all.remove(name)
+    }
+
+    pub(super) fn get(&self, name: &K) -> Option<&P> {
+        self.all.get(name)
+    }
+
+    pub(super) fn get_mut(&mut self, name: &K) -> Option<&mut P> {
+        self.all.get_mut(name)
+    }
+
+    /// The name of the first of which something holds, whether it is under way or not.
+    pub(super) fn name_where(&self, holds: impl Fn(&P) -> bool) -> Option<K> {
+        let found = self.all.iter().find(|(_, plan)| holds(plan));
+        found.map(|(name, _)| *name)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// All there are, in the order of their names.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut P> {
+        self.all.values_mut()
+    }
+
+    /// Those under way, in the order of their names.
+    pub(super) fn under_way(&self) -> impl Iterator<Item = (&K, &P)> {
+        let plan = |name| Some((name, self.all.get(name)?));
+        self.under_way.iter().filter_map(plan)
+    }
+
+    /// As [`Plans::under_way`], to be changed.
+    pub(super) fn for_each_under_way(&mut self, mut change: impl FnMut(&K, &mut P)) {
+        for name in &self.under_way {
+            if let Some(plan) = self.all.get_mut(name) {
+                change(name, plan);
+            }
+        }
+    }
+
+    /// Lets those begin whose turn it is.
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        while self.under_way.len() < MAX_UNDER_WAY
+            && let Some(name) = self.others.take_due(now)
+        {
+            self.under_way.insert(name);
+            self.restless.insert(name);
+        }
+    }
+
+    /// A plan under way that may have something to do at once.
+    pub(super) fn next(&mut self, now: Timestamp) -> Option<(K, &mut P)> {
+        self.begin(now);
+        let name = *self.restless.first()?;
+        Some((name, self.all.get_mut(&name)?))
+    }
+
+    /// A plan has nothing to do until something happens.
+    pub(super) fn calm(&mut self, name: &K) {
+        self.restless.remove(name);
+    }
+
+    /// A plan has nothing to do before `until`, unless something happens.
+    pub(super) fn rest(&mut self, name: K, until: Timestamp) {
+        self.under_way.remove(&name);
+        self.restless.remove(&name);
+        self.others.set(name, until);
+    }
+
+    /// A plan, to be changed by something that happened to it.
+    pub(super) fn stir(&mut self, name: &K) -> Option<&mut P> {
+        let plan = self.all.get_mut(name)?;
+        if self.under_way.contains(name) {
+            self.restless.insert(*name);
+        } else {
+            self.others.hasten(*name, Timestamp::ZERO);
+        }
+        Some(plan)
+    }
+
+    /// Something happened to all that are under way.
+    pub(super) fn stir_all(&mut self) {
+        self.restless.extend(&self.under_way);
+    }
+
+    /// Something happened to all that rest.
+    pub(super) fn wake_all(&mut self, now: Timestamp) {
+        self.others.hasten_all(now);
+    }
+
+    /// When the next may begin or go on; those under way do so when something happens.
+    pub(super) fn next_at(&self) -> Timestamp {
+        match self.others.next() {
+            Some((at, _)) if self.under_way.len() < MAX_UNDER_WAY => at,
+            _ => Timestamp::MAX,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: u64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    #[test]
+    fn those_that_came_first_begin_first_a_bounded_number_at_a_time() {
+        let mut plans = Plans::default();
+        let count = MAX_UNDER_WAY + 2;
+        for name in 0..count {
+            plans.insert(at(0), count - name, name);
+        }
+        plans.begin(at(1));
+        assert_eq!(plans.under_way().count(), MAX_UNDER_WAY);
+        assert_eq!(
+            plans.next_at(),
+            Timestamp::MAX,
+            "none begins before one ends"
+        );
+        plans.insert(at(1), 0, count);
+        plans.remove(&1);
+        plans.remove(&2);
+        plans.begin(at(1));
+        let under_way: Vec<_> = plans.under_way().map(|(name, _)| *name).collect();
+        assert!(under_way.into_iter().eq(3..=count));
+        assert_eq!(plans.len(), count - 1);
+    }
+
+    #[test]
+    fn who_has_nothing_to_do_is_not_looked_at_before_something_happens() {
+        let mut plans = Plans::default();
+        for name in ['a', 'b'] {
+            assert_eq!(plans.insert(at(0), name, ()), None);
+        }
+        let next = |plans: &mut Plans<char, ()>, now| plans.next(at(now)).map(|(name, ())| name);
+        assert_eq!(next(&mut plans, 0), Some('a'));
+        plans.calm(&'a');
+        assert_eq!(next(&mut plans, 0), Some('b'));
+        plans.rest('b', at(9));
+        assert_eq!((next(&mut plans, 1), plans.next_at()), (None, at(9)));
+        assert!(plans.stir(&'a').is_some());
+        assert_eq!(next(&mut plans, 1), Some('a'));
+        plans.calm(&'a');
+        assert_eq!(next(&mut plans, 9), Some('b'), "its rest is over");
+        plans.rest('b', at(20));
+        plans.stir_all();
+        assert_eq!(next(&mut plans, 10), Some('a'), "it is under way");
+        plans.remove(&'a');
+        assert_eq!(next(&mut plans, 10), None);
+        plans.wake_all(at(10));
+        assert_eq!(next(&mut plans, 10), Some('b'));
+        plans.rest('b', at(30));
+        assert!(plans.stir(&'b').is_some());
+        assert_eq!(next(&mut plans, 11), Some('b'));
+    }
+}

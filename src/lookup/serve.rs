@@ -1,0 +1,239 @@
+//! What those that gave a token are sent: probes, puts, refreshes, listens.
+
+use bytes::Bytes;
+
+use super::Lookup;
+use super::announce::Due;
+use super::step::{Ask, Step};
+use crate::{Contact, InfoHash, Rng, Timestamp};
+
+impl Lookup {
+    /// The next request to a candidate that gave a token, or the report of a put whose first round is over.
+    pub(super) fn serve(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Step> {
+        if self.announces.is_empty() && self.subscribes.is_empty() {
+            return None;
+        }
+        self.notice_changes(now);
+        self.serve_announces(now)
+            .or_else(|| self.serve_subscribes(now, rng))
+    }
+
+    /// Plans are looked at again if somebody else is nearest, or gave a token.
+    fn notice_changes(&mut self, now: Timestamp) {
+        let oldest = now - self.limits.token_life;
+        let count = self.limits.bucket_size;
+        let standing = || {
+            let nearest = self.frontier.nearest(count);
+            nearest.map(|it| (it.contact.id, it.fresh_token(oldest).is_some()))
+        };
+        if standing().eq(self.standing.iter().copied()) {
+            return;
+        }
+        let known = self.standing.iter().map(|(id, _)| *id);
+        if !standing().map(|(id, _)| id).eq(known) {
+            self.announces.wake_all(now);
+            self.subscribes.wake_all(now);
+        }
+        self.standing = standing().collect();
+        self.announces.stir_all();
+        self.subscribes.stir_all();
+    }
+
+    fn serve_announces(&mut self, now: Timestamp) -> Option<Step> {
+        let (count, oldest) = (self.limits.bucket_size, now - self.limits.token_life);
+        let ready = self.frontier.ready(count, oldest);
+        while let Some((id, announce)) = self.announces.next(now) {
+            announce.trim(|node| self.frontier.get(node).is_some());
+            let due = |(node, token): &(Contact, &Bytes)| {
+                let due = announce.due(&node.id, now)?;
+                Some((*node, Bytes::clone(token), due))
+            };
+            if let Some((node, token, due)) = ready.iter().find_map(due) {
+                announce.on_asked(node.id, due);
+                let ask = match due {
+                    Due::Probe => Ask::Check(id),
+                    Due::Put => Ask::Put(id, token),
+                    Due::Refresh => Ask::Refresh(id, token),
+                };
+                return Some(Step::Ask(node, ask));
+            }
+            let nearest = || self.frontier.nearest(count).map(|it| &it.contact.id);
+            if !nearest().all(|node| announce.is_settled(node)) {
+                self.announces.calm(&id);
+                continue;
+            }
+            let (op, report) = (announce.op, announce.report());
+            let renewal = nearest().filter_map(|node| announce.due_at(node)).min();
+            match renewal {
+                _ if announce.is_over() => {
+                    self.announces.remove(&id);
+                }
+                // It waits for a token.
+                Some(at) if at <= now => self.announces.calm(&id),
+                _ => self.announces.rest(id, renewal.unwrap_or(Timestamp::MAX)),
+            }
+            if let Some(report) = report {
+                return Some(Step::Announced(op, report));
+            }
+        }
+        None
+    }
+
+    fn serve_subscribes(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Step> {
+        let oldest = now - self.limits.token_life;
+        let mut ready = self.frontier.ready(self.limits.bucket_size, oldest);
+        ready.truncate(self.limits.listen_nodes);
+        let nearest = self.frontier.nearest(self.limits.listen_nodes);
+        let nearest: Vec<InfoHash> = nearest.map(|it| it.contact.id).collect();
+        while let Some((op, subscribe)) = self.subscribes.next(now) {
+            self.closed_sockets.extend(subscribe.retire(&nearest, now));
+            let due = |(node, _): &&(Contact, &Bytes)| subscribe.is_due(&node.id, now);
+            if let Some((node, token)) = ready.iter().find(due) {
+                let ask = Ask::Listen {
+                    op,
+                    socket: subscribe.on_asked(node.id, rng.number() as u32),
+                    token: Bytes::clone(token),
+                };
+                return Some(Step::Ask(*node, ask));
+            }
+            match subscribe.renews_at(&nearest) {
+                Some(at) if at > now => self.subscribes.rest(op, at),
+                _ => self.subscribes.calm(&op),
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, VecDeque};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::lookup::{Announce, Answer, Limits, OpId, Pace};
+    use crate::value::{Draft, ValueId};
+    use crate::{Config, Seed, wire};
+
+    const RENEWAL: Duration = Duration::from_secs(300);
+
+    /// A lookup that knows eight nodes, which answer in the order in which they are asked.
+    struct Served {
+        lookup: Lookup,
+        rng: Rng,
+        now: Timestamp,
+        asked: VecDeque<(InfoHash, Ask)>,
+        most_asked: usize,
+        counts: BTreeMap<&'static str, usize>,
+        reports: Vec<usize>,
+    }
+
+    impl Served {
+        fn new() -> Self {
+            let mut rng = Seed::from_number(1).public();
+            let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
+            let nodes = [(); 8].map(|()| Contact::new(rng.hash(), ([192, 0, 2, 1], 4222).into()));
+            lookup.offer(&nodes, true);
+            Self {
+                lookup,
+                rng,
+                now: Timestamp::ZERO,
+                asked: VecDeque::new(),
+                most_asked: 0,
+                counts: BTreeMap::new(),
+                reports: Vec::new(),
+            }
+        }
+
+        fn announce(&mut self, count: u64, renewal: Option<Duration>) {
+            for id in 1..=count {
+                let value = wire::pack(&Draft::new(vec![7]), ValueId(id));
+                let announce = Announce::new(OpId(id), value, None, renewal);
+                assert_eq!(self.lookup.announce(self.now, announce), None);
+            }
+        }
+
+        /// Answers until the lookup rests; gives until when.
+        fn run(&mut self) -> Timestamp {
+            let pace = Pace {
+                usual: Duration::ZERO,
+                of: &|_| None,
+                pause: &|_| Duration::MAX,
+            };
+            loop {
+                match self.lookup.poll(self.now, false, &pace, &mut self.rng) {
+                    Step::Ask(node, ask) => self.asked.push_back((node.id, ask)),
+                    Step::Announced(_, report) => self.reports.push(report.acknowledged),
+                    Step::Answered(..) => panic!("nothing was asked"),
+                    Step::Wait(until) => {
+                        self.most_asked = self.most_asked.max(self.asked.len());
+                        let Some((node, ask)) = self.asked.pop_front() else {
+                            return until;
+                        };
+                        let kind = match ask {
+                            Ask::Put(..) => "put",
+                            Ask::Listen { .. } => "listen",
+                            _ => "look",
+                        };
+                        *self.counts.entry(kind).or_default() += 1;
+                        let answer = Answer {
+                            token: Some("token".into()),
+                            renewal: RENEWAL,
+                            ..Answer::default()
+                        };
+                        self.lookup.on_answer(self.now, &node, &ask, answer);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_many_puts_a_bounded_number_is_under_way_and_each_is_reported() {
+        let mut served = Served::new();
+        served.announce(500, None);
+        served.run();
+        assert_eq!(served.reports, [8; 500]);
+        assert_eq!(served.counts["put"], 8 * 500);
+        assert_eq!(served.counts["look"], 8 * 500, "each is looked for once");
+        assert!(served.most_asked <= 8 * 32, "{}", served.most_asked);
+        assert!(served.lookup.is_idle());
+    }
+
+    #[test]
+    fn many_permanent_puts_and_listens_rest_until_they_are_renewed() {
+        let mut served = Served::new();
+        served.announce(100, Some(2 * RENEWAL));
+        for op in 1_001..=1_100 {
+            served.lookup.subscribe(served.now, OpId(op));
+        }
+        let renewal = served.run();
+        assert_eq!(renewal, served.now + RENEWAL, "of the listens");
+        assert_eq!(served.reports, [8; 100]);
+        assert_eq!((served.counts["put"], served.counts["listen"]), (800, 400));
+        assert!(!served.lookup.is_waiting());
+        served.now = renewal;
+        let renewal = served.run();
+        assert_eq!(renewal, served.now + RENEWAL, "of both");
+        assert_eq!((served.counts["put"], served.counts["listen"]), (800, 800));
+        served.now = renewal;
+        served.run();
+        assert_eq!(
+            (served.counts["put"], served.counts["listen"]),
+            (1_600, 1_200)
+        );
+        assert_eq!(served.reports.len(), 100, "each is reported once");
+    }
+
+    #[test]
+    fn a_newcomer_is_given_all_that_rests() {
+        let mut served = Served::new();
+        served.announce(100, Some(RENEWAL));
+        served.run();
+        let nearest = InfoHash::new([1; InfoHash::LEN]);
+        let newcomer = Contact::new(nearest, ([192, 0, 2, 2], 4222).into());
+        served.lookup.offer(&[newcomer], true);
+        served.run();
+        assert_eq!(served.counts["put"], 900);
+    }
+}
