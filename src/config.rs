@@ -110,6 +110,9 @@ pub struct Config {
     /// Requests waiting for an answer. Default 65,536 (ours); about 1 kB each, 4 kB at most unless its
     /// values are more.
     pub max_requests: usize,
+    /// Requests whose answer is not overdue, above which no further get or put begins, as the answers to all of them may
+    /// come at once. Default 512 (ours), at least 1.
+    pub max_awaited: usize,
     /// Values of strangers waiting for a verdict. Default 1,024 (ours); at most 64 kB each.
     pub max_parked: usize,
     /// Answers held until an unproven address answers a ping. Default 1,024 (ours).
@@ -174,6 +177,7 @@ impl Default for Config {
             max_part_sessions: 256,
             max_part_bytes: 32 * MIB,
             max_requests: 65_536,
+            max_awaited: 512,
             max_parked: 1_024,
             max_held_replies: 1_024,
             unproven_reply_bytes: 600,
@@ -219,6 +223,7 @@ impl Config {
                 self.background_rate_per_sec > 0,
                 "background_rate_per_sec must be above 0",
             ),
+            (self.max_awaited > 0, "max_awaited must be above 0"),
             (
                 self.listen_renewal <= self.listen_renewal_stable,
                 "listen_renewal must be at most listen_renewal_stable",

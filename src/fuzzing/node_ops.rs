@@ -63,6 +63,7 @@ impl World {
             max_part_sessions: 4,
             max_part_bytes: 256 << 10,
             max_requests: 32,
+            max_awaited: 12,
             max_parked: 4,
             max_held_replies: 4,
             ..Config::default()

@@ -80,6 +80,8 @@ pub(crate) struct Lookup {
     /// The nearest candidates when announcements and listens were last looked at, and whether each had given a token.
     standing: Vec<(InfoHash, bool)>,
     closed_sockets: Vec<u32>,
+    /// Whether what it has to do has begun.
+    has_begun: bool,
     /// Whether an operation of the application had a part in it.
     was_wanted: bool,
     limits: Limits,
@@ -96,6 +98,7 @@ impl Lookup {
             subscribes: Plans::default(),
             standing: Vec::new(),
             closed_sockets: Vec::new(),
+            has_begun: false,
             was_wanted: false,
             limits,
         }
@@ -208,6 +211,11 @@ impl Lookup {
         self.questions.is_empty() && self.announces.is_empty() && self.subscribes.is_empty()
     }
 
+    /// Whether it has begun with what it has to do.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     /// Whether somebody may want it again: walks go somewhere else each time.
     pub(crate) fn is_worth_remembering(&self) -> bool {
         self.was_wanted
@@ -234,6 +242,7 @@ impl Lookup {
         pace: &Pace<'_>,
         rng: &mut Rng,
     ) -> Step {
+        self.has_begun = true;
         self.frontier.forgive(now - GRUDGE);
         self.questions.begin(now);
         self.announces.begin(now);
@@ -248,6 +257,7 @@ impl Lookup {
                 return step;
             }
         }
+        self.has_begun = !self.is_idle();
         let next_pause = self.next_pause(now).unwrap_or(Timestamp::MAX);
         Step::Wait(self.next_due(now).min(next_pause))
     }

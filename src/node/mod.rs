@@ -17,6 +17,7 @@ mod ops;
 mod output;
 mod parked;
 mod puts;
+mod queue;
 mod replies;
 mod snapshot;
 mod stats;
@@ -49,6 +50,7 @@ use alarm::Alarm;
 use bootstrap::Bootstrap;
 use ops::Ops;
 use parked::Parked;
+use queue::Queue;
 use snapshot::Votes;
 use timers::Timers;
 use turns::Turns;
@@ -85,6 +87,8 @@ pub struct Node {
     limits: Limits,
     lookups: Pool,
     turns: Turns,
+    /// Lookups for gets and puts that wait until fewer answers are awaited.
+    backlog: Queue<(InfoHash, Family)>,
     alarm: Alarm,
     /// From then on enough is known of the network to ask much of it.
     warm_at: Timestamp,
@@ -162,6 +166,7 @@ impl Node {
             limits: Limits::new(&config),
             lookups: Pool::default(),
             turns: Turns::new(&config),
+            backlog: Queue::default(),
             alarm: Alarm::default(),
             warm_at: now + config.connect_patience,
             ops: Ops::new(config.max_operations),
@@ -185,6 +190,7 @@ impl Node {
     pub fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
         let now = self.advance(now);
         self.receive(now, canonical(from), datagram);
+        self.catch_up(now);
     }
 
     /// Time has passed.
@@ -196,6 +202,7 @@ impl Node {
         while let Some(timer) = self.timers.take_due(now) {
             self.on_timer(now, timer);
         }
+        self.catch_up(now);
     }
 
     /// A check has been made. An unknown or repeated id is ignored.

@@ -19,7 +19,7 @@ pub struct Stats {
     pub listeners: usize,
     /// Lookups, running or remembered.
     pub lookups: usize,
-    /// Those of them, for permanent puts and listens, that wait for their turn.
+    /// Those of them that wait for their turn.
     pub waiting_lookups: usize,
     /// Operations of the application.
     pub operations: usize,
@@ -53,7 +53,7 @@ impl Node {
             storage: self.storage.sizes(),
             listeners: self.listeners.len(),
             lookups: self.lookups.len(),
-            waiting_lookups: self.turns.waiting(),
+            waiting_lookups: self.turns.waiting() + self.backlog.len(),
             operations: self.ops.len(),
             pending_requests: self.rpc.pending_count(),
             refused_puts: self.refused_puts,

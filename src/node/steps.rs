@@ -62,6 +62,9 @@ impl Node {
                     return;
                 };
                 lookup = same;
+            } else if !lookup.has_begun() && self.rpc.awaited_count() >= self.config.max_awaited {
+                self.backlog.push((key, family));
+                return;
             }
             let peers = self.rpc.peers();
             let pace = Pace {
@@ -91,6 +94,15 @@ impl Node {
                     return;
                 }
             }
+        }
+    }
+
+    /// Lets those begin that wait until fewer answers are awaited.
+    pub(super) fn catch_up(&mut self, now: Timestamp) {
+        while self.rpc.awaited_count() < self.config.max_awaited
+            && let Some((key, family)) = self.backlog.pop()
+        {
+            self.drive(now, key, family);
         }
     }
 

@@ -175,6 +175,28 @@ fn gets_and_queries_of_one_key_at_once_take_few_requests() {
 }
 
 #[test]
+fn of_many_gets_at_once_no_more_begin_than_answers_may_come_at_once() {
+    let mut net = Net::new(10);
+    net.settle();
+    let now = net.now;
+    for number in 0..500u32 {
+        let key = InfoHash::of(&number.to_be_bytes());
+        net.nodes[9].get(now, key, Query::default()).unwrap();
+    }
+    let stats = net.nodes[9].stats(now);
+    let limit = Config::default().max_awaited;
+    assert!((limit..limit + 16).contains(&stats.pending_requests));
+    assert!(stats.waiting_lookups > 200, "{}", stats.waiting_lookups);
+    net.drain(9);
+    net.settle();
+    let events = net.take_events(9);
+    let full =
+        |event: &&Event| matches!(event, Event::GetDone { report, .. } if report.answered == 8);
+    assert_eq!(events.iter().filter(full).count(), 500);
+    assert_eq!(net.nodes[9].stats(net.now).waiting_lookups, 0);
+}
+
+#[test]
 fn saved_contacts_are_called_up_a_few_at_a_time_until_all_have_been_asked() {
     let mut node = Node::new(Config::default(), Seed::from_number(1), Origin::default()).unwrap();
     let mut rng = Seed::from_number(2).public();

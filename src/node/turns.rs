@@ -4,9 +4,10 @@
 //! second pays for [`Config::background_rate_per_sec`] of them. A lookup that has begun is not held up. What an application
 //! waits for, a get or a put for once, takes no turn.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::queue::Queue;
 use crate::config::Config;
 use crate::{Family, InfoHash, Timestamp};
 
@@ -24,8 +25,7 @@ type Which = (InfoHash, Family);
 #[derive(Debug)]
 pub(super) struct Turns {
     under_way: BTreeSet<Which>,
-    waiting: VecDeque<Which>,
-    is_waiting: BTreeSet<Which>,
+    waiting: Queue<Which>,
     /// When all requests so far are paid for.
     paid_at: Timestamp,
     rate: u32,
@@ -38,8 +38,7 @@ impl Turns {
         let longest_renewal = config.listen_renewal_stable;
         Self {
             under_way: BTreeSet::new(),
-            waiting: VecDeque::new(),
-            is_waiting: BTreeSet::new(),
+            waiting: Queue::default(),
             paid_at: Timestamp::ZERO,
             rate: config.background_rate_per_sec,
             renewal: if config.public_stable {
@@ -56,10 +55,8 @@ impl Turns {
         if self.under_way.contains(&which) {
             return true;
         }
-        if self.is_waiting.insert(which) {
-            self.waiting.push_back(which);
-        }
-        self.waiting.front() == Some(&which) && self.next(now, is_warm).is_some()
+        self.waiting.push(which);
+        self.waiting.front() == Some(which) && self.next(now, is_warm).is_some()
     }
 
     /// Lets the next lookup begin, if there is one and it is time.
@@ -67,8 +64,7 @@ impl Turns {
         if self.next_at(is_warm)? > now {
             return None;
         }
-        let which = self.waiting.pop_front()?;
-        self.is_waiting.remove(&which);
+        let which = self.waiting.pop()?;
         self.under_way.insert(which);
         Some(which)
     }
@@ -76,7 +72,7 @@ impl Turns {
     /// When the next may begin; `None` if none waits, or one of those under way must rest before.
     pub(super) fn next_at(&self, is_warm: bool) -> Option<Timestamp> {
         let places = if is_warm { PLACES } else { COLD_PLACES };
-        let is_open = !self.waiting.is_empty() && self.under_way.len() < places;
+        let is_open = self.waiting.len() > 0 && self.under_way.len() < places;
         is_open.then_some(self.paid_at)
     }
 

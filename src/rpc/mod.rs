@@ -373,6 +373,11 @@ impl<P: Clone> Rpc<P> {
         self.transactions.len()
     }
 
+    /// Those of them whose answer is not overdue.
+    pub(crate) fn awaited_count(&self) -> usize {
+        self.transactions.awaited()
+    }
+
     fn send_request(
         &mut self,
         now: Timestamp,

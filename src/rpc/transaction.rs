@@ -22,6 +22,8 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 pub(crate) struct Transactions<P> {
     open: HashMap<u32, Transaction<P>, BuildHasherDefault<IdHasher>>,
     deadlines: BTreeSet<(Timestamp, u32)>,
+    /// How many of them are not overdue.
+    awaited: usize,
     attempts: u32,
     verdict: Duration,
     limit: usize,
@@ -89,6 +91,7 @@ impl<P: Clone> Transactions<P> {
         Self {
             open: HashMap::default(),
             deadlines: BTreeSet::new(),
+            awaited: 0,
             attempts,
             verdict: response_time * ((1 << attempts) - 1),
             limit,
@@ -130,6 +133,7 @@ impl<P: Clone> Transactions<P> {
             purpose,
         };
         self.open.insert(id, transaction);
+        self.awaited += 1;
     }
 
     /// What the request `id` to `from` is for, if it still waits.
@@ -148,6 +152,7 @@ impl<P: Clone> Transactions<P> {
         self.pending(from, id)?;
         let transaction = self.open.remove(&id)?;
         self.deadlines.remove(&(transaction.deadline, id));
+        self.awaited -= usize::from(transaction.overdue == 0);
         self.release_memory();
         Some(Answered {
             round_trip: now.since(transaction.sent_at),
@@ -175,6 +180,7 @@ impl<P: Clone> Transactions<P> {
         }
         self.deadlines.pop_first();
         let transaction = self.open.get_mut(&id)?;
+        self.awaited -= usize::from(transaction.overdue == 0);
         let verdict_at = transaction.sent_at + self.verdict;
         if now >= verdict_at {
             let transaction = self.open.remove(&id)?;
@@ -216,6 +222,11 @@ impl<P: Clone> Transactions<P> {
         if self.open.capacity() > 8 * size {
             self.open.shrink_to(2 * size);
         }
+    }
+
+    /// How many requests are under way whose answer is not overdue.
+    pub(crate) fn awaited(&self) -> usize {
+        self.awaited
     }
 
     /// How many requests are under way.

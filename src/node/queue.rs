@@ -1,0 +1,62 @@
+//! [`Queue`]: who waits for something, each once, in the order in which they came.
+
+use std::collections::{BTreeSet, VecDeque};
+
+/// Lookups that wait.
+#[derive(Debug)]
+pub(super) struct Queue<K> {
+    order: VecDeque<K>,
+    members: BTreeSet<K>,
+}
+
+impl<K> Default for Queue<K> {
+    fn default() -> Self {
+        Self {
+            order: VecDeque::new(),
+            members: BTreeSet::new(),
+        }
+    }
+}
+
+impl<K: Copy + Ord> Queue<K> {
+    /// Lets one more wait, unless it does.
+    pub(super) fn push(&mut self, who: K) {
+        if self.members.insert(who) {
+            self.order.push_back(who);
+        }
+    }
+
+    /// Whose turn is next.
+    pub(super) fn front(&self) -> Option<K> {
+        self.order.front().copied()
+    }
+
+    /// Takes who has waited longest.
+    pub(super) fn pop(&mut self) -> Option<K> {
+        let who = self.order.pop_front()?;
+        self.members.remove(&who);
+        Some(who)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_waits_once_and_the_first_goes_first() {
+        let mut queue = Queue::default();
+        for who in [3, 1, 3, 2, 1] {
+            queue.push(who);
+        }
+        assert_eq!((queue.front(), queue.len()), (Some(3), 3));
+        assert_eq!(queue.pop(), Some(3));
+        queue.push(3);
+        let all: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!(all, [1, 2, 3]);
+    }
+}
