@@ -32,6 +32,8 @@ pub enum Timer {
     RollCall(Family),
     /// Few answered when the node looked for its neighbours; it looks again.
     Explore(Family),
+    /// A newcomer gets to know the farther parts of the network.
+    LookAround(Family),
     /// Operations that waited for a connection start without one.
     Patience,
     /// Nothing is due.

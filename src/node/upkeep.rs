@@ -19,6 +19,8 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const ACQUAINTANCE: Duration = Duration::from_secs(60);
 /// The shortest pause before the first walk is repeated.
 const BREATH: Duration = Duration::from_millis(10);
+/// How long a newcomer does not look around yet; up to twice that.
+const COURTESY: Duration = Duration::from_millis(50);
 /// Contacts of a snapshot that are asked at once in each family, some of each bucket.
 const CALLED_AT_ONCE: usize = 16;
 /// Those asked in each round after that. Two thirds of a minute and a full table knows who is there; meanwhile a lookup
@@ -72,6 +74,7 @@ impl Node {
                     self.walk(now, self.id, family);
                 }
             }
+            Timer::LookAround(family) => self.look_around(now, family),
             Timer::Patience => self.drive_all(now),
             Timer::Requests | Timer::Never => {}
         }
@@ -94,20 +97,25 @@ impl Node {
         }
     }
 
-    /// Walks to the own neighbours, and into the half of the id space that is not ours, the quarter that is not ours of
-    /// the half that is, and so on.
+    /// Walks to the own neighbours, and looks around a little later: who comes at the same moment goes home first.
+    fn explore(&mut self, now: Timestamp, family: Family) {
+        self.walk(now, self.id, family);
+        let pause = self.public.between(COURTESY, COURTESY * 2);
+        self.timers.set(Timer::LookAround(family), now + pause);
+    }
+
+    /// Walks into the half of the id space that is not ours, the quarter that is not ours of the half that is, and so on.
     ///
     /// Differs: the reference walks home only, and leaves the rest to the refresh of empty buckets. But who has got to
     /// know only one side by then has nobody to ask about the other: lookups end among the nearest nodes of the wrong
     /// side. The first contact is likely to know more.
-    fn explore(&mut self, now: Timestamp, family: Family) {
+    fn look_around(&mut self, now: Timestamp, family: Family) {
         let own = self.id;
-        self.walk(now, own, family);
         for depth in 0..EXPLORED_DEPTH {
             let shared =
                 (0..depth).fold(self.public.hash(), |id, bit| id.with_bit(bit, own.bit(bit)));
             let target = shared.with_bit(depth, !own.bit(depth));
-            if self.table(family).is_sparse(&target) {
+            if !self.table(family).is_known(&target, now) {
                 self.walk(now, target, family);
             }
         }

@@ -347,6 +347,13 @@ impl Table {
         self.buckets[self.index_of(target)].entries.len() < self.bucket_size
     }
 
+    /// Whether the bucket of `target` is full of good contacts.
+    pub(crate) fn is_known(&self, target: &InfoHash, now: Timestamp) -> bool {
+        let entries = &self.buckets[self.index_of(target)].entries;
+        let good = |entry: &&Entry| entry.standing(self.ages, now) == Standing::Good;
+        entries.iter().filter(good).count() >= self.bucket_size
+    }
+
     /// Drops the expired contacts, every 2 to 6 minutes. Answers contacts to ping, which may have the places.
     ///
     /// Differs: if nobody else is left the expired are kept, for then it is we who were cut off.

@@ -378,10 +378,15 @@ fn the_size_of_the_network_is_guessed_well() {
 }
 
 #[test]
-fn a_sparse_part_of_the_table_is_known() {
-    let table = full_far_bucket(at(0));
-    assert!(!table.is_sparse(&contact(0, 1).id));
+fn a_part_of_the_table_is_full_or_sparse_and_known_if_all_in_it_are_good() {
+    let mut table = full_far_bucket(at(0));
+    let far = contact(0, 1);
+    assert!(!table.is_sparse(&far.id));
+    assert!(table.is_known(&far.id, at(0)));
     assert!(table.is_sparse(&OWN));
+    assert!(!table.is_known(&OWN, at(0)));
+    table.on_failure(&far);
+    assert!(!table.is_known(&far.id, at(0)));
 }
 
 #[test]
