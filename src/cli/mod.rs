@@ -26,11 +26,11 @@ use std::env;
 use std::io::{self, IsTerminal};
 
 use clap::Parser;
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Deferred};
 use exit::{During, Exit, Failure};
 use printer::Printer;
 
@@ -58,14 +58,14 @@ fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> {
         Command::Contact(command) => command::contact::run(&command, printer),
         Command::Completions { shell } => command::completions::run(shell, printer),
         #[cfg(feature = "sim")]
-        Command::Simulate(args) => networked(command::simulate::run(&args, printer)),
+        Command::Simulate(Deferred(args)) => networked(command::simulate::run(&args, printer)),
         Command::Demo => networked(command::demo::run(printer)),
-        Command::Node(args) => networked(command::node::run(&args, printer)),
-        Command::Put(args) => networked(command::put::run(&args, printer)),
-        Command::Get(args) => networked(command::get::run(&args, printer)),
-        Command::Listen(args) => networked(command::listen::run(&args, printer)),
-        Command::Query(args) => networked(command::query::run(&args, printer)),
-        Command::Chat(args) => networked(command::chat::run(&args, printer)),
+        Command::Node(Deferred(args)) => networked(command::node::run(&args, printer)),
+        Command::Put(Deferred(args)) => networked(command::put::run(&args, printer)),
+        Command::Get(Deferred(args)) => networked(command::get::run(&args, printer)),
+        Command::Listen(Deferred(args)) => networked(command::listen::run(&args, printer)),
+        Command::Query(Deferred(args)) => networked(command::query::run(&args, printer)),
+        Command::Chat(Deferred(args)) => networked(command::chat::run(&args, printer)),
     }
 }
 
@@ -79,5 +79,8 @@ fn networked(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exi
         // What happens at the prompt is no news.
         .with_filter(wanted.with_target("rustyline", LevelFilter::OFF));
     tracing_subscriber::registry().with(log).init();
-    Runtime::new().during("cannot start")?.block_on(command)
+    let mut runtime = Builder::new_current_thread();
+    (runtime.enable_all().build())
+        .during("cannot start")?
+        .block_on(command)
 }

@@ -6,6 +6,7 @@ use bulla_identity::{AlternativeName, RevocationReason};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 
+use super::Deferred;
 use super::identity::Key;
 use super::network::NetworkArgs;
 use crate::cli::calendar::time;
@@ -15,13 +16,13 @@ use crate::cli::describe::REASONS;
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertCommand {
     /// Make a certificate authority: a root, or one below another.
-    Ca(CaArgs),
+    Ca(Deferred<CaArgs>),
     /// Ask for a certificate: a request (CSR) that an authority signs.
-    Request(RequestArgs),
+    Request(Deferred<RequestArgs>),
     /// Sign a request, as a certificate authority.
-    Sign(SignArgs),
+    Sign(Deferred<SignArgs>),
     /// Revoke certificates: make a revocation list, or the next one.
-    Revoke(RevokeArgs),
+    Revoke(Deferred<RevokeArgs>),
     /// Show a revocation list. Exit code 1 if it is outdated, or not signed by --ca.
     #[command(after_help = "\
 Examples:
@@ -36,7 +37,7 @@ Examples:
         ca: Option<PathBuf>,
     },
     /// Check that a certificate is to be trusted. Exit code 1 if it is not.
-    Verify(VerifyArgs),
+    Verify(Deferred<VerifyArgs>),
     /// Show what is in a file: a certificate with its issuers, a request or a revocation list, in PEM or DER.
     #[command(after_help = "\
 Nothing is judged: see `bulla cert verify` and `bulla cert crl`.
@@ -66,7 +67,7 @@ Examples:
         network: NetworkArgs,
     },
     /// Find the certificate that somebody published. Exit code 1 if there is none, or it is not trusted.
-    Find(FindArgs),
+    Find(Deferred<FindArgs>),
 }
 
 /// `bulla cert ca`.

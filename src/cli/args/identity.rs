@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bulla_identity::{Curve, KeyKind};
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
+use super::Deferred;
 use super::password::{NewPasswordArgs, PasswordArgs};
 use crate::cli::keyring::Name;
 
@@ -23,7 +24,7 @@ Examples:
   bulla identity new phone --ca alice --bits 2048
   bulla identity new authority --key ed25519
   bulla identity new --name 'Alice in a file' --out alice.pem")]
-    New(NewArgs),
+    New(Deferred<NewArgs>),
     /// List the identities in your keyring.
     #[command(after_help = "\
 Examples:
@@ -53,7 +54,7 @@ Examples:
   bulla identity export alice --format der --out alice.der
   bulla identity export alice --format pkcs12 --out alice.p12
   bulla identity export alice --with-key --out alice.pem --new-password-file FILE")]
-    Export(ExportArgs),
+    Export(Deferred<ExportArgs>),
     /// Keep an identity that other programs made in your keyring.
     #[command(after_help = "\
 The password that opens it protects it here too, unless another is given.
@@ -62,14 +63,14 @@ Examples:
   bulla identity import alice alice.p12
   bulla identity import alice alice.pem
   bulla identity import alice alice.key --certificate alice.crt")]
-    Import(ImportArgs),
+    Import(Deferred<ImportArgs>),
     /// Set, change or remove the password of an identity.
     #[command(after_help = "\
 Examples:
   bulla identity passwd alice
   bulla identity passwd alice --remove
   bulla identity passwd alice.pem --password-fd 3 --new-password-fd 4 3< old 4< new")]
-    Passwd(PasswdArgs),
+    Passwd(Deferred<PasswdArgs>),
     /// Show or set the identity that commands use unless another is asked for.
     #[command(after_help = "\
 Examples:

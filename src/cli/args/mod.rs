@@ -2,6 +2,7 @@
 
 mod cert;
 mod contact;
+mod deferred;
 mod identity;
 mod network;
 mod password;
@@ -17,6 +18,7 @@ pub(crate) use cert::{
     CaArgs, CertCommand, FindArgs, RequestArgs, RevokeArgs, SignArgs, VerifyArgs,
 };
 pub(crate) use contact::ContactCommand;
+pub(crate) use deferred::Deferred;
 pub(crate) use identity::{ExportArgs, Format, IdentityCommand, ImportArgs, NewArgs, PasswdArgs};
 pub(crate) use network::{Limit, NetworkArgs, NodeArgs};
 #[cfg(feature = "sim")]
@@ -65,17 +67,17 @@ Examples:
     Demo,
     /// Simulate a network of nodes under virtual time, and measure it.
     #[cfg(feature = "sim")]
-    Simulate(SimulateArgs),
+    Simulate(Deferred<SimulateArgs>),
     /// Run a node until it is interrupted.
-    Node(NodeArgs),
+    Node(Deferred<NodeArgs>),
     /// Put a value under a key.
-    Put(PutArgs),
+    Put(Deferred<PutArgs>),
     /// Get the values under a key.
-    Get(GetArgs),
+    Get(Deferred<GetArgs>),
     /// Print the values under a key, and what becomes of them, until interrupted.
-    Listen(ListenArgs),
+    Listen(Deferred<ListenArgs>),
     /// Get only some fields of the values under a key.
-    Query(QueryArgs),
+    Query(Deferred<QueryArgs>),
     /// Make, keep, show and exchange identities: who you are.
     #[command(subcommand)]
     Identity(IdentityCommand),
@@ -86,7 +88,7 @@ Examples:
     #[command(subcommand)]
     Contact(ContactCommand),
     /// Exchange signed or encrypted messages in a room.
-    Chat(ChatArgs),
+    Chat(Deferred<ChatArgs>),
     /// Print a script that completes commands in a shell.
     #[command(after_help = "\
 Examples:
@@ -123,7 +125,7 @@ mod tests {
 
     #[test]
     fn several_bootstrap_nodes_are_taken() {
-        let Command::Get(args) = parse("bulla get k -b a:1,b --bootstrap [::1]:2")
+        let Command::Get(Deferred(args)) = parse("bulla get k -b a:1,b --bootstrap [::1]:2")
             .unwrap()
             .command
         else {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use bulla_identity::{Certificate, Identity, IssueError, KeyError, verify_chain};
 
-use crate::cli::args::CertCommand;
+use crate::cli::args::{CertCommand, Deferred};
 use crate::cli::calendar::rfc3339;
 use crate::cli::describe::Description;
 use crate::cli::exit::{Exit, Failure, chain};
@@ -26,15 +26,15 @@ use crate::cli::secret::IdentityFile;
 /// Runs one of the certificate commands.
 pub(crate) fn run(command: CertCommand, printer: &Printer) -> Result<Exit, Failure> {
     match command {
-        CertCommand::Ca(args) => ca::run(&args, printer),
-        CertCommand::Request(args) => request::run(&args, printer),
-        CertCommand::Sign(args) => sign::run(&args, printer),
-        CertCommand::Revoke(args) => revoke::run(&args, printer),
+        CertCommand::Ca(Deferred(args)) => ca::run(&args, printer),
+        CertCommand::Request(Deferred(args)) => request::run(&args, printer),
+        CertCommand::Sign(Deferred(args)) => sign::run(&args, printer),
+        CertCommand::Revoke(Deferred(args)) => revoke::run(&args, printer),
         CertCommand::Crl { file, ca } => crl::run(&file, ca.as_deref(), printer),
-        CertCommand::Verify(args) => verify::run(&args, printer),
+        CertCommand::Verify(Deferred(args)) => verify::run(&args, printer),
         CertCommand::Show { file } => show::run(&file, printer),
         CertCommand::Publish { once, network } => networked(publish::run(network, once, printer)),
-        CertCommand::Find(args) => networked(find::run(&args, printer)),
+        CertCommand::Find(Deferred(args)) => networked(find::run(&args, printer)),
     }
 }
 

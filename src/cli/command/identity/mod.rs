@@ -14,7 +14,7 @@ use std::path::Path;
 
 use bulla_identity::Certificate;
 
-use crate::cli::args::IdentityCommand;
+use crate::cli::args::{Deferred, IdentityCommand};
 use crate::cli::certificates::read_chain;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::printer::Printer;
@@ -22,12 +22,12 @@ use crate::cli::printer::Printer;
 /// Runs one of the identity commands.
 pub(crate) fn run(command: &IdentityCommand, printer: &Printer) -> Result<Exit, Failure> {
     match command {
-        IdentityCommand::New(args) => new::run(args, printer),
+        IdentityCommand::New(Deferred(args)) => new::run(args, printer),
         IdentityCommand::List => list::run(printer),
         IdentityCommand::Show { identity } => show::run(identity.as_deref(), printer),
-        IdentityCommand::Export(args) => export::run(args, printer),
-        IdentityCommand::Import(args) => import::run(args, printer),
-        IdentityCommand::Passwd(args) => passwd::run(args, printer),
+        IdentityCommand::Export(Deferred(args)) => export::run(args, printer),
+        IdentityCommand::Import(Deferred(args)) => import::run(args, printer),
+        IdentityCommand::Passwd(Deferred(args)) => passwd::run(args, printer),
         IdentityCommand::Default { name, none } => default::run(name.as_ref(), *none, printer),
         IdentityCommand::Remove { name, yes } => remove::run(name, *yes, printer),
         IdentityCommand::Verify { certificate, ca } => {
