@@ -19,7 +19,7 @@
 //!  routing | lookup | storage | rpc | token       4  the parts
 //!  wire                                           3  bytes <-> messages
 //!  value                                          2  values, queries, policies
-//!  infohash time rng kind contact config          1  words
+//!  infohash time schedule rng kind contact config 1  words
 //! ```
 //!
 //! Keys and certificates are a crate of their own, [`bulla_identity`], which knows nothing of the DHT.

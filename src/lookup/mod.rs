@@ -2,7 +2,8 @@
 //!
 //! A lookup knows no network. [`Lookup::poll`] says what to do next; `on_*` tell it what came of that. All operations
 //! on a key share one: gets and walks are *questions* that each of the nearest candidates answers once, gets that want
-//! the same together; puts are [`Announce`] plans, listens [`Subscribe`] plans.
+//! the same together; puts are [`Announce`] plans, listens [`Subscribe`] plans. Of each a bounded number is under way
+//! ([`Plans`]).
 //!
 //! ```text
 //!   candidate:  live ──asked──▶ busy ──answer──▶ live, with token ──▶ put, listen
