@@ -392,6 +392,8 @@ impl Lookup {
             candidate.busy = false;
             candidate.token = None;
         }
+        // Should it return, it is a newcomer.
+        self.standing.retain(|(id, _)| id != node);
         for announce in self.announces.values_mut() {
             announce.on_gone(node);
         }

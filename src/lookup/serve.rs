@@ -236,4 +236,16 @@ mod tests {
         served.run();
         assert_eq!(served.counts["put"], 900);
     }
+
+    #[test]
+    fn who_was_gone_and_returns_is_given_all_again() {
+        let mut served = Served::new();
+        served.announce(100, Some(RENEWAL));
+        served.run();
+        let gone = served.lookup.frontier.nearest(1).next().unwrap().contact;
+        served.lookup.on_gone(served.now, &gone.id);
+        served.lookup.offer(&[gone], true);
+        served.run();
+        assert_eq!(served.counts["put"], 900);
+    }
 }
