@@ -110,8 +110,8 @@ pub struct Config {
     /// Requests waiting for an answer. Default 65,536 (ours); about 1 kB each, 4 kB at most unless its
     /// values are more.
     pub max_requests: usize,
-    /// Requests whose answer is not overdue, above which no further get or put begins, as the answers to all of them may
-    /// come at once. Default 512 (ours), at least 1.
+    /// Requests of lookups whose answer is not overdue, above which no further get or put begins, as the answers to all of
+    /// them may come at once. Default 512 (ours), at least 1.
     pub max_awaited: usize,
     /// Values of strangers waiting for a verdict. Default 1,024 (ours); at most 64 kB each.
     pub max_parked: usize,

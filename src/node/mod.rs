@@ -42,7 +42,7 @@ pub use timers::Timer;
 use crate::config::{Config, ConfigError};
 use crate::lookup::{Ask, Limits, Pool};
 use crate::routing::Table;
-use crate::rpc::Rpc;
+use crate::rpc::{Purposeful, Rpc};
 use crate::storage::{Listeners, Storage};
 use crate::token::Tokens;
 use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
@@ -126,6 +126,12 @@ enum Purpose {
     },
     /// To tell a remote listener.
     Notify,
+}
+
+impl Purposeful for Purpose {
+    fn is_wanted(&self) -> bool {
+        matches!(self, Self::Lookup { .. })
+    }
 }
 
 /// A subscription of ours at a storing node.

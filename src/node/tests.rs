@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::value::{Field, Query, Value, ValueId};
+use crate::wire::Request;
 use crate::{Draft, wire};
 
 const MS: Duration = Duration::from_millis(1);
@@ -193,6 +194,33 @@ fn of_many_gets_at_once_no_more_begin_than_answers_may_come_at_once() {
     let full =
         |event: &&Event| matches!(event, Event::GetDone { report, .. } if report.answered == 8);
     assert_eq!(events.iter().filter(full).count(), 500);
+    assert_eq!(net.nodes[9].stats(net.now).waiting_lookups, 0);
+}
+
+#[test]
+fn pings_of_strangers_hold_up_no_get() {
+    let mut net = Net::new(10);
+    net.settle();
+    let (now, key) = (net.now, InfoHash::of(b"key"));
+    let large = wire::pack(&Draft::new(vec![7; 2_000]), ValueId(1));
+    let _ = net.put(9, key, large, PutOptions::default());
+    let mut rng = Seed::from_number(1).public();
+    let mut strangers = Rpc::new(rng.hash(), &Config::default());
+    for stranger in 0..600u16 {
+        let request = Request::Get {
+            key,
+            query: Query::default(),
+            want: None,
+        };
+        assert!(strangers.request(now, &mut rng, addr(9), request, Purpose::Notify));
+        let asked = strangers.poll_transmit().unwrap();
+        let from = SocketAddr::from(([198, 51, 100, 1 + (stranger / 64) as u8], stranger));
+        net.nodes[9].handle_datagram(net.now, from, &asked.bytes);
+    }
+    let pings = net.nodes[9].stats(net.now).pending_requests;
+    assert!(pings > Config::default().max_awaited, "{pings}");
+    let other = InfoHash::of(b"other");
+    net.nodes[9].get(net.now, other, Query::default()).unwrap();
     assert_eq!(net.nodes[9].stats(net.now).waiting_lookups, 0);
 }
 

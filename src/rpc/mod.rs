@@ -23,6 +23,7 @@ use held::Held;
 use limiter::Limiter;
 use reassembly::{Completed, Reassembly, Slot};
 use standing::Peers;
+pub(crate) use transaction::Purposeful;
 use transaction::{Answered, Due, Transactions};
 
 /// How long to wait for the next part of an answer before the request is sent again.
@@ -95,7 +96,16 @@ pub(crate) enum Overdue<P> {
     Gone { to: SocketAddr, purpose: P },
 }
 
-impl<P: Clone> Rpc<P> {
+impl<P: Purposeful> Purposeful for Purpose<P> {
+    fn is_wanted(&self) -> bool {
+        match self {
+            Self::Proof => false,
+            Self::Caller(purpose) => purpose.is_wanted(),
+        }
+    }
+}
+
+impl<P: Purposeful> Rpc<P> {
     pub(crate) fn new(id: InfoHash, config: &Config) -> Self {
         Self {
             id,
@@ -373,7 +383,7 @@ impl<P: Clone> Rpc<P> {
         self.transactions.len()
     }
 
-    /// Those of them whose answer is not overdue.
+    /// Those of them that are wanted and not overdue.
     pub(crate) fn awaited_count(&self) -> usize {
         self.transactions.awaited()
     }

@@ -17,12 +17,18 @@ use crate::{Rng, Timestamp};
 /// However slowly an answer in parts comes, its request is not waited for longer than parts are kept.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 
+/// What a request is for.
+pub(crate) trait Purposeful: Clone {
+    /// Whether it is part of a lookup. What strangers give rise to is not.
+    fn is_wanted(&self) -> bool;
+}
+
 /// Requests waiting for an answer; `P` is what each is for.
 #[derive(Debug)]
 pub(crate) struct Transactions<P> {
     open: HashMap<u32, Transaction<P>, BuildHasherDefault<IdHasher>>,
     deadlines: BTreeSet<(Timestamp, u32)>,
-    /// How many of them are not overdue.
+    /// How many of the wanted ones are not overdue.
     awaited: usize,
     attempts: u32,
     verdict: Duration,
@@ -84,7 +90,7 @@ pub(crate) struct Answered<P> {
     pub(crate) round_trip: Duration,
 }
 
-impl<P: Clone> Transactions<P> {
+impl<P: Purposeful> Transactions<P> {
     /// At most `limit` at a time, each sent `attempts` times; a node is gone after 2^`attempts` − 1 times
     /// `response_time`.
     pub(crate) fn new(attempts: u32, response_time: Duration, limit: usize) -> Self {
@@ -132,8 +138,8 @@ impl<P: Clone> Transactions<P> {
             deadline,
             purpose,
         };
+        self.awaited += usize::from(transaction.is_awaited());
         self.open.insert(id, transaction);
-        self.awaited += 1;
     }
 
     /// What the request `id` to `from` is for, if it still waits.
@@ -152,7 +158,7 @@ impl<P: Clone> Transactions<P> {
         self.pending(from, id)?;
         let transaction = self.open.remove(&id)?;
         self.deadlines.remove(&(transaction.deadline, id));
-        self.awaited -= usize::from(transaction.overdue == 0);
+        self.awaited -= usize::from(transaction.is_awaited());
         self.release_memory();
         Some(Answered {
             round_trip: now.since(transaction.sent_at),
@@ -180,7 +186,7 @@ impl<P: Clone> Transactions<P> {
         }
         self.deadlines.pop_first();
         let transaction = self.open.get_mut(&id)?;
-        self.awaited -= usize::from(transaction.overdue == 0);
+        self.awaited -= usize::from(transaction.is_awaited());
         let verdict_at = transaction.sent_at + self.verdict;
         if now >= verdict_at {
             let transaction = self.open.remove(&id)?;
@@ -224,7 +230,7 @@ impl<P: Clone> Transactions<P> {
         }
     }
 
-    /// How many requests are under way whose answer is not overdue.
+    /// How many wanted requests are under way whose answer is not overdue.
     pub(crate) fn awaited(&self) -> usize {
         self.awaited
     }
@@ -235,12 +241,39 @@ impl<P: Clone> Transactions<P> {
     }
 }
 
+impl<P: Purposeful> Transaction<P> {
+    fn is_awaited(&self) -> bool {
+        self.overdue == 0 && self.purpose.is_wanted()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Seed;
 
     const MS: Duration = Duration::from_millis(1);
+
+    impl Purposeful for () {
+        fn is_wanted(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_request_is_awaited_until_it_is_answered_or_overdue() {
+        let mut transactions = Transactions::new(3, 1_000 * MS, 10);
+        for id in 1..=2 {
+            transactions.open(Timestamp::ZERO, id, peer(1), datagrams(), 100 * MS, ());
+        }
+        assert_eq!(transactions.awaited(), 2);
+        assert!(transactions.close(Timestamp::ZERO, peer(1), 1).is_some());
+        assert_eq!(transactions.awaited(), 1);
+        while let Some(at) = transactions.next_deadline() {
+            let _ = transactions.due(at);
+            assert_eq!(transactions.awaited(), 0);
+        }
+    }
 
     #[test]
     fn an_unanswered_request_is_sent_three_times_and_given_up_after_seven_seconds() {
