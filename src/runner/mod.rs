@@ -38,7 +38,6 @@ mod driver;
 mod error;
 mod handle;
 mod mailbox;
-mod many;
 mod names;
 mod network;
 mod operation;
@@ -50,6 +49,7 @@ mod socket;
 mod state;
 mod train;
 mod typed;
+mod udp;
 mod waiting;
 
 use std::collections::BTreeSet;

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use thiserror::Error;
-use tokio::net::UdpSocket;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, trace};
 
-use super::many::{receive, send_apart, send_together};
 use super::train;
+use super::udp::Udp;
 use crate::node::Transmit;
 use crate::{Family, canonical};
 
@@ -23,6 +22,8 @@ const BUFFER_BYTES: usize = 4 << 20;
 const MAX_PENDING: usize = 64;
 /// How long a full send buffer is waited for before its datagram is dropped, as a network would.
 const SEND_PATIENCE: Duration = Duration::from_millis(100);
+/// How often it is looked at meanwhile.
+const SEND_RETRY: Duration = Duration::from_millis(1);
 
 /// The addresses to bind: for each family none, a wish, or a demand.
 #[derive(Clone, Copy, Default, Debug)]
@@ -57,8 +58,8 @@ pub enum BindError {
 
 /// The sockets of a node: at least one.
 pub(super) struct Sockets {
-    v4: Option<UdpSocket>,
-    v6: Option<UdpSocket>,
+    v4: Option<Udp>,
+    v6: Option<Udp>,
     /// To be sent at the next [`Sockets::flush`], or before.
     pending: Vec<Transmit>,
     /// The last datagram waited in vain, so the next ones do not wait at all.
@@ -170,7 +171,7 @@ impl Sockets {
     pub(super) fn receive(&mut self, mut take: impl FnMut(SocketAddr, &[u8])) {
         for (socket, family) in [(&self.v4, Family::V4), (&self.v6, Family::V6)] {
             let Some(socket) = socket else { continue };
-            let received = receive(socket, family, |from, bytes| {
+            let received = socket.receive(family, |from, bytes| {
                 trace!(%from, len = bytes.len(), "received");
                 take(from, bytes);
             });
@@ -215,7 +216,7 @@ impl Sockets {
         };
         let first = |count| datagrams.get(..count).unwrap_or_default();
         let mut count = train::length(datagrams);
-        if count > 1 && send_together(socket, first(count)).is_ok() {
+        if count > 1 && socket.send_together(first(count)).is_ok() {
             trace!(count, "sent together");
             return count;
         }
@@ -225,19 +226,20 @@ impl Sockets {
         if count == 1 {
             return 0;
         }
-        let sent = send_apart(socket, first(count)).unwrap_or(0);
+        let sent = socket.send_apart(first(count)).unwrap_or(0);
         trace!(count = sent, "sent");
         sent
     }
 
-    async fn send_one(&mut self, Transmit { to, bytes }: &Transmit) {
-        let Some(socket) = self.of(to) else {
+    async fn send_one(&mut self, datagram: &Transmit) {
+        let to = datagram.to;
+        let Some(socket) = self.of(&to) else {
             return;
         };
-        trace!(%to, len = bytes.len(), "sending");
-        let sent = match socket.try_send_to(bytes, *to) {
+        trace!(%to, len = datagram.bytes.len(), "sending");
+        let sent = match socket.send(datagram) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.is_congested => {
-                let sending = timeout(SEND_PATIENCE, socket.send_to(bytes, *to));
+                let sending = timeout(SEND_PATIENCE, send_when_possible(socket, datagram));
                 sending.await.unwrap_or(Err(error))
             }
             sent => sent,
@@ -250,7 +252,7 @@ impl Sockets {
         }
     }
 
-    fn of(&self, addr: &SocketAddr) -> Option<&UdpSocket> {
+    fn of(&self, addr: &SocketAddr) -> Option<&Udp> {
         match Family::of(addr) {
             Family::V4 => self.v4.as_ref(),
             Family::V6 => self.v6.as_ref(),
@@ -258,7 +260,18 @@ impl Sockets {
     }
 }
 
-async fn readable(socket: Option<&UdpSocket>) -> io::Result<()> {
+/// Sends a datagram as soon as there is room for it.
+async fn send_when_possible(socket: &Udp, datagram: &Transmit) -> io::Result<()> {
+    loop {
+        sleep(SEND_RETRY).await;
+        match socket.send(datagram) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return sent,
+        }
+    }
+}
+
+async fn readable(socket: Option<&Udp>) -> io::Result<()> {
     match socket {
         Some(socket) => socket.readable().await,
         None => pending().await,
@@ -266,7 +279,7 @@ async fn readable(socket: Option<&UdpSocket>) -> io::Result<()> {
 }
 
 /// Binds a wish; a family that the system lacks is left out unless it is a demand.
-fn bind_wish(wish: Wish) -> Result<Option<UdpSocket>, BindError> {
+fn bind_wish(wish: Wish) -> Result<Option<Udp>, BindError> {
     match bind(wish.addr) {
         Ok(socket) => Ok(Some(socket)),
         Err(error) if !wish.is_demand && lacks_family(&error) => {
@@ -280,7 +293,7 @@ fn bind_wish(wish: Wish) -> Result<Option<UdpSocket>, BindError> {
     }
 }
 
-fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
+fn bind(addr: SocketAddr) -> io::Result<Udp> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -288,7 +301,7 @@ fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     enlarge_buffers(&socket);
     socket.bind(&addr.into())?;
-    UdpSocket::from_std(socket.into())
+    Udp::new(socket.into())
 }
 
 /// Small buffers are a loss, not a failure.
