@@ -11,6 +11,8 @@ use crate::workload::{Signed, Workload};
 
 /// Requests in a second, at a steady rate, of gets.
 const RATES: [u32; 3] = [1_000, 5_000, 20_000];
+/// Seconds at each of them in a round, each second a measurement of its own: what the machine does elsewhere upsets some.
+const SECONDS: usize = 6;
 /// Puts that are told to all listeners.
 const TOLD: u64 = 40;
 
@@ -23,7 +25,7 @@ pub(crate) enum Row {
     Closed(Workload),
     /// Puts that are told to listeners.
     Told,
-    /// Gets at so many a second.
+    /// Gets at so many a second, for a second.
     Rate(u32),
     /// Requests that come all at once.
     Burst,
@@ -33,7 +35,7 @@ impl Row {
     /// All rows with these workloads.
     pub(crate) fn all(workloads: &[Workload], is_brief: bool) -> Vec<Self> {
         let closed = workloads.iter().copied().map(Self::Closed);
-        let rates = RATES.into_iter().map(Self::Rate);
+        let rates = [RATES; SECONDS].into_iter().flatten().map(Self::Rate);
         let others = [Self::Told].into_iter().chain(rates).chain([Self::Burst]);
         let others = others.filter(|_| !is_brief);
         [Self::Idle]
@@ -90,7 +92,7 @@ impl<'a> Drive<'a> {
             }
             Row::Rate(rate) => {
                 let pace = Pace::Rate(f64::from(rate) / self.field.peers.len() as f64);
-                let course = self.course(Workload::Get, rate as usize * 2, pace)?;
+                let course = self.course(Workload::Get, rate as usize, pace)?;
                 self.add_course(format!("get 64 B at {rate}/s"), course, figures);
             }
             Row::Burst => {

@@ -51,7 +51,8 @@ pub(crate) struct Tally {
 pub(crate) fn run(peers: &mut [Peer], batches: &[Batch], pace: Pace, rest: Rest) -> Result<Tally> {
     let begin = Instant::now();
     let mut tally = Tally::default();
-    let mut courses: Vec<_> = batches.iter().map(Course::new).collect();
+    let turns = (0..).map(|place| f64::from(place) / batches.len() as f64);
+    let mut courses: Vec<_> = batches.iter().zip(turns).map(Course::new).collect();
     let mut last = begin;
     let mut silences = 0;
     while courses.iter().any(|course| !course.is_over()) {
@@ -92,6 +93,9 @@ impl Rest {
 /// A batch on its way.
 struct Course<'a> {
     batch: &'a Batch,
+    /// At a rate, how far its requests lag behind those of the first peer, as a share of the time between two of them: else
+    /// the requests of all peers would come together.
+    lag: f64,
     /// When each request was sent, since the beginning.
     sent: Vec<Duration>,
     /// What is missing of each answer, in bytes of values; `None` before it began, and 0 once all is settled.
@@ -100,9 +104,10 @@ struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    fn new(batch: &'a Batch) -> Self {
+    fn new((batch, lag): (&'a Batch, f64)) -> Self {
         Self {
             batch,
+            lag,
             sent: Vec::with_capacity(batch.requests.len()),
             missing: vec![None; batch.requests.len()],
             settled: 0,
@@ -121,7 +126,9 @@ impl<'a> Course<'a> {
             let at = match pace {
                 Pace::Window(window) if self.sent.len() - self.settled < window => now,
                 // One that is late counts from when it was due: a slow node shall not slow its own test down.
-                Pace::Rate(per_sec) => Duration::from_secs_f64(self.sent.len() as f64 / per_sec),
+                Pace::Rate(per_sec) => {
+                    Duration::from_secs_f64((self.sent.len() as f64 + self.lag) / per_sec)
+                }
                 Pace::Window(_) => break,
             };
             if at > now {
