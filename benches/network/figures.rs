@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::sample::median;
 
+/// How the names of our networks begin.
+pub(crate) const OURS: &str = "bulla";
+
 /// Figures by their names, one for each round.
 #[derive(Clone, Default)]
 pub(crate) struct Figures {
@@ -49,36 +52,49 @@ impl Figures {
         }
     }
 
+    fn is_ours(&self) -> bool {
+        self.library.starts_with(OURS)
+    }
+
     /// All rounds, for programs.
     pub(crate) fn json(&self) -> Value {
         json!({ "library": self.library, "figures": self.single, "curves": self.curves })
     }
 }
 
-/// The medians; ratios are those of the first network's to the second's.
+/// The medians, and the ratios of those of our networks to the first other's.
 pub(crate) fn table(networks: &[Figures]) -> String {
+    let base = networks.iter().find(|network| !network.is_ours());
+    let ours: Vec<_> = networks
+        .iter()
+        .filter(|network| network.is_ours())
+        .collect();
     let mut text = "| |".to_owned();
     for network in networks {
         let _ = write!(text, " {} |", network.library);
     }
-    text.push_str(" ratio |\n|---|");
-    text.push_str(&"--:|".repeat(networks.len() + 1));
-    let names = networks.iter().take(1).flat_map(|ours| ours.single.keys());
+    for network in &ours {
+        let _ = write!(text, " {} |", network.library.replacen(OURS, "ratio", 1));
+    }
+    text.push_str("\n|---|");
+    text.push_str(&"--:|".repeat(networks.len() + ours.len()));
+    let names = networks
+        .iter()
+        .take(1)
+        .flat_map(|first| first.single.keys());
     for name in names.filter(|name| !name.ends_with(" count")) {
+        let median = |network: &Figures| network.single.get(name).map(|rounds| median(rounds));
         let _ = write!(text, "\n| {name} |");
-        let medians: Vec<_> = networks
-            .iter()
-            .map(|network| network.single.get(name).map(|rounds| median(rounds)))
-            .collect();
-        for median in &medians {
-            let _ = write!(text, " {} |", median.map(cell).unwrap_or_default());
+        for network in networks {
+            let _ = write!(text, " {} |", median(network).map(cell).unwrap_or_default());
         }
-        let _ = match medians[..] {
-            [Some(ours), Some(theirs), ..] if theirs != 0.0 => {
-                write!(text, " {:.2} |", ours / theirs)
-            }
-            _ => write!(text, " |"),
-        };
+        let base = base.and_then(median).filter(|base| *base != 0.0);
+        for network in &ours {
+            let _ = match (median(network), base) {
+                (Some(ours), Some(base)) => write!(text, " {:.2} |", ours / base),
+                _ => write!(text, " |"),
+            };
+        }
     }
     text
 }

@@ -30,6 +30,17 @@ use figures::{Figures, table};
 use loops::Loops;
 use ping::Pings;
 
+/// The phases that depend on the size of the network, or on how many threads it has.
+const BRIEF: [&str; 7] = [
+    "boot",
+    "early",
+    "idle",
+    "latency",
+    "throughput",
+    "join",
+    "kill",
+];
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
@@ -45,18 +56,26 @@ fn main() -> Outcome<()> {
     let pythons = [option("--python"), option("--old-python")];
     let mut document = Vec::new();
     for (place, nodes) in option("--nodes").unwrap_or("32").split(',').enumerate() {
-        let mut networks = vec![Figures::default(); 3];
+        let mut networks = vec![Figures::default(); 4];
         for round in 0..rounds {
-            let plan = plan(nodes.parse()?, round, place == 0).to_string();
+            let mut plan = plan(nodes.parse()?, round, place == 0);
             let this = std::env::current_exe()?;
-            run(Command::new(this).args(["--run", &plan]), &mut networks[0])?;
+            let whole = plan.to_string();
+            run(
+                Command::new(&this).args(["--run", &whole]),
+                &mut networks[0],
+            )?;
             for (python, figures) in pythons.iter().zip(&mut networks[1..]) {
                 if let Some(python) = python {
                     let script =
                         concat!(env!("CARGO_MANIFEST_DIR"), "/benches/network/reference.py");
-                    run(Command::new(python).args([script, &plan]), figures)?;
+                    run(Command::new(python).args([script, &whole]), figures)?;
                 }
             }
+            plan["one_thread"] = true.into();
+            plan["phases"] = BRIEF.into();
+            let brief = plan.to_string();
+            run(Command::new(this).args(["--run", &brief]), &mut networks[3])?;
         }
         networks.retain(|figures| !figures.library.is_empty());
         println!("\n### {nodes} nodes\n\n{}", table(&networks));
@@ -90,18 +109,11 @@ fn plan(nodes: u64, seed: u64, is_complete: bool) -> Value {
             "kill",
         ]
     } else {
-        &[
-            "boot",
-            "early",
-            "idle",
-            "latency",
-            "throughput",
-            "join",
-            "kill",
-        ]
+        &BRIEF
     };
     json!({
         "nodes": nodes,
+        "one_thread": false,
         "seed": seed,
         "early": 500,
         "idle_s": 5,

@@ -8,10 +8,12 @@ use bulla::secure::Recipient;
 use bulla::{Identity, Seed};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::Outcome;
+use crate::figures::OURS;
 use crate::fleet::{
     Fleet, Got, PATIENCE, get, good_contacts, put, put_encrypted, put_signed, start,
 };
@@ -22,6 +24,8 @@ use crate::sample::{median, milliseconds};
 #[derive(Deserialize)]
 pub(crate) struct Plan {
     nodes: usize,
+    /// Whether all nodes share a thread.
+    one_thread: bool,
     seed: u64,
     early: usize,
     idle_s: u64,
@@ -47,9 +51,17 @@ struct Run<'a> {
     memory_before: u64,
 }
 
-/// Runs a network of ours, and prints an object for each phase.
-#[tokio::main]
-pub(crate) async fn run(plan: &Plan) -> Outcome<()> {
+/// Runs a network of ours, on one thread or on all processors, and prints an object for each phase.
+pub(crate) fn run(plan: &Plan) -> Outcome<()> {
+    let mut threads = if plan.one_thread {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    threads.enable_all().build()?.block_on(go_through(plan))
+}
+
+async fn go_through(plan: &Plan) -> Outcome<()> {
     let identity =
         |name, bits| Identity::generate(&IdentityParameters::new(name, 1_700_000_000).bits(bits));
     let mut run = Run {
@@ -66,7 +78,8 @@ pub(crate) async fn run(plan: &Plan) -> Outcome<()> {
         ],
         memory_before: memory(),
     };
-    println!("{}", json!({ "library": "bulla" }));
+    let threads = if plan.one_thread { ", one thread" } else { "" };
+    println!("{}", json!({ "library": format!("{OURS}{threads}") }));
     for phase in &plan.phases {
         let mut figures = match phase.as_str() {
             "boot" => run.boot().await?,
