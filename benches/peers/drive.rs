@@ -11,8 +11,9 @@ use crate::workload::{Signed, Workload};
 
 /// Requests in a second, at a steady rate, of gets.
 const RATES: [u32; 3] = [1_000, 5_000, 20_000];
-/// Seconds at each of them in a round, each second a measurement of its own: what the machine does elsewhere upsets some.
-const SECONDS: usize = 6;
+/// So many fifths of a second at each of them in a round, each measured by itself: what the machine does elsewhere upsets
+/// some.
+const FIFTHS: usize = 30;
 /// Puts that are told to all listeners.
 const TOLD: u64 = 40;
 
@@ -25,7 +26,7 @@ pub(crate) enum Row {
     Closed(Workload),
     /// Puts that are told to listeners.
     Told,
-    /// Gets at so many a second, for a second.
+    /// Gets at so many a second, for a fifth of one.
     Rate(u32),
     /// Requests that come all at once.
     Burst,
@@ -35,7 +36,7 @@ impl Row {
     /// All rows with these workloads.
     pub(crate) fn all(workloads: &[Workload], is_brief: bool) -> Vec<Self> {
         let closed = workloads.iter().copied().map(Self::Closed);
-        let rates = [RATES; SECONDS].into_iter().flatten().map(Self::Rate);
+        let rates = [RATES; FIFTHS].into_iter().flatten().map(Self::Rate);
         let others = [Self::Told].into_iter().chain(rates).chain([Self::Burst]);
         let others = others.filter(|_| !is_brief);
         [Self::Idle]
@@ -55,17 +56,30 @@ pub(crate) struct Drive<'a> {
 }
 
 impl<'a> Drive<'a> {
-    pub(crate) fn new(args: &'a Args, signed: &'a Signed, field: Field, node: usize) -> Self {
-        Self {
+    pub(crate) fn new(
+        args: &'a Args,
+        signed: &'a Signed,
+        field: Field,
+        node: usize,
+    ) -> Result<Self> {
+        field.node.take_turn(false)?;
+        Ok(Self {
             args,
             signed,
             field,
             node,
-        }
+        })
     }
 
-    /// Does what a row says, and notes what it cost.
+    /// Does what a row says, and notes what it cost. Nodes whose turn it is not are halted.
     pub(crate) fn take(&mut self, row: Row, figures: &mut Figures) -> Result<()> {
+        self.field.node.take_turn(true)?;
+        let done = self.act(row, figures);
+        self.field.node.take_turn(false)?;
+        done
+    }
+
+    fn act(&mut self, row: Row, figures: &mut Figures) -> Result<()> {
         match row {
             Row::Idle => {
                 let idle = self.field.node.memory()? as f64 / f64::from(1 << 20);
@@ -92,7 +106,7 @@ impl<'a> Drive<'a> {
             }
             Row::Rate(rate) => {
                 let pace = Pace::Rate(f64::from(rate) / self.field.peers.len() as f64);
-                let course = self.course(Workload::Get, rate as usize, pace)?;
+                let course = self.course(Workload::Get, rate as usize / 5, pace)?;
                 self.add_course(format!("get 64 B at {rate}/s"), course, figures);
             }
             Row::Burst => {

@@ -104,6 +104,9 @@ impl Field {
         } else {
             Rest::Yield
         };
+        if let Pace::Rate(_) = pace {
+            self.peers.iter_mut().try_for_each(Peer::stamp)?;
+        }
         self.watch(|field| load::run(&mut field.peers, batches, pace, rest))
     }
 

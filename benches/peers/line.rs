@@ -4,8 +4,13 @@
 use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Result};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, recvmmsg, sendmmsg, setsockopt,
+    sockopt::ReceiveTimestampns,
+};
+use nix::sys::time::TimeSpec;
 use socket2::{Domain, Socket, Type};
 
 /// The size asked for each buffer of a socket, in bytes: what is lost shall be lost by the node.
@@ -19,9 +24,11 @@ const ROOM: usize = (64 << 10) + 576;
 pub(crate) struct Line {
     socket: UdpSocket,
     room: Vec<u8>,
-    /// The datagrams taken last, and how many of them have been handed out.
-    lens: Vec<usize>,
+    /// The lengths of the datagrams taken last, with the time at which the system received them if it says so, and how many
+    /// of them have been handed out.
+    taken: Vec<(usize, Option<SystemTime>)>,
     next: usize,
+    is_stamped: bool,
 }
 
 impl Line {
@@ -35,9 +42,17 @@ impl Line {
         Ok(Self {
             socket: socket.into(),
             room: vec![0; MANY * ROOM],
-            lens: Vec::new(),
+            taken: Vec::new(),
             next: 0,
+            is_stamped: false,
         })
+    }
+
+    /// Has the system say from now on when each datagram came, for which it takes a little longer.
+    pub(crate) fn stamp(&mut self) -> Result<()> {
+        setsockopt(&self.socket, ReceiveTimestampns, &true)?;
+        self.is_stamped = true;
+        Ok(())
     }
 
     /// The address.
@@ -50,22 +65,22 @@ impl Line {
         self.socket.connect(node)
     }
 
-    /// The next datagram; `None` if there was none when it was last looked.
-    pub(crate) fn take(&mut self) -> Result<Option<&[u8]>> {
-        if self.next == self.lens.len() {
-            let was_all = (1..MANY).contains(&self.lens.len());
-            self.lens.clear();
+    /// The next datagram, and when it came if that is known; `None` if there was none when it was last looked.
+    pub(crate) fn take(&mut self) -> Result<Option<(&[u8], Option<SystemTime>)>> {
+        if self.next == self.taken.len() {
+            let was_all = (1..MANY).contains(&self.taken.len());
+            self.taken.clear();
             self.next = 0;
             if !was_all {
                 self.receive()?;
             }
         }
-        let Some(&len) = self.lens.get(self.next) else {
+        let Some(&(len, came_at)) = self.taken.get(self.next) else {
             return Ok(None);
         };
         let start = self.next * ROOM;
         self.next += 1;
-        Ok(Some(&self.room[start..start + len]))
+        Ok(Some((&self.room[start..start + len], came_at)))
     }
 
     /// Sends these datagrams. What cannot be sent is lost, as in any network.
@@ -94,15 +109,27 @@ impl Line {
     fn receive(&mut self) -> Result<()> {
         let places = self.room.chunks_exact_mut(ROOM);
         let mut places: Vec<_> = places.map(|place| [IoSliceMut::new(place)]).collect();
-        let mut headers = MultiHeaders::<()>::preallocate(MANY, None);
+        let control = self.is_stamped.then(|| nix::cmsg_space!(TimeSpec));
+        let mut headers = MultiHeaders::<()>::preallocate(MANY, control);
         let (fd, flags) = (self.socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
         match recvmmsg(fd, &mut headers, places.iter_mut(), flags, None) {
-            Ok(received) => self.lens.extend(received.map(|message| message.bytes)),
+            Ok(received) => {
+                let taken = received.map(|message| (message.bytes, came_at(&message)));
+                self.taken.extend(taken);
+            }
             Err(error) if is_nothing(&error.into()) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())
     }
+}
+
+/// When the system received a datagram, if it says so.
+fn came_at(message: &RecvMsg<'_, '_, ()>) -> Option<SystemTime> {
+    message.cmsgs().ok()?.find_map(|control| match control {
+        ControlMessageOwned::ScmTimestampns(at) => Some(UNIX_EPOCH + Duration::from(at)),
+        _ => None,
+    })
 }
 
 /// Whether there is just nothing to receive, or nobody there yet.

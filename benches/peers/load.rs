@@ -2,7 +2,7 @@
 
 use std::io::{Error, Result};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::peer::{Heard, PATIENCE, Peer};
 
@@ -47,9 +47,10 @@ pub(crate) struct Tally {
     pub(crate) elapsed: Duration,
 }
 
-/// Lets all peers send their requests. One thread looks after all of them.
+/// Lets all peers send their requests. One thread looks after all of them; when it has no processor it sends nothing, and
+/// what comes meanwhile has come when the system says, if peers are stamped.
 pub(crate) fn run(peers: &mut [Peer], batches: &[Batch], pace: Pace, rest: Rest) -> Result<Tally> {
-    let begin = Instant::now();
+    let (begin, began_at) = (Instant::now(), SystemTime::now());
     let mut tally = Tally::default();
     let turns = (0..).map(|place| f64::from(place) / batches.len() as f64);
     let mut courses: Vec<_> = batches.iter().zip(turns).map(Course::new).collect();
@@ -60,7 +61,9 @@ pub(crate) fn run(peers: &mut [Peer], batches: &[Batch], pace: Pace, rest: Rest)
         for (course, peer) in courses.iter_mut().zip(&mut *peers) {
             for _ in 0..TURN {
                 let Some(heard) = peer.hear()? else { break };
-                course.take(&heard, begin.elapsed(), &mut tally);
+                let stamp = peer.came_at.and_then(|at| at.duration_since(began_at).ok());
+                let now = stamp.unwrap_or_else(|| begin.elapsed());
+                course.take(&heard, now, &mut tally);
             }
             course.send(peer, pace, begin)?;
         }
@@ -125,7 +128,6 @@ impl<'a> Course<'a> {
             let now = begin.elapsed();
             let at = match pace {
                 Pace::Window(window) if self.sent.len() - self.settled < window => now,
-                // One that is late counts from when it was due: a slow node shall not slow its own test down.
                 Pace::Rate(per_sec) => {
                     Duration::from_secs_f64((self.sent.len() as f64 + self.lag) / per_sec)
                 }
@@ -134,7 +136,7 @@ impl<'a> Course<'a> {
             if at > now {
                 break;
             }
-            self.sent.push(at);
+            self.sent.push(now);
             due.extend(request.iter().map(Vec::as_slice));
         }
         peer.send(&due)

@@ -120,7 +120,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for turn in 0..contenders.len() {
             let index = (round + turn) % contenders.len();
             let field = contenders[index].start(&args)?;
-            drives.push(Drive::new(&args, &signed, field, index));
+            drives.push(Drive::new(&args, &signed, field, index)?);
         }
         for row in Row::all(&workloads, args.brief) {
             for drive in &mut drives {

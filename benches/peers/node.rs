@@ -103,6 +103,15 @@ impl Node {
             .ok_or_else(|| Error::other("the system does not tell the node's memory"))
     }
 
+    /// Halts the node until it is its turn, or lets it run on, if it was started here: what a node does of its own accord,
+    /// such as asking peers that do not listen now, would be in the way of others on the same core.
+    pub(crate) fn take_turn(&self, has_turn: bool) -> Result<()> {
+        match self.child {
+            Some(_) => self.halt(!has_turn),
+            None => Ok(()),
+        }
+    }
+
     /// Halts the node, or lets it run on.
     pub(crate) fn halt(&self, halted: bool) -> Result<()> {
         let signal = if halted { "-STOP" } else { "-CONT" };

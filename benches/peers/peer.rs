@@ -3,7 +3,7 @@
 use std::io::{Error, ErrorKind, Result};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bulla::InfoHash;
 use bulla::wire::{self, Item, Message, Payload, Reply, Request, Tid};
@@ -22,6 +22,8 @@ pub(crate) struct Peer {
     /// Where the node is.
     node: Option<IpAddr>,
     next_tid: u32,
+    /// When that came which was heard last, if it is known.
+    pub(crate) came_at: Option<SystemTime>,
 }
 
 /// What the node sent.
@@ -57,7 +59,13 @@ impl Peer {
             line: Line::bind(Ipv4Addr::new(127, 0, 1, number + 1))?,
             node: None,
             next_tid: 1 << 24,
+            came_at: None,
         })
+    }
+
+    /// Has the system say from now on when each datagram came.
+    pub(crate) fn stamp(&mut self) -> Result<()> {
+        self.line.stamp()
     }
 
     pub(crate) fn addr(&self) -> Result<SocketAddr> {
@@ -92,9 +100,10 @@ impl Peer {
 
     /// Takes the next datagram of the node, and answers it if it is a request; `None` if there is none.
     pub(crate) fn hear(&mut self) -> Result<Option<Heard>> {
-        let Some(datagram) = self.line.take()? else {
+        let Some((datagram, came_at)) = self.line.take()? else {
             return Ok(None);
         };
+        self.came_at = came_at;
         let message = wire::decode(datagram).map_err(Error::other)?;
         let tid = message.tid;
         let heard = match message.payload {
