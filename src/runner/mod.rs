@@ -32,6 +32,10 @@
 //!
 //! One task of the runtime, the driver, owns the DHT alone, feeds it and does what it says; it waits neither for the
 //! application nor for cryptography nor for the disk.
+//!
+//! Any runtime of tokio will do. One of a single thread serves a node with the least CPU and the shortest delays while few
+//! operations are under way; with many nodes in a process, or many operations, several threads do more in a second
+//! (`benches/README.md` compares them).
 
 mod clock;
 mod driver;
