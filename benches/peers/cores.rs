@@ -25,10 +25,11 @@ impl Cores {
         Self(numbers.join(","))
     }
 
-    /// A command whose process keeps to these cores.
+    /// A command whose process keeps to these cores, and is killed if this program ends before it.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("taskset");
-        command.args(["-c", &self.0]).arg(program);
+        command.args(["-c", &self.0, "setpriv", "--pdeathsig", "KILL"]);
+        command.arg(program);
         command
     }
 

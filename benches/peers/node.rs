@@ -18,8 +18,8 @@ pub(crate) enum Kind {
     OpenDht(PathBuf),
 }
 
-/// A running node. One that was started ends when this is dropped, and by itself when this program ends in any way, as
-/// its standard input ends then.
+/// A running node. One that was started ends when this is dropped, and is killed by the system when this program ends in
+/// any way: halted, it would not notice.
 pub(crate) struct Node {
     pub(crate) addr: SocketAddr,
     pid: u32,

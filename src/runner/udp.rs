@@ -48,7 +48,7 @@ mod together {
         /// Of one that does not block. Called within a runtime.
         #[expect(
             deprecated,
-            reason = "of no use with what changes its descriptor or closes it early, which a socket does not"
+            reason = "unsound with types that change or close their descriptor meanwhile, which a socket does not; what replaces it is unsafe"
         )]
         pub(in super::super) fn new(socket: UdpSocket) -> io::Result<Self> {
             AsyncFd::with_interest(socket, Interest::READABLE).map(Self)
