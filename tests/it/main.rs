@@ -1,11 +1,9 @@
-//! Tests of the whole crate through its public interface, as one program.
+//! Tests of the whole crate through its public interface, but for those with sockets, as one program.
 
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
 mod layering;
-#[cfg(feature = "runner")]
-mod loopback;
 mod probes;
 mod vectors;
 mod wire_exports;

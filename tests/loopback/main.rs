@@ -1,4 +1,7 @@
 //! Nodes with real sockets on loopback, several in one process.
+//!
+//! A program of its own, which starts no others: a program just started holds copies of its parent's sockets until it runs
+//! its own code, and the port of a node that has ended would seem to be in use.
 
 mod bound;
 mod lifecycle;
@@ -18,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 static IDENTITIES: LazyLock<serde_json::Value> = LazyLock::new(|| {
-    let text = include_str!("../../../identity/tests/vectors/identities.json");
+    let text = include_str!("../../identity/tests/vectors/identities.json");
     serde_json::from_str(text).unwrap()
 });
 
