@@ -69,7 +69,8 @@ impl Frontier {
         Self {
             target,
             width,
-            candidates: Vec::new(),
+            // One more than are kept, while one comes in.
+            candidates: Vec::with_capacity(2 * width + 1),
         }
     }
 
@@ -215,6 +216,11 @@ impl Frontier {
     pub(super) fn forgive(&mut self, limit: Timestamp) {
         self.candidates
             .retain(|candidate| !matches!(candidate.reach, Reach::Gone(since) if since < limit));
+    }
+
+    /// Takes no more memory than its candidates need.
+    pub(super) fn shrink(&mut self) {
+        self.candidates.shrink_to_fit();
     }
 
     /// Whether a newcomer at this place is among the nearest, both of those that answered and of those only named.

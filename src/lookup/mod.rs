@@ -212,14 +212,24 @@ impl Lookup {
         self.questions.is_empty() && self.announces.is_empty() && self.subscribes.is_empty()
     }
 
+    /// Gives back the memory of what is over, when no operation needs it any more; maps keep some even if they are empty.
+    pub(crate) fn retire(&mut self) {
+        self.frontier.shrink();
+        self.questions = Plans::default();
+        self.unasked = BTreeMap::new();
+        self.announces = Plans::default();
+        self.subscribes = Plans::default();
+        self.standing = Vec::new();
+    }
+
     /// Whether it has begun with what it has to do.
     pub(crate) fn has_begun(&self) -> bool {
         self.has_begun
     }
 
-    /// Whether somebody may want it again: walks go somewhere else each time.
+    /// Whether somebody may want it again, and it can help him: walks go somewhere else each time.
     pub(crate) fn is_worth_remembering(&self) -> bool {
-        self.was_wanted
+        self.was_wanted && self.frontier.iter().next().is_some()
     }
 
     /// How many of the nearest contacts to offer, if fewer candidates are live than one could know: enough to make up

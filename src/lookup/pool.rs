@@ -6,14 +6,14 @@ use std::ops::RangeInclusive;
 use super::Lookup;
 use crate::{Family, InfoHash};
 
-/// Finished lookups remembered, so that the next operation on their key starts near it; about 2 kB each.
+/// Finished lookups remembered, so that the next operation on their key starts near it; about 4 kB each.
 const MAX_IDLE: usize = 256;
 
 /// Running lookups, and a few that finished lately.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     /// Of each family, by key.
-    lookups: [HashMap<InfoHash, Lookup>; 2],
+    lookups: [HashMap<InfoHash, Box<Lookup>>; 2],
     idle: VecDeque<(InfoHash, Family)>,
     /// Lookups of permanent puts and of listens, which go on until they are told to end.
     lasting: BTreeSet<(Family, InfoHash)>,
@@ -21,15 +21,15 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn get_mut(&mut self, key: InfoHash, family: Family) -> Option<&mut Lookup> {
-        self.lookups[family as usize].get_mut(&key)
+        self.lookups[family as usize].get_mut(&key).map(Box::as_mut)
     }
 
     pub(crate) fn get(&self, key: InfoHash, family: Family) -> Option<&Lookup> {
-        self.lookups[family as usize].get(&key)
+        self.lookups[family as usize].get(&key).map(Box::as_ref)
     }
 
     pub(crate) fn insert(&mut self, key: InfoHash, family: Family, lookup: Lookup) {
-        self.lookups[family as usize].insert(key, lookup);
+        self.lookups[family as usize].insert(key, Box::new(lookup));
     }
 
     /// Notes that a permanent put or a listen has begun in a lookup that is there.

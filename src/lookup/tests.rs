@@ -114,6 +114,25 @@ fn a_permanent_value_is_refreshed_where_it_is_and_put_where_it_is_not() {
 }
 
 #[test]
+fn of_a_finished_lookup_those_who_answered_are_remembered() {
+    let mut net = Net::new(3, 50, 0);
+    let mut lookup = net.lookup();
+    lookup.ask(net.now, OP, Goal::Values(Query::default()));
+    net.run(&mut lookup, false);
+    lookup.retire();
+    assert!(lookup.is_worth_remembering());
+    net.asked_values.clear();
+    lookup.ask(net.now, OP, Goal::Values(Query::default()));
+    net.run(&mut lookup, false);
+    assert_eq!(net.asked_values, net.nearest_living(8), "and no others");
+
+    let mut nobody = Lookup::new(net.key, Limits::new(&Config::default()));
+    nobody.ask(net.now, OP, Goal::Values(Query::default()));
+    net.run(&mut nobody, false);
+    assert!(!nobody.is_worth_remembering());
+}
+
+#[test]
 fn a_refused_token_is_fetched_anew() {
     let mut net = Net::new(1, 1, 0);
     let mut lookup = net.lookup();

@@ -405,6 +405,9 @@ impl Node {
             self.lookups.forget_idle((key, family));
             return;
         }
+        if let Some(lookup) = self.lookup(key, family) {
+            lookup.retire();
+        }
         self.timers.set(timer, now + self.config.lookup_memory);
         if let Some((key, family)) = self.lookups.retire(key, family) {
             self.timers.stop(Timer::Lookup(key, family));
