@@ -94,7 +94,7 @@ impl Driver {
     }
 
     /// Runs the node until it is stopped or its last handle is gone.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self: Box<Self>) {
         info!(id = %self.dht.node().id(), addresses = ?self.sockets.addresses(), "node started");
         loop {
             let wake = self.drain().await;
@@ -254,7 +254,7 @@ impl Driver {
     }
 
     /// Saves the state, lets go of all the node has, and tells those who asked for it.
-    async fn close(mut self) {
+    async fn close(mut self: Box<Self>) {
         let state = self.snapshot();
         let saved = match self.saver.take() {
             Some(saver) => saver.save_last(state).await,
@@ -271,7 +271,7 @@ impl Driver {
             lines,
             stage,
             ..
-        } = self;
+        } = *self;
         drop((sockets, lines, waiting, pool));
         info!(id = %dht.node().id(), "node stopped");
         if let Stage::Stopping { askers, .. } = stage {

@@ -268,7 +268,7 @@ impl Runner {
             cancels: cancels_in,
             status: status_out,
         };
-        let mut driver = Driver::new(dht, clock, sockets, pool, lines, file);
+        let mut driver = Box::new(Driver::new(dht, clock, sockets, pool, lines, file));
         if let Some(state) = saved {
             driver.restore(&state);
         }
