@@ -26,7 +26,8 @@ pub(crate) trait Purposeful: Clone {
 /// Requests waiting for an answer; `P` is what each is for.
 #[derive(Debug)]
 pub(crate) struct Transactions<P> {
-    open: HashMap<u32, Transaction<P>, BuildHasherDefault<IdHasher>>,
+    /// Apart from the table, which grows and shrinks with each burst.
+    open: HashMap<u32, Box<Transaction<P>>, BuildHasherDefault<IdHasher>>,
     deadlines: BTreeSet<(Timestamp, u32)>,
     /// How many of the wanted ones are not overdue.
     awaited: usize,
@@ -129,7 +130,7 @@ impl<P: Purposeful> Transactions<P> {
     ) {
         let deadline = now + wait;
         self.deadlines.insert((deadline, id));
-        let transaction = Transaction {
+        let transaction = Box::new(Transaction {
             to,
             datagrams,
             sent_at: now,
@@ -137,7 +138,7 @@ impl<P: Purposeful> Transactions<P> {
             overdue: 0,
             deadline,
             purpose,
-        };
+        });
         self.awaited += usize::from(transaction.is_awaited());
         self.open.insert(id, transaction);
     }
