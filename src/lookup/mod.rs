@@ -74,6 +74,8 @@ pub(crate) struct Lookup {
     questions: Plans<OpId, Question>,
     /// The questions that nobody has been asked yet, by what they want to know.
     unasked: BTreeMap<Query, OpId>,
+    /// Who joined a question that another had asked, and which.
+    joined: BTreeMap<OpId, OpId>,
     announces: Plans<ValueId, Announce>,
     /// Announcements that are repeated for good.
     lasting: usize,
@@ -94,6 +96,7 @@ impl Lookup {
             frontier: Frontier::new(key, limits.width),
             questions: Plans::default(),
             unasked: BTreeMap::new(),
+            joined: BTreeMap::new(),
             announces: Plans::default(),
             lasting: 0,
             subscribes: Plans::default(),
@@ -124,7 +127,9 @@ impl Lookup {
             let name = *self.unasked.entry(query.clone()).or_insert(op);
             if let Some(same) = self.questions.get_mut(&name) {
                 // What was held before somebody asked is no answer to him, but of this nothing is known yet.
-                same.askers.insert(op);
+                if same.askers.insert(op) {
+                    self.joined.insert(op, name);
+                }
                 return;
             }
         }
@@ -182,12 +187,7 @@ impl Lookup {
             self.closed_sockets.extend(subscribe.sockets());
             return;
         }
-        let of_its_name = self.questions.get(&op).map(|_| op);
-        let Some(name) =
-            of_its_name.or_else(|| self.questions.name_where(|it| it.askers.contains(&op)))
-        else {
-            return;
-        };
+        let name = self.joined.remove(&op).unwrap_or(op);
         if let Some(question) = self.questions.get_mut(&name) {
             question.askers.remove(&op);
             if question.askers.is_empty() {
@@ -199,6 +199,9 @@ impl Lookup {
     fn end_question(&mut self, name: OpId) -> Option<Question> {
         let question = self.questions.remove(&name)?;
         self.frontier.forget(name);
+        for asker in &question.askers {
+            self.joined.remove(asker);
+        }
         if question.asked == 0
             && let Goal::Values(query) = &question.goal
         {
@@ -217,6 +220,7 @@ impl Lookup {
         self.frontier.shrink();
         self.questions = Plans::default();
         self.unasked = BTreeMap::new();
+        self.joined = BTreeMap::new();
         self.announces = Plans::default();
         self.subscribes = Plans::default();
         self.standing = Vec::new();

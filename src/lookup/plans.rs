@@ -57,12 +57,6 @@ impl<K: Copy + Ord, P> Plans<K, P> {
         self.all.get_mut(name)
     }
 
-    /// The name of the first of which something holds, whether it is under way or not.
-    pub(super) fn name_where(&self, holds: impl Fn(&P) -> bool) -> Option<K> {
-        let found = self.all.iter().find(|(_, plan)| holds(plan));
-        found.map(|(name, _)| *name)
-    }
-
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }

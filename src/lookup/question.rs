@@ -98,12 +98,15 @@ mod tests {
         lookup.ask(Timestamp::ZERO, OpId(3), values());
         lookup.ask(Timestamp::ZERO, OpId(4), other);
         lookup.ask(Timestamp::ZERO, OpId(5), values());
+        lookup.ask(Timestamp::ZERO, OpId(6), values());
+        // One who asked first, one who joined.
         lookup.cancel(OpId(2));
+        lookup.cancel(OpId(6));
         let answered = run(&mut lookup, &mut rng, first);
         let expected = [vec![1], vec![3, 5], vec![4]];
         let expected = expected.map(|ops| (ops.into_iter().map(OpId).collect(), nodes.len()));
         assert_eq!(answered, expected);
-        assert!(lookup.is_idle());
+        assert!(lookup.is_idle() && lookup.joined.is_empty());
     }
 
     /// Answers all that a lookup asks from `step` on: whose questions were answered, and of how many nodes each was asked.
