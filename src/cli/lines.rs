@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::exit::{During, Failure};
 use super::printer::Printer;
+use super::terminal::Before;
 
 /// Lines of standard input. A thread reads them, one when it is asked for, so that a prompt appears when the answer to
 /// the line before is complete.
@@ -16,6 +17,8 @@ pub(crate) struct Lines {
     ask: SyncSender<()>,
     typed: mpsc::Receiver<String>,
     is_asked: bool,
+    /// Of a terminal.
+    _before: Option<Before>,
 }
 
 impl Lines {
@@ -25,11 +28,12 @@ impl Lines {
         prompt: &'static str,
         printer: Printer,
     ) -> Result<(Self, Printer), Failure> {
+        let before = Before::note().during("cannot use the terminal")?;
         let mut editor = DefaultEditor::new().during("cannot use the terminal")?;
         let above = editor
             .create_external_printer()
             .during("cannot use the terminal")?;
-        let lines = Self::spawn(move || match editor.readline(prompt) {
+        let read = move || match editor.readline(prompt) {
             Ok(line) => {
                 // A history that is full or unchanged is no loss.
                 let _ = editor.add_history_entry(&line);
@@ -37,22 +41,27 @@ impl Lines {
             }
             // Ctrl-C, Ctrl-D, or a terminal that is gone.
             Err(_) => None,
-        })?;
+        };
+        let lines = Self::spawn(read, Some(before))?;
         Ok((lines, printer.above_prompt(above)))
     }
 
     /// Reads a pipe or file.
     pub(crate) fn of_pipe() -> Result<Self, Failure> {
-        Self::spawn(|| {
+        let read = || {
             let mut line = String::new();
             match io::stdin().read_line(&mut line) {
                 Ok(0) | Err(_) => None,
                 Ok(_) => Some(line),
             }
-        })
+        };
+        Self::spawn(read, None)
     }
 
-    fn spawn(mut read: impl FnMut() -> Option<String> + Send + 'static) -> Result<Self, Failure> {
+    fn spawn(
+        mut read: impl FnMut() -> Option<String> + Send + 'static,
+        before: Option<Before>,
+    ) -> Result<Self, Failure> {
         let (ask, asked): (_, Receiver<()>) = sync_channel(1);
         let (sender, typed) = mpsc::channel(1);
         let reader = move || {
@@ -69,6 +78,7 @@ impl Lines {
             ask,
             typed,
             is_asked: false,
+            _before: before,
         })
     }
 

@@ -19,6 +19,7 @@ mod published;
 mod question;
 mod secret;
 mod session;
+mod terminal;
 mod text;
 mod trust;
 

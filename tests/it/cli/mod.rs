@@ -14,6 +14,8 @@ mod node;
 mod program;
 #[cfg(feature = "sim")]
 mod simulate;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod trust;
 mod usage;
 mod workshop;

@@ -1,0 +1,50 @@
+//! [`Before`]: a terminal's settings before lines were read from it.
+
+#[cfg(unix)]
+pub(super) use unix::Before;
+
+/// Elsewhere no signal ends a program that is reading a line.
+#[cfg(not(unix))]
+pub(super) struct Before;
+
+#[cfg(not(unix))]
+impl Before {
+    pub(super) fn note() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::io::{self, Write};
+
+    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+
+    /// Ends what an editor of lines begins: that the terminal marks what is pasted.
+    const UNMARKED: &[u8] = b"\x1b[?2004l\r\n";
+
+    /// The settings of the terminal, which has them again when this is dropped: the thread that reads a line changes them
+    /// meanwhile, and nothing makes it stop.
+    pub(in crate::cli) struct Before(Termios);
+
+    impl Before {
+        /// Notes the settings of the terminal at standard input.
+        pub(in crate::cli) fn note() -> io::Result<Self> {
+            Ok(Self(tcgetattr(io::stdin())?))
+        }
+    }
+
+    impl Drop for Before {
+        fn drop(&mut self) {
+            // A terminal that is gone needs nothing.
+            let Ok(now) = tcgetattr(io::stdin()) else {
+                return;
+            };
+            if now.local_modes != self.0.local_modes {
+                let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+                let _ = io::stdout().write_all(UNMARKED);
+                let _ = io::stdout().flush();
+            }
+        }
+    }
+}
