@@ -41,7 +41,7 @@ const BRIEF: [&str; 7] = [
     "kill",
 ];
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -50,7 +50,7 @@ fn main() -> Outcome<()> {
         args.get(place + 1).map(String::as_str)
     };
     if let Some(plan) = option("--run") {
-        return phases::run(&serde_json::from_str(plan)?);
+        return phases::run(serde_json::from_str(plan)?);
     }
     let rounds: u64 = option("--rounds").unwrap_or("1").parse()?;
     let pythons = [option("--python"), option("--old-python")];
@@ -117,7 +117,7 @@ fn plan(nodes: u64, seed: u64, is_complete: bool) -> Value {
         "seed": seed,
         "early": 500,
         "idle_s": 5,
-        "latency": 200,
+        "latency": 1000,
         "in_flight": 64,
         "throughput": 1000,
         "growth_block": 1000,
