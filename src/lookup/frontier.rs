@@ -69,8 +69,7 @@ impl Frontier {
         Self {
             target,
             width,
-            // One more than are kept, while one comes in.
-            candidates: Vec::with_capacity(2 * width + 1),
+            candidates: Vec::new(),
         }
     }
 
