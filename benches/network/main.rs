@@ -117,7 +117,7 @@ fn plan(nodes: u64, seed: u64, is_complete: bool) -> Value {
         "seed": seed,
         "early": 500,
         "idle_s": 5,
-        "latency": 1000,
+        "latency": 200,
         "in_flight": 64,
         "throughput": 1000,
         "growth_block": 1000,
