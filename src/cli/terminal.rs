@@ -18,7 +18,8 @@ impl Before {
 mod unix {
     use std::io::{self, Write};
 
-    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+    use rustix::process::getpgrp;
+    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
     /// Ends what an editor of lines begins: that the terminal marks what is pasted.
     const UNMARKED: &[u8] = b"\x1b[?2004l\r\n";
@@ -40,7 +41,9 @@ mod unix {
             let Ok(now) = tcgetattr(io::stdin()) else {
                 return;
             };
-            if now.local_modes != self.0.local_modes {
+            // In the background the terminal is another program's, and who changes it is stopped.
+            let is_ours = tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp());
+            if is_ours && now.local_modes != self.0.local_modes {
                 let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
                 let _ = io::stdout().write_all(UNMARKED);
                 let _ = io::stdout().flush();
