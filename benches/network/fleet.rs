@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bulla::runner::{Handle, Runner};
 use bulla::secure::Recipient;
 use bulla::{Config, Identity, Rng};
+use tokio::time::sleep;
 
 use crate::Outcome;
 
@@ -34,10 +35,44 @@ impl Fleet {
         let place = self.rng.below(self.nodes.len() as u64) as usize;
         self.nodes[place].clone()
     }
+}
 
-    /// Where others can join.
-    pub(crate) fn entry(&self) -> String {
-        self.nodes[0].addresses()[0].to_string()
+/// Starts so many nodes, of which all but the first join it, and waits until each knows eight good ones; counts those that
+/// never do. The first have these identities.
+pub(crate) async fn start_network(
+    count: usize,
+    identities: &[Identity],
+) -> Outcome<(Vec<Handle>, usize)> {
+    let began = Instant::now();
+    let mut nodes: Vec<Handle> = Vec::new();
+    for place in 0..count {
+        let entry = nodes.first().map(entry);
+        nodes.push(start(identities.get(place).cloned(), entry.as_deref()).await?);
+    }
+    let wanted = 8.min(count - 1);
+    let mut waiting = nodes.clone();
+    while !waiting.is_empty() && began.elapsed() < PATIENCE {
+        let mut rest = Vec::new();
+        for node in waiting {
+            if good_contacts(&node).await? < wanted {
+                rest.push(node);
+            }
+        }
+        waiting = rest;
+        sleep(Duration::from_millis(10)).await;
+    }
+    Ok((nodes, waiting.len()))
+}
+
+/// Where others can join a node.
+pub(crate) fn entry(node: &Handle) -> String {
+    node.addresses()[0].to_string()
+}
+
+/// Has nodes vanish.
+pub(crate) async fn kill(nodes: Vec<Handle>) {
+    for node in nodes {
+        let _ = node.shutdown_within(Duration::ZERO).await;
     }
 }
 

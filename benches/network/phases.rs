@@ -15,7 +15,8 @@ use tokio::time::{sleep, sleep_until, timeout};
 use crate::Outcome;
 use crate::figures::OURS;
 use crate::fleet::{
-    Fleet, Got, PATIENCE, get, good_contacts, put, put_encrypted, put_signed, start,
+    Fleet, Got, PATIENCE, entry, get, good_contacts, kill, put, put_encrypted, put_signed, start,
+    start_network,
 };
 use crate::process::{cpu, memory};
 use crate::sample::{median, milliseconds};
@@ -89,7 +90,7 @@ async fn go_through(plan: Plan) -> Outcome<()> {
             "idle" => run.idle(phase).await,
             "latency" => run.latency().await,
             "throughput" => run.throughput().await,
-            "growth" => run.growth().await,
+            "growth" => run.growth().await?,
             "listen" => run.listen().await,
             "plain" | "busy" => run.plain(phase, 0).await,
             "signed" => run.signed(phase, 0).await,
@@ -109,26 +110,11 @@ async fn go_through(plan: Plan) -> Outcome<()> {
 impl Run<'_> {
     async fn boot(&mut self) -> Outcome<Value> {
         let (began, before) = (Instant::now(), cpu());
-        for place in 0..self.plan.nodes {
-            let entry = (place > 0).then(|| self.fleet.entry());
-            let node = start(self.identities.get(place).cloned(), entry.as_deref()).await?;
-            self.fleet.nodes.push(node);
-        }
-        let wanted = 8.min(self.plan.nodes - 1);
-        let mut waiting = self.fleet.nodes.clone();
-        while !waiting.is_empty() && began.elapsed() < PATIENCE {
-            let mut rest = Vec::new();
-            for node in waiting {
-                if good_contacts(&node).await? < wanted {
-                    rest.push(node);
-                }
-            }
-            waiting = rest;
-            sleep(Duration::from_millis(10)).await;
-        }
+        let (nodes, unconnected) = start_network(self.plan.nodes, &self.identities).await?;
+        self.fleet.nodes = nodes;
         Ok(json!({
             "connected_s": began.elapsed().as_secs_f64(),
-            "unconnected": waiting.len(),
+            "unconnected": unconnected,
             "memory_per_node": (memory() - self.memory_before) / self.plan.nodes as u64,
             "cpu_s": cpu().saturating_sub(before).as_secs_f64(),
         }))
@@ -219,33 +205,49 @@ impl Run<'_> {
         })
     }
 
-    /// Gets of distinct keys from one node, in blocks, for a time.
-    async fn growth(&mut self) -> Value {
+    /// Gets of distinct keys from one node, in blocks, for a time. A machine's speed changes while they grow: the last tenth
+    /// takes turns with the first of a network just started.
+    async fn growth(&mut self) -> Outcome<Value> {
         let (began, before) = (Instant::now(), memory());
-        let (mut rates, mut costs) = (Vec::new(), Vec::new());
-        for block in 0..self.plan.growth_blocks {
-            let node = self.fleet.nodes[self.fleet.nodes.len() - 1].clone();
-            let growth = |_: &mut Fleet, i| get(node.clone(), format!("growth {block} {i}"));
-            let (rate, cost, _) = self.flood(self.plan.growth_block, growth).await;
-            rates.push(rate as f64);
-            costs.push(cost);
-            if began.elapsed().as_secs() >= self.plan.growth_s {
-                break;
-            }
+        let grown = self.fleet.nodes[self.fleet.nodes.len() - 1].clone();
+        let (mut blocks, mut firsts) = (Vec::new(), Vec::new());
+        while blocks.len() < self.plan.growth_blocks * 9 / 10
+            && began.elapsed().as_secs() < self.plan.growth_s
+        {
+            blocks.push(self.growth_block(&grown, blocks.len()).await);
         }
-        let keys = self.plan.growth_block * rates.len();
-        let tenth = rates.len().div_ceil(10);
-        json!({
-            "keys": keys,
+        let bytes = memory().saturating_sub(before);
+        let keys = self.plan.growth_block * blocks.len();
+        let tenth = blocks.len().div_ceil(9);
+        let (nodes, _) = start_network(self.plan.nodes, &[]).await?;
+        for turn in 0..tenth {
+            firsts.push(self.growth_block(&nodes[nodes.len() - 1], turn).await);
+            blocks.push(self.growth_block(&grown, blocks.len()).await);
+        }
+        kill(nodes).await;
+        let ((rates, costs), (first_rates, first_costs)) = (unzip(&blocks), unzip(&firsts));
+        let last = |all: &[f64]| median(&all[all.len() - tenth..]);
+        Ok(json!({
+            "keys": keys + tenth * self.plan.growth_block,
             "first_gets_per_s": rates.first(),
             "last_gets_per_s": rates.last(),
-            "last_tenth_to_first": median(&rates[rates.len() - tenth..]) / median(&rates[..tenth]),
+            "last_tenth_to_first": last(&rates) / median(&first_rates),
             "first_cpu_us": costs.first(),
             "last_cpu_us": costs.last(),
-            "bytes_per_key": memory().saturating_sub(before) / keys as u64,
+            "last_tenth_to_first_cpu": last(&costs) / median(&first_costs),
+            "bytes_per_key": bytes / keys as u64,
             "gets_per_s": rates,
             "cpu_us": costs,
-        })
+            "new_gets_per_s": first_rates,
+            "new_cpu_us": first_costs,
+        }))
+    }
+
+    /// One block of gets by a node: how many a second, and the CPU of each.
+    async fn growth_block(&mut self, node: &Handle, block: usize) -> (f64, f64) {
+        let growth = |_: &mut Fleet, i| get(node.clone(), format!("growth {block} {i}"));
+        let (rate, cost, _) = self.flood(self.plan.growth_block, growth).await;
+        (rate as f64, cost as f64)
     }
 
     async fn listen(&mut self) -> Value {
@@ -331,8 +333,7 @@ impl Run<'_> {
     async fn join(&mut self) -> Outcome<Value> {
         let began = Instant::now();
         let wanted = 8.min(self.fleet.nodes.len());
-        let entry = self.fleet.entry();
-        let node = start(None, Some(&entry)).await?;
+        let node = start(None, Some(&entry(&self.fleet.nodes[0]))).await?;
         while good_contacts(&node).await? < wanted && began.elapsed() < PATIENCE {
             sleep(Duration::from_millis(5)).await;
         }
@@ -349,9 +350,7 @@ impl Run<'_> {
             put(self.fleet.nodes[0].clone(), format!("kept {i}")).await;
         }
         let half = self.fleet.nodes.len() / 2;
-        for node in self.fleet.nodes.split_off(self.fleet.nodes.len() - half) {
-            let _ = node.shutdown_within(Duration::ZERO).await;
-        }
+        kill(self.fleet.nodes.split_off(self.fleet.nodes.len() - half)).await;
         let began = tokio::time::Instant::now();
         let mut gets = Vec::new();
         for i in 0..count {
@@ -387,6 +386,10 @@ fn have_pinged(node: &Handle, phase: &str) {
         "{}",
         json!({ "ping": node.addresses()[0], "during": phase })
     );
+}
+
+fn unzip(pairs: &[(f64, f64)]) -> (Vec<f64>, Vec<f64>) {
+    pairs.iter().copied().unzip()
 }
 
 fn missed(gets: &[Got]) -> usize {

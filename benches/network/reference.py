@@ -58,6 +58,21 @@ def good_contacts(node):
     return node.getRoutingTablesLog(socket.AF_INET).count("[good]")
 
 
+def start_network(count, identities):
+    """Nodes of which all but the first join it, once each knows eight good ones, and how many never do."""
+    began = CLOCK()
+    nodes = [new_node(identities[i] if i < len(identities) else None) for i in range(count)]
+    port = str(nodes[0].getBound().getPort())
+    for node in nodes[1:]:
+        node.bootstrap("127.0.0.1", port)
+    wanted = min(8, count - 1)
+    waiting = set(range(count))
+    while waiting and CLOCK() - began < 30:
+        waiting = {i for i in waiting if good_contacts(nodes[i]) < wanted}
+        time.sleep(0.01)
+    return nodes, len(waiting)
+
+
 class Operation:
     """A get or put: when it ended, and when the first value came."""
 
@@ -109,20 +124,11 @@ class Network:
     def boot(self):
         count = self.plan["nodes"]
         began, cpu = CLOCK(), cpu_seconds()
-        self.nodes = [new_node(self.identities[i] if i < 4 else None) for i in range(count)]
-        port = str(self.nodes[0].getBound().getPort())
-        for node in self.nodes[1:]:
-            node.bootstrap("127.0.0.1", port)
-        wanted = min(8, count - 1)
-        waiting = set(range(count))
-        while waiting and CLOCK() - began < 30:
-            waiting = {i for i in waiting if good_contacts(self.nodes[i]) < wanted}
-            time.sleep(0.01)
-        self.port = port
+        self.nodes, unconnected = start_network(count, self.identities)
         self.say(
             "boot",
             connected_s=round(CLOCK() - began, 3),
-            unconnected=len(waiting),
+            unconnected=unconnected,
             memory_per_node=round((memory() - self.before) / count),
             cpu_s=round(cpu_seconds() - cpu, 3),
         )
@@ -207,32 +213,45 @@ class Network:
         )
 
     def growth(self):
-        """Gets of distinct keys from one node, in blocks, for a time."""
-        node, block = self.nodes[-1], self.plan["growth_block"]
-        began, before, rates, costs = CLOCK(), memory(), [], []
-        for number in range(self.plan["growth_blocks"]):
-            def start(i, kind, number=number):
-                name = f"growth {number} {i}"
-                return kind(lambda op: node.get(key(name), op.on_value, op.on_done))
-            rate, cost, _ = self.flood(block, start)
-            rates.append(round(rate))
-            costs.append(round(cost))
-            if CLOCK() - began >= self.plan["growth_s"]:
-                break
-        keys = block * len(rates)
-        tenth = -(-len(rates) // 10)
+        """Gets of distinct keys from one node, in blocks, for a time. A machine's speed changes while they grow: the last
+        tenth takes turns with the first of a network just started."""
+        grown, block = self.nodes[-1], self.plan["growth_block"]
+        began, before, blocks, firsts = CLOCK(), memory(), [], []
+        while len(blocks) < self.plan["growth_blocks"] * 9 // 10 and CLOCK() - began < self.plan["growth_s"]:
+            blocks.append(self.growth_block(grown, len(blocks)))
+        held, keys = memory() - before, block * len(blocks)
+        tenth = -(-len(blocks) // 9)
+        nodes, _ = start_network(self.plan["nodes"], [])
+        for turn in range(tenth):
+            firsts.append(self.growth_block(nodes[-1], turn))
+            blocks.append(self.growth_block(grown, len(blocks)))
+        for node in nodes:
+            node.join()
+        (rates, costs), (first_rates, first_costs) = zip(*blocks), zip(*firsts)
+        median = statistics.median_high
         self.say(
             "growth",
-            keys=keys,
+            keys=keys + tenth * block,
             first_gets_per_s=rates[0],
             last_gets_per_s=rates[-1],
-            last_tenth_to_first=statistics.median_high(rates[-tenth:]) / statistics.median_high(rates[:tenth]),
+            last_tenth_to_first=median(rates[-tenth:]) / median(first_rates),
             first_cpu_us=costs[0],
             last_cpu_us=costs[-1],
-            bytes_per_key=round((memory() - before) / keys),
+            last_tenth_to_first_cpu=median(costs[-tenth:]) / median(first_costs),
+            bytes_per_key=round(held / keys),
             gets_per_s=rates,
             cpu_us=costs,
+            new_gets_per_s=first_rates,
+            new_cpu_us=first_costs,
         )
+
+    def growth_block(self, node, number):
+        """One block of gets by a node: how many a second, and the CPU of each."""
+        def start(i, kind):
+            name = f"growth {number} {i}"
+            return kind(lambda op: node.get(key(name), op.on_value, op.on_done))
+        rate, cost, _ = self.flood(self.plan["growth_block"], start)
+        return round(rate), round(cost)
 
     def listen(self):
         delays, came = [], threading.Event()
@@ -308,7 +327,7 @@ class Network:
     def join(self):
         began = CLOCK()
         node = new_node()
-        node.bootstrap("127.0.0.1", self.port)
+        node.bootstrap("127.0.0.1", str(self.nodes[0].getBound().getPort()))
         wanted = min(8, len(self.nodes))
         while good_contacts(node) < wanted and CLOCK() - began < 30:
             time.sleep(0.005)
