@@ -60,6 +60,8 @@ enum Holder {
     Holds,
     /// The value is on its way to it.
     Sent,
+    /// It did not answer when it was sent the value.
+    Silent,
     /// It acknowledged.
     Acknowledged(Timestamp),
     /// It said no, or holds a signed value that ours must not replace.
@@ -94,8 +96,8 @@ impl Announce {
     /// What `node` must be sent now, if anything.
     pub(super) fn due(&self, node: &InfoHash, now: Timestamp) -> Option<Due> {
         match self.holder(node) {
-            None if self.probes_first() => Some(Due::Probe),
-            None | Some(Holder::Lacks) => Some(Due::Put),
+            None | Some(Holder::Silent) if self.probes_first() => Some(Due::Probe),
+            None | Some(Holder::Silent | Holder::Lacks) => Some(Due::Put),
             Some(Holder::Holds) => Some(Due::Refresh),
             Some(Holder::Acknowledged(at)) => {
                 let renewal = self.renewal?;
@@ -166,8 +168,10 @@ impl Announce {
 
     /// `node` is gone; should it return, it starts anew.
     pub(super) fn on_gone(&mut self, node: &InfoHash) {
-        if self.holder(node) != Some(Holder::Sent) || self.reported {
-            self.holders.retain(|(id, _)| id != node);
+        match self.holder(node) {
+            Some(Holder::Sent) if !self.reported => self.set(*node, Holder::Silent),
+            Some(Holder::Silent) => {}
+            _ => self.holders.retain(|(id, _)| id != node),
         }
     }
 
@@ -188,10 +192,11 @@ impl Announce {
         let count = |which: fn(&Holder) -> bool| holders.clone().filter(|it| which(it)).count();
         let acknowledged = count(|holder| matches!(holder, Holder::Acknowledged(_)));
         let refused = count(|holder| *holder == Holder::Refused);
-        let silent = count(|holder| *holder == Holder::Sent);
+        let is_silent = |holder: &Holder| matches!(holder, Holder::Sent | Holder::Silent);
+        let silent = count(is_silent);
         if self.renewal.is_some() {
             // Should they answer after all, they are sent it anew.
-            self.holders.retain(|(_, holder)| *holder != Holder::Sent);
+            self.holders.retain(|(_, holder)| !is_silent(holder));
         }
         Some(PutReport {
             asked: acknowledged + refused + silent,
@@ -232,7 +237,7 @@ impl Announce {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lookup::{Answer, Limits, Lookup, Pace, Step};
+    use crate::lookup::{Answer, Ask, Limits, Lookup, Pace, Step};
     use crate::value::{Draft, ValueId};
     use crate::{Config, Contact, Seed, wire};
 
@@ -254,6 +259,51 @@ mod tests {
         assert_eq!(announce.holders.len(), 1);
         assert!(announce.is_settled(&last));
         assert!(!announce.is_settled(&node(0)));
+    }
+
+    #[test]
+    fn who_was_gone_and_returns_before_a_put_is_over_is_sent_it_anew() {
+        let pace = Pace {
+            usual: Duration::ZERO,
+            of: &|_| None,
+            pause: &|_| Duration::MAX,
+        };
+        let mut rng = Seed::from_number(1).public();
+        let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
+        let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
+        lookup.announce(Timestamp::ZERO, Announce::new(OpId(1), value, None, None));
+        let node = |number| Contact::new(InfoHash::new([number; 20]), ([192, 0, 2, 1], 1).into());
+        let (here, returning) = (node(1), node(2));
+        lookup.offer(&[here, returning], true);
+        let (mut puts, mut is_back, mut now) = (0, false, Timestamp::ZERO);
+        loop {
+            match lookup.poll(now, false, &pace, &mut rng) {
+                Step::Ask(contact, Ask::Put(..)) if contact == returning && !is_back => {
+                    is_back = true;
+                    lookup.on_gone(now, &returning.id);
+                    lookup.offer(&[returning], true);
+                }
+                Step::Ask(contact, ask) => {
+                    puts += usize::from(matches!(ask, Ask::Put(..)));
+                    let token = Some("token".into());
+                    let answer = Answer {
+                        token,
+                        ..Answer::default()
+                    };
+                    lookup.on_answer(now, &contact.id, &ask, answer);
+                }
+                Step::Announced(_, report) => {
+                    assert!(is_back);
+                    assert_eq!((puts, report.acknowledged, report.silent), (2, 2, 0));
+                    return;
+                }
+                Step::Answered(..) => panic!("nothing was asked"),
+                Step::Wait(until) => {
+                    assert_ne!(until, Timestamp::MAX, "it waits for ever");
+                    now = until;
+                }
+            }
+        }
     }
 
     #[test]
