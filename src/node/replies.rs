@@ -161,11 +161,21 @@ impl Node {
                 count,
             } => self.on_silence(now, contact, count),
             Overdue::Late { .. } => {}
-            Overdue::Gone { to, purpose } => match purpose {
+            Overdue::Gone {
+                to,
+                asked_at,
+                purpose,
+            } => match purpose {
                 Purpose::Lookup {
                     key, family, node, ..
-                } => self.give_up_on(now, key, family, node),
-                Purpose::Probe(contact) => self.lose(now, contact),
+                } => {
+                    if let Some(lookup) = self.lookups.get_mut(key, family) {
+                        lookup.on_gone(now, &node.id);
+                    }
+                    self.miss(now, node, asked_at);
+                    self.drive(now, key, family);
+                }
+                Purpose::Probe(contact) => self.miss(now, contact, asked_at),
                 Purpose::Notify => self.listeners.remove(to),
                 Purpose::Bootstrap => self.update_status(now, Family::of(&to)),
             },
@@ -272,9 +282,20 @@ impl Node {
         self.drive(now, key, family);
     }
 
-    /// A contact does not answer.
+    /// A contact did not answer what it was asked at a moment.
+    fn miss(&mut self, now: Timestamp, contact: Contact, asked_at: Timestamp) {
+        if self.table(contact.family()).on_silence(&contact, asked_at) {
+            self.forget(now, contact);
+        }
+    }
+
+    /// A contact is not there, or of no use.
     fn lose(&mut self, now: Timestamp, contact: Contact) {
         self.table(contact.family()).on_failure(&contact);
+        self.forget(now, contact);
+    }
+
+    fn forget(&mut self, now: Timestamp, contact: Contact) {
         self.listeners.remove(contact.addr);
         self.update_status(now, contact.family());
     }

@@ -80,20 +80,25 @@ impl Node {
         }
     }
 
-    /// A contact answered: the family is connected, and all that waited for this goes on.
+    /// A contact answered.
     pub(super) fn on_good_contact(&mut self, now: Timestamp, contact: Contact) {
         let family = contact.family();
         if self.status(family) != Status::Connected {
             self.set_status(family, Status::Connected);
-            self.warm_at = now + WARM_UP;
-            // Who has a table from before knows the way, and goes home when he knows who else is left.
-            if self.uncalled[family as usize] == 0 {
-                self.explore(now, family);
-            }
-            for key in self.lookups.keys(family) {
-                self.open_lookup(now, key, family);
-                self.drive(now, key, family);
-            }
+            self.on_connected(now, family);
+        }
+    }
+
+    /// A family is connected, and all that waited for this goes on.
+    fn on_connected(&mut self, now: Timestamp, family: Family) {
+        self.warm_at = now + WARM_UP;
+        // Who has a table from before knows the way, and goes home when he knows who else is left.
+        if self.uncalled[family as usize] == 0 {
+            self.explore(now, family);
+        }
+        for key in self.lookups.keys(family) {
+            self.open_lookup(now, key, family);
+            self.drive(now, key, family);
         }
     }
 
@@ -150,7 +155,12 @@ impl Node {
         };
         let before = self.status(family);
         self.set_status(family, status);
-        if before == Status::Connected && status != Status::Connected {
+        if before == status {
+            return;
+        }
+        if status == Status::Connected {
+            self.on_connected(now, family);
+        } else if before == Status::Connected {
             self.restart_bootstrap(now);
         }
     }
@@ -336,6 +346,7 @@ impl Node {
         for family in Family::ALL {
             self.update_status(now, family);
             for key in self.lookups.keys(family) {
+                self.refill(now, key, family);
                 self.drive(now, key, family);
             }
         }

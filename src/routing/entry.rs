@@ -188,7 +188,12 @@ impl Entry {
         None
     }
 
-    /// All attempts of a request to `addr` went unanswered.
+    /// Whether a reply has come from `addr` after `since`.
+    pub(super) fn has_replied(&self, addr: SocketAddr, since: Timestamp) -> bool {
+        self.endpoint == addr.into() && self.replied > Moment::at(since)
+    }
+
+    /// It is not there, at `addr`, or of no use.
     pub(super) fn failed(&mut self, addr: SocketAddr) {
         if self.endpoint == addr.into() {
             self.has_failed = true;

@@ -199,7 +199,20 @@ impl Table {
         }
     }
 
-    /// Notes that all attempts of a request to this contact went unanswered: it is expired.
+    /// Notes that all attempts of a request, the first at `asked_at`, went unanswered. Says whether the contact counts as
+    /// gone: one that has answered others since is there, but may have been asked too much.
+    ///
+    /// Differs: the reference takes it for gone until something comes from it.
+    pub fn on_silence(&mut self, contact: &Contact, asked_at: Timestamp) -> bool {
+        let entry = self.entry(&contact.id);
+        let is_gone = !entry.is_some_and(|entry| entry.has_replied(contact.addr, asked_at));
+        if is_gone {
+            self.on_failure(contact);
+        }
+        is_gone
+    }
+
+    /// Notes that this contact is not there, or of no use: it is expired.
     pub fn on_failure(&mut self, contact: &Contact) {
         self.mortality.on_silence();
         let bucket = self.bucket(&contact.id);

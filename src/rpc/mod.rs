@@ -92,8 +92,12 @@ enum Purpose<P> {
 pub(crate) enum Overdue<P> {
     /// An answer is overdue for the `count`th time.
     Late { purpose: P, count: u32 },
-    /// No answer came; the address counts as gone.
-    Gone { to: SocketAddr, purpose: P },
+    /// No answer came to what was first asked then.
+    Gone {
+        to: SocketAddr,
+        asked_at: Timestamp,
+        purpose: P,
+    },
 }
 
 impl<P: Purposeful> Purposeful for Purpose<P> {
@@ -335,8 +339,15 @@ impl<P: Purposeful> Rpc<P> {
                 }
                 Due::Gone {
                     to,
+                    asked_at,
                     purpose: Purpose::Caller(purpose),
-                } => return Some(Overdue::Gone { to, purpose }),
+                } => {
+                    return Some(Overdue::Gone {
+                        to,
+                        asked_at,
+                        purpose,
+                    });
+                }
                 Due::Gone {
                     purpose: Purpose::Proof,
                     ..

@@ -80,7 +80,11 @@ pub(crate) enum Due<P> {
         purpose: P,
     },
     /// Nobody answered; the transaction is closed.
-    Gone { to: SocketAddr, purpose: P },
+    Gone {
+        to: SocketAddr,
+        asked_at: Timestamp,
+        purpose: P,
+    },
 }
 
 /// An answered request.
@@ -194,6 +198,7 @@ impl<P: Purposeful> Transactions<P> {
             self.release_memory();
             return Some(Due::Gone {
                 to: transaction.to,
+                asked_at: transaction.sent_at,
                 purpose: transaction.purpose,
             });
         }
