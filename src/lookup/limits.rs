@@ -13,7 +13,7 @@ pub(crate) struct Limits {
     pub(super) most_parallel: usize,
     pub(super) listen_nodes: usize,
     pub(super) token_life: Duration,
-    /// What any node may take to answer.
+    /// What any node may take to answer: the last attempt comes after that of the reference.
     pub(super) patience: Duration,
 }
 
@@ -26,7 +26,7 @@ impl Limits {
             most_parallel: config.lookup_parallelism_max,
             listen_nodes: config.listen_nodes,
             token_life: config.expire_time,
-            patience: config.response_time,
+            patience: config.response_time * 23 / 20,
         }
     }
 }

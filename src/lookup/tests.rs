@@ -197,7 +197,7 @@ fn who_found_nothing_waits_for_late_nodes_as_long_as_any_node_may_take() {
     lookup.on_answer(Timestamp::ZERO + MS, &near.id, &ask, answer);
     lookup.on_late(&far.id, 1);
     lookup.on_late(&far.id, 2);
-    let patience = Config::default().response_time;
+    let patience = Limits::new(&Config::default()).patience;
     assert!(matches!(poll(&mut lookup, 150), Step::Wait(at) if at == Timestamp::ZERO + patience));
 
     let answer = Answer {

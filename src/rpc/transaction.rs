@@ -1,8 +1,8 @@
 //! [`Transactions`]: requests under way, each known by its id and the address it went to.
 //!
-//! A request is sent up to `attempts` times with the same bytes. The waits follow the measured round trip and double;
-//! the verdict that a node is gone takes as long as the reference does (spec `wire.md`, section 15), however fast the
-//! network is.
+//! A request is sent up to `attempts` times with the same bytes. The waits follow the measured round trip and double; but
+//! the third attempt comes no sooner than the reference's second, and the verdict that a node is gone as long as the
+//! reference does (spec `wire.md`, section 15), however fast the network is.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -16,6 +16,10 @@ use crate::{Rng, Timestamp};
 
 /// However slowly an answer in parts comes, its request is not waited for longer than parts are kept.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+
+/// Attempts that follow each other as quickly as answers come. Those after them come when a node that has had too many
+/// requests within a second takes some again.
+const QUICK_ATTEMPTS: u32 = 2;
 
 /// What a request is for.
 pub(crate) trait Purposeful: Clone {
@@ -32,6 +36,7 @@ pub(crate) struct Transactions<P> {
     /// How many of the wanted ones are not overdue.
     awaited: usize,
     attempts: u32,
+    respite: Duration,
     verdict: Duration,
     limit: usize,
 }
@@ -63,6 +68,8 @@ struct Transaction<P> {
     datagrams: Datagrams,
     sent_at: Timestamp,
     wait: Duration,
+    /// Attempts so far.
+    attempts: u32,
     /// Time-outs so far.
     overdue: u32,
     deadline: Timestamp,
@@ -104,6 +111,7 @@ impl<P: Purposeful> Transactions<P> {
             deadlines: BTreeSet::new(),
             awaited: 0,
             attempts,
+            respite: response_time * 21 / 20,
             verdict: response_time * ((1 << attempts) - 1),
             limit,
         }
@@ -139,6 +147,7 @@ impl<P: Purposeful> Transactions<P> {
             datagrams,
             sent_at: now,
             wait,
+            attempts: 1,
             overdue: 0,
             deadline,
             purpose,
@@ -204,8 +213,13 @@ impl<P: Purposeful> Transactions<P> {
         }
         transaction.overdue += 1;
         transaction.wait *= 2;
-        let resend = transaction.overdue < self.attempts;
-        transaction.deadline = if transaction.overdue <= self.attempts {
+        let is_left = transaction.attempts < self.attempts;
+        let respite_at = transaction.sent_at + self.respite;
+        let resend = is_left && (transaction.attempts < QUICK_ATTEMPTS || now >= respite_at);
+        transaction.attempts += u32::from(resend);
+        transaction.deadline = if is_left && !resend {
+            respite_at
+        } else if transaction.overdue <= self.attempts {
             (now + transaction.wait).min(verdict_at)
         } else {
             verdict_at
@@ -296,6 +310,23 @@ mod tests {
         assert_eq!(sent, 3);
         assert_eq!(gone_at, Some(Timestamp::ZERO + 7_000 * MS));
         assert_eq!(transactions.len(), 0);
+    }
+
+    #[test]
+    fn a_second_attempt_comes_at_once_and_a_third_after_a_second() {
+        for (wait, expected) in [(50, [50, 1_050]), (400, [400, 1_200])] {
+            let mut transactions = Transactions::new(3, 1_000 * MS, 10);
+            transactions.open(Timestamp::ZERO, 5, peer(1), datagrams(), wait * MS, ());
+            let mut sent_at = Vec::new();
+            while let Some(at) = transactions.next_deadline() {
+                if let Some(Due::Late { datagrams, .. }) = transactions.due(at)
+                    && !datagrams.is_empty()
+                {
+                    sent_at.push(at);
+                }
+            }
+            assert_eq!(sent_at, expected.map(|ms| Timestamp::ZERO + ms * MS));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod growth;
 mod hostile;
 mod listen;
 mod lookup;
+mod overload;
 mod put_get;
 mod replay;
 mod restart;
