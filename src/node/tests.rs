@@ -1,5 +1,7 @@
 //! A few nodes in memory: every datagram arrives after a millisecond, in order.
 
+mod reconnect;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
