@@ -57,9 +57,10 @@ pub struct Config {
     /// Where more than a quarter of all requests stay without an answer, only contacts heard of within this time are asked
     /// and named, if there are enough. Default 2 min (ours: the reference names all good ones).
     pub fresh_time: Duration,
-    /// How often a request is sent before its target counts as gone. Default 3, 1 to 5.
+    /// How often a request is sent before its target counts as gone, unless that has answered others since. Default 3, 1 to 5.
     pub attempts: u32,
-    /// First wait for an answer when nothing is known of the network's speed. Default 1 s.
+    /// First wait for an answer when nothing is known of the network's speed, and the least time before a third attempt: a
+    /// twentieth more. Default 1 s.
     pub response_time: Duration,
     /// Least wait for an answer however fast the network is (ours). Default 50 ms, which a busy host near by may take.
     pub response_time_min: Duration,

@@ -8,8 +8,7 @@
 //! - a contact's address changes only after a reply from the new one, or once it is expired.
 //!
 //! The table sends nothing and knows no message: it is told what was heard and answers whom to ask. It fits any Kademlia
-//! dialect with 160-bit ids. A hostile peer that invents ids near ours can make it hold at most 160 buckets, about
-//! 120 kB with buckets of 8.
+//! dialect with 160-bit ids. Who invents ids near ours can make it hold at most 160 buckets: 120 kB with buckets of 8.
 
 mod bucket;
 mod entry;
@@ -199,20 +198,18 @@ impl Table {
         }
     }
 
-    /// Notes that all attempts of a request, the first at `asked_at`, went unanswered. Says whether the contact counts as
-    /// gone: one that has answered others since is there, but may have been asked too much.
-    ///
-    /// Differs: the reference takes it for gone until something comes from it.
+    /// Notes that all attempts of a request, the first at `asked_at`, went unanswered. Says whether the contact is gone: one
+    /// that has answered others since may have been asked too much. Differs: the reference takes it for gone for a while.
     pub fn on_silence(&mut self, contact: &Contact, asked_at: Timestamp) -> bool {
         let entry = self.entry(&contact.id);
-        let is_gone = !entry.is_some_and(|entry| entry.has_replied(contact.addr, asked_at));
-        if is_gone {
+        let is_there = entry.is_some_and(|it| it.has_replied(contact.addr, asked_at));
+        if !is_there {
             self.on_failure(contact);
         }
-        is_gone
+        !is_there
     }
 
-    /// Notes that this contact is not there, or of no use: it is expired.
+    /// Notes that this contact is not there, or of no use.
     pub fn on_failure(&mut self, contact: &Contact) {
         self.mortality.on_silence();
         let bucket = self.bucket(&contact.id);

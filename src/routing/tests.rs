@@ -200,6 +200,19 @@ fn an_expired_contact_makes_way_at_once() {
 }
 
 #[test]
+fn who_does_not_answer_one_request_but_another_sent_later_is_there() {
+    let mut table = full_far_bucket(at(0));
+    let (busy, dead) = (contact(0, 4), contact(0, 5));
+    let _ = table.heard(busy, Confidence::Replied, at(2));
+    let _ = table.heard(dead, Confidence::Sent, at(2));
+    assert!(!table.on_silence(&busy, at(1)));
+    assert!(table.on_silence(&dead, at(1)));
+    let good = table.closest(&busy.id, 20, at(3));
+    assert!(good.contains(&busy) && !good.contains(&dead));
+    assert!(table.on_silence(&busy, at(2)));
+}
+
+#[test]
 fn purging_frees_places_and_names_who_waits_for_them() {
     let mut table = full_far_bucket(at(0));
     let waiting = contact(0, 100);
