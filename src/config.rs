@@ -60,7 +60,7 @@ pub struct Config {
     /// How often a request is sent before its target counts as gone, unless that has answered others since. Default 3, 1 to 5.
     pub attempts: u32,
     /// First wait for an answer when nothing is known of the network's speed, and the least time before a third attempt: a
-    /// twentieth more. Default 1 s.
+    /// twentieth more. Default 1 s, at most 60 s.
     pub response_time: Duration,
     /// Least wait for an answer however fast the network is (ours). Default 50 ms, which a busy host near by may take.
     pub response_time_min: Duration,
@@ -221,6 +221,10 @@ impl Config {
                 "response_time_min must be above 0 and at most response_time",
             ),
             (
+                self.response_time <= Duration::from_secs(60),
+                "response_time must be at most 60 s",
+            ),
+            (
                 self.background_rate_per_sec > 0,
                 "background_rate_per_sec must be above 0",
             ),
@@ -275,9 +279,10 @@ mod tests {
         let config = Config {
             bucket_size: 0,
             attempts: 9,
+            response_time: Duration::MAX,
             ..Config::default()
         };
         let error = config.validate().unwrap_err();
-        assert_eq!(error.violations.len(), 3, "{error}");
+        assert_eq!(error.violations.len(), 4, "{error}");
     }
 }

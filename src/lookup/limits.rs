@@ -13,7 +13,7 @@ pub(crate) struct Limits {
     pub(super) most_parallel: usize,
     pub(super) listen_nodes: usize,
     pub(super) token_life: Duration,
-    /// What any node may take to answer: the last attempt comes after that of the reference.
+    /// What any node may take to answer, to a third attempt if need be.
     pub(super) patience: Duration,
 }
 
