@@ -237,7 +237,8 @@ impl Announce {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lookup::{Answer, Ask, Limits, Lookup, Pace, Step};
+    use crate::lookup::tests::AT_ANY_PACE;
+    use crate::lookup::{Answer, Ask, Limits, Lookup, Step};
     use crate::value::{Draft, ValueId};
     use crate::{Config, Contact, Seed, wire};
 
@@ -263,11 +264,6 @@ mod tests {
 
     #[test]
     fn who_was_gone_and_returns_before_a_put_is_over_is_sent_it_anew() {
-        let pace = Pace {
-            usual: Duration::ZERO,
-            of: &|_| None,
-            pause: &|_| Duration::MAX,
-        };
         let mut rng = Seed::from_number(1).public();
         let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
@@ -277,7 +273,7 @@ mod tests {
         lookup.offer(&[here, returning], true);
         let (mut puts, mut is_back, mut now) = (0, false, Timestamp::ZERO);
         loop {
-            match lookup.poll(now, false, &pace, &mut rng) {
+            match lookup.poll(now, false, &AT_ANY_PACE, &mut rng) {
                 Step::Ask(contact, Ask::Put(..)) if contact == returning && !is_back => {
                     is_back = true;
                     lookup.on_gone(now, &returning.id);
@@ -309,11 +305,6 @@ mod tests {
     #[test]
     fn nodes_that_come_ever_nearer_are_remembered_up_to_a_bound() {
         let now = Timestamp::ZERO;
-        let pace = Pace {
-            usual: Duration::ZERO,
-            of: &|_| None,
-            pause: &|_| Duration::MAX,
-        };
         let mut rng = Seed::from_number(1).public();
         let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
@@ -325,7 +316,7 @@ mod tests {
             let addr = ([192, 0, 2, 1], distance).into();
             lookup.offer(&[Contact::new(InfoHash::new(id), addr)], true);
             loop {
-                match lookup.poll(now, false, &pace, &mut rng) {
+                match lookup.poll(now, false, &AT_ANY_PACE, &mut rng) {
                     Step::Ask(contact, ask) => {
                         let answer = Answer {
                             token: Some("token".into()),

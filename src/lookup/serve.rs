@@ -111,7 +111,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::lookup::{Announce, Answer, Limits, OpId, Pace};
+    use crate::lookup::tests::AT_ANY_PACE;
+    use crate::lookup::{Announce, Answer, Limits, OpId};
     use crate::value::{Draft, ValueId};
     use crate::{Config, Seed, wire};
 
@@ -155,13 +156,11 @@ mod tests {
 
         /// Answers until the lookup rests; gives until when.
         fn run(&mut self) -> Timestamp {
-            let pace = Pace {
-                usual: Duration::ZERO,
-                of: &|_| None,
-                pause: &|_| Duration::MAX,
-            };
             loop {
-                match self.lookup.poll(self.now, false, &pace, &mut self.rng) {
+                match self
+                    .lookup
+                    .poll(self.now, false, &AT_ANY_PACE, &mut self.rng)
+                {
                     Step::Ask(node, ask) => self.asked.push_back((node.id, ask)),
                     Step::Announced(_, report) => self.reports.push(report.acknowledged),
                     Step::Answered(..) => panic!("nothing was asked"),

@@ -12,7 +12,7 @@ use crate::{Config, Rng, Seed};
 const MS: Duration = Duration::from_millis(1);
 const OP: OpId = OpId(1);
 /// Nothing is known of anybody's speed.
-const AT_ANY_PACE: Pace<'_> = Pace {
+pub(super) const AT_ANY_PACE: Pace<'_> = Pace {
     usual: Duration::ZERO,
     of: &|_| None,
     pause: &|_| Duration::MAX,

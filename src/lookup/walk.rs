@@ -133,6 +133,7 @@ impl Pace<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lookup::tests::AT_ANY_PACE;
     use crate::lookup::{Answer, Limits};
     use crate::value::Query;
     use crate::{Config, Contact, InfoHash, Seed};
@@ -172,17 +173,12 @@ mod tests {
 
     #[test]
     fn answers_of_those_no_longer_among_the_nearest_are_not_waited_for_up_to_a_bound() {
-        let pace = Pace {
-            usual: Duration::ZERO,
-            of: &|_| None,
-            pause: &|_| Duration::MAX,
-        };
         let mut lookup = lookup();
         let mut under_way = Vec::new();
         for first in [0xff, 0x7f, 0x3f, 0x1f, 0x0f, 0x07, 0x03, 0x01] {
             let nearer: Vec<_> = (1..=8).map(|port| node(first, port)).collect();
             lookup.offer(&nearer, false);
-            under_way.extend(asked(&mut lookup, &pace));
+            under_way.extend(asked(&mut lookup, &AT_ANY_PACE));
         }
         assert_eq!(under_way.len(), ALPHA + MAX_UNAWAITED);
         let answered = under_way[0].id;
@@ -192,7 +188,7 @@ mod tests {
             &Ask::Get(OpId(1)),
             Answer::default(),
         );
-        assert_eq!(asked(&mut lookup, &pace).len(), 1);
+        assert_eq!(asked(&mut lookup, &AT_ANY_PACE).len(), 1);
     }
 
     #[test]

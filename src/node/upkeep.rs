@@ -82,11 +82,7 @@ impl Node {
 
     /// A contact answered.
     pub(super) fn on_good_contact(&mut self, now: Timestamp, contact: Contact) {
-        let family = contact.family();
-        if self.status(family) != Status::Connected {
-            self.set_status(family, Status::Connected);
-            self.on_connected(now, family);
-        }
+        self.set_status(now, contact.family(), Status::Connected);
     }
 
     /// A family is connected, and all that waited for this goes on.
@@ -153,16 +149,7 @@ impl Node {
         } else {
             Status::Disconnected
         };
-        let before = self.status(family);
-        self.set_status(family, status);
-        if before == status {
-            return;
-        }
-        if status == Status::Connected {
-            self.on_connected(now, family);
-        } else if before == Status::Connected {
-            self.restart_bootstrap(now);
-        }
+        self.set_status(now, family, status);
     }
 
     /// Starts the rounds of bootstrap pings anew, unless the node is connected.
@@ -255,11 +242,17 @@ impl Node {
         Some(now + Duration::from_micros(left))
     }
 
-    fn set_status(&mut self, family: Family, status: Status) {
-        if self.status[family as usize] != status {
-            self.status[family as usize] = status;
-            self.events
-                .push_back(Event::StatusChanged { family, status });
+    fn set_status(&mut self, now: Timestamp, family: Family, status: Status) {
+        let before = std::mem::replace(&mut self.status[family as usize], status);
+        if before == status {
+            return;
+        }
+        self.events
+            .push_back(Event::StatusChanged { family, status });
+        if status == Status::Connected {
+            self.on_connected(now, family);
+        } else if before == Status::Connected {
+            self.restart_bootstrap(now);
         }
     }
 
