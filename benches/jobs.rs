@@ -26,7 +26,7 @@ const BITS: [usize; 2] = [2048, 4096];
 const THREADS: [usize; 2] = [1, 2];
 const BORN: u64 = 1_700_000_000;
 /// A put waits some seconds for the first contact.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[divan::bench(args = BITS, threads = THREADS, sample_count = 20, sample_size = 1)]
 fn sign(bencher: Bencher<'_, '_>, bits: usize) {
@@ -111,7 +111,7 @@ impl Maker {
             self.now,
             InfoHash::of(&self.number.to_be_bytes()),
         );
-        let end = self.now + PATIENCE;
+        let end = self.now + TIMEOUT;
         loop {
             match self.dht.poll_output() {
                 SecureOutput::Job(job) => return job,

@@ -52,9 +52,9 @@ impl Host {
                 }
             };
             // 2. Wait for a datagram, but no longer than until the node wants to be woken.
-            let patience = wake.since(self.now());
-            let patience = patience.clamp(Duration::from_millis(1), Duration::from_secs(3_600));
-            self.socket.set_read_timeout(Some(patience))?;
+            let timeout = wake.since(self.now());
+            let timeout = timeout.clamp(Duration::from_millis(1), Duration::from_secs(3_600));
+            self.socket.set_read_timeout(Some(timeout))?;
             match self.socket.recv_from(&mut self.buffer) {
                 // 3. Tell the node what came, and that time has passed.
                 Ok((len, from)) => {

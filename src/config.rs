@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::InfoHash;
-use crate::kind::Kinds;
+use crate::value_type::ValueTypes;
 
 /// What a node is told at its start. Public fields over [`Config::default`]; checked by [`Config::validate`].
 ///
@@ -31,7 +31,7 @@ pub struct Config {
     /// Split buckets away from the own id as well, to know more nodes. Default `false`.
     pub bootstrap_mode: bool,
     /// The value types known and their lifetimes.
-    pub kinds: Kinds,
+    pub value_types: ValueTypes,
 
     /// Nodes of a bucket, of a reply and holding a value (k). Default 8, 1 to 20; others expect 8.
     pub bucket_size: usize,
@@ -69,7 +69,7 @@ pub struct Config {
     /// First wait between rounds of bootstrap pings; doubles up to a day. Default 10 s.
     pub bootstrap_period: Duration,
     /// An application operation waits this long for a first good node before it starts without one. Default 10 s.
-    pub connect_patience: Duration,
+    pub connect_timeout: Duration,
     /// Requests in a second for permanent puts and listens, unless listens need more to be renewed in time. Default 512
     /// (ours).
     pub background_rate_per_sec: u32,
@@ -117,11 +117,11 @@ pub struct Config {
     /// Values of strangers waiting for a verdict. Default 1,024 (ours); at most 64 kB each.
     pub max_parked: usize,
     /// Answers held until an unproven address answers a ping. Default 1,024 (ours).
-    pub max_held_replies: usize,
+    pub max_deferred_replies: usize,
     /// Greatest answer to an address that proved nothing, in bytes. Default 600 (ours).
-    pub unproven_reply_bytes: usize,
+    pub unvalidated_reply_bytes: usize,
     /// How long an address that answered stays proven. Default 10 min (ours).
-    pub proof_time: Duration,
+    pub validation_time: Duration,
 }
 
 /// A setting lies outside its range.
@@ -143,7 +143,7 @@ impl Default for Config {
             client: false,
             public_stable: false,
             bootstrap_mode: false,
-            kinds: Kinds::default(),
+            value_types: ValueTypes::default(),
             bucket_size: 8,
             lookup_width: 14,
             lookup_parallelism: 4,
@@ -159,7 +159,7 @@ impl Default for Config {
             response_time_min: Duration::from_millis(50),
             max_auth_errors: 3,
             bootstrap_period: secs(10),
-            connect_patience: secs(10),
+            connect_timeout: secs(10),
             background_rate_per_sec: 512,
             listen_renewal: secs(20),
             listen_renewal_stable: secs(290),
@@ -180,9 +180,9 @@ impl Default for Config {
             max_requests: 65_536,
             max_awaited: 512,
             max_parked: 1_024,
-            max_held_replies: 1_024,
-            unproven_reply_bytes: 600,
-            proof_time: secs(10 * MINUTE),
+            max_deferred_replies: 1_024,
+            unvalidated_reply_bytes: 600,
+            validation_time: secs(10 * MINUTE),
         }
     }
 }
@@ -244,8 +244,8 @@ impl Config {
                 "token_rotation must be a span of at least 60 s",
             ),
             (
-                self.unproven_reply_bytes >= 512,
-                "unproven_reply_bytes must be at least 512, or lookups by others stall",
+                self.unvalidated_reply_bytes >= 512,
+                "unvalidated_reply_bytes must be at least 512, or lookups by others stall",
             ),
             (
                 self.node_id.is_none_or(|id| !id.is_zero()),

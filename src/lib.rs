@@ -58,7 +58,6 @@ mod contact;
 #[doc(hidden)]
 pub mod fuzzing;
 mod infohash;
-mod kind;
 mod lookup;
 pub mod node;
 mod rng;
@@ -75,6 +74,7 @@ pub mod storage;
 mod time;
 pub mod token;
 mod value;
+mod value_type;
 pub mod wire;
 
 #[doc(no_inline)]
@@ -82,7 +82,6 @@ pub use bulla_identity::{self as identity, Identity};
 pub use config::{Config, ConfigError};
 pub use contact::{Contact, Family, Source, canonical, is_martian};
 pub use infohash::{Distance, InfoHash, ParseHashError};
-pub use kind::{Kind, Kinds, Policy, Rules};
 pub use rng::{Rng, Seed};
 #[cfg(feature = "runner")]
 pub use runner::{Handle, Runner};
@@ -92,6 +91,7 @@ pub use value::{
     ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed, TrustRequest,
     Typed, Value, ValueId, policy,
 };
+pub use value_type::{Policy, TypeRules, ValueType, ValueTypes};
 
 /// The examples of the readme, compiled.
 #[cfg(all(doctest, feature = "runner"))]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bulla::node::{Node, Output, Transmit};
 use bulla::wire::{self, Message, Payload, Reply, Request, SocketId, Tid, Values};
-use bulla::{Contact, Draft, InfoHash, Kind, Query, Seed, Timestamp, Value, ValueId};
+use bulla::{Contact, Draft, InfoHash, Query, Seed, Timestamp, Value, ValueId, ValueType};
 use divan::black_box;
 
 use crate::lookup::without_limits;
@@ -210,7 +210,7 @@ fn pack(tid: Tid, payload: Payload<'_>) -> Vec<u8> {
 
 fn value(number: u32) -> Value {
     wire::pack(
-        &Draft::new(vec![7; 64]).kind(Kind::USER_DATA),
+        &Draft::new(vec![7; 64]).value_type(ValueType::USER_DATA),
         ValueId(u64::from(number) + 1),
     )
 }

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use bulla::node::{Event, Node, OpId, Output, PutOptions};
 use bulla::wire::{self, Message, Nodes, Payload, Reply};
 use bulla::{
-    Config, Contact, Draft, InfoHash, Kind, Origin, Query, Rng, Seed, Timestamp, UnixTime, ValueId,
+    Config, Contact, Draft, InfoHash, Origin, Query, Rng, Seed, Timestamp, UnixTime, ValueId,
+    ValueType,
 };
 
 const NOW: Timestamp = Timestamp::ZERO;
@@ -57,7 +58,7 @@ impl Asker {
     pub(crate) fn put(&mut self) {
         let key = self.rng.hash();
         let value = wire::pack(
-            &Draft::new(vec![7; 64]).kind(Kind::USER_DATA),
+            &Draft::new(vec![7; 64]).value_type(ValueType::USER_DATA),
             ValueId(self.rng.number()),
         );
         let op = self.node.put(NOW, key, value, PutOptions::default());

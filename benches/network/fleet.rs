@@ -12,7 +12,7 @@ use crate::Outcome;
 /// What is put.
 const VALUE: [u8; 64] = [b'v'; 64];
 /// As long as that, nothing takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Nodes in this process.
 pub(crate) struct Fleet {
@@ -51,7 +51,7 @@ pub(crate) async fn start_network(
     }
     let wanted = 8.min(count - 1);
     let mut waiting = nodes.clone();
-    while !waiting.is_empty() && began.elapsed() < PATIENCE {
+    while !waiting.is_empty() && began.elapsed() < TIMEOUT {
         let mut rest = Vec::new();
         for node in waiting {
             if good_contacts(&node).await? < wanted {

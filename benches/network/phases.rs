@@ -15,7 +15,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use crate::Outcome;
 use crate::figures::OURS;
 use crate::fleet::{
-    Fleet, Got, PATIENCE, entry, get, good_contacts, kill, put, put_encrypted, put_signed, start,
+    Fleet, Got, TIMEOUT, entry, get, good_contacts, kill, put, put_encrypted, put_signed, start,
     start_network,
 };
 use crate::process::{cpu, memory};
@@ -334,7 +334,7 @@ impl Run<'_> {
         let began = Instant::now();
         let wanted = 8.min(self.fleet.nodes.len());
         let node = start(None, Some(&entry(&self.fleet.nodes[0]))).await?;
-        while good_contacts(&node).await? < wanted && began.elapsed() < PATIENCE {
+        while good_contacts(&node).await? < wanted && began.elapsed() < TIMEOUT {
             sleep(Duration::from_millis(5)).await;
         }
         let connected = began.elapsed();

@@ -18,7 +18,7 @@ use nix::sys::time::TimeSpec;
 /// From one ping to the next.
 const PACE: Duration = Duration::from_millis(2);
 /// What takes longer counts as that.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A thread that pings a node.
 pub(crate) struct Pings {
@@ -30,7 +30,7 @@ impl Pings {
     pub(crate) fn start(node: SocketAddr) -> Result<Self> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         socket.connect(node)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
         setsockopt(&socket, ReceiveTimestampns, &true)?;
         let is_over = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&is_over);
@@ -69,7 +69,7 @@ fn ping(socket: &UdpSocket, number: u32) -> Duration {
     };
     let sent = socket.send(&wire::encode(&ping).head);
     let mut buffer = [0; 2048];
-    while sent.is_ok() && begin.elapsed() < PATIENCE {
+    while sent.is_ok() && begin.elapsed() < TIMEOUT {
         let Ok((len, came_at)) = receive(socket, &mut buffer) else {
             break;
         };
@@ -79,7 +79,7 @@ fn ping(socket: &UdpSocket, number: u32) -> Duration {
             return came_at.duration_since(sent_at).unwrap_or_default();
         }
     }
-    PATIENCE
+    TIMEOUT
 }
 
 /// Receives a datagram: its length, and when the system received it.

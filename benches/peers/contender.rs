@@ -5,7 +5,7 @@ use std::io::{Error, Result};
 use crate::Args;
 use crate::cores::Cores;
 use crate::field::Field;
-use crate::node::{Kind, Node};
+use crate::node::{Node, ValueType};
 
 /// How often a node is started again.
 const ATTEMPTS: u32 = 3;
@@ -14,7 +14,7 @@ const ATTEMPTS: u32 = 3;
 pub(crate) struct Contender {
     pub(crate) name: String,
     /// `None` is one that runs already.
-    kind: Option<Kind>,
+    kind: Option<ValueType>,
     cores: Cores,
     /// Whether the last core is one of them, on which requests are made.
     is_shared: bool,
@@ -23,14 +23,14 @@ pub(crate) struct Contender {
 impl Contender {
     /// All kinds of nodes, with each number of cores; this program keeps to the last core.
     pub(crate) fn all(args: &Args) -> Result<Vec<Self>> {
-        let (kinds, cores) = (kinds(args), Cores::all()?);
+        let (value_types, cores) = (value_types(args), Cores::all()?);
         if let Some(last) = cores.last() {
             Cores::new(&[*last]).confine_this()?;
         }
         let mut all = Vec::new();
         for &count in &args.node_cores {
             let count = cores.len().min(count.into());
-            for (name, kind) in &kinds {
+            for (name, kind) in &value_types {
                 let name = match args.node_cores[..] {
                     [_] => name.clone(),
                     _ => format!("{name} on {count}"),
@@ -66,22 +66,25 @@ impl Contender {
 }
 
 /// The kinds of nodes, and their names; `None` is one that runs already.
-fn kinds(args: &Args) -> Vec<(String, Option<Kind>)> {
+fn value_types(args: &Args) -> Vec<(String, Option<ValueType>)> {
     if let Some(addr) = args.addr {
         return vec![(addr.to_string(), None)];
     }
-    let mut kinds = vec![("bulla".to_owned(), Some(Kind::Bulla(args.bulla.clone())))];
+    let mut value_types = vec![(
+        "bulla".to_owned(),
+        Some(ValueType::Bulla(args.bulla.clone())),
+    )];
     if args.alone {
-        return kinds;
+        return value_types;
     }
     for python in [Some(&args.python), args.old_python.as_ref()]
         .into_iter()
         .flatten()
     {
-        match Kind::open_dht(python) {
-            Some((version, kind)) => kinds.push((format!("OpenDHT {version}"), Some(kind))),
+        match ValueType::open_dht(python) {
+            Some((version, kind)) => value_types.push((format!("OpenDHT {version}"), Some(kind))),
             None => eprintln!("{} has no opendht; left out", python.display()),
         }
     }
-    kinds
+    value_types
 }

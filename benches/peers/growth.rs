@@ -17,7 +17,7 @@ const KINDS: [Workload; 3] = [Workload::PutTogether, Workload::Put, Workload::Li
 /// Points of each curve.
 const BLOCKS: usize = 12;
 /// A node that takes longer for one block is let off the rest.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One node that is given more and more.
 pub(crate) struct Growth<'a> {
@@ -63,7 +63,7 @@ impl<'a> Growth<'a> {
                 let counts = self.curves.0.entry(kind).or_default();
                 let nodes = counts.entry(number * block).or_default();
                 nodes.entry(self.node).or_default().push(cost);
-                if course.tally.elapsed > PATIENCE {
+                if course.tally.elapsed > TIMEOUT {
                     eprintln!("{kind}: {block} took {:?}; no more", course.tally.elapsed);
                     break;
                 }

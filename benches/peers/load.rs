@@ -4,7 +4,7 @@ use std::io::{Error, Result};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::peer::{Heard, PATIENCE, Peer};
+use crate::peer::{Heard, Peer, TIMEOUT};
 
 /// After so many silences a load is given up.
 const MAX_SILENCES: usize = 10;
@@ -69,7 +69,7 @@ pub(crate) fn run(peers: &mut [Peer], batches: &[Batch], pace: Pace, rest: Rest)
         }
         if tally.delays.len() > before {
             last = Instant::now();
-        } else if last.elapsed() > PATIENCE {
+        } else if last.elapsed() > TIMEOUT {
             tally.lost += courses.iter_mut().map(Course::give_up).sum::<usize>();
             last = Instant::now();
             silences += 1;

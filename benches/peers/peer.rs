@@ -13,7 +13,7 @@ use crate::line::Line;
 /// How often something is asked that must be known before requests are made.
 const ATTEMPTS: usize = 3;
 /// How long the node may be silent before what was asked counts as lost.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A source of requests.
 pub(crate) struct Peer {
@@ -177,7 +177,7 @@ pub(crate) fn ask(peers: &mut [Peer], index: usize, request: Request<'_>) -> Res
 /// Waits for the answer to what a peer asked.
 fn hear_answer(peers: &mut [Peer], index: usize, asked: u32) -> Result<Option<Answer>> {
     let begin = Instant::now();
-    while begin.elapsed() < PATIENCE {
+    while begin.elapsed() < TIMEOUT {
         for (number, peer) in peers.iter_mut().enumerate() {
             while let Some(heard) = peer.hear()? {
                 match heard {

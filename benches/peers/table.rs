@@ -61,11 +61,11 @@ impl Figures {
 
     /// What more cores do, where `nodes` are so many kinds with each number of cores, the smallest first: replies per
     /// second, beside those of the same kind with the smallest.
-    pub(crate) fn rates(&self, nodes: &[String], kinds: usize) -> String {
+    pub(crate) fn rates(&self, nodes: &[String], value_types: usize) -> String {
         let mut text = "| | node | per_sec | ratio |\n|---|---|--:|--:|".to_owned();
         for (row, title) in self.rows.iter().enumerate() {
             for (node, name) in nodes.iter().enumerate() {
-                if let Some(ratio) = self.ratio(node, node % kinds, row, "per_sec") {
+                if let Some(ratio) = self.ratio(node, node % value_types, row, "per_sec") {
                     let rate = cell(median_of(&self.rounds[&(node, row)], "per_sec"));
                     let _ = write!(text, "\n| {title} | {name} | {rate} | {ratio:.2} |");
                 }

@@ -9,7 +9,7 @@ use bulla::{InfoHash, Query};
 
 use crate::field::{Course, Field};
 use crate::load::Tally;
-use crate::peer::{Heard, PATIENCE, Peer, ask};
+use crate::peer::{Heard, Peer, TIMEOUT, ask};
 use crate::workload::{near, value};
 
 /// Listeners on the key, in all.
@@ -56,7 +56,7 @@ fn tell_one(peers: &mut [Peer], id: u64, put: &[Vec<u8>], tally: &mut Tally) -> 
     for datagram in put {
         peers[0].send(&[datagram])?;
     }
-    while missing > 0 && begin.elapsed() < PATIENCE {
+    while missing > 0 && begin.elapsed() < TIMEOUT {
         for peer in &mut *peers {
             while let Some(heard) = peer.hear()? {
                 if let Heard::Request(Some((listener, value))) = heard
@@ -89,7 +89,7 @@ pub(crate) fn burst(field: &mut Field) -> Result<usize> {
     sent?;
     let begin = Instant::now();
     let mut answered = 0;
-    while answered < BURST && begin.elapsed() < PATIENCE {
+    while answered < BURST && begin.elapsed() < TIMEOUT {
         match peer.hear()? {
             Some(heard) => answered += usize::from(matches!(heard, Heard::Answer { .. })),
             None => thread::yield_now(),

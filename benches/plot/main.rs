@@ -128,14 +128,14 @@ fn latency(peers: &Peers) -> String {
 
 fn growth(peers: &Peers) -> Vec<(String, String)> {
     let nodes = in_order(peers.curves.iter().map(|point| &point.node));
-    let kinds = in_order(peers.curves.iter().map(|point| &point.kind));
+    let value_types = in_order(peers.curves.iter().map(|point| &point.kind));
     let curve = |kind: &String, node: &String| {
         let points = peers.curves.iter();
         let points = points.filter(|point| point.kind == *kind && point.node == *node);
         let points = points.filter_map(|point| Some((point.count, median(point.cpu_us.iter())?)));
         (node.clone(), points.collect())
     };
-    kinds
+    value_types
         .iter()
         .map(|kind| {
             let curves: Vec<_> = nodes.iter().map(|node| curve(kind, node)).collect();

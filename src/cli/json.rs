@@ -16,7 +16,7 @@ pub(crate) fn value(value: &Checked, contacts: &Contacts) -> Json {
     let mut fields = Map::new();
     let mut add = |name: &str, field: Json| fields.insert(name.to_owned(), field);
     add("id", id(value.id()));
-    add("type", value.kind().0.into());
+    add("type", value.value_type().0.into());
     add("data", BASE64.encode(value.data()).into());
     if !value.user_type().is_empty() {
         add("utype", value.user_type().into());
@@ -70,7 +70,7 @@ pub(crate) fn row(row: &Row) -> Json {
     let mut add =
         |name: &str, field: Option<Json>| field.map(|field| fields.insert(name.to_owned(), field));
     add("id", row.id.map(id));
-    add("type", row.kind.map(|kind| kind.0.into()));
+    add("type", row.value_type.map(|value_type| value_type.0.into()));
     add("owner", row.owner.map(owner));
     add("seq", row.seq.map(Json::from));
     add("utype", row.user_type.clone().map(Json::from));

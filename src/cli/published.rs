@@ -2,7 +2,7 @@
 
 use bulla::runner::{Get, GetError, Handle};
 use bulla::secure::KeyName;
-use bulla::{CertificateChain, Condition, Kind, Query, Typed};
+use bulla::{CertificateChain, Condition, Query, Typed, ValueType};
 use bulla_identity::Certificate;
 
 /// Certificates of the right key that are looked at. Anyone can publish a certificate of anyone's key, so one that is not
@@ -20,7 +20,7 @@ impl Published {
     /// Looks for certificates of the key with this name.
     pub(crate) fn of(dht: &Handle, name: KeyName) -> Self {
         let certificates = Query {
-            conditions: vec![Condition::Kind(Kind::CERTIFICATE)],
+            conditions: vec![Condition::ValueType(ValueType::CERTIFICATE)],
             ..Query::default()
         };
         Self {

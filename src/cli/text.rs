@@ -5,7 +5,7 @@ use std::fmt::Write;
 use bulla::node::PutReport;
 use bulla::runner::{Change, Placed};
 use bulla::secure::Checked;
-use bulla::{DhtMessage, ImMessage, Kind, Row, Typed};
+use bulla::{DhtMessage, ImMessage, Row, Typed, ValueType};
 
 use super::calendar::rfc3339;
 use super::json;
@@ -18,8 +18,8 @@ const MAX_SHOWN_BYTES: usize = 32;
 /// A value: what it says, and below it what it is.
 pub(crate) fn value(value: &Checked, contacts: &Contacts, printer: &Printer) -> String {
     let mut about = vec![format!("id {}", value.id().0)];
-    if value.kind() != Kind::USER_DATA {
-        about.push(format!("type {}", value.kind().0));
+    if value.value_type() != ValueType::USER_DATA {
+        about.push(format!("type {}", value.value_type().0));
     }
     if !value.user_type().is_empty() {
         about.push(harmless(&value.user_type()));
@@ -95,7 +95,10 @@ pub(crate) fn row(row: &Row) -> String {
     });
     let fields = [
         ("id", row.id.map(|id| id.0.to_string())),
-        ("type", row.kind.map(|kind| kind.0.to_string())),
+        (
+            "type",
+            row.value_type.map(|value_type| value_type.0.to_string()),
+        ),
         ("owner", owner),
         ("seq", row.seq.map(|seq| seq.to_string())),
         ("user type", row.user_type.as_deref().map(harmless)),

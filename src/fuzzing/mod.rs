@@ -21,8 +21,8 @@ use crate::secure::binding::{Claim, split};
 use crate::value::policy::{may_replace, may_store, rewrite_service};
 use crate::wire::{self, Message, Payload, Request, Tid};
 use crate::{
-    CertificateChain, DhtMessage, Draft, IceCandidates, ImMessage, InfoHash, Kinds, Query, Row,
-    ServiceAnnouncement, TrustRequest, Typed, UnixTime, ValueId,
+    CertificateChain, DhtMessage, Draft, IceCandidates, ImMessage, InfoHash, Query, Row,
+    ServiceAnnouncement, TrustRequest, Typed, UnixTime, ValueId, ValueTypes,
 };
 
 /// What is read from a datagram is written as the same. Comparing reads every node, value, row and part in it.
@@ -53,7 +53,7 @@ pub fn value(bytes: &[u8]) {
     };
     assert_eq!(wire::unpack(value.packed()).as_ref(), Ok(&value));
     assert!(value.content_size() <= value.packed().len());
-    let policy = Kinds::default().rules(value.kind()).policy;
+    let policy = ValueTypes::default().rules(value.value_type()).policy;
     let _ = may_store(&value, policy);
     let _ = may_replace(&value, &value, policy);
     let _ = rewrite_service(value.data(), ([192, 0, 2, 1], 4222).into());

@@ -65,7 +65,7 @@ impl World {
             max_requests: 32,
             max_awaited: 12,
             max_parked: 4,
-            max_held_replies: 4,
+            max_deferred_replies: 4,
             ..Config::default()
         };
         let node = Node::new(config, Seed::from_number(1), Origin::default()).expect("valid");

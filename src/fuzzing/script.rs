@@ -1,7 +1,7 @@
 //! [`Script`]: bytes taken for a sequence of choices.
 
 use crate::value::Value;
-use crate::{Draft, InfoHash, Kind, ValueId, wire};
+use crate::{Draft, InfoHash, ValueId, ValueType, wire};
 
 /// Choices, until the bytes run out; then all are 0.
 pub(super) struct Script<'a>(&'a [u8]);
@@ -47,16 +47,16 @@ impl<'a> Script<'a> {
         InfoHash::of(&[self.byte() % 4])
     }
 
-    /// A value of any form and kind, now and then one that must travel in parts.
+    /// A value of any form and type, now and then one that must travel in parts.
     pub(super) fn value(&mut self) -> Value {
         const KINDS: [u16; 8] = [0, 1, 2, 3, 4, 5, 8, 4711];
         let (form, id) = (self.byte(), ValueId(u64::from(self.byte() % 5)));
-        let kind = Kind(KINDS[usize::from(form >> 5)]);
+        let value_type = ValueType(KINDS[usize::from(form >> 5)]);
         let mut data = self.bytes().to_vec();
         if form & 16 != 0 {
             data.resize(3_000, form);
         }
-        let draft = Draft::new(data).kind(kind);
+        let draft = Draft::new(data).value_type(value_type);
         match form & 3 {
             0 => wire::pack_encrypted(&draft, id, b"a ciphertext"),
             1 => {

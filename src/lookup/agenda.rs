@@ -43,7 +43,7 @@ impl Lookup {
             let Reach::Late(count) = candidate.reach else {
                 return None;
             };
-            let until = candidate.asked_at + self.limits.patience;
+            let until = candidate.asked_at + self.limits.any_node_timeout;
             if until > now {
                 Some(until)
             } else {

@@ -14,7 +14,7 @@ pub(crate) struct Limits {
     pub(super) listen_nodes: usize,
     pub(super) token_life: Duration,
     /// What any node may take to answer, to a third attempt if need be.
-    pub(super) patience: Duration,
+    pub(super) any_node_timeout: Duration,
 }
 
 impl Limits {
@@ -26,7 +26,7 @@ impl Limits {
             most_parallel: config.lookup_parallelism_max,
             listen_nodes: config.listen_nodes,
             token_life: config.expire_time,
-            patience: config.response_time * 23 / 20,
+            any_node_timeout: config.response_time * 23 / 20,
         }
     }
 }

@@ -249,11 +249,11 @@ impl Lookup {
         std::mem::take(&mut self.closed_sockets)
     }
 
-    /// What to do next. While `patient`, a lookup that knows nobody waits instead of giving up.
+    /// What to do next. While `may_wait`, a lookup that knows nobody waits instead of giving up.
     pub(crate) fn poll(
         &mut self,
         now: Timestamp,
-        patient: bool,
+        may_wait: bool,
         pace: &Pace<'_>,
         rng: &mut Rng,
     ) -> Step {
@@ -266,7 +266,7 @@ impl Lookup {
             return step;
         }
         let knows_somebody = self.frontier.nearest(1).next().is_some();
-        if knows_somebody || !patient && self.hope(now).is_none() {
+        if knows_somebody || !may_wait && self.hope(now).is_none() {
             let step = self.serve(now, rng).or_else(|| self.conclude(now));
             if let Some(step) = step {
                 return step;

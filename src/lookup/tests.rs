@@ -62,7 +62,7 @@ proptest! {
 }
 
 #[test]
-fn without_contacts_a_patient_lookup_waits_and_an_impatient_one_ends() {
+fn without_contacts_a_lookup_waits_while_it_may_and_ends_otherwise() {
     let mut net = Net::new(1, 0, 0);
     let mut lookup = net.lookup();
     lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
@@ -197,8 +197,10 @@ fn who_found_nothing_waits_for_late_nodes_as_long_as_any_node_may_take() {
     lookup.on_answer(Timestamp::ZERO + MS, &near.id, &ask, answer);
     lookup.on_late(&far.id, 1);
     lookup.on_late(&far.id, 2);
-    let patience = Limits::new(&Config::default()).patience;
-    assert!(matches!(poll(&mut lookup, 150), Step::Wait(at) if at == Timestamp::ZERO + patience));
+    let any_node_timeout = Limits::new(&Config::default()).any_node_timeout;
+    assert!(
+        matches!(poll(&mut lookup, 150), Step::Wait(at) if at == Timestamp::ZERO + any_node_timeout)
+    );
 
     let answer = Answer {
         found: true,
@@ -385,16 +387,16 @@ impl Net {
         living.into_iter().take(count).collect()
     }
 
-    fn run(&mut self, lookup: &mut Lookup, patient: bool) {
-        self.run_until(lookup, patient, self.now + 30_000 * MS);
+    fn run(&mut self, lookup: &mut Lookup, may_wait: bool) {
+        self.run_until(lookup, may_wait, self.now + 30_000 * MS);
     }
 
-    fn run_until(&mut self, lookup: &mut Lookup, patient: bool, end: Timestamp) {
+    fn run_until(&mut self, lookup: &mut Lookup, may_wait: bool, end: Timestamp) {
         let mut queue = BTreeMap::new();
         let mut sent = 0;
         loop {
             let wake = loop {
-                match lookup.poll(self.now, patient, &AT_ANY_PACE, &mut self.rng) {
+                match lookup.poll(self.now, may_wait, &AT_ANY_PACE, &mut self.rng) {
                     Step::Ask(contact, ask) => {
                         sent += 1;
                         let alive = self.nodes[&contact.id];

@@ -52,7 +52,7 @@ impl Node {
         }
         let peers = self.rpc.peers();
         // Who was heard of since it was asked is there.
-        let silence = peers.patience(&contact.addr) * ((1 << TIME_OUTS) - 1);
+        let silence = peers.timeout(&contact.addr) * ((1 << TIME_OUTS) - 1);
         let asked = table.ask_silent(allowance, silence, now, |contact| {
             !peers.is_overdue(&contact.addr)
         });

@@ -148,7 +148,7 @@ impl Node {
                 self.on_request(now, contact, tid, request, values);
             }
             Payload::Reply { sender, reply } => {
-                let is_newcomer = !self.rpc.peers().is_proven(now, &from);
+                let is_newcomer = !self.rpc.peers().is_validated(now, &from);
                 if let Some(purpose) = self.rpc.close(now, from, tid) {
                     let contact = Contact::new(sender, from);
                     if !client {
@@ -358,18 +358,18 @@ impl Node {
         let family = contact.family();
         let heard = self.table(family).heard(contact, confidence, now);
         if let Some(doubted) = heard.ping {
-            self.sound_out(now, doubted);
+            self.probe(now, doubted);
         }
         match heard.growth {
             Growth::None => {}
             Growth::Refused => {
                 if confidence == Confidence::Sent && self.is_of_use(now, &contact) {
-                    self.sound_out(now, contact);
+                    self.probe(now, contact);
                 }
             }
             Growth::Added | Growth::Awakened => {
                 if confidence == Confidence::Sent {
-                    self.sound_out(now, contact);
+                    self.probe(now, contact);
                 }
             }
         }
@@ -406,7 +406,7 @@ impl Node {
 
     /// Whether an unproven contact may be among the nearest to the key of a permanent put or a listen.
     fn is_of_use(&self, now: Timestamp, contact: &Contact) -> bool {
-        !self.rpc.peers().is_proven(now, &contact.addr)
+        !self.rpc.peers().is_validated(now, &contact.addr)
             && self.lasting_near(contact, 0).next().is_some()
     }
 
@@ -422,8 +422,8 @@ impl Node {
     }
 
     /// Pings a contact that a datagram called to mind, who may have no part in that.
-    fn sound_out(&mut self, now: Timestamp, contact: Contact) {
-        if self.rpc.may_sound_out(now, contact.addr) {
+    fn probe(&mut self, now: Timestamp, contact: Contact) {
+        if self.rpc.may_probe(now, contact.addr) {
             self.ping(now, contact);
         }
     }

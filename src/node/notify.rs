@@ -23,7 +23,7 @@ impl Node {
         created: UnixTime,
         permanent: bool,
     ) {
-        let lifetime = self.config.kinds.rules(value.kind()).lifetime;
+        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
         let expires = if permanent {
             Some(Timestamp::MAX)
         } else {

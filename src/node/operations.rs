@@ -147,7 +147,7 @@ impl Node {
         self.start_as(now, op, key, Query::default(), task)?;
         let created = options.created.unwrap_or_else(|| self.origin.to_unix(now));
         self.store_own(now, key, &value, created, options.permanent);
-        let lifetime = self.config.kinds.rules(value.kind()).lifetime;
+        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
         let renewal = options.permanent.then(|| {
             let longest = lifetime.saturating_sub(self.config.announce_margin);
             // What was put together is not announced together for ever.

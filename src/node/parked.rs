@@ -9,7 +9,7 @@ use crate::value::{Value, ValueId};
 use crate::{InfoHash, Timestamp, UnixTime};
 
 /// How long a value waits; its sender has given up by then.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Values under examination, a bounded number of them. A put that is repeated meanwhile is not examined twice.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Parked {
     /// Forgets cases that have waited too long.
     pub(super) fn expire(&mut self, now: Timestamp) {
         while let Some((&id, (since, _))) = self.cases.first_key_value()
-            && *since + PATIENCE <= now
+            && *since + TIMEOUT <= now
         {
             self.take(id);
         }
@@ -71,6 +71,6 @@ impl Parked {
     pub(super) fn next_deadline(&self) -> Timestamp {
         self.cases
             .first_key_value()
-            .map_or(Timestamp::MAX, |(_, (since, _))| *since + PATIENCE)
+            .map_or(Timestamp::MAX, |(_, (since, _))| *since + TIMEOUT)
     }
 }

@@ -8,7 +8,7 @@ use super::parked::Case;
 use super::{Check, CheckId, Node, Timer};
 use crate::storage::{Change, RefreshError};
 use crate::value::policy::{Decision, may_replace, may_store, rewrite_service};
-use crate::value::{Draft, Kind, Policy, Value, ValueId};
+use crate::value::{Draft, Policy, Value, ValueId, ValueType};
 use crate::wire::{self, ErrorCode, Reply};
 use crate::{Family, InfoHash, Timestamp, UnixTime};
 
@@ -67,9 +67,12 @@ impl Node {
             Some(stored) => may_replace(
                 stored,
                 &value,
-                self.config.kinds.rules(stored.kind()).policy,
+                self.config.value_types.rules(stored.value_type()).policy,
             ),
-            None => may_store(&value, self.config.kinds.rules(value.kind()).policy),
+            None => may_store(
+                &value,
+                self.config.value_types.rules(value.value_type()).policy,
+            ),
         };
         match decision {
             Decision::Accept => {
@@ -107,13 +110,13 @@ impl Node {
 
     /// The value as this node would store it: the address of a service announcement is the sender's.
     fn as_stored(&self, from: SocketAddr, value: Value) -> Value {
-        if value.kind() != Kind::SERVICE
-            || self.config.kinds.rules(Kind::SERVICE).policy != Policy::Service
+        if value.value_type() != ValueType::SERVICE
+            || self.config.value_types.rules(ValueType::SERVICE).policy != Policy::Service
         {
             return value;
         }
         match rewrite_service(value.data(), from) {
-            Some(data) => wire::pack(&Draft::new(data).kind(Kind::SERVICE), value.id()),
+            Some(data) => wire::pack(&Draft::new(data).value_type(ValueType::SERVICE), value.id()),
             // The policy refuses it.
             None => value,
         }
@@ -150,7 +153,7 @@ impl Node {
         let id = value.id();
         let today = self.origin.to_unix(now);
         let created = created.map_or(today, |created| created.min(today));
-        let lifetime = self.config.kinds.rules(value.kind()).lifetime;
+        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
         let Some(expires) = self.moment_of(now, created + lifetime) else {
             return;
         };
@@ -189,7 +192,7 @@ impl Node {
         let lifetime = self
             .storage
             .find(&key, id)
-            .map(|value| self.config.kinds.rules(value.kind()).lifetime);
+            .map(|value| self.config.value_types.rules(value.value_type()).lifetime);
         let expires = now + lifetime.unwrap_or_default();
         match self.storage.refresh(now, &key, id, expires) {
             Err(RefreshError::UnknownKey) => {

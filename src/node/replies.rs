@@ -195,13 +195,13 @@ impl Node {
         let Some(feed) = feed.filter(|feed| feed.node.addr == from.addr) else {
             return;
         };
-        let kinds = &self.config.kinds;
+        let value_types = &self.config.value_types;
         let Some((_, delta)) = self.ops.listen_mut(feed.op) else {
             return;
         };
         for id in refreshed {
             delta.refresh(&feed.node.id, *id, |value| {
-                now + kinds.rules(value.kind()).lifetime
+                now + value_types.rules(value.value_type()).lifetime
             });
         }
         let lost: Vec<_> = expired

@@ -69,7 +69,11 @@ impl Node {
         let now = self.advance(now);
         let mut stored = 0;
         for record in records {
-            let lifetime = self.config.kinds.rules(record.value.kind()).lifetime;
+            let lifetime = self
+                .config
+                .value_types
+                .rules(record.value.value_type())
+                .lifetime;
             let created = record.created.min(self.origin.to_unix(now));
             let expiry = record
                 .expiry

@@ -51,7 +51,7 @@ impl Node {
 
     /// Does all that a lookup wants done now, and sets its timer for the rest.
     pub(super) fn drive(&mut self, now: Timestamp, key: InfoHash, family: Family) {
-        let patient = self.status(family) == Status::Connecting && now < self.patient_until;
+        let may_wait = self.status(family) == Status::Connecting && now < self.connect_deadline;
         while let Some(mut lookup) = self.lookups.get_mut(key, family) {
             let can_wait = lookup.can_wait();
             if can_wait {
@@ -72,7 +72,7 @@ impl Node {
                 of: &|addr| peers.round_trip(addr),
                 pause: &|addr| peers.pause(addr),
             };
-            match lookup.poll(now, patient, &pace, &mut self.public) {
+            match lookup.poll(now, may_wait, &pace, &mut self.public) {
                 Step::Ask(contact, ask) => {
                     if can_wait {
                         self.turns.on_request(now, self.feeds.len());
@@ -214,9 +214,9 @@ impl Node {
         values: &[Value],
         since: Option<Timestamp>,
     ) {
-        let kinds = &self.config.kinds;
+        let value_types = &self.config.value_types;
         let expires = |value: &Value| match since {
-            Some(since) => since + kinds.rules(value.kind()).lifetime,
+            Some(since) => since + value_types.rules(value.value_type()).lifetime,
             None => Timestamp::MAX,
         };
         let Some((query, delta)) = self.ops.listen_mut(op) else {

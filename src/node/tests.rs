@@ -94,7 +94,7 @@ fn a_listen_hears_of_new_values_once_and_of_their_end() {
     net.nodes[2].listen(now, key, Query::default()).unwrap();
     net.settle();
     let short = wire::pack(
-        &Draft::from("ice").kind(crate::Kind::ICE_CANDIDATES),
+        &Draft::from("ice").value_type(crate::ValueType::ICE_CANDIDATES),
         ValueId(3),
     );
     let _ = net.put(0, key, short.clone(), PutOptions::default());
@@ -110,7 +110,7 @@ fn a_permanent_value_lives_as_long_as_its_publisher() {
     net.settle();
     let key = InfoHash::of(b"key");
     let short = wire::pack(
-        &Draft::from("ice").kind(crate::Kind::ICE_CANDIDATES),
+        &Draft::from("ice").value_type(crate::ValueType::ICE_CANDIDATES),
         ValueId(3),
     );
     let options = PutOptions {

@@ -35,7 +35,7 @@ pub enum Timer {
     /// A newcomer gets to know the farther parts of the network.
     LookAround(Family),
     /// Operations that waited for a connection start without one.
-    Patience,
+    ConnectDeadline,
     /// Nothing is due.
     Never,
 }

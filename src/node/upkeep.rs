@@ -31,7 +31,8 @@ impl Node {
     pub(super) fn start_upkeep(&mut self) {
         let now = self.now;
         self.timers.set(Timer::Tokens, self.tokens.next_rotation());
-        self.timers.set(Timer::Patience, self.patient_until);
+        self.timers
+            .set(Timer::ConnectDeadline, self.connect_deadline);
         for family in Family::ALL {
             let confirm = self.public.between(SECOND * 3, SECOND * 5);
             self.timers.set(Timer::Confirm(family), now + confirm);
@@ -75,7 +76,7 @@ impl Node {
                 }
             }
             Timer::LookAround(family) => self.look_around(now, family),
-            Timer::Patience => self.drive_all(now),
+            Timer::ConnectDeadline => self.drive_all(now),
             Timer::Requests | Timer::Never => {}
         }
     }
@@ -144,7 +145,8 @@ impl Node {
         let counts = self.tables[family as usize].counts(now);
         let status = if counts.good > 0 {
             Status::Connected
-        } else if counts.dubious > 0 || (self.bootstrap.has(family) && now < self.patient_until) {
+        } else if counts.dubious > 0 || (self.bootstrap.has(family) && now < self.connect_deadline)
+        {
             Status::Connecting
         } else {
             Status::Disconnected
@@ -157,8 +159,9 @@ impl Node {
         if self.bootstrap.is_empty() || self.is_connected() {
             return;
         }
-        self.patient_until = now + self.config.connect_patience;
-        self.timers.set(Timer::Patience, self.patient_until);
+        self.connect_deadline = now + self.config.connect_timeout;
+        self.timers
+            .set(Timer::ConnectDeadline, self.connect_deadline);
         self.bootstrap.restart();
         self.run_bootstrap(now);
     }
@@ -180,8 +183,9 @@ impl Node {
         contacts: &[Contact],
         call: Timestamp,
     ) {
-        self.patient_until = now + self.config.connect_patience;
-        self.timers.set(Timer::Patience, self.patient_until);
+        self.connect_deadline = now + self.config.connect_timeout;
+        self.timers
+            .set(Timer::ConnectDeadline, self.connect_deadline);
         for contact in contacts {
             if !is_martian(&contact.addr) {
                 let family = contact.family();
@@ -202,7 +206,7 @@ impl Node {
     /// Asks `count` contacts of a snapshot whether they are still there, and others a little later.
     fn call(&mut self, now: Timestamp, family: Family, count: usize) {
         let uncalled = self.uncalled[family as usize];
-        let asked = self.table(family).ask_unproven(count.min(uncalled), now);
+        let asked = self.table(family).ask_unverified(count.min(uncalled), now);
         for contact in &asked {
             self.ping(now, *contact);
         }

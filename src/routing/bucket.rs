@@ -60,7 +60,7 @@ impl Bucket {
         if self.entries.len() >= size {
             let expired = self.entries.iter().position(Entry::is_expired);
             let yielding = expired.or_else(|| match confidence {
-                Confidence::Replied => self.entries.iter().position(Entry::is_unproven),
+                Confidence::Replied => self.entries.iter().position(Entry::is_unverified),
                 Confidence::Named | Confidence::Sent => None,
             });
             match yielding {

@@ -81,7 +81,7 @@ impl Moment {
 
 impl Entry {
     /// A request has been answered or given up after this time (spec `wire.md`, section 15).
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const TIMEOUT: Duration = Duration::from_secs(10);
 
     pub(super) fn new(contact: Contact, confidence: Confidence, now: Timestamp) -> Self {
         let if_at_least = |least| {
@@ -126,7 +126,7 @@ impl Entry {
     }
 
     /// Whether it has never answered us: it may not exist, even if something came in its name.
-    pub(super) fn is_unproven(&self) -> bool {
+    pub(super) fn is_unverified(&self) -> bool {
         self.replied == Moment::NEVER
     }
 
@@ -142,7 +142,7 @@ impl Entry {
 
     /// Whether asking it is worth while and no earlier question to it is open.
     pub(super) fn is_askable(&self, now: Timestamp) -> bool {
-        !self.has_failed && !self.asked.is_within(Self::PATIENCE, now)
+        !self.has_failed && !self.asked.is_within(Self::TIMEOUT, now)
     }
 
     /// Notes that the caller is about to be told to ask it.

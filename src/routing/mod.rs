@@ -176,7 +176,7 @@ impl Table {
 
     /// Of each bucket in turn a contact that has not answered yet and is not being asked, at most `count` in all: whom to
     /// ask next after a restart, so that something is soon known of every part of the id space.
-    pub fn ask_unproven(&mut self, count: usize, now: Timestamp) -> Vec<Contact> {
+    pub fn ask_unverified(&mut self, count: usize, now: Timestamp) -> Vec<Contact> {
         let mut asked = Vec::new();
         for place in 0..self.bucket_size {
             for bucket in &mut self.buckets {
@@ -184,7 +184,7 @@ impl Table {
                     return asked;
                 }
                 let entry = bucket.entries.get_mut(place);
-                let entry = entry.filter(|entry| entry.is_unproven() && entry.is_askable(now));
+                let entry = entry.filter(|entry| entry.is_unverified() && entry.is_askable(now));
                 asked.extend(entry.map(|entry| entry.ask(now)));
             }
         }

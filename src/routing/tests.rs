@@ -333,7 +333,7 @@ fn after_a_restart_each_is_asked_once_and_some_of_every_bucket_first() {
         .collect();
     assert!(saved.iter().all(|contact| table.restore(*contact, at(0))));
     assert!(!table.restore(saved[0], at(0)), "known");
-    let first = table.ask_unproven(6, at(0));
+    let first = table.ask_unverified(6, at(0));
     assert_eq!(first.len(), 6);
     for prefix in 0..3 {
         let there = first
@@ -342,11 +342,11 @@ fn after_a_restart_each_is_asked_once_and_some_of_every_bucket_first() {
         assert!(there.count() >= 2, "{first:?}");
     }
     let _ = table.heard(first[0], Confidence::Replied, at(1));
-    let rest = table.ask_unproven(100, at(1));
+    let rest = table.ask_unverified(100, at(1));
     assert_eq!(rest.len(), 18);
     assert!(first.iter().all(|contact| !rest.contains(contact)));
     assert_eq!(
-        table.ask_unproven(100, at(11)).len(),
+        table.ask_unverified(100, at(11)).len(),
         23,
         "all but the one that answered"
     );

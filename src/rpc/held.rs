@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::Timestamp;
 
 /// How long an answer is kept.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes kept in all.
 const MAX_BYTES: usize = 8 << 20;
 
@@ -52,7 +52,7 @@ impl Held {
             return false;
         }
         self.bytes += size;
-        let until = now + PATIENCE;
+        let until = now + TIMEOUT;
         self.order.push_back((until, to));
         self.answers.insert(to, Answer { datagrams, until });
         true
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(held.release(&peer(1)), [Bytes::from_static(b"a")]);
         assert!(held.release(&peer(1)).is_empty());
         assert!(held.hold(Timestamp::ZERO, peer(1), vec![Bytes::from_static(b"c")]));
-        held.expire(Timestamp::ZERO + PATIENCE);
+        held.expire(Timestamp::ZERO + TIMEOUT);
         assert!(held.release(&peer(1)).is_empty());
     }
 

@@ -27,7 +27,7 @@ pub(crate) use transaction::Purposeful;
 use transaction::{Answered, Due, Transactions};
 
 /// How long to wait for the next part of an answer before the request is sent again.
-const PARTS_PATIENCE: Duration = Duration::from_secs(1);
+const PARTS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Datagrams that the queue keeps memory for when it is empty.
 const KEPT_PLACES: usize = 16;
 /// What software we say we are; others look at the type of the field, not at its text.
@@ -67,7 +67,7 @@ pub(crate) struct Rpc<P> {
     id: InfoHash,
     network: u32,
     client: bool,
-    unproven_reply_bytes: usize,
+    unvalidated_reply_bytes: usize,
     transactions: Transactions<Purpose<P>>,
     peers: Peers,
     limiter: Limiter,
@@ -115,7 +115,7 @@ impl<P: Purposeful> Rpc<P> {
             id,
             network: config.network,
             client: config.client,
-            unproven_reply_bytes: config.unproven_reply_bytes,
+            unvalidated_reply_bytes: config.unvalidated_reply_bytes,
             transactions: Transactions::new(
                 config.attempts,
                 config.response_time,
@@ -124,7 +124,7 @@ impl<P: Purposeful> Rpc<P> {
             peers: Peers::new(config),
             limiter: Limiter::new(config),
             parts: Reassembly::new(config),
-            held: Held::new(config.max_held_replies),
+            held: Held::new(config.max_deferred_replies),
             encoder: Encoder::default(),
             outbox: VecDeque::new(),
             traffic: Traffic::default(),
@@ -162,21 +162,22 @@ impl<P: Purposeful> Rpc<P> {
         };
         let message = self.message(tid, payload);
         let datagrams = self.encoder.encode_in_passing(&message);
-        let small = datagrams.parts.is_empty() && datagrams.head.len() <= self.unproven_reply_bytes;
-        if small || self.peers.is_proven(now, &to) {
+        let small =
+            datagrams.parts.is_empty() && datagrams.head.len() <= self.unvalidated_reply_bytes;
+        if small || self.peers.is_validated(now, &to) {
             self.transmit(to, datagrams);
         } else if self
             .held
             .hold(now, to, datagrams.apart().into_iter().collect())
-            && self.peers.may_sound_out(now, to)
+            && self.peers.may_probe(now, to)
         {
             self.send_request(now, rng, to, Request::Ping, Purpose::Proof);
         }
     }
 
     /// Whether `to` may be pinged because of something that came from there, or seemed to. Notes that it will be.
-    pub(crate) fn may_sound_out(&mut self, now: Timestamp, to: SocketAddr) -> bool {
-        self.peers.may_sound_out(now, to)
+    pub(crate) fn may_probe(&mut self, now: Timestamp, to: SocketAddr) -> bool {
+        self.peers.may_probe(now, to)
     }
 
     /// Answers with an error.
@@ -248,7 +249,7 @@ impl<P: Purposeful> Rpc<P> {
             Payload::Parts(_) => {
                 if !self.parts.is_announced(&key(from, message.tid)) {
                     // Parts that overtook their message are kept for those who have proved to be there.
-                    if !self.peers.is_proven(now, &from) {
+                    if !self.peers.is_validated(now, &from) {
                         self.traffic.dropped_unexpected += 1;
                         return None;
                     }
@@ -293,7 +294,7 @@ impl<P: Purposeful> Rpc<P> {
         head: Bytes,
     ) -> Option<Completed<Bytes>> {
         if !self.parts.is_announced(&key(from, tid)) {
-            self.transactions.extend(from, tid.0, now + PARTS_PATIENCE);
+            self.transactions.extend(from, tid.0, now + PARTS_TIMEOUT);
         }
         self.parts.announce(now, key(from, tid), slots, head)
     }
@@ -312,7 +313,7 @@ impl<P: Purposeful> Rpc<P> {
             data: &part.data,
         };
         if self.parts.is_progress(&key(from, tid), &part) {
-            self.transactions.extend(from, tid.0, now + PARTS_PATIENCE);
+            self.transactions.extend(from, tid.0, now + PARTS_TIMEOUT);
         }
         self.parts.part(now, key(from, tid), &part)
     }
@@ -417,7 +418,7 @@ impl<P: Purposeful> Rpc<P> {
         let message = self.message(Tid(id), payload);
         let datagrams = self.encoder.encode(&message);
         self.transmit(to, datagrams.clone());
-        let wait = self.peers.patience(&to);
+        let wait = self.peers.timeout(&to);
         self.transactions
             .open(now, id, to, datagrams, wait, purpose);
         true

@@ -19,7 +19,7 @@ const FIRST_DOUBT: u32 = 8;
 const PAUSES: u32 = 5;
 
 /// The least time between two pings that datagrams from an address bring about, as long as it answers none.
-const SOUNDING_PAUSE: Duration = Duration::from_secs(30);
+const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Bounded memory of addresses. When the young generation is full it becomes the old one, and the old one is forgotten.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Peers {
     network: RoundTrip,
     response_time: Duration,
     response_time_min: Duration,
-    proof_time: Duration,
+    validation_time: Duration,
 }
 
 #[derive(Clone, Copy, Default, Debug)]
@@ -59,12 +59,12 @@ impl Peers {
             network: RoundTrip::default(),
             response_time: config.response_time,
             response_time_min: config.response_time_min,
-            proof_time: config.proof_time,
+            validation_time: config.validation_time,
         }
     }
 
     /// How long to wait for an answer before it counts as overdue.
-    pub(crate) fn patience(&self, addr: &SocketAddr) -> Duration {
+    pub(crate) fn timeout(&self, addr: &SocketAddr) -> Duration {
         self.wait(addr)
             .clamp(self.response_time_min, self.response_time)
     }
@@ -99,7 +99,7 @@ impl Peers {
     /// `addr` answered a request of ours, so much later at most. Late answers count too: whoever learnt from those alone
     /// that come in time would take all far nodes for dead as long as he has met near ones only.
     pub(crate) fn on_reply(&mut self, now: Timestamp, addr: SocketAddr, round_trip: Duration) {
-        let proven_until = seconds(now + self.proof_time);
+        let proven_until = seconds(now + self.validation_time);
         let sample = round_trip.min(self.response_time);
         let standing = self.standing_mut(addr);
         standing.proven_until = proven_until;
@@ -122,26 +122,26 @@ impl Peers {
 
     /// `addr` returned a token of ours, so it receives what is sent to it.
     pub(crate) fn on_token(&mut self, now: Timestamp, addr: SocketAddr) {
-        let proven_until = seconds(now + self.proof_time);
+        let proven_until = seconds(now + self.validation_time);
         self.standing_mut(addr).proven_until = proven_until;
     }
 
     /// Whether `addr` has proved lately that it receives what is sent to it.
-    pub(crate) fn is_proven(&self, now: Timestamp, addr: &SocketAddr) -> bool {
+    pub(crate) fn is_validated(&self, now: Timestamp, addr: &SocketAddr) -> bool {
         self.standing(addr)
             .is_some_and(|standing| standing.proven_until > seconds(now))
     }
 
     /// Whether `addr` may be pinged because of what came from there; if so, not again for a while unless it answers.
     /// Who forges source addresses so makes us send hardly more to them than he sends to us.
-    pub(crate) fn may_sound_out(&mut self, now: Timestamp, addr: SocketAddr) -> bool {
+    pub(crate) fn may_probe(&mut self, now: Timestamp, addr: SocketAddr) -> bool {
         if self
             .standing(&addr)
             .is_some_and(|standing| seconds(now) < standing.silent_until)
         {
             return false;
         }
-        self.standing_mut(addr).silent_until = seconds(now + SOUNDING_PAUSE);
+        self.standing_mut(addr).silent_until = seconds(now + PROBE_INTERVAL);
         true
     }
 
@@ -231,35 +231,35 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn patience_follows_the_peer_then_the_network_within_its_bounds() {
+    fn the_timeout_follows_the_peer_then_the_network_within_its_bounds() {
         let mut peers = Peers::new(&Config::default());
-        assert_eq!(peers.patience(&peer(1)), 1_000 * MS);
+        assert_eq!(peers.timeout(&peer(1)), 1_000 * MS);
         for _ in 0..50 {
             peers.on_reply(Timestamp::ZERO, peer(1), MS);
         }
-        assert_eq!(peers.patience(&peer(1)), 50 * MS);
+        assert_eq!(peers.timeout(&peer(1)), 50 * MS);
         assert_eq!(peers.pause(&peer(1)), 10 * MS);
-        assert_eq!(peers.patience(&peer(2)), 50 * MS);
+        assert_eq!(peers.timeout(&peer(2)), 50 * MS);
         for _ in 0..50 {
             peers.on_reply(Timestamp::ZERO, peer(3), 5_000 * MS);
         }
-        assert_eq!(peers.patience(&peer(3)), 1_000 * MS);
+        assert_eq!(peers.timeout(&peer(3)), 1_000 * MS);
         assert_eq!(peers.pause(&peer(3)), 1_000 * MS);
-        assert_eq!(peers.patience(&peer(1)), 50 * MS);
+        assert_eq!(peers.timeout(&peer(1)), 50 * MS);
     }
 
     #[test]
-    fn who_has_met_near_nodes_alone_is_patient_with_far_ones() {
+    fn a_node_that_has_met_near_nodes_alone_waits_long_for_far_ones() {
         let mut peers = Peers::new(&Config::default());
         peers.on_reply(Timestamp::ZERO, peer(1), 10 * MS);
-        assert!(peers.patience(&peer(2)) >= 500 * MS);
-        assert_eq!(peers.patience(&peer(1)), 50 * MS);
+        assert!(peers.timeout(&peer(2)) >= 500 * MS);
+        assert_eq!(peers.timeout(&peer(1)), 50 * MS);
         for _ in 0..50 {
             peers.on_reply(Timestamp::ZERO, peer(1), 10 * MS);
         }
-        assert_eq!(peers.patience(&peer(2)), 50 * MS);
+        assert_eq!(peers.timeout(&peer(2)), 50 * MS);
         peers.on_reply(Timestamp::ZERO, peer(3), 200 * MS);
-        assert!(peers.patience(&peer(2)) > 200 * MS);
+        assert!(peers.timeout(&peer(2)) > 200 * MS);
     }
 
     #[test]
@@ -277,22 +277,22 @@ mod tests {
     fn a_proof_runs_out() {
         let mut peers = Peers::new(&Config::default());
         peers.on_token(Timestamp::ZERO, peer(1));
-        let end = Timestamp::ZERO + Config::default().proof_time;
-        assert!(peers.is_proven(end - MS, &peer(1)));
-        assert!(!peers.is_proven(end, &peer(1)));
-        assert!(!peers.is_proven(Timestamp::ZERO, &peer(2)));
+        let end = Timestamp::ZERO + Config::default().validation_time;
+        assert!(peers.is_validated(end - MS, &peer(1)));
+        assert!(!peers.is_validated(end, &peer(1)));
+        assert!(!peers.is_validated(Timestamp::ZERO, &peer(2)));
     }
 
     #[test]
     fn an_address_is_not_sounded_out_again_until_it_answers_or_time_has_passed() {
         let mut peers = Peers::new(&Config::default());
         let now = Timestamp::ZERO;
-        assert!(peers.may_sound_out(now, peer(1)));
-        assert!(!peers.may_sound_out(now + MS, peer(1)));
-        assert!(peers.may_sound_out(now + MS, peer(2)));
+        assert!(peers.may_probe(now, peer(1)));
+        assert!(!peers.may_probe(now + MS, peer(1)));
+        assert!(peers.may_probe(now + MS, peer(2)));
         peers.on_reply(now + MS, peer(1), MS);
-        assert!(peers.may_sound_out(now + MS * 2, peer(1)));
-        assert!(peers.may_sound_out(now + SOUNDING_PAUSE * 2, peer(1)));
+        assert!(peers.may_probe(now + MS * 2, peer(1)));
+        assert!(peers.may_probe(now + PROBE_INTERVAL * 2, peer(1)));
     }
 
     #[test]

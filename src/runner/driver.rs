@@ -61,9 +61,9 @@ pub(super) struct Driver {
 /// How far the node's life has gone.
 enum Stage {
     Running,
-    /// Waits for running puts, with patience; then tells those who asked for the end.
+    /// Waits for running puts, with time; then tells those who asked for the end.
     Stopping {
-        patience: Pin<Box<Sleep>>,
+        timeout: Pin<Box<Sleep>>,
         askers: Vec<oneshot::Sender<Result<(), StateError>>>,
     },
     /// The last handle is gone.
@@ -175,7 +175,7 @@ impl Driver {
             () = self.sockets.readable() => self.receive(),
             () = &mut self.alarm => self.dht.handle_timeout(self.clock.now()),
             () = save_is_due(self.saver.as_mut()) => self.save(),
-            () = patience_ends(&mut self.stage) => {}
+            () = timeout_ends(&mut self.stage) => {}
         }
         self.finish();
     }
@@ -201,9 +201,9 @@ impl Driver {
             (Some(Command::Stop(_, asker)), Stage::Stopping { askers, .. }) => {
                 askers.push(asker);
             }
-            (Some(Command::Stop(patience, asker)), Stage::Running | Stage::Abandoned) => {
+            (Some(Command::Stop(timeout, asker)), Stage::Running | Stage::Abandoned) => {
                 self.stage = Stage::Stopping {
-                    patience: Box::pin(sleep_until(self.clock.instant(self.now() + patience))),
+                    timeout: Box::pin(sleep_until(self.clock.instant(self.now() + timeout))),
                     askers: vec![asker],
                 };
             }
@@ -248,7 +248,7 @@ impl Driver {
     fn is_over(&self) -> bool {
         match &self.stage {
             Stage::Running => false,
-            Stage::Stopping { patience, .. } => !self.waiting.has_puts() || patience.is_elapsed(),
+            Stage::Stopping { timeout, .. } => !self.waiting.has_puts() || timeout.is_elapsed(),
             Stage::Abandoned => true,
         }
     }
@@ -291,9 +291,9 @@ async fn save_is_due(saver: Option<&mut Saver>) {
     }
 }
 
-async fn patience_ends(stage: &mut Stage) {
+async fn timeout_ends(stage: &mut Stage) {
     match stage {
-        Stage::Stopping { patience, .. } => patience.await,
+        Stage::Stopping { timeout, .. } => timeout.await,
         Stage::Running | Stage::Abandoned => pending().await,
     }
 }

@@ -24,7 +24,7 @@ use crate::value::{Draft, Query, Row, Value, ValueId};
 use crate::{InfoHash, Timestamp};
 
 /// How long [`Handle::shutdown`] waits for running puts.
-const PUT_PATIENCE: Duration = Duration::from_secs(5);
+const PUT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running node. Clones are handles on the same node, which runs for as long as there is a handle, a stream or a
 /// put of it; when the last is gone, it saves its state and ends.
@@ -369,17 +369,17 @@ impl Handle {
     ///
     /// [`StateError`] if the state could not be saved; the node has ended all the same.
     pub async fn shutdown(&self) -> Result<(), StateError> {
-        self.shutdown_within(PUT_PATIENCE).await
+        self.shutdown_within(PUT_TIMEOUT).await
     }
 
-    /// As [`Handle::shutdown`], with as much patience for running puts.
+    /// As [`Handle::shutdown`], with as much time for running puts.
     ///
     /// # Errors
     ///
     /// As [`Handle::shutdown`].
-    pub async fn shutdown_within(&self, patience: Duration) -> Result<(), StateError> {
+    pub async fn shutdown_within(&self, timeout: Duration) -> Result<(), StateError> {
         let (asker, answer) = oneshot::channel();
-        let stop = Command::Stop(patience, asker);
+        let stop = Command::Stop(timeout, asker);
         // A node that is gone cannot fail to save its state any more.
         if self.commands.send(stop).await.is_err() {
             return Ok(());

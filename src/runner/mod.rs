@@ -83,7 +83,7 @@ use crate::{Config, InfoHash};
 use clock::Clock;
 use driver::{Driver, Lines};
 use handle::Facts;
-use pool::{PATIENCE, Pool};
+use pool::{Pool, STARVED_AFTER};
 use socket::{Plan, Sockets};
 use state::{Ports, StateFile};
 
@@ -248,7 +248,7 @@ impl Runner {
 
         let workers = self.workers.unwrap_or_else(default_workers).get();
         let backlog_bytes = self.backlog_bytes;
-        let pool = Pool::new(workers, PATIENCE, Job::run);
+        let pool = Pool::new(workers, STARVED_AFTER, Job::run);
         let clock = Clock::start();
         let id = saved.as_ref().map(|state| state.id);
         let dht = self.open_dht(clock, id)?;

@@ -20,7 +20,7 @@ use super::priority::{claim_little, forgo_arrears, yield_to_all};
 use crate::secure::Lane;
 
 /// How long jobs may wait without any being begun before a thread that insists more on its share takes them.
-pub(super) const PATIENCE: Duration = Duration::from_millis(50);
+pub(super) const STARVED_AFTER: Duration = Duration::from_millis(50);
 
 /// So many it then does alone, before workers may try again.
 const RELIEF: u32 = 64;
@@ -45,7 +45,7 @@ pub(super) struct Pool<J, D> {
     workers: usize,
     max_workers: usize,
     has_reliever: bool,
-    patience: Duration,
+    starved_after: Duration,
 }
 
 #[derive(Debug)]
@@ -102,9 +102,9 @@ impl<J, D> Queue<J, D> {
 }
 
 impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
-    /// Will have up to so many threads `run` jobs, and one that steps in when jobs wait for longer than the patience and
+    /// Will have up to so many threads `run` jobs, and one that steps in when jobs wait for longer than the limit and
     /// none is begun.
-    pub(super) fn new(workers: usize, patience: Duration, run: fn(J) -> D) -> Self {
+    pub(super) fn new(workers: usize, starved_after: Duration, run: fn(J) -> D) -> Self {
         let queue = Queue {
             local: VecDeque::new(),
             remote: VecDeque::new(),
@@ -128,7 +128,7 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
             workers: 0,
             max_workers: workers,
             has_reliever: false,
-            patience,
+            starved_after,
         }
     }
 
@@ -202,12 +202,12 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);
-        let patience = self.patience;
+        let starved_after = self.starved_after;
         thread::Builder::new()
             .name("bulla-reliever".to_owned())
             .spawn(move || {
                 claim_little();
-                shared.relieve(patience);
+                shared.relieve(starved_after);
             })
             .inspect_err(|_| self.shared.queue().is_watched = false)?;
         self.has_reliever = true;
@@ -255,8 +255,8 @@ impl<J, D> Shared<J, D> {
     }
 
     /// Does jobs as the reliever until the pool is closed.
-    fn relieve(&self, patience: Duration) {
-        while let Some(job) = self.next_delayed(patience) {
+    fn relieve(&self, starved_after: Duration) {
+        while let Some(job) = self.next_delayed(starved_after) {
             let outcome = self.attempt(job);
             self.lay_down(&mut self.queue(), outcome);
             self.finished.notify_one();
@@ -304,9 +304,9 @@ impl<J, D> Shared<J, D> {
         }
     }
 
-    /// Waits for a job that workers do not get to: none has begun another since the reliever, before its patience ran
+    /// Waits for a job that workers do not get to: none has begun another since the reliever, before its limit ran
     /// out, last looked. `None` when the pool is closed.
-    fn next_delayed(&self, patience: Duration) -> Option<J> {
+    fn next_delayed(&self, starved_after: Duration) -> Option<J> {
         let mut queue = self.queue();
         loop {
             if queue.is_closed {
@@ -331,7 +331,7 @@ impl<J, D> Shared<J, D> {
                 queue.is_watched = true;
             } else if queue.relief == 0 {
                 queue.begun_before = Some(queue.begun);
-                let waited = self.submitted.wait_timeout(queue, patience);
+                let waited = self.submitted.wait_timeout(queue, starved_after);
                 queue = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }

@@ -21,7 +21,7 @@ const BUFFER_BYTES: usize = 4 << 20;
 /// Datagrams that wait for each other at most.
 const MAX_PENDING: usize = 64;
 /// How long a full send buffer is waited for before its datagram is dropped, as a network would.
-const SEND_PATIENCE: Duration = Duration::from_millis(100);
+const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often it is looked at meanwhile.
 const SEND_RETRY: Duration = Duration::from_millis(1);
 
@@ -239,7 +239,7 @@ impl Sockets {
         trace!(%to, len = datagram.bytes.len(), "sending");
         let sent = match socket.send(datagram) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.is_congested => {
-                let sending = timeout(SEND_PATIENCE, send_when_possible(socket, datagram));
+                let sending = timeout(SEND_TIMEOUT, send_when_possible(socket, datagram));
                 sending.await.unwrap_or(Err(error))
             }
             sent => sent,

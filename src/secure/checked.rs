@@ -7,7 +7,7 @@ use bulla_identity::{KeyId, LongKeyId, PublicKey};
 
 use super::binding::{Binding, Claim, split};
 use super::readers::Readers;
-use crate::value::{Content, Kind, Value, ValueId};
+use crate::value::{Content, Value, ValueId, ValueType};
 
 /// A value that has passed the checks. Only the secure layer makes one: clear values, signed ones whose signature
 /// holds, and encrypted ones that were meant for us and hold a good signature inside.
@@ -73,8 +73,8 @@ impl Checked {
     }
 
     /// The value type.
-    pub fn kind(&self) -> Kind {
-        self.value.kind()
+    pub fn value_type(&self) -> ValueType {
+        self.value.value_type()
     }
 
     /// The payload.

@@ -5,7 +5,7 @@ use bulla_identity::{Certificate, Identity, chain_to_pem};
 use super::keyring::dht_keys;
 use super::{Errand, SecureDht};
 use crate::node::PutOptions;
-use crate::value::{CertificateChain, Draft, Kind, Typed, Value, ValueId};
+use crate::value::{CertificateChain, Draft, Typed, Value, ValueId, ValueType};
 use crate::{Timestamp, wire};
 
 /// The id under which certificates are put.
@@ -51,7 +51,7 @@ fn value_of(chain: &[Certificate]) -> Value {
     let payload = CertificateChain {
         encoded: chain_to_pem(chain).into(),
     };
-    let draft = Draft::new(payload.to_data()).kind(Kind::CERTIFICATE);
+    let draft = Draft::new(payload.to_data()).value_type(ValueType::CERTIFICATE);
     wire::pack(&draft, CERTIFICATE_ID)
 }
 

@@ -96,7 +96,7 @@ pub(super) fn open_shared(key: &PrivateKey, value: &Value, ciphertext: &[u8]) ->
 mod tests {
     use super::super::testing::{alice, bob, carol};
     use super::*;
-    use crate::Kind;
+    use crate::ValueType;
 
     /// Made from the description by an independent program: by Alice, for Bob and Carol.
     const GOLDEN: &str = include_str!("../../tests/vectors/shared_value.hex");
@@ -134,8 +134,8 @@ mod tests {
                 (ValueId(42), &b"to both of you"[..])
             );
             assert_eq!(
-                (inner.kind(), &*inner.user_type()),
-                (Kind::USER_DATA, "note")
+                (inner.value_type(), &*inner.user_type()),
+                (ValueType::USER_DATA, "note")
             );
             assert_eq!(&sender, alice().public_key());
             assert_eq!(readers, Readers::of(&keys([carol(), bob()])));

@@ -14,7 +14,7 @@ use super::{Errand, Preparation, PutError, SecureDht, SecureEvent};
 use crate::Timestamp;
 use crate::lookup::OpId;
 use crate::node::OpError;
-use crate::value::{Condition, Kind, Query, Value};
+use crate::value::{Condition, Query, Value, ValueType};
 
 /// Searches by what is looked for.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl SecureDht {
         let mut failed = None;
         for key in self.keyring.dht_keys(name) {
             let query = Query {
-                conditions: vec![Condition::Kind(Kind::CERTIFICATE)],
+                conditions: vec![Condition::ValueType(ValueType::CERTIFICATE)],
                 ..Query::default()
             };
             match self.node.get(now, key, query) {

@@ -99,7 +99,7 @@ impl SecureDht {
                     user_types.push(text.clone());
                     false
                 }
-                Condition::Id(_) | Condition::Kind(_) | Condition::Owner(_) => true,
+                Condition::Id(_) | Condition::ValueType(_) | Condition::Owner(_) => true,
             });
         }
         let terms = Terms {

@@ -8,7 +8,7 @@ use super::publication::Publication;
 use super::{Ending, ErrandId, HostId, Sim, Task};
 use crate::node::{Node, Status, Timer, Transmit};
 use crate::secure::{Done, Job, SecureConfig, SecureDht, SecureEvent, SecureOutput};
-use crate::{Config, Family, InfoHash, Kind, Origin, Query, Timestamp};
+use crate::{Config, Family, InfoHash, Origin, Query, Timestamp, ValueType};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -189,13 +189,13 @@ impl Sim {
             .is_some_and(|stored| publication.is_copied_by(stored))
     }
 
-    /// How long a value of this kind lives at a host.
-    pub(super) fn lifetime_of(&self, host: HostId, kind: Kind) -> Duration {
+    /// How long a value of this type lives at a host.
+    pub(super) fn lifetime_of(&self, host: HostId, value_type: ValueType) -> Duration {
         self.hosts[host.index()]
             .spec
             .config
-            .kinds
-            .rules(kind)
+            .value_types
+            .rules(value_type)
             .lifetime
     }
 

@@ -198,7 +198,7 @@ impl Sim {
             errand.due = self.well_held(host, key, query);
         }
         if let Task::Put(publication) = &errand.task {
-            let lifetime = self.lifetime_of(host, publication.kind);
+            let lifetime = self.lifetime_of(host, publication.value_type);
             let publication = publication.clone();
             self.oracle
                 .on_put(self.now, id, &errand, &publication, lifetime);

@@ -175,7 +175,7 @@ impl Oracle {
             let published = self.published.get(&record.key).into_iter().flatten();
             let mut genuine = published.filter(|one| one.publication.is_copied_by(&record.value));
             let claims = record.value.signed().is_some() && record.source.is_some();
-            let certifies = record.value.kind() == crate::Kind::CERTIFICATE;
+            let certifies = record.value.value_type() == crate::ValueType::CERTIFICATE;
             if claims && !certifies && genuine.next().is_none() {
                 self.accuse(now, host, format!("stored a forgery: {:?}", record.value));
             }

@@ -4,7 +4,7 @@ use bulla_identity::LongKeyId;
 use bytes::Bytes;
 
 use crate::secure::{Checked, Trust};
-use crate::{Content, Draft, Kind, Value, ValueId};
+use crate::{Content, Draft, Value, ValueId, ValueType};
 
 /// A value as its author meant it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,7 +12,7 @@ pub struct Publication {
     /// The number under its key.
     pub id: ValueId,
     /// The value type.
-    pub kind: Kind,
+    pub value_type: ValueType,
     /// The payload.
     pub data: Bytes,
     /// How far it can be believed.
@@ -33,7 +33,7 @@ impl Publication {
     ) -> Self {
         Self {
             id,
-            kind: draft.kind,
+            value_type: draft.value_type,
             data: draft.data.clone(),
             trust,
             signer,
@@ -45,7 +45,7 @@ impl Publication {
     pub(super) fn of_value(value: &Value) -> Self {
         Self {
             id: value.id(),
-            kind: value.kind(),
+            value_type: value.value_type(),
             data: Bytes::copy_from_slice(value.data()),
             trust: Trust::Clear,
             signer: None,
@@ -56,7 +56,7 @@ impl Publication {
     /// Whether this is what an application was told.
     pub(super) fn is_told_by(&self, checked: &Checked) -> bool {
         self.id == checked.id()
-            && self.kind == checked.kind()
+            && self.value_type == checked.value_type()
             && self.data == checked.data()
             && self.trust == checked.status()
             && self.signer == checked.signer()

@@ -160,7 +160,7 @@ impl Scenario {
         }));
         let mut members = Vec::new();
         for (spec, count) in groups {
-            let kinds: Vec<_> = self
+            let value_types: Vec<_> = self
                 .addressing
                 .iter()
                 .map(|addressing| {
@@ -171,10 +171,10 @@ impl Scenario {
                     })
                 })
                 .collect();
-            let dealt = kinds
+            let dealt = value_types
                 .iter()
                 .cycle()
-                .skip(members.len() % kinds.len().max(1));
+                .skip(members.len() % value_types.len().max(1));
             members.extend(dealt.take(count).cloned());
         }
         members

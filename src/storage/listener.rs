@@ -45,7 +45,7 @@ impl Listener {
             .iter()
             .map(|condition| match condition {
                 Condition::UserType(text) => size_of::<Condition>() + text.len(),
-                Condition::Id(_) | Condition::Kind(_) | Condition::Owner(_) => {
+                Condition::Id(_) | Condition::ValueType(_) | Condition::Owner(_) => {
                     size_of::<Condition>()
                 }
             })

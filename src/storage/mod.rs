@@ -208,7 +208,7 @@ impl Storage {
             .iter()
             .find_map(|condition| match condition {
                 Condition::Id(id) => Some(*id..=*id),
-                Condition::Kind(_) | Condition::Owner(_) | Condition::UserType(_) => None,
+                Condition::ValueType(_) | Condition::Owner(_) | Condition::UserType(_) => None,
             });
         self.shelves
             .items(key, wanted.unwrap_or(ALL_IDS))

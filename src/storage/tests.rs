@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::value::sample::{Sample, sample};
-use crate::{Kind, Seed};
+use crate::{Seed, ValueType};
 
 const NOW: Timestamp = Timestamp::from_micros(1_000);
 const LATER: Timestamp = Timestamp::from_micros(2_000);
@@ -114,9 +114,14 @@ fn a_refresh_never_shortens_and_tells_what_it_did_not_find() {
 fn values_come_in_order_of_ids_and_meet_the_query() {
     let mut store = Store::of(&Config::default());
     for id in [3, 1, 2] {
-        let kind = Kind(id as u16 % 2);
+        let value_type = ValueType(id as u16 % 2);
         let text = [b'a' + id as u8];
-        store.keep(1, sample(id).kind(kind).user_type(&text), Some(1), LATER);
+        store.keep(
+            1,
+            sample(id).value_type(value_type).user_type(&text),
+            Some(1),
+            LATER,
+        );
     }
     let get = |conditions: &[Condition]| {
         let query = Query {
@@ -127,9 +132,15 @@ fn values_come_in_order_of_ids_and_meet_the_query() {
         found.map(|value| value.id().0).collect::<Vec<_>>()
     };
     assert_eq!(get(&[]), [1, 2, 3]);
-    assert_eq!(get(&[Condition::Kind(Kind(1))]), [1, 3]);
+    assert_eq!(get(&[Condition::ValueType(ValueType(1))]), [1, 3]);
     assert_eq!(get(&[Condition::Id(ValueId(2))]), [2]);
-    assert!(get(&[Condition::Id(ValueId(2)), Condition::Kind(Kind(1))]).is_empty());
+    assert!(
+        get(&[
+            Condition::Id(ValueId(2)),
+            Condition::ValueType(ValueType(1))
+        ])
+        .is_empty()
+    );
     assert_eq!(get(&[Condition::UserType(Bytes::from_static(b"d"))]), [3]);
 }
 

@@ -279,7 +279,7 @@ mod tests {
 
     use super::*;
     use crate::value::sample::sample;
-    use crate::{Condition, Kind, Seed, ValueId};
+    use crate::{Condition, Seed, ValueId, ValueType};
 
     const LIFETIME: Duration = Duration::from_secs(600);
 
@@ -326,13 +326,13 @@ mod tests {
         let mut subscribe = |listener| listeners.subscribe(now, &key(1), listener);
         assert_eq!(subscribe(listener(1, 10)), Ok(Subscribed::New));
         assert_eq!(subscribe(asking(1, 11, wants_two)), Ok(Subscribed::New));
-        let wants_kind = wanting(Condition::Kind(Kind(5)));
+        let wants_kind = wanting(Condition::ValueType(ValueType(5)));
         assert_eq!(
             subscribe(asking(1, 10, wants_kind)),
             Ok(Subscribed::Renewed)
         );
 
-        let one = sample(1).kind(Kind(5)).build();
+        let one = sample(1).value_type(ValueType(5)).build();
         let two = sample(2).build();
         assert_eq!(sockets(listeners.matching(&key(1), &one)), [10]);
         assert_eq!(sockets(listeners.matching(&key(1), &two)), [11]);
@@ -366,7 +366,7 @@ mod tests {
         let refused = listeners.subscribe(Timestamp::ZERO, &key(1), asking(1, 1, query));
         assert_eq!(refused, Err(SubscribeError::QueryTooLarge));
         let query = Query {
-            conditions: vec![Condition::Kind(Kind(1)); 64],
+            conditions: vec![Condition::ValueType(ValueType(1)); 64],
             ..Query::default()
         };
         let refused = listeners.subscribe(Timestamp::ZERO, &key(1), asking(1, 1, query));

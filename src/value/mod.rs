@@ -17,7 +17,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-pub(crate) use crate::kind::{Kind, Policy};
+pub(crate) use crate::value_type::{Policy, ValueType};
 pub use payload::{
     CertificateChain, DhtMessage, IceCandidates, ImMessage, ImStatus, PayloadError,
     ServiceAnnouncement, TrustRequest, Typed,
@@ -37,13 +37,13 @@ pub struct Value {
     head: Head,
 }
 
-/// The places of the fields. Most values are no more than id, kind and payload; only the others pay for the rest.
+/// The places of the fields. Most values are no more than id, type and payload; only the others pay for the rest.
 #[derive(Clone)]
 enum Head {
     Bare {
         id: ValueId,
         /// `None` for an encrypted value.
-        kind: Option<Kind>,
+        value_type: Option<ValueType>,
         data: Span,
     },
     Full(Box<Fields>),
@@ -64,7 +64,7 @@ pub(crate) enum Layout {
     Encrypted(Span),
     Plain {
         body: Span,
-        kind: Kind,
+        value_type: ValueType,
         data: Span,
         user_type: Span,
         owner: Option<OwnerLayout>,
@@ -103,7 +103,7 @@ pub enum Content<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Body<'a> {
     /// The value type.
-    pub kind: Kind,
+    pub value_type: ValueType,
     /// The payload.
     pub data: &'a [u8],
     /// A free text that applications filter by; usually UTF-8, may be empty.
@@ -130,17 +130,17 @@ pub struct Signed<'a> {
 /// A value to be: what an application wants stored.
 ///
 /// ```
-/// use bulla::{Draft, Kind};
+/// use bulla::{Draft, ValueType};
 ///
 /// let greeting = Draft::from("hello").user_type("text/plain");
-/// assert_eq!(greeting.kind, Kind::USER_DATA);
+/// assert_eq!(greeting.type, ValueType::USER_DATA);
 /// ```
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Draft {
     /// The number under its key; 0 lets the node choose one at random.
     pub id: ValueId,
     /// The value type.
-    pub kind: Kind,
+    pub value_type: ValueType,
     /// The payload, at most 64 KiB together with `user_type`.
     pub data: Bytes,
     /// A free text that applications filter by.
@@ -179,14 +179,14 @@ impl Value {
             Layout::Encrypted(span) => Content::Encrypted(self.slice(span)),
             Layout::Plain {
                 body,
-                kind,
+                value_type,
                 data,
                 user_type,
                 owner,
             } => {
                 let signed_bytes = self.slice(body);
                 let body = Body {
-                    kind,
+                    value_type,
                     data: self.slice(data),
                     user_type: self.slice(user_type),
                 };
@@ -205,7 +205,7 @@ impl Value {
         }
     }
 
-    /// The payload and its kind; `None` for an encrypted value.
+    /// The payload and its type; `None` for an encrypted value.
     pub fn body(&self) -> Option<Body<'_>> {
         match self.content() {
             Content::Clear(body) => Some(body),
@@ -228,10 +228,10 @@ impl Value {
     }
 
     /// The value type as storing nodes see it: that of an encrypted value is user data.
-    pub fn kind(&self) -> Kind {
+    pub fn value_type(&self) -> ValueType {
         match self.fields().content {
-            Layout::Encrypted(_) => Kind::USER_DATA,
-            Layout::Plain { kind, .. } => kind,
+            Layout::Encrypted(_) => ValueType::USER_DATA,
+            Layout::Plain { value_type, .. } => value_type,
         }
     }
 
@@ -309,15 +309,19 @@ impl Value {
     fn fields(&self) -> Fields {
         match &self.head {
             Head::Full(fields) => **fields,
-            Head::Bare { id, kind, data } => Fields {
+            Head::Bare {
+                id,
+                value_type,
+                data,
+            } => Fields {
                 id: *id,
                 priority: 0,
                 push_type: Span::default(),
-                content: match *kind {
+                content: match *value_type {
                     None => Layout::Encrypted(*data),
-                    Some(kind) => Layout::Plain {
+                    Some(value_type) => Layout::Plain {
                         body: Span::default(),
-                        kind,
+                        value_type,
                         data: *data,
                         user_type: Span::default(),
                         owner: None,
@@ -342,20 +346,24 @@ impl Value {
 
 impl From<Fields> for Head {
     fn from(fields: Fields) -> Self {
-        let (kind, data) = match fields.content {
+        let (value_type, data) = match fields.content {
             Layout::Encrypted(ciphertext) => (None, ciphertext),
             Layout::Plain {
-                kind,
+                value_type,
                 data,
                 user_type: Span { len: 0, .. },
                 owner: None,
                 ..
-            } => (Some(kind), data),
+            } => (Some(value_type), data),
             Layout::Plain { .. } => return Self::Full(Box::new(fields)),
         };
         if fields.priority == 0 && fields.push_type.len == 0 {
             let id = fields.id;
-            Self::Bare { id, kind, data }
+            Self::Bare {
+                id,
+                value_type,
+                data,
+            }
         } else {
             Self::Full(Box::new(fields))
         }
@@ -381,9 +389,9 @@ impl fmt::Debug for Value {
         };
         write!(
             f,
-            "Value({}, {form}, kind {}, {} bytes)",
+            "Value({}, {form}, value_type {}, {} bytes)",
             self.id(),
-            self.kind().0,
+            self.value_type().0,
             self.packed.len()
         )
     }
@@ -391,7 +399,9 @@ impl fmt::Debug for Value {
 
 impl PartialEq for Body<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.data == other.data && self.user_type == other.user_type
+        self.value_type == other.value_type
+            && self.data == other.data
+            && self.user_type == other.user_type
     }
 }
 
@@ -420,8 +430,8 @@ impl Draft {
 
     /// Sets the value type.
     #[must_use]
-    pub fn kind(mut self, kind: Kind) -> Self {
-        self.kind = kind;
+    pub fn value_type(mut self, value_type: ValueType) -> Self {
+        self.value_type = value_type;
         self
     }
 

@@ -10,22 +10,22 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Body, Draft, Kind};
+use super::{Body, Draft, ValueType};
 use crate::sockaddr;
 
 /// A payload with a value type of its own.
 ///
 /// ```
-/// use bulla::{DhtMessage, Kind, Typed, ValueId, wire};
+/// use bulla::{DhtMessage, ValueType, Typed, ValueId, wire};
 ///
 /// let note = DhtMessage { service: "notes".into(), data: "hello".into() };
 /// let value = wire::pack(&note.draft(), ValueId(1));
-/// assert_eq!(value.kind(), Kind::DHT_MESSAGE);
+/// assert_eq!(value.type(), ValueType::DHT_MESSAGE);
 /// assert_eq!(DhtMessage::read(value.body().unwrap()), Ok(note));
 /// ```
 pub trait Typed: Sized {
     /// The value type.
-    const KIND: Kind;
+    const TYPE: ValueType;
 
     /// The payload in bytes.
     fn to_data(&self) -> Bytes;
@@ -39,7 +39,7 @@ pub trait Typed: Sized {
 
     /// A draft of this payload and type.
     fn draft(&self) -> Draft {
-        Draft::new(self.to_data()).kind(Self::KIND)
+        Draft::new(self.to_data()).value_type(Self::TYPE)
     }
 
     /// Reads the payload of a value.
@@ -48,18 +48,18 @@ pub trait Typed: Sized {
     ///
     /// [`PayloadError`] if the value is of another type or its data no such payload.
     fn read(body: Body<'_>) -> Result<Self, PayloadError> {
-        if body.kind == Self::KIND {
+        if body.value_type == Self::TYPE {
             Self::from_data(body.data)
         } else {
-            Err(PayloadError(Self::KIND))
+            Err(PayloadError(Self::TYPE))
         }
     }
 }
 
-/// The value holds no payload of this kind.
+/// The value holds no payload of this type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[error("not a payload of value type {}", .0.0)]
-pub struct PayloadError(Kind);
+pub struct PayloadError(ValueType);
 
 /// A message of a named service.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
@@ -145,19 +145,19 @@ pub struct CertificateChain {
 }
 
 impl Typed for DhtMessage {
-    const KIND: Kind = Kind::DHT_MESSAGE;
+    const TYPE: ValueType = ValueType::DHT_MESSAGE;
 
     fn to_data(&self) -> Bytes {
         pack_array(self)
     }
 
     fn from_data(data: &[u8]) -> Result<Self, PayloadError> {
-        unpack(data).ok_or(PayloadError(Self::KIND))
+        unpack(data).ok_or(PayloadError(Self::TYPE))
     }
 }
 
 impl Typed for ServiceAnnouncement {
-    const KIND: Kind = Kind::SERVICE;
+    const TYPE: ValueType = ValueType::SERVICE;
 
     fn to_data(&self) -> Bytes {
         pack_array(&Bytes::from(sockaddr::to_raw(&self.addr)))
@@ -165,49 +165,49 @@ impl Typed for ServiceAnnouncement {
 
     fn from_data(data: &[u8]) -> Result<Self, PayloadError> {
         let addr = unpack::<Bytes>(data).and_then(|raw| sockaddr::from_raw(&raw));
-        let addr = addr.ok_or(PayloadError(Self::KIND))?;
+        let addr = addr.ok_or(PayloadError(Self::TYPE))?;
         Ok(Self { addr })
     }
 }
 
 impl Typed for ImMessage {
-    const KIND: Kind = Kind::IM_MESSAGE;
+    const TYPE: ValueType = ValueType::IM_MESSAGE;
 
     fn to_data(&self) -> Bytes {
         pack_map(self)
     }
 
     fn from_data(data: &[u8]) -> Result<Self, PayloadError> {
-        unpack(data).ok_or(PayloadError(Self::KIND))
+        unpack(data).ok_or(PayloadError(Self::TYPE))
     }
 }
 
 impl Typed for TrustRequest {
-    const KIND: Kind = Kind::TRUST_REQUEST;
+    const TYPE: ValueType = ValueType::TRUST_REQUEST;
 
     fn to_data(&self) -> Bytes {
         pack_map(self)
     }
 
     fn from_data(data: &[u8]) -> Result<Self, PayloadError> {
-        unpack(data).ok_or(PayloadError(Self::KIND))
+        unpack(data).ok_or(PayloadError(Self::TYPE))
     }
 }
 
 impl Typed for IceCandidates {
-    const KIND: Kind = Kind::ICE_CANDIDATES;
+    const TYPE: ValueType = ValueType::ICE_CANDIDATES;
 
     fn to_data(&self) -> Bytes {
         pack_array(self)
     }
 
     fn from_data(data: &[u8]) -> Result<Self, PayloadError> {
-        unpack(data).ok_or(PayloadError(Self::KIND))
+        unpack(data).ok_or(PayloadError(Self::TYPE))
     }
 }
 
 impl Typed for CertificateChain {
-    const KIND: Kind = Kind::CERTIFICATE;
+    const TYPE: ValueType = ValueType::CERTIFICATE;
 
     fn to_data(&self) -> Bytes {
         pack_array(&self.encoded)
@@ -287,11 +287,14 @@ mod tests {
     #[test]
     fn a_payload_of_another_type_is_refused() {
         let body = Body {
-            kind: Kind::USER_DATA,
+            value_type: ValueType::USER_DATA,
             data: &DhtMessage::default().to_data(),
             user_type: &[],
         };
-        assert_eq!(DhtMessage::read(body), Err(PayloadError(Kind::DHT_MESSAGE)));
+        assert_eq!(
+            DhtMessage::read(body),
+            Err(PayloadError(ValueType::DHT_MESSAGE))
+        );
     }
 
     #[test]

@@ -45,11 +45,11 @@ pub enum Reason {
     /// A service announcement without a port.
     #[error("the service announcement has no port")]
     NoPort,
-    /// A value of this kind, or without a signature, is never replaced.
+    /// A value of this type, or without a signature, is never replaced.
     #[error("the stored value cannot be replaced")]
     Final,
-    /// The value would change the kind of the one it replaces.
-    #[error("the stored value is of another kind")]
+    /// The value would change the type of the one it replaces.
+    #[error("the stored value is of another value_type")]
     OtherKind,
     /// The stored value is signed and this one is not.
     #[error("the stored value is signed, the new one is not")]
@@ -62,7 +62,7 @@ pub enum Reason {
     OldSequence,
 }
 
-/// Whether a node may store a value under a key that holds none of its id. `policy` is that of the value's kind.
+/// Whether a node may store a value under a key that holds none of its id. `policy` is that of the value's type.
 ///
 /// A service announcement must have gone through [`rewrite_service`] before it is kept.
 pub fn may_store(value: &Value, policy: Policy) -> Decision {
@@ -82,7 +82,7 @@ pub fn may_store(value: &Value, policy: Policy) -> Decision {
 }
 
 /// Whether `new` may take the place of `stored`, which has the same id under the same key. `policy` is that of the
-/// stored value's kind.
+/// stored value's type.
 ///
 /// The same content again is a refresh, not an edit, and always accepted.
 pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
@@ -97,7 +97,7 @@ pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
         Policy::Secured | Policy::Message => may_edit(stored, new),
         // Neither owner nor signature plays a part: a stranger who signed around a certificate must not be able to
         // keep its holder from renewing it.
-        Policy::Certificate if new.kind() == stored.kind() => {
+        Policy::Certificate if new.value_type() == stored.value_type() => {
             Decision::Check(Proof::SameCertificateKey)
         }
         Policy::Certificate => Decision::Refuse(Reason::OtherKind),
@@ -107,7 +107,7 @@ pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
 /// The payload of a service announcement with its address replaced by `from`, the sender's as the storing node sees
 /// it; the port stays (spec `secure.md`, section 6.4). `None` if it is no announcement or its port is 0.
 ///
-/// The value is to be built again of its id, kind and this payload alone.
+/// The value is to be built again of its id, type and this payload alone.
 ///
 /// ```
 /// use bulla::policy::rewrite_service;
@@ -149,8 +149,8 @@ fn may_edit(stored: &Value, new: &Value) -> Decision {
     };
     let reason = if signed.owner != old.owner {
         Reason::OtherOwner
-    } else if signed.body.kind != old.body.kind {
-        // Differs: OpenDHT asks the old kind's rules only, so that an edit can slip past the new kind's.
+    } else if signed.body.value_type != old.body.value_type {
+        // Differs: OpenDHT asks the old type's rules only, so that an edit can slip past the new type's.
         Reason::OtherKind
     } else if signed.seq < old.seq
         || (signed.seq == old.seq && signed.signed_bytes != old.signed_bytes)
@@ -198,7 +198,7 @@ const SOCKADDR_V6_LEN: usize = 28;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kind;
+    use crate::ValueType;
     use crate::value::sample::{Sample, sample};
 
     const ALICE: &[u8] = b"alice's key";
@@ -302,7 +302,7 @@ mod tests {
             ),
             (signed(BOB, 5, b"new"), Decision::Refuse(Reason::OtherOwner)),
             (
-                signed(ALICE, 5, b"new").kind(Kind::SERVICE),
+                signed(ALICE, 5, b"new").value_type(ValueType::SERVICE),
                 Decision::Refuse(Reason::OtherKind),
             ),
             (sample(1).data(b"new"), Decision::Refuse(Reason::Unsigned)),
@@ -348,8 +348,11 @@ mod tests {
 
     #[test]
     fn a_certificate_is_replaced_by_one_of_the_same_key_whoever_signed_around_it() {
-        let old = sample(1).kind(Kind::CERTIFICATE).data(b"old");
-        let new = sample(1).kind(Kind::CERTIFICATE).data(b"new").build();
+        let old = sample(1).value_type(ValueType::CERTIFICATE).data(b"old");
+        let new = sample(1)
+            .value_type(ValueType::CERTIFICATE)
+            .data(b"new")
+            .build();
         let check = Decision::Check(Proof::SameCertificateKey);
         let wrapped = old.clone().signed(BOB, 9, b"s").build();
         assert_eq!(

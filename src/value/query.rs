@@ -7,7 +7,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::{Kind, Value, ValueId};
+use super::{Value, ValueId, ValueType};
 use crate::InfoHash;
 
 /// A field of a value that a query can name. The discriminants are the wire's.
@@ -16,7 +16,7 @@ pub enum Field {
     /// The value id.
     Id = 1,
     /// The value type.
-    Kind = 2,
+    ValueType = 2,
     /// The owner's public key.
     Owner = 3,
     /// The sequence number. Can be selected, not filtered by.
@@ -31,7 +31,7 @@ pub enum Condition {
     /// The value id is this.
     Id(ValueId),
     /// The value type is this.
-    Kind(Kind),
+    ValueType(ValueType),
     /// The owner's short key id is this.
     Owner(InfoHash),
     /// The user type is this text.
@@ -67,7 +67,7 @@ pub struct Row {
     /// The value id.
     pub id: Option<ValueId>,
     /// The value type.
-    pub kind: Option<Kind>,
+    pub value_type: Option<ValueType>,
     /// The owner's short key id; zero for a value without an owner.
     pub owner: Option<InfoHash>,
     /// The sequence number.
@@ -115,7 +115,7 @@ impl Query {
     pub fn matches(&self, value: &Value) -> bool {
         self.conditions.iter().all(|condition| match condition {
             Condition::Id(id) => value.id() == *id,
-            Condition::Kind(kind) => value.kind() == *kind,
+            Condition::ValueType(value_type) => value.value_type() == *value_type,
             Condition::Owner(owner) => value.owner_id().unwrap_or_default() == *owner,
             Condition::UserType(text) => {
                 value.body().map_or(&[][..], |body| body.user_type) == text
@@ -131,7 +131,7 @@ impl Row {
         for field in select {
             match field {
                 Field::Id => row.id = Some(value.id()),
-                Field::Kind => row.kind = Some(value.kind()),
+                Field::ValueType => row.value_type = Some(value.value_type()),
                 Field::Owner => row.owner = Some(value.owner_id().unwrap_or_default()),
                 Field::Seq => row.seq = Some(value.seq()),
                 Field::UserType => row.user_type = Some(value.user_type().into_owned()),
@@ -143,13 +143,19 @@ impl Row {
 
 impl Field {
     /// All fields, in ascending order.
-    pub const ALL: [Self; 5] = [Self::Id, Self::Kind, Self::Owner, Self::Seq, Self::UserType];
+    pub const ALL: [Self; 5] = [
+        Self::Id,
+        Self::ValueType,
+        Self::Owner,
+        Self::Seq,
+        Self::UserType,
+    ];
 
     /// The name it has in the text form of queries.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Id => "id",
-            Self::Kind => "value_type",
+            Self::ValueType => "value_type",
             Self::Owner => "owner_pk",
             Self::Seq => "seq",
             Self::UserType => "user_type",
@@ -222,7 +228,7 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(ValueId(id)) => write!(f, "id={id}"),
-            Self::Kind(Kind(kind)) => write!(f, "value_type={kind}"),
+            Self::ValueType(ValueType(value_type)) => write!(f, "value_type={value_type}"),
             Self::Owner(owner) => write!(f, "owner_pk={owner}"),
             Self::UserType(text) => {
                 let text = String::from_utf8_lossy(text);
@@ -274,9 +280,10 @@ impl<'a> Words<'a> {
         let word = self.next()?;
         let condition = match (field, &word) {
             (Field::Id, Word::Bare(id)) => id.parse().ok().map(|id| Condition::Id(ValueId(id))),
-            (Field::Kind, Word::Bare(kind)) => {
-                kind.parse().ok().map(|kind| Condition::Kind(Kind(kind)))
-            }
+            (Field::ValueType, Word::Bare(value_type)) => value_type
+                .parse()
+                .ok()
+                .map(|value_type| Condition::ValueType(ValueType(value_type))),
             (Field::Owner, Word::Bare(owner)) => owner.parse().ok().map(Condition::Owner),
             (Field::UserType, Word::Bare(text)) => {
                 Some(Condition::UserType(Bytes::copy_from_slice(text.as_bytes())))
@@ -286,7 +293,7 @@ impl<'a> Words<'a> {
         };
         condition.ok_or_else(|| {
             word.instead_of(match field {
-                Field::Id | Field::Kind => "a number",
+                Field::Id | Field::ValueType => "a number",
                 Field::Owner => "40 hexadecimal digits",
                 Field::Seq => "another field: seq cannot be filtered by",
                 Field::UserType => "a text",
@@ -343,7 +350,7 @@ mod tests {
     fn any_query() -> impl Strategy<Value = Query> {
         let condition = prop_oneof![
             any::<u64>().prop_map(|id| Condition::Id(ValueId(id))),
-            any::<u16>().prop_map(|kind| Condition::Kind(Kind(kind))),
+            any::<u16>().prop_map(|value_type| Condition::ValueType(ValueType(value_type))),
             any::<[u8; 20]>().prop_map(|owner| Condition::Owner(InfoHash::new(owner))),
             ".{0,8}".prop_map(|text: String| Condition::UserType(text.into())),
         ];

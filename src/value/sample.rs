@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 
-use super::{Fields, Kind, Layout, OwnerLayout, Span, Value, ValueId};
+use super::{Fields, Layout, OwnerLayout, Span, Value, ValueId, ValueType};
 
 /// A value to be.
 #[derive(Clone)]
 pub(crate) struct Sample {
     id: ValueId,
-    kind: Kind,
+    value_type: ValueType,
     data: Vec<u8>,
     user_type: Vec<u8>,
     form: Form,
@@ -29,7 +29,7 @@ enum Form {
 pub(crate) fn sample(id: u64) -> Sample {
     Sample {
         id: ValueId(id),
-        kind: Kind::USER_DATA,
+        value_type: ValueType::USER_DATA,
         data: Vec::new(),
         user_type: Vec::new(),
         form: Form::Clear,
@@ -37,8 +37,8 @@ pub(crate) fn sample(id: u64) -> Sample {
 }
 
 impl Sample {
-    pub(crate) fn kind(mut self, kind: Kind) -> Self {
-        self.kind = kind;
+    pub(crate) fn value_type(mut self, value_type: ValueType) -> Self {
+        self.value_type = value_type;
         self
     }
 
@@ -77,7 +77,7 @@ impl Sample {
         let content = if matches!(self.form, Form::Encrypted) {
             Layout::Encrypted(put(&self.data))
         } else {
-            put(&self.kind.0.to_be_bytes());
+            put(&self.value_type.0.to_be_bytes());
             let owner = match &self.form {
                 Form::Signed { owner, seq, .. } => {
                     put(&seq.to_be_bytes());
@@ -97,7 +97,7 @@ impl Sample {
             };
             Layout::Plain {
                 body,
-                kind: self.kind,
+                value_type: self.value_type,
                 data,
                 user_type,
                 owner: owner.map(|(key, seq)| OwnerLayout {

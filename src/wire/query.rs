@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::DecodeError;
 use super::msgpack::Raw;
 use super::writer::Writer;
-use crate::value::{Condition, Field, Kind, Query, ValueId};
+use crate::value::{Condition, Field, Query, ValueId, ValueType};
 
 /// Listens keep their query, so it must not be large. Differs: others take what a datagram can hold.
 const MAX_PACKED: usize = 2048;
@@ -52,7 +52,7 @@ fn read_condition(raw: Raw<'_>) -> Result<Condition, DecodeError> {
     let operand = operand.ok_or(DecodeError::Missing("v"))?;
     Ok(match field_of(field.uint()?) {
         Some(Field::Id) => Condition::Id(ValueId(operand.uint()?)),
-        Some(Field::Kind) => Condition::Kind(Kind(operand.uint()?)),
+        Some(Field::ValueType) => Condition::ValueType(ValueType(operand.uint()?)),
         Some(Field::Owner) => Condition::Owner(operand.hash()?),
         Some(Field::UserType) => Condition::UserType(Bytes::copy_from_slice(&operand.blob()?)),
         Some(Field::Seq) | None => return Err(field.expected("a field to filter by")),
@@ -65,9 +65,9 @@ fn write_condition(condition: &Condition, out: &mut Writer) {
             map.uint("f", Field::Id as u64);
             map.uint("v", id.0);
         }
-        Condition::Kind(kind) => {
-            map.uint("f", Field::Kind as u64);
-            map.uint("v", kind.0.into());
+        Condition::ValueType(value_type) => {
+            map.uint("f", Field::ValueType as u64);
+            map.uint("v", value_type.0.into());
         }
         Condition::Owner(owner) => {
             map.uint("f", Field::Owner as u64);

@@ -7,7 +7,7 @@ use super::msgpack::{Array, Raw};
 use super::query::field_of;
 use super::writer::Writer;
 use crate::InfoHash;
-use crate::value::{Field, Kind, Row, Value, ValueId};
+use crate::value::{Field, Row, Value, ValueId, ValueType};
 
 /// The selected fields of the values that match a query: `{ "f": [fields], "v": [cells, row by row] }`.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +125,7 @@ impl Iterator for Table<'_> {
 fn read_cell(row: &mut Row, field: Field, cell: Raw<'_>) -> Result<(), DecodeError> {
     match field {
         Field::Id => row.id = Some(ValueId(cell.uint()?)),
-        Field::Kind => row.kind = Some(Kind(cell.uint()?)),
+        Field::ValueType => row.value_type = Some(ValueType(cell.uint()?)),
         Field::Owner => {
             let owner = cell.bin()?;
             // Differs: others drop the rows of signed values, whose cell is a whole key instead of a hash.
@@ -143,7 +143,7 @@ fn read_cell(row: &mut Row, field: Field, cell: Raw<'_>) -> Result<(), DecodeErr
 fn write_cell(out: &mut Writer, field: Field, value: &Value) {
     match field {
         Field::Id => out.uint(value.id().0),
-        Field::Kind => out.uint(value.kind().0.into()),
+        Field::ValueType => out.uint(value.value_type().0.into()),
         Field::Owner => {
             let none = InfoHash::ZERO;
             out.bin(value.owner().unwrap_or(none.as_bytes()));

@@ -16,7 +16,7 @@ use super::msgpack::{Raw, Token};
 use super::writer::Writer;
 use crate::InfoHash;
 use crate::value::{
-    Body, Content, Draft, Fields, Kind, Layout, OwnerLayout, Signed, Span, Value, ValueId,
+    Body, Content, Draft, Fields, Layout, OwnerLayout, Signed, Span, Value, ValueId, ValueType,
 };
 
 /// Reads a packed value; bytes after it are ignored.
@@ -128,12 +128,12 @@ pub(super) fn read(raw: Raw<'_>) -> Result<Value, DecodeError> {
 fn read_dat(raw: Raw<'_>, header: Header<'_>) -> Result<Value, DecodeError> {
     let [body, signature] = raw.map()?.first(["body", "sig"]);
     let body = body.ok_or(DecodeError::Missing("body"))?.map()?;
-    let [seq, owner, to, kind, data, user_type] =
+    let [seq, owner, to, value_type, data, user_type] =
         body.first(["seq", "owner", "to", "type", "data", "utype"]);
 
     let data = data.ok_or(DecodeError::Missing("data"))?.blob()?;
     let body = Body {
-        kind: Kind(kind.ok_or(DecodeError::Missing("type"))?.uint()?),
+        value_type: ValueType(value_type.ok_or(DecodeError::Missing("type"))?.uint()?),
         data: &data,
         user_type: user_type.map_or(Ok(&[][..]), Raw::str)?,
     };
@@ -228,10 +228,10 @@ fn write_body(out: &mut Writer, body: Body<'_>, signed: Option<Signed<'_>>) -> L
                 signature: Span::default(),
             }
         });
-        map.uint("type", body.kind.0.into());
+        map.uint("type", body.value_type.0.into());
         Layout::Plain {
             body: Span::default(),
-            kind: body.kind,
+            value_type: body.value_type,
             data: map.key("data").bin(body.data),
             user_type: match body.user_type {
                 [] => Span::default(),
@@ -248,7 +248,7 @@ fn write_body(out: &mut Writer, body: Body<'_>, signed: Option<Signed<'_>>) -> L
 
 fn body_of(draft: &Draft) -> Body<'_> {
     Body {
-        kind: draft.kind,
+        value_type: draft.value_type,
         data: &draft.data,
         user_type: draft.user_type.as_bytes(),
     }

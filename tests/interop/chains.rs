@@ -1,4 +1,4 @@
-//! Chains of certificates with keys of every kind, and who trusts them.
+//! Chains of certificates with keys of every type, and who trusts them.
 
 use bulla::identity::{
     Certificate, Curve, Identity, IdentityParameters, KeyKind, TrustError, TrustList, chain_to_pem,
@@ -24,8 +24,8 @@ async fn opendht_trusts_our_chains_whatever_the_keys() {
     for &release in releases() {
         let opendht = OpenDht::spawn(release, Options::default()).await;
         let stranger = issue("root", KeyKind::Rsa, None);
-        for kind in KINDS {
-            let root = issue("root", kind, None);
+        for value_type in KINDS {
+            let root = issue("root", value_type, None);
             let account = issue("account", KINDS[1], Some(&root));
             for leaf in KINDS {
                 let device = issue("device", leaf, Some(&account));
@@ -34,8 +34,11 @@ async fn opendht_trusts_our_chains_whatever_the_keys() {
                     let authority = root.certificate().to_pem();
                     opendht.trusts(&authority, &chain).await
                 };
-                assert!(by(&root).await, "{leaf} under {kind}, {release:?}");
-                assert!(!by(&stranger).await, "{leaf} under {kind}, {release:?}");
+                assert!(by(&root).await, "{leaf} under {value_type}, {release:?}");
+                assert!(
+                    !by(&stranger).await,
+                    "{leaf} under {value_type}, {release:?}"
+                );
             }
         }
     }
@@ -45,15 +48,15 @@ async fn opendht_trusts_our_chains_whatever_the_keys() {
 async fn we_trust_the_chains_of_opendht_whatever_the_keys() {
     for &release in releases() {
         let opendht = OpenDht::spawn(release, Options::default()).await;
-        for kinds in [
+        for value_types in [
             ["EC", "EC", "EC"],
             ["EC", "RSA", "EC"],
             ["RSA", "EC", "RSA"],
         ] {
-            let chain = opendht.make_chain(&kinds).await;
+            let chain = opendht.make_chain(&value_types).await;
             let chain = Certificate::chain_from_bytes(chain.as_bytes()).unwrap();
             let algorithms: Vec<_> = chain.iter().rev().map(Certificate::algorithm).collect();
-            assert_eq!(algorithms, kinds);
+            assert_eq!(algorithms, value_types);
             let mut trusted = TrustList::new();
             let now = chain[0].not_before();
             assert_eq!(
@@ -64,14 +67,16 @@ async fn we_trust_the_chains_of_opendht_whatever_the_keys() {
             assert_eq!(
                 trusted.verify(&chain, now),
                 Ok(()),
-                "{kinds:?}, {release:?}"
+                "{value_types:?}, {release:?}"
             );
         }
     }
 }
 
-fn issue(name: &str, kind: KeyKind, issuer: Option<&Identity>) -> Identity {
-    let parameters = IdentityParameters::new(name, START).kind(kind).bits(2048);
+fn issue(name: &str, value_type: KeyKind, issuer: Option<&Identity>) -> Identity {
+    let parameters = IdentityParameters::new(name, START)
+        .kind(value_type)
+        .bits(2048);
     let parameters = match issuer {
         Some(issuer) if name != "device" => parameters.issuer(issuer).authority(),
         Some(issuer) => parameters.issuer(issuer),

@@ -1,10 +1,10 @@
-//! Chat messages, as OpenDHT's `dhtchat` puts and reads them: signed, or encrypted, values of kind 3.
+//! Chat messages, as OpenDHT's `dhtchat` puts and reads them: signed, or encrypted, values of type 3.
 //!
-//! No package brings that program, and no face of a foreign node signs values of another kind than 0. What OpenDHT
+//! No package brings that program, and no face of a foreign node signs values of another type than 0. What OpenDHT
 //! sends here is therefore packed by it, or signed by bulla and verified, taken apart and put together by it.
 
 use bulla::{
-    ImMessage, ImStatus, Kind, Typed,
+    ImMessage, ImStatus, Typed, ValueType,
     secure::{Checked, Trust},
 };
 use serde_json::json;
@@ -117,8 +117,8 @@ async fn bulla_reads_what_opendht_has_packed() {
     dhtnode.proxy.put(&room, &value).await;
     let found = get(&storing, &room).await;
     assert_eq!(
-        (found[0].kind(), found[0].status()),
-        (Kind::IM_MESSAGE, Trust::Clear)
+        (found[0].value_type(), found[0].status()),
+        (ValueType::IM_MESSAGE, Trust::Clear)
     );
     let expected = ImMessage {
         id: 56,

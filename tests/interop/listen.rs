@@ -1,6 +1,6 @@
 //! What listeners hear of.
 
-use bulla::{Config, Kind, ValueId, runner::Change};
+use bulla::{Config, ValueId, ValueType, runner::Change};
 
 use crate::{
     environment::{Release, releases},
@@ -90,7 +90,7 @@ async fn opendht_tells_bulla_of_expired_values() {
 async fn bulla_tells_opendht_of_expired_values() {
     for &release in releases() {
         let key = key("news");
-        let crowd = crowd(&brief(Kind::USER_DATA, 2), &key).await;
+        let crowd = crowd(&brief(ValueType::USER_DATA, 2), &key).await;
         let options = Options::default().bootstrap(address(&crowd[0]));
         let listener = OpenDht::spawn(release, options).await;
         let mut listen = listener.listen(&key).await;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bulla::{
-    Config, Handle, Identity, InfoHash, Kind, Rules, Runner, ValueId,
+    Config, Handle, Identity, InfoHash, Runner, TypeRules, ValueId, ValueType,
     identity::{Certificate, IdentityParameters},
     runner::{Change, Listen, Put},
     secure::{Checked, KeyName},
@@ -65,18 +65,18 @@ pub(crate) async fn crowd(config: &Config, key: &str) -> Vec<Handle> {
     crowd
 }
 
-/// A configuration in which values of a kind live for some seconds, and permanent puts are repeated as soon as one has
+/// A configuration in which values of a type live for some seconds, and permanent puts are repeated as soon as one has
 /// passed.
-pub(crate) fn brief(kind: Kind, seconds: u64) -> Config {
+pub(crate) fn brief(value_type: ValueType, seconds: u64) -> Config {
     let mut config = Config {
         announce_margin: Duration::from_secs(seconds - 1),
         ..Config::default()
     };
-    let rules = Rules {
+    let rules = TypeRules {
         lifetime: Duration::from_secs(seconds),
-        ..config.kinds.rules(kind)
+        ..config.value_types.rules(value_type)
     };
-    config.kinds.register(kind, rules);
+    config.value_types.register(value_type, rules);
     config
 }
 

@@ -1,6 +1,6 @@
 //! Puts that are repeated before their values expire.
 
-use bulla::{Kind, ValueId};
+use bulla::{ValueId, ValueType};
 use serde_json::json;
 
 use crate::{
@@ -17,7 +17,7 @@ async fn bulla_repeats_its_permanent_puts_at_opendht() {
         let options = Options::default().lifetimes(&[(0, 4)]);
         let opendht = OpenDht::spawn(release, options).await;
         let writer = join(
-            client().config(brief(Kind::USER_DATA, 4)).client(true),
+            client().config(brief(ValueType::USER_DATA, 4)).client(true),
             opendht.node.address,
         )
         .await;
@@ -45,7 +45,7 @@ async fn the_newest_release_repeats_its_permanent_puts_at_bulla() {
         return;
     }
     // OpenDHT repeats ten seconds before the end.
-    let storing = start(bulla().config(brief(Kind::USER_DATA, 12))).await;
+    let storing = start(bulla().config(brief(ValueType::USER_DATA, 12))).await;
     let options = Options::default().lifetimes(&[(0, 12)]);
     let writer = OpenDht::spawn(Release::Newest, options.bootstrap(address(&storing))).await;
     let reader = join(client(), address(&storing)).await;
@@ -70,9 +70,9 @@ async fn dhtnode_repeats_its_permanent_puts_at_bulla() {
     if !has(Release::Debian) {
         return;
     }
-    // Nobody can tell dhtnode about lifetimes, and the shortest it knows, of kind 5, is a minute. It repeats such a
+    // Nobody can tell dhtnode about lifetimes, and the shortest it knows, of type 5, is a minute. It repeats such a
     // put after fifty seconds, when bulla has long forgotten it.
-    let storing = start(bulla().config(brief(Kind::ICE_CANDIDATES, 25))).await;
+    let storing = start(bulla().config(brief(ValueType::ICE_CANDIDATES, 25))).await;
     let dhtnode = Dhtnode::spawn(dhtnode::Options {
         bootstrap: Some(address(&storing)),
         ..dhtnode::Options::default()

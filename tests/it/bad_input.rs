@@ -6,7 +6,7 @@ use std::time::Duration;
 use bulla::node::{Node, Output};
 use bulla::policy::Proof;
 use bulla::wire::{self, Message, Payload, Reply, Request, Tid, Values};
-use bulla::{Config, Draft, InfoHash, Kind, Origin, Query, Seed, Timestamp, Value, ValueId};
+use bulla::{Config, Draft, InfoHash, Origin, Query, Seed, Timestamp, Value, ValueId, ValueType};
 
 use crate::vectors::{bytes, entries};
 
@@ -87,7 +87,7 @@ fn wrong_tokens_store_nothing() {
 fn a_certificate_that_is_none_needs_a_proof_it_does_not_get() {
     let mut target = Target::new();
     target.put(&wire::pack(
-        &Draft::from("no certificate").kind(Kind::CERTIFICATE),
+        &Draft::from("no certificate").value_type(ValueType::CERTIFICATE),
         ValueId(8),
     ));
     assert_eq!(target.proofs, [Proof::Certificate]);

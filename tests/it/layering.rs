@@ -13,7 +13,7 @@ const LAYERS: [(&str, u32); 22] = [
     ("time", 1),
     ("schedule", 1),
     ("rng", 1),
-    ("kind", 1),
+    ("value_type", 1),
     ("contact", 1),
     ("sockaddr", 1),
     ("config", 1),
@@ -157,7 +157,7 @@ mod tests {
     assert!(!may_import("wire", "node"));
     assert!(may_import("node", "routing"));
     assert!(may_import("rpc", "wire"));
-    assert!(may_import("config", "kind"));
+    assert!(may_import("config", "value_type"));
 }
 
 /// A source file: where it is, which top-level module it belongs to, what is in it.

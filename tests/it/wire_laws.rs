@@ -7,7 +7,9 @@ use bulla::wire::{
     self, ErrorCode, Item, Message, Nodes, Notice, Payload, Reply, Request, Rows, SocketId, Tid,
     Values, Want,
 };
-use bulla::{Condition, Contact, Draft, Field, InfoHash, Kind, Query, UnixTime, Value, ValueId};
+use bulla::{
+    Condition, Contact, Draft, Field, InfoHash, Query, UnixTime, Value, ValueId, ValueType,
+};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -28,10 +30,12 @@ fn contact() -> impl Strategy<Value = Contact> {
 fn value() -> impl Strategy<Value = Value> {
     let data = prop::collection::vec(any::<u8>(), 0..200);
     let draft = (data, ".{0,5}", any::<u16>(), 0..3_u32, ".{0,3}").prop_map(
-        |(data, user_type, kind, priority, push_type)| Draft {
+        |(data, user_type, value_type, priority, push_type)| Draft {
             priority,
             push_type,
-            ..Draft::new(data).kind(Kind(kind)).user_type(user_type)
+            ..Draft::new(data)
+                .value_type(ValueType(value_type))
+                .user_type(user_type)
         },
     );
     (
@@ -57,7 +61,7 @@ fn value() -> impl Strategy<Value = Value> {
 fn query() -> impl Strategy<Value = Query> {
     let condition = prop_oneof![
         any::<u64>().prop_map(|id| Condition::Id(ValueId(id))),
-        any::<u16>().prop_map(|kind| Condition::Kind(Kind(kind))),
+        any::<u16>().prop_map(|value_type| Condition::ValueType(ValueType(value_type))),
         hash().prop_map(Condition::Owner),
         ".{0,8}".prop_map(|text: String| Condition::UserType(text.into())),
     ];

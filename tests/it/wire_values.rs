@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bulla::wire;
 use bulla::{
     CertificateChain, Content, DhtMessage, Draft, IceCandidates, ImMessage, ImStatus, InfoHash,
-    Kind, ServiceAnnouncement, TrustRequest, Typed, Value, ValueId,
+    ServiceAnnouncement, TrustRequest, Typed, Value, ValueId, ValueType,
 };
 use serde_json::Value as Json;
 
@@ -52,7 +52,7 @@ fn signed_bytes_and_signature_are_those_of_the_signer() {
         assert_eq!(hex::encode(signed.signature), vector["signature"]);
 
         let draft = Draft::new(signed.body.data.to_vec())
-            .kind(signed.body.kind)
+            .value_type(signed.body.value_type)
             .user_type(value.user_type());
         let body = wire::pack_body(&draft, signed.owner, signed.seq, signed.to);
         assert_eq!(body, signed.signed_bytes);
@@ -75,7 +75,7 @@ fn envelopes_open_to_the_value_that_was_encrypted() {
         let Content::Encrypted(ciphertext) = outer.content() else {
             panic!("{}", vector["name"]);
         };
-        assert_eq!(outer.kind(), Kind::USER_DATA);
+        assert_eq!(outer.value_type(), ValueType::USER_DATA);
         let plaintext = bytes(&vector["plaintext_dat"]);
         let inner = wire::open_envelope(&outer, &plaintext).unwrap();
         let signed = inner.signed().unwrap();

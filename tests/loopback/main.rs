@@ -15,7 +15,7 @@ use bulla::identity::{Certificate, PrivateKey};
 use bulla::node::OpError;
 use bulla::runner::{Change, Closed, GetError, PutError, StartError};
 use bulla::secure::{self, Trust};
-use bulla::{Condition, Draft, Handle, Identity, Kind, Query, Runner, ValueId};
+use bulla::{Condition, Draft, Handle, Identity, Query, Runner, ValueId, ValueType};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -268,7 +268,7 @@ async fn filters_and_selections_are_applied() {
         let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
         assert_eq!(ids, [Some(ValueId(1)), Some(ValueId(2))]);
         assert_eq!(rows[1].user_type.as_deref(), Some("two"));
-        assert_eq!(values[0].kind(), Kind::USER_DATA);
+        assert_eq!(values[0].value_type(), ValueType::USER_DATA);
     })
     .await;
 }

@@ -1,7 +1,7 @@
 //! Listens: each value is heard of once, soon, and its end as well.
 
 use bulla::sim::{Churn, ErrandId, Link, Scenario, Span};
-use bulla::{Draft, Kind, Query};
+use bulla::{Draft, Query, ValueType};
 
 use crate::world::{World, key, median, secs, seed};
 
@@ -46,7 +46,7 @@ fn the_end_of_a_value_is_told_once_and_not_before_its_time() {
     world.run_for(secs(5));
     for number in 0..10 {
         let host = world.any_host().unwrap();
-        let ice = Draft::from("candidates").kind(Kind::ICE_CANDIDATES);
+        let ice = Draft::from("candidates").value_type(ValueType::ICE_CANDIDATES);
         let _ = world.put(host, key(number), &ice, false).unwrap();
     }
     world.run_for(secs(50));
@@ -115,7 +115,7 @@ fn a_permanent_value_never_seems_to_end() {
     let listens = listen_on(&mut world, 10);
     for number in 0..10 {
         let host = world.any_host().unwrap();
-        let ice = Draft::from("candidates").kind(Kind::ICE_CANDIDATES);
+        let ice = Draft::from("candidates").value_type(ValueType::ICE_CANDIDATES);
         let _ = world.put(host, key(number), &ice, true).unwrap();
     }
     world.run_for(secs(900));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bulla::sim::{Link, Scenario};
-use bulla::{Condition, Draft, Field, Kind, Query, ValueId};
+use bulla::{Condition, Draft, Field, Query, ValueId, ValueType};
 
 use crate::world::{World, key, millis, secs, seed};
 
@@ -97,7 +97,7 @@ fn many_values_under_one_key_are_all_found() {
 #[test]
 fn a_value_lives_as_long_as_its_kind_and_a_permanent_one_as_long_as_it_is_announced() {
     let mut world = World::settled(&Scenario::new(seed(105)));
-    let ice = Draft::from("candidates").kind(Kind::ICE_CANDIDATES);
+    let ice = Draft::from("candidates").value_type(ValueType::ICE_CANDIDATES);
     let (host, other) = (world.any_host().unwrap(), world.any_host().unwrap());
     let once = world.put(host, key(1), &ice, false).unwrap();
     let again = world.put(other, key(2), &ice, true).unwrap();

@@ -2,7 +2,7 @@
 
 use bulla::secure::Trust;
 use bulla::sim::{Scenario, Vice};
-use bulla::{Draft, InfoHash, Kind, Query, Value, ValueId, wire};
+use bulla::{Draft, InfoHash, Query, Value, ValueId, ValueType, wire};
 
 use crate::world::{World, identity, key, secs, seed};
 
@@ -147,7 +147,7 @@ fn listeners_hear_each_edition_of_a_signed_value_in_order() {
 fn message(text: &str) -> Draft {
     Draft {
         id: ValueId(7),
-        ..Draft::from(text).kind(Kind::USER_DATA)
+        ..Draft::from(text).value_type(ValueType::USER_DATA)
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 
 use bulla::runner::{Change, Handle};
 use bulla::secure::{Checked, KeyName, Recipient, Trust};
-use bulla::{ImMessage, Kind, Typed};
+use bulla::{ImMessage, Typed, ValueType};
 use bulla_identity::LongKeyId;
 use serde_json::json;
 
@@ -132,7 +132,7 @@ fn receive(
     let body = value
         .value()
         .body()
-        .filter(|body| body.kind == Kind::IM_MESSAGE);
+        .filter(|body| body.value_type == ValueType::IM_MESSAGE);
     let Some(message) = body.and_then(|body| ImMessage::read(body).ok()) else {
         return Ok(());
     };

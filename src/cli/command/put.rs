@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bulla::runner::{Placed, PutError};
 use bulla::secure::{KeyName, Recipient};
-use bulla::{Draft, Kind, Value, ValueId, secure};
+use bulla::{Draft, Value, ValueId, ValueType, secure};
 
 use crate::cli::args::PutArgs;
 use crate::cli::exit::{During, Exit, Failure};
@@ -121,7 +121,7 @@ fn draft(args: &PutArgs) -> Result<Draft, Failure> {
     }
     Ok(Draft::from(data)
         .id(ValueId(args.id.unwrap_or(0)))
-        .kind(Kind(args.kind))
+        .value_type(ValueType(args.kind))
         .user_type(args.user_type.clone()))
 }
 

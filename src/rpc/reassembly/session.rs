@@ -33,7 +33,7 @@ pub(super) struct Announcement<T> {
 
 impl<T> Session<T> {
     const LIFETIME: Duration = Duration::from_secs(10);
-    const PATIENCE: Duration = Duration::from_secs(3);
+    const TIMEOUT: Duration = Duration::from_secs(3);
     const EARLY_PARTS: usize = 98;
     const EARLY_BYTES: usize = 122_912;
     /// What a part costs besides its bytes.
@@ -51,7 +51,7 @@ impl<T> Session<T> {
 
     /// When it dies unless there is progress.
     pub(super) fn deadline(&self) -> Timestamp {
-        (self.began + Self::LIFETIME).min(self.progressed + Self::PATIENCE)
+        (self.began + Self::LIFETIME).min(self.progressed + Self::TIMEOUT)
     }
 
     pub(super) fn is_announced(&self) -> bool {

@@ -6,8 +6,8 @@ use super::*;
 use crate::UnixTime;
 use crate::value::Content;
 
-/// A kind whose signatures are not checked on storing.
-const UNCHECKED: Kind = Kind(4711);
+/// A type whose signatures are not checked on storing.
+const UNCHECKED: ValueType = ValueType(4711);
 
 #[test]
 fn a_bound_value_is_found_with_its_binding_and_its_own_user_type() {
@@ -68,7 +68,7 @@ fn a_bound_value_under_another_key_or_id_is_dropped_whoever_asks() {
 #[test]
 fn a_misplaced_value_is_not_stored_where_signatures_are_checked() {
     let mut net = Net::of([None, None, None]);
-    let value = made(Kind::USER_DATA, &suffix("door", 7), 7);
+    let value = made(ValueType::USER_DATA, &suffix("door", 7), 7);
     net.put_value(0, "window", value.clone());
     assert_eq!(net.hosts[1].dht.node().export_values(), []);
     net.put_value(0, "door", value);
@@ -112,7 +112,7 @@ fn who_was_told_of_a_bound_value_is_told_of_its_end() {
     listener.listen(net.now, key, bound_only()).unwrap();
     net.run(2_000);
     let brief = Scope::BoundUntil(Duration::from_secs(1).into());
-    let draft = draft("open", 7).kind(Kind::ICE_CANDIDATES);
+    let draft = draft("open", 7).value_type(ValueType::ICE_CANDIDATES);
     net.put_within(0, "door", draft, brief).unwrap();
     net.run(120_000);
     let events = net.events(2);
@@ -243,8 +243,10 @@ fn suffix(key: &str, id: u64) -> String {
 }
 
 /// A value signed by Alice, whoever may have it.
-fn made(kind: Kind, user_type: &str, id: u64) -> Value {
-    let draft = draft("open", id).kind(kind).user_type(user_type);
+fn made(value_type: ValueType, user_type: &str, id: u64) -> Value {
+    let draft = draft("open", id)
+        .value_type(value_type)
+        .user_type(user_type);
     let body = wire::pack_body(&draft, alice().public_key().to_der(), 0, None);
     let signature = alice().key().sign(&body).unwrap();
     wire::pack_signed(&draft, draft.id, &body, &signature).unwrap()

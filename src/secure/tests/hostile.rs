@@ -5,9 +5,9 @@ use super::*;
 #[test]
 fn a_forged_number_does_not_exhaust_ours() {
     let mut net = Net::of([Some(alice()), None, None]);
-    // A kind whose signatures are not checked on storing.
-    let kind = Kind(4711);
-    let forged = forge(kind, u16::MAX);
+    // A type whose signatures are not checked on storing.
+    let value_type = ValueType(4711);
+    let forged = forge(value_type, u16::MAX);
     net.put_value(1, "diary", forged);
     let key = InfoHash::from_key("diary");
     let (op, _) = net.hosts[0]
@@ -15,7 +15,7 @@ fn a_forged_number_does_not_exhaust_ours() {
         .put_signed(
             net.now,
             key,
-            draft("mine", 7).kind(kind),
+            draft("mine", 7).value_type(value_type),
             PutOptions::default(),
         )
         .unwrap();
@@ -27,7 +27,7 @@ fn a_forged_number_does_not_exhaust_ours() {
 #[test]
 fn forged_values_are_dropped_and_counted() {
     let mut net = Net::of([None, None, None]);
-    net.put_value(0, "greeting", forge(Kind(4711), 0));
+    net.put_value(0, "greeting", forge(ValueType(4711), 0));
     let (values, dropped) = net.get(2, "greeting");
     assert_eq!((values.len(), dropped), (0, 1));
     assert_eq!(net.hosts[2].dht.stats().dropped_values, 1);
@@ -36,7 +36,7 @@ fn forged_values_are_dropped_and_counted() {
 #[test]
 fn a_forged_value_is_not_stored_where_signatures_are_checked() {
     let mut net = Net::of([None, None, None]);
-    net.put_value(0, "greeting", forge(Kind::USER_DATA, 0));
+    net.put_value(0, "greeting", forge(ValueType::USER_DATA, 0));
     for i in 1..3 {
         assert_eq!(net.hosts[i].dht.node().export_values(), []);
     }
@@ -93,8 +93,8 @@ fn values_beyond_the_bound_are_dropped_and_the_get_ends() {
     };
     let mut net = Net::with([None, None, None], &config);
     for id in 1..=5 {
-        // Of a kind that is not verified on storing, so that no verdict is known.
-        net.put_value(0, "news", signed_as(Kind(4711), id));
+        // Of a type that is not verified on storing, so that no verdict is known.
+        net.put_value(0, "news", signed_as(ValueType(4711), id));
     }
     let host = &mut net.hosts[2];
     host.jobs = Jobs::Held(VecDeque::new());

@@ -11,7 +11,7 @@ use bulla_identity::{Curve, EncryptError, IdentityParameters, KeyKind};
 
 use super::testing::{alice, bob, carol, certificate_value, encrypted, signed};
 use super::*;
-use crate::value::{Condition, Kind};
+use crate::value::{Condition, ValueType};
 use net::{Jobs, Net};
 
 #[test]
@@ -160,7 +160,7 @@ fn a_letter_to_nobody_fails() {
 fn certificates_are_found_by_both_names_whoever_else_publishes_there() {
     let mut net = Net::of([Some(alice()), None, None, None]);
     let key = KeyName::from(alice().long_id()).dht_key();
-    let rubbish = draft("rubbish", 3).kind(Kind::CERTIFICATE);
+    let rubbish = draft("rubbish", 3).value_type(ValueType::CERTIFICATE);
     // Storing nodes refuse it, but the publisher itself keeps it.
     let _ = net.hosts[1]
         .dht
@@ -274,7 +274,7 @@ fn a_listen_hears_of_the_end_of_a_signed_value() {
     let listener = &mut net.hosts[2].dht;
     let op = listener.listen(net.now, key, Query::default()).unwrap();
     net.run(2_000);
-    let short_lived = draft("here", 7).kind(Kind::ICE_CANDIDATES);
+    let short_lived = draft("here", 7).value_type(ValueType::ICE_CANDIDATES);
     net.put_signed(0, "candidates", short_lived).unwrap();
     net.run(120_000);
     let events = net.events(2);
@@ -298,7 +298,7 @@ fn a_listen_hears_of_the_end_of_a_signed_value() {
 fn jobs_done_late_and_in_another_order_give_the_same_result() {
     let mut net = Net::of([None, None, None]);
     for id in 1..=5 {
-        net.put_value(0, "news", signed_as(Kind(4711), id));
+        net.put_value(0, "news", signed_as(ValueType(4711), id));
     }
     let at_once = net.get(2, "news");
     assert_eq!(at_once.0.len(), 5);
@@ -418,14 +418,14 @@ fn draft(text: &str, id: u64) -> Draft {
 }
 
 /// A value with Alice's key as its owner, and a signature that is not hers.
-fn forge(kind: Kind, seq: u16) -> Value {
-    let draft = draft("forged", 7).kind(kind);
+fn forge(kind: ValueType, seq: u16) -> Value {
+    let draft = draft("forged", 7).value_type(kind);
     let body = wire::pack_body(&draft, alice().public_key().to_der(), seq, None);
     wire::pack_signed(&draft, draft.id, &body, &[7; 256]).unwrap()
 }
 
-fn signed_as(kind: Kind, id: u64) -> Value {
-    let draft = draft(&format!("item {id}"), id).kind(kind);
+fn signed_as(kind: ValueType, id: u64) -> Value {
+    let draft = draft(&format!("item {id}"), id).value_type(kind);
     let body = wire::pack_body(&draft, alice().public_key().to_der(), 0, None);
     let signature = alice().key().sign(&body).unwrap();
     wire::pack_signed(&draft, draft.id, &body, &signature).unwrap()

@@ -1,7 +1,7 @@
 //! `bulla cert publish`: publish a certificate in the DHT.
 
 use bulla::secure::KeyName;
-use bulla::{CertificateChain, Draft, Kind, Typed, ValueId};
+use bulla::{CertificateChain, Draft, Typed, ValueId, ValueType};
 use bulla_identity::{Certificate, chain_to_pem};
 
 use crate::cli::args::NetworkArgs;
@@ -77,5 +77,5 @@ fn draft(chain: &[Certificate]) -> Draft {
     let published = CertificateChain {
         encoded: chain_to_pem(chain).into(),
     };
-    Draft::new(published.to_data()).kind(Kind::CERTIFICATE)
+    Draft::new(published.to_data()).value_type(ValueType::CERTIFICATE)
 }

@@ -1,6 +1,6 @@
 //! What Mallory does, and how she fails.
 
-use bulla::{Draft, Kind, Value, wire};
+use bulla::{Draft, Value, ValueType, wire};
 use serde_json::json;
 
 use super::narrator::{Outcome, Step};
@@ -12,7 +12,7 @@ use crate::cli::text::holders;
 /// What Mallory would rather have Alice sign.
 const FORGERY: &str = "alice owes mallory 9 coin";
 /// A value type unknown to the nodes, whose signatures they therefore do not check.
-const UNKNOWN_KIND: Kind = Kind(4_711);
+const UNKNOWN_KIND: ValueType = ValueType(4_711);
 
 /// Storing nodes refuse a forged value.
 pub(super) async fn refused(stage: &Stage, cast: &Cast, promise: &Value) -> Step<()> {
@@ -38,7 +38,7 @@ pub(super) async fn refused(stage: &Stage, cast: &Cast, promise: &Value) -> Step
 /// A reader drops a forged value that storing nodes took.
 pub(super) async fn dropped(stage: &Stage, cast: &Cast) -> Step<()> {
     let (key, forged_key) = ("unchecked iou", "forged unchecked iou");
-    let draft = Draft::from(PROMISE).kind(UNKNOWN_KIND);
+    let draft = Draft::from(PROMISE).value_type(UNKNOWN_KIND);
     let original = cast
         .alice
         .put_signed(key, draft)

@@ -1,23 +1,23 @@
-//! [`Kind`]: what a value is, how long storing nodes keep it, and who may replace it.
+//! [`ValueType`]: what a value is, how long storing nodes keep it, and who may replace it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A value type's number (spec `secure.md`, section 6.2). Any number may travel; those not registered follow
-/// [`Rules::DEFAULT`].
+/// [`TypeRules::DEFAULT`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
-pub struct Kind(pub u16);
+pub struct ValueType(pub u16);
 
-/// How values of one kind are kept.
+/// How values of one type are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Rules {
+pub struct TypeRules {
     /// How long a value lives after its creation or last refresh.
     pub lifetime: Duration,
     /// Who may store and replace.
     pub policy: Policy,
 }
 
-/// Who may store and replace values of a kind (spec `secure.md`, section 6).
+/// Who may store and replace values of a type (spec `secure.md`, section 6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {
     /// Anyone may store, nobody may replace; signatures are not checked on storing.
@@ -32,11 +32,11 @@ pub enum Policy {
     Certificate,
 }
 
-/// The kinds a node knows, by number.
+/// The types a node knows, by number.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Kinds(BTreeMap<Kind, Rules>);
+pub struct ValueTypes(BTreeMap<ValueType, TypeRules>);
 
-impl Kind {
+impl ValueType {
     /// Raw bytes of an application.
     pub const USER_DATA: Self = Self(0);
     /// A message of a named service.
@@ -53,8 +53,8 @@ impl Kind {
     pub const CERTIFICATE: Self = Self(8);
 }
 
-impl Rules {
-    /// What holds for kinds that are not registered.
+impl TypeRules {
+    /// What holds for types that are not registered.
     pub const DEFAULT: Self = Self::new(10 * 60, Policy::Open);
 
     const fn new(lifetime_secs: u64, policy: Policy) -> Self {
@@ -65,31 +65,55 @@ impl Rules {
     }
 }
 
-impl Kinds {
-    /// The rules of a kind.
-    pub fn rules(&self, kind: Kind) -> Rules {
-        self.0.get(&kind).copied().unwrap_or(Rules::DEFAULT)
+impl ValueTypes {
+    /// The rules of a type.
+    pub fn rules(&self, value_type: ValueType) -> TypeRules {
+        self.0
+            .get(&value_type)
+            .copied()
+            .unwrap_or(TypeRules::DEFAULT)
     }
 
-    /// Registers a kind, or changes its rules. A local matter: other nodes keep their own.
-    pub fn register(&mut self, kind: Kind, rules: Rules) {
-        self.0.insert(kind, rules);
+    /// Registers a type, or changes its rules. A local matter: other nodes keep their own.
+    pub fn register(&mut self, value_type: ValueType, rules: TypeRules) {
+        self.0.insert(value_type, rules);
     }
 }
 
-impl Default for Kinds {
-    /// The kinds of spec `secure.md`, section 6.2.
+impl Default for ValueTypes {
+    /// The types of spec `secure.md`, section 6.2.
     fn default() -> Self {
         const MINUTE: u64 = 60;
         const WEEK: u64 = 7 * 24 * 60 * MINUTE;
         Self(BTreeMap::from([
-            (Kind::USER_DATA, Rules::new(10 * MINUTE, Policy::Secured)),
-            (Kind::DHT_MESSAGE, Rules::new(5 * MINUTE, Policy::Message)),
-            (Kind::SERVICE, Rules::new(15 * MINUTE, Policy::Service)),
-            (Kind::IM_MESSAGE, Rules::new(5 * MINUTE, Policy::Secured)),
-            (Kind::TRUST_REQUEST, Rules::new(WEEK, Policy::Secured)),
-            (Kind::ICE_CANDIDATES, Rules::new(MINUTE, Policy::Secured)),
-            (Kind::CERTIFICATE, Rules::new(WEEK, Policy::Certificate)),
+            (
+                ValueType::USER_DATA,
+                TypeRules::new(10 * MINUTE, Policy::Secured),
+            ),
+            (
+                ValueType::DHT_MESSAGE,
+                TypeRules::new(5 * MINUTE, Policy::Message),
+            ),
+            (
+                ValueType::SERVICE,
+                TypeRules::new(15 * MINUTE, Policy::Service),
+            ),
+            (
+                ValueType::IM_MESSAGE,
+                TypeRules::new(5 * MINUTE, Policy::Secured),
+            ),
+            (
+                ValueType::TRUST_REQUEST,
+                TypeRules::new(WEEK, Policy::Secured),
+            ),
+            (
+                ValueType::ICE_CANDIDATES,
+                TypeRules::new(MINUTE, Policy::Secured),
+            ),
+            (
+                ValueType::CERTIFICATE,
+                TypeRules::new(WEEK, Policy::Certificate),
+            ),
         ]))
     }
 }
@@ -100,16 +124,16 @@ mod tests {
 
     #[test]
     fn unknown_kinds_live_ten_minutes_and_are_open() {
-        let rules = Kinds::default().rules(Kind(4711));
-        assert_eq!(rules, Rules::DEFAULT);
+        let rules = ValueTypes::default().rules(ValueType(4711));
+        assert_eq!(rules, TypeRules::DEFAULT);
         assert_eq!(rules.lifetime, Duration::from_secs(600));
     }
 
     #[test]
     fn a_registered_kind_follows_its_own_rules() {
-        let mut kinds = Kinds::default();
-        let rules = Rules::new(1, Policy::Secured);
-        kinds.register(Kind(4711), rules);
-        assert_eq!(kinds.rules(Kind(4711)), rules);
+        let mut kinds = ValueTypes::default();
+        let rules = TypeRules::new(1, Policy::Secured);
+        kinds.register(ValueType(4711), rules);
+        assert_eq!(kinds.rules(ValueType(4711)), rules);
     }
 }
