@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use super::HostId;
-use crate::Timestamp;
 use crate::node::Transmit;
-use crate::secure::SecureEvent;
+use crate::secure::{Checked, SecureEvent, Trust};
+use crate::{Content, Timestamp};
 
 /// What came out of all nodes so far, in the order in which it came.
 #[derive(Clone, Default)]
@@ -61,7 +61,7 @@ impl Trace {
 
     pub(super) fn event(&mut self, now: Timestamp, host: HostId, event: &SecureEvent) {
         self.events += 1;
-        self.note(now, host, b"event", format!("{event:?}").as_bytes());
+        self.note(now, host, b"event", text_of(event).as_bytes());
     }
 
     pub(super) fn wake(&mut self, now: Timestamp, host: HostId, at: Timestamp) {
@@ -76,6 +76,43 @@ impl Trace {
         self.hasher.update(what);
         self.hasher.update(bytes);
     }
+}
+
+/// An event in words of its own: digests on record depend on them, whatever the types of values are called.
+fn text_of(event: &SecureEvent) -> String {
+    let (name, op, values) = match event {
+        SecureEvent::Values { op, values } => ("Values", op, values),
+        SecureEvent::Expired { op, values } => ("Expired", op, values),
+        SecureEvent::Rows { .. }
+        | SecureEvent::GetDone { .. }
+        | SecureEvent::PutDone { .. }
+        | SecureEvent::PutFailed { .. }
+        | SecureEvent::Certificate { .. }
+        | SecureEvent::PublicKey { .. }
+        | SecureEvent::StatusChanged { .. } => return format!("{event:?}"),
+    };
+    let texts: Vec<_> = values.iter().map(text_of_value).collect();
+    format!("{name} {{ op: {op:?}, values: [{}] }}", texts.join(", "))
+}
+
+fn text_of_value(checked: &Checked) -> String {
+    let value = checked.value();
+    let form = match value.content() {
+        Content::Clear(_) => "clear",
+        Content::Signed(_) => "signed",
+        Content::Encrypted(_) => "encrypted",
+    };
+    let signer = match (checked.signer(), checked.status()) {
+        (None, _) => "Nobody".to_owned(),
+        (Some(signer), Trust::Encrypted) => format!("Sender({signer})"),
+        (Some(signer), Trust::Clear | Trust::Signed) => format!("Signer({signer})"),
+    };
+    format!(
+        "Checked {{ value: Value({}, {form}, kind {}, {} bytes), vouched: {signer} }}",
+        value.id(),
+        value.value_type().0,
+        value.packed().len()
+    )
 }
 
 impl fmt::Debug for Trace {

@@ -389,7 +389,7 @@ impl fmt::Debug for Value {
         };
         write!(
             f,
-            "Value({}, {form}, value_type {}, {} bytes)",
+            "Value({}, {form}, type {}, {} bytes)",
             self.id(),
             self.value_type().0,
             self.packed.len()
