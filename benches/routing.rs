@@ -24,7 +24,7 @@ fn closest_8(bencher: Bencher<'_, '_>) {
 fn hear_of_a_known_contact(bencher: Bencher<'_, '_>) {
     let mut table = full_table();
     let known = table.closest(&InfoHash::ZERO, 1, Timestamp::ZERO)[0];
-    bencher.bench_local(|| table.heard(black_box(known), Confidence::Sent, Timestamp::ZERO));
+    bencher.bench_local(|| table.on_seen(black_box(known), Confidence::Sent, Timestamp::ZERO));
 }
 
 #[divan::bench]
@@ -33,14 +33,14 @@ fn hear_of_a_stranger(bencher: Bencher<'_, '_>) {
     let mut rng = Seed::from_number(3).public();
     bencher
         .with_inputs(|| contact(rng.hash()))
-        .bench_local_values(|stranger| table.heard(stranger, Confidence::Sent, Timestamp::ZERO));
+        .bench_local_values(|stranger| table.on_seen(stranger, Confidence::Sent, Timestamp::ZERO));
 }
 
 fn full_table() -> Table {
     let mut rng = Seed::from_number(1).public();
     let mut table = Table::new(rng.hash(), &Config::default());
     for _ in 0..10_000 {
-        let _ = table.heard(contact(rng.hash()), Confidence::Replied, Timestamp::ZERO);
+        let _ = table.on_seen(contact(rng.hash()), Confidence::Replied, Timestamp::ZERO);
     }
     table
 }

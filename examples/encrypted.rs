@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bulla::identity::IdentityParameters;
-use bulla::{Identity, Runner};
+use bulla::{Dht, Identity};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,12 +13,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (alice_identity, bob_identity) = (identity("alice")?, identity("bob")?);
     let bob_id = bob_identity.long_id();
 
-    let alice = Runner::builder()
+    let alice = Dht::builder()
         .bind("127.0.0.1:0".parse()?)
         .identity(alice_identity)
         .start()
         .await?;
-    let bob = Runner::builder()
+    let bob = Dht::builder()
         .bind("127.0.0.1:0".parse()?)
         .identity(bob_identity)
         .bootstrap(alice.addresses()[0].to_string())

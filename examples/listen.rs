@@ -1,15 +1,12 @@
 //! One node listens for what another puts.
 
-use bulla::Runner;
+use bulla::Builder;
 use bulla::runner::Change;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let alice = Runner::builder()
-        .bind("127.0.0.1:0".parse()?)
-        .start()
-        .await?;
-    let bob = Runner::builder()
+    let alice = Dht::builder().bind("127.0.0.1:0".parse()?).start().await?;
+    let bob = Dht::builder()
         .bind("127.0.0.1:0".parse()?)
         .bootstrap(alice.addresses()[0].to_string())
         .start()

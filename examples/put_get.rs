@@ -1,14 +1,11 @@
 //! Two nodes on this computer: what one puts, the other gets.
 
-use bulla::Runner;
+use bulla::Builder;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let alice = Runner::builder()
-        .bind("127.0.0.1:0".parse()?)
-        .start()
-        .await?;
-    let bob = Runner::builder()
+    let alice = Dht::builder().bind("127.0.0.1:0".parse()?).start().await?;
+    let bob = Dht::builder()
         .bind("127.0.0.1:0".parse()?)
         .bootstrap(alice.addresses()[0].to_string())
         .start()

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bulla::identity::IdentityParameters;
-use bulla::{Identity, Runner, ValueId};
+use bulla::{Builder, Identity, ValueId};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,12 +11,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let me = Identity::generate(&IdentityParameters::new("alice", now).bits(2048))?;
 
-    let alice = Runner::builder()
+    let alice = Dht::builder()
         .bind("127.0.0.1:0".parse()?)
         .identity(me)
         .start()
         .await?;
-    let bob = Runner::builder()
+    let bob = Dht::builder()
         .bind("127.0.0.1:0".parse()?)
         .bootstrap(alice.addresses()[0].to_string())
         .start()

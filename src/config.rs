@@ -115,7 +115,7 @@ pub struct Config {
     /// them may come at once. Default 512 (ours), at least 1.
     pub max_awaited: usize,
     /// Values of strangers waiting for a verdict. Default 1,024 (ours); at most 64 kB each.
-    pub max_parked: usize,
+    pub max_pending_puts: usize,
     /// Answers held until an unproven address answers a ping. Default 1,024 (ours).
     pub max_deferred_replies: usize,
     /// Greatest answer to an address that proved nothing, in bytes. Default 600 (ours).
@@ -179,7 +179,7 @@ impl Default for Config {
             max_part_bytes: 32 * MIB,
             max_requests: 65_536,
             max_awaited: 512,
-            max_parked: 1_024,
+            max_pending_puts: 1_024,
             max_deferred_replies: 1_024,
             unvalidated_reply_bytes: 600,
             validation_time: secs(10 * MINUTE),

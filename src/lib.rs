@@ -3,7 +3,7 @@
 //! Values of up to 64 KiB are put under keys of 160 bits and kept by the nodes nearest to the key. Signed ones can be
 //! changed by their owner alone, encrypted ones be read by their recipient alone.
 //!
-//! An application wants `Runner`, which runs a node on tokio behind a cloneable `Handle`. Below that is the core:
+//! An application wants `Builder`, which runs a node on tokio behind a cloneable `Dht`. Below that is the core:
 //!
 //! # Layers
 //!
@@ -84,7 +84,7 @@ pub use contact::{Contact, Family, Source, canonical, is_martian};
 pub use infohash::{Distance, InfoHash, ParseHashError};
 pub use rng::{Rng, Seed};
 #[cfg(feature = "runner")]
-pub use runner::{Handle, Runner};
+pub use runner::{Builder, Dht};
 pub use time::{Origin, Timestamp, UnixTime};
 pub use value::{
     Body, CertificateChain, Condition, Content, DhtMessage, Draft, Field, IceCandidates, ImMessage,

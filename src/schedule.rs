@@ -32,14 +32,14 @@ impl<K: Copy + Ord> Schedule<K> {
     }
 
     /// As [`Schedule::set`], but never later than already set.
-    pub(crate) fn hasten(&mut self, what: K, at: Timestamp) {
+    pub(crate) fn schedule_by(&mut self, what: K, at: Timestamp) {
         if self.due.get(&what).is_none_or(|&due| at < due) {
             self.set(what, at);
         }
     }
 
     /// Lets all there is be due at `at` at the latest.
-    pub(crate) fn hasten_all(&mut self, at: Timestamp) {
+    pub(crate) fn schedule_all_by(&mut self, at: Timestamp) {
         while let Some(&(due, what)) = self.order.last()
             && due > at
         {
@@ -79,8 +79,8 @@ mod tests {
         let at = Timestamp::from_micros;
         schedule.set('a', at(5));
         schedule.set('a', at(9));
-        schedule.hasten('a', at(7));
-        schedule.hasten('a', at(8));
+        schedule.schedule_by('a', at(7));
+        schedule.schedule_by('a', at(8));
         assert_eq!(schedule.next(), Some((at(7), 'a')));
         assert_eq!(schedule.take_due(at(6)), None);
         assert_eq!(schedule.take_due(at(7)), Some('a'));
@@ -94,7 +94,7 @@ mod tests {
         for (what, micros) in [('c', 1), ('a', 6), ('b', 5), ('d', 9)] {
             schedule.set(what, at(micros));
         }
-        schedule.hasten_all(at(5));
+        schedule.schedule_all_by(at(5));
         let all = std::iter::from_fn(|| schedule.take_due(at(5)));
         assert_eq!(all.collect::<String>(), "cabd");
     }

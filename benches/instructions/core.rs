@@ -53,7 +53,7 @@ pub(crate) fn heard(times: u32) {
     let mut table = full_table();
     let known = table.closest(&InfoHash::ZERO, 1, Timestamp::ZERO)[0];
     for _ in 0..times {
-        let _ = black_box(table.heard(known, Confidence::Sent, Timestamp::ZERO));
+        let _ = black_box(table.on_seen(known, Confidence::Sent, Timestamp::ZERO));
     }
 }
 
@@ -108,7 +108,7 @@ fn full_table() -> Table {
     let mut table = Table::new(rng.hash(), &Config::default());
     for _ in 0..MANY {
         let contact = Contact::new(rng.hash(), ([127, 0, 0, 1], 4222).into());
-        let _ = table.heard(contact, Confidence::Replied, Timestamp::ZERO);
+        let _ = table.on_seen(contact, Confidence::Replied, Timestamp::ZERO);
     }
     table
 }

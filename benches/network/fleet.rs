@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bulla::runner::{Handle, Runner};
+use bulla::runner::Dht;
 use bulla::secure::Recipient;
 use bulla::{Config, Identity, Rng};
 use tokio::time::sleep;
@@ -16,7 +16,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Nodes in this process.
 pub(crate) struct Fleet {
-    pub(crate) nodes: Vec<Handle>,
+    pub(crate) nodes: Vec<Dht>,
     pub(crate) rng: Rng,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Got {
 
 impl Fleet {
     /// One of the nodes.
-    pub(crate) fn any(&mut self) -> Handle {
+    pub(crate) fn any(&mut self) -> Dht {
         let place = self.rng.below(self.nodes.len() as u64) as usize;
         self.nodes[place].clone()
     }
@@ -42,9 +42,9 @@ impl Fleet {
 pub(crate) async fn start_network(
     count: usize,
     identities: &[Identity],
-) -> Outcome<(Vec<Handle>, usize)> {
+) -> Outcome<(Vec<Dht>, usize)> {
     let began = Instant::now();
-    let mut nodes: Vec<Handle> = Vec::new();
+    let mut nodes: Vec<Dht> = Vec::new();
     for place in 0..count {
         let entry = nodes.first().map(entry);
         nodes.push(start(identities.get(place).cloned(), entry.as_deref()).await?);
@@ -65,27 +65,25 @@ pub(crate) async fn start_network(
 }
 
 /// Where others can join a node.
-pub(crate) fn entry(node: &Handle) -> String {
+pub(crate) fn entry(node: &Dht) -> String {
     node.addresses()[0].to_string()
 }
 
 /// Has nodes vanish.
-pub(crate) async fn kill(nodes: Vec<Handle>) {
+pub(crate) async fn kill(nodes: Vec<Dht>) {
     for node in nodes {
         let _ = node.shutdown_within(Duration::ZERO).await;
     }
 }
 
 /// Starts a node without limits, as those of the reference are set.
-pub(crate) async fn start(identity: Option<Identity>, entry: Option<&str>) -> Outcome<Handle> {
+pub(crate) async fn start(identity: Option<Identity>, entry: Option<&str>) -> Outcome<Dht> {
     let config = Config {
         rate_limit_per_sec: None,
         peer_rate_limit_per_sec: None,
         ..Config::default()
     };
-    let mut runner = Runner::builder()
-        .config(config)
-        .bind("127.0.0.1:0".parse()?);
+    let mut runner = Dht::builder().config(config).bind("127.0.0.1:0".parse()?);
     if let Some(identity) = identity {
         runner = runner.identity(identity);
     }
@@ -96,11 +94,11 @@ pub(crate) async fn start(identity: Option<Identity>, entry: Option<&str>) -> Ou
 }
 
 /// Good contacts of a node.
-pub(crate) async fn good_contacts(node: &Handle) -> Outcome<usize> {
+pub(crate) async fn good_contacts(node: &Dht) -> Outcome<usize> {
     Ok(node.node_info().await?.stats.v4.contacts.good)
 }
 
-pub(crate) async fn get(node: Handle, name: String) -> Got {
+pub(crate) async fn get(node: Dht, name: String) -> Got {
     let began = Instant::now();
     let mut values = node.get(&*name);
     let mut first = None;
@@ -112,16 +110,16 @@ pub(crate) async fn get(node: Handle, name: String) -> Got {
 }
 
 /// How long a put took; `None` if nobody holds the value.
-pub(crate) async fn put(node: Handle, name: String) -> Option<Duration> {
+pub(crate) async fn put(node: Dht, name: String) -> Option<Duration> {
     let began = Instant::now();
     let placed = node.put(&*name, &VALUE[..]).await.ok()?;
     (placed.report.acknowledged > 0).then(|| began.elapsed())
 }
 
-pub(crate) async fn put_signed(node: Handle, name: String) -> bool {
+pub(crate) async fn put_signed(node: Dht, name: String) -> bool {
     node.put_signed(&*name, &VALUE[..]).await.is_ok()
 }
 
-pub(crate) async fn put_encrypted(node: Handle, to: Recipient, name: String) -> bool {
+pub(crate) async fn put_encrypted(node: Dht, to: Recipient, name: String) -> bool {
     node.put_encrypted(&*name, to, &VALUE[..]).await.is_ok()
 }

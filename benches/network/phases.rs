@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bulla::identity::IdentityParameters;
-use bulla::runner::{Change, Handle};
+use bulla::runner::{Change, Dht};
 use bulla::secure::Recipient;
 use bulla::{Identity, Seed};
 use serde::Deserialize;
@@ -244,7 +244,7 @@ impl Run<'_> {
     }
 
     /// One block of gets by a node: how many a second, and the CPU of each.
-    async fn growth_block(&mut self, node: &Handle, block: usize) -> (f64, f64) {
+    async fn growth_block(&mut self, node: &Dht, block: usize) -> (f64, f64) {
         let growth = |_: &mut Fleet, i| get(node.clone(), format!("growth {block} {i}"));
         let (rate, cost, _) = self.flood(self.plan.growth_block, growth).await;
         (rate as f64, cost as f64)
@@ -381,7 +381,7 @@ impl Run<'_> {
 }
 
 /// Asks for pings of a node until the phase has ended.
-fn have_pinged(node: &Handle, phase: &str) {
+fn have_pinged(node: &Dht, phase: &str) {
     println!(
         "{}",
         json!({ "ping": node.addresses()[0], "during": phase })

@@ -85,9 +85,9 @@ fn ping(socket: &UdpSocket, number: u32) -> Duration {
 /// Receives a datagram: its length, and when the system received it.
 fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> Result<(usize, SystemTime)> {
     let mut control = nix::cmsg_space!(TimeSpec);
-    let mut room = [IoSliceMut::new(buffer)];
+    let mut buffers = [IoSliceMut::new(buffer)];
     let (fd, flags) = (socket.as_raw_fd(), MsgFlags::empty());
-    let message = recvmsg::<()>(fd, &mut room, Some(&mut control), flags)?;
+    let message = recvmsg::<()>(fd, &mut buffers, Some(&mut control), flags)?;
     let stamp = message.cmsgs()?.find_map(|control| match control {
         ControlMessageOwned::ScmTimestampns(at) => Some(UNIX_EPOCH + Duration::from(at)),
         _ => None,

@@ -23,7 +23,7 @@ const ROOM: usize = (64 << 10) + 576;
 /// An address of ours, and what has come there.
 pub(crate) struct Line {
     socket: UdpSocket,
-    room: Vec<u8>,
+    buffers: Vec<u8>,
     /// The lengths of the datagrams taken last, with the time at which the system received them if it says so, and how many
     /// of them have been handed out.
     taken: Vec<(usize, Option<SystemTime>)>,
@@ -41,7 +41,7 @@ impl Line {
         socket.set_nonblocking(true)?;
         Ok(Self {
             socket: socket.into(),
-            room: vec![0; MANY * ROOM],
+            buffers: vec![0; MANY * ROOM],
             taken: Vec::new(),
             next: 0,
             is_stamped: false,
@@ -80,7 +80,7 @@ impl Line {
         };
         let start = self.next * ROOM;
         self.next += 1;
-        Ok(Some((&self.room[start..start + len], came_at)))
+        Ok(Some((&self.buffers[start..start + len], came_at)))
     }
 
     /// Sends these datagrams. What cannot be sent is lost, as in any network.
@@ -107,7 +107,7 @@ impl Line {
     }
 
     fn receive(&mut self) -> Result<()> {
-        let places = self.room.chunks_exact_mut(ROOM);
+        let places = self.buffers.chunks_exact_mut(ROOM);
         let mut places: Vec<_> = places.map(|place| [IoSliceMut::new(place)]).collect();
         let control = self.is_stamped.then(|| nix::cmsg_space!(TimeSpec));
         let mut headers = MultiHeaders::<()>::preallocate(MANY, control);

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bulla::runner::{Change, Placed};
-use bulla::secure::{Checked, Trust};
+use bulla::secure::{Checked, Protection};
 use bulla::{InfoHash, Row, ValueId};
 use serde_json::{Map, Value as Json, json};
 
@@ -95,11 +95,11 @@ pub(crate) fn id(id: ValueId) -> Json {
 }
 
 /// The word for how far a value can be believed.
-pub(crate) fn status(trust: Trust) -> &'static str {
+pub(crate) fn status(trust: Protection) -> &'static str {
     match trust {
-        Trust::Clear => "clear",
-        Trust::Signed => "signed",
-        Trust::Encrypted => "encrypted",
+        Protection::Clear => "clear",
+        Protection::Signed => "signed",
+        Protection::Encrypted => "encrypted",
     }
 }
 

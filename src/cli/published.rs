@@ -1,6 +1,6 @@
 //! [`Published`]: the certificates that are published for a key.
 
-use bulla::runner::{Get, GetError, Handle};
+use bulla::runner::{Dht, Get, GetError};
 use bulla::secure::KeyName;
 use bulla::{CertificateChain, Condition, Query, Typed, ValueType};
 use bulla_identity::Certificate;
@@ -18,7 +18,7 @@ pub(crate) struct Published {
 
 impl Published {
     /// Looks for certificates of the key with this name.
-    pub(crate) fn of(dht: &Handle, name: KeyName) -> Self {
+    pub(crate) fn of(dht: &Dht, name: KeyName) -> Self {
         let certificates = Query {
             conditions: vec![Condition::ValueType(ValueType::CERTIFICATE)],
             ..Query::default()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bulla::Config;
-use bulla::runner::{Handle, Runner};
+use bulla::runner::{Builder, Dht};
 use tokio::time::{Instant, timeout_at};
 
 use super::args::NetworkArgs;
@@ -16,7 +16,7 @@ use super::secret::IdentityFile;
 /// A node of a command that does its work and leaves.
 pub(crate) struct Session {
     /// The node.
-    pub(crate) dht: Handle,
+    pub(crate) dht: Dht,
     patience: Duration,
     deadline: Instant,
 }
@@ -77,12 +77,12 @@ pub(crate) fn runner(
     args: &NetworkArgs,
     config: Config,
     printer: &Printer,
-) -> Result<Runner, Failure> {
+) -> Result<Builder, Failure> {
     let config = Config {
         network: args.network,
         ..config
     };
-    let mut runner = Runner::builder().config(config);
+    let mut runner = Dht::builder().config(config);
     for peer in args.bootstrap() {
         runner = runner.bootstrap(peer);
     }
@@ -121,6 +121,6 @@ pub(crate) fn require_identity(args: &NetworkArgs, what: &str) -> Result<(), Fai
 }
 
 /// Starts a node.
-pub(crate) async fn start(runner: Runner) -> Result<Handle, Failure> {
+pub(crate) async fn start(runner: Builder) -> Result<Dht, Failure> {
     runner.start().await.during("cannot start the node")
 }

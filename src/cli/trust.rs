@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bulla::runner::{Change, Get, GetError, Handle, Listen};
+use bulla::runner::{Change, Dht, Get, GetError, Listen};
 use bulla::secure::{Checked, KeyName};
 use bulla_identity::{LongKeyId, PublicKey};
 use tokio::time::Instant;
@@ -34,7 +34,7 @@ pub(crate) struct Rules {
 /// Changes that meet the rules. Waiting for the next one can be given up without losing any.
 pub(crate) struct Believed<'a> {
     listen: Listen,
-    dht: &'a Handle,
+    dht: &'a Dht,
     rules: Rules,
     /// The change that is being judged.
     judged: Option<Change>,
@@ -70,7 +70,7 @@ impl Rules {
     }
 
     /// Judges what a listen reports.
-    pub(crate) fn over(self, listen: Listen, dht: &Handle) -> Believed<'_> {
+    pub(crate) fn over(self, listen: Listen, dht: &Dht) -> Believed<'_> {
         let listen = if self.bound_only {
             listen.bound_only()
         } else {
@@ -85,7 +85,7 @@ impl Rules {
     }
 
     /// Whether a value meets the rules. To find out, certificates may be searched for.
-    pub(crate) async fn admit(&mut self, dht: &Handle, value: &Checked) -> Result<bool, Failure> {
+    pub(crate) async fn admit(&mut self, dht: &Dht, value: &Checked) -> Result<bool, Failure> {
         let admitted = self.is_from(value) && self.is_certified(dht, value).await?;
         self.refused += u64::from(!admitted);
         Ok(admitted)
@@ -106,7 +106,7 @@ impl Rules {
         self.from.is_empty() || self.from.iter().any(is_signer)
     }
 
-    async fn is_certified(&mut self, dht: &Handle, value: &Checked) -> Result<bool, Failure> {
+    async fn is_certified(&mut self, dht: &Dht, value: &Checked) -> Result<bool, Failure> {
         let Some(authorities) = &self.authorities else {
             return Ok(true);
         };
@@ -170,7 +170,7 @@ pub(crate) fn people(named: &[String]) -> Result<Vec<KeyName>, Failure> {
 }
 
 /// Whether one of the certificates published for a key leads to an authority.
-async fn is_certified(dht: &Handle, signer: &PublicKey, judge: &Judge) -> Result<bool, Failure> {
+async fn is_certified(dht: &Dht, signer: &PublicKey, judge: &Judge) -> Result<bool, Failure> {
     for name in [KeyName::Long(signer.long_id()), signer.id().into()] {
         let mut published = Published::of(dht, name);
         while let Some(chain) = published.next().await {

@@ -64,7 +64,7 @@ impl World {
             max_part_bytes: 256 << 10,
             max_requests: 32,
             max_awaited: 12,
-            max_parked: 4,
+            max_pending_puts: 4,
             max_deferred_replies: 4,
             ..Config::default()
         };

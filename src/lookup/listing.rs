@@ -7,20 +7,20 @@ use super::Lookup;
 impl fmt::Display for Lookup {
     /// A line for each candidate: contact, standing, whether it gave a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for candidate in self.frontier.iter() {
+        for candidate in self.candidates.iter() {
             let token = if candidate.token.is_some() {
                 "token"
             } else {
                 "-"
             };
-            writeln!(f, "  {} {:?} {token}", candidate.contact, candidate.reach)?;
+            writeln!(f, "  {} {:?} {token}", candidate.contact, candidate.state)?;
         }
         writeln!(
             f,
-            "  {} questions, {} announcements, {} listens",
-            self.questions.len(),
-            self.announces.len(),
-            self.subscribes.len()
+            "  {} finds, {} announcements, {} listens",
+            self.finds.len(),
+            self.announcements.len(),
+            self.subscriptions.len()
         )
     }
 }

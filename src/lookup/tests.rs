@@ -12,10 +12,10 @@ use crate::{Config, Rng, Seed};
 const MS: Duration = Duration::from_millis(1);
 const OP: OpId = OpId(1);
 /// Nothing is known of anybody's speed.
-pub(super) const AT_ANY_PACE: Pace<'_> = Pace {
-    usual: Duration::ZERO,
+pub(super) const ANY_LATENCY: Latency<'_> = Latency {
+    typical: Duration::ZERO,
     of: &|_| None,
-    pause: &|_| Duration::MAX,
+    slow_after: &|_| Duration::MAX,
 };
 
 proptest! {
@@ -23,7 +23,7 @@ proptest! {
     fn a_get_asks_exactly_the_nearest_of_the_living(seed: u64, count in 1..150usize, dead_percent in 0..60u64) {
         let mut net = Net::new(seed, count, dead_percent);
         let mut lookup = net.lookup();
-        lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
+        lookup.ask(Timestamp::ZERO, OP, FindKind::Value(Query::default()));
         net.run(&mut lookup, false);
         prop_assert_eq!(net.answered.len(), 1);
         prop_assert!(lookup.is_idle());
@@ -36,15 +36,15 @@ proptest! {
     fn a_put_reaches_the_nearest_of_the_living(seed: u64, count in 1..150usize, dead_percent in 0..60u64) {
         let mut net = Net::new(seed, count, dead_percent);
         let mut lookup = net.lookup();
-        let replaced = lookup.announce(Timestamp::ZERO, Announce::new(OP, clear(1), None, None));
+        let replaced = lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None));
         prop_assert_eq!(replaced, None);
         net.run(&mut lookup, false);
         let [report] = net.announced[..] else {
             return Err(TestCaseError::fail("a put is reported once"));
         };
         let nearest = net.nearest_living(8);
-        prop_assert!(nearest.is_subset(&net.holders));
-        prop_assert_eq!(report.acknowledged, net.holders.len());
+        prop_assert!(nearest.is_subset(&net.replicas));
+        prop_assert_eq!(report.acknowledged, net.replicas.len());
         prop_assert!(lookup.is_idle());
     }
 
@@ -65,7 +65,7 @@ proptest! {
 fn without_contacts_a_lookup_waits_while_it_may_and_ends_otherwise() {
     let mut net = Net::new(1, 0, 0);
     let mut lookup = net.lookup();
-    lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
+    lookup.ask(Timestamp::ZERO, OP, FindKind::Value(Query::default()));
     net.run(&mut lookup, true);
     assert!(net.answered.is_empty());
     net.run(&mut lookup, false);
@@ -83,11 +83,11 @@ fn an_unsigned_value_is_not_sent_over_a_signed_one() {
     });
     let mut lookup = net.lookup();
     assert_eq!(
-        lookup.announce(Timestamp::ZERO, Announce::new(OP, clear(1), None, None)),
+        lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None)),
         None
     );
     net.run(&mut lookup, false);
-    assert!(net.holders.is_empty());
+    assert!(net.replicas.is_empty());
     assert_eq!(net.announced[0].refused, 3);
 }
 
@@ -97,7 +97,10 @@ fn a_permanent_value_is_refreshed_where_it_is_and_put_where_it_is_not() {
     let mut lookup = net.lookup();
     let renewal = Some(50_000 * MS);
     assert_eq!(
-        lookup.announce(Timestamp::ZERO, Announce::new(OP, clear(1), None, renewal)),
+        lookup.announce(
+            Timestamp::ZERO,
+            Announcement::new(OP, clear(1), None, renewal)
+        ),
         None
     );
     net.run_until(&mut lookup, false, Timestamp::ZERO + 40_000 * MS);
@@ -117,17 +120,17 @@ fn a_permanent_value_is_refreshed_where_it_is_and_put_where_it_is_not() {
 fn of_a_finished_lookup_those_who_answered_are_remembered() {
     let mut net = Net::new(3, 50, 0);
     let mut lookup = net.lookup();
-    lookup.ask(net.now, OP, Goal::Values(Query::default()));
+    lookup.ask(net.now, OP, FindKind::Value(Query::default()));
     net.run(&mut lookup, false);
     lookup.retire();
     assert!(lookup.is_worth_remembering());
     net.asked_values.clear();
-    lookup.ask(net.now, OP, Goal::Values(Query::default()));
+    lookup.ask(net.now, OP, FindKind::Value(Query::default()));
     net.run(&mut lookup, false);
     assert_eq!(net.asked_values, net.nearest_living(8), "and no others");
 
     let mut nobody = Lookup::new(net.key, Limits::new(&Config::default()));
-    nobody.ask(net.now, OP, Goal::Values(Query::default()));
+    nobody.ask(net.now, OP, FindKind::Value(Query::default()));
     net.run(&mut nobody, false);
     assert!(!nobody.is_worth_remembering());
 }
@@ -137,7 +140,7 @@ fn a_refused_token_is_fetched_anew() {
     let mut net = Net::new(1, 1, 0);
     let mut lookup = net.lookup();
     assert_eq!(
-        lookup.announce(Timestamp::ZERO, Announce::new(OP, clear(1), None, None)),
+        lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None)),
         None
     );
     net.refuse_tokens = 1;
@@ -150,12 +153,12 @@ fn a_refused_token_is_fetched_anew() {
 fn a_late_refusal_of_a_put_is_a_sign_of_life() {
     let mut net = Net::new(1, 1, 0);
     let mut lookup = net.lookup();
-    let replaced = lookup.announce(Timestamp::ZERO, Announce::new(OP, clear(1), None, None));
+    let replaced = lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None));
     assert_eq!(replaced, None);
     net.refuse_late = true;
     net.run(&mut lookup, false);
     assert_eq!(net.announced[0].refused, 1);
-    lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
+    lookup.ask(Timestamp::ZERO, OP, FindKind::Value(Query::default()));
     net.run(&mut lookup, false);
     assert_eq!(net.answered.len(), 1, "nothing holds it up");
 }
@@ -164,13 +167,13 @@ fn a_late_refusal_of_a_put_is_a_sign_of_life() {
 fn nodes_that_owe_an_answer_are_asked_a_bounded_number_at_once() {
     let mut net = Net::new(1, 0, 0);
     let mut lookup = net.lookup();
-    lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
+    lookup.ask(Timestamp::ZERO, OP, FindKind::Value(Query::default()));
     let mut asked = 0;
     // There is always another one, named by a stranger.
     loop {
         lookup.offer(&[contact(net.rng.hash()), contact(net.rng.hash())], false);
-        match lookup.poll(Timestamp::ZERO, true, &AT_ANY_PACE, &mut net.rng) {
-            Step::Ask(node, _) => lookup.on_owing(&node.id),
+        match lookup.poll(Timestamp::ZERO, true, &ANY_LATENCY, &mut net.rng) {
+            Action::LookupRequest(node, _) => lookup.on_known_unresponsive(&node.id),
             _ => break,
         }
         asked += 1;
@@ -186,42 +189,42 @@ fn who_found_nothing_waits_for_late_nodes_as_long_as_any_node_may_take() {
     let mut lookup = net.lookup();
     let (near, far) = (contact(net.rng.hash()), contact(net.rng.hash()));
     lookup.offer(&[near, far], true);
-    lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
+    lookup.ask(Timestamp::ZERO, OP, FindKind::Value(Query::default()));
     let mut poll = |lookup: &mut Lookup, ms| {
-        lookup.poll(Timestamp::ZERO + MS * ms, false, &AT_ANY_PACE, &mut net.rng)
+        lookup.poll(Timestamp::ZERO + MS * ms, false, &ANY_LATENCY, &mut net.rng)
     };
     for _ in 0..2 {
-        assert!(matches!(poll(&mut lookup, 0), Step::Ask(..)));
+        assert!(matches!(poll(&mut lookup, 0), Action::LookupRequest(..)));
     }
-    let (ask, answer) = (Ask::Get(OP), Answer::default());
+    let (ask, answer) = (LookupRequest::Get(OP), LookupReply::default());
     lookup.on_answer(Timestamp::ZERO + MS, &near.id, &ask, answer);
-    lookup.on_late(&far.id, 1);
-    lookup.on_late(&far.id, 2);
+    lookup.on_timeout(&far.id, 1);
+    lookup.on_timeout(&far.id, 2);
     let any_node_timeout = Limits::new(&Config::default()).any_node_timeout;
     assert!(
-        matches!(poll(&mut lookup, 150), Step::Wait(at) if at == Timestamp::ZERO + any_node_timeout)
+        matches!(poll(&mut lookup, 150), Action::Wait(at) if at == Timestamp::ZERO + any_node_timeout)
     );
 
-    let answer = Answer {
+    let answer = LookupReply {
         found: true,
-        ..Answer::default()
+        ..LookupReply::default()
     };
     lookup.on_answer(Timestamp::ZERO + MS * 300, &far.id, &ask, answer);
     assert!(
-        matches!(poll(&mut lookup, 300), Step::Answered(ops, report) if ops == [OP] && report.answered == 2)
+        matches!(poll(&mut lookup, 300), Action::Answered(ops, report) if ops == [OP] && report.answered == 2)
     );
 
-    lookup.ask(Timestamp::ZERO, OP, Goal::Values(Query::default()));
-    lookup.on_late(&far.id, 2);
-    while matches!(poll(&mut lookup, 400), Step::Ask(..)) {}
+    lookup.ask(Timestamp::ZERO, OP, FindKind::Value(Query::default()));
+    lookup.on_timeout(&far.id, 2);
+    while matches!(poll(&mut lookup, 400), Action::LookupRequest(..)) {}
     lookup.on_answer(
         Timestamp::ZERO + MS * 410,
         &near.id,
         &ask,
-        Answer::default(),
+        LookupReply::default(),
     );
     assert!(
-        matches!(poll(&mut lookup, 1_500), Step::Answered(ops, report) if ops == [OP] && report.answered == 1)
+        matches!(poll(&mut lookup, 1_500), Action::Answered(ops, report) if ops == [OP] && report.answered == 1)
     );
 }
 
@@ -229,7 +232,7 @@ fn who_found_nothing_waits_for_late_nodes_as_long_as_any_node_may_take() {
 fn a_put_among_the_dead_is_over_when_any_node_would_have_answered() {
     let mut net = Net::new(1, 8, 100);
     let mut lookup = net.lookup();
-    let replaced = lookup.announce(Timestamp::ZERO, Announce::new(OP, clear(1), None, None));
+    let replaced = lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None));
     assert_eq!(replaced, None);
     net.run_until(&mut lookup, false, Timestamp::ZERO + 2_000 * MS);
     assert_eq!(net.announced, [PutReport::default()]);
@@ -248,10 +251,10 @@ fn a_cancelled_listen_closes_its_sockets() {
 
 #[test]
 fn who_hardly_gets_answers_asks_more_at_once_if_somebody_waits_for_them() {
-    let usual = Config::default().lookup_parallelism;
+    let typical = Config::default().lookup_parallelism;
     for (goal, expected) in [
-        (Goal::Nodes, usual),
-        (Goal::Values(Query::default()), 2 * usual),
+        (FindKind::Node, typical),
+        (FindKind::Value(Query::default()), 2 * typical),
     ] {
         let mut net = Net::new(1, 0, 0);
         let mut lookup = net.lookup();
@@ -260,17 +263,17 @@ fn who_hardly_gets_answers_asks_more_at_once_if_somebody_waits_for_them() {
             lookup.offer(&[contact(net.rng.hash())], false);
         }
         let mut ask_all = || {
-            let step = || match lookup.poll(Timestamp::ZERO, false, &AT_ANY_PACE, &mut net.rng) {
-                Step::Ask(node, _) => Some(node.id),
+            let step = || match lookup.poll(Timestamp::ZERO, false, &ANY_LATENCY, &mut net.rng) {
+                Action::LookupRequest(node, _) => Some(node.id),
                 _ => None,
             };
             let asked: Vec<_> = std::iter::from_fn(step).collect();
             for node in &asked {
-                lookup.on_late(node, 1);
+                lookup.on_timeout(node, 1);
             }
             asked.len()
         };
-        assert_eq!(ask_all(), usual, "nothing is known of the others");
+        assert_eq!(ask_all(), typical, "nothing is known of the others");
         assert_eq!(ask_all(), expected, "as many as it waits for at most");
     }
 }
@@ -282,13 +285,13 @@ fn only_what_lasts_can_wait() {
     assert!(!lookup.can_wait(), "there is nothing to do");
     lookup.subscribe(Timestamp::ZERO, OP);
     assert!(lookup.can_wait());
-    let lasting = Announce::new(OpId(2), clear(1), None, Some(50_000 * MS));
+    let lasting = Announcement::new(OpId(2), clear(1), None, Some(50_000 * MS));
     assert_eq!(lookup.announce(Timestamp::ZERO, lasting), None);
     assert!(lookup.can_wait());
-    lookup.ask(Timestamp::ZERO, OpId(3), Goal::Values(Query::default()));
+    lookup.ask(Timestamp::ZERO, OpId(3), FindKind::Value(Query::default()));
     assert!(!lookup.can_wait());
     lookup.cancel(OpId(3));
-    let once = Announce::new(OpId(4), clear(2), None, None);
+    let once = Announcement::new(OpId(4), clear(2), None, None);
     assert_eq!(lookup.announce(Timestamp::ZERO, once), None);
     assert!(!lookup.can_wait());
 }
@@ -301,13 +304,13 @@ fn what_is_due_behind_an_open_question_waits_for_its_answer() {
     net.run_until(&mut lookup, false, Timestamp::ZERO + 1_000 * MS);
     assert!(!lookup.is_waiting());
     let renewal = Timestamp::ZERO + 21_000 * MS;
-    let Step::Ask(..) = lookup.poll(renewal, false, &AT_ANY_PACE, &mut net.rng) else {
+    let Action::LookupRequest(..) = lookup.poll(renewal, false, &ANY_LATENCY, &mut net.rng) else {
         panic!("a listen is due");
     };
     loop {
-        match lookup.poll(renewal, false, &AT_ANY_PACE, &mut net.rng) {
-            Step::Ask(..) => assert!(lookup.is_waiting()),
-            Step::Wait(at) => {
+        match lookup.poll(renewal, false, &ANY_LATENCY, &mut net.rng) {
+            Action::LookupRequest(..) => assert!(lookup.is_waiting()),
+            Action::Wait(at) => {
                 assert!(at > renewal + 1_000 * MS, "{at:?}: an answer comes before");
                 break;
             }
@@ -330,7 +333,7 @@ struct Net {
     refuse_tokens: usize,
     refuse_late: bool,
     asked_values: BTreeSet<InfoHash>,
-    holders: BTreeSet<InfoHash>,
+    replicas: BTreeSet<InfoHash>,
     listens: BTreeMap<InfoHash, usize>,
     puts: usize,
     refreshes: usize,
@@ -341,7 +344,7 @@ struct Net {
 
 /// What is due to happen to a request.
 enum Fate {
-    Answer,
+    Reply,
     Late(u32),
     Gone,
 }
@@ -360,7 +363,7 @@ impl Net {
             refuse_tokens: 0,
             refuse_late: false,
             asked_values: BTreeSet::new(),
-            holders: BTreeSet::new(),
+            replicas: BTreeSet::new(),
             listens: BTreeMap::new(),
             puts: 0,
             refreshes: 0,
@@ -396,12 +399,12 @@ impl Net {
         let mut sent = 0;
         loop {
             let wake = loop {
-                match lookup.poll(self.now, may_wait, &AT_ANY_PACE, &mut self.rng) {
-                    Step::Ask(contact, ask) => {
+                match lookup.poll(self.now, may_wait, &ANY_LATENCY, &mut self.rng) {
+                    Action::LookupRequest(contact, ask) => {
                         sent += 1;
                         let alive = self.nodes[&contact.id];
                         let fates = if alive {
-                            vec![(10, Fate::Answer)]
+                            vec![(10, Fate::Reply)]
                         } else {
                             vec![
                                 (100, Fate::Late(1)),
@@ -414,13 +417,13 @@ impl Net {
                             queue.insert((at, sent, delay), (contact.id, ask.clone(), fate));
                         }
                     }
-                    Step::Answered(ops, report) if ops == [OP] => self.answered.push(report),
-                    Step::Announced(OP, report) => self.announced.push(report),
-                    Step::Answered(..) | Step::Announced(..) => panic!("an unknown operation"),
-                    Step::Wait(at) => break at,
+                    Action::Answered(ops, report) if ops == [OP] => self.answered.push(report),
+                    Action::Announced(OP, report) => self.announced.push(report),
+                    Action::Answered(..) | Action::Announced(..) => panic!("an unknown operation"),
+                    Action::Wait(at) => break at,
                 }
             };
-            self.most_busy = self.most_busy.max(lookup.frontier.busy(8));
+            self.most_busy = self.most_busy.max(lookup.candidates.busy(8));
             let next = queue
                 .first_key_value()
                 .map_or(Timestamp::MAX, |(key, _)| key.0);
@@ -437,32 +440,32 @@ impl Net {
         }
     }
 
-    fn happen(&mut self, lookup: &mut Lookup, node: InfoHash, ask: &Ask, fate: &Fate) {
+    fn happen(&mut self, lookup: &mut Lookup, node: InfoHash, ask: &LookupRequest, fate: &Fate) {
         match fate {
-            Fate::Late(count) => lookup.on_late(&node, *count),
-            Fate::Gone => lookup.on_gone(self.now, &node),
-            Fate::Answer => {
+            Fate::Late(count) => lookup.on_timeout(&node, *count),
+            Fate::Gone => lookup.on_failed(self.now, &node),
+            Fate::Reply => {
                 match ask {
-                    Ask::Find | Ask::Probe(_) | Ask::Check(_) => {}
-                    Ask::Get(_) => {
+                    LookupRequest::Find | LookupRequest::Probe(_) | LookupRequest::Check(_) => {}
+                    LookupRequest::Get(_) => {
                         self.asked_values.insert(node);
                     }
-                    Ask::Put(..) => {
+                    LookupRequest::Put(..) => {
                         self.puts += 1;
                         if self.refuse_tokens > 0 {
                             self.refuse_tokens -= 1;
                             return lookup.on_rejected(&node, ask, true);
                         }
                         if self.refuse_late {
-                            lookup.on_late(&node, 1);
+                            lookup.on_timeout(&node, 1);
                             return lookup.on_refused(self.now, &node, ask);
                         }
-                        self.holders.insert(node);
+                        self.replicas.insert(node);
                     }
-                    Ask::Refresh(..) => self.refreshes += 1,
-                    Ask::Listen { .. } => *self.listens.entry(node).or_default() += 1,
+                    LookupRequest::Refresh(..) => self.refreshes += 1,
+                    LookupRequest::Listen { .. } => *self.listens.entry(node).or_default() += 1,
                 }
-                let answer = Answer {
+                let answer = LookupReply {
                     token: Some(Bytes::from_static(b"token")),
                     contacts: self.named(),
                     found: false,

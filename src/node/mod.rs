@@ -8,25 +8,25 @@
 //! Values that come out are as strangers sent them. A value that must be proved before it is stored is parked and comes
 //! out as an [`Output::Check`]; the driver, or the secure layer above, answers with [`Node::handle_verdict`].
 
-mod alarm;
+mod background;
 mod bootstrap;
-mod inbound;
+mod failure_probe;
+mod lookups;
+mod maintenance;
 mod notify;
 mod operations;
 mod ops;
 mod output;
-mod parked;
-mod puts;
+mod pending_puts;
 mod queue;
 mod replies;
+mod requests;
 mod snapshot;
 mod stats;
-mod steps;
+mod store_requests;
 #[cfg(test)]
 mod tests;
 mod timers;
-mod turns;
-mod upkeep;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -40,20 +40,20 @@ pub use stats::{FamilyStats, Stats};
 pub use timers::Timer;
 
 use crate::config::{Config, ConfigError};
-use crate::lookup::{Ask, Limits, Pool};
+use crate::lookup::{Limits, LookupRequest, Pool};
 use crate::routing::Table;
-use crate::rpc::{Purposeful, Rpc};
+use crate::rpc::{Purpose, Rpc};
 use crate::storage::{Listeners, Storage};
 use crate::token::Tokens;
 use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
-use alarm::Alarm;
+use background::BackgroundLimiter;
 use bootstrap::Bootstrap;
-use ops::Ops;
-use parked::Parked;
+use failure_probe::FailureProbe;
+use ops::Operations;
+use pending_puts::PendingPuts;
 use queue::Queue;
-use snapshot::Votes;
+use snapshot::AddressVotes;
 use timers::Timers;
-use turns::Turns;
 
 /// A DHT node without a socket, a clock or a thread.
 ///
@@ -76,29 +76,29 @@ pub struct Node {
     now: Timestamp,
     public: Rng,
     private: Rng,
-    rpc: Rpc<Purpose>,
+    rpc: Rpc<RequestPurpose>,
     tokens: Tokens,
     tables: [Table; 2],
     status: [Status; 2],
     bootstrap: Bootstrap,
     storage: Storage,
     listeners: Listeners,
-    parked: Parked,
+    pending_puts: PendingPuts,
     limits: Limits,
     lookups: Pool,
-    turns: Turns,
+    background: BackgroundLimiter,
     /// Lookups for gets and puts that wait until fewer answers are awaited.
-    backlog: Queue<(InfoHash, Family)>,
-    alarm: Alarm,
+    queued: Queue<(InfoHash, Family)>,
+    failure_probe: FailureProbe,
     /// From then on enough is known of the network to ask much of it.
     warm_at: Timestamp,
-    ops: Ops,
-    feeds: BTreeMap<u32, Feed>,
-    votes: Votes,
+    ops: Operations,
+    listen_sockets: BTreeMap<u32, ListenSocket>,
+    votes: AddressVotes,
     timers: Timers,
     connect_deadline: Timestamp,
     /// Contacts of a snapshot in each family that have not been asked yet.
-    uncalled: [usize; 2],
+    unverified: [usize; 2],
     events: VecDeque<Event>,
     checks: VecDeque<Box<Check>>,
     refused_puts: u64,
@@ -112,7 +112,7 @@ impl fmt::Debug for Node {
 
 /// What a request of the node is for.
 #[derive(Clone, Debug)]
-enum Purpose {
+enum RequestPurpose {
     /// To learn who is at a bootstrap address.
     Bootstrap,
     /// To learn whether a contact is alive, or who is near an id.
@@ -122,21 +122,21 @@ enum Purpose {
         key: InfoHash,
         family: Family,
         node: Contact,
-        ask: Ask,
+        ask: LookupRequest,
     },
     /// To tell a remote listener.
     Notify,
 }
 
-impl Purposeful for Purpose {
-    fn is_wanted(&self) -> bool {
+impl Purpose for RequestPurpose {
+    fn is_for_lookup(&self) -> bool {
         matches!(self, Self::Lookup { .. })
     }
 }
 
 /// A subscription of ours at a storing node.
 #[derive(Clone, Copy, Debug)]
-struct Feed {
+struct ListenSocket {
     op: OpId,
     key: InfoHash,
     node: Contact,
@@ -168,19 +168,19 @@ impl Node {
             bootstrap: Bootstrap::new(config.bootstrap_period),
             storage: Storage::new(&config, &mut hashing),
             listeners: Listeners::new(&config, &mut hashing),
-            parked: Parked::new(config.max_parked),
+            pending_puts: PendingPuts::new(config.max_pending_puts),
             limits: Limits::new(&config),
             lookups: Pool::default(),
-            turns: Turns::new(&config),
-            backlog: Queue::default(),
-            alarm: Alarm::default(),
+            background: BackgroundLimiter::new(&config),
+            queued: Queue::default(),
+            failure_probe: FailureProbe::default(),
             warm_at: now + config.connect_timeout,
-            ops: Ops::new(config.max_operations),
-            feeds: BTreeMap::new(),
-            votes: Votes::default(),
+            ops: Operations::new(config.max_operations),
+            listen_sockets: BTreeMap::new(),
+            votes: AddressVotes::default(),
             timers: Timers::default(),
             connect_deadline: now + config.connect_timeout,
-            uncalled: [0; 2],
+            unverified: [0; 2],
             events: VecDeque::new(),
             checks: VecDeque::new(),
             refused_puts: 0,
@@ -202,8 +202,8 @@ impl Node {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let now = self.advance(now);
-        while let Some(overdue) = self.rpc.overdue(now) {
-            self.on_overdue(now, overdue);
+        while let Some(overdue) = self.rpc.poll_no_reply(now) {
+            self.on_no_reply(now, overdue);
         }
         while let Some(timer) = self.timers.take_due(now) {
             self.on_timer(now, timer);
@@ -219,7 +219,7 @@ impl Node {
 
     /// A check will not be made; its value is forgotten and its sender not answered, so that it may try again.
     pub fn drop_check(&mut self, check: CheckId) {
-        self.parked.take(check);
+        self.pending_puts.take(check);
     }
 
     /// What is to be done next; [`Output::Wake`] is the last.

@@ -1,6 +1,6 @@
 //! Listeners are told what changed: remote ones by `update` requests, our own by events (spec `wire.md`, section 11.4).
 
-use super::{Event, Node, Purpose};
+use super::{Event, Node, RequestPurpose};
 use crate::storage::Listener;
 use crate::value::{Value, ValueId};
 use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, Values};
@@ -42,12 +42,12 @@ impl Node {
         let stored = self.storage.store(now, &key, value, None, created, expires);
         if stored.is_ok() {
             self.schedule_expiry();
-            self.tell_stored(now, key, id);
+            self.notify_stored(now, key, id);
         }
     }
 
     /// A value was stored or edited.
-    pub(super) fn tell_stored(&mut self, now: Timestamp, key: InfoHash, id: ValueId) {
+    pub(super) fn notify_stored(&mut self, now: Timestamp, key: InfoHash, id: ValueId) {
         let ops = self.ops.listens(&key);
         if ops.is_empty() && !self.listeners.listen_on(&key) {
             return;
@@ -57,25 +57,25 @@ impl Node {
         };
         let listeners: Vec<_> = self.listeners.matching(&key, &value).collect();
         for listener in listeners {
-            self.tell_values(now, key, &listener, std::slice::from_ref(&value));
+            self.notify_values(now, key, &listener, std::slice::from_ref(&value));
         }
         for op in ops {
-            self.hear(op, self.id, std::slice::from_ref(&value), None);
+            self.on_values(op, self.id, std::slice::from_ref(&value), None);
         }
     }
 
     /// A stored value lives on.
-    pub(super) fn tell_refreshed(&mut self, now: Timestamp, key: InfoHash, id: ValueId) {
-        self.tell_id(now, key, id, Fate::Refreshed);
+    pub(super) fn notify_refreshed(&mut self, now: Timestamp, key: InfoHash, id: ValueId) {
+        self.notify_id(now, key, id, Fate::Refreshed);
     }
 
     /// A stored value is gone.
-    pub(super) fn tell_lost(&mut self, now: Timestamp, key: InfoHash, id: ValueId) {
-        self.tell_id(now, key, id, Fate::Lost);
+    pub(super) fn notify_removed(&mut self, now: Timestamp, key: InfoHash, id: ValueId) {
+        self.notify_id(now, key, id, Fate::Lost);
         for op in self.ops.listens(&key) {
             let own = self.id;
-            if let Some((_, delta)) = self.ops.listen_mut(op) {
-                let values = delta.remove(&own, id);
+            if let Some((_, view)) = self.ops.listen_mut(op) {
+                let values = view.remove(&own, id);
                 self.report_expired(op, values);
             }
         }
@@ -89,7 +89,7 @@ impl Node {
     }
 
     /// Sends values to a remote listener.
-    pub(super) fn tell_values(
+    pub(super) fn notify_values(
         &mut self,
         now: Timestamp,
         key: InfoHash,
@@ -122,10 +122,10 @@ impl Node {
         };
         let addr = listener.addr;
         self.rpc
-            .request(now, &mut self.public, addr, request, Purpose::Notify);
+            .request(now, &mut self.public, addr, request, RequestPurpose::Notify);
     }
 
-    fn tell_id(&mut self, now: Timestamp, key: InfoHash, id: ValueId, fate: Fate) {
+    fn notify_id(&mut self, now: Timestamp, key: InfoHash, id: ValueId, fate: Fate) {
         let listeners: Vec<_> = self
             .listeners
             .on(&key)
@@ -159,7 +159,7 @@ impl Node {
                 token: (&token[..]).into(),
             };
             self.rpc
-                .request(now, &mut self.public, addr, request, Purpose::Notify);
+                .request(now, &mut self.public, addr, request, RequestPurpose::Notify);
         }
     }
 }

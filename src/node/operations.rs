@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use super::ops::Task;
+use super::ops::OpKind;
 use super::{GetReport, Node, OpId, PutReport};
-use crate::lookup::{Announce, Delta, Goal};
+use crate::lookup::{Announcement, FindKind, ListenView};
 use crate::value::{Field, Query, Value, ValueId};
 use crate::{Family, InfoHash, Timestamp, UnixTime};
 
 /// How a put is announced.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct PutOptions {
-    /// Announce the value again before it expires, for as long as the node runs.
+    /// Announcement the value again before it expires, for as long as the node runs.
     pub permanent: bool,
     /// When the value was made; `None` is now. A value lives for its kind's lifetime from then. Of no effect on
     /// permanent puts.
@@ -50,7 +50,7 @@ impl Node {
             select: BTreeSet::new(),
             ..query
         };
-        let task = Task::Get {
+        let task = OpKind::Get {
             seen: BTreeSet::new(),
             report: GetReport::default(),
         };
@@ -69,7 +69,7 @@ impl Node {
         if query.select.is_empty() {
             query.select.insert(Field::Id);
         }
-        let task = Task::Query {
+        let task = OpKind::Query {
             seen: BTreeSet::new(),
             report: GetReport::default(),
         };
@@ -88,7 +88,7 @@ impl Node {
             select: BTreeSet::new(),
             ..query
         };
-        let op = self.start(now, key, query, Task::Listen(Delta::default()))?;
+        let op = self.start(now, key, query, OpKind::Listen(ListenView::default()))?;
         self.answer_locally(op);
         for family in Family::ALL {
             if let Some(lookup) = self.lookup(key, family) {
@@ -139,7 +139,7 @@ impl Node {
         if value.content_size() > Value::MAX_CONTENT || value.packed().len() > Value::MAX_PACKED {
             return Err(OpError::TooLarge(value.content_size()));
         }
-        let task = Task::Put {
+        let task = OpKind::Put {
             id,
             permanent: options.permanent,
             report: PutReport::default(),
@@ -155,7 +155,7 @@ impl Node {
         });
         for family in Family::ALL {
             let created = (!options.permanent).then_some(created);
-            let announce = Announce::new(op, value.clone(), created, renewal);
+            let announce = Announcement::new(op, value.clone(), created, renewal);
             let replaced = self
                 .lookup(key, family)
                 .and_then(|lookup| lookup.announce(now, announce));
@@ -180,8 +180,10 @@ impl Node {
         for family in Family::ALL {
             if let Some(lookup) = self.lookups.get_mut(ended.key, family) {
                 match ended.task {
-                    Task::Put { id, .. } => lookup.withdraw(id),
-                    Task::Get { .. } | Task::Query { .. } | Task::Listen(_) => lookup.cancel(op),
+                    OpKind::Put { id, .. } => lookup.withdraw(id),
+                    OpKind::Get { .. } | OpKind::Query { .. } | OpKind::Listen(_) => {
+                        lookup.cancel(op)
+                    }
                 }
             }
             self.drive(now, ended.key, family);
@@ -207,7 +209,7 @@ impl Node {
         }
         let stored = self.storage.remove_own(&key, id);
         if stored {
-            self.tell_lost(now, key, id);
+            self.notify_removed(now, key, id);
         }
         stored || !announced.is_empty()
     }
@@ -230,7 +232,7 @@ impl Node {
         now: Timestamp,
         key: InfoHash,
         query: Query,
-        task: Task,
+        task: OpKind,
     ) -> Result<OpId, OpError> {
         let op = self.reserve_op();
         self.start_as(now, op, key, query, task)?;
@@ -243,7 +245,7 @@ impl Node {
         op: OpId,
         key: InfoHash,
         query: Query,
-        task: Task,
+        task: OpKind,
     ) -> Result<(), OpError> {
         if key.is_zero() {
             return Err(OpError::ZeroKey);
@@ -263,10 +265,10 @@ impl Node {
         now: Timestamp,
         key: InfoHash,
         query: Query,
-        task: Task,
+        task: OpKind,
     ) -> Result<OpId, OpError> {
         let now = self.advance(now);
-        let goal = Goal::Values(query.clone());
+        let goal = FindKind::Value(query.clone());
         let op = self.start(now, key, query, task)?;
         self.answer_locally(op);
         for family in Family::ALL {

@@ -1,14 +1,14 @@
-//! [`Ops`]: the operations of the application, and what is left of them to do.
+//! [`Operations`]: the operations of the application, and what is left of them to do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::InfoHash;
-use crate::lookup::{Delta, GetReport, OpId, PutReport};
+use crate::lookup::{GetReport, ListenView, OpId, PutReport};
 use crate::value::{Query, Row, ValueId};
 
 /// Running operations by id, and which keys are listened to.
 #[derive(Debug)]
-pub(super) struct Ops {
+pub(super) struct Operations {
     running: BTreeMap<OpId, Op>,
     listens: BTreeMap<InfoHash, BTreeSet<OpId>>,
     last: u64,
@@ -23,12 +23,12 @@ pub(super) struct Op {
     pub(super) query: Query,
     /// Families whose lookup has not come to an end.
     pub(super) open_families: usize,
-    pub(super) task: Task,
+    pub(super) task: OpKind,
 }
 
 /// What an operation does, and what it has seen.
 #[derive(Debug)]
-pub(super) enum Task {
+pub(super) enum OpKind {
     /// Finds values; each content is reported once.
     Get {
         seen: BTreeSet<InfoHash>,
@@ -40,7 +40,7 @@ pub(super) enum Task {
         report: GetReport,
     },
     /// Hears of values.
-    Listen(Delta),
+    Listen(ListenView),
     /// Announces a value.
     Put {
         id: ValueId,
@@ -49,7 +49,7 @@ pub(super) enum Task {
     },
 }
 
-impl Ops {
+impl Operations {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             running: BTreeMap::new(),
@@ -76,9 +76,9 @@ impl Ops {
         key: InfoHash,
         query: Query,
         families: usize,
-        task: Task,
+        task: OpKind,
     ) {
-        if let Task::Listen(_) = task {
+        if let OpKind::Listen(_) = task {
             self.listens.entry(key).or_default().insert(id);
         }
         let op = Op {
@@ -120,13 +120,13 @@ impl Ops {
     }
 
     /// What a listen wants to hear of, and what it has reported.
-    pub(super) fn listen_mut(&mut self, id: OpId) -> Option<(&Query, &mut Delta)> {
+    pub(super) fn listen_mut(&mut self, id: OpId) -> Option<(&Query, &mut ListenView)> {
         match self.running.get_mut(&id) {
             Some(Op {
                 query,
-                task: Task::Listen(delta),
+                task: OpKind::Listen(view),
                 ..
-            }) => Some((query, delta)),
+            }) => Some((query, view)),
             _ => None,
         }
     }

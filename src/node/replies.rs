@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::ops::Task;
-use super::{Node, OpId, Purpose, Timer};
-use crate::lookup::{Answer, Ask};
+use super::ops::OpKind;
+use super::{Node, OpId, RequestPurpose, Timer};
+use crate::lookup::{LookupReply, LookupRequest};
 use crate::routing::Confidence;
-use crate::rpc::Overdue;
+use crate::rpc::NoReply;
 use crate::value::{Field, Row, Value, ValueId};
 use crate::wire::{ErrorCode, Reply, SocketId};
 use crate::{Contact, Family, InfoHash, Timestamp, is_martian};
@@ -25,7 +25,7 @@ impl Node {
         &mut self,
         now: Timestamp,
         from: Contact,
-        purpose: Purpose,
+        purpose: RequestPurpose,
         reply: Reply<'_>,
         values: Vec<Value>,
     ) {
@@ -33,12 +33,12 @@ impl Node {
             self.votes.add(observed);
         }
         let named = self.take_named(now, from, &reply);
-        if let Purpose::Probe(contact) = &purpose
+        if let RequestPurpose::Probe(contact) = &purpose
             && contact.id != from.id
         {
-            self.lose(now, *contact);
+            self.on_failed(now, *contact);
         }
-        let Purpose::Lookup {
+        let RequestPurpose::Lookup {
             key,
             family,
             node,
@@ -51,7 +51,7 @@ impl Node {
             // Another node lives there now.
             self.table(family).on_failure(&node);
             if let Some(lookup) = self.lookups.get_mut(key, family) {
-                lookup.on_gone(now, &node.id);
+                lookup.on_failed(now, &node.id);
                 lookup.offer(&[from], true);
             }
             return self.drive(now, key, family);
@@ -61,7 +61,7 @@ impl Node {
             .as_deref()
             .filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN)
             .map(Bytes::copy_from_slice);
-        if token.is_none() && (ask.is_of_walk() || matches!(ask, Ask::Check(_))) {
+        if token.is_none() && (ask.is_of_walk() || matches!(ask, LookupRequest::Check(_))) {
             // The reference shuns nodes that answer without a token, and so do we.
             self.rpc.peers_mut().block(from.addr);
             return self.give_up_on(now, key, family, node);
@@ -71,28 +71,28 @@ impl Node {
             .map_or_else(Vec::new, |rows| rows.iter().collect());
         let mut held = None;
         let found = match &ask {
-            Ask::Get(question) => {
+            LookupRequest::Get(question) => {
                 let lookup = self.lookups.get(key, family);
-                let askers = lookup.into_iter().flat_map(|it| it.askers(*question));
-                let askers: Vec<_> = askers.collect();
+                let operations = lookup.into_iter().flat_map(|it| it.operations(*question));
+                let operations: Vec<_> = operations.collect();
                 let mut found = false;
-                for asker in askers {
-                    found |= self.take_found(asker, &values, &rows);
+                for reply_to in operations {
+                    found |= self.take_found(reply_to, &values, &rows);
                 }
                 found
             }
-            Ask::Probe(id) | Ask::Check(id) => {
+            LookupRequest::Probe(id) | LookupRequest::Check(id) => {
                 held = held_row(*id, &values, rows);
                 false
             }
-            Ask::Put(..) | Ask::Refresh(..) | Ask::Listen { .. } => {
+            LookupRequest::Put(..) | LookupRequest::Refresh(..) | LookupRequest::Listen { .. } => {
                 self.rpc.peers_mut().on_auth(from.addr);
                 false
             }
-            Ask::Find => false,
+            LookupRequest::Find => false,
         };
-        let renewal = self.turns.renewal(self.feeds.len());
-        let answer = Answer {
+        let renewal = self.background.renewal(self.listen_sockets.len());
+        let answer = LookupReply {
             token,
             contacts: named,
             found,
@@ -111,10 +111,10 @@ impl Node {
         &mut self,
         now: Timestamp,
         from: SocketAddr,
-        purpose: Purpose,
+        purpose: RequestPurpose,
         code: ErrorCode,
     ) {
-        let Purpose::Lookup {
+        let RequestPurpose::Lookup {
             key,
             family,
             node,
@@ -123,9 +123,12 @@ impl Node {
         else {
             return;
         };
-        let needs_token = matches!(ask, Ask::Put(..) | Ask::Refresh(..) | Ask::Listen { .. });
+        let needs_token = matches!(
+            ask,
+            LookupRequest::Put(..) | LookupRequest::Refresh(..) | LookupRequest::Listen { .. }
+        );
         let unauthorized = code == ErrorCode::UNAUTHORIZED && needs_token;
-        let unknown = code == ErrorCode::NOT_FOUND && matches!(ask, Ask::Refresh(..));
+        let unknown = code == ErrorCode::NOT_FOUND && matches!(ask, LookupRequest::Refresh(..));
         if unauthorized && self.rpc.peers_mut().on_auth_error(from) > self.config.max_auth_errors {
             return self.give_up_on(now, key, family, node);
         }
@@ -140,44 +143,44 @@ impl Node {
     }
 
     /// A request of ours is not answered in time, or at all.
-    pub(super) fn on_overdue(&mut self, now: Timestamp, overdue: Overdue<Purpose>) {
+    pub(super) fn on_no_reply(&mut self, now: Timestamp, overdue: NoReply<RequestPurpose>) {
         match overdue {
-            Overdue::Late {
+            NoReply::TimedOut {
                 purpose:
-                    Purpose::Lookup {
+                    RequestPurpose::Lookup {
                         key, family, node, ..
                     },
                 count,
             } => {
                 if let Some(lookup) = self.lookups.get_mut(key, family) {
-                    lookup.on_late(&node.id, count);
+                    lookup.on_timeout(&node.id, count);
                 }
                 self.refill(now, key, family);
                 self.drive(now, key, family);
-                self.on_silence(now, node, count);
+                self.probe_others(now, node, count);
             }
-            Overdue::Late {
-                purpose: Purpose::Probe(contact),
+            NoReply::TimedOut {
+                purpose: RequestPurpose::Probe(contact),
                 count,
-            } => self.on_silence(now, contact, count),
-            Overdue::Late { .. } => {}
-            Overdue::Gone {
+            } => self.probe_others(now, contact, count),
+            NoReply::TimedOut { .. } => {}
+            NoReply::Failed {
                 to,
                 asked_at,
                 purpose,
             } => match purpose {
-                Purpose::Lookup {
+                RequestPurpose::Lookup {
                     key, family, node, ..
                 } => {
                     if let Some(lookup) = self.lookups.get_mut(key, family) {
-                        lookup.on_gone(now, &node.id);
+                        lookup.on_failed(now, &node.id);
                     }
-                    self.miss(now, node, asked_at);
+                    self.on_missed_reply(now, node, asked_at);
                     self.drive(now, key, family);
                 }
-                Purpose::Probe(contact) => self.miss(now, contact, asked_at),
-                Purpose::Notify => self.listeners.remove(to),
-                Purpose::Bootstrap => self.update_status(now, Family::of(&to)),
+                RequestPurpose::Probe(contact) => self.on_missed_reply(now, contact, asked_at),
+                RequestPurpose::Notify => self.listeners.remove(to),
+                RequestPurpose::Bootstrap => self.update_status(now, Family::of(&to)),
             },
         }
     }
@@ -191,39 +194,41 @@ impl Node {
         refreshed: &[ValueId],
         expired: &[ValueId],
     ) {
-        let feed = self.feeds.get(&socket.0).copied();
-        let Some(feed) = feed.filter(|feed| feed.node.addr == from.addr) else {
+        let listen_socket = self.listen_sockets.get(&socket.0).copied();
+        let Some(listen_socket) =
+            listen_socket.filter(|listen_socket| listen_socket.node.addr == from.addr)
+        else {
             return;
         };
         let value_types = &self.config.value_types;
-        let Some((_, delta)) = self.ops.listen_mut(feed.op) else {
+        let Some((_, view)) = self.ops.listen_mut(listen_socket.op) else {
             return;
         };
         for id in refreshed {
-            delta.refresh(&feed.node.id, *id, |value| {
+            view.refresh(&listen_socket.node.id, *id, |value| {
                 now + value_types.rules(value.value_type()).lifetime
             });
         }
         let lost: Vec<_> = expired
             .iter()
-            .flat_map(|id| delta.remove(&feed.node.id, *id))
+            .flat_map(|id| view.remove(&listen_socket.node.id, *id))
             .collect();
-        self.report_expired(feed.op, lost);
+        self.report_expired(listen_socket.op, lost);
     }
 
     /// Values of our listens that ran out.
-    pub(super) fn expire_feeds(&mut self, now: Timestamp) {
+    pub(super) fn expire_listened(&mut self, now: Timestamp) {
         let mut next = Timestamp::MAX;
         for op in self.ops.all_listens() {
-            let Some((_, delta)) = self.ops.listen_mut(op) else {
+            let Some((_, view)) = self.ops.listen_mut(op) else {
                 continue;
             };
-            let expired = delta.expire(now);
-            next = next.min(delta.next_expiry().unwrap_or(Timestamp::MAX));
+            let expired = view.expire(now);
+            next = next.min(view.next_expiry().unwrap_or(Timestamp::MAX));
             self.report_expired(op, expired);
         }
         if next < Timestamp::MAX {
-            self.timers.set(Timer::Feeds, next);
+            self.timers.set(Timer::ListenedValues, next);
         }
     }
 
@@ -245,7 +250,7 @@ impl Node {
                 });
             let usable: Vec<_> = usable.collect();
             for contact in &usable {
-                self.meet(now, *contact, Confidence::Named);
+                self.on_contact(now, *contact, Confidence::Named);
             }
             if family == from.family() {
                 named = usable;
@@ -260,8 +265,8 @@ impl Node {
             return false;
         };
         match running.task {
-            Task::Get { .. } => self.deliver(op, values),
-            Task::Query { .. } => {
+            OpKind::Get { .. } => self.deliver(op, values),
+            OpKind::Query { .. } => {
                 let query = &running.query;
                 // Some nodes ignore the selection and send whole values.
                 let selected = values.iter().filter(|value| query.matches(value));
@@ -269,28 +274,28 @@ impl Node {
                 let rows = rows.iter().cloned().chain(selected).collect();
                 self.deliver_rows(op, rows)
             }
-            Task::Listen(_) | Task::Put { .. } => false,
+            OpKind::Listen(_) | OpKind::Put { .. } => false,
         }
     }
 
     /// A node of a lookup is of no use.
     fn give_up_on(&mut self, now: Timestamp, key: InfoHash, family: Family, node: Contact) {
         if let Some(lookup) = self.lookups.get_mut(key, family) {
-            lookup.on_gone(now, &node.id);
+            lookup.on_failed(now, &node.id);
         }
-        self.lose(now, node);
+        self.on_failed(now, node);
         self.drive(now, key, family);
     }
 
     /// A contact did not answer what it was asked at a moment.
-    fn miss(&mut self, now: Timestamp, contact: Contact, asked_at: Timestamp) {
-        if self.table(contact.family()).on_silence(&contact, asked_at) {
+    fn on_missed_reply(&mut self, now: Timestamp, contact: Contact, asked_at: Timestamp) {
+        if self.table(contact.family()).on_no_reply(&contact, asked_at) {
             self.forget(now, contact);
         }
     }
 
     /// A contact is not there, or of no use.
-    fn lose(&mut self, now: Timestamp, contact: Contact) {
+    fn on_failed(&mut self, now: Timestamp, contact: Contact) {
         self.table(contact.family()).on_failure(&contact);
         self.forget(now, contact);
     }

@@ -13,9 +13,9 @@ const MAX_ADDRESSES: usize = 32;
 
 /// Which addresses others have seen this node at, by how many answers said so.
 #[derive(Default, Debug)]
-pub(super) struct Votes(Vec<(IpAddr, u32)>);
+pub(super) struct AddressVotes(Vec<(IpAddr, u32)>);
 
-impl Votes {
+impl AddressVotes {
     pub(super) fn add(&mut self, ip: IpAddr) {
         let ip = ip.to_canonical();
         if let Some((_, votes)) = self.0.iter_mut().find(|(known, _)| *known == ip) {
@@ -90,7 +90,7 @@ impl Node {
                 .store(now, &record.key, value, source, created, expires);
             if outcome.is_ok() {
                 stored += 1;
-                self.tell_stored(now, record.key, id);
+                self.notify_stored(now, record.key, id);
             }
         }
         self.schedule_expiry();
@@ -106,7 +106,7 @@ impl Node {
     pub fn dump_routing(&self, now: Timestamp) -> String {
         let mut text = String::new();
         for family in Family::ALL {
-            for listed in self.tables[family as usize].listing(now) {
+            for listed in self.tables[family as usize].entries(now) {
                 // Writing to a String cannot fail.
                 let _ = writeln!(
                     text,

@@ -53,7 +53,7 @@ impl Node {
             storage: self.storage.sizes(),
             listeners: self.listeners.len(),
             lookups: self.lookups.len(),
-            waiting_lookups: self.turns.waiting() + self.backlog.len(),
+            waiting_lookups: self.background.waiting() + self.queued.len(),
             operations: self.ops.len(),
             pending_requests: self.rpc.pending_count(),
             refused_puts: self.refused_puts,

@@ -99,9 +99,9 @@ fn a_listen_hears_of_new_values_once_and_of_their_end() {
     );
     let _ = net.put(0, key, short.clone(), PutOptions::default());
     net.run(30 * 1_000);
-    assert_eq!(net.heard(2), [("new", 3)]);
+    assert_eq!(net.on_seen(2), [("new", 3)]);
     net.run(40 * 1_000);
-    assert_eq!(net.heard(2), [("expired", 3)]);
+    assert_eq!(net.on_seen(2), [("expired", 3)]);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn pings_of_strangers_hold_up_no_get() {
             query: Query::default(),
             want: None,
         };
-        assert!(strangers.request(now, &mut rng, addr(9), request, Purpose::Notify));
+        assert!(strangers.request(now, &mut rng, addr(9), request, RequestPurpose::Notify));
         let asked = strangers.poll_transmit().unwrap();
         let from = SocketAddr::from(([198, 51, 100, 1 + (stranger / 64) as u8], stranger));
         net.nodes[9].handle_datagram(net.now, from, &asked.bytes);
@@ -475,7 +475,7 @@ impl Net {
         (found, end.expect("the get ended"))
     }
 
-    fn heard(&mut self, i: usize) -> Vec<(&'static str, u64)> {
+    fn on_seen(&mut self, i: usize) -> Vec<(&'static str, u64)> {
         let events = self.take_events(i);
         let told = events.iter().flat_map(|event| match event {
             Event::Values { values, .. } => values.iter().map(|v| ("new", v.id().0)).collect(),

@@ -11,15 +11,15 @@ pub enum Timer {
     /// A lookup has something to do: ask, announce again, renew a listen.
     Lookup(InfoHash, Family),
     /// The next lookup for a permanent put or a listen may begin.
-    Turn,
+    Background,
     /// A stored value runs out.
     Storage,
     /// A remote listener runs out.
     Listeners,
     /// A value that a listen reported runs out.
-    Feeds,
+    ListenedValues,
     /// A value was parked for too long.
-    Parked,
+    PendingPuts,
     /// The secret of the write tokens is replaced.
     Tokens,
     /// Addresses of bootstrap nodes are pinged again.
@@ -29,11 +29,11 @@ pub enum Timer {
     /// Dead contacts of this family's table are dropped.
     Purge(Family),
     /// Some more contacts of a snapshot are asked whether they are still there.
-    RollCall(Family),
+    VerifyRestored(Family),
     /// Few answered when the node looked for its neighbours; it looks again.
-    Explore(Family),
+    RepeatSelfLookup(Family),
     /// A newcomer gets to know the farther parts of the network.
-    LookAround(Family),
+    RefreshSiblings(Family),
     /// Operations that waited for a connection start without one.
     ConnectDeadline,
     /// Nothing is due.

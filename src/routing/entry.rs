@@ -56,7 +56,7 @@ pub(super) struct Entry {
     has_failed: bool,
     /// An answer is overdue, and nothing has come since.
     is_late: bool,
-    heard: Moment,
+    seen: Moment,
     replied: Moment,
     asked: Moment,
 }
@@ -96,7 +96,7 @@ impl Entry {
             endpoint: contact.addr.into(),
             has_failed: false,
             is_late: false,
-            heard: if_at_least(Confidence::Sent),
+            seen: if_at_least(Confidence::Sent),
             replied: if_at_least(Confidence::Replied),
             asked: Moment::NEVER,
         }
@@ -113,7 +113,7 @@ impl Entry {
     pub(super) fn standing(&self, ages: Ages, now: Timestamp) -> Standing {
         if self.is_expired() {
             Standing::Expired
-        } else if self.replied.is_within(ages.reply, now) && self.heard.is_within(ages.silence, now)
+        } else if self.replied.is_within(ages.reply, now) && self.seen.is_within(ages.silence, now)
         {
             Standing::Good
         } else {
@@ -132,12 +132,12 @@ impl Entry {
 
     /// Whether its last sign of life was a message of its own accord, not a reply.
     pub(super) fn is_incoming(&self) -> bool {
-        self.heard > self.replied
+        self.seen > self.replied
     }
 
     /// How long ago its last sign of life was.
     pub(super) fn silence(&self, now: Timestamp) -> Duration {
-        now.since(Timestamp::from_micros(self.heard.0.saturating_sub(1)))
+        now.since(Timestamp::from_micros(self.seen.0.saturating_sub(1)))
     }
 
     /// Whether asking it is worth while and no earlier question to it is open.
@@ -156,7 +156,7 @@ impl Entry {
     /// Differs: the reference believes any datagram that claims a known id; here the address changes only after a reply
     /// from the new one. While a question is open no other is proposed, so forged senders cannot aim us. An expired entry
     /// gives its place to a newcomer, as it would to one of another id.
-    pub(super) fn met(
+    pub(super) fn on_seen(
         &mut self,
         addr: SocketAddr,
         confidence: Confidence,
@@ -176,7 +176,7 @@ impl Entry {
                 });
             }
             Confidence::Sent => {
-                self.heard = Moment::at(now);
+                self.seen = Moment::at(now);
                 self.is_late = false;
                 if self.has_failed {
                     self.has_failed = false;
@@ -214,7 +214,7 @@ impl Entry {
 
     /// Forgets what may no longer hold in another network: failures and when it was heard.
     pub(super) fn reset(&mut self) {
-        self.heard = Moment::NEVER;
+        self.seen = Moment::NEVER;
         self.asked = Moment::NEVER;
         self.has_failed = false;
         self.is_late = false;
@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(entry.standing(AGES, minute(9)), Standing::Good);
         assert_eq!(entry.standing(AGES, minute(10)), Standing::Dubious);
         assert_eq!(
-            entry.met(contact(1).addr, Confidence::Sent, minute(119)),
+            entry.on_seen(contact(1).addr, Confidence::Sent, minute(119)),
             None
         );
         assert!(entry.is_incoming());
@@ -273,12 +273,12 @@ mod tests {
         assert_eq!(entry.standing(AGES, minute(0)), Standing::Expired);
         assert!(!entry.is_askable(minute(60)));
         assert_eq!(
-            entry.met(contact(1).addr, Confidence::Named, minute(1)),
+            entry.on_seen(contact(1).addr, Confidence::Named, minute(1)),
             None
         );
         assert_eq!(entry.standing(AGES, minute(1)), Standing::Expired);
         assert_eq!(
-            entry.met(contact(1).addr, Confidence::Sent, minute(1)),
+            entry.on_seen(contact(1).addr, Confidence::Sent, minute(1)),
             None
         );
         assert_eq!(entry.standing(AGES, minute(1)), Standing::Good);
@@ -288,16 +288,16 @@ mod tests {
     fn a_new_address_is_asked_once_and_believed_after_its_reply() {
         let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
         let moved = contact(2).addr;
-        assert_eq!(entry.met(moved, Confidence::Named, minute(1)), None);
+        assert_eq!(entry.on_seen(moved, Confidence::Named, minute(1)), None);
         assert_eq!(
-            entry.met(moved, Confidence::Sent, minute(1)),
+            entry.on_seen(moved, Confidence::Sent, minute(1)),
             Some(contact(2))
         );
-        assert_eq!(entry.met(moved, Confidence::Sent, minute(1)), None);
+        assert_eq!(entry.on_seen(moved, Confidence::Sent, minute(1)), None);
         assert_eq!(entry.contact(), contact(1));
         // The forger's datagrams are no sign of life of the true one.
         assert_eq!(entry.standing(AGES, minute(10)), Standing::Dubious);
-        assert_eq!(entry.met(moved, Confidence::Replied, minute(10)), None);
+        assert_eq!(entry.on_seen(moved, Confidence::Replied, minute(10)), None);
         assert_eq!(entry.contact(), contact(2));
         assert_eq!(entry.standing(AGES, minute(10)), Standing::Good);
     }
@@ -307,7 +307,7 @@ mod tests {
         let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
         entry.failed(contact(1).addr);
         assert_eq!(
-            entry.met(contact(2).addr, Confidence::Sent, minute(1)),
+            entry.on_seen(contact(2).addr, Confidence::Sent, minute(1)),
             None
         );
         assert_eq!(entry.contact(), contact(2));

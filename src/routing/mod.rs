@@ -12,7 +12,7 @@
 
 mod bucket;
 mod entry;
-mod mortality;
+mod loss_rate;
 mod refresh;
 
 use std::ops::ControlFlow;
@@ -22,7 +22,7 @@ use crate::{Config, Contact, InfoHash, Timestamp};
 
 use bucket::Bucket;
 use entry::{Ages, Entry};
-use mortality::Mortality;
+use loss_rate::LossRate;
 
 pub use entry::{Confidence, Standing};
 pub use refresh::Refresh;
@@ -52,14 +52,14 @@ pub struct Table {
     grown: Option<Timestamp>,
     /// When anything was last refreshed.
     refreshed: Option<Timestamp>,
-    mortality: Mortality,
+    loss_rate: LossRate,
     fresh_time: Duration,
 }
 
 /// What came of hearing of a contact.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[must_use]
-pub struct Heard {
+pub struct SeenUpdate {
     /// Whether the table grew.
     pub growth: Growth,
     /// A contact to ping: one whose place is wanted by another, or one that seems to have a new address.
@@ -77,7 +77,7 @@ pub enum Growth {
     /// It was added.
     Added,
     /// It was added to our own bucket, the first in 5 minutes: maintenance should run within a second.
-    Awakened,
+    AfterPause,
 }
 
 /// How many contacts a table holds, by what they are worth.
@@ -129,29 +129,34 @@ impl Table {
             buckets: vec![Bucket::everything()],
             grown: None,
             refreshed: None,
-            mortality: Mortality::default(),
+            loss_rate: LossRate::default(),
             fresh_time: config.fresh_time,
         }
     }
 
     /// Notes that a contact was heard of. Not to be told of clients, of martian addresses or of the other family.
-    pub fn heard(&mut self, contact: Contact, confidence: Confidence, now: Timestamp) -> Heard {
+    pub fn on_seen(
+        &mut self,
+        contact: Contact,
+        confidence: Confidence,
+        now: Timestamp,
+    ) -> SeenUpdate {
         if contact.id == self.own || contact.id.is_zero() {
-            return Heard::default();
+            return SeenUpdate::default();
         }
         if confidence == Confidence::Replied {
-            self.mortality.on_answer();
+            self.loss_rate.on_answer();
         }
         let bucket = self.bucket(&contact.id);
         if confidence == Confidence::Replied {
             bucket.replied = Some(now);
         }
         match bucket.find(&contact.id) {
-            Some(entry) => Heard {
+            Some(entry) => SeenUpdate {
                 growth: Growth::None,
-                ping: entry.met(contact.addr, confidence, now),
+                ping: entry.on_seen(contact.addr, confidence, now),
             },
-            None => self.enter(contact, confidence, now),
+            None => self.insert(contact, confidence, now),
         }
     }
 
@@ -200,7 +205,7 @@ impl Table {
 
     /// Notes that all attempts of a request, the first at `asked_at`, went unanswered. Says whether the contact is gone: one
     /// that has answered others since may have been asked too much. Differs: the reference takes it for gone for a while.
-    pub fn on_silence(&mut self, contact: &Contact, asked_at: Timestamp) -> bool {
+    pub fn on_no_reply(&mut self, contact: &Contact, asked_at: Timestamp) -> bool {
         let entry = self.entry(&contact.id);
         let is_there = entry.is_some_and(|it| it.has_replied(contact.addr, asked_at));
         if !is_there {
@@ -211,7 +216,7 @@ impl Table {
 
     /// Notes that this contact is not there, or of no use.
     pub fn on_failure(&mut self, contact: &Contact) {
-        self.mortality.on_silence();
+        self.loss_rate.on_no_reply();
         let bucket = self.bucket(&contact.id);
         bucket.candidate.take_if(|waiting| waiting == contact);
         if let Some(entry) = bucket.find(&contact.id) {
@@ -231,17 +236,17 @@ impl Table {
     ///
     /// Differs: the reference names all good ones. Where nodes stay for minutes most of those are gone, and as they stand
     /// before the living, nobody finds these.
-    pub fn named(&self, target: &InfoHash, count: usize, now: Timestamp) -> Vec<Contact> {
+    pub fn to_share(&self, target: &InfoHash, count: usize, now: Timestamp) -> Vec<Contact> {
         let is_sound =
             |entry: &Entry| !entry.is_late() && entry.standing(self.ages, now) == Standing::Good;
-        self.lately(target, count, now)
+        self.fresh(target, count, now)
             .unwrap_or_else(|| self.nearest(target, count, is_sound))
     }
 
     /// The `count` contacts nearest to `target` that were heard of lately, if there are as many and contacts come and go
     /// quickly.
-    pub fn lately(&self, target: &InfoHash, count: usize, now: Timestamp) -> Option<Vec<Contact>> {
-        if !self.mortality.is_high() {
+    pub fn fresh(&self, target: &InfoHash, count: usize, now: Timestamp) -> Option<Vec<Contact>> {
+        if !self.loss_rate.is_high() {
             return None;
         }
         let ages = Ages {
@@ -302,7 +307,7 @@ impl Table {
     }
 
     /// All contacts with their standing, in the order of the buckets' ranges.
-    pub fn listing(&self, now: Timestamp) -> impl Iterator<Item = Listed> {
+    pub fn entries(&self, now: Timestamp) -> impl Iterator<Item = Listed> {
         self.buckets.iter().flat_map(move |bucket| {
             bucket.entries.iter().map(move |entry| Listed {
                 bucket: bucket.first,
@@ -368,7 +373,7 @@ impl Table {
     ///
     /// Differs: if nobody else is left the expired are kept, for then it is we who were cut off.
     pub fn purge(&mut self) -> Vec<Contact> {
-        if self.entries().all(Entry::is_expired) {
+        if self.iter().all(Entry::is_expired) {
             return Vec::new();
         }
         self.buckets.iter_mut().filter_map(Bucket::purge).collect()
@@ -385,7 +390,7 @@ impl Table {
         }
     }
 
-    fn enter(&mut self, contact: Contact, confidence: Confidence, now: Timestamp) -> Heard {
+    fn insert(&mut self, contact: Contact, confidence: Confidence, now: Timestamp) -> SeenUpdate {
         let mut ping = None;
         loop {
             let index = self.index_of(&contact.id);
@@ -393,13 +398,13 @@ impl Table {
             let bucket = &mut self.buckets[index];
             if bucket.place(contact, confidence, now, size) {
                 let growth = self.note_growth(index, now);
-                return Heard { growth, ping };
+                return SeenUpdate { growth, ping };
             }
             ping = ping.or_else(|| bucket.ask_doubtful(self.ages, now));
             if !self.may_split(index, now) {
                 self.buckets[index].remember(contact, confidence);
                 let growth = Growth::Refused;
-                return Heard { growth, ping };
+                return SeenUpdate { growth, ping };
             }
             let bucket = &mut self.buckets[index];
             ping = ping.or_else(|| bucket.candidate.take());
@@ -423,7 +428,7 @@ impl Table {
         }
         let before = self.grown.replace(now);
         if before.is_none_or(|at| now.since(at) > DORMANCY) {
-            Growth::Awakened
+            Growth::AfterPause
         } else {
             Growth::Added
         }
@@ -442,7 +447,7 @@ impl Table {
         self.bucket(id).find(id)
     }
 
-    fn entries(&self) -> impl Iterator<Item = &Entry> {
+    fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.buckets.iter().flat_map(|bucket| &bucket.entries)
     }
 

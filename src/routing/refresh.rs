@@ -154,7 +154,7 @@ mod tests {
         for port in 1..=count {
             let id = InfoHash::of(&port.to_be_bytes());
             let peer = Contact::new(id, ([192, 0, 2, 1], port).into());
-            let _ = table.heard(peer, Confidence::Replied, now);
+            let _ = table.on_seen(peer, Confidence::Replied, now);
         }
         table
     }
@@ -187,7 +187,7 @@ mod tests {
             assert_eq!(table.index_of(&refresh.target), index);
         }
         assert_eq!(all_due(&mut table, at(659), &mut rng), []);
-        let _ = table.heard(due[0].via, Confidence::Replied, at(659));
+        let _ = table.on_seen(due[0].via, Confidence::Replied, at(659));
         assert_eq!(all_due(&mut table, at(660), &mut rng).len(), buckets - 1);
     }
 
@@ -206,9 +206,9 @@ mod tests {
         let mut table = table_of(6, at(0));
         let contacts: Vec<_> = table.contacts(at(0));
         for (second, contact) in (1..).zip(&contacts[1..]) {
-            let _ = table.heard(*contact, Confidence::Sent, at(second));
+            let _ = table.on_seen(*contact, Confidence::Sent, at(second));
         }
-        let _ = table.heard(contacts[5], Confidence::Replied, at(60));
+        let _ = table.on_seen(contacts[5], Confidence::Replied, at(60));
         let mut ask = |now| table.ask_silent(2, SECOND, now, |contact| *contact != contacts[1]);
         assert_eq!(ask(at(60)), [contacts[0], contacts[2]]);
         assert_eq!(ask(at(60)), [contacts[3], contacts[4]]);

@@ -28,16 +28,16 @@ fn contact(prefix: usize, number: u16) -> Contact {
 fn full_far_bucket(now: Timestamp) -> Table {
     let mut table = table(false);
     for number in 1..=8 {
-        let _ = table.heard(contact(0, number), Confidence::Replied, now);
+        let _ = table.on_seen(contact(0, number), Confidence::Replied, now);
     }
-    let _ = table.heard(contact(3, 9), Confidence::Replied, now);
+    let _ = table.on_seen(contact(3, 9), Confidence::Replied, now);
     assert_eq!(table.buckets.len(), 2);
     table
 }
 
 fn brute_force(table: &Table, target: &InfoHash, count: usize, now: Timestamp) -> Vec<Contact> {
     let mut good: Vec<_> = table
-        .listing(now)
+        .entries(now)
         .filter(|line| line.standing == Standing::Good)
         .map(|line| line.contact)
         .collect();
@@ -87,7 +87,7 @@ fn successor(id: InfoHash) -> InfoHash {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Heard(Contact, Confidence),
+    SeenUpdate(Contact, Confidence),
     Failed(Contact),
     Wait(u64),
     Purge,
@@ -110,7 +110,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         Confidence::Replied,
     ]);
     prop_oneof![
-        40 => (any_contact(), confidence).prop_map(|(contact, confidence)| Step::Heard(contact, confidence)),
+        40 => (any_contact(), confidence).prop_map(|(contact, confidence)| Step::SeenUpdate(contact, confidence)),
         5 => any_contact().prop_map(Step::Failed),
         2 => (0..900u64).prop_map(Step::Wait),
         1 => Just(Step::Purge),
@@ -130,9 +130,9 @@ proptest! {
         let mut now = at(0);
         for step in steps {
             match step {
-                Step::Heard(contact, confidence) => {
+                Step::SeenUpdate(contact, confidence) => {
                     let before = brute_force(&table, &OWN, usize::MAX, now);
-                    let _ = table.heard(contact, confidence, now);
+                    let _ = table.on_seen(contact, confidence, now);
                     let after = brute_force(&table, &OWN, usize::MAX, now);
                     for good in before {
                         let moved = confidence == Confidence::Replied && good.id == contact.id;
@@ -165,8 +165,8 @@ proptest! {
 fn full_bucket_keeps_old_good_entry() {
     let mut table = full_far_bucket(at(0));
     let newcomer = contact(0, 100);
-    let heard = table.heard(newcomer, Confidence::Replied, at(1));
-    let refused = Heard {
+    let heard = table.on_seen(newcomer, Confidence::Replied, at(1));
+    let refused = SeenUpdate {
         growth: Growth::Refused,
         ping: None,
     };
@@ -181,7 +181,7 @@ fn a_place_is_wanted_so_the_silent_are_pinged_one_by_one() {
     let late = at(601);
     let mut pinged = Vec::new();
     for number in 100..110 {
-        let heard = table.heard(contact(0, number), Confidence::Sent, late);
+        let heard = table.on_seen(contact(0, number), Confidence::Sent, late);
         assert_eq!(heard.growth, Growth::Refused);
         pinged.extend(heard.ping);
     }
@@ -193,7 +193,7 @@ fn a_place_is_wanted_so_the_silent_are_pinged_one_by_one() {
 fn an_expired_contact_makes_way_at_once() {
     let mut table = full_far_bucket(at(0));
     table.on_failure(&contact(0, 4));
-    let heard = table.heard(contact(0, 100), Confidence::Sent, at(1));
+    let heard = table.on_seen(contact(0, 100), Confidence::Sent, at(1));
     assert_eq!(heard.growth, Growth::Added);
     let known = table.candidates(&OWN, 20);
     assert!(known.contains(&contact(0, 100)) && !known.contains(&contact(0, 4)));
@@ -203,31 +203,31 @@ fn an_expired_contact_makes_way_at_once() {
 fn who_does_not_answer_one_request_but_another_sent_later_is_there() {
     let mut table = full_far_bucket(at(0));
     let (busy, dead) = (contact(0, 4), contact(0, 5));
-    let _ = table.heard(busy, Confidence::Replied, at(2));
-    let _ = table.heard(dead, Confidence::Sent, at(2));
-    assert!(!table.on_silence(&busy, at(1)));
-    assert!(table.on_silence(&dead, at(1)));
+    let _ = table.on_seen(busy, Confidence::Replied, at(2));
+    let _ = table.on_seen(dead, Confidence::Sent, at(2));
+    assert!(!table.on_no_reply(&busy, at(1)));
+    assert!(table.on_no_reply(&dead, at(1)));
     let good = table.closest(&busy.id, 20, at(3));
     assert!(good.contains(&busy) && !good.contains(&dead));
-    assert!(table.on_silence(&busy, at(2)));
+    assert!(table.on_no_reply(&busy, at(2)));
 }
 
 #[test]
 fn purging_frees_places_and_names_who_waits_for_them() {
     let mut table = full_far_bucket(at(0));
     let waiting = contact(0, 100);
-    let _ = table.heard(waiting, Confidence::Sent, at(1));
+    let _ = table.on_seen(waiting, Confidence::Sent, at(1));
     assert_eq!(table.purge(), []);
     table.on_failure(&contact(0, 4));
     assert_eq!(table.purge(), [waiting]);
     assert_eq!(table.purge(), []);
-    assert_eq!(table.listing(at(1)).count(), 8);
+    assert_eq!(table.entries(at(1)).count(), 8);
 }
 
 #[test]
 fn one_in_waiting_that_does_not_answer_is_forgotten() {
     let mut table = full_far_bucket(at(0));
-    let _ = table.heard(contact(0, 100), Confidence::Sent, at(1));
+    let _ = table.on_seen(contact(0, 100), Confidence::Sent, at(1));
     table.on_failure(&contact(0, 100));
     assert_eq!(table.counts(at(1)).cached, 0);
 }
@@ -250,7 +250,7 @@ fn after_an_outage_of_ours_the_old_contacts_are_still_there() {
 fn the_own_bucket_splits_as_long_as_all_in_it_are_good() {
     let mut table = table(false);
     for number in 0..200 {
-        let _ = table.heard(
+        let _ = table.on_seen(
             contact(usize::from(number) / 10, number),
             Confidence::Replied,
             at(0),
@@ -258,9 +258,9 @@ fn the_own_bucket_splits_as_long_as_all_in_it_are_good() {
     }
     assert_eq!(table.depth(), 20);
     assert_eq!(table.buckets.len(), 21);
-    let _ = table.heard(contact(30, 999), Confidence::Replied, at(0));
+    let _ = table.on_seen(contact(30, 999), Confidence::Replied, at(0));
     for number in 1_000..1_020 {
-        let _ = table.heard(contact(30, number), Confidence::Replied, at(601));
+        let _ = table.on_seen(contact(30, number), Confidence::Replied, at(601));
     }
     assert_eq!(table.depth(), 20, "a dubious one in it stops the splitting");
 }
@@ -269,16 +269,16 @@ fn the_own_bucket_splits_as_long_as_all_in_it_are_good() {
 fn splitting_pings_the_one_in_waiting() {
     let mut table = full_far_bucket(at(0));
     for number in 10..17 {
-        let _ = table.heard(contact(3, number), Confidence::Sent, at(0));
+        let _ = table.on_seen(contact(3, number), Confidence::Sent, at(0));
     }
     let (waiting, next) = (contact(3, 20), contact(3, 21));
-    let pinged = table.heard(waiting, Confidence::Sent, at(0)).ping;
+    let pinged = table.on_seen(waiting, Confidence::Sent, at(0)).ping;
     assert_eq!(pinged, Some(contact(3, 10)));
     for number in 10..17 {
-        let _ = table.heard(contact(3, number), Confidence::Replied, at(1));
+        let _ = table.on_seen(contact(3, number), Confidence::Replied, at(1));
     }
     assert_eq!(
-        table.heard(next, Confidence::Sent, at(1)).ping,
+        table.on_seen(next, Confidence::Sent, at(1)).ping,
         Some(waiting)
     );
     assert!(table.depth() > 1);
@@ -289,9 +289,9 @@ fn a_bootstrap_node_keeps_more_of_the_far_contacts() {
     let contacts = || (0..500).map(|number| contact(0, number));
     let size = |mut table: Table| {
         for contact in contacts() {
-            let _ = table.heard(contact, Confidence::Replied, at(0));
+            let _ = table.on_seen(contact, Confidence::Replied, at(0));
         }
-        table.listing(at(0)).count()
+        table.entries(at(0)).count()
     };
     assert_eq!(size(table(false)), 8);
     // All 32 buckets of depth 6 in the far half.
@@ -304,11 +304,11 @@ fn own_and_zero_ids_are_never_entered() {
     for id in [OWN, InfoHash::ZERO] {
         let contact = Contact::new(id, ([192, 0, 2, 1], 1).into());
         assert_eq!(
-            table.heard(contact, Confidence::Replied, at(0)),
-            Heard::default()
+            table.on_seen(contact, Confidence::Replied, at(0)),
+            SeenUpdate::default()
         );
     }
-    assert_eq!(table.listing(at(0)).count(), 0);
+    assert_eq!(table.entries(at(0)).count(), 0);
 }
 
 #[test]
@@ -316,13 +316,13 @@ fn the_first_contact_after_long_awakens() {
     let mut table = table(false);
     let mut growth = |number, seconds| {
         table
-            .heard(contact(0, number), Confidence::Sent, at(seconds))
+            .on_seen(contact(0, number), Confidence::Sent, at(seconds))
             .growth
     };
-    assert_eq!(growth(1, 0), Growth::Awakened);
+    assert_eq!(growth(1, 0), Growth::AfterPause);
     assert_eq!(growth(2, 300), Growth::Added);
     assert_eq!(growth(2, 900), Growth::None);
-    assert_eq!(growth(3, 901), Growth::Awakened);
+    assert_eq!(growth(3, 901), Growth::AfterPause);
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn after_a_restart_each_is_asked_once_and_some_of_every_bucket_first() {
             .filter(|contact| saved[prefix * 8..][..8].contains(contact));
         assert!(there.count() >= 2, "{first:?}");
     }
-    let _ = table.heard(first[0], Confidence::Replied, at(1));
+    let _ = table.on_seen(first[0], Confidence::Replied, at(1));
     let rest = table.ask_unverified(100, at(1));
     assert_eq!(rest.len(), 18);
     assert!(first.iter().all(|contact| !rest.contains(contact)));
@@ -355,11 +355,11 @@ fn after_a_restart_each_is_asked_once_and_some_of_every_bucket_first() {
 #[test]
 fn counts_tell_who_reaches_us_from_who_only_replies() {
     let mut table = table(false);
-    let _ = table.heard(contact(0, 1), Confidence::Replied, at(0));
-    let _ = table.heard(contact(0, 2), Confidence::Replied, at(0));
-    let _ = table.heard(contact(0, 3), Confidence::Named, at(0));
-    let _ = table.heard(contact(0, 4), Confidence::Named, at(0));
-    let _ = table.heard(contact(0, 2), Confidence::Sent, at(1));
+    let _ = table.on_seen(contact(0, 1), Confidence::Replied, at(0));
+    let _ = table.on_seen(contact(0, 2), Confidence::Replied, at(0));
+    let _ = table.on_seen(contact(0, 3), Confidence::Named, at(0));
+    let _ = table.on_seen(contact(0, 4), Confidence::Named, at(0));
+    let _ = table.on_seen(contact(0, 2), Confidence::Sent, at(1));
     table.on_failure(&contact(0, 4));
     let expected = Counts {
         good: 2,
@@ -378,7 +378,7 @@ fn the_size_of_the_network_is_guessed_well() {
             let mut table = Table::new(rng.hash(), &Config::default());
             for _ in 1..nodes {
                 let contact = Contact::new(rng.hash(), ([192, 0, 2, 1], 1).into());
-                let _ = table.heard(contact, Confidence::Replied, at(0));
+                let _ = table.on_seen(contact, Confidence::Replied, at(0));
             }
             let estimate = table.size_estimate(at(0));
             assert!(
@@ -406,18 +406,18 @@ fn a_part_of_the_table_is_full_or_sparse_and_known_if_all_in_it_are_good() {
 fn where_contacts_die_quickly_those_heard_of_lately_are_named_before_the_nearest() {
     let mut table = full_far_bucket(at(0));
     for number in 10..18 {
-        let _ = table.heard(contact(3, number), Confidence::Replied, at(300));
+        let _ = table.on_seen(contact(3, number), Confidence::Replied, at(300));
     }
     let target = contact(0, 1).id;
     let old: Vec<_> = (1..=8).map(|number| contact(0, number)).collect();
-    let named = |table: &Table| table.named(&target, 7, at(300));
+    let named = |table: &Table| table.to_share(&target, 7, at(300));
     assert!(named(&table).iter().all(|contact| old.contains(contact)));
-    assert_eq!(table.lately(&target, 7, at(300)), None);
+    assert_eq!(table.fresh(&target, 7, at(300)), None);
     for number in 100..150 {
         table.on_failure(&contact(5, number));
     }
     assert!(named(&table).iter().all(|contact| !old.contains(contact)));
-    assert_eq!(table.lately(&target, 7, at(300)), Some(named(&table)));
+    assert_eq!(table.fresh(&target, 7, at(300)), Some(named(&table)));
     // Too few of them are better than none.
-    assert!(old.contains(&table.named(&target, 7, at(500))[0]));
+    assert!(old.contains(&table.to_share(&target, 7, at(500))[0]));
 }

@@ -116,10 +116,10 @@ mod tests {
             for (wait, number) in requests {
                 now = now + Duration::from_millis(wait);
                 let recent = || admitted.iter().filter(|(at, _)| now.since(*at) < WINDOW);
-                let room = recent().count() < total as usize
+                let buffers = recent().count() < total as usize
                     && recent().filter(|(_, other)| *other == number).count() < per_source as usize;
-                prop_assert_eq!(limiter.allow(now, host(number)), room);
-                if room {
+                prop_assert_eq!(limiter.allow(now, host(number)), buffers);
+                if buffers {
                     admitted.push((now, number));
                 }
             }

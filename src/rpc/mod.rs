@@ -2,11 +2,11 @@
 //!
 //! It knows messages, not what they are for: `P` is the caller's own note on each request.
 
-mod held;
+mod deferred;
+mod in_flight;
 pub mod limiter;
+mod peers;
 pub mod reassembly;
-mod standing;
-mod transaction;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -19,12 +19,12 @@ use crate::wire::{
     self, Datagrams, Encoder, ErrorCode, Message, Part, Payload, Reply, Request, Tid,
 };
 use crate::{InfoHash, Rng, Timestamp, is_martian};
-use held::Held;
+use deferred::DeferredReplies;
+pub(crate) use in_flight::Purpose;
+use in_flight::{Answered, Due, InFlight};
 use limiter::Limiter;
+use peers::Peers;
 use reassembly::{Completed, Reassembly, Slot};
-use standing::Peers;
-pub(crate) use transaction::Purposeful;
-use transaction::{Answered, Due, Transactions};
 
 /// How long to wait for the next part of an answer before the request is sent again.
 const PARTS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -68,11 +68,11 @@ pub(crate) struct Rpc<P> {
     network: u32,
     client: bool,
     unvalidated_reply_bytes: usize,
-    transactions: Transactions<Purpose<P>>,
+    in_flight: InFlight<Kind<P>>,
     peers: Peers,
     limiter: Limiter,
     parts: Reassembly<Bytes>,
-    held: Held,
+    deferred: DeferredReplies,
     encoder: Encoder,
     outbox: VecDeque<Transmit>,
     traffic: Traffic,
@@ -80,51 +80,47 @@ pub(crate) struct Rpc<P> {
 
 /// What a request is for.
 #[derive(Clone, Debug)]
-enum Purpose<P> {
+enum Kind<P> {
     /// To have its address prove itself.
-    Proof,
+    Validation,
     /// What the caller noted.
     Caller(P),
 }
 
 /// Something happened to a request of the caller.
 #[derive(Debug)]
-pub(crate) enum Overdue<P> {
+pub(crate) enum NoReply<P> {
     /// An answer is overdue for the `count`th time.
-    Late { purpose: P, count: u32 },
+    TimedOut { purpose: P, count: u32 },
     /// No answer came to what was first asked then.
-    Gone {
+    Failed {
         to: SocketAddr,
         asked_at: Timestamp,
         purpose: P,
     },
 }
 
-impl<P: Purposeful> Purposeful for Purpose<P> {
-    fn is_wanted(&self) -> bool {
+impl<P: Purpose> Purpose for Kind<P> {
+    fn is_for_lookup(&self) -> bool {
         match self {
-            Self::Proof => false,
-            Self::Caller(purpose) => purpose.is_wanted(),
+            Self::Validation => false,
+            Self::Caller(purpose) => purpose.is_for_lookup(),
         }
     }
 }
 
-impl<P: Purposeful> Rpc<P> {
+impl<P: Purpose> Rpc<P> {
     pub(crate) fn new(id: InfoHash, config: &Config) -> Self {
         Self {
             id,
             network: config.network,
             client: config.client,
             unvalidated_reply_bytes: config.unvalidated_reply_bytes,
-            transactions: Transactions::new(
-                config.attempts,
-                config.response_time,
-                config.max_requests,
-            ),
+            in_flight: InFlight::new(config.attempts, config.response_time, config.max_requests),
             peers: Peers::new(config),
             limiter: Limiter::new(config),
             parts: Reassembly::new(config),
-            held: Held::new(config.max_deferred_replies),
+            deferred: DeferredReplies::new(config.max_deferred_replies),
             encoder: Encoder::default(),
             outbox: VecDeque::new(),
             traffic: Traffic::default(),
@@ -140,7 +136,7 @@ impl<P: Purposeful> Rpc<P> {
         request: Request<'_>,
         purpose: P,
     ) -> bool {
-        self.send_request(now, rng, to, request, Purpose::Caller(purpose))
+        self.send_request(now, rng, to, request, Kind::Caller(purpose))
     }
 
     /// Answers a request. An answer of more than one small datagram waits until the address has proved itself.
@@ -161,17 +157,17 @@ impl<P: Purposeful> Rpc<P> {
             reply,
         };
         let message = self.message(tid, payload);
-        let datagrams = self.encoder.encode_in_passing(&message);
+        let datagrams = self.encoder.encode_transient(&message);
         let small =
             datagrams.parts.is_empty() && datagrams.head.len() <= self.unvalidated_reply_bytes;
         if small || self.peers.is_validated(now, &to) {
             self.transmit(to, datagrams);
         } else if self
-            .held
-            .hold(now, to, datagrams.apart().into_iter().collect())
+            .deferred
+            .defer(now, to, datagrams.detach().into_iter().collect())
             && self.peers.may_probe(now, to)
         {
-            self.send_request(now, rng, to, Request::Ping, Purpose::Proof);
+            self.send_request(now, rng, to, Request::Ping, Kind::Validation);
         }
     }
 
@@ -188,14 +184,14 @@ impl<P: Purposeful> Rpc<P> {
             text: text.into(),
         };
         let message = self.message(tid, payload);
-        let datagrams = self.encoder.encode_in_passing(&message);
+        let datagrams = self.encoder.encode_transient(&message);
         self.transmit(to, datagrams);
     }
 
     /// Sends a message that is neither answered nor repeated.
     pub(crate) fn notify(&mut self, to: SocketAddr, tid: Tid, payload: Payload<'_>) {
         let message = self.message(tid, payload);
-        let datagrams = self.encoder.encode_in_passing(&message);
+        let datagrams = self.encoder.encode_transient(&message);
         self.transmit(to, datagrams);
     }
 
@@ -235,13 +231,13 @@ impl<P: Purposeful> Rpc<P> {
                     self.traffic.dropped_malformed += 1;
                     return None;
                 }
-                if self.transactions.pending(from, message.tid.0).is_none() {
+                if self.in_flight.pending(from, message.tid.0).is_none() {
                     self.traffic.dropped_unexpected += 1;
                     return None;
                 }
             }
             Payload::Error { .. } => {
-                if self.transactions.pending(from, message.tid.0).is_none() {
+                if self.in_flight.pending(from, message.tid.0).is_none() {
                     self.traffic.dropped_unexpected += 1;
                     return None;
                 }
@@ -273,14 +269,14 @@ impl<P: Purposeful> Rpc<P> {
         let Answered {
             purpose,
             round_trip,
-        } = self.transactions.close(now, from, tid.0)?;
+        } = self.in_flight.close(now, from, tid.0)?;
         self.peers.on_reply(now, from, round_trip);
-        for bytes in self.held.release(&from) {
+        for bytes in self.deferred.release(&from) {
             self.send(from, bytes);
         }
         match purpose {
-            Purpose::Proof => None,
-            Purpose::Caller(purpose) => Some(purpose),
+            Kind::Validation => None,
+            Kind::Caller(purpose) => Some(purpose),
         }
     }
 
@@ -294,7 +290,7 @@ impl<P: Purposeful> Rpc<P> {
         head: Bytes,
     ) -> Option<Completed<Bytes>> {
         if !self.parts.is_announced(&key(from, tid)) {
-            self.transactions.extend(from, tid.0, now + PARTS_TIMEOUT);
+            self.in_flight.extend(from, tid.0, now + PARTS_TIMEOUT);
         }
         self.parts.announce(now, key(from, tid), slots, head)
     }
@@ -313,44 +309,44 @@ impl<P: Purposeful> Rpc<P> {
             data: &part.data,
         };
         if self.parts.is_progress(&key(from, tid), &part) {
-            self.transactions.extend(from, tid.0, now + PARTS_TIMEOUT);
+            self.in_flight.extend(from, tid.0, now + PARTS_TIMEOUT);
         }
         self.parts.part(now, key(from, tid), &part)
     }
 
     /// Takes what has become due; call until `None`.
-    pub(crate) fn overdue(&mut self, now: Timestamp) -> Option<Overdue<P>> {
+    pub(crate) fn poll_no_reply(&mut self, now: Timestamp) -> Option<NoReply<P>> {
         self.parts.expire(now);
-        self.held.expire(now);
+        self.deferred.expire(now);
         loop {
-            match self.transactions.due(now)? {
-                Due::Late {
+            match self.in_flight.due(now)? {
+                Due::TimedOut {
                     to,
                     datagrams,
                     count,
                     purpose,
                 } => {
-                    self.peers.on_overdue(to);
+                    self.peers.on_timeout(to);
                     for bytes in datagrams {
                         self.send(to, bytes);
                     }
-                    if let Purpose::Caller(purpose) = purpose {
-                        return Some(Overdue::Late { purpose, count });
+                    if let Kind::Caller(purpose) = purpose {
+                        return Some(NoReply::TimedOut { purpose, count });
                     }
                 }
-                Due::Gone {
+                Due::Failed {
                     to,
                     asked_at,
-                    purpose: Purpose::Caller(purpose),
+                    purpose: Kind::Caller(purpose),
                 } => {
-                    return Some(Overdue::Gone {
+                    return Some(NoReply::Failed {
                         to,
                         asked_at,
                         purpose,
                     });
                 }
-                Due::Gone {
-                    purpose: Purpose::Proof,
+                Due::Failed {
+                    purpose: Kind::Validation,
                     ..
                 } => {}
             }
@@ -360,9 +356,9 @@ impl<P: Purposeful> Rpc<P> {
     /// When something will be due.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         [
-            self.transactions.next_deadline(),
+            self.in_flight.next_deadline(),
             self.parts.next_deadline(),
-            self.held.next_deadline(),
+            self.deferred.next_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -392,12 +388,12 @@ impl<P: Purposeful> Rpc<P> {
 
     /// Requests waiting for an answer.
     pub(crate) fn pending_count(&self) -> usize {
-        self.transactions.len()
+        self.in_flight.len()
     }
 
     /// Those of them that are wanted and not overdue.
     pub(crate) fn awaited_count(&self) -> usize {
-        self.transactions.awaited()
+        self.in_flight.awaited()
     }
 
     fn send_request(
@@ -406,9 +402,9 @@ impl<P: Purposeful> Rpc<P> {
         rng: &mut Rng,
         to: SocketAddr,
         request: Request<'_>,
-        purpose: Purpose<P>,
+        purpose: Kind<P>,
     ) -> bool {
-        let Some(id) = self.transactions.fresh_id(rng) else {
+        let Some(id) = self.in_flight.fresh_id(rng) else {
             return false;
         };
         let payload = Payload::Request {
@@ -419,8 +415,7 @@ impl<P: Purposeful> Rpc<P> {
         let datagrams = self.encoder.encode(&message);
         self.transmit(to, datagrams.clone());
         let wait = self.peers.timeout(&to);
-        self.transactions
-            .open(now, id, to, datagrams, wait, purpose);
+        self.in_flight.open(now, id, to, datagrams, wait, purpose);
         true
     }
 

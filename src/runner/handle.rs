@@ -1,4 +1,4 @@
-//! [`Handle`]: what an application holds of its node.
+//! [`Dht`]: what an application holds of its node.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::secure::{Checked, KeyName, Recipient, SecureDht, SecureStats};
 use crate::value::{Draft, Query, Row, Value, ValueId};
 use crate::{InfoHash, Timestamp};
 
-/// How long [`Handle::shutdown`] waits for running puts.
+/// How long [`Dht::shutdown`] waits for running puts.
 const PUT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running node. Clones are handles on the same node, which runs for as long as there is a handle, a stream or a
@@ -32,7 +32,7 @@ const PUT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Keys are hashes, or texts: 40 hexadecimal digits are a hash, any other text is hashed. Every method can be called
 /// from any task. One that is not awaited to its end leaves nothing behind but puts, which go on.
 #[derive(Clone, Debug)]
-pub struct Handle {
+pub struct Dht {
     commands: mpsc::Sender<Command>,
     cancels: mpsc::UnboundedSender<OpId>,
     facts: Arc<Facts>,
@@ -68,11 +68,11 @@ pub struct NodeInfo {
 }
 
 /// Values under a key.
-impl Handle {
+impl Dht {
     /// Finds the values under `key`.
     ///
     /// ```no_run
-    /// # async fn example(dht: bulla::runner::Handle) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(dht: bulla::Dht) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut values = dht.get("greeting");
     /// while let Some(value) = values.next().await {
     ///     println!("{} from {:?}", value.text()?, value.signer());
@@ -85,7 +85,7 @@ impl Handle {
     }
 
     /// Finds the values under `key` that meet the conditions of `query`. Whole ones: for fields there is
-    /// [`Handle::query`].
+    /// [`Dht::query`].
     pub fn get_where(&self, key: impl Into<InfoHash>, query: Query) -> Get {
         Get::new(self.clone(), key.into(), query)
     }
@@ -100,11 +100,11 @@ impl Handle {
     }
 
     /// Finds the values under `key` whose payload is msgpack of a `T`; others are passed over. For
-    /// their stream, use [`from_data`] on that of [`Handle::get`].
+    /// their stream, use [`from_data`] on that of [`Dht::get`].
     ///
     /// # Errors
     ///
-    /// As [`Handle::get_all`].
+    /// As [`Dht::get_all`].
     pub async fn get_typed<T: DeserializeOwned>(
         &self,
         key: impl Into<InfoHash>,
@@ -149,7 +149,7 @@ impl Handle {
         self.put_content(key, Content::Clear(draft.into()))
     }
 
-    /// Puts a value as [`Handle::put`], and announces it again before it expires, for as long as the node runs.
+    /// Puts a value as [`Dht::put`], and announces it again before it expires, for as long as the node runs.
     pub fn put_permanent(&self, key: impl Into<InfoHash>, draft: impl Into<Draft>) -> Put {
         self.put(key, draft).permanent()
     }
@@ -157,7 +157,7 @@ impl Handle {
     /// Signs a value and puts it. With the id of a value of ours under that key it replaces that value.
     ///
     /// ```no_run
-    /// # async fn example(dht: bulla::runner::Handle) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(dht: bulla::Dht) -> Result<(), Box<dyn std::error::Error>> {
     /// use bulla::ValueId;
     ///
     /// dht.put_signed("greeting", "hello").id(ValueId(1)).permanent().await?;
@@ -185,7 +185,7 @@ impl Handle {
     ///
     /// ```no_run
     /// # async fn example(
-    /// #     dht: bulla::runner::Handle,
+    /// #     dht: bulla::Dht,
     /// #     bob: bulla::identity::LongKeyId,
     /// #     carol: bulla::identity::LongKeyId,
     /// # ) -> Result<(), Box<dyn std::error::Error>> {
@@ -237,7 +237,7 @@ impl Handle {
 }
 
 /// Certificates and keys of others.
-impl Handle {
+impl Dht {
     /// Finds a certificate by the id of its key: the own one, one at hand, in the application's store, or in the DHT.
     ///
     /// That its key has this id is certain; its signature and dates are not looked at.
@@ -257,11 +257,11 @@ impl Handle {
         .await
     }
 
-    /// Finds a public key by its id, as [`Handle::find_certificate`] does a certificate.
+    /// Finds a public key by its id, as [`Dht::find_certificate`] does a certificate.
     ///
     /// # Errors
     ///
-    /// As [`Handle::find_certificate`].
+    /// As [`Dht::find_certificate`].
     pub async fn find_public_key(
         &self,
         name: impl Into<KeyName>,
@@ -286,7 +286,7 @@ impl Handle {
 }
 
 /// The node itself.
-impl Handle {
+impl Dht {
     /// The node's id.
     pub fn id(&self) -> InfoHash {
         self.facts.id
@@ -372,11 +372,11 @@ impl Handle {
         self.shutdown_within(PUT_TIMEOUT).await
     }
 
-    /// As [`Handle::shutdown`], with as much time for running puts.
+    /// As [`Dht::shutdown`], with as much time for running puts.
     ///
     /// # Errors
     ///
-    /// As [`Handle::shutdown`].
+    /// As [`Dht::shutdown`].
     pub async fn shutdown_within(&self, timeout: Duration) -> Result<(), StateError> {
         let (asker, answer) = oneshot::channel();
         let stop = Command::Stop(timeout, asker);
@@ -388,7 +388,7 @@ impl Handle {
     }
 }
 
-impl Handle {
+impl Dht {
     pub(super) fn new(
         commands: mpsc::Sender<Command>,
         cancels: mpsc::UnboundedSender<OpId>,

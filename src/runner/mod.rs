@@ -1,12 +1,12 @@
-//! A running node: sockets, clock and threads around a [`SecureDht`], and an async [`Handle`] for the application.
+//! A running node: sockets, clock and threads around a [`SecureDht`], and an async [`Dht`] for the application.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use bulla::runner::Runner;
+//! use bulla::Dht;
 //! use bulla_identity::Identity;
 //!
 //! let me = Identity::load("alice.pem", None)?;
-//! let dht = Runner::builder().identity(me).bootstrap("dht.example.org:4222").start().await?;
+//! let dht = Dht::builder().identity(me).bootstrap("dht.example.org:4222").start().await?;
 //!
 //! dht.put_signed("greeting", "hello").await?;
 //!
@@ -20,11 +20,11 @@
 //! ```
 //!
 //! Payloads are bytes. For types of the application, which travel as user data, there is serde: [`to_draft`] and
-//! [`from_data`], or in one step [`Handle::put_typed`] and [`Handle::get_typed`]. The value types of the protocol bring
+//! [`from_data`], or in one step [`Dht::put_typed`] and [`Dht::get_typed`]. The value types of the protocol bring
 //! their own form, [`Typed`](crate::Typed): put a `message.draft()`, and read with `DhtMessage::read(body)`.
 //!
 //! ```text
-//!   Handle ── commands ──▶ ┌────────┐ ◀── datagrams ──▶ Sockets
+//!   Dht    ── commands ──▶ ┌────────┐ ◀── datagrams ──▶ Sockets
 //!   Get    ◀── mailbox ─── │ Driver │ ◀── time ──────── Clock
 //!   Listen ── cancels ───▶ │  loop  │ ─── jobs ───────▶ Pool
 //!                          └────────┘ ◀── outcomes ────
@@ -67,7 +67,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 pub use error::{BootstrapError, Closed, GetError, ImportError, PutError, StartError};
-pub use handle::{Handle, NodeInfo};
+pub use handle::{Dht, NodeInfo};
 pub use mailbox::Change;
 pub use network::Connectivity;
 pub use operation::{Get, Listen};
@@ -78,7 +78,7 @@ pub use state::StateError;
 pub use typed::{EncodeError, PayloadTypeError, from_data, to_draft};
 
 use crate::node::Node;
-use crate::secure::{CertificateStore, Job, SecureConfig, SecureDht};
+use crate::secure::{CertificateSource, Job, SecureConfig, SecureDht};
 use crate::{Config, InfoHash};
 use clock::Clock;
 use driver::{Driver, Lines};
@@ -89,20 +89,20 @@ use state::{Ports, StateFile};
 
 /// Commands on their way to the loop; who sends more waits.
 const COMMANDS: usize = 1_024;
-/// Default of [`Runner::backlog_bytes`].
+/// Default of [`Builder::backlog_bytes`].
 const BACKLOG_BYTES: usize = 16 << 20;
 /// Most threads that are started by default: beyond, the loop is what limits.
 const MAX_DEFAULT_WORKERS: usize = 8;
 
-/// A node to be started: settings first, then [`Runner::start`].
+/// A node to be started: settings first, then [`Builder::start`].
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use bulla::runner::Runner;
+/// use bulla::Dht;
 ///
-/// let first = Runner::builder().bind("127.0.0.1:0".parse()?).start().await?;
-/// let second = Runner::builder()
+/// let first = Dht::builder().bind("127.0.0.1:0".parse()?).start().await?;
+/// let second = Dht::builder()
 ///     .bind("127.0.0.1:0".parse()?)
 ///     .bootstrap(first.addresses()[0].to_string())
 ///     .start()
@@ -113,11 +113,11 @@ const MAX_DEFAULT_WORKERS: usize = 8;
 /// # }
 /// ```
 #[must_use = "a node runs once it is started"]
-pub struct Runner {
+pub struct Builder {
     config: Config,
     secure: SecureConfig,
     identity: Option<Identity>,
-    certificates: Option<CertificateStore>,
+    certificates: Option<CertificateSource>,
     peers: Vec<String>,
     bind: Vec<SocketAddr>,
     port: u16,
@@ -126,9 +126,16 @@ pub struct Runner {
     backlog_bytes: usize,
 }
 
-impl Runner {
-    /// A node with default settings: on all addresses, the port left to chance, knowing nobody, anonymous.
-    pub fn builder() -> Self {
+impl Dht {
+    /// Returns the settings of a node to be started, all at their defaults: on all addresses, on any port, without
+    /// bootstrap peers, anonymous.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+}
+
+impl Builder {
+    fn new() -> Self {
         Self {
             config: Config::default(),
             secure: SecureConfig::default(),
@@ -162,7 +169,7 @@ impl Runner {
     }
 
     /// Listens on this UDP port, on all addresses; default 0, which is any free one, or that of the saved state. Of no
-    /// effect beside [`Runner::bind`].
+    /// effect beside [`Builder::bind`].
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
@@ -180,7 +187,7 @@ impl Runner {
         self
     }
 
-    /// Sets everything about the node, and what [`Runner::network`] and [`Runner::client`] have set before.
+    /// Sets everything about the node, and what [`Builder::network`] and [`Builder::client`] have set before.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
@@ -193,7 +200,7 @@ impl Runner {
     }
 
     /// Asks there for certificates before the DHT is searched. The store is called by the loop and must not wait.
-    pub fn certificates(mut self, store: CertificateStore) -> Self {
+    pub fn certificates(mut self, store: CertificateSource) -> Self {
         self.certificates = Some(store);
         self
     }
@@ -222,14 +229,14 @@ impl Runner {
 
     /// Starts the node, as a task of the tokio runtime this is called in.
     ///
-    /// It is running when this returns, and making its first contacts; [`Handle::wait_connected`] waits for them, which
+    /// It is running when this returns, and making its first contacts; [`Dht::wait_connected`] waits for them, which
     /// operations need not: they do so themselves, for some seconds.
     ///
     /// # Errors
     ///
     /// [`StartError`]: a setting out of its range, a port in use, a saved state that cannot be read, or not a single
     /// bootstrap peer that has an address. A peer without one among others is left for later.
-    pub async fn start(self) -> Result<Handle, StartError> {
+    pub async fn start(self) -> Result<Dht, StartError> {
         let names = self
             .peers
             .iter()
@@ -276,7 +283,7 @@ impl Runner {
         driver.names = names;
         tokio::spawn(names::follow(commands.downgrade(), status, peers));
         tokio::spawn(driver.run());
-        Ok(Handle::new(commands, cancels, facts))
+        Ok(Dht::new(commands, cancels, facts))
     }
 
     /// Binds the addresses wanted, or the port wanted on all, or the ports used last.
@@ -307,7 +314,7 @@ impl Runner {
         let node = Node::new(config, entropy()?, clock.origin())?;
         let mut dht = SecureDht::new(node, self.identity, entropy()?, self.secure);
         if let Some(store) = self.certificates {
-            dht.set_certificate_store(store);
+            dht.set_certificate_source(store);
         }
         Ok(dht)
     }

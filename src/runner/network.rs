@@ -1,4 +1,4 @@
-//! What a [`Handle`] does with the network around its node: first contacts, exports and imports, status.
+//! What a [`Dht`] does with the network around its node: first contacts, exports and imports, status.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::clock::unix_now;
 use super::error::{BootstrapError, Closed, ImportError};
-use super::handle::Handle;
+use super::handle::Dht;
 use super::resolve::HostPort;
 use crate::node::Status;
 use crate::wire::snapshot;
@@ -22,7 +22,7 @@ pub struct Connectivity {
 }
 
 /// The network.
-impl Handle {
+impl Dht {
     /// Finds the addresses of a peer, `host` or `host:port`, and makes contact. The name is looked up again for as long
     /// as the node is not connected.
     ///

@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 
 use super::error::GetError;
-use super::handle::Handle;
+use super::handle::Dht;
 use super::mailbox::{Change, Reader, Writer, mailbox};
 use super::waiting::Sink;
 use crate::node::{GetReport, OpError, OpId};
-use crate::secure::{Checked, SecureDht, Wanted};
+use crate::secure::{Checked, GetOptions, SecureDht};
 use crate::value::Query;
 use crate::{InfoHash, Timestamp};
 
@@ -34,12 +34,12 @@ pub struct Get(Operation);
 pub struct Listen(Operation);
 
 /// Starts an operation in the node.
-type Start = fn(&mut SecureDht, Timestamp, InfoHash, Wanted) -> Result<OpId, OpError>;
+type Start = fn(&mut SecureDht, Timestamp, InfoHash, GetOptions) -> Result<OpId, OpError>;
 
 /// A running operation, and its mailbox.
 struct Operation {
     /// Keeps the node alive.
-    handle: Handle,
+    handle: Dht,
     stage: Stage,
     reader: Reader,
 }
@@ -55,13 +55,13 @@ enum Stage {
 /// What the node will be told.
 struct Request {
     key: InfoHash,
-    wanted: Wanted,
+    wanted: GetOptions,
     start: Start,
     writer: Writer,
 }
 
 impl Get {
-    pub(super) fn new(handle: Handle, key: InfoHash, query: Query) -> Self {
+    pub(super) fn new(handle: Dht, key: InfoHash, query: Query) -> Self {
         Self(Operation::new(handle, key, query, SecureDht::get))
     }
 
@@ -91,7 +91,7 @@ impl Get {
     }
 
     /// Values that were found and not handed out, once the get has come to its end: they failed the checks, or came
-    /// faster than they were read and exceeded the limit of [`Runner::backlog_bytes`](super::Runner::backlog_bytes).
+    /// faster than they were read and exceeded the limit of [`Builder::backlog_bytes`](super::Builder::backlog_bytes).
     pub fn dropped(&self) -> u64 {
         let found = self.0.reader.end().and_then(Result::ok);
         found.map_or(0, |found| found.dropped as u64) + self.0.reader.missed()
@@ -112,7 +112,7 @@ impl Get {
 }
 
 impl Listen {
-    pub(super) fn new(handle: Handle, key: InfoHash, query: Query) -> Self {
+    pub(super) fn new(handle: Dht, key: InfoHash, query: Query) -> Self {
         Self(Operation::new(handle, key, query, SecureDht::listen))
     }
 
@@ -133,7 +133,7 @@ impl Listen {
     }
 
     /// Changes so far that came faster than they were read and gave way to later ones; see
-    /// [`Runner::backlog_bytes`](super::Runner::backlog_bytes).
+    /// [`Builder::backlog_bytes`](super::Builder::backlog_bytes).
     pub fn missed(&self) -> u64 {
         self.0.reader.missed()
     }
@@ -156,7 +156,7 @@ impl Stream for Listen {
 }
 
 impl Operation {
-    fn new(handle: Handle, key: InfoHash, query: Query, start: Start) -> Self {
+    fn new(handle: Dht, key: InfoHash, query: Query, start: Start) -> Self {
         let (writer, reader) = mailbox(handle.facts().backlog_bytes);
         let wanted = query.into();
         let request = Request {
@@ -199,7 +199,7 @@ impl Operation {
 
 impl Request {
     /// Tells the node. One that is gone drops the command and the writer in it, which tells the reader.
-    async fn send(self, node: Handle) {
+    async fn send(self, node: Dht) {
         let Self {
             key,
             wanted,

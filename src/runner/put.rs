@@ -5,7 +5,7 @@ use std::pin::Pin;
 use tokio::sync::oneshot;
 
 use super::error::{Closed, PutError};
-use super::handle::Handle;
+use super::handle::Dht;
 use super::typed::EncodeError;
 use super::waiting::Sink;
 use crate::node::{OpId, PutReport};
@@ -15,11 +15,11 @@ use crate::{InfoHash, Timestamp, UnixTime};
 
 /// A put to be: await it, and it is done.
 ///
-/// Once under way, a put goes on even if the future is dropped; [`Handle::cancel_put`] ends it.
+/// Once under way, a put goes on even if the future is dropped; [`Dht::cancel_put`] ends it.
 #[must_use = "nothing is put until it is awaited"]
 #[derive(Debug)]
 pub struct Put {
-    handle: Handle,
+    handle: Dht,
     key: InfoHash,
     content: Result<Content, EncodeError>,
     options: SignOptions,
@@ -54,11 +54,7 @@ pub(super) enum Content {
 }
 
 impl Put {
-    pub(super) fn new(
-        handle: Handle,
-        key: InfoHash,
-        content: Result<Content, EncodeError>,
-    ) -> Self {
+    pub(super) fn new(handle: Dht, key: InfoHash, content: Result<Content, EncodeError>) -> Self {
         Self {
             handle,
             key,
@@ -67,7 +63,7 @@ impl Put {
         }
     }
 
-    /// Announces the value again before it expires, for as long as the node runs or until [`Handle::cancel_put`].
+    /// Announces the value again before it expires, for as long as the node runs or until [`Dht::cancel_put`].
     pub fn permanent(mut self) -> Self {
         self.options.put.permanent = true;
         self
@@ -95,7 +91,7 @@ impl Put {
     /// and reads it as any other, with a longer user type. Other values fail with [`secure::PutError::NotSigned`].
     ///
     /// ```no_run
-    /// # async fn example(dht: bulla::runner::Handle) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(dht: bulla::Dht) -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
     ///
     /// dht.put_signed("door", "open").bound_until(Duration::from_secs(60)).await?;

@@ -1,4 +1,4 @@
-//! [`Checked`]: a value that the application may believe, as far as its [`Trust`] goes.
+//! [`Checked`]: a value that the application may believe, as far as its [`Protection`] goes.
 
 use std::borrow::Cow;
 use std::str::Utf8Error;
@@ -16,12 +16,12 @@ use crate::value::{Content, Value, ValueId, ValueType};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Checked {
     value: Value,
-    vouched: Vouched,
+    signed_by: SignedBy,
 }
 
 /// Who vouches for a value.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Vouched {
+enum SignedBy {
     Nobody,
     Signer(PublicKey),
     Sender(PublicKey, Readers),
@@ -29,7 +29,7 @@ enum Vouched {
 
 /// What is known of a value's origin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trust {
+pub enum Protection {
     /// Readable by all, vouched for by nobody: anyone may have written it.
     Clear,
     /// Readable by all; the signer wrote it.
@@ -45,7 +45,7 @@ impl Checked {
         match value.content() {
             Content::Clear(_) => Some(Self {
                 value: value.clone(),
-                vouched: Vouched::Nobody,
+                signed_by: SignedBy::Nobody,
             }),
             Content::Signed(_) | Content::Encrypted(_) => None,
         }
@@ -55,7 +55,7 @@ impl Checked {
     pub(super) fn signed(value: Value, signer: PublicKey) -> Self {
         Self {
             value,
-            vouched: Vouched::Signer(signer),
+            signed_by: SignedBy::Signer(signer),
         }
     }
 
@@ -63,7 +63,7 @@ impl Checked {
     pub(super) fn decrypted(inner: Value, sender: PublicKey, readers: Readers) -> Self {
         Self {
             value: inner,
-            vouched: Vouched::Sender(sender, readers),
+            signed_by: SignedBy::Sender(sender, readers),
         }
     }
 
@@ -108,11 +108,11 @@ impl Checked {
     }
 
     /// How far the value can be believed.
-    pub fn status(&self) -> Trust {
-        match self.vouched {
-            Vouched::Nobody => Trust::Clear,
-            Vouched::Signer(_) => Trust::Signed,
-            Vouched::Sender(..) => Trust::Encrypted,
+    pub fn status(&self) -> Protection {
+        match self.signed_by {
+            SignedBy::Nobody => Protection::Clear,
+            SignedBy::Signer(_) => Protection::Signed,
+            SignedBy::Sender(..) => Protection::Encrypted,
         }
     }
 
@@ -123,9 +123,9 @@ impl Checked {
 
     /// The signer's key, to verify or encrypt with.
     pub fn owner(&self) -> Option<&PublicKey> {
-        match &self.vouched {
-            Vouched::Nobody => None,
-            Vouched::Signer(key) | Vouched::Sender(key, _) => Some(key),
+        match &self.signed_by {
+            SignedBy::Nobody => None,
+            SignedBy::Signer(key) | SignedBy::Sender(key, _) => Some(key),
         }
     }
 
@@ -140,9 +140,9 @@ impl Checked {
 
     /// For whom the sender encrypted it, if for several: we are one of them. In ascending order.
     pub fn readers(&self) -> &[LongKeyId] {
-        match &self.vouched {
-            Vouched::Sender(_, readers) => readers.ids(),
-            Vouched::Nobody | Vouched::Signer(_) => &[],
+        match &self.signed_by {
+            SignedBy::Sender(_, readers) => readers.ids(),
+            SignedBy::Nobody | SignedBy::Signer(_) => &[],
         }
     }
 
@@ -154,9 +154,9 @@ impl Checked {
     /// The application's part of the user type.
     pub(super) fn own_user_type(&self) -> &[u8] {
         let user_type = self.value.body().map_or(&[][..], |body| body.user_type);
-        match self.vouched {
-            Vouched::Nobody => user_type,
-            Vouched::Signer(_) | Vouched::Sender(..) => split(user_type).0,
+        match self.signed_by {
+            SignedBy::Nobody => user_type,
+            SignedBy::Signer(_) | SignedBy::Sender(..) => split(user_type).0,
         }
     }
 }

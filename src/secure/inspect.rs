@@ -1,4 +1,4 @@
-//! [`inspect`]: what is to be done with an incoming value; [`Streams`]: the values of each get and listen on their
+//! [`inspect`]: what is to be done with an incoming value; [`Delivery`]: the values of each get and listen on their
 //! way through the checks, in order.
 //!
 //! Values come out in the order they came in, however long each check takes, so the result of an operation does not
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bulla_identity::{Identity, LongKeyId, PublicKey, SharedEnvelope};
 
 use super::checked::Checked;
-use super::recent::Recent;
+use super::lru::LruMap;
 use super::verdicts::{Digest, Verdict};
 use super::wanted::Terms;
 use crate::UnixTime;
@@ -54,7 +54,7 @@ fn may_be_for(reader: &PublicKey, ciphertext: &[u8]) -> bool {
 
 /// The operations whose values go through the checks.
 #[derive(Debug)]
-pub(super) struct Streams {
+pub(super) struct Delivery {
     by_op: BTreeMap<OpId, Stream>,
     dropped: u64,
     max_editions: usize,
@@ -69,7 +69,7 @@ struct Stream {
     /// The number of the first batch that is still here.
     first: u64,
     /// The newest edition that was handed out of each value.
-    editions: Recent<(ValueId, LongKeyId), u16>,
+    editions: LruMap<(ValueId, LongKeyId), u16>,
     dropped: usize,
     end: Option<GetReport>,
 }
@@ -77,7 +77,7 @@ struct Stream {
 /// Values that came together and go out together.
 #[derive(Debug)]
 struct Batch {
-    news: News,
+    news: Change,
     slots: Vec<Slot>,
     /// How many slots wait.
     waiting: usize,
@@ -85,7 +85,7 @@ struct Batch {
 
 /// What came of values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum News {
+pub(super) enum Change {
     /// Found.
     Found,
     /// Gone.
@@ -94,7 +94,7 @@ pub(super) enum News {
 
 /// Where a value of an operation stands while it waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) op: OpId,
     batch: u64,
     slot: usize,
@@ -119,8 +119,8 @@ enum Fit {
 
 /// What an operation can be told.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Delivery {
-    Values(News, Vec<Checked>),
+pub(super) enum Delivered {
+    Values(Change, Vec<Checked>),
     Done { report: GetReport, dropped: usize },
 }
 
@@ -138,7 +138,7 @@ impl Slot {
     }
 }
 
-impl Streams {
+impl Delivery {
     pub(super) fn new(max_editions: usize) -> Self {
         Self {
             by_op: BTreeMap::new(),
@@ -152,7 +152,7 @@ impl Streams {
             terms,
             batches: VecDeque::new(),
             first: 0,
-            editions: Recent::new(self.max_editions),
+            editions: LruMap::new(self.max_editions),
             dropped: 0,
             end: None,
         };
@@ -171,9 +171,9 @@ impl Streams {
     }
 
     /// The place of the first value of the next batch of `op`, if values of it are wanted.
-    pub(super) fn next_place(&self, op: OpId) -> Option<Place> {
+    pub(super) fn next_place(&self, op: OpId) -> Option<Position> {
         let stream = self.by_op.get(&op)?;
-        Some(Place {
+        Some(Position {
             op,
             batch: stream.first + stream.batches.len() as u64,
             slot: 0,
@@ -181,7 +181,7 @@ impl Streams {
     }
 
     /// Adds a batch.
-    pub(super) fn append(&mut self, op: OpId, news: News, slots: Vec<Slot>) {
+    pub(super) fn append(&mut self, op: OpId, news: Change, slots: Vec<Slot>) {
         if let Some(stream) = self.by_op.get_mut(&op) {
             let waiting = |slot: &&Slot| matches!(slot, Slot::Waiting(_));
             let waiting = slots.iter().filter(waiting).count();
@@ -194,7 +194,7 @@ impl Streams {
     }
 
     /// A verdict on the value at `place`.
-    pub(super) fn settle(&mut self, place: Place, verdict: &Verdict) {
+    pub(super) fn settle(&mut self, place: Position, verdict: &Verdict) {
         if let Some(batch) = self.batch(place)
             && let Some(slot) = batch.slots.get_mut(place.slot)
             && let Slot::Waiting(value) = slot
@@ -216,7 +216,7 @@ impl Streams {
     }
 
     /// What `op` can be told next, on this day.
-    pub(super) fn poll(&mut self, op: OpId, today: UnixTime) -> Option<Delivery> {
+    pub(super) fn poll(&mut self, op: OpId, today: UnixTime) -> Option<Delivered> {
         let stream = self.by_op.get_mut(&op)?;
         while stream.batches.front().is_some_and(Batch::is_judged)
             && let Some(batch) = stream.batches.pop_front()
@@ -226,7 +226,7 @@ impl Streams {
             let values = stream.pass(batch, today);
             self.dropped += (stream.dropped - dropped) as u64;
             if !values.is_empty() {
-                return Some(Delivery::Values(news, values));
+                return Some(Delivered::Values(news, values));
             }
         }
         if !stream.batches.is_empty() {
@@ -234,7 +234,7 @@ impl Streams {
         }
         let (report, dropped) = (stream.end?, stream.dropped);
         self.by_op.remove(&op);
-        Some(Delivery::Done { report, dropped })
+        Some(Delivered::Done { report, dropped })
     }
 
     /// Values dropped since the start.
@@ -242,14 +242,14 @@ impl Streams {
         self.dropped
     }
 
-    fn batch(&mut self, place: Place) -> Option<&mut Batch> {
+    fn batch(&mut self, place: Position) -> Option<&mut Batch> {
         let stream = self.by_op.get_mut(&place.op)?;
         let index = place.batch.checked_sub(stream.first)?;
         stream.batches.get_mut(usize::try_from(index).ok()?)
     }
 }
 
-impl Place {
+impl Position {
     /// The place of the value after this one in its batch.
     pub(super) fn next(self) -> Self {
         Self {
@@ -283,7 +283,7 @@ impl Stream {
     }
 
     /// Whether a genuine value is handed out.
-    fn fit(&mut self, news: News, value: &Checked, today: UnixTime) -> Fit {
+    fn fit(&mut self, news: Change, value: &Checked, today: UnixTime) -> Fit {
         if let Some(terms) = &self.terms {
             if terms.refuse(value.value()) {
                 return Fit::Refused;
@@ -294,9 +294,9 @@ impl Stream {
             if terms.is_over(value, today) {
                 // Who was told of it is told of its end.
                 return match news {
-                    News::Found => Fit::Refused,
-                    News::Expired if self.is_told(value) => Fit::Good,
-                    News::Expired => Fit::Unwanted,
+                    Change::Found => Fit::Refused,
+                    Change::Expired if self.is_told(value) => Fit::Good,
+                    Change::Expired => Fit::Unwanted,
                 };
             }
         }
@@ -317,7 +317,7 @@ impl Stream {
 
     /// Whether no newer edition by the same signer has been handed out. Sequence numbers count only here, where
     /// signatures have been verified.
-    fn is_current(&mut self, news: News, value: &Checked) -> bool {
+    fn is_current(&mut self, news: Change, value: &Checked) -> bool {
         let Some(signer) = value.signer() else {
             return true;
         };
@@ -325,7 +325,7 @@ impl Stream {
         if newest.is_some_and(|newest| newest > value.seq()) {
             return false;
         }
-        if news == News::Found {
+        if news == Change::Found {
             self.editions.insert((value.id(), signer), value.seq());
         }
         true
@@ -340,10 +340,10 @@ mod tests {
 
     const OP: OpId = OpId(1);
 
-    fn streams() -> Streams {
-        let mut streams = Streams::new(16);
-        streams.open(OP, None);
-        streams
+    fn delivery() -> Delivery {
+        let mut delivery = Delivery::new(16);
+        delivery.open(OP, None);
+        delivery
     }
 
     fn passed(value: &Value) -> Slot {
@@ -353,9 +353,9 @@ mod tests {
         )
     }
 
-    fn ids(delivery: Option<Delivery>) -> Vec<(u64, u16)> {
+    fn ids(delivery: Option<Delivered>) -> Vec<(u64, u16)> {
         match delivery {
-            Some(Delivery::Values(_, values)) => values
+            Some(Delivered::Values(_, values)) => values
                 .iter()
                 .map(|value| (value.id().0, value.seq()))
                 .collect(),
@@ -381,77 +381,77 @@ mod tests {
 
     #[test]
     fn values_come_out_in_order_and_the_end_after_the_last_verdict() {
-        let mut streams = streams();
+        let mut delivery = delivery();
         let value = signed(&alice(), 1, 0, "slow");
-        let place = streams.next_place(OP).unwrap();
-        streams.append(OP, News::Found, vec![Slot::Waiting(value.clone())]);
-        streams.append(
+        let place = delivery.next_place(OP).unwrap();
+        delivery.append(OP, Change::Found, vec![Slot::Waiting(value.clone())]);
+        delivery.append(
             OP,
-            News::Found,
+            Change::Found,
             vec![passed(&signed(&alice(), 2, 0, "fast"))],
         );
-        assert!(streams.end(OP, GetReport::default()));
-        assert_eq!(streams.poll(OP, UnixTime::default()), None);
+        assert!(delivery.end(OP, GetReport::default()));
+        assert_eq!(delivery.poll(OP, UnixTime::default()), None);
 
-        streams.settle(place, &Verdict::Signed(alice().public_key().clone()));
-        assert_eq!(ids(streams.poll(OP, UnixTime::default())), [(1, 0)]);
-        assert_eq!(ids(streams.poll(OP, UnixTime::default())), [(2, 0)]);
+        delivery.settle(place, &Verdict::Signed(alice().public_key().clone()));
+        assert_eq!(ids(delivery.poll(OP, UnixTime::default())), [(1, 0)]);
+        assert_eq!(ids(delivery.poll(OP, UnixTime::default())), [(2, 0)]);
         let report = GetReport::default();
         let dropped = 0;
         assert_eq!(
-            streams.poll(OP, UnixTime::default()),
-            Some(Delivery::Done { report, dropped })
+            delivery.poll(OP, UnixTime::default()),
+            Some(Delivered::Done { report, dropped })
         );
-        assert_eq!(streams.poll(OP, UnixTime::default()), None);
+        assert_eq!(delivery.poll(OP, UnixTime::default()), None);
     }
 
     #[test]
     fn dropped_values_are_counted() {
-        let mut streams = streams();
-        let place = streams.next_place(OP).unwrap();
+        let mut delivery = delivery();
+        let place = delivery.next_place(OP).unwrap();
         let value = signed(&alice(), 1, 0, "forged");
-        streams.append(OP, News::Found, vec![Slot::Waiting(value), Slot::Refused]);
-        streams.settle(place, &Verdict::Refused);
-        streams.end(OP, GetReport::default());
+        delivery.append(OP, Change::Found, vec![Slot::Waiting(value), Slot::Refused]);
+        delivery.settle(place, &Verdict::Refused);
+        delivery.end(OP, GetReport::default());
         let report = GetReport::default();
         let dropped = 2;
         assert_eq!(
-            streams.poll(OP, UnixTime::default()),
-            Some(Delivery::Done { report, dropped })
+            delivery.poll(OP, UnixTime::default()),
+            Some(Delivered::Done { report, dropped })
         );
     }
 
     #[test]
     fn no_edition_follows_a_newer_one_of_the_same_signer() {
-        let mut streams = streams();
+        let mut delivery = delivery();
         let (old, new) = (signed(&alice(), 1, 3, "old"), signed(&alice(), 1, 4, "new"));
         let of_bob = signed(&bob(), 1, 0, "mine");
         for value in [&old, &new, &old] {
-            streams.append(OP, News::Found, vec![passed(value)]);
+            delivery.append(OP, Change::Found, vec![passed(value)]);
         }
         let verdict = Verdict::Signed(bob().public_key().clone());
-        streams.append(OP, News::Found, vec![Slot::judged(of_bob, &verdict)]);
-        streams.append(OP, News::Expired, vec![passed(&old)]);
-        streams.append(OP, News::Expired, vec![passed(&new)]);
-        assert_eq!(ids(streams.poll(OP, UnixTime::default())), [(1, 3)]);
-        assert_eq!(ids(streams.poll(OP, UnixTime::default())), [(1, 4)]);
-        assert_eq!(ids(streams.poll(OP, UnixTime::default())), [(1, 0)]);
-        assert_eq!(ids(streams.poll(OP, UnixTime::default())), [(1, 4)]);
-        assert_eq!(streams.poll(OP, UnixTime::default()), None);
+        delivery.append(OP, Change::Found, vec![Slot::judged(of_bob, &verdict)]);
+        delivery.append(OP, Change::Expired, vec![passed(&old)]);
+        delivery.append(OP, Change::Expired, vec![passed(&new)]);
+        assert_eq!(ids(delivery.poll(OP, UnixTime::default())), [(1, 3)]);
+        assert_eq!(ids(delivery.poll(OP, UnixTime::default())), [(1, 4)]);
+        assert_eq!(ids(delivery.poll(OP, UnixTime::default())), [(1, 0)]);
+        assert_eq!(ids(delivery.poll(OP, UnixTime::default())), [(1, 4)]);
+        assert_eq!(delivery.poll(OP, UnixTime::default()), None);
     }
 
     #[test]
     fn a_closed_operation_is_told_nothing() {
-        let mut streams = streams();
-        let place = streams.next_place(OP).unwrap();
-        streams.append(
+        let mut delivery = delivery();
+        let place = delivery.next_place(OP).unwrap();
+        delivery.append(
             OP,
-            News::Found,
+            Change::Found,
             vec![Slot::Waiting(signed(&alice(), 1, 0, "x"))],
         );
-        streams.close(OP);
-        streams.settle(place, &Verdict::Refused);
-        assert!(!streams.end(OP, GetReport::default()));
-        assert_eq!(streams.poll(OP, UnixTime::default()), None);
+        delivery.close(OP);
+        delivery.settle(place, &Verdict::Refused);
+        assert!(!delivery.end(OP, GetReport::default()));
+        assert_eq!(delivery.poll(OP, UnixTime::default()), None);
     }
 }

@@ -9,7 +9,7 @@ use bulla_identity::{Certificate, PrivateKey, PublicKey, SharedEnvelope, SignErr
 
 use super::PutError;
 use super::admission::{Lane, Ticket};
-use super::keyring::{KeyName, dht_keys};
+use super::key_cache::{KeyName, dht_keys};
 use super::readers::{Readers, encrypt_for_all, open_shared};
 use super::verdicts::{Digest, Verdict};
 use crate::lookup::OpId;

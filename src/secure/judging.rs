@@ -2,10 +2,10 @@
 
 use super::admission::{Lane, Ticket};
 use super::binding::Claim;
-use super::inspect::{Delivery, Inspection, News, Place, Slot, inspect};
+use super::inspect::{Change, Delivered, Inspection, Position, Slot, inspect};
 use super::job::Task;
 use super::verdicts::{Digest, Verdict, Waiter};
-use super::{Errand, SecureDht, SecureEvent};
+use super::{InternalOp, SecureDht, SecureEvent};
 use crate::Timestamp;
 use crate::lookup::{GetReport, OpId};
 use crate::node::Check;
@@ -18,10 +18,10 @@ impl SecureDht {
         &mut self,
         now: Timestamp,
         op: OpId,
-        news: News,
+        news: Change,
         values: Vec<Value>,
     ) {
-        let Some(mut place) = self.streams.next_place(op) else {
+        let Some(mut place) = self.delivery.next_place(op) else {
             return;
         };
         let mut slots = Vec::with_capacity(values.len());
@@ -29,13 +29,13 @@ impl SecureDht {
             slots.push(self.check_value(place, value));
             place = place.next();
         }
-        self.streams.append(op, news, slots);
+        self.delivery.append(op, news, slots);
         self.deliver(now, op);
     }
 
     /// No more values come for a get.
     pub(super) fn end_values(&mut self, now: Timestamp, op: OpId, report: GetReport) {
-        if self.streams.end(op, report) {
+        if self.delivery.end(op, report) {
             self.deliver(now, op);
         } else {
             // A query; there is nothing to check in its rows.
@@ -48,9 +48,9 @@ impl SecureDht {
         }
     }
 
-    fn check_value(&mut self, place: Place, value: Value) -> Slot {
+    fn check_value(&mut self, place: Position, value: Value) -> Slot {
         // What would not be handed out is not worth a verification.
-        if self.streams.refuse(place.op, &value) {
+        if self.delivery.refuse(place.op, &value) {
             return Slot::Refused;
         }
         let digest = match inspect(&value, self.identity.as_ref()) {
@@ -68,7 +68,7 @@ impl SecureDht {
             self.judge(ticket, digest, value.clone());
         }
         self.verdicts
-            .wait(digest, Lane::Local, Waiter::Place(place));
+            .wait(digest, Lane::Local, Waiter::Position(place));
         Slot::Waiting(value)
     }
 
@@ -138,16 +138,16 @@ impl SecureDht {
     /// A value has been judged.
     pub(super) fn on_verdict(&mut self, now: Timestamp, digest: Digest, verdict: &Verdict) {
         match verdict {
-            Verdict::Opened(_, sender, _) => self.keyring.remember_key(sender),
+            Verdict::Opened(_, sender, _) => self.key_cache.remember_key(sender),
             Verdict::Signed(signer) if self.config.remember_signers => {
-                self.keyring.remember_key(signer);
+                self.key_cache.remember_key(signer);
             }
             Verdict::Signed(_) | Verdict::Refused => {}
         }
         for waiter in self.verdicts.settle(digest, verdict) {
             match waiter {
-                Waiter::Place(place) => {
-                    self.streams.settle(place, verdict);
+                Waiter::Position(place) => {
+                    self.delivery.settle(place, verdict);
                     self.deliver(now, place.op);
                 }
                 Waiter::Check(check) => self.node.handle_verdict(now, check, verdict.is_signed()),
@@ -158,22 +158,22 @@ impl SecureDht {
     /// Hands out what is ready of an operation, to the application or to the signed put that probes.
     fn deliver(&mut self, now: Timestamp, op: OpId) {
         let today = self.node.calendar(now);
-        while let Some(delivery) = self.streams.poll(op, today) {
-            match (self.errands.get(&op), delivery) {
-                (Some(&Errand::Probe { home }), Delivery::Values(_, editions)) => {
+        while let Some(delivery) = self.delivery.poll(op, today) {
+            match (self.internal_ops.get(&op), delivery) {
+                (Some(&InternalOp::Probe { home }), Delivered::Values(_, editions)) => {
                     self.on_probed(home, &editions);
                 }
-                (Some(&Errand::Probe { home }), Delivery::Done { .. }) => {
-                    self.errands.remove(&op);
+                (Some(&InternalOp::Probe { home }), Delivered::Done { .. }) => {
+                    self.internal_ops.remove(&op);
                     self.on_probe_done(home);
                 }
-                (_, Delivery::Values(News::Found, values)) => {
+                (_, Delivered::Values(Change::Found, values)) => {
                     self.tell(SecureEvent::Values { op, values });
                 }
-                (_, Delivery::Values(News::Expired, values)) => {
+                (_, Delivered::Values(Change::Expired, values)) => {
                     self.tell(SecureEvent::Expired { op, values });
                 }
-                (_, Delivery::Done { report, dropped }) => {
+                (_, Delivered::Done { report, dropped }) => {
                     self.tell(SecureEvent::GetDone {
                         op,
                         report,

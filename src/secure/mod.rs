@@ -25,13 +25,13 @@ mod event;
 mod inspect;
 mod job;
 mod judging;
-mod keyring;
+mod key_cache;
+mod lru;
 mod preparation;
 mod publication;
 mod put_encrypted;
 mod put_signed;
 mod readers;
-mod recent;
 mod search;
 #[cfg(test)]
 mod testing;
@@ -47,14 +47,14 @@ use bulla_identity::{Certificate, Identity, SignError};
 
 pub use admission::Lane;
 pub use binding::{Binding, Expiry, Scope};
-pub use checked::{Checked, Trust};
+pub use checked::{Checked, Protection};
 pub use config::SecureConfig;
 pub use event::{PutError, SecureEvent, SecureOutput};
 pub use job::{Done, Job};
-pub use keyring::{CertificateStore, KeyName};
+pub use key_cache::{CertificateSource, KeyName};
 pub use put_encrypted::Recipient;
 pub use put_signed::SignOptions;
-pub use wanted::Wanted;
+pub use wanted::GetOptions;
 
 use crate::lookup::OpId;
 use crate::node::{Event, Node, OpError, Output, PutOptions, Status, Timer};
@@ -62,10 +62,10 @@ use crate::value::{Draft, Query, Value, ValueId};
 use crate::wire::snapshot::Record;
 use crate::{Contact, InfoHash, Rng, Seed, Timestamp, wire};
 use admission::{Admission, Ticket};
-use inspect::{News, Streams};
+use inspect::{Change, Delivery};
 use job::{Outcome, Task};
-use keyring::Keyring;
-use preparation::{Errand, Home, Preparation};
+use key_cache::KeyCache;
+use preparation::{Home, InternalOp, Preparation};
 use put_signed::SignedPuts;
 use search::Searches;
 use verdicts::Verdicts;
@@ -106,14 +106,14 @@ pub struct SecureDht {
     rng: Rng,
     admission: Admission,
     verdicts: Verdicts,
-    streams: Streams,
-    keyring: Keyring,
+    delivery: Delivery,
+    key_cache: KeyCache,
     searches: Searches,
     signed_puts: SignedPuts,
     /// Operations of the application in which the node has no part yet.
     preparing: BTreeMap<OpId, Preparation>,
     /// Operations of the node that the application does not know of.
-    errands: BTreeMap<OpId, Errand>,
+    internal_ops: BTreeMap<OpId, InternalOp>,
     is_published: bool,
     outputs: VecDeque<SecureOutput>,
     wake: (Timestamp, Timer),
@@ -147,12 +147,12 @@ impl SecureDht {
             rng: seed.public(),
             admission: Admission::new(&config),
             verdicts: Verdicts::new(config.max_verdicts, config.max_keys),
-            streams: Streams::new(config.max_editions),
-            keyring: Keyring::new(own, config.max_keys),
+            delivery: Delivery::new(config.max_editions),
+            key_cache: KeyCache::new(own, config.max_keys),
             searches: Searches::new(config.max_candidates),
             signed_puts: SignedPuts::default(),
             preparing: BTreeMap::new(),
-            errands: BTreeMap::new(),
+            internal_ops: BTreeMap::new(),
             is_published: false,
             outputs: VecDeque::new(),
             wake: (Timestamp::MAX, Timer::Never),
@@ -300,7 +300,7 @@ impl SecureDht {
             ) => self.leave_search(now, name, op),
             Some(Preparation::Encrypted { .. }) => {}
             None => {
-                self.streams.close(op);
+                self.delivery.close(op);
                 self.node.cancel(now, op);
             }
         }
@@ -326,12 +326,12 @@ impl SecureDht {
 
     /// Remembers a certificate, so that it need not be searched for.
     pub fn register_certificate(&mut self, certificate: &Certificate) {
-        self.keyring.remember(certificate);
+        self.key_cache.remember(certificate);
     }
 
     /// Sets where to ask for a certificate before the DHT is searched.
-    pub fn set_certificate_store(&mut self, store: CertificateStore) {
-        self.keyring.set_store(store);
+    pub fn set_certificate_source(&mut self, store: CertificateSource) {
+        self.key_cache.set_store(store);
     }
 
     /// Who signs and decrypts.
@@ -350,7 +350,7 @@ impl SecureDht {
             waiting_bytes: self.admission.waiting_bytes(),
             checks: self.admission.checks(),
             preparations: self.preparing.len(),
-            dropped_values: self.streams.dropped(),
+            dropped_values: self.delivery.dropped(),
             dropped_checks: self.dropped_checks,
         }
     }
@@ -374,24 +374,26 @@ impl SecureDht {
 
     fn on_event(&mut self, now: Timestamp, event: Event) {
         match event {
-            Event::Values { op, mut values } => match self.errands.get(&op) {
-                Some(&Errand::Search { name }) => self.on_candidates(now, name, values),
-                Some(Errand::Probe { .. }) => {
+            Event::Values { op, mut values } => match self.internal_ops.get(&op) {
+                Some(&InternalOp::Search { name }) => self.on_candidates(now, name, values),
+                Some(InternalOp::Probe { .. }) => {
                     values.retain(|value| self.is_own_edition(value));
-                    self.check_values(now, op, News::Found, values);
+                    self.check_values(now, op, Change::Found, values);
                 }
-                Some(Errand::Publication) | None => self.check_values(now, op, News::Found, values),
+                Some(InternalOp::Publication) | None => {
+                    self.check_values(now, op, Change::Found, values)
+                }
             },
-            Event::Expired { op, values } => self.check_values(now, op, News::Expired, values),
+            Event::Expired { op, values } => self.check_values(now, op, Change::Expired, values),
             Event::Rows { op, rows } => self.tell(SecureEvent::Rows { op, rows }),
-            Event::GetDone { op, report } => match self.errands.get(&op) {
-                Some(&Errand::Search { name }) => self.on_search_get_done(now, name, op),
-                Some(Errand::Probe { .. } | Errand::Publication) | None => {
+            Event::GetDone { op, report } => match self.internal_ops.get(&op) {
+                Some(&InternalOp::Search { name }) => self.on_search_get_done(now, name, op),
+                Some(InternalOp::Probe { .. } | InternalOp::Publication) | None => {
                     self.end_values(now, op, report);
                 }
             },
             Event::PutDone { op, report } => {
-                if !self.errands.contains_key(&op) {
+                if !self.internal_ops.contains_key(&op) {
                     self.tell(SecureEvent::PutDone { op, report });
                 }
             }

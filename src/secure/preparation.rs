@@ -1,7 +1,7 @@
-//! What goes on behind an operation: its [`Preparation`] before the node has a part in it, and the [`Errand`]s that the
+//! What goes on behind an operation: its [`Preparation`] before the node has a part in it, and the [`InternalOp`]s that the
 //! node runs for it.
 
-use super::keyring::KeyName;
+use super::key_cache::KeyName;
 use super::put_encrypted::EncryptedPut;
 use crate::InfoHash;
 use crate::node::PutOptions;
@@ -27,7 +27,7 @@ pub(super) enum Preparation {
 
 /// What an operation of the node is for, if not for the application.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Errand {
+pub(super) enum InternalOp {
     /// Looks for earlier editions of a value to be signed.
     Probe { home: Home },
     /// Looks for a certificate.

@@ -2,8 +2,8 @@
 
 use bulla_identity::{Certificate, Identity, chain_to_pem};
 
-use super::keyring::dht_keys;
-use super::{Errand, SecureDht};
+use super::key_cache::dht_keys;
+use super::{InternalOp, SecureDht};
 use crate::node::PutOptions;
 use crate::value::{CertificateChain, Draft, Typed, Value, ValueId, ValueType};
 use crate::{Timestamp, wire};
@@ -29,7 +29,7 @@ impl SecureDht {
         for key in dht_keys(identity.id(), identity.long_id()) {
             match self.node.put(now, key, value.clone(), options) {
                 Ok(put) => {
-                    self.errands.insert(put, Errand::Publication);
+                    self.internal_ops.insert(put, InternalOp::Publication);
                 }
                 // Too much is under way: it is tried again the next time the node gets connected.
                 Err(_) => self.is_published = false,

@@ -4,7 +4,7 @@ use bulla_identity::{EncryptError, KeyId, LongKeyId, MAX_READERS, PublicKey};
 
 use super::admission::Ticket;
 use super::job::Task;
-use super::keyring::KeyName;
+use super::key_cache::KeyName;
 use super::put_signed::SignOptions;
 use super::{Home, Preparation, PutError, SecureDht};
 use crate::lookup::OpId;
@@ -132,7 +132,7 @@ impl SecureDht {
         while let Some(recipient) = put.missing.pop() {
             let known = match recipient {
                 Recipient::Key(key) => Ok(key),
-                Recipient::Name(name) => self.keyring.public_key(name).ok_or(name),
+                Recipient::Name(name) => self.key_cache.public_key(name).ok_or(name),
             };
             match known {
                 Ok(key) => put.readers.push(key),

@@ -14,7 +14,7 @@ use super::admission::Ticket;
 use super::binding::Scope;
 use super::checked::Checked;
 use super::job::Task;
-use super::{Errand, Home, Preparation, PutError, SecureDht};
+use super::{Home, InternalOp, Preparation, PutError, SecureDht};
 use crate::lookup::OpId;
 use crate::node::{OpError, PutOptions};
 use crate::value::{Condition, Draft, Query, Value, ValueId};
@@ -114,8 +114,8 @@ impl SecureDht {
         };
         let get = self.node.get(now, key, query)?;
         // Editions count wherever and until whenever they were meant: storing nodes compare numbers alone.
-        self.streams.open(get, None);
-        self.errands.insert(get, Errand::Probe { home });
+        self.delivery.open(get, None);
+        self.internal_ops.insert(get, InternalOp::Probe { home });
         self.signed_puts.0.entry(home).or_default().probe = Some(get);
         Ok(())
     }
@@ -212,8 +212,8 @@ impl SecureDht {
         if let Some(probe) = probe
             && !self.signed_puts.0.contains_key(&home)
         {
-            self.errands.remove(&probe);
-            self.streams.close(probe);
+            self.internal_ops.remove(&probe);
+            self.delivery.close(probe);
             self.node.cancel(now, probe);
         }
     }

@@ -9,8 +9,8 @@ use bulla_identity::Certificate;
 
 use super::admission::Ticket;
 use super::job::Task;
-use super::keyring::KeyName;
-use super::{Errand, Preparation, PutError, SecureDht, SecureEvent};
+use super::key_cache::KeyName;
+use super::{InternalOp, Preparation, PutError, SecureDht, SecureEvent};
 use crate::Timestamp;
 use crate::lookup::OpId;
 use crate::node::OpError;
@@ -60,7 +60,7 @@ impl SecureDht {
     ) -> Result<OpId, OpError> {
         let name = name.into();
         let op = self.reserve()?;
-        if let Some(certificate) = self.keyring.certificate(name) {
+        if let Some(certificate) = self.key_cache.certificate(name) {
             self.tell(SecureEvent::Certificate {
                 op,
                 certificate: Some(certificate),
@@ -85,7 +85,7 @@ impl SecureDht {
     ) -> Result<OpId, OpError> {
         let name = name.into();
         let op = self.reserve()?;
-        if let Some(key) = self.keyring.public_key(name) {
+        if let Some(key) = self.key_cache.public_key(name) {
             self.tell(SecureEvent::PublicKey { op, key: Some(key) });
         } else {
             self.search(now, name, op, Preparation::PublicKey { name })?;
@@ -112,7 +112,7 @@ impl SecureDht {
     fn open_search(&mut self, now: Timestamp, name: KeyName, op: OpId) -> Result<(), OpError> {
         let mut search = Search::default();
         let mut failed = None;
-        for key in self.keyring.dht_keys(name) {
+        for key in self.key_cache.dht_keys(name) {
             let query = Query {
                 conditions: vec![Condition::ValueType(ValueType::CERTIFICATE)],
                 ..Query::default()
@@ -120,7 +120,7 @@ impl SecureDht {
             match self.node.get(now, key, query) {
                 Ok(get) => {
                     search.gets.insert(get);
-                    self.errands.insert(get, Errand::Search { name });
+                    self.internal_ops.insert(get, InternalOp::Search { name });
                 }
                 Err(error) => failed = Some(error),
             }
@@ -143,7 +143,7 @@ impl SecureDht {
 
     /// A get in search of `name` is over.
     pub(super) fn on_search_get_done(&mut self, now: Timestamp, name: KeyName, get: OpId) {
-        self.errands.remove(&get);
+        self.internal_ops.remove(&get);
         if let Some(search) = self.searches.running.get_mut(&name) {
             search.gets.remove(&get);
         }
@@ -158,7 +158,7 @@ impl SecureDht {
         certificate: Option<Certificate>,
     ) {
         if let Some(certificate) = certificate {
-            self.keyring.remember(&certificate);
+            self.key_cache.remember(&certificate);
             self.finish_search(now, name, Some(&certificate));
         } else {
             if let Some(search) = self.searches.running.get_mut(&name) {
@@ -191,7 +191,7 @@ impl SecureDht {
             return;
         };
         for get in search.gets {
-            self.errands.remove(&get);
+            self.internal_ops.remove(&get);
             self.node.cancel(now, get);
         }
         for op in search.askers {

@@ -7,9 +7,9 @@ use bulla_identity::PublicKey;
 use sha2::{Digest as _, Sha256};
 
 use super::admission::Lane;
-use super::inspect::Place;
+use super::inspect::Position;
+use super::lru::LruMap;
 use super::readers::Readers;
-use super::recent::Recent;
 use crate::node::CheckId;
 use crate::value::{Signed, Value};
 
@@ -32,7 +32,7 @@ pub(super) enum Verdict {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Waiter {
     /// A value found for the application.
-    Place(Place),
+    Position(Position),
     /// A value that a stranger wants stored.
     Check(CheckId),
 }
@@ -40,10 +40,10 @@ pub(super) enum Waiter {
 /// Verdicts known, a bounded number, and awaited, as many as there are jobs.
 #[derive(Debug)]
 pub(super) struct Verdicts {
-    known: Recent<Digest, Known>,
+    known: LruMap<Digest, Known>,
     awaited: BTreeMap<Digest, Awaited>,
     /// By the digest of their DER.
-    signers: Recent<Digest, PublicKey>,
+    signers: LruMap<Digest, PublicKey>,
 }
 
 /// A verdict as it is remembered: keys are large, and strangers can have many.
@@ -100,9 +100,9 @@ impl Digest {
 impl Verdicts {
     pub(super) fn new(limit: usize, max_keys: usize) -> Self {
         Self {
-            known: Recent::new(limit),
+            known: LruMap::new(limit),
             awaited: BTreeMap::new(),
-            signers: Recent::new(max_keys),
+            signers: LruMap::new(max_keys),
         }
     }
 

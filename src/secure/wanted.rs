@@ -1,4 +1,4 @@
-//! [`Wanted`]: what a get or listen asks for; [`Terms`]: what of the values it finds it hands out.
+//! [`GetOptions`]: what a get or listen asks for; [`Terms`]: what of the values it finds it hands out.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{InfoHash, Timestamp, UnixTime};
 
 /// Which values a get or listen is for.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Wanted {
+pub struct GetOptions {
     /// The conditions that they meet.
     pub query: Query,
     /// Only those that are [bound](super::Binding) to where they are found. Then conditions on the user type are about
@@ -32,7 +32,7 @@ pub(super) struct Terms {
     clock_tolerance: Duration,
 }
 
-impl From<Query> for Wanted {
+impl From<Query> for GetOptions {
     fn from(query: Query) -> Self {
         Self {
             query,
@@ -55,11 +55,11 @@ impl SecureDht {
         &mut self,
         now: Timestamp,
         key: InfoHash,
-        wanted: impl Into<Wanted>,
+        wanted: impl Into<GetOptions>,
     ) -> Result<OpId, OpError> {
         let (query, terms) = self.terms(key, wanted.into());
         let op = self.node.get(now, key, query)?;
-        self.streams.open(op, Some(terms));
+        self.delivery.open(op, Some(terms));
         self.advance(now);
         Ok(op)
     }
@@ -77,18 +77,18 @@ impl SecureDht {
         &mut self,
         now: Timestamp,
         key: InfoHash,
-        wanted: impl Into<Wanted>,
+        wanted: impl Into<GetOptions>,
     ) -> Result<OpId, OpError> {
         let (query, terms) = self.terms(key, wanted.into());
         let op = self.node.listen(now, key, query)?;
-        self.streams.open(op, Some(terms));
+        self.delivery.open(op, Some(terms));
         self.advance(now);
         Ok(op)
     }
 
     /// What the nodes are asked, and what is left to be checked here.
-    fn terms(&self, key: InfoHash, wanted: Wanted) -> (Query, Terms) {
-        let Wanted {
+    fn terms(&self, key: InfoHash, wanted: GetOptions) -> (Query, Terms) {
+        let GetOptions {
             mut query,
             bound_only,
         } = wanted;

@@ -6,7 +6,7 @@ use super::happening::Happening;
 use super::publication::Publication;
 use super::{Errand, ErrandError, ErrandId, HostId, Sim, Task, oracle};
 use crate::node::{OpId, PutOptions};
-use crate::secure::{PutError, SecureDht, Trust};
+use crate::secure::{Protection, PutError, SecureDht};
 use crate::{Draft, InfoHash, Query, Timestamp, Value};
 
 impl Sim {
@@ -75,7 +75,7 @@ impl Sim {
     ) -> Result<ErrandId, ErrandError> {
         self.publish(host, key, permanent, |dht, clock, options| {
             let (op, id) = dht.put(clock, key, draft.clone(), options)?;
-            let publication = Publication::new(draft, id, Trust::Clear, None, permanent);
+            let publication = Publication::new(draft, id, Protection::Clear, None, permanent);
             Ok((op, publication))
         })
     }
@@ -95,7 +95,7 @@ impl Sim {
         self.publish(host, key, permanent, |dht, clock, options| {
             let (op, id) = dht.put_signed(clock, key, draft.clone(), options)?;
             let signer = dht.identity().map(Identity::long_id);
-            let publication = Publication::new(draft, id, Trust::Signed, signer, permanent);
+            let publication = Publication::new(draft, id, Protection::Signed, signer, permanent);
             Ok((op, publication))
         })
     }
@@ -115,7 +115,7 @@ impl Sim {
         self.publish(host, key, false, |dht, clock, options| {
             let (op, id) = dht.put_encrypted(clock, key, to, draft.clone(), options)?;
             let signer = dht.identity().map(Identity::long_id);
-            let publication = Publication::new(draft, id, Trust::Encrypted, signer, false);
+            let publication = Publication::new(draft, id, Protection::Encrypted, signer, false);
             Ok((op, publication))
         })
     }

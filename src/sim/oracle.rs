@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::errand::{Errand, Task};
 use super::publication::Publication;
 use super::{ErrandId, HostId};
-use crate::secure::{Checked, SecureDht, Trust};
+use crate::secure::{Checked, Protection, SecureDht};
 use crate::{InfoHash, Query, Timestamp};
 
 /// How much longer than its lifetime a value may be seen: copies are made and clocks start when datagrams arrive.
@@ -107,11 +107,11 @@ impl Oracle {
                 .filter(|one| one.publication.is_told_by(value))
                 .peekable();
             let offence = if genuine.peek().is_none() {
-                let excused = self.expects_forgeries && value.status() == Trust::Clear;
+                let excused = self.expects_forgeries && value.status() == Protection::Clear;
                 (!excused).then_some("found what nobody put")
             } else if !genuine.any(|one| one.lives(now - SLACK)) {
                 Some("found what has run out")
-            } else if value.status() != Trust::Encrypted && !query.matches(value.value()) {
+            } else if value.status() != Protection::Encrypted && !query.matches(value.value()) {
                 Some("found what it did not ask for")
             } else {
                 None

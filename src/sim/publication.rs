@@ -3,7 +3,7 @@
 use bulla_identity::LongKeyId;
 use bytes::Bytes;
 
-use crate::secure::{Checked, Trust};
+use crate::secure::{Checked, Protection};
 use crate::{Content, Draft, Value, ValueId, ValueType};
 
 /// A value as its author meant it.
@@ -16,7 +16,7 @@ pub struct Publication {
     /// The payload.
     pub data: Bytes,
     /// How far it can be believed.
-    pub trust: Trust,
+    pub trust: Protection,
     /// Who signed it; `None` if it is clear.
     pub signer: Option<LongKeyId>,
     /// Whether it is announced for as long as its author is there.
@@ -27,7 +27,7 @@ impl Publication {
     pub(super) fn new(
         draft: &Draft,
         id: ValueId,
-        trust: Trust,
+        trust: Protection,
         signer: Option<LongKeyId>,
         permanent: bool,
     ) -> Self {
@@ -47,7 +47,7 @@ impl Publication {
             id: value.id(),
             value_type: value.value_type(),
             data: Bytes::copy_from_slice(value.data()),
-            trust: Trust::Clear,
+            trust: Protection::Clear,
             signer: None,
             permanent: false,
         }
@@ -65,9 +65,9 @@ impl Publication {
     /// Whether a stored value is a copy of this, as far as one can see without a key.
     pub(super) fn is_copied_by(&self, stored: &Value) -> bool {
         let alike = match (stored.content(), self.trust) {
-            (Content::Clear(body), Trust::Clear) => body.data == self.data,
-            (Content::Signed(signed), Trust::Signed) => signed.body.data == self.data,
-            (Content::Encrypted(_), Trust::Encrypted) => true,
+            (Content::Clear(body), Protection::Clear) => body.data == self.data,
+            (Content::Signed(signed), Protection::Signed) => signed.body.data == self.data,
+            (Content::Encrypted(_), Protection::Encrypted) => true,
             (Content::Clear(_) | Content::Signed(_) | Content::Encrypted(_), _) => false,
         };
         self.id == stored.id() && alike

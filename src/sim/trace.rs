@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::HostId;
 use crate::node::Transmit;
-use crate::secure::{Checked, SecureEvent, Trust};
+use crate::secure::{Checked, Protection, SecureEvent};
 use crate::{Content, Timestamp};
 
 /// What came out of all nodes so far, in the order in which it came.
@@ -104,8 +104,8 @@ fn text_of_value(checked: &Checked) -> String {
     };
     let signer = match (checked.signer(), checked.status()) {
         (None, _) => "Nobody".to_owned(),
-        (Some(signer), Trust::Encrypted) => format!("Sender({signer})"),
-        (Some(signer), Trust::Clear | Trust::Signed) => format!("Signer({signer})"),
+        (Some(signer), Protection::Encrypted) => format!("Sender({signer})"),
+        (Some(signer), Protection::Clear | Protection::Signed) => format!("Signer({signer})"),
     };
     format!(
         "Checked {{ value: Value({}, {form}, kind {}, {} bytes), vouched: {signer} }}",

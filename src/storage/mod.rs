@@ -12,16 +12,16 @@
 
 mod entry;
 mod index;
+mod interner;
 mod listener;
+mod listeners;
 #[cfg(test)]
 mod model;
-mod numbers;
 mod quota;
-mod shelf;
 mod source;
 #[cfg(test)]
 mod tests;
-mod watch;
+mod value_store;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -31,14 +31,14 @@ use thiserror::Error;
 use crate::{Condition, Config, InfoHash, Query, Rng, Timestamp, Value, ValueId};
 pub use entry::{Entry, Sizes};
 pub use listener::Listener;
+pub use listeners::{Listeners, SubscribeError, Subscribed};
 use quota::Quota;
-use shelf::{ALL_IDS, Item, Shelves, Slot};
 use source::Source;
-pub use watch::{Listeners, SubscribeError, Subscribed};
+use value_store::{ALL_IDS, Item, Slot, ValueStore};
 
 /// The stored values of a node.
 pub struct Storage {
-    shelves: Shelves,
+    values: ValueStore,
     quota: Quota,
     max_keys: usize,
     max_values_per_key: usize,
@@ -106,7 +106,7 @@ impl Storage {
     /// An empty store with the limits of `config`; its hash table's key comes from `rng`.
     pub fn new(config: &Config, rng: &mut Rng) -> Self {
         Self {
-            shelves: Shelves::new(rng),
+            values: ValueStore::new(rng),
             quota: Quota::new(config),
             max_keys: config.max_keys,
             max_values_per_key: config.max_values_per_key,
@@ -134,11 +134,11 @@ impl Storage {
         if expires <= now {
             return Err(Refusal::Expired);
         }
-        let (count, held) = self.shelves.find(key, value.id());
+        let (count, held) = self.values.find(key, value.id());
         if source.is_some() {
             self.check_limits(&value, count, held)?;
         }
-        let mut lot = Lot {
+        let mut lot = Incoming {
             key: *key,
             value,
             created,
@@ -148,7 +148,7 @@ impl Storage {
         let change = match held.map(|slot| self.take(slot)) {
             None => Change::New,
             Some(old) if old.value.same_content(&lot.value) => {
-                lot = Lot {
+                lot = Incoming {
                     key: *key,
                     value: old.value,
                     created: old.created.max(created),
@@ -177,12 +177,12 @@ impl Storage {
         id: ValueId,
         expires: Timestamp,
     ) -> Result<(), RefreshError> {
-        if !self.shelves.contains(key) {
+        if !self.values.contains(key) {
             return Err(RefreshError::UnknownKey);
         }
-        let (_, slot) = self.shelves.find(key, id);
+        let (_, slot) = self.values.find(key, id);
         let slot = slot.ok_or(RefreshError::UnknownValue)?;
-        let item = self.shelves.item_mut(slot);
+        let item = self.values.item_mut(slot);
         let before = item.expires;
         item.created = item.created.max(now);
         item.expires = before.max(expires);
@@ -193,8 +193,8 @@ impl Storage {
 
     /// The value of this id under `key`.
     pub fn find(&self, key: &InfoHash, id: ValueId) -> Option<&Value> {
-        let (_, slot) = self.shelves.find(key, id);
-        slot.map(|slot| &self.shelves.item(slot).value)
+        let (_, slot) = self.values.find(key, id);
+        slot.map(|slot| &self.values.item(slot).value)
     }
 
     /// The values under `key` that meet the conditions of `query`, in order of their ids.
@@ -210,7 +210,7 @@ impl Storage {
                 Condition::Id(id) => Some(*id..=*id),
                 Condition::ValueType(_) | Condition::Owner(_) | Condition::UserType(_) => None,
             });
-        self.shelves
+        self.values
             .items(key, wanted.unwrap_or(ALL_IDS))
             .map(|item| &item.value)
             .filter(|value| query.matches(value))
@@ -218,12 +218,12 @@ impl Storage {
 
     /// Whether `key` has values.
     pub fn contains_key(&self, key: &InfoHash) -> bool {
-        self.shelves.contains(key)
+        self.values.contains(key)
     }
 
     /// Removes a value of this node's own; whether there was one.
     pub fn remove_own(&mut self, key: &InfoHash, id: ValueId) -> bool {
-        let (_, held) = self.shelves.find(key, id);
+        let (_, held) = self.values.find(key, id);
         let own = held.filter(|&slot| self.source(slot).is_none());
         own.map(|slot| self.take(slot)).is_some()
     }
@@ -236,7 +236,7 @@ impl Storage {
             .map(|entry| entry.value.id())
             .collect();
         for id in &ids {
-            if let (_, Some(slot)) = self.shelves.find(key, *id) {
+            if let (_, Some(slot)) = self.values.find(key, *id) {
                 self.take(slot);
             }
         }
@@ -263,13 +263,13 @@ impl Storage {
 
     /// The keys that have values, in order.
     pub fn keys(&self) -> Vec<InfoHash> {
-        self.shelves.keys()
+        self.values.keys()
     }
 
     /// The values under `key`, in order of their ids.
     pub fn entries(&self, key: &InfoHash) -> impl Iterator<Item = Entry<'_>> + use<'_> {
         let key = *key;
-        self.shelves.items(&key, ALL_IDS).map(move |item| Entry {
+        self.values.items(&key, ALL_IDS).map(move |item| Entry {
             key,
             value: &item.value,
             created: item.created,
@@ -286,8 +286,8 @@ impl Storage {
     /// How much is stored.
     pub fn sizes(&self) -> Sizes {
         Sizes {
-            keys: self.shelves.key_count(),
-            values: self.shelves.value_count(),
+            keys: self.values.key_count(),
+            values: self.values.value_count(),
             own_bytes: self.quota.own_bytes(),
             others_bytes: self.quota.others_bytes(),
         }
@@ -298,7 +298,7 @@ impl Storage {
         let mut text = String::new();
         for key in self.keys() {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "{key}: {} values", self.shelves.count(&key));
+            let _ = writeln!(text, "{key}: {} values", self.values.count(&key));
             for entry in self.entries(&key) {
                 let _ = writeln!(text, "  {}", entry.describe(now));
             }
@@ -311,7 +311,7 @@ impl Storage {
             Err(Refusal::TooLarge)
         } else if held.is_none() && count >= self.max_values_per_key {
             Err(Refusal::KeyFull)
-        } else if count == 0 && self.shelves.key_count() >= self.max_keys {
+        } else if count == 0 && self.values.key_count() >= self.max_keys {
             Err(Refusal::TooManyKeys)
         } else {
             Ok(())
@@ -319,7 +319,7 @@ impl Storage {
     }
 
     /// Removes what must go before a lot may be put: expired values first, then as the quota says.
-    fn make_room(&mut self, now: Timestamp, lot: &Lot) -> Vec<(InfoHash, ValueId)> {
+    fn make_room(&mut self, now: Timestamp, lot: &Incoming) -> Vec<(InfoHash, ValueId)> {
         let mut evicted = Vec::new();
         if let Some(source) = lot.source {
             let bytes = footprint(&lot.value);
@@ -331,10 +331,10 @@ impl Storage {
         evicted
     }
 
-    fn put(&mut self, lot: Lot) {
+    fn put(&mut self, lot: Incoming) {
         let bytes = footprint(&lot.value);
         let account = self.quota.open(lot.source);
-        let slot = self.shelves.insert(Item {
+        let slot = self.values.insert(Item {
             key: lot.key,
             value: lot.value,
             created: lot.created,
@@ -344,12 +344,12 @@ impl Storage {
         self.quota.charge(account, bytes, lot.expires, slot);
     }
 
-    fn take(&mut self, slot: Slot) -> Lot {
+    fn take(&mut self, slot: Slot) -> Incoming {
         let source = self.source(slot);
-        let item = self.shelves.remove(slot);
+        let item = self.values.remove(slot);
         let bytes = footprint(&item.value);
         self.quota.release(item.account, bytes, item.expires, slot);
-        Lot {
+        Incoming {
             key: item.key,
             value: item.value,
             created: item.created,
@@ -364,12 +364,12 @@ impl Storage {
     }
 
     fn source(&self, slot: Slot) -> Option<Source> {
-        self.quota.source(self.shelves.item(slot).account)
+        self.quota.source(self.values.item(slot).account)
     }
 }
 
 /// A value outside the store's indices.
-struct Lot {
+struct Incoming {
     key: InfoHash,
     value: Value,
     created: Timestamp,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use slab::Slab;
 
-use super::shelf::Slot;
 use super::source::Source;
+use super::value_store::Slot;
 use crate::{Config, Timestamp};
 
 /// The accounts of all who have values stored: one for each source, and one for this node itself, which has no limit.
@@ -16,7 +16,7 @@ pub(super) struct Quota {
     limit: usize,
     limit_per_source: usize,
     accounts: Slab<Account>,
-    numbers: BTreeMap<Source, AccountNumber>,
+    interner: BTreeMap<Source, AccountNumber>,
     /// Every value, by account and expiry.
     values: BTreeSet<(AccountNumber, Timestamp, Slot)>,
     /// Accounts of others by the bytes they use.
@@ -49,7 +49,7 @@ impl Quota {
             limit: config.storage_limit_bytes,
             limit_per_source: config.storage_limit_per_source_bytes,
             accounts: Slab::from_iter([(AccountNumber::OWN.index(), own)]),
-            numbers: BTreeMap::new(),
+            interner: BTreeMap::new(),
             values: BTreeSet::new(),
             by_bytes: BTreeSet::new(),
             by_expiry: BTreeSet::new(),
@@ -82,7 +82,7 @@ impl Quota {
         let Some(source) = source else {
             return AccountNumber::OWN;
         };
-        *self.numbers.entry(source).or_insert_with(|| {
+        *self.interner.entry(source).or_insert_with(|| {
             let account = Account {
                 source: Some(source),
                 bytes: 0,
@@ -123,7 +123,7 @@ impl Quota {
             && let Some(source) = account.source
         {
             self.accounts.remove(number.index());
-            self.numbers.remove(&source);
+            self.interner.remove(&source);
         }
     }
 
@@ -157,7 +157,7 @@ impl Quota {
     /// Above its own limit a source makes room itself; above the limit of all, whoever would use most bytes with the
     /// newcomer counted in. It is the value with the earliest expiry that goes.
     pub(super) fn victim(&self, source: Source, bytes: usize) -> Option<Slot> {
-        let payer = self.numbers.get(&source).copied();
+        let payer = self.interner.get(&source).copied();
         let would_use = bytes + payer.map_or(0, |number| self.accounts[number.index()].bytes);
         let loser = if would_use > self.limit_per_source {
             payer
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(quota.next_expiry(), Some(at(3)));
         quota.release(number, 40, at(3), Slot(0));
         assert_eq!((quota.next_expiry(), quota.others_bytes()), (None, 0));
-        assert!(quota.numbers.is_empty() && quota.by_bytes.is_empty());
+        assert!(quota.interner.is_empty() && quota.by_bytes.is_empty());
         assert_eq!(quota.accounts.len(), 1, "the own account stays");
     }
 }

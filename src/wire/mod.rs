@@ -8,6 +8,7 @@
 //! others to say.
 
 mod arguments;
+mod buffer;
 mod cursor;
 mod error;
 mod message;
@@ -16,7 +17,6 @@ mod nodes;
 mod query;
 mod reply;
 mod request;
-mod room;
 mod rows;
 pub mod snapshot;
 mod value;
@@ -37,7 +37,7 @@ pub use value::{
 pub use values::{Item, Part, Parts, Values};
 
 use arguments::Arguments;
-use room::Room;
+use buffer::BufferPool;
 use writer::Writer;
 
 /// Reads a datagram; bytes after the message are ignored.
@@ -81,8 +81,8 @@ pub fn encode(message: &Message<'_>) -> Datagrams {
 #[derive(Debug)]
 pub struct Encoder {
     out: Writer,
-    kept: Room,
-    passing: Room,
+    kept: BufferPool,
+    passing: BufferPool,
 }
 
 impl Encoder {
@@ -93,8 +93,8 @@ impl Encoder {
     }
 
     /// As [`encode`], for what is sent at once: its memory is used again when none of it is left. What is to be kept after
-    /// all should be [`Datagrams::apart`].
-    pub fn encode_in_passing(&mut self, message: &Message<'_>) -> Datagrams {
+    /// all should be [`Datagrams::detach`].
+    pub fn encode_transient(&mut self, message: &Message<'_>) -> Datagrams {
         let Self { out, passing, .. } = self;
         datagrams(message, |message| passing.place(out.write(message)))
     }
@@ -106,9 +106,9 @@ impl Default for Encoder {
         Self {
             out: Writer::default(),
             // Forty requests, held by the last of them.
-            kept: Room::new(4 << 10),
+            kept: BufferPool::new(4 << 10),
             // Fifty answers.
-            passing: Room::new(32 << 10),
+            passing: BufferPool::new(32 << 10),
         }
     }
 }
@@ -156,11 +156,11 @@ pub struct Datagrams {
 
 impl Datagrams {
     /// The same in memory of its own.
-    pub fn apart(&self) -> Self {
-        let apart = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
+    pub fn detach(&self) -> Self {
+        let detach = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
         Self {
-            head: apart(&self.head),
-            parts: self.parts.iter().map(apart).collect(),
+            head: detach(&self.head),
+            parts: self.parts.iter().map(detach).collect(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use bulla::{
     Draft, ValueId,
     identity::{KeyId, LongKeyId},
-    secure::{Checked, Trust},
+    secure::{Checked, Protection},
 };
 
 use crate::{
@@ -48,7 +48,7 @@ async fn opendht_stores_verifies_and_reads_bound_values() {
             (values[0].text(), &*values[0].user_type()),
             (Ok("shut"), "state")
         );
-        assert_eq!(values[0].status(), Trust::Signed);
+        assert_eq!(values[0].status(), Protection::Signed);
         assert!(values[0].binding().is_some());
     }
 }

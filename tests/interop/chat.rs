@@ -5,7 +5,7 @@
 
 use bulla::{
     ImMessage, ImStatus, Typed, ValueType,
-    secure::{Checked, Trust},
+    secure::{Checked, Protection},
 };
 use serde_json::json;
 
@@ -94,7 +94,7 @@ async fn bulla_hears_what_dhtnode_passes_on() {
     let heard = next(&mut listen).await.into_value();
     assert_eq!(
         (heard.status(), heard.signer()),
-        (Trust::Signed, alice.identity())
+        (Protection::Signed, alice.identity())
     );
     assert_eq!(read(&heard), message());
 }
@@ -118,7 +118,7 @@ async fn bulla_reads_what_opendht_has_packed() {
     let found = get(&storing, &room).await;
     assert_eq!(
         (found[0].value_type(), found[0].status()),
-        (ValueType::IM_MESSAGE, Trust::Clear)
+        (ValueType::IM_MESSAGE, Protection::Clear)
     );
     let expected = ImMessage {
         id: 56,

@@ -1,6 +1,6 @@
 //! Values that only one can read.
 
-use bulla::secure::{Recipient, Trust};
+use bulla::secure::{Protection, Recipient};
 
 use crate::{
     dhtnode::{self, Dhtnode},
@@ -60,7 +60,7 @@ async fn bulla_reads_what_the_newest_release_encrypts_for_it() {
     assert_eq!(next(&mut bob.listen(&*key)).await.value(), &letters[0]);
     assert_eq!(
         (letters[0].text(), letters[0].status()),
-        (Ok("secret"), Trust::Encrypted)
+        (Ok("secret"), Protection::Encrypted)
     );
     let signer = letters[0].signer().map(|signer| signer.to_string());
     assert_eq!(signer, alice.key().long_id);
@@ -92,7 +92,7 @@ async fn bulla_reads_what_dhtnode_encrypts_for_it() {
     let letters = get(&bob, &key).await;
     assert_eq!(
         (letters[0].text(), letters[0].status()),
-        (Ok("secret"), Trust::Encrypted)
+        (Ok("secret"), Protection::Encrypted)
     );
     let signer = letters[0].owner().map(|key| key.id().to_string());
     assert_eq!(signer, Some(dhtnode.key_id));

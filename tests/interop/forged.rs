@@ -1,6 +1,6 @@
 //! Forged signatures, which nobody stores or hands out.
 
-use bulla::{Handle, Query, Value, ValueId, wire};
+use bulla::{Dht, Query, Value, ValueId, wire};
 
 use crate::{
     dhtnode::{self, Dhtnode},
@@ -22,7 +22,7 @@ fn forge(genuine: &Value) -> Value {
 }
 
 /// The ids of all values that nodes hold under a key, whether they are right or not.
-async fn held(reader: &Handle, key: &str) -> Vec<u64> {
+async fn held(reader: &Dht, key: &str) -> Vec<u64> {
     let query: Query = "SELECT id".parse().unwrap();
     let rows = in_time("a query", reader.query(key, query)).await.unwrap();
     let mut ids: Vec<_> = rows.iter().filter_map(|row| Some(row.id?.0)).collect();

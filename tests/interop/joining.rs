@@ -1,6 +1,6 @@
 //! Networks: into them, apart from them, and at their edge.
 
-use bulla::{Runner, node::Status};
+use bulla::{Builder, node::Status};
 
 use crate::{
     environment::releases,
@@ -11,11 +11,7 @@ use crate::{
 
 #[tokio::test]
 async fn nodes_meet_over_ipv6() {
-    let on_v6 = || {
-        Runner::builder()
-            .bind("[::1]:0".parse().unwrap())
-            .workers(1)
-    };
+    let on_v6 = || Dht::builder().bind("[::1]:0".parse().unwrap()).workers(1);
     for &release in releases() {
         let key = key("name");
         let opendht = OpenDht::spawn(release, Options::default()).await;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bulla::{
-    Config, Handle, Identity, InfoHash, Runner, TypeRules, ValueId, ValueType,
+    Builder, Config, Dht, Identity, InfoHash, TypeRules, ValueId, ValueType,
     identity::{Certificate, IdentityParameters},
     runner::{Change, Listen, Put},
     secure::{Checked, KeyName},
@@ -13,24 +13,24 @@ use tokio::time::{interval, timeout};
 use crate::peer::DEADLINE;
 
 /// A node to be: in IPv4, on a port of the system's choice.
-pub(crate) fn bulla() -> Runner {
-    Runner::builder()
+pub(crate) fn bulla() -> Builder {
+    Dht::builder()
         .bind("127.0.0.1:0".parse().expect("an address"))
         .workers(1)
 }
 
 /// A node to be that nobody stores anything at, so that what it puts or gets has been with others.
-pub(crate) fn client() -> Runner {
+pub(crate) fn client() -> Builder {
     bulla().client(true)
 }
 
 /// Starts a node that knows nobody.
-pub(crate) async fn start(runner: Runner) -> Handle {
+pub(crate) async fn start(runner: Builder) -> Dht {
     runner.start().await.expect("a node starts on loopback")
 }
 
 /// Starts a node from another one, and waits until it has reached it.
-pub(crate) async fn join(runner: Runner, peer: SocketAddr) -> Handle {
+pub(crate) async fn join(runner: Builder, peer: SocketAddr) -> Dht {
     let handle = start(runner.bootstrap(peer.to_string())).await;
     in_time("a first good node", handle.wait_connected())
         .await
@@ -39,8 +39,8 @@ pub(crate) async fn join(runner: Runner, peer: SocketAddr) -> Handle {
 }
 
 /// Eight nodes nearer to a key than any other ever is: they alone store what is put there, and answer for it.
-pub(crate) async fn crowd(config: &Config, key: &str) -> Vec<Handle> {
-    let mut crowd: Vec<Handle> = Vec::new();
+pub(crate) async fn crowd(config: &Config, key: &str) -> Vec<Dht> {
+    let mut crowd: Vec<Dht> = Vec::new();
     for number in 0..8 {
         let id = (0..3).fold(InfoHash::from_key(key), |id, bit| {
             id.with_bit(157 + bit, number >> bit & 1 == 1)
@@ -81,7 +81,7 @@ pub(crate) fn brief(value_type: ValueType, seconds: u64) -> Config {
 }
 
 /// Where a node can be reached.
-pub(crate) fn address(handle: &Handle) -> SocketAddr {
+pub(crate) fn address(handle: &Dht) -> SocketAddr {
     handle.addresses()[0]
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn identity(name: &str) -> Identity {
 }
 
 /// Waits until a certificate can be found: a node publishes its own when it has reached the network, not before.
-pub(crate) async fn certificate_of(reader: &Handle, name: impl Into<KeyName>) -> Certificate {
+pub(crate) async fn certificate_of(reader: &Dht, name: impl Into<KeyName>) -> Certificate {
     let name = name.into();
     let search = async || {
         let found = in_time("a search", reader.find_certificate(name)).await;
@@ -118,7 +118,7 @@ pub(crate) async fn acknowledged(put: Put) -> ValueId {
 }
 
 /// All values under a key, by id.
-pub(crate) async fn get(handle: &Handle, key: &str) -> Vec<Checked> {
+pub(crate) async fn get(handle: &Dht, key: &str) -> Vec<Checked> {
     let mut values = in_time("a get", handle.get_all(key))
         .await
         .expect("the node runs");

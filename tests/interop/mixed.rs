@@ -1,6 +1,6 @@
 //! One network of everybody.
 
-use bulla::Handle;
+use bulla::Dht;
 
 use crate::{
     environment::releases,
@@ -22,7 +22,7 @@ async fn everybody_gets_what_everybody_puts() {
             theirs.push(OpenDht::spawn(release, options).await);
         }
     }
-    let mut ours: Vec<Handle> = vec![first];
+    let mut ours: Vec<Dht> = vec![first];
     for peer in theirs.iter().take(3) {
         ours.push(join(bulla(), peer.node.address).await);
     }

@@ -1,6 +1,6 @@
 //! Values and fields by condition.
 
-use bulla::{Config, Draft, Handle, Query, ValueId};
+use bulla::{Config, Dht, Draft, Query, ValueId};
 
 use crate::{
     environment::releases,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Puts three clear values, one of them of another user type, and a signed one.
-async fn put_all(writer: &Handle, key: &str) {
+async fn put_all(writer: &Dht, key: &str) {
     for (id, user_type) in [(5, "odd"), (6, "even"), (7, "odd")] {
         let draft = Draft::from(user_type).id(ValueId(id)).user_type(user_type);
         acknowledged(writer.put(key, draft)).await;

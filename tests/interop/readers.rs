@@ -3,7 +3,7 @@
 use bulla::{
     identity::PublicKey,
     runner::PutError,
-    secure::{Recipient, Trust},
+    secure::{Protection, Recipient},
 };
 
 use crate::{
@@ -74,7 +74,7 @@ async fn opendht_stores_what_several_readers_on_bulla_share() {
             assert_eq!(values.len(), 1);
             assert_eq!(
                 (values[0].text(), values[0].status()),
-                (Ok("for both of you"), Trust::Encrypted)
+                (Ok("for both of you"), Protection::Encrypted)
             );
             assert_eq!(
                 (values[0].signer(), values[0].readers().len()),

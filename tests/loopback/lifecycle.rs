@@ -9,7 +9,7 @@ async fn a_port_in_use_is_told_plainly() {
     within(async {
         let alice = local().start().await.unwrap();
         let taken = alice.addresses()[0];
-        let error = Runner::builder().bind(taken).start().await.unwrap_err();
+        let error = Dht::builder().bind(taken).start().await.unwrap_err();
         assert!(matches!(error, StartError::Bind(_)));
         let told = error.to_string();
         assert!(
@@ -17,7 +17,7 @@ async fn a_port_in_use_is_told_plainly() {
             "{told}"
         );
 
-        let twice = Runner::builder()
+        let twice = Dht::builder()
             .bind(taken)
             .bind("127.0.0.2:0".parse().unwrap());
         let told = twice.start().await.unwrap_err().to_string();
@@ -92,7 +92,7 @@ async fn exported_nodes_and_values_serve_another_node() {
 #[tokio::test]
 async fn the_port_0_gives_one_number_for_both_families_or_tells_the_two() {
     within(async {
-        let alice = Runner::builder().start().await.unwrap();
+        let alice = Dht::builder().start().await.unwrap();
         assert!(!alice.addresses().is_empty());
         assert!(alice.addresses().iter().all(|addr| addr.port() != 0));
         assert_eq!(
@@ -135,7 +135,7 @@ async fn shutdown_while_busy_ends_everything_and_frees_the_port() {
         ));
         assert_eq!(bob.node_info().await.unwrap_err(), Closed);
         bob.shutdown().await.unwrap();
-        Runner::builder().bind(address).start().await.unwrap();
+        Dht::builder().bind(address).start().await.unwrap();
     })
     .await;
 }
@@ -160,21 +160,21 @@ async fn a_node_returns_with_id_port_contacts_and_values() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("node.state");
         let alice = local().start().await.unwrap();
-        let bob = Runner::builder().state(&path);
+        let bob = Dht::builder().state(&path);
         let bob = join(bob, &alice).await;
         bob.put("greeting", "hello").await.unwrap();
         let last = bob.addresses().to_vec();
         let ports = |addrs: &[SocketAddr]| addrs.iter().map(SocketAddr::port).collect::<Vec<_>>();
         bob.shutdown().await.unwrap();
 
-        let again = Runner::builder().state(&path).start().await.unwrap();
+        let again = Dht::builder().state(&path).start().await.unwrap();
         assert_eq!(again.id(), bob.id());
         assert_eq!(ports(again.addresses()), ports(&last));
         again.wait_connected().await.unwrap();
         assert_eq!(again.node_info().await.unwrap().stats.storage.values, 1);
 
         std::fs::write(&path, "no state").unwrap();
-        let error = Runner::builder().state(&path).start().await.unwrap_err();
+        let error = Dht::builder().state(&path).start().await.unwrap_err();
         assert!(error.to_string().contains("node.state"), "{error}");
     })
     .await;

@@ -14,8 +14,8 @@ use std::time::Duration;
 use bulla::identity::{Certificate, PrivateKey};
 use bulla::node::OpError;
 use bulla::runner::{Change, Closed, GetError, PutError, StartError};
-use bulla::secure::{self, Trust};
-use bulla::{Condition, Draft, Handle, Identity, Query, Runner, ValueId, ValueType};
+use bulla::secure::{self, Protection};
+use bulla::{Builder, Condition, Dht, Draft, Identity, Query, ValueId, ValueType};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -42,26 +42,26 @@ fn identity(name: &str) -> Identity {
     Identity::new(key, chain).unwrap()
 }
 
-fn on(address: &str) -> Runner {
-    Runner::builder().bind(address.parse().unwrap()).workers(1)
+fn on(address: &str) -> Builder {
+    Dht::builder().bind(address.parse().unwrap()).workers(1)
 }
 
-fn local() -> Runner {
+fn local() -> Builder {
     on("127.0.0.1:0")
 }
 
-fn peer_of(handle: &Handle) -> String {
+fn peer_of(handle: &Dht) -> String {
     handle.addresses()[0].to_string()
 }
 
 /// A node that is connected with `peer`.
-async fn join(runner: Runner, peer: &Handle) -> Handle {
+async fn join(runner: Builder, peer: &Dht) -> Dht {
     let handle = runner.bootstrap(peer_of(peer)).start().await.unwrap();
     handle.wait_connected().await.unwrap();
     handle
 }
 
-async fn texts(handle: &Handle, key: &str) -> Vec<String> {
+async fn texts(handle: &Dht, key: &str) -> Vec<String> {
     let values = handle.get_all(key).await.unwrap();
     let mut texts: Vec<_> = values
         .iter()
@@ -84,7 +84,7 @@ async fn what_one_node_puts_another_gets_in_both_address_families() {
             let mut values = carol.get("greeting");
             let value = values.next().await.unwrap();
             assert_eq!((value.text(), value.id()), (Ok("hello"), placed.id));
-            assert_eq!(value.status(), Trust::Clear);
+            assert_eq!(value.status(), Protection::Clear);
             assert_eq!(values.next().await, None);
             assert!(values.report().unwrap().answered > 0);
             assert_eq!((values.error(), values.dropped()), (None, 0));
@@ -122,7 +122,7 @@ async fn signed_values_name_their_signer_and_follow_each_other() {
         let values = bob.get_all("greeting").await.unwrap();
         assert_eq!(values.len(), 1);
         assert_eq!(values[0].text(), Ok("two"));
-        assert_eq!(values[0].status(), Trust::Signed);
+        assert_eq!(values[0].status(), Protection::Signed);
         assert_eq!(values[0].signer(), alice.identity());
 
         let error = bob.put_signed("greeting", "three").await.unwrap_err();
@@ -148,7 +148,7 @@ async fn encrypted_values_are_for_their_recipient_alone() {
             .unwrap();
         let values = bob.get_all("inbox").await.unwrap();
         assert_eq!(values[0].text(), Ok("for your eyes"));
-        assert_eq!(values[0].status(), Trust::Encrypted);
+        assert_eq!(values[0].status(), Protection::Encrypted);
         assert_eq!(values[0].signer(), alice.identity());
 
         let mut values = carol.get("inbox");

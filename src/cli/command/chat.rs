@@ -4,8 +4,8 @@
 
 use std::io::IsTerminal;
 
-use bulla::runner::{Change, Handle};
-use bulla::secure::{Checked, KeyName, Recipient, Trust};
+use bulla::runner::{Change, Dht};
+use bulla::secure::{Checked, KeyName, Protection, Recipient};
 use bulla::{ImMessage, Typed, ValueType};
 use bulla_identity::LongKeyId;
 use serde_json::json;
@@ -70,7 +70,7 @@ fn open(printer: &Printer) -> Result<(Lines, Printer), Failure> {
 
 /// Sends a line; whether a node acknowledged it.
 async fn send(
-    dht: &Handle,
+    dht: &Dht,
     args: &ChatArgs,
     to: &[KeyName],
     line: &str,
@@ -136,7 +136,7 @@ fn receive(
     let Some(message) = body.and_then(|body| ImMessage::read(body).ok()) else {
         return Ok(());
     };
-    let is_private = value.status() == Trust::Encrypted;
+    let is_private = value.status() == Protection::Encrypted;
     let contact = contacts.find(sender);
     let object = json!({
         "event": "message",

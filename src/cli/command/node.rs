@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 
 use bulla::Config;
-use bulla::runner::Handle;
+use bulla::runner::Dht;
 use serde_json::json;
 
 use crate::cli::args::{Limit, NodeArgs};
@@ -65,7 +65,7 @@ fn config(args: &NodeArgs) -> Config {
 }
 
 /// Says that the node runs, where, and as whom.
-fn announce(dht: &Handle, printer: &Printer) -> Result<(), Failure> {
+fn announce(dht: &Dht, printer: &Printer) -> Result<(), Failure> {
     let addresses: Vec<String> = dht.addresses().iter().map(ToString::to_string).collect();
     let identity = dht.identity().map(|id| id.to_string());
     let object = json!({
@@ -86,7 +86,7 @@ as {id}"
 }
 
 /// Obeys what is typed or piped in. Returns when the node shall end.
-async fn converse(args: &NodeArgs, dht: &Handle, printer: &Printer) -> Result<(), Failure> {
+async fn converse(args: &NodeArgs, dht: &Dht, printer: &Printer) -> Result<(), Failure> {
     let is_terminal = io::stdin().is_terminal();
     if args.interactive == Some(false) {
         return std::future::pending().await;

@@ -6,7 +6,7 @@ mod line;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bulla::runner::{Change, Handle};
+use bulla::runner::{Change, Dht};
 use bulla::secure::Recipient;
 use bulla::{Draft, InfoHash, ValueId};
 use serde_json::{Value as Json, json};
@@ -25,7 +25,7 @@ const TEXT: &str = "text/plain";
 
 /// A running node that is told what to do.
 pub(crate) struct Prompt {
-    dht: Handle,
+    dht: Dht,
     printer: Printer,
     contacts: Arc<Contacts>,
     listens: BTreeMap<u64, (InfoHash, AbortHandle)>,
@@ -43,7 +43,7 @@ pub(crate) enum End {
 
 impl Prompt {
     /// A prompt for this node.
-    pub(crate) fn new(dht: Handle, printer: Printer) -> Self {
+    pub(crate) fn new(dht: Dht, printer: Printer) -> Self {
         Self {
             dht,
             printer,

@@ -14,12 +14,12 @@ fn a_bound_value_is_found_with_its_binding_and_its_own_user_type() {
     let mut net = Net::of([Some(alice()), None, None]);
     let draft = draft("open", 7).user_type("text/plain");
     assert_eq!(net.put_within(0, "door", draft, Scope::Bound), Ok(2));
-    for wanted in [Wanted::default(), bound_only()] {
+    for wanted in [GetOptions::default(), bound_only()] {
         let (values, dropped) = net.get_wanted(2, "door", wanted);
         assert_eq!((values.len(), dropped), (1, 0));
         assert_eq!(values[0].text(), Ok("open"));
         assert_eq!(values[0].user_type(), "text/plain");
-        assert_eq!(values[0].status(), Trust::Signed);
+        assert_eq!(values[0].status(), Protection::Signed);
         let binding = Binding {
             key: InfoHash::from_key("door"),
             id: ValueId(7),
@@ -147,14 +147,14 @@ fn bound_values_are_found_by_their_own_user_type() {
         let draft = draft(user_type, id).user_type(user_type);
         net.put_within(0, "door", draft, Scope::Bound).unwrap();
     }
-    let wanted = Wanted {
+    let wanted = GetOptions {
         query: "WHERE user_type=note".parse().unwrap(),
         bound_only: true,
     };
     let (values, dropped) = net.get_wanted(2, "door", wanted.clone());
     assert_eq!((texts(&values), dropped), (vec![("note".to_owned(), 0)], 0));
     // Storing nodes compare it whole.
-    let whole = Wanted {
+    let whole = GetOptions {
         bound_only: false,
         ..wanted
     };
@@ -181,7 +181,7 @@ fn a_bound_letter_opens_at_its_place_alone() {
     );
     assert_eq!(
         (values[0].status(), &*values[0].user_type()),
-        (Trust::Encrypted, "letter")
+        (Protection::Encrypted, "letter")
     );
     assert!(
         values[0]
@@ -226,10 +226,10 @@ fn a_binding_that_cannot_be_read_is_not_ignored() {
     assert_eq!(net.get(2, "door"), (vec![], 1));
 }
 
-fn bound_only() -> Wanted {
-    Wanted {
+fn bound_only() -> GetOptions {
+    GetOptions {
         bound_only: true,
-        ..Wanted::default()
+        ..GetOptions::default()
     }
 }
 

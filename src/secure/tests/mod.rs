@@ -24,7 +24,10 @@ fn a_signed_value_is_found_with_its_signer() {
     let [value] = &values[..] else {
         panic!("{values:?}");
     };
-    assert_eq!((value.status(), value.text()), (Trust::Signed, Ok("hello")));
+    assert_eq!(
+        (value.status(), value.text()),
+        (Protection::Signed, Ok("hello"))
+    );
     assert_eq!(value.signer(), Some(alice().long_id()));
     assert_eq!((value.id(), value.seq()), (ValueId(7), 0));
 }
@@ -113,7 +116,7 @@ fn a_letter_is_read_by_its_recipient_alone() {
     assert_eq!(put, Ok(3));
     let (values, dropped) = net.get(1, "inbox");
     assert_eq!((values.len(), dropped), (1, 0));
-    assert_eq!(values[0].status(), Trust::Encrypted);
+    assert_eq!(values[0].status(), Protection::Encrypted);
     assert_eq!(values[0].text(), Ok("for your eyes"));
     assert_eq!(values[0].id(), ValueId(7));
     assert_eq!(values[0].signer(), Some(alice().long_id()));
@@ -210,7 +213,7 @@ fn a_certificate_is_published_where_old_and_new_nodes_look_and_nowhere_else() {
         .map(|r| r.key)
         .collect();
     keys.sort();
-    let mut expected = keyring::dht_keys(alice().id(), alice().long_id());
+    let mut expected = key_cache::dht_keys(alice().id(), alice().long_id());
     expected.sort();
     assert_eq!(keys, expected);
     net.put_value(1, "elsewhere", certificate_value(&alice()));
@@ -235,9 +238,9 @@ fn a_search_given_up_by_all_ends() {
     let one = dht.find_certificate(net.now, bob().long_id()).unwrap();
     let two = dht.find_public_key(net.now, bob().long_id()).unwrap();
     dht.cancel(net.now, one);
-    assert_eq!(dht.errands.len(), 1);
+    assert_eq!(dht.internal_ops.len(), 1);
     dht.cancel(net.now, two);
-    assert_eq!((dht.errands.len(), dht.stats().preparations), (0, 0));
+    assert_eq!((dht.internal_ops.len(), dht.stats().preparations), (0, 0));
     net.run(10_000);
     assert_eq!(net.events(0), []);
 }

@@ -11,8 +11,8 @@ use crate::lookup::OpId;
 use crate::node::{Node, PutOptions, Transmit};
 use crate::secure::verdicts::Verdicts;
 use crate::secure::{
-    Checked, Job, PutError, Recipient, Scope, SecureConfig, SecureDht, SecureEvent, SecureOutput,
-    SignOptions, Wanted,
+    Checked, GetOptions, Job, PutError, Recipient, Scope, SecureConfig, SecureDht, SecureEvent,
+    SecureOutput, SignOptions,
 };
 use crate::value::{Draft, Value};
 use crate::{Config, InfoHash, Origin, Seed, Timestamp};
@@ -229,14 +229,14 @@ impl Net {
     }
 
     pub(super) fn get(&mut self, i: usize, key: &str) -> (Vec<Checked>, usize) {
-        self.get_wanted(i, key, Wanted::default())
+        self.get_wanted(i, key, GetOptions::default())
     }
 
     pub(super) fn get_wanted(
         &mut self,
         i: usize,
         key: &str,
-        wanted: Wanted,
+        wanted: GetOptions,
     ) -> (Vec<Checked>, usize) {
         let key = InfoHash::from_key(key);
         let op = self.hosts[i].dht.get(self.now, key, wanted).unwrap();

@@ -25,7 +25,7 @@ fn a_value_for_several_is_read_by_each_of_them_and_nobody_else() {
         assert_eq!((values.len(), dropped), (1, 0));
         assert_eq!(
             (values[0].status(), values[0].text()),
-            (Trust::Encrypted, Ok(text))
+            (Protection::Encrypted, Ok(text))
         );
         assert_eq!(values[0].signer(), Some(alice().long_id()));
         assert_eq!(

@@ -2,8 +2,8 @@
 
 use bulla::InfoHash;
 use bulla::Value;
-use bulla::runner::Handle;
-use bulla::secure::{Checked, Trust};
+use bulla::runner::Dht;
+use bulla::secure::{Checked, Protection};
 use bulla_identity::Identity;
 use serde_json::json;
 use std::time::Duration;
@@ -108,7 +108,7 @@ pub(super) async fn encrypted(stage: &Stage, cast: &Cast) -> Step<()> {
         .during("Alice's message")?;
     let read = Glance::at(&cast.bob, INBOX).await?;
     let is_secret = |value: &Checked| {
-        value.status() == Trust::Encrypted
+        value.status() == Protection::Encrypted
             && value.signer() == cast.alice.identity()
             && value.text() == Ok(SECRET)
     };
@@ -171,7 +171,7 @@ pub(super) struct Glance {
 }
 
 impl Glance {
-    pub(super) async fn at(reader: &Handle, key: &str) -> Result<Self, Failure> {
+    pub(super) async fn at(reader: &Dht, key: &str) -> Result<Self, Failure> {
         let mut get = reader.get(key);
         let mut values = Vec::new();
         while let Some(value) = get.next().await {
@@ -187,8 +187,8 @@ impl Glance {
     }
 }
 
-fn is_promise(value: &Checked, alice: &Handle) -> bool {
-    value.status() == Trust::Signed
+fn is_promise(value: &Checked, alice: &Dht) -> bool {
+    value.status() == Protection::Signed
         && value.signer() == alice.identity()
         && value.text() == Ok(PROMISE)
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bulla::InfoHash;
-use bulla::runner::{Handle, Runner};
+use bulla::runner::{Builder, Dht};
 use bulla_identity::{Identity, IdentityParameters};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Nodes that know each other.
 pub(super) struct Stage {
-    pub(super) nodes: Vec<Handle>,
+    pub(super) nodes: Vec<Dht>,
 }
 
 /// The people's identities.
@@ -35,9 +35,9 @@ pub(super) struct People {
 
 /// The people's nodes, which serve the network as well.
 pub(super) struct Cast {
-    pub(super) alice: Handle,
-    pub(super) bob: Handle,
-    pub(super) mallory: Handle,
+    pub(super) alice: Dht,
+    pub(super) bob: Dht,
+    pub(super) mallory: Dht,
 }
 
 impl Stage {
@@ -58,7 +58,7 @@ impl Stage {
     }
 
     /// Starts a person's node in the network.
-    pub(super) async fn join(&self, identity: &Identity) -> Result<Handle, Failure> {
+    pub(super) async fn join(&self, identity: &Identity) -> Result<Dht, Failure> {
         let runner = runner()
             .identity(identity.clone())
             .bootstrap(self.nodes[0].addresses()[0].to_string());
@@ -70,9 +70,9 @@ impl Stage {
     }
 
     /// A node that belongs to nobody and is far from `key`, so that it has nothing of what is there.
-    pub(super) fn anyone_far_from(&self, key: &str) -> &Handle {
+    pub(super) fn anyone_far_from(&self, key: &str) -> &Dht {
         let key = InfoHash::from_key(key);
-        let distance = |node: &&Handle| node.id().distance(&key);
+        let distance = |node: &&Dht| node.id().distance(&key);
         self.nodes
             .iter()
             .max_by_key(distance)
@@ -80,7 +80,7 @@ impl Stage {
     }
 
     /// Takes away the `count` nodes that are nearest to `key`.
-    pub(super) fn part_nearest(&mut self, key: &str, count: usize) -> Vec<Handle> {
+    pub(super) fn part_nearest(&mut self, key: &str, count: usize) -> Vec<Dht> {
         let key = InfoHash::from_key(key);
         self.nodes.sort_by_key(|node| node.id().distance(&key));
         self.nodes.drain(..count).collect()
@@ -108,7 +108,7 @@ impl People {
 }
 
 /// How many values of others these nodes have refused to store so far.
-pub(super) async fn refusals(nodes: impl Iterator<Item = &Handle>) -> Result<u64, Failure> {
+pub(super) async fn refusals(nodes: impl Iterator<Item = &Dht>) -> Result<u64, Failure> {
     let mut count = 0;
     for node in nodes {
         let info = node.node_info().await.during("looking at a node")?;
@@ -118,7 +118,7 @@ pub(super) async fn refusals(nodes: impl Iterator<Item = &Handle>) -> Result<u64
 }
 
 /// Whether the node stores something under `key`.
-pub(super) async fn holds(node: &Handle, key: &str) -> Result<bool, Failure> {
+pub(super) async fn holds(node: &Dht, key: &str) -> Result<bool, Failure> {
     let stored = node.dump_storage().await.during("looking at a node")?;
     Ok(stored.contains(&InfoHash::from_key(key).to_string()))
 }
@@ -142,14 +142,14 @@ pub(super) fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), F
     }
 }
 
-fn runner() -> Runner {
-    Runner::builder()
+fn runner() -> Builder {
+    Dht::builder()
         .network(NETWORK)
         .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .workers(1)
 }
 
-async fn start(runner: Runner) -> Result<Handle, Failure> {
+async fn start(runner: Builder) -> Result<Dht, Failure> {
     runner
         .start()
         .await

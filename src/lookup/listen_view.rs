@@ -1,4 +1,4 @@
-//! [`Delta`]: what one listen has reported, and which storing nodes hold it, so that each value is told once when it
+//! [`ListenView`]: what one listen has reported, and which storing nodes hold it, so that each value is told once when it
 //! appears and once when its last holder loses it.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ const MAX_HOLDERS: usize = 16;
 
 /// The values that a listen has reported and that some node holds.
 #[derive(Debug, Default)]
-pub(crate) struct Delta {
+pub(crate) struct ListenView {
     reported: BTreeMap<ValueId, Vec<Reported>>,
     count: usize,
 }
@@ -21,20 +21,20 @@ pub(crate) struct Delta {
 #[derive(Debug)]
 struct Reported {
     value: Value,
-    /// Holder and when its copy runs out.
-    holders: BTreeMap<InfoHash, Timestamp>,
+    /// ReplicaState and when its copy runs out.
+    replicas: BTreeMap<InfoHash, Timestamp>,
 }
 
-impl Delta {
+impl ListenView {
     /// `holder` has `value` until `expires`; says whether that is news. A node holds one value of an id, so whatever
     /// else it held under this one has been edited: that goes without a word once its last holder has the new one.
     ///
     /// Nothing is verified here, so a sequence number proves nothing.
-    pub(crate) fn add(&mut self, holder: InfoHash, value: &Value, expires: Timestamp) -> bool {
+    pub(crate) fn add(&mut self, replica: InfoHash, value: &Value, expires: Timestamp) -> bool {
         let id = value.id();
         self.prune(id, |entry| {
             if entry.value != *value {
-                entry.holders.remove(&holder);
+                entry.replicas.remove(&replica);
             }
         });
         let known = self
@@ -42,8 +42,8 @@ impl Delta {
             .get_mut(&id)
             .and_then(|known| known.iter_mut().find(|entry| entry.value == *value));
         if let Some(same) = known {
-            if same.holders.len() < MAX_HOLDERS || same.holders.contains_key(&holder) {
-                same.holders.insert(holder, expires);
+            if same.replicas.len() < MAX_HOLDERS || same.replicas.contains_key(&replica) {
+                same.replicas.insert(replica, expires);
             }
             return false;
         }
@@ -53,7 +53,7 @@ impl Delta {
         self.count += 1;
         self.reported.entry(id).or_default().push(Reported {
             value: value.clone(),
-            holders: BTreeMap::from([(holder, expires)]),
+            replicas: BTreeMap::from([(replica, expires)]),
         });
         true
     }
@@ -61,21 +61,21 @@ impl Delta {
     /// `holder` restarted the life of its value `id`.
     pub(crate) fn refresh(
         &mut self,
-        holder: &InfoHash,
+        replica: &InfoHash,
         id: ValueId,
         expires: impl Fn(&Value) -> Timestamp,
     ) {
         for entry in self.reported.get_mut(&id).into_iter().flatten() {
-            if let Some(until) = entry.holders.get_mut(holder) {
+            if let Some(until) = entry.replicas.get_mut(replica) {
                 *until = expires(&entry.value);
             }
         }
     }
 
     /// `holder` lost its value `id`; gives what nobody holds any more.
-    pub(crate) fn remove(&mut self, holder: &InfoHash, id: ValueId) -> Vec<Value> {
+    pub(crate) fn remove(&mut self, replica: &InfoHash, id: ValueId) -> Vec<Value> {
         self.prune(id, |entry| {
-            entry.holders.remove(holder);
+            entry.replicas.remove(replica);
         })
     }
 
@@ -83,7 +83,7 @@ impl Delta {
     pub(crate) fn expire(&mut self, now: Timestamp) -> Vec<Value> {
         let ids: Vec<_> = self.reported.keys().copied().collect();
         ids.into_iter()
-            .flat_map(|id| self.prune(id, |entry| entry.holders.retain(|_, until| *until > now)))
+            .flat_map(|id| self.prune(id, |entry| entry.replicas.retain(|_, until| *until > now)))
             .collect()
     }
 
@@ -92,7 +92,7 @@ impl Delta {
         self.reported
             .values()
             .flatten()
-            .flat_map(|entry| entry.holders.values())
+            .flat_map(|entry| entry.replicas.values())
             .min()
             .copied()
     }
@@ -103,7 +103,7 @@ impl Delta {
         };
         known.iter_mut().for_each(&mut lose);
         let lost: Vec<_> = known
-            .extract_if(.., |entry| entry.holders.is_empty())
+            .extract_if(.., |entry| entry.replicas.is_empty())
             .map(|entry| entry.value)
             .collect();
         self.count -= lost.len();

@@ -1,10 +1,10 @@
-//! [`Recent`]: a bounded map that forgets what has not been used for longest.
+//! [`LruMap`]: a bounded map that forgets what has not been used for longest.
 
 use std::collections::BTreeMap;
 
 /// At most `limit` entries. Each operation costs the logarithm of their number.
 #[derive(Debug)]
-pub(super) struct Recent<K, V> {
+pub(super) struct LruMap<K, V> {
     entries: BTreeMap<K, Entry<V>>,
     /// The keys by their last use, the oldest first.
     order: BTreeMap<u64, K>,
@@ -18,7 +18,7 @@ struct Entry<V> {
     last_use: u64,
 }
 
-impl<K: Ord + Copy, V> Recent<K, V> {
+impl<K: Ord + Copy, V> LruMap<K, V> {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             entries: BTreeMap::new(),
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_entry_unused_for_longest_is_forgotten() {
-        let mut recent = Recent::new(2);
+        let mut recent = LruMap::new(2);
         recent.insert('a', 1);
         recent.insert('b', 2);
         assert_eq!(recent.get(&'a'), Some(&1));
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_replaced_without_another_being_forgotten() {
-        let mut recent = Recent::new(2);
+        let mut recent = LruMap::new(2);
         recent.insert('a', 1);
         recent.insert('b', 2);
         recent.insert('a', 3);

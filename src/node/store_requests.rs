@@ -3,8 +3,8 @@
 
 use std::net::SocketAddr;
 
-use super::inbound::Asker;
-use super::parked::Case;
+use super::pending_puts::PendingPut;
+use super::requests::ReplyTo;
 use super::{Check, CheckId, Node, Timer};
 use crate::storage::{Change, RefreshError};
 use crate::value::policy::{Decision, may_replace, may_store, rewrite_service};
@@ -16,7 +16,7 @@ impl Node {
     pub(super) fn on_put(
         &mut self,
         now: Timestamp,
-        asker: Asker,
+        reply_to: ReplyTo,
         key: InfoHash,
         values: Vec<Value>,
         created: Option<UnixTime>,
@@ -26,42 +26,42 @@ impl Node {
             let text = "Put with no info_hash";
             return self
                 .rpc
-                .error(asker.addr, asker.tid, ErrorCode::MALFORMED, text);
+                .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
         }
-        if !self.tokens.verify(asker.addr, token) {
-            return self.refuse_put_token(asker);
+        if !self.tokens.verify(reply_to.addr, token) {
+            return self.refuse_put_token(reply_to);
         }
-        self.rpc.peers_mut().on_token(now, asker.addr);
-        let too_far = self.is_too_far(now, asker.addr, &key);
+        self.rpc.peers_mut().on_token(now, reply_to.addr);
+        let too_far = self.is_too_far(now, reply_to.addr, &key);
         for value in values {
             if value.id().0 == 0 {
                 let text = "Put with invalid ID";
                 self.rpc
-                    .error(asker.addr, asker.tid, ErrorCode::MALFORMED, text);
+                    .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
             } else if too_far {
-                self.acknowledge(now, asker, value.id());
+                self.acknowledge(now, reply_to, value.id());
             } else {
-                self.offer(now, asker, key, value, created);
+                self.offer(now, reply_to, key, value, created);
             }
         }
     }
 
-    pub(super) fn refuse_put_token(&mut self, asker: Asker) {
+    pub(super) fn refuse_put_token(&mut self, reply_to: ReplyTo) {
         let text = "Put with incorrect token";
         self.rpc
-            .error(asker.addr, asker.tid, ErrorCode::UNAUTHORIZED, text);
+            .error(reply_to.addr, reply_to.tid, ErrorCode::UNAUTHORIZED, text);
     }
 
     /// Weighs a stranger's value: stores it, parks it until it is proved, or refuses it without a word.
     fn offer(
         &mut self,
         now: Timestamp,
-        asker: Asker,
+        reply_to: ReplyTo,
         key: InfoHash,
         value: Value,
         created: Option<UnixTime>,
     ) {
-        let value = self.as_stored(asker.addr, value);
+        let value = self.as_stored(reply_to.addr, value);
         let stored = self.storage.find(&key, value.id()).cloned();
         let decision = match &stored {
             Some(stored) => may_replace(
@@ -77,23 +77,23 @@ impl Node {
         match decision {
             Decision::Accept => {
                 let id = value.id();
-                self.store_strange(now, asker, key, value, created);
-                self.acknowledge(now, asker, id);
+                self.store_strange(now, reply_to, key, value, created);
+                self.acknowledge(now, reply_to, id);
             }
             Decision::Check(proof) => {
-                let case = Case {
-                    asker,
+                let case = PendingPut {
+                    reply_to,
                     key,
                     value: value.clone(),
                     replaces: stored.clone(),
                     created,
                 };
-                if let Some(id) = self.parked.park(now, case) {
+                if let Some(id) = self.pending_puts.park(now, case) {
                     self.timers
-                        .hasten(Timer::Parked, self.parked.next_deadline());
+                        .schedule_by(Timer::PendingPuts, self.pending_puts.next_deadline());
                     self.checks.push_back(Box::new(Check {
                         id,
-                        source: asker.addr,
+                        source: reply_to.addr,
                         key,
                         value,
                         replaces: stored,
@@ -103,7 +103,7 @@ impl Node {
             }
             Decision::Refuse(_) => {
                 self.refused_puts += 1;
-                self.acknowledge(now, asker, value.id());
+                self.acknowledge(now, reply_to, value.id());
             }
         }
     }
@@ -124,28 +124,28 @@ impl Node {
 
     /// A check has been made.
     pub(super) fn on_verdict(&mut self, now: Timestamp, check: CheckId, holds: bool) {
-        let Some(case) = self.parked.take(check) else {
+        let Some(case) = self.pending_puts.take(check) else {
             return;
         };
         let stored = self.storage.find(&case.key, case.value.id());
         let unchanged = stored == case.replaces.as_ref();
         if !unchanged {
             // Something else was stored meanwhile: weigh the value anew.
-            return self.offer(now, case.asker, case.key, case.value, case.created);
+            return self.offer(now, case.reply_to, case.key, case.value, case.created);
         }
         let id = case.value.id();
         if holds {
-            self.store_strange(now, case.asker, case.key, case.value, case.created);
+            self.store_strange(now, case.reply_to, case.key, case.value, case.created);
         } else {
             self.refused_puts += 1;
         }
-        self.acknowledge(now, case.asker, id);
+        self.acknowledge(now, case.reply_to, id);
     }
 
     fn store_strange(
         &mut self,
         now: Timestamp,
-        asker: Asker,
+        reply_to: ReplyTo,
         key: InfoHash,
         value: Value,
         created: Option<UnixTime>,
@@ -157,7 +157,7 @@ impl Node {
         let Some(expires) = self.moment_of(now, created + lifetime) else {
             return;
         };
-        let source = Some(asker.addr.ip());
+        let source = Some(reply_to.addr.ip());
         let created = self.origin.to_timestamp(created);
         let stored = self
             .storage
@@ -165,11 +165,11 @@ impl Node {
         match stored {
             Ok(stored) => {
                 match stored.change {
-                    Change::New | Change::Edited => self.tell_stored(now, key, id),
-                    Change::Refreshed => self.tell_refreshed(now, key, id),
+                    Change::New | Change::Edited => self.notify_stored(now, key, id),
+                    Change::Refreshed => self.notify_refreshed(now, key, id),
                 }
                 for (key, id) in stored.evicted {
-                    self.tell_lost(now, key, id);
+                    self.notify_removed(now, key, id);
                 }
                 self.schedule_expiry();
             }
@@ -180,15 +180,15 @@ impl Node {
     pub(super) fn on_refresh(
         &mut self,
         now: Timestamp,
-        asker: Asker,
+        reply_to: ReplyTo,
         key: InfoHash,
         id: ValueId,
         token: &[u8],
     ) {
-        if !self.tokens.verify(asker.addr, token) {
-            return self.refuse_put_token(asker);
+        if !self.tokens.verify(reply_to.addr, token) {
+            return self.refuse_put_token(reply_to);
         }
-        self.rpc.peers_mut().on_token(now, asker.addr);
+        self.rpc.peers_mut().on_token(now, reply_to.addr);
         let lifetime = self
             .storage
             .find(&key, id)
@@ -198,25 +198,25 @@ impl Node {
             Err(RefreshError::UnknownKey) => {
                 let text = "Access operation for unknown storage";
                 self.rpc
-                    .error(asker.addr, asker.tid, ErrorCode::NOT_FOUND, text);
+                    .error(reply_to.addr, reply_to.tid, ErrorCode::NOT_FOUND, text);
             }
             // Differs: listeners are not told of a refresh of what is not there.
-            Err(RefreshError::UnknownValue) => self.acknowledge(now, asker, id),
+            Err(RefreshError::UnknownValue) => self.acknowledge(now, reply_to, id),
             Ok(()) => {
                 self.schedule_expiry();
-                self.tell_refreshed(now, key, id);
-                self.acknowledge(now, asker, id);
+                self.notify_refreshed(now, key, id);
+                self.acknowledge(now, reply_to, id);
             }
         }
     }
 
     /// Tells the sender of a put or refresh that it was handled; by this wire's custom that says no more.
-    fn acknowledge(&mut self, now: Timestamp, asker: Asker, id: ValueId) {
+    fn acknowledge(&mut self, now: Timestamp, reply_to: ReplyTo, id: ValueId) {
         let reply = Reply {
             value_id: Some(id),
             ..Reply::default()
         };
-        self.answer(now, asker, reply);
+        self.answer(now, reply_to, reply);
     }
 
     /// Whether at least 8 good nodes are nearer to the key than this one (spec `node.md`, section 5.1).

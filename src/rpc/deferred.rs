@@ -1,4 +1,4 @@
-//! [`Held`]: answers too large for an address that has proved nothing, kept until it answers a ping.
+//! [`DeferredReplies`]: answers too large for an address that has proved nothing, kept until it answers a ping.
 //!
 //! Who forges a source address so makes us send the forged one at most a ping, not the answer.
 
@@ -17,7 +17,7 @@ const MAX_BYTES: usize = 8 << 20;
 
 /// Answers waiting for their address to prove itself.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct DeferredReplies {
     answers: BTreeMap<SocketAddr, Answer>,
     /// By age; those released already are passed over.
     order: VecDeque<(Timestamp, SocketAddr)>,
@@ -31,7 +31,7 @@ struct Answer {
     until: Timestamp,
 }
 
-impl Held {
+impl DeferredReplies {
     /// At most `limit` answers, one to an address.
     pub(super) fn new(limit: usize) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Held {
     }
 
     /// Keeps an answer; `false` if there is no room, or one waits already for this address.
-    pub(super) fn hold(&mut self, now: Timestamp, to: SocketAddr, datagrams: Vec<Bytes>) -> bool {
+    pub(super) fn defer(&mut self, now: Timestamp, to: SocketAddr, datagrams: Vec<Bytes>) -> bool {
         let size = size(&datagrams);
         if self.answers.len() >= self.limit
             || self.bytes + size > MAX_BYTES
@@ -97,29 +97,29 @@ mod tests {
 
     #[test]
     fn an_answer_is_released_once_and_only_in_time() {
-        let mut held = Held::new(2);
-        assert!(held.hold(Timestamp::ZERO, peer(1), vec![Bytes::from_static(b"a")]));
-        assert!(!held.hold(Timestamp::ZERO, peer(1), vec![Bytes::from_static(b"b")]));
+        let mut held = DeferredReplies::new(2);
+        assert!(held.defer(Timestamp::ZERO, peer(1), vec![Bytes::from_static(b"a")]));
+        assert!(!held.defer(Timestamp::ZERO, peer(1), vec![Bytes::from_static(b"b")]));
         assert_eq!(held.release(&peer(1)), [Bytes::from_static(b"a")]);
         assert!(held.release(&peer(1)).is_empty());
-        assert!(held.hold(Timestamp::ZERO, peer(1), vec![Bytes::from_static(b"c")]));
+        assert!(held.defer(Timestamp::ZERO, peer(1), vec![Bytes::from_static(b"c")]));
         held.expire(Timestamp::ZERO + TIMEOUT);
         assert!(held.release(&peer(1)).is_empty());
     }
 
     #[test]
     fn room_is_bounded_in_answers_and_bytes() {
-        let mut held = Held::new(2);
-        assert!(held.hold(
+        let mut held = DeferredReplies::new(2);
+        assert!(held.defer(
             Timestamp::ZERO,
             peer(1),
             vec![Bytes::from(vec![0; MAX_BYTES])]
         ));
-        assert!(!held.hold(Timestamp::ZERO, peer(2), vec![Bytes::from_static(b"x")]));
+        assert!(!held.defer(Timestamp::ZERO, peer(2), vec![Bytes::from_static(b"x")]));
         assert_eq!(held.release(&peer(1)).len(), 1);
-        assert!(held.hold(Timestamp::ZERO, peer(2), Vec::new()));
-        assert!(held.hold(Timestamp::ZERO, peer(3), Vec::new()));
-        assert!(!held.hold(Timestamp::ZERO, peer(4), Vec::new()));
+        assert!(held.defer(Timestamp::ZERO, peer(2), Vec::new()));
+        assert!(held.defer(Timestamp::ZERO, peer(3), Vec::new()));
+        assert!(!held.defer(Timestamp::ZERO, peer(4), Vec::new()));
     }
 
     fn peer(port: u16) -> SocketAddr {

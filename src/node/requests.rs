@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::{Node, Purpose};
+use super::{Node, RequestPurpose};
 use crate::routing::{Confidence, Growth};
 use crate::rpc::reassembly::{Completed, Slot};
 use crate::storage::{Listener, Subscribed};
@@ -26,7 +26,7 @@ const MAX_INTRODUCTIONS: usize = 1024;
 
 /// A request's way back: who asked, under which number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Asker {
+pub(super) struct ReplyTo {
     pub(super) addr: SocketAddr,
     pub(super) tid: Tid,
 }
@@ -93,11 +93,11 @@ impl Node {
             } => {
                 let authorized = self.tokens.verify(from, token);
                 if !authorized {
-                    let asker = Asker {
+                    let reply_to = ReplyTo {
                         addr: from,
                         tid: message.tid,
                     };
-                    self.refuse_put_token(asker);
+                    self.refuse_put_token(reply_to);
                 }
                 authorized
             }
@@ -106,15 +106,15 @@ impl Node {
                 ..
             } => {
                 let wanted = self
-                    .feeds
+                    .listen_sockets
                     .get(&socket.0)
-                    .is_some_and(|feed| feed.node.addr == from);
+                    .is_some_and(|listen_socket| listen_socket.node.addr == from);
                 if !wanted {
-                    let asker = Asker {
+                    let reply_to = ReplyTo {
                         addr: from,
                         tid: message.tid,
                     };
-                    self.answer(now, asker, Reply::default());
+                    self.answer(now, reply_to, Reply::default());
                 }
                 wanted
             }
@@ -143,7 +143,7 @@ impl Node {
             Payload::Request { sender, request } => {
                 let contact = Contact::new(sender, from);
                 if !client {
-                    self.meet(now, contact, Confidence::Sent);
+                    self.on_contact(now, contact, Confidence::Sent);
                 }
                 self.on_request(now, contact, tid, request, values);
             }
@@ -152,9 +152,9 @@ impl Node {
                 if let Some(purpose) = self.rpc.close(now, from, tid) {
                     let contact = Contact::new(sender, from);
                     if !client {
-                        self.meet(now, contact, Confidence::Replied);
+                        self.on_contact(now, contact, Confidence::Replied);
                         if is_newcomer {
-                            self.introduce(now, contact);
+                            self.offer_to_lookups(now, contact);
                         }
                     }
                     self.on_reply(now, contact, purpose, reply, values);
@@ -177,21 +177,21 @@ impl Node {
         request: Request<'_>,
         values: Vec<Value>,
     ) {
-        let asker = Asker {
+        let reply_to = ReplyTo {
             addr: from.addr,
             tid,
         };
         match request {
-            Request::Ping => self.answer(now, asker, Reply::default()),
-            Request::Find { target, want } => self.on_find(now, asker, target, want),
-            Request::Get { key, query, want } => self.on_get(now, asker, key, &query, want),
+            Request::Ping => self.answer(now, reply_to, Reply::default()),
+            Request::Find { target, want } => self.on_find(now, reply_to, target, want),
+            Request::Get { key, query, want } => self.on_get(now, reply_to, key, &query, want),
             Request::Put {
                 key,
                 created,
                 token,
                 ..
-            } => self.on_put(now, asker, key, values, created, &token),
-            Request::Refresh { key, id, token } => self.on_refresh(now, asker, key, id, &token),
+            } => self.on_put(now, reply_to, key, values, created, &token),
+            Request::Refresh { key, id, token } => self.on_refresh(now, reply_to, key, id, &token),
             Request::Listen {
                 key,
                 version,
@@ -201,7 +201,7 @@ impl Node {
             } => {
                 let version = u8::try_from(version).unwrap_or(u8::MAX);
                 let listener = Listener::new(from.addr, socket.0, version, query);
-                self.on_listen(now, asker, key, listener, &token);
+                self.on_listen(now, reply_to, key, listener, &token);
             }
             Request::Update {
                 socket,
@@ -210,16 +210,16 @@ impl Node {
                 token,
                 ..
             } => {
-                self.answer(now, asker, Reply::default());
+                self.answer(now, reply_to, Reply::default());
                 self.on_update(now, from, socket, &values, &token);
                 self.on_update_ids(now, from, socket, &refreshed, &expired);
             }
         }
     }
 
-    fn on_find(&mut self, now: Timestamp, asker: Asker, target: InfoHash, want: Option<Want>) {
-        let (nodes4, nodes6) = self.nodes_near(now, asker, target, want);
-        let token = self.tokens.token(asker.addr);
+    fn on_find(&mut self, now: Timestamp, reply_to: ReplyTo, target: InfoHash, want: Option<Want>) {
+        let (nodes4, nodes6) = self.nodes_near(now, reply_to, target, want);
+        let token = self.tokens.token(reply_to.addr);
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
             nodes6: Nodes::new(&nodes6),
@@ -227,13 +227,13 @@ impl Node {
             ..Reply::default()
         };
         self.rpc
-            .reply(now, &mut self.public, asker.addr, asker.tid, reply);
+            .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
     }
 
     fn on_get(
         &mut self,
         now: Timestamp,
-        asker: Asker,
+        reply_to: ReplyTo,
         key: InfoHash,
         query: &Query,
         want: Option<Want>,
@@ -242,10 +242,10 @@ impl Node {
             let text = "Get_values with no info_hash";
             return self
                 .rpc
-                .error(asker.addr, asker.tid, ErrorCode::MALFORMED, text);
+                .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
         }
-        let (nodes4, nodes6) = self.nodes_near(now, asker, key, want);
-        let token = self.tokens.token(asker.addr);
+        let (nodes4, nodes6) = self.nodes_near(now, reply_to, key, want);
+        let token = self.tokens.token(reply_to.addr);
         let values: Vec<_> = self.storage.get(&key, query).collect();
         let whole = query.select.is_empty();
         let reply = Reply {
@@ -257,13 +257,13 @@ impl Node {
             ..Reply::default()
         };
         self.rpc
-            .reply(now, &mut self.public, asker.addr, asker.tid, reply);
+            .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
     }
 
     fn on_listen(
         &mut self,
         now: Timestamp,
-        asker: Asker,
+        reply_to: ReplyTo,
         key: InfoHash,
         listener: Listener,
         token: &[u8],
@@ -272,34 +272,34 @@ impl Node {
             let text = "Listen with no info_hash";
             return self
                 .rpc
-                .error(asker.addr, asker.tid, ErrorCode::MALFORMED, text);
+                .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
         }
-        if !self.tokens.verify(asker.addr, token) {
+        if !self.tokens.verify(reply_to.addr, token) {
             let text = "Listen with incorrect token";
             return self
                 .rpc
-                .error(asker.addr, asker.tid, ErrorCode::UNAUTHORIZED, text);
+                .error(reply_to.addr, reply_to.tid, ErrorCode::UNAUTHORIZED, text);
         }
-        self.rpc.peers_mut().on_token(now, asker.addr);
+        self.rpc.peers_mut().on_token(now, reply_to.addr);
         let Ok(subscribed) = self.listeners.subscribe(now, &key, listener.clone()) else {
             return;
         };
         if let Some(at) = self.listeners.next_expiry() {
-            self.timers.hasten(super::Timer::Listeners, at);
+            self.timers.schedule_by(super::Timer::Listeners, at);
         }
         if subscribed == Subscribed::New {
             let query = listener.query().cloned().unwrap_or_default();
             let values: Vec<_> = self.storage.get(&key, &query).cloned().collect();
             for batch in batches(&values) {
-                self.tell_values(now, key, &listener, batch);
+                self.notify_values(now, key, &listener, batch);
             }
         }
-        let token = self.tokens.token(asker.addr);
+        let token = self.tokens.token(reply_to.addr);
         let reply = Reply {
             token: Some((&token[..]).into()),
             ..Reply::default()
         };
-        self.answer(now, asker, reply);
+        self.answer(now, reply_to, reply);
     }
 
     /// A storing node tells of values on one of our sockets.
@@ -311,41 +311,41 @@ impl Node {
         values: &[Value],
         token: &[u8],
     ) {
-        let Some(feed) = self.feeds.get(&socket.0).copied() else {
+        let Some(listen_socket) = self.listen_sockets.get(&socket.0).copied() else {
             return;
         };
-        if feed.node.addr != from.addr {
+        if listen_socket.node.addr != from.addr {
             return;
         }
         if !token.is_empty()
             && token.len() <= super::replies::MAX_TOKEN
-            && let Some(lookup) = self.lookups.get_mut(feed.key, from.family())
+            && let Some(lookup) = self.lookups.get_mut(listen_socket.key, from.family())
         {
-            lookup.on_token(now, &feed.node.id, token.to_vec().into());
+            lookup.on_token(now, &listen_socket.node.id, token.to_vec().into());
         }
-        self.hear(feed.op, feed.node.id, values, Some(now));
+        self.on_values(listen_socket.op, listen_socket.node.id, values, Some(now));
     }
 
-    pub(super) fn answer(&mut self, now: Timestamp, asker: Asker, reply: Reply<'_>) {
+    pub(super) fn answer(&mut self, now: Timestamp, reply_to: ReplyTo, reply: Reply<'_>) {
         self.rpc
-            .reply(now, &mut self.public, asker.addr, asker.tid, reply);
+            .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
     }
 
     fn nodes_near(
         &self,
         now: Timestamp,
-        asker: Asker,
+        reply_to: ReplyTo,
         target: InfoHash,
         want: Option<Want>,
     ) -> (Vec<Contact>, Vec<Contact>) {
-        let family = Family::of(&asker.addr);
+        let family = Family::of(&reply_to.addr);
         let want = want.unwrap_or(Want {
             v4: family == Family::V4,
             v6: family == Family::V6,
         });
         let near = |wanted: bool, family: Family| {
             if wanted {
-                self.tables[family as usize].named(&target, self.config.bucket_size, now)
+                self.tables[family as usize].to_share(&target, self.config.bucket_size, now)
             } else {
                 Vec::new()
             }
@@ -354,9 +354,9 @@ impl Node {
     }
 
     /// A contact was heard of: the table is told, and pings those it wants to know better.
-    pub(super) fn meet(&mut self, now: Timestamp, contact: Contact, confidence: Confidence) {
+    pub(super) fn on_contact(&mut self, now: Timestamp, contact: Contact, confidence: Confidence) {
         let family = contact.family();
-        let heard = self.table(family).heard(contact, confidence, now);
+        let heard = self.table(family).on_seen(contact, confidence, now);
         if let Some(doubted) = heard.ping {
             self.probe(now, doubted);
         }
@@ -367,13 +367,13 @@ impl Node {
                     self.probe(now, contact);
                 }
             }
-            Growth::Added | Growth::Awakened => {
+            Growth::Added | Growth::AfterPause => {
                 if confidence == Confidence::Sent {
                     self.probe(now, contact);
                 }
             }
         }
-        if heard.growth == Growth::Awakened {
+        if heard.growth == Growth::AfterPause {
             self.hasten_confirmation(now, family);
         }
         if confidence == Confidence::Replied {
@@ -383,7 +383,7 @@ impl Node {
 
     /// Tells permanent puts and listens of a contact that has just proved to be there, as it may be nearer to their keys
     /// than those they know (spec `node.md`, section 4.1).
-    fn introduce(&mut self, now: Timestamp, contact: Contact) {
+    fn offer_to_lookups(&mut self, now: Timestamp, contact: Contact) {
         let family = contact.family();
         for key in self.interested(&contact) {
             let lookup = self.lookups.get_mut(key, family);
@@ -429,7 +429,7 @@ impl Node {
     }
 
     pub(super) fn ping(&mut self, now: Timestamp, contact: Contact) {
-        let purpose = Purpose::Probe(contact);
+        let purpose = RequestPurpose::Probe(contact);
         self.rpc
             .request(now, &mut self.public, contact.addr, Request::Ping, purpose);
     }

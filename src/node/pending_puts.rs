@@ -1,10 +1,10 @@
-//! [`Parked`]: strangers' values waiting for the verdict on what they claim.
+//! [`PendingPuts`]: strangers' values waiting for the verdict on what they claim.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::CheckId;
-use super::inbound::Asker;
+use super::requests::ReplyTo;
 use crate::value::{Value, ValueId};
 use crate::{InfoHash, Timestamp, UnixTime};
 
@@ -13,24 +13,24 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Values under examination, a bounded number of them. A put that is repeated meanwhile is not examined twice.
 #[derive(Debug)]
-pub(super) struct Parked {
-    cases: BTreeMap<CheckId, (Timestamp, Case)>,
-    under_way: BTreeSet<(Asker, ValueId)>,
+pub(super) struct PendingPuts {
+    cases: BTreeMap<CheckId, (Timestamp, PendingPut)>,
+    under_way: BTreeSet<(ReplyTo, ValueId)>,
     last: u64,
     limit: usize,
 }
 
 /// A put that waits for a verdict.
 #[derive(Debug)]
-pub(super) struct Case {
-    pub(super) asker: Asker,
+pub(super) struct PendingPut {
+    pub(super) reply_to: ReplyTo,
     pub(super) key: InfoHash,
     pub(super) value: Value,
     pub(super) replaces: Option<Value>,
     pub(super) created: Option<UnixTime>,
 }
 
-impl Parked {
+impl PendingPuts {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             cases: BTreeMap::new(),
@@ -41,8 +41,10 @@ impl Parked {
     }
 
     /// Takes a case in; `None` if it is there already or there is no room.
-    pub(super) fn park(&mut self, now: Timestamp, case: Case) -> Option<CheckId> {
-        if self.cases.len() >= self.limit || !self.under_way.insert((case.asker, case.value.id())) {
+    pub(super) fn park(&mut self, now: Timestamp, case: PendingPut) -> Option<CheckId> {
+        if self.cases.len() >= self.limit
+            || !self.under_way.insert((case.reply_to, case.value.id()))
+        {
             return None;
         }
         self.last += 1;
@@ -52,9 +54,9 @@ impl Parked {
     }
 
     /// Takes a case out.
-    pub(super) fn take(&mut self, id: CheckId) -> Option<Case> {
+    pub(super) fn take(&mut self, id: CheckId) -> Option<PendingPut> {
         let (_, case) = self.cases.remove(&id)?;
-        self.under_way.remove(&(case.asker, case.value.id()));
+        self.under_way.remove(&(case.reply_to, case.value.id()));
         Some(case)
     }
 

@@ -1,8 +1,10 @@
 //! Lookups at work: what they want asked is sent, what comes of it is told to their operations.
 
-use super::ops::{Op, Task};
-use super::{Event, Feed, GetReport, Node, OpId, Purpose, PutReport, Status, Timer, WALK};
-use crate::lookup::{Ask, Goal, Lookup, Pace, Step};
+use super::ops::{Op, OpKind};
+use super::{
+    Event, GetReport, ListenSocket, Node, OpId, PutReport, RequestPurpose, Status, Timer, WALK,
+};
+use crate::lookup::{Action, FindKind, Latency, Lookup, LookupRequest};
 use crate::routing::Table;
 use crate::value::{Condition, Field, Query, Row, Value};
 use crate::wire::{Request, SocketId, Values};
@@ -27,7 +29,7 @@ impl Node {
         if let Some(lookup) = self.lookups.get_mut(key, family)
             && let Some(count) = lookup.reach_wanted()
         {
-            if let Some(lately) = table.lately(&key, count, now) {
+            if let Some(lately) = table.fresh(&key, count, now) {
                 lookup.offer(&lately, true);
                 return;
             }
@@ -44,7 +46,7 @@ impl Node {
     pub(super) fn walk(&mut self, now: Timestamp, target: InfoHash, family: Family) {
         self.open_lookup(now, target, family);
         if let Some(lookup) = self.lookups.get_mut(target, family) {
-            lookup.ask(now, WALK, Goal::Nodes);
+            lookup.ask(now, WALK, FindKind::Node);
         }
         self.drive(now, target, family);
     }
@@ -63,23 +65,23 @@ impl Node {
                 };
                 lookup = same;
             } else if !lookup.has_begun() && self.rpc.awaited_count() >= self.config.max_awaited {
-                self.backlog.push((key, family));
+                self.queued.push((key, family));
                 return;
             }
             let peers = self.rpc.peers();
-            let pace = Pace {
-                usual: peers.usual_round_trip(),
+            let latency = Latency {
+                typical: peers.typical_round_trip(),
                 of: &|addr| peers.round_trip(addr),
-                pause: &|addr| peers.pause(addr),
+                slow_after: &|addr| peers.slow_after(addr),
             };
-            match lookup.poll(now, may_wait, &pace, &mut self.public) {
-                Step::Ask(contact, ask) => {
+            match lookup.poll(now, may_wait, &latency, &mut self.public) {
+                Action::LookupRequest(contact, ask) => {
                     if can_wait {
-                        self.turns.on_request(now, self.feeds.len());
+                        self.background.on_request(now, self.listen_sockets.len());
                     }
                     self.send(now, key, contact, ask);
                 }
-                Step::Answered(ops, report) => {
+                Action::Answered(ops, report) => {
                     for op in ops {
                         if op == WALK && key == self.id {
                             self.on_explored(now, family);
@@ -88,8 +90,8 @@ impl Node {
                         }
                     }
                 }
-                Step::Announced(op, report) => self.on_announced(op, report),
-                Step::Wait(at) => {
+                Action::Announced(op, report) => self.on_announced(op, report),
+                Action::Wait(at) => {
                     self.rest(now, key, family, at);
                     return;
                 }
@@ -100,37 +102,37 @@ impl Node {
     /// Lets those begin that wait until fewer answers are awaited.
     pub(super) fn catch_up(&mut self, now: Timestamp) {
         while self.rpc.awaited_count() < self.config.max_awaited
-            && let Some((key, family)) = self.backlog.pop()
+            && let Some((key, family)) = self.queued.pop()
         {
             self.drive(now, key, family);
         }
     }
 
     /// Lets lookups for permanent puts and listens begin, as many as may.
-    pub(super) fn take_turns(&mut self, now: Timestamp) {
-        while let Some((key, family)) = self.turns.next(now, self.is_warm(now)) {
+    pub(super) fn run_background(&mut self, now: Timestamp) {
+        while let Some((key, family)) = self.background.next(now, self.is_warm(now)) {
             self.open_lookup(now, key, family);
             self.drive(now, key, family);
         }
-        self.plan_turn(now);
+        self.schedule_background(now);
     }
 
     /// Whether a lookup that nobody waits for may go on now. One that knows nobody disturbs nobody.
     fn may_go_on(&mut self, now: Timestamp, key: InfoHash, family: Family) -> bool {
         let is_warm = self.is_warm(now);
         let admitted = self.status(family) == Status::Disconnected
-            || self.turns.admits(now, is_warm, (key, family));
+            || self.background.admits(now, is_warm, (key, family));
         if !admitted {
-            self.plan_turn(now);
+            self.schedule_background(now);
         }
         admitted
     }
 
-    fn plan_turn(&mut self, now: Timestamp) {
-        let none_waits = self.turns.waiting() == 0;
-        match self.turns.next_at(none_waits || self.is_warm(now)) {
-            Some(at) => self.timers.set(Timer::Turn, at.max(now)),
-            None => self.timers.stop(Timer::Turn),
+    fn schedule_background(&mut self, now: Timestamp) {
+        let none_waits = self.background.waiting() == 0;
+        match self.background.next_at(none_waits || self.is_warm(now)) {
+            Some(at) => self.timers.set(Timer::Background, at.max(now)),
+            None => self.timers.stop(Timer::Background),
         }
     }
 
@@ -144,7 +146,7 @@ impl Node {
     pub(super) fn deliver(&mut self, op: OpId, values: &[Value]) -> bool {
         let Some(Op {
             query,
-            task: Task::Get { seen, .. },
+            task: OpKind::Get { seen, .. },
             ..
         }) = self.ops.get_mut(op)
         else {
@@ -165,7 +167,7 @@ impl Node {
     /// Hands field rows to a query: those that are news to it.
     pub(super) fn deliver_rows(&mut self, op: OpId, rows: Vec<Row>) -> bool {
         let Some(Op {
-            task: Task::Query { seen, .. },
+            task: OpKind::Query { seen, .. },
             ..
         }) = self.ops.get_mut(op)
         else {
@@ -194,20 +196,20 @@ impl Node {
             .collect();
         let select = running.query.select.clone();
         match running.task {
-            Task::Get { .. } => {
+            OpKind::Get { .. } => {
                 self.deliver(op, &values);
             }
-            Task::Query { .. } => {
+            OpKind::Query { .. } => {
                 let rows = values.iter().map(|value| Row::of(value, &select)).collect();
                 self.deliver_rows(op, rows);
             }
-            Task::Listen(_) => self.hear(op, self.id, &values, None),
-            Task::Put { .. } => {}
+            OpKind::Listen(_) => self.on_values(op, self.id, &values, None),
+            OpKind::Put { .. } => {}
         }
     }
 
     /// Tells a listen that `holder` has these values: for a lifetime from `since` on, or until it says otherwise.
-    pub(super) fn hear(
+    pub(super) fn on_values(
         &mut self,
         op: OpId,
         holder: InfoHash,
@@ -219,7 +221,7 @@ impl Node {
             Some(since) => since + value_types.rules(value.value_type()).lifetime,
             None => Timestamp::MAX,
         };
-        let Some((query, delta)) = self.ops.listen_mut(op) else {
+        let Some((query, view)) = self.ops.listen_mut(op) else {
             return;
         };
         let mut first_expiry = Timestamp::MAX;
@@ -227,12 +229,12 @@ impl Node {
         for value in values.iter().filter(|value| query.matches(value)) {
             let expires = expires(value);
             first_expiry = first_expiry.min(expires);
-            if delta.add(holder, value, expires) {
+            if view.add(holder, value, expires) {
                 news.push(value.clone());
             }
         }
         if first_expiry < Timestamp::MAX {
-            self.timers.hasten(Timer::Feeds, first_expiry);
+            self.timers.schedule_by(Timer::ListenedValues, first_expiry);
         }
         if !news.is_empty() {
             self.events.push_back(Event::Values { op, values: news });
@@ -242,7 +244,7 @@ impl Node {
     /// Ends a put whose announcement is over before its time; reports it, unless that has been done.
     pub(super) fn end_put(&mut self, op: OpId) {
         if let Some(Op {
-            task: Task::Put { report, .. },
+            task: OpKind::Put { report, .. },
             open_families: 1..,
             ..
         }) = self.ops.remove(op)
@@ -252,15 +254,15 @@ impl Node {
     }
 
     /// Sends what a lookup wants sent.
-    fn send(&mut self, now: Timestamp, key: InfoHash, node: Contact, ask: Ask) {
+    fn send(&mut self, now: Timestamp, key: InfoHash, node: Contact, ask: LookupRequest) {
         let family = node.family();
         let values: Vec<Value>;
         let request = match &ask {
-            Ask::Find => Request::Find {
+            LookupRequest::Find => Request::Find {
                 target: key,
                 want: None,
             },
-            Ask::Get(question) => {
+            LookupRequest::Get(question) => {
                 let lookup = self.lookups.get(key, family);
                 let query = lookup.and_then(|lookup| lookup.query(*question));
                 Request::Get {
@@ -269,7 +271,7 @@ impl Node {
                     want: None,
                 }
             }
-            Ask::Probe(id) | Ask::Check(id) => Request::Get {
+            LookupRequest::Probe(id) | LookupRequest::Check(id) => Request::Get {
                 key,
                 query: Query {
                     select: [Field::Id, Field::Owner, Field::Seq].into(),
@@ -277,7 +279,7 @@ impl Node {
                 },
                 want: None,
             },
-            Ask::Put(id, token) => {
+            LookupRequest::Put(id, token) => {
                 let announce = self
                     .lookups
                     .get(key, family)
@@ -295,15 +297,15 @@ impl Node {
                     token: token.to_vec().into(),
                 }
             }
-            Ask::Refresh(id, token) => Request::Refresh {
+            LookupRequest::Refresh(id, token) => Request::Refresh {
                 key,
                 id: *id,
                 token: token.to_vec().into(),
             },
-            Ask::Listen { op, socket, token } => {
+            LookupRequest::Listen { op, socket, token } => {
                 let query = self.ops.get(*op).map(|op| op.query.clone());
-                let feed = Feed { op: *op, key, node };
-                self.feeds.insert(*socket, feed);
+                let listen_socket = ListenSocket { op: *op, key, node };
+                self.listen_sockets.insert(*socket, listen_socket);
                 Request::Listen {
                     key,
                     version: 1,
@@ -314,7 +316,7 @@ impl Node {
             }
         };
         let is_walk = ask.is_of_walk();
-        let purpose = Purpose::Lookup {
+        let purpose = RequestPurpose::Lookup {
             key,
             family,
             node,
@@ -323,7 +325,7 @@ impl Node {
         let sent = self
             .rpc
             .request(now, &mut self.public, node.addr, request, purpose);
-        let owes = is_walk && self.rpc.peers().is_overdue(&node.addr);
+        let owes = is_walk && self.rpc.peers().is_unresponsive(&node.addr);
         if sent && !owes {
             return;
         }
@@ -331,10 +333,10 @@ impl Node {
             return;
         };
         if sent {
-            lookup.on_owing(&node.id);
+            lookup.on_known_unresponsive(&node.id);
             self.refill(now, key, family);
         } else {
-            lookup.on_gone(now, &node.id);
+            lookup.on_failed(now, &node.id);
         }
     }
 
@@ -344,7 +346,7 @@ impl Node {
         };
         running.open_families -= 1;
         let over = running.open_families == 0;
-        let (Task::Get { report: total, .. } | Task::Query { report: total, .. }) =
+        let (OpKind::Get { report: total, .. } | OpKind::Query { report: total, .. }) =
             &mut running.task
         else {
             return;
@@ -363,7 +365,7 @@ impl Node {
         };
         running.open_families -= 1;
         let over = running.open_families == 0;
-        let Task::Put {
+        let OpKind::Put {
             permanent,
             report: total,
             ..
@@ -387,14 +389,14 @@ impl Node {
             return;
         };
         for socket in lookup.take_closed_sockets() {
-            self.feeds.remove(&socket);
+            self.listen_sockets.remove(&socket);
         }
         let is_idle = lookup.is_idle();
         let is_worth_remembering = lookup.is_worth_remembering();
-        if self.turns.has_begun((key, family)) && (is_idle || !lookup.is_waiting()) {
-            self.turns.rest((key, family));
+        if self.background.has_begun((key, family)) && (is_idle || !lookup.is_waiting()) {
+            self.background.rest((key, family));
         }
-        self.plan_turn(now);
+        self.schedule_background(now);
         let timer = Timer::Lookup(key, family);
         if !is_idle {
             self.timers.set(timer, at);

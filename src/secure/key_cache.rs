@@ -1,4 +1,4 @@
-//! [`Keyring`]: certificates and public keys of others by their ids, and where in the DHT each is published.
+//! [`KeyCache`]: certificates and public keys of others by their ids, and where in the DHT each is published.
 //!
 //! Whatever goes in is filed under the id computed from its own key, so no entry can stand under a wrong name. A
 //! certificate's signature and dates are not looked at: the id is the anchor of trust (spec `secure.md`, section 5.5).
@@ -7,12 +7,12 @@ use std::fmt;
 
 use bulla_identity::{Certificate, KeyId, LongKeyId, PublicKey};
 
-use super::recent::Recent;
+use super::lru::LruMap;
 use crate::InfoHash;
 
 /// Asked for a certificate before the DHT is. Called with the state of the secure layer at a standstill: it must not
 /// wait for anything.
-pub type CertificateStore = Box<dyn FnMut(&LongKeyId) -> Option<Certificate> + Send>;
+pub type CertificateSource = Box<dyn FnMut(&LongKeyId) -> Option<Certificate> + Send>;
 
 /// The name by which a key is looked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -24,11 +24,11 @@ pub enum KeyName {
 }
 
 /// Certificates and keys, a bounded number, each under both of its names.
-pub(super) struct Keyring {
+pub(super) struct KeyCache {
     own: Option<Certificate>,
-    certificates: Recent<KeyName, Certificate>,
-    keys: Recent<KeyName, PublicKey>,
-    store: Option<CertificateStore>,
+    certificates: LruMap<KeyName, Certificate>,
+    keys: LruMap<KeyName, PublicKey>,
+    store: Option<CertificateSource>,
 }
 
 impl KeyName {
@@ -70,17 +70,17 @@ impl fmt::Display for KeyName {
     }
 }
 
-impl Keyring {
+impl KeyCache {
     pub(super) fn new(own: Option<Certificate>, limit: usize) -> Self {
         Self {
             own,
-            certificates: Recent::new(2 * limit),
-            keys: Recent::new(2 * limit),
+            certificates: LruMap::new(2 * limit),
+            keys: LruMap::new(2 * limit),
             store: None,
         }
     }
 
-    pub(super) fn set_store(&mut self, store: CertificateStore) {
+    pub(super) fn set_store(&mut self, store: CertificateSource) {
         self.store = Some(store);
     }
 
@@ -153,46 +153,46 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_found_by_both_names() {
-        let mut keyring = Keyring::new(None, 4);
-        keyring.remember(alice().certificate());
+        let mut key_cache = KeyCache::new(None, 4);
+        key_cache.remember(alice().certificate());
         for name in [KeyName::from(alice().id()), alice().long_id().into()] {
             assert_eq!(
-                keyring.certificate(name).as_ref(),
+                key_cache.certificate(name).as_ref(),
                 Some(alice().certificate())
             );
             assert_eq!(
-                keyring.public_key(name).as_ref(),
+                key_cache.public_key(name).as_ref(),
                 Some(alice().public_key())
             );
         }
-        assert_eq!(keyring.certificate(bob().long_id().into()), None);
+        assert_eq!(key_cache.certificate(bob().long_id().into()), None);
     }
 
     #[test]
     fn a_known_key_tells_where_else_to_look_for_its_certificate() {
-        let mut keyring = Keyring::new(None, 4);
+        let mut key_cache = KeyCache::new(None, 4);
         let name = KeyName::from(bob().long_id());
-        assert_eq!(keyring.dht_keys(name), [name.dht_key()]);
-        keyring.remember_key(bob().public_key());
-        assert_eq!(keyring.certificate(name), None);
+        assert_eq!(key_cache.dht_keys(name), [name.dht_key()]);
+        key_cache.remember_key(bob().public_key());
+        assert_eq!(key_cache.certificate(name), None);
         assert_eq!(
-            keyring.dht_keys(name),
+            key_cache.dht_keys(name),
             dht_keys(bob().id(), bob().long_id())
         );
     }
 
     #[test]
     fn the_own_certificate_is_always_at_hand() {
-        let mut keyring = Keyring::new(Some(alice().certificate().clone()), 0);
-        assert!(keyring.certificate(alice().id().into()).is_some());
-        assert!(keyring.public_key(alice().long_id().into()).is_some());
+        let mut key_cache = KeyCache::new(Some(alice().certificate().clone()), 0);
+        assert!(key_cache.certificate(alice().id().into()).is_some());
+        assert!(key_cache.public_key(alice().long_id().into()).is_some());
     }
 
     #[test]
     fn the_store_is_believed_only_if_the_id_is_right() {
-        let mut keyring = Keyring::new(None, 4);
-        keyring.set_store(Box::new(|_| Some(alice().certificate().clone())));
-        assert!(keyring.certificate(alice().long_id().into()).is_some());
-        assert_eq!(keyring.certificate(bob().long_id().into()), None);
+        let mut key_cache = KeyCache::new(None, 4);
+        key_cache.set_store(Box::new(|_| Some(alice().certificate().clone())));
+        assert!(key_cache.certificate(alice().long_id().into()).is_some());
+        assert_eq!(key_cache.certificate(bob().long_id().into()), None);
     }
 }

@@ -1,7 +1,7 @@
-//! [`Frontier`]: the contacts nearest to a key that a lookup knows, each with its standing in this lookup.
+//! [`Candidates`]: the contacts nearest to a key that a lookup knows, each with its standing in this lookup.
 //!
 //! Invariants: sorted by distance, ids unique; at most `width` candidates that answered, `width` that were only named,
-//! and [`MAX_GONE`] others. So those who name contacts that do not exist, nearer than anybody, cannot push out the
+//! and [`MAX_FAILED`] others. So those who name contacts that do not exist, nearer than anybody, cannot push out the
 //! nodes that are there.
 
 use std::net::SocketAddr;
@@ -13,11 +13,11 @@ use super::OpId;
 use crate::{Contact, Distance, InfoHash, Timestamp};
 
 /// Candidates kept that are late or gone, so that they are not taken for new ones when named again.
-const MAX_GONE: usize = 25;
+const MAX_FAILED: usize = 25;
 
 /// The contacts nearest to a key, nearest first.
 #[derive(Debug)]
-pub(super) struct Frontier {
+pub(super) struct Candidates {
     target: InfoHash,
     width: usize,
     candidates: Vec<Candidate>,
@@ -28,17 +28,17 @@ pub(super) struct Frontier {
 pub(super) struct Candidate {
     pub(super) contact: Contact,
     distance: Distance,
-    pub(super) reach: Reach,
+    pub(super) state: CandidateState,
     pub(super) token: Option<Token>,
-    /// A question of the walk is on its way to it.
+    /// A find of the walk is on its way to it.
     pub(super) busy: bool,
     /// When the walk asked it last.
     pub(super) asked_at: Timestamp,
     /// When most would have answered that.
-    pub(super) pauses_at: Timestamp,
+    pub(super) slow_at: Timestamp,
     /// How long it is likely to take to answer, if that was looked up since it last did.
     round_trip: Option<Duration>,
-    /// The questions that it has answered, in order: an application may have thousands for one key.
+    /// The finds that it has answered, in order: an application may have thousands for one key.
     answered: Vec<OpId>,
     /// Its place in the row of nodes that named each other: 1 if we knew it by ourselves.
     pub(super) hops: u8,
@@ -46,15 +46,15 @@ pub(super) struct Candidate {
 
 /// Whether a candidate answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Reach {
+pub(super) enum CandidateState {
     /// It was named, and has not answered yet.
-    Named,
+    Unqueried,
     /// It answered.
-    Live,
+    Responsive,
     /// An answer is overdue, for this many time-outs.
-    Late(u32),
+    Unresponsive(u32),
     /// It did not answer at all.
-    Gone(Timestamp),
+    Failed(Timestamp),
 }
 
 /// A write token and when it came.
@@ -64,7 +64,7 @@ pub(super) struct Token {
     pub(super) at: Timestamp,
 }
 
-impl Frontier {
+impl Candidates {
     pub(super) fn new(target: InfoHash, width: usize) -> Self {
         Self {
             target,
@@ -83,7 +83,7 @@ impl Frontier {
         {
             Ok(at) => {
                 let known = &mut self.candidates[at];
-                let returns = proved && matches!(known.reach, Reach::Gone(_));
+                let returns = proved && matches!(known.state, CandidateState::Failed(_));
                 if returns {
                     *known = Candidate::new(contact, distance, hops);
                 }
@@ -103,7 +103,7 @@ impl Frontier {
     pub(super) fn nearest(&self, count: usize) -> impl Iterator<Item = &Candidate> {
         self.candidates
             .iter()
-            .filter(|candidate| candidate.is_live())
+            .filter(|candidate| candidate.is_usable())
             .take(count)
     }
 
@@ -143,7 +143,7 @@ impl Frontier {
             .ok()
     }
 
-    /// A new question begins: all candidates are known by now.
+    /// A new find begins: all candidates are known by now.
     pub(super) fn start_over(&mut self) {
         for candidate in &mut self.candidates {
             candidate.hops = 1;
@@ -158,23 +158,23 @@ impl Frontier {
         }
     }
 
-    /// A candidate answered a question; says whether for the first time.
-    pub(super) fn on_answered(&mut self, id: &InfoHash, question: OpId) -> bool {
+    /// A candidate answered a find; says whether for the first time.
+    pub(super) fn on_answered(&mut self, id: &InfoHash, find: OpId) -> bool {
         let Some(candidate) = self.get_mut(id) else {
             return false;
         };
-        let place = candidate.answered.binary_search(&question);
+        let place = candidate.answered.binary_search(&find);
         if let Err(place) = place {
-            candidate.answered.insert(place, question);
+            candidate.answered.insert(place, find);
         }
         place.is_err()
     }
 
-    /// A question is over.
-    pub(super) fn forget(&mut self, question: OpId) {
+    /// A find is over.
+    pub(super) fn forget(&mut self, find: OpId) {
         for candidate in &mut self.candidates {
             let answered = &mut candidate.answered;
-            if let Ok(place) = answered.binary_search(&question) {
+            if let Ok(place) = answered.binary_search(&find) {
                 answered.remove(place);
             }
             if answered.is_empty() {
@@ -195,7 +195,7 @@ impl Frontier {
     pub(super) fn unawaited(&self) -> usize {
         self.candidates
             .iter()
-            .filter(|candidate| candidate.busy && !candidate.is_live())
+            .filter(|candidate| candidate.busy && !candidate.is_usable())
             .count()
     }
 
@@ -203,18 +203,21 @@ impl Frontier {
     pub(super) fn tally(&self) -> (usize, usize) {
         let candidates = self.candidates.iter();
         candidates.fold((0, 0), |(answered, silent), candidate| {
-            match candidate.reach {
-                Reach::Named => (answered, silent),
-                Reach::Live => (answered + 1, silent),
-                Reach::Late(_) | Reach::Gone(_) => (answered, silent + 1),
+            match candidate.state {
+                CandidateState::Unqueried => (answered, silent),
+                CandidateState::Responsive => (answered + 1, silent),
+                CandidateState::Unresponsive(_) | CandidateState::Failed(_) => {
+                    (answered, silent + 1)
+                }
             }
         })
     }
 
     /// Forgets candidates that have been gone since before `limit`, so that they get another chance.
-    pub(super) fn forgive(&mut self, limit: Timestamp) {
-        self.candidates
-            .retain(|candidate| !matches!(candidate.reach, Reach::Gone(since) if since < limit));
+    pub(super) fn drop_failed_before(&mut self, limit: Timestamp) {
+        self.candidates.retain(
+            |candidate| !matches!(candidate.state, CandidateState::Failed(since) if since < limit),
+        );
     }
 
     /// Takes no more memory than its candidates need.
@@ -225,10 +228,12 @@ impl Frontier {
     /// Whether a newcomer at this place is among the nearest, both of those that answered and of those only named.
     fn has_room_before(&self, at: usize) -> bool {
         let nearer = &self.candidates[..at];
-        [Reach::Named, Reach::Live].into_iter().all(|reach| {
-            let alike = nearer.iter().filter(|candidate| candidate.reach == reach);
-            alike.count() < self.width
-        })
+        [CandidateState::Unqueried, CandidateState::Responsive]
+            .into_iter()
+            .all(|state| {
+                let alike = nearer.iter().filter(|candidate| candidate.state == state);
+                alike.count() < self.width
+            })
     }
 
     /// Drops the farthest of those that are too many.
@@ -236,10 +241,12 @@ impl Frontier {
         let (mut named, mut live, mut others) = (0, 0, 0);
         let width = self.width;
         self.candidates.retain(|candidate| {
-            let (count, limit) = match candidate.reach {
-                Reach::Named => (&mut named, width),
-                Reach::Live => (&mut live, width),
-                Reach::Late(_) | Reach::Gone(_) => (&mut others, MAX_GONE),
+            let (count, limit) = match candidate.state {
+                CandidateState::Unqueried => (&mut named, width),
+                CandidateState::Responsive => (&mut live, width),
+                CandidateState::Unresponsive(_) | CandidateState::Failed(_) => {
+                    (&mut others, MAX_FAILED)
+                }
             };
             *count += 1;
             *count <= limit || candidate.busy
@@ -252,11 +259,11 @@ impl Candidate {
         Self {
             contact,
             distance,
-            reach: Reach::Named,
+            state: CandidateState::Unqueried,
             token: None,
             busy: false,
             asked_at: Timestamp::ZERO,
-            pauses_at: Timestamp::ZERO,
+            slow_at: Timestamp::ZERO,
             round_trip: None,
             answered: Vec::new(),
             hops,
@@ -265,12 +272,12 @@ impl Candidate {
 
     /// It answered something.
     pub(super) fn on_answer(&mut self) {
-        self.reach = Reach::Live;
+        self.state = CandidateState::Responsive;
         self.round_trip = None;
     }
 
-    pub(super) fn has_answered(&self, question: OpId) -> bool {
-        self.answered.binary_search(&question).is_ok()
+    pub(super) fn has_answered(&self, find: OpId) -> bool {
+        self.answered.binary_search(&find).is_ok()
     }
 
     /// How long it is likely to take to answer, if that is known.
@@ -279,8 +286,8 @@ impl Candidate {
     }
 
     /// Whether it has been asked, and most would have answered.
-    pub(super) fn pauses(&self, now: Timestamp) -> bool {
-        self.busy && self.pauses_at <= now
+    pub(super) fn is_slow(&self, now: Timestamp) -> bool {
+        self.busy && self.slow_at <= now
     }
 
     /// How many leading bits its id shares with the key; no more than 64 count.
@@ -289,8 +296,11 @@ impl Candidate {
     }
 
     /// Whether it may be asked: it answered, or is yet to do so.
-    pub(super) fn is_live(&self) -> bool {
-        matches!(self.reach, Reach::Named | Reach::Live)
+    pub(super) fn is_usable(&self) -> bool {
+        matches!(
+            self.state,
+            CandidateState::Unqueried | CandidateState::Responsive
+        )
     }
 
     /// The token, unless it came before `oldest`.
@@ -312,69 +322,73 @@ mod tests {
         #[test]
         fn keeps_the_nearest_in_order(ids in proptest::collection::vec(any::<[u8; 20]>(), 1..80), target: [u8; 20]) {
             let target = InfoHash::new(target);
-            let mut frontier = Frontier::new(target, 14);
+            let mut candidates = Candidates::new(target, 14);
             for id in &ids {
-                frontier.insert(contact(*id), false, 1);
+                candidates.insert(contact(*id), false, 1);
             }
             let mut expected: Vec<_> = ids.iter().map(|id| InfoHash::new(*id)).collect();
             expected.sort_by_key(|id| id.distance(&target));
             expected.dedup();
             expected.truncate(14);
-            let kept: Vec<_> = frontier.iter().map(|candidate| candidate.contact.id).collect();
+            let kept: Vec<_> = candidates.iter().map(|candidate| candidate.contact.id).collect();
             prop_assert_eq!(kept, expected);
         }
     }
 
     #[test]
     fn contacts_only_named_do_not_push_out_those_that_answered() {
-        let mut frontier = Frontier::new(InfoHash::ZERO, 2);
+        let mut candidates = Candidates::new(InfoHash::ZERO, 2);
         let far = contact([9; 20]);
-        frontier.insert(far, false, 1);
-        frontier.get_mut(&far.id).unwrap().reach = Reach::Live;
+        candidates.insert(far, false, 1);
+        candidates.get_mut(&far.id).unwrap().state = CandidateState::Responsive;
         for byte in 1..=5 {
-            frontier.insert(contact([byte; 20]), false, 1);
+            candidates.insert(contact([byte; 20]), false, 1);
         }
-        let kept: Vec<_> = frontier.iter().map(|candidate| candidate.contact).collect();
+        let kept: Vec<_> = candidates
+            .iter()
+            .map(|candidate| candidate.contact)
+            .collect();
         assert_eq!(kept, [contact([1; 20]), contact([2; 20]), far]);
     }
 
     #[test]
     fn a_gone_contact_comes_back_only_with_proof() {
-        let mut frontier = Frontier::new(InfoHash::ZERO, 2);
+        let mut candidates = Candidates::new(InfoHash::ZERO, 2);
         let node = contact([1; 20]);
-        frontier.insert(node, false, 1);
-        frontier.get_mut(&node.id).unwrap().reach = Reach::Gone(Timestamp::ZERO);
-        frontier.insert(node, false, 1);
-        assert_eq!(frontier.nearest(2).count(), 0);
-        frontier.insert(node, true, 1);
-        assert_eq!(frontier.nearest(2).count(), 1);
+        candidates.insert(node, false, 1);
+        candidates.get_mut(&node.id).unwrap().state = CandidateState::Failed(Timestamp::ZERO);
+        candidates.insert(node, false, 1);
+        assert_eq!(candidates.nearest(2).count(), 0);
+        candidates.insert(node, true, 1);
+        assert_eq!(candidates.nearest(2).count(), 1);
     }
 
     #[test]
     fn a_candidate_answers_each_question_once_until_it_is_over() {
-        let mut frontier = Frontier::new(InfoHash::ZERO, 2);
+        let mut candidates = Candidates::new(InfoHash::ZERO, 2);
         let node = contact([1; 20]);
-        frontier.insert(node, false, 1);
+        candidates.insert(node, false, 1);
         for number in [2, 3, 1] {
-            assert!(frontier.on_answered(&node.id, OpId(number)));
-            assert!(!frontier.on_answered(&node.id, OpId(number)));
+            assert!(candidates.on_answered(&node.id, OpId(number)));
+            assert!(!candidates.on_answered(&node.id, OpId(number)));
         }
-        frontier.forget(OpId(2));
-        let candidate = frontier.get_mut(&node.id).unwrap();
+        candidates.forget(OpId(2));
+        let candidate = candidates.get_mut(&node.id).unwrap();
         let known = [1, 2, 3].map(|number| candidate.has_answered(OpId(number)));
         assert_eq!(known, [true, false, true]);
-        assert!(!frontier.on_answered(&InfoHash::new([9; 20]), OpId(4)));
+        assert!(!candidates.on_answered(&InfoHash::new([9; 20]), OpId(4)));
     }
 
     #[test]
     fn the_late_make_room_for_farther_ones() {
-        let mut frontier = Frontier::new(InfoHash::ZERO, 2);
+        let mut candidates = Candidates::new(InfoHash::ZERO, 2);
         for byte in 1..=2 {
-            frontier.insert(contact([byte; 20]), false, 1);
+            candidates.insert(contact([byte; 20]), false, 1);
         }
-        frontier.get_mut(&InfoHash::new([1; 20])).unwrap().reach = Reach::Late(1);
-        frontier.insert(contact([3; 20]), false, 1);
-        let live: Vec<_> = frontier
+        candidates.get_mut(&InfoHash::new([1; 20])).unwrap().state =
+            CandidateState::Unresponsive(1);
+        candidates.insert(contact([3; 20]), false, 1);
+        let live: Vec<_> = candidates
             .nearest(8)
             .map(|candidate| candidate.contact.id)
             .collect();

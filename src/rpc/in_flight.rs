@@ -1,4 +1,4 @@
-//! [`Transactions`]: requests under way, each known by its id and the address it went to.
+//! [`InFlight`]: requests under way, each known by its id and the address it went to.
 //!
 //! A request is sent up to `attempts` times with the same bytes. The waits follow the measured round trip and double; but
 //! the third attempt comes no sooner than the reference's second, and the verdict that a node is gone as long as the
@@ -22,16 +22,16 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 const QUICK_ATTEMPTS: u32 = 2;
 
 /// What a request is for.
-pub(crate) trait Purposeful: Clone {
+pub(crate) trait Purpose: Clone {
     /// Whether it is part of a lookup. What strangers give rise to is not.
-    fn is_wanted(&self) -> bool;
+    fn is_for_lookup(&self) -> bool;
 }
 
 /// Requests waiting for an answer; `P` is what each is for.
 #[derive(Debug)]
-pub(crate) struct Transactions<P> {
+pub(crate) struct InFlight<P> {
     /// Apart from the table, which grows and shrinks with each burst.
-    open: HashMap<u32, Box<Transaction<P>>, BuildHasherDefault<IdHasher>>,
+    open: HashMap<u32, Box<Pending<P>>, BuildHasherDefault<IdHasher>>,
     deadlines: BTreeSet<(Timestamp, u32)>,
     /// How many of the wanted ones are not overdue.
     awaited: usize,
@@ -63,7 +63,7 @@ impl Hasher for IdHasher {
 }
 
 #[derive(Debug)]
-struct Transaction<P> {
+struct Pending<P> {
     to: SocketAddr,
     datagrams: Datagrams,
     sent_at: Timestamp,
@@ -71,7 +71,7 @@ struct Transaction<P> {
     /// Attempts so far.
     attempts: u32,
     /// Time-outs so far.
-    overdue: u32,
+    timeouts: u32,
     deadline: Timestamp,
     purpose: P,
 }
@@ -80,14 +80,14 @@ struct Transaction<P> {
 #[derive(Debug)]
 pub(crate) enum Due<P> {
     /// An answer is overdue for the `count`th time; send the datagrams (if any) again.
-    Late {
+    TimedOut {
         to: SocketAddr,
         datagrams: Vec<Bytes>,
         count: u32,
         purpose: P,
     },
     /// Nobody answered; the transaction is closed.
-    Gone {
+    Failed {
         to: SocketAddr,
         asked_at: Timestamp,
         purpose: P,
@@ -102,7 +102,7 @@ pub(crate) struct Answered<P> {
     pub(crate) round_trip: Duration,
 }
 
-impl<P: Purposeful> Transactions<P> {
+impl<P: Purpose> InFlight<P> {
     /// At most `limit` at a time, each sent `attempts` times; a node is gone after 2^`attempts` − 1 times
     /// `response_time`.
     pub(crate) fn new(attempts: u32, response_time: Duration, limit: usize) -> Self {
@@ -142,24 +142,24 @@ impl<P: Purposeful> Transactions<P> {
     ) {
         let deadline = now + wait;
         self.deadlines.insert((deadline, id));
-        let transaction = Box::new(Transaction {
+        let pending = Box::new(Pending {
             to,
             datagrams,
             sent_at: now,
             wait,
             attempts: 1,
-            overdue: 0,
+            timeouts: 0,
             deadline,
             purpose,
         });
-        self.awaited += usize::from(transaction.is_awaited());
-        self.open.insert(id, transaction);
+        self.awaited += usize::from(pending.is_awaited());
+        self.open.insert(id, pending);
     }
 
     /// What the request `id` to `from` is for, if it still waits.
     pub(crate) fn pending(&self, from: SocketAddr, id: u32) -> Option<&P> {
-        let transaction = self.open.get(&id)?;
-        (transaction.to == from).then_some(&transaction.purpose)
+        let pending = self.open.get(&id)?;
+        (pending.to == from).then_some(&pending.purpose)
     }
 
     /// Closes the request that an answer with this id from this address belongs to.
@@ -170,25 +170,25 @@ impl<P: Purposeful> Transactions<P> {
         id: u32,
     ) -> Option<Answered<P>> {
         self.pending(from, id)?;
-        let transaction = self.open.remove(&id)?;
-        self.deadlines.remove(&(transaction.deadline, id));
-        self.awaited -= usize::from(transaction.is_awaited());
+        let pending = self.open.remove(&id)?;
+        self.deadlines.remove(&(pending.deadline, id));
+        self.awaited -= usize::from(pending.is_awaited());
         self.release_memory();
         Some(Answered {
-            round_trip: now.since(transaction.sent_at),
-            purpose: transaction.purpose,
+            round_trip: now.since(pending.sent_at),
+            purpose: pending.purpose,
         })
     }
 
     /// The answer has begun to come, in parts: be patient until `until`, within [`LONGEST_ANSWER`].
     pub(crate) fn extend(&mut self, from: SocketAddr, id: u32, until: Timestamp) {
-        if let Some(transaction) = self.open.get_mut(&id)
-            && transaction.to == from
+        if let Some(pending) = self.open.get_mut(&id)
+            && pending.to == from
         {
-            self.deadlines.remove(&(transaction.deadline, id));
-            let until = until.min(transaction.sent_at + LONGEST_ANSWER);
-            transaction.deadline = transaction.deadline.max(until);
-            self.deadlines.insert((transaction.deadline, id));
+            self.deadlines.remove(&(pending.deadline, id));
+            let until = until.min(pending.sent_at + LONGEST_ANSWER);
+            pending.deadline = pending.deadline.max(until);
+            self.deadlines.insert((pending.deadline, id));
         }
     }
 
@@ -199,41 +199,41 @@ impl<P: Purposeful> Transactions<P> {
             return None;
         }
         self.deadlines.pop_first();
-        let transaction = self.open.get_mut(&id)?;
-        self.awaited -= usize::from(transaction.is_awaited());
-        let verdict_at = transaction.sent_at + self.verdict;
+        let pending = self.open.get_mut(&id)?;
+        self.awaited -= usize::from(pending.is_awaited());
+        let verdict_at = pending.sent_at + self.verdict;
         if now >= verdict_at {
-            let transaction = self.open.remove(&id)?;
+            let pending = self.open.remove(&id)?;
             self.release_memory();
-            return Some(Due::Gone {
-                to: transaction.to,
-                asked_at: transaction.sent_at,
-                purpose: transaction.purpose,
+            return Some(Due::Failed {
+                to: pending.to,
+                asked_at: pending.sent_at,
+                purpose: pending.purpose,
             });
         }
-        transaction.overdue += 1;
-        transaction.wait *= 2;
-        let is_left = transaction.attempts < self.attempts;
-        let respite_at = transaction.sent_at + self.respite;
-        let resend = is_left && (transaction.attempts < QUICK_ATTEMPTS || now >= respite_at);
-        transaction.attempts += u32::from(resend);
-        transaction.deadline = if is_left && !resend {
+        pending.timeouts += 1;
+        pending.wait *= 2;
+        let is_left = pending.attempts < self.attempts;
+        let respite_at = pending.sent_at + self.respite;
+        let resend = is_left && (pending.attempts < QUICK_ATTEMPTS || now >= respite_at);
+        pending.attempts += u32::from(resend);
+        pending.deadline = if is_left && !resend {
             respite_at
-        } else if transaction.overdue <= self.attempts {
-            (now + transaction.wait).min(verdict_at)
+        } else if pending.timeouts <= self.attempts {
+            (now + pending.wait).min(verdict_at)
         } else {
             verdict_at
         };
-        self.deadlines.insert((transaction.deadline, id));
-        Some(Due::Late {
-            to: transaction.to,
+        self.deadlines.insert((pending.deadline, id));
+        Some(Due::TimedOut {
+            to: pending.to,
             datagrams: if resend {
-                transaction.datagrams.clone().into_iter().collect()
+                pending.datagrams.clone().into_iter().collect()
             } else {
                 Vec::new()
             },
-            count: transaction.overdue,
-            purpose: transaction.purpose.clone(),
+            count: pending.timeouts,
+            purpose: pending.purpose.clone(),
         })
     }
 
@@ -261,9 +261,9 @@ impl<P: Purposeful> Transactions<P> {
     }
 }
 
-impl<P: Purposeful> Transaction<P> {
+impl<P: Purpose> Pending<P> {
     fn is_awaited(&self) -> bool {
-        self.overdue == 0 && self.purpose.is_wanted()
+        self.timeouts == 0 && self.purpose.is_for_lookup()
     }
 }
 
@@ -274,52 +274,52 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    impl Purposeful for () {
-        fn is_wanted(&self) -> bool {
+    impl Purpose for () {
+        fn is_for_lookup(&self) -> bool {
             true
         }
     }
 
     #[test]
     fn a_request_is_awaited_until_it_is_answered_or_overdue() {
-        let mut transactions = Transactions::new(3, 1_000 * MS, 10);
+        let mut in_flight = InFlight::new(3, 1_000 * MS, 10);
         for id in 1..=2 {
-            transactions.open(Timestamp::ZERO, id, peer(1), datagrams(), 100 * MS, ());
+            in_flight.open(Timestamp::ZERO, id, peer(1), datagrams(), 100 * MS, ());
         }
-        assert_eq!(transactions.awaited(), 2);
-        assert!(transactions.close(Timestamp::ZERO, peer(1), 1).is_some());
-        assert_eq!(transactions.awaited(), 1);
-        while let Some(at) = transactions.next_deadline() {
-            let _ = transactions.due(at);
-            assert_eq!(transactions.awaited(), 0);
+        assert_eq!(in_flight.awaited(), 2);
+        assert!(in_flight.close(Timestamp::ZERO, peer(1), 1).is_some());
+        assert_eq!(in_flight.awaited(), 1);
+        while let Some(at) = in_flight.next_deadline() {
+            let _ = in_flight.due(at);
+            assert_eq!(in_flight.awaited(), 0);
         }
     }
 
     #[test]
     fn an_unanswered_request_is_sent_three_times_and_given_up_after_seven_seconds() {
-        let mut transactions = Transactions::new(3, 1_000 * MS, 10);
-        transactions.open(Timestamp::ZERO, 5, peer(1), datagrams(), 100 * MS, ());
+        let mut in_flight = InFlight::new(3, 1_000 * MS, 10);
+        in_flight.open(Timestamp::ZERO, 5, peer(1), datagrams(), 100 * MS, ());
         let (mut sent, mut gone_at) = (1, None);
-        while let Some(at) = transactions.next_deadline() {
-            match transactions.due(at) {
-                Some(Due::Late { datagrams, .. }) => sent += datagrams.len(),
-                Some(Due::Gone { .. }) => gone_at = Some(at),
+        while let Some(at) = in_flight.next_deadline() {
+            match in_flight.due(at) {
+                Some(Due::TimedOut { datagrams, .. }) => sent += datagrams.len(),
+                Some(Due::Failed { .. }) => gone_at = Some(at),
                 None => {}
             }
         }
         assert_eq!(sent, 3);
         assert_eq!(gone_at, Some(Timestamp::ZERO + 7_000 * MS));
-        assert_eq!(transactions.len(), 0);
+        assert_eq!(in_flight.len(), 0);
     }
 
     #[test]
     fn a_second_attempt_comes_at_once_and_a_third_after_a_second() {
         for (wait, expected) in [(50, [50, 1_050]), (400, [400, 1_200])] {
-            let mut transactions = Transactions::new(3, 1_000 * MS, 10);
-            transactions.open(Timestamp::ZERO, 5, peer(1), datagrams(), wait * MS, ());
+            let mut in_flight = InFlight::new(3, 1_000 * MS, 10);
+            in_flight.open(Timestamp::ZERO, 5, peer(1), datagrams(), wait * MS, ());
             let mut sent_at = Vec::new();
-            while let Some(at) = transactions.next_deadline() {
-                if let Some(Due::Late { datagrams, .. }) = transactions.due(at)
+            while let Some(at) = in_flight.next_deadline() {
+                if let Some(Due::TimedOut { datagrams, .. }) = in_flight.due(at)
                     && !datagrams.is_empty()
                 {
                     sent_at.push(at);
@@ -331,36 +331,36 @@ mod tests {
 
     #[test]
     fn an_answer_counts_only_from_the_address_asked() {
-        let mut transactions = Transactions::new(3, 1_000 * MS, 10);
-        transactions.open(Timestamp::ZERO, 5, peer(1), datagrams(), 100 * MS, ());
-        assert!(transactions.close(Timestamp::ZERO, peer(2), 5).is_none());
-        let answered = transactions
+        let mut in_flight = InFlight::new(3, 1_000 * MS, 10);
+        in_flight.open(Timestamp::ZERO, 5, peer(1), datagrams(), 100 * MS, ());
+        assert!(in_flight.close(Timestamp::ZERO, peer(2), 5).is_none());
+        let answered = in_flight
             .close(Timestamp::ZERO + 3 * MS, peer(1), 5)
             .unwrap();
         assert_eq!(answered.round_trip, 3 * MS);
-        assert!(transactions.close(Timestamp::ZERO, peer(1), 5).is_none());
+        assert!(in_flight.close(Timestamp::ZERO, peer(1), 5).is_none());
     }
 
     #[test]
     fn an_answer_whose_parts_never_end_is_not_waited_for_without_end() {
-        let mut transactions = Transactions::new(3, 1_000 * MS, 10);
-        transactions.open(Timestamp::ZERO, 5, peer(1), datagrams(), 100 * MS, ());
+        let mut in_flight = InFlight::new(3, 1_000 * MS, 10);
+        in_flight.open(Timestamp::ZERO, 5, peer(1), datagrams(), 100 * MS, ());
         let mut now = Timestamp::ZERO;
-        while transactions.len() > 0 {
+        while in_flight.len() > 0 {
             now = now + 500 * MS;
             assert!(now < Timestamp::ZERO + 11_000 * MS);
-            transactions.extend(peer(1), 5, now + 1_000 * MS);
-            while transactions.due(now).is_some() {}
+            in_flight.extend(peer(1), 5, now + 1_000 * MS);
+            while in_flight.due(now).is_some() {}
         }
     }
 
     #[test]
     fn ids_run_out_at_the_limit() {
         let mut rng = Seed::from_number(1).public();
-        let mut transactions = Transactions::new(3, 1_000 * MS, 1);
-        let id = transactions.fresh_id(&mut rng).unwrap();
-        transactions.open(Timestamp::ZERO, id, peer(1), datagrams(), MS, ());
-        assert_eq!(transactions.fresh_id(&mut rng), None);
+        let mut in_flight = InFlight::new(3, 1_000 * MS, 1);
+        let id = in_flight.fresh_id(&mut rng).unwrap();
+        in_flight.open(Timestamp::ZERO, id, peer(1), datagrams(), MS, ());
+        assert_eq!(in_flight.fresh_id(&mut rng), None);
     }
 
     fn datagrams() -> Datagrams {

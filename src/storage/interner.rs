@@ -1,4 +1,4 @@
-//! [`Numbers`]: short numbers for the keys listened on and the addresses that listen, so that no index repeats them.
+//! [`Interner`]: short numbers for the keys listened on and the addresses that listen, so that no index repeats them.
 
 use std::hash::Hash;
 
@@ -8,8 +8,8 @@ use super::index::Index;
 use crate::Rng;
 
 /// The things in use, each with a number and a count of its uses.
-pub(super) struct Numbers<T> {
-    numbers: Index<Number>,
+pub(super) struct Interner<T> {
+    interner: Index<Number>,
     used: Slab<Used<T>>,
 }
 
@@ -22,18 +22,18 @@ struct Used<T> {
     uses: u32,
 }
 
-impl<T: Hash + Eq + Copy> Numbers<T> {
+impl<T: Hash + Eq + Copy> Interner<T> {
     /// Nothing is in use yet.
     pub(super) fn new(rng: &mut Rng) -> Self {
         Self {
-            numbers: Index::new(rng),
+            interner: Index::new(rng),
             used: Slab::new(),
         }
     }
 
     /// The number of a thing in use.
     pub(super) fn find(&self, thing: &T) -> Option<Number> {
-        self.numbers.find(thing, |number| self.thing(number))
+        self.interner.find(thing, |number| self.thing(number))
     }
 
     /// What a number in use stands for.
@@ -50,7 +50,7 @@ impl<T: Hash + Eq + Copy> Numbers<T> {
     pub(super) fn acquire(&mut self, thing: T) -> Number {
         let number = self.find(&thing).unwrap_or_else(|| {
             let number = Number(self.used.insert(Used { thing, uses: 0 }) as u32);
-            self.numbers.insert(&thing, number);
+            self.interner.insert(&thing, number);
             number
         });
         self.used[number.index()].uses += 1;
@@ -63,7 +63,7 @@ impl<T: Hash + Eq + Copy> Numbers<T> {
         used.uses -= 1;
         if used.uses == 0 {
             let Used { thing, .. } = self.used.remove(number.index());
-            self.numbers.remove(&thing, number);
+            self.interner.remove(&thing, number);
         }
     }
 }
@@ -84,15 +84,15 @@ mod tests {
 
     #[test]
     fn a_thing_keeps_its_number_until_its_last_use_ends() {
-        let mut numbers = Numbers::new(&mut Seed::from_number(1).hashing());
-        let number = numbers.acquire('a');
-        assert_eq!(numbers.acquire('a'), number);
-        assert_ne!(numbers.acquire('b'), number);
-        assert_eq!((numbers.thing(number), numbers.uses(number)), ('a', 2));
+        let mut interner = Interner::new(&mut Seed::from_number(1).hashing());
+        let number = interner.acquire('a');
+        assert_eq!(interner.acquire('a'), number);
+        assert_ne!(interner.acquire('b'), number);
+        assert_eq!((interner.thing(number), interner.uses(number)), ('a', 2));
 
-        numbers.release(number);
-        assert_eq!(numbers.find(&'a'), Some(number));
-        numbers.release(number);
-        assert_eq!(numbers.find(&'a'), None);
+        interner.release(number);
+        assert_eq!(interner.find(&'a'), Some(number));
+        interner.release(number);
+        assert_eq!(interner.find(&'a'), None);
     }
 }

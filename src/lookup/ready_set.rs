@@ -1,4 +1,4 @@
-//! [`Plans`]: all plans of one kind that a lookup has. A bounded number is under way; the others wait for their turn, or
+//! [`ReadySet`]: all plans of one kind that a lookup has. A bounded number is under way; the others wait for their turn, or
 //! rest until something is due. So each costs the same, however many there are.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,45 +6,45 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::Timestamp;
 use crate::schedule::Schedule;
 
-/// Plans under way at a time.
+/// ReadySet under way at a time.
 const MAX_UNDER_WAY: usize = 32;
 
-/// Plans by name.
+/// ReadySet by name.
 #[derive(Debug)]
-pub(super) struct Plans<K, P> {
+pub(super) struct ReadySet<K, P> {
     all: BTreeMap<K, P>,
     under_way: BTreeSet<K>,
     /// Of those under way, who may have something to do at once.
-    restless: BTreeSet<K>,
+    ready: BTreeSet<K>,
     /// When the others may begin, or go on.
     others: Schedule<K>,
 }
 
-impl<K, P> Default for Plans<K, P> {
+impl<K, P> Default for ReadySet<K, P> {
     fn default() -> Self {
         Self {
             all: BTreeMap::new(),
             under_way: BTreeSet::new(),
-            restless: BTreeSet::new(),
+            ready: BTreeSet::new(),
             others: Schedule::default(),
         }
     }
 }
 
-impl<K: Copy + Ord, P> Plans<K, P> {
+impl<K: Copy + Ord, P> ReadySet<K, P> {
     /// Takes a plan in, in place of any other of its name, which it gives back. Those that came before begin before.
     pub(super) fn insert(&mut self, now: Timestamp, name: K, plan: P) -> Option<P> {
         if self.under_way.contains(&name) {
-            self.restless.insert(name);
+            self.ready.insert(name);
         } else {
-            self.others.hasten(name, now);
+            self.others.schedule_by(name, now);
         }
         self.all.insert(name, plan)
     }
 
     pub(super) fn remove(&mut self, name: &K) -> Option<P> {
         self.under_way.remove(name);
-        self.restless.remove(name);
+        self.ready.remove(name);
         self.others.stop(*name);
         self.all.remove(name)
     }
@@ -76,7 +76,7 @@ impl<K: Copy + Ord, P> Plans<K, P> {
         self.under_way.iter().filter_map(plan)
     }
 
-    /// As [`Plans::under_way`], to be changed.
+    /// As [`ReadySet::under_way`], to be changed.
     pub(super) fn for_each_under_way(&mut self, mut change: impl FnMut(&K, &mut P)) {
         for name in &self.under_way {
             if let Some(plan) = self.all.get_mut(name) {
@@ -91,48 +91,48 @@ impl<K: Copy + Ord, P> Plans<K, P> {
             && let Some(name) = self.others.take_due(now)
         {
             self.under_way.insert(name);
-            self.restless.insert(name);
+            self.ready.insert(name);
         }
     }
 
     /// A plan under way that may have something to do at once.
     pub(super) fn next(&mut self, now: Timestamp) -> Option<(K, &mut P)> {
         self.begin(now);
-        let name = *self.restless.first()?;
+        let name = *self.ready.first()?;
         Some((name, self.all.get_mut(&name)?))
     }
 
     /// A plan has nothing to do until something happens.
-    pub(super) fn calm(&mut self, name: &K) {
-        self.restless.remove(name);
+    pub(super) fn mark_idle(&mut self, name: &K) {
+        self.ready.remove(name);
     }
 
     /// A plan has nothing to do before `until`, unless something happens.
-    pub(super) fn rest(&mut self, name: K, until: Timestamp) {
+    pub(super) fn sleep_until(&mut self, name: K, until: Timestamp) {
         self.under_way.remove(&name);
-        self.restless.remove(&name);
+        self.ready.remove(&name);
         self.others.set(name, until);
     }
 
     /// A plan, to be changed by something that happened to it.
-    pub(super) fn stir(&mut self, name: &K) -> Option<&mut P> {
+    pub(super) fn mark_ready(&mut self, name: &K) -> Option<&mut P> {
         let plan = self.all.get_mut(name)?;
         if self.under_way.contains(name) {
-            self.restless.insert(*name);
+            self.ready.insert(*name);
         } else {
-            self.others.hasten(*name, Timestamp::ZERO);
+            self.others.schedule_by(*name, Timestamp::ZERO);
         }
         Some(plan)
     }
 
     /// Something happened to all that are under way.
-    pub(super) fn stir_all(&mut self) {
-        self.restless.extend(&self.under_way);
+    pub(super) fn mark_all_ready(&mut self) {
+        self.ready.extend(&self.under_way);
     }
 
     /// Something happened to all that rest.
     pub(super) fn wake_all(&mut self, now: Timestamp) {
-        self.others.hasten_all(now);
+        self.others.schedule_all_by(now);
     }
 
     /// When the next may begin or go on; those under way do so when something happens.
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn those_that_came_first_begin_first_a_bounded_number_at_a_time() {
-        let mut plans = Plans::default();
+        let mut plans = ReadySet::default();
         let count = MAX_UNDER_WAY + 2;
         for name in 0..count {
             plans.insert(at(0), count - name, name);
@@ -177,29 +177,29 @@ mod tests {
 
     #[test]
     fn who_has_nothing_to_do_is_not_looked_at_before_something_happens() {
-        let mut plans = Plans::default();
+        let mut plans = ReadySet::default();
         for name in ['a', 'b'] {
             assert_eq!(plans.insert(at(0), name, ()), None);
         }
-        let next = |plans: &mut Plans<char, ()>, now| plans.next(at(now)).map(|(name, ())| name);
+        let next = |plans: &mut ReadySet<char, ()>, now| plans.next(at(now)).map(|(name, ())| name);
         assert_eq!(next(&mut plans, 0), Some('a'));
-        plans.calm(&'a');
+        plans.mark_idle(&'a');
         assert_eq!(next(&mut plans, 0), Some('b'));
-        plans.rest('b', at(9));
+        plans.sleep_until('b', at(9));
         assert_eq!((next(&mut plans, 1), plans.next_at()), (None, at(9)));
-        assert!(plans.stir(&'a').is_some());
+        assert!(plans.mark_ready(&'a').is_some());
         assert_eq!(next(&mut plans, 1), Some('a'));
-        plans.calm(&'a');
+        plans.mark_idle(&'a');
         assert_eq!(next(&mut plans, 9), Some('b'), "its rest is over");
-        plans.rest('b', at(20));
-        plans.stir_all();
+        plans.sleep_until('b', at(20));
+        plans.mark_all_ready();
         assert_eq!(next(&mut plans, 10), Some('a'), "it is under way");
         plans.remove(&'a');
         assert_eq!(next(&mut plans, 10), None);
         plans.wake_all(at(10));
         assert_eq!(next(&mut plans, 10), Some('b'));
-        plans.rest('b', at(30));
-        assert!(plans.stir(&'b').is_some());
+        plans.sleep_until('b', at(30));
+        assert!(plans.mark_ready(&'b').is_some());
         assert_eq!(next(&mut plans, 11), Some('b'));
     }
 }

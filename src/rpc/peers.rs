@@ -16,7 +16,7 @@ const GENERATION: usize = 16_384;
 const FIRST_DOUBT: u32 = 8;
 
 /// How many of the shortest pauses make up the shortest time-out.
-const PAUSES: u32 = 5;
+const SLOW_SHARE: u32 = 5;
 
 /// The least time between two pings that datagrams from an address bring about, as long as it answers none.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
@@ -24,8 +24,8 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 /// Bounded memory of addresses. When the young generation is full it becomes the old one, and the old one is forgotten.
 #[derive(Debug)]
 pub(crate) struct Peers {
-    young: HashMap<Endpoint, Standing>,
-    old: HashMap<Endpoint, Standing>,
+    young: HashMap<Endpoint, PeerState>,
+    old: HashMap<Endpoint, PeerState>,
     /// None is blocked as a rule, and then nobody need be looked up.
     is_any_blocked: bool,
     network: RoundTrip,
@@ -35,15 +35,15 @@ pub(crate) struct Peers {
 }
 
 #[derive(Clone, Copy, Default, Debug)]
-struct Standing {
+struct PeerState {
     round_trip: RoundTrip,
     /// In seconds, as the next.
-    proven_until: u32,
+    validated_until: u32,
     /// No ping before that without an answer to the last.
     silent_until: u32,
     auth_errors: u16,
     blocked: bool,
-    overdue: bool,
+    unresponsive: bool,
 }
 
 /// Smoothed round trip and its deviation in microseconds, as RFC 6298 has them; small, for there is one for each address.
@@ -71,119 +71,114 @@ impl Peers {
 
     /// When most answers have come: whoever has others to ask need not stand idle any longer. In networks of short round
     /// trips that is long before an answer is overdue.
-    pub(crate) fn pause(&self, addr: &SocketAddr) -> Duration {
+    pub(crate) fn slow_after(&self, addr: &SocketAddr) -> Duration {
         self.wait(addr)
-            .clamp(self.response_time_min / PAUSES, self.response_time)
+            .clamp(self.response_time_min / SLOW_SHARE, self.response_time)
     }
 
     /// A wait that few answers exceed: by the peer's own round trips, else by the network's, else by the configured first
     /// guess.
     fn wait(&self, addr: &SocketAddr) -> Duration {
-        let own = self
-            .standing(addr)
-            .and_then(|standing| standing.round_trip.bound());
+        let own = self.state(addr).and_then(|state| state.round_trip.bound());
         own.or_else(|| self.network.bound())
             .unwrap_or(self.response_time)
     }
 
     /// The round trip of `addr`, if it answered lately.
     pub(crate) fn round_trip(&self, addr: &SocketAddr) -> Option<Duration> {
-        self.standing(addr)?.round_trip.mean()
+        self.state(addr)?.round_trip.mean()
     }
 
     /// The round trip of any address; nothing at all as long as none is known.
-    pub(crate) fn usual_round_trip(&self) -> Duration {
+    pub(crate) fn typical_round_trip(&self) -> Duration {
         self.network.mean().unwrap_or_default()
     }
 
     /// `addr` answered a request of ours, so much later at most. Late answers count too: whoever learnt from those alone
     /// that come in time would take all far nodes for dead as long as he has met near ones only.
     pub(crate) fn on_reply(&mut self, now: Timestamp, addr: SocketAddr, round_trip: Duration) {
-        let proven_until = seconds(now + self.validation_time);
+        let validated_until = seconds(now + self.validation_time);
         let sample = round_trip.min(self.response_time);
-        let standing = self.standing_mut(addr);
-        standing.proven_until = proven_until;
-        standing.silent_until = 0;
-        standing.overdue = false;
-        standing.round_trip.add(sample, sample / 2);
+        let state = self.state_mut(addr);
+        state.validated_until = validated_until;
+        state.silent_until = 0;
+        state.unresponsive = false;
+        state.round_trip.add(sample, sample / 2);
         let doubt = (self.response_time / FIRST_DOUBT).max(sample / 2);
         self.network.add(sample, doubt);
     }
 
     /// An answer of `addr` is overdue.
-    pub(crate) fn on_overdue(&mut self, addr: SocketAddr) {
-        self.standing_mut(addr).overdue = true;
+    pub(crate) fn on_timeout(&mut self, addr: SocketAddr) {
+        self.state_mut(addr).unresponsive = true;
     }
 
     /// Whether `addr` has let a request of ours time out, and answered none since.
-    pub(crate) fn is_overdue(&self, addr: &SocketAddr) -> bool {
-        self.standing(addr).is_some_and(|standing| standing.overdue)
+    pub(crate) fn is_unresponsive(&self, addr: &SocketAddr) -> bool {
+        self.state(addr).is_some_and(|state| state.unresponsive)
     }
 
     /// `addr` returned a token of ours, so it receives what is sent to it.
     pub(crate) fn on_token(&mut self, now: Timestamp, addr: SocketAddr) {
-        let proven_until = seconds(now + self.validation_time);
-        self.standing_mut(addr).proven_until = proven_until;
+        let validated_until = seconds(now + self.validation_time);
+        self.state_mut(addr).validated_until = validated_until;
     }
 
     /// Whether `addr` has proved lately that it receives what is sent to it.
     pub(crate) fn is_validated(&self, now: Timestamp, addr: &SocketAddr) -> bool {
-        self.standing(addr)
-            .is_some_and(|standing| standing.proven_until > seconds(now))
+        self.state(addr)
+            .is_some_and(|state| state.validated_until > seconds(now))
     }
 
     /// Whether `addr` may be pinged because of what came from there; if so, not again for a while unless it answers.
     /// Who forges source addresses so makes us send hardly more to them than he sends to us.
     pub(crate) fn may_probe(&mut self, now: Timestamp, addr: SocketAddr) -> bool {
         if self
-            .standing(&addr)
-            .is_some_and(|standing| seconds(now) < standing.silent_until)
+            .state(&addr)
+            .is_some_and(|state| seconds(now) < state.silent_until)
         {
             return false;
         }
-        self.standing_mut(addr).silent_until = seconds(now + PROBE_INTERVAL);
+        self.state_mut(addr).silent_until = seconds(now + PROBE_INTERVAL);
         true
     }
 
     /// `addr` refused a token that it gave us; says for the how manieth time in a row.
     pub(crate) fn on_auth_error(&mut self, addr: SocketAddr) -> u32 {
-        let standing = self.standing_mut(addr);
-        standing.auth_errors = standing.auth_errors.saturating_add(1);
-        standing.auth_errors.into()
+        let state = self.state_mut(addr);
+        state.auth_errors = state.auth_errors.saturating_add(1);
+        state.auth_errors.into()
     }
 
     /// `addr` accepted a token.
     pub(crate) fn on_auth(&mut self, addr: SocketAddr) {
-        if self
-            .standing(&addr)
-            .is_some_and(|standing| standing.auth_errors > 0)
-        {
-            self.standing_mut(addr).auth_errors = 0;
+        if self.state(&addr).is_some_and(|state| state.auth_errors > 0) {
+            self.state_mut(addr).auth_errors = 0;
         }
     }
 
     /// `addr` broke the protocol; its datagrams are dropped from now on.
     pub(crate) fn block(&mut self, addr: SocketAddr) {
-        self.standing_mut(addr).blocked = true;
+        self.state_mut(addr).blocked = true;
         self.is_any_blocked = true;
     }
 
     /// Whether datagrams of `addr` are dropped.
     pub(crate) fn is_blocked(&self, addr: &SocketAddr) -> bool {
-        self.is_any_blocked && self.standing(addr).is_some_and(|standing| standing.blocked)
+        self.is_any_blocked && self.state(addr).is_some_and(|state| state.blocked)
     }
 
-    fn standing(&self, addr: &SocketAddr) -> Option<&Standing> {
+    fn state(&self, addr: &SocketAddr) -> Option<&PeerState> {
         let endpoint = Endpoint::from(*addr);
         let young = self.young.get(&endpoint);
         young.or_else(|| self.old.get(&endpoint))
     }
 
-    fn standing_mut(&mut self, addr: SocketAddr) -> &mut Standing {
+    fn state_mut(&mut self, addr: SocketAddr) -> &mut PeerState {
         let endpoint = Endpoint::from(addr);
         if self.young.len() >= GENERATION && !self.young.contains_key(&endpoint) {
             self.old = std::mem::take(&mut self.young);
-            self.is_any_blocked = self.old.values().any(|standing| standing.blocked);
+            self.is_any_blocked = self.old.values().any(|state| state.blocked);
         }
         let remember = || self.old.remove(&endpoint).unwrap_or_default();
         self.young.entry(endpoint).or_insert_with(remember)
@@ -238,13 +233,13 @@ mod tests {
             peers.on_reply(Timestamp::ZERO, peer(1), MS);
         }
         assert_eq!(peers.timeout(&peer(1)), 50 * MS);
-        assert_eq!(peers.pause(&peer(1)), 10 * MS);
+        assert_eq!(peers.slow_after(&peer(1)), 10 * MS);
         assert_eq!(peers.timeout(&peer(2)), 50 * MS);
         for _ in 0..50 {
             peers.on_reply(Timestamp::ZERO, peer(3), 5_000 * MS);
         }
         assert_eq!(peers.timeout(&peer(3)), 1_000 * MS);
-        assert_eq!(peers.pause(&peer(3)), 1_000 * MS);
+        assert_eq!(peers.slow_after(&peer(3)), 1_000 * MS);
         assert_eq!(peers.timeout(&peer(1)), 50 * MS);
     }
 
@@ -265,12 +260,12 @@ mod tests {
     #[test]
     fn an_address_owes_an_answer_until_it_gives_one() {
         let mut peers = Peers::new(&Config::default());
-        assert!(!peers.is_overdue(&peer(1)));
-        peers.on_overdue(peer(1));
-        assert!(peers.is_overdue(&peer(1)));
-        assert!(!peers.is_overdue(&peer(2)));
+        assert!(!peers.is_unresponsive(&peer(1)));
+        peers.on_timeout(peer(1));
+        assert!(peers.is_unresponsive(&peer(1)));
+        assert!(!peers.is_unresponsive(&peer(2)));
         peers.on_reply(Timestamp::ZERO, peer(1), MS);
-        assert!(!peers.is_overdue(&peer(1)));
+        assert!(!peers.is_unresponsive(&peer(1)));
     }
 
     #[test]
@@ -313,7 +308,7 @@ mod tests {
         let mut others = (0u32..).map(|i| SocketAddr::from((i.to_be_bytes(), 9)));
         let mut meet = |peers: &mut Peers| {
             for addr in others.by_ref().take(GENERATION) {
-                peers.on_overdue(addr);
+                peers.on_timeout(addr);
             }
         };
         meet(&mut peers);

@@ -3,27 +3,27 @@
 use bytes::Bytes;
 
 use super::Lookup;
-use super::announce::Due;
-use super::step::{Ask, Step};
+use super::action::{Action, LookupRequest};
+use super::announcement::NextRequest;
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
 impl Lookup {
     /// The next request to a candidate that gave a token, or the report of a put whose first round is over.
-    pub(super) fn serve(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Step> {
-        if self.announces.is_empty() && self.subscribes.is_empty() {
+    pub(super) fn store_phase(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Action> {
+        if self.announcements.is_empty() && self.subscriptions.is_empty() {
             return None;
         }
         self.notice_changes(now);
-        self.serve_announces(now)
-            .or_else(|| self.serve_subscribes(now, rng))
+        self.store_announcements(now)
+            .or_else(|| self.renew_subscriptions(now, rng))
     }
 
-    /// Plans are looked at again if somebody else is nearest, or gave a token.
+    /// ReadySet are looked at again if somebody else is nearest, or gave a token.
     fn notice_changes(&mut self, now: Timestamp) {
         let oldest = now - self.limits.token_life;
         let count = self.limits.bucket_size;
         let standing = || {
-            let nearest = self.frontier.nearest(count);
+            let nearest = self.candidates.nearest(count);
             nearest.map(|it| (it.contact.id, it.fresh_token(oldest).is_some()))
         };
         if standing().eq(self.standing.iter().copied()) {
@@ -31,19 +31,19 @@ impl Lookup {
         }
         let known = self.standing.iter().map(|(id, _)| *id);
         if !standing().map(|(id, _)| id).eq(known) {
-            self.announces.wake_all(now);
-            self.subscribes.wake_all(now);
+            self.announcements.wake_all(now);
+            self.subscriptions.wake_all(now);
         }
         self.standing = standing().collect();
-        self.announces.stir_all();
-        self.subscribes.stir_all();
+        self.announcements.mark_all_ready();
+        self.subscriptions.mark_all_ready();
     }
 
-    fn serve_announces(&mut self, now: Timestamp) -> Option<Step> {
+    fn store_announcements(&mut self, now: Timestamp) -> Option<Action> {
         let (count, oldest) = (self.limits.bucket_size, now - self.limits.token_life);
-        let ready = self.frontier.ready(count, oldest);
-        while let Some((id, announce)) = self.announces.next(now) {
-            announce.trim(|node| self.frontier.get(node).is_some());
+        let ready = self.candidates.ready(count, oldest);
+        while let Some((id, announce)) = self.announcements.next(now) {
+            announce.trim(|node| self.candidates.get(node).is_some());
             let due = |(node, token): &(Contact, &Bytes)| {
                 let due = announce.due(&node.id, now)?;
                 Some((*node, Bytes::clone(token), due))
@@ -51,54 +51,56 @@ impl Lookup {
             if let Some((node, token, due)) = ready.iter().find_map(due) {
                 announce.on_asked(node.id, due);
                 let ask = match due {
-                    Due::Probe => Ask::Check(id),
-                    Due::Put => Ask::Put(id, token),
-                    Due::Refresh => Ask::Refresh(id, token),
+                    NextRequest::Probe => LookupRequest::Check(id),
+                    NextRequest::Put => LookupRequest::Put(id, token),
+                    NextRequest::Refresh => LookupRequest::Refresh(id, token),
                 };
-                return Some(Step::Ask(node, ask));
+                return Some(Action::LookupRequest(node, ask));
             }
-            let nearest = || self.frontier.nearest(count).map(|it| &it.contact.id);
+            let nearest = || self.candidates.nearest(count).map(|it| &it.contact.id);
             if !nearest().all(|node| announce.is_settled(node)) {
-                self.announces.calm(&id);
+                self.announcements.mark_idle(&id);
                 continue;
             }
             let (op, report) = (announce.op, announce.report());
             let renewal = nearest().filter_map(|node| announce.due_at(node)).min();
             match renewal {
                 _ if announce.is_over() => {
-                    self.announces.remove(&id);
+                    self.announcements.remove(&id);
                 }
                 // It waits for a token.
-                Some(at) if at <= now => self.announces.calm(&id),
-                _ => self.announces.rest(id, renewal.unwrap_or(Timestamp::MAX)),
+                Some(at) if at <= now => self.announcements.mark_idle(&id),
+                _ => self
+                    .announcements
+                    .sleep_until(id, renewal.unwrap_or(Timestamp::MAX)),
             }
             if let Some(report) = report {
-                return Some(Step::Announced(op, report));
+                return Some(Action::Announced(op, report));
             }
         }
         None
     }
 
-    fn serve_subscribes(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Step> {
+    fn renew_subscriptions(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Action> {
         let oldest = now - self.limits.token_life;
-        let mut ready = self.frontier.ready(self.limits.bucket_size, oldest);
+        let mut ready = self.candidates.ready(self.limits.bucket_size, oldest);
         ready.truncate(self.limits.listen_nodes);
-        let nearest = self.frontier.nearest(self.limits.listen_nodes);
+        let nearest = self.candidates.nearest(self.limits.listen_nodes);
         let nearest: Vec<InfoHash> = nearest.map(|it| it.contact.id).collect();
-        while let Some((op, subscribe)) = self.subscribes.next(now) {
+        while let Some((op, subscribe)) = self.subscriptions.next(now) {
             self.closed_sockets.extend(subscribe.retire(&nearest, now));
             let due = |(node, _): &&(Contact, &Bytes)| subscribe.is_due(&node.id, now);
             if let Some((node, token)) = ready.iter().find(due) {
-                let ask = Ask::Listen {
+                let ask = LookupRequest::Listen {
                     op,
                     socket: subscribe.on_asked(node.id, rng.number() as u32),
                     token: Bytes::clone(token),
                 };
-                return Some(Step::Ask(*node, ask));
+                return Some(Action::LookupRequest(*node, ask));
             }
             match subscribe.renews_at(&nearest) {
-                Some(at) if at > now => self.subscribes.rest(op, at),
-                _ => self.subscribes.calm(&op),
+                Some(at) if at > now => self.subscriptions.sleep_until(op, at),
+                _ => self.subscriptions.mark_idle(&op),
             }
         }
         None
@@ -111,8 +113,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::lookup::tests::AT_ANY_PACE;
-    use crate::lookup::{Announce, Answer, Limits, OpId};
+    use crate::lookup::tests::ANY_LATENCY;
+    use crate::lookup::{Announcement, Limits, LookupReply, OpId};
     use crate::value::{Draft, ValueId};
     use crate::{Config, Seed, wire};
 
@@ -123,7 +125,7 @@ mod tests {
         lookup: Lookup,
         rng: Rng,
         now: Timestamp,
-        asked: VecDeque<(InfoHash, Ask)>,
+        asked: VecDeque<(InfoHash, LookupRequest)>,
         most_asked: usize,
         counts: BTreeMap<&'static str, usize>,
         reports: Vec<usize>,
@@ -149,7 +151,7 @@ mod tests {
         fn announce(&mut self, count: u64, renewal: Option<Duration>) {
             for id in 1..=count {
                 let value = wire::pack(&Draft::new(vec![7]), ValueId(id));
-                let announce = Announce::new(OpId(id), value, None, renewal);
+                let announce = Announcement::new(OpId(id), value, None, renewal);
                 assert_eq!(self.lookup.announce(self.now, announce), None);
             }
         }
@@ -159,26 +161,26 @@ mod tests {
             loop {
                 match self
                     .lookup
-                    .poll(self.now, false, &AT_ANY_PACE, &mut self.rng)
+                    .poll(self.now, false, &ANY_LATENCY, &mut self.rng)
                 {
-                    Step::Ask(node, ask) => self.asked.push_back((node.id, ask)),
-                    Step::Announced(_, report) => self.reports.push(report.acknowledged),
-                    Step::Answered(..) => panic!("nothing was asked"),
-                    Step::Wait(until) => {
+                    Action::LookupRequest(node, ask) => self.asked.push_back((node.id, ask)),
+                    Action::Announced(_, report) => self.reports.push(report.acknowledged),
+                    Action::Answered(..) => panic!("nothing was asked"),
+                    Action::Wait(until) => {
                         self.most_asked = self.most_asked.max(self.asked.len());
                         let Some((node, ask)) = self.asked.pop_front() else {
                             return until;
                         };
                         let kind = match ask {
-                            Ask::Put(..) => "put",
-                            Ask::Listen { .. } => "listen",
+                            LookupRequest::Put(..) => "put",
+                            LookupRequest::Listen { .. } => "listen",
                             _ => "look",
                         };
                         *self.counts.entry(kind).or_default() += 1;
-                        let answer = Answer {
+                        let answer = LookupReply {
                             token: Some("token".into()),
                             renewal: RENEWAL,
-                            ..Answer::default()
+                            ..LookupReply::default()
                         };
                         self.lookup.on_answer(self.now, &node, &ask, answer);
                     }
@@ -241,8 +243,8 @@ mod tests {
         let mut served = Served::new();
         served.announce(100, Some(RENEWAL));
         served.run();
-        let gone = served.lookup.frontier.nearest(1).next().unwrap().contact;
-        served.lookup.on_gone(served.now, &gone.id);
+        let gone = served.lookup.candidates.nearest(1).next().unwrap().contact;
+        served.lookup.on_failed(served.now, &gone.id);
         served.lookup.offer(&[gone], true);
         served.run();
         assert_eq!(served.counts["put"], 900);

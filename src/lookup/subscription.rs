@@ -1,4 +1,4 @@
-//! [`Subscribe`]: the plan of one listen. Who is subscribed to, when a subscription is renewed, who is gone.
+//! [`Subscription`]: the plan of one listen. Who is subscribed to, when a subscription is renewed, who is gone.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,13 +10,13 @@ const TOGETHER: Duration = Duration::from_secs(1);
 
 /// A listen on the nodes nearest to a key.
 #[derive(Default, Debug)]
-pub(super) struct Subscribe {
-    feeds: BTreeMap<InfoHash, Feed>,
+pub(super) struct Subscription {
+    nodes: BTreeMap<InfoHash, NodeSubscription>,
 }
 
 /// The subscription at one storing node.
 #[derive(Clone, Copy, Debug)]
-struct Feed {
+struct NodeSubscription {
     socket: u32,
     state: State,
 }
@@ -31,9 +31,9 @@ enum State {
     Rejected,
 }
 
-impl Subscribe {
+impl Subscription {
     pub(super) fn is_due(&self, node: &InfoHash, now: Timestamp) -> bool {
-        match self.feeds.get(node).map(|feed| feed.state) {
+        match self.nodes.get(node).map(|node_state| node_state.state) {
             None | Some(State::Rejected) => true,
             Some(State::Active { renew_at }) => now + TOGETHER >= renew_at,
             Some(State::Asked) => false,
@@ -42,65 +42,65 @@ impl Subscribe {
 
     /// When the first subscription is to be renewed, if all of the `nearest` have agreed to theirs.
     pub(super) fn renews_at(&self, nearest: &[InfoHash]) -> Option<Timestamp> {
-        let renewal = |feed: &Feed| match feed.state {
+        let renewal = |node_state: &NodeSubscription| match node_state.state {
             State::Active { renew_at } => Some(renew_at),
             State::Asked | State::Rejected => None,
         };
-        let agreed = |node| self.feeds.get(node).and_then(renewal).is_some();
-        let renewals = self.feeds.values().filter_map(renewal);
+        let agreed = |node| self.nodes.get(node).and_then(renewal).is_some();
+        let renewals = self.nodes.values().filter_map(renewal);
         let first = renewals.min().unwrap_or(Timestamp::MAX);
         nearest.iter().all(agreed).then_some(first)
     }
 
     /// Whether an answer of `node` is on its way.
     pub(super) fn awaits(&self, node: &InfoHash) -> bool {
-        let feed = self.feeds.get(node);
-        feed.is_some_and(|feed| feed.state == State::Asked)
+        let node_state = self.nodes.get(node);
+        node_state.is_some_and(|node_state| node_state.state == State::Asked)
     }
 
     /// Notes that `node` is being asked and gives the socket to name: the one in use, else `fresh`.
     pub(super) fn on_asked(&mut self, node: InfoHash, fresh: u32) -> u32 {
-        let feed = self.feeds.entry(node).or_insert(Feed {
+        let node_state = self.nodes.entry(node).or_insert(NodeSubscription {
             socket: fresh,
             state: State::Asked,
         });
-        feed.state = State::Asked;
-        feed.socket
+        node_state.state = State::Asked;
+        node_state.socket
     }
 
     pub(super) fn on_agreed(&mut self, node: &InfoHash, renew_at: Timestamp) {
-        if let Some(feed) = self.feeds.get_mut(node) {
-            feed.state = State::Active { renew_at };
+        if let Some(node_state) = self.nodes.get_mut(node) {
+            node_state.state = State::Active { renew_at };
         }
     }
 
     pub(super) fn on_rejected(&mut self, node: &InfoHash) {
-        if let Some(feed) = self.feeds.get_mut(node) {
-            feed.state = State::Rejected;
+        if let Some(node_state) = self.nodes.get_mut(node) {
+            node_state.state = State::Rejected;
         }
     }
 
     /// Ends the subscription at `node`; gives its socket.
-    pub(super) fn on_gone(&mut self, node: &InfoHash) -> Option<u32> {
-        self.feeds.remove(node).map(|feed| feed.socket)
+    pub(super) fn on_failed(&mut self, node: &InfoHash) -> Option<u32> {
+        self.nodes.remove(node).map(|node_state| node_state.socket)
     }
 
     /// Ends the subscriptions that are due for renewal at nodes not among `nearest`; gives their sockets.
     pub(super) fn retire(&mut self, nearest: &[InfoHash], now: Timestamp) -> Vec<u32> {
         let retired: Vec<_> = self
-            .feeds
+            .nodes
             .keys()
             .filter(|node| !nearest.contains(node) && self.is_due(node, now))
             .copied()
             .collect();
         retired
             .iter()
-            .filter_map(|node| self.on_gone(node))
+            .filter_map(|node| self.on_failed(node))
             .collect()
     }
 
     /// The sockets in use.
     pub(super) fn sockets(&self) -> impl Iterator<Item = u32> {
-        self.feeds.values().map(|feed| feed.socket)
+        self.nodes.values().map(|node_state| node_state.socket)
     }
 }

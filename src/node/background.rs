@@ -1,4 +1,4 @@
-//! [`Turns`]: lookups for permanent puts and listens take turns, so that thousands of them flood nobody.
+//! [`BackgroundLimiter`]: lookups for permanent puts and listens take turns, so that thousands of them flood nobody.
 //!
 //! They begin in the order in which they came up, while few are under way and the requests of those before are paid for: a
 //! second pays for [`Config::background_rate_per_sec`] of them. A lookup that has begun is not held up. What an application
@@ -12,18 +12,18 @@ use crate::config::Config;
 use crate::{Family, InfoHash, Timestamp};
 
 /// Lookups under way at a time.
-const PLACES: usize = 24;
+const MAX_CONCURRENT: usize = 24;
 /// The same while hardly anybody is known: all would ask the same few.
-const COLD_PLACES: usize = 4;
+const MAX_CONCURRENT_COLD: usize = 4;
 /// Time that is saved up while nothing is sent.
-const SAVINGS: Duration = Duration::from_millis(100);
+const BURST: Duration = Duration::from_millis(100);
 
 /// A lookup.
 type Which = (InfoHash, Family);
 
 /// Whose turn it is.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct BackgroundLimiter {
     under_way: BTreeSet<Which>,
     waiting: Queue<Which>,
     /// When all requests so far are paid for.
@@ -33,7 +33,7 @@ pub(super) struct Turns {
     longest_renewal: Duration,
 }
 
-impl Turns {
+impl BackgroundLimiter {
     pub(super) fn new(config: &Config) -> Self {
         let longest_renewal = config.listen_renewal_stable;
         Self {
@@ -71,14 +71,18 @@ impl Turns {
 
     /// When the next may begin; `None` if none waits, or one of those under way must rest before.
     pub(super) fn next_at(&self, is_warm: bool) -> Option<Timestamp> {
-        let places = if is_warm { PLACES } else { COLD_PLACES };
+        let places = if is_warm {
+            MAX_CONCURRENT
+        } else {
+            MAX_CONCURRENT_COLD
+        };
         let is_open = self.waiting.len() > 0 && self.under_way.len() < places;
         is_open.then_some(self.paid_at)
     }
 
     /// A request was sent, while there are so many subscriptions.
     pub(super) fn on_request(&mut self, now: Timestamp, subscriptions: usize) {
-        let saved = now - SAVINGS;
+        let saved = now - BURST;
         let price = Duration::from_secs(1) / self.rate(subscriptions);
         self.paid_at = self.paid_at.max(saved) + price;
     }
@@ -119,8 +123,8 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn turns(rate: u32) -> Turns {
-        Turns::new(&Config {
+    fn turns(rate: u32) -> BackgroundLimiter {
+        BackgroundLimiter::new(&Config {
             background_rate_per_sec: rate,
             ..Config::default()
         })

@@ -1,4 +1,4 @@
-//! [`Question`]: what gets or a walk want to know of each of the nearest nodes.
+//! [`Find`]: what gets or a walk want to know of each of the nearest nodes.
 
 use std::collections::BTreeSet;
 
@@ -31,10 +31,10 @@ impl std::ops::AddAssign for GetReport {
 
 /// Something each of the nearest candidates shall answer once, for all who wanted to know it before it was first asked.
 #[derive(Debug)]
-pub(super) struct Question {
-    pub(super) goal: Goal,
+pub(super) struct Find {
+    pub(super) goal: FindKind,
     /// Who wants to know.
-    pub(super) askers: BTreeSet<OpId>,
+    pub(super) operations: BTreeSet<OpId>,
     pub(super) asked: usize,
     pub(super) answered: usize,
     pub(super) found: bool,
@@ -42,20 +42,20 @@ pub(super) struct Question {
     pub(super) hops: u8,
 }
 
-/// What a question is about.
+/// What a find is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Goal {
+pub(crate) enum FindKind {
     /// Which nodes are nearest.
-    Nodes,
+    Node,
     /// What the nearest nodes hold.
-    Values(Query),
+    Value(Query),
 }
 
-impl Question {
-    pub(super) fn new(asker: OpId, goal: Goal) -> Self {
+impl Find {
+    pub(super) fn new(operation: OpId, goal: FindKind) -> Self {
         Self {
             goal,
-            askers: [asker].into(),
+            operations: [operation].into(),
             asked: 0,
             answered: 0,
             found: false,
@@ -77,7 +77,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::lookup::{Answer, Limits, Lookup, Pace, Step};
+    use crate::lookup::{Action, Latency, Limits, Lookup, LookupReply};
     use crate::value::{Condition, ValueId};
     use crate::{Config, Contact, InfoHash, Rng, Seed, Timestamp};
 
@@ -87,8 +87,8 @@ mod tests {
         let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
         let nodes = [(); 8].map(|()| Contact::new(rng.hash(), ([192, 0, 2, 1], 4222).into()));
         lookup.offer(&nodes, true);
-        let values = || Goal::Values(Query::default());
-        let other = Goal::Values(Query {
+        let values = || FindKind::Value(Query::default());
+        let other = FindKind::Value(Query {
             conditions: vec![Condition::Id(ValueId(7))],
             ..Query::default()
         });
@@ -109,32 +109,32 @@ mod tests {
         assert!(lookup.is_idle() && lookup.joined.is_empty());
     }
 
-    /// Answers all that a lookup asks from `step` on: whose questions were answered, and of how many nodes each was asked.
-    fn run(lookup: &mut Lookup, rng: &mut Rng, mut step: Step) -> Vec<(Vec<OpId>, usize)> {
+    /// Answers all that a lookup asks from `step` on: whose finds were answered, and of how many nodes each was asked.
+    fn run(lookup: &mut Lookup, rng: &mut Rng, mut step: Action) -> Vec<(Vec<OpId>, usize)> {
         let (mut under_way, mut answered) = (Vec::new(), Vec::new());
         loop {
             match step {
-                Step::Ask(node, ask) => under_way.push((node.id, ask)),
-                Step::Answered(ops, report) => answered.push((ops, report.asked)),
-                Step::Announced(..) => panic!("nothing was announced"),
-                Step::Wait(_) => {
+                Action::LookupRequest(node, ask) => under_way.push((node.id, ask)),
+                Action::Answered(ops, report) => answered.push((ops, report.asked)),
+                Action::Announced(..) => panic!("nothing was announced"),
+                Action::Wait(_) => {
                     let Some((node, ask)) = under_way.pop() else {
                         answered.sort();
                         return answered;
                     };
-                    lookup.on_answer(Timestamp::ZERO, &node, &ask, Answer::default());
+                    lookup.on_answer(Timestamp::ZERO, &node, &ask, LookupReply::default());
                 }
             }
             step = poll(lookup, rng);
         }
     }
 
-    fn poll(lookup: &mut Lookup, rng: &mut Rng) -> Step {
-        let pace = Pace {
-            usual: Duration::ZERO,
+    fn poll(lookup: &mut Lookup, rng: &mut Rng) -> Action {
+        let latency = Latency {
+            typical: Duration::ZERO,
             of: &|_| None,
-            pause: &|_| Duration::MAX,
+            slow_after: &|_| Duration::MAX,
         };
-        lookup.poll(Timestamp::ZERO, false, &pace, rng)
+        lookup.poll(Timestamp::ZERO, false, &latency, rng)
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use slab::Slab;
 use thiserror::Error;
 
+use super::interner::{Interner, Number};
 use super::listener::Listener;
-use super::numbers::{Number, Numbers};
 use super::source::Source;
 use crate::{Config, InfoHash, Query, Rng, Timestamp, Value};
 
@@ -22,12 +22,12 @@ pub struct Listeners {
     max: usize,
     max_per_key: usize,
     max_per_source: usize,
-    keys: Numbers<InfoHash>,
-    addresses: Numbers<SocketAddr>,
-    watches: Slab<Watch>,
-    by_key: BTreeMap<Place, WatchNumber>,
-    by_address: BTreeSet<(Number, WatchNumber)>,
-    by_renewal: BTreeSet<(Timestamp, WatchNumber)>,
+    keys: Interner<InfoHash>,
+    addresses: Interner<SocketAddr>,
+    remote_listens: Slab<RemoteListen>,
+    by_key: BTreeMap<Place, RemoteListenNumber>,
+    by_address: BTreeSet<(Number, RemoteListenNumber)>,
+    by_renewal: BTreeSet<(Timestamp, RemoteListenNumber)>,
     per_source: BTreeMap<Source, u32>,
 }
 
@@ -57,7 +57,7 @@ pub enum SubscribeError {
     QueryTooLarge,
 }
 
-struct Watch {
+struct RemoteListen {
     place: Place,
     version: u8,
     query: Option<Box<Query>>,
@@ -73,7 +73,7 @@ struct Place {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct WatchNumber(u32);
+struct RemoteListenNumber(u32);
 
 impl Listeners {
     /// No listeners, with the limits of `config`; the keys of its hash tables come from `rng`.
@@ -83,9 +83,9 @@ impl Listeners {
             max: config.max_keys,
             max_per_key: config.max_listeners_per_key,
             max_per_source: config.max_listeners_per_source,
-            keys: Numbers::new(rng),
-            addresses: Numbers::new(rng),
-            watches: Slab::new(),
+            keys: Interner::new(rng),
+            addresses: Interner::new(rng),
+            remote_listens: Slab::new(),
             by_key: BTreeMap::new(),
             by_address: BTreeSet::new(),
             by_renewal: BTreeSet::new(),
@@ -121,20 +121,20 @@ impl Listeners {
                 socket,
             })
         {
-            let watch = &mut self.watches[number.index()];
-            self.by_renewal.remove(&(watch.renewed, number));
-            *watch = Watch {
-                place: watch.place,
+            let remote_listen = &mut self.remote_listens[number.index()];
+            self.by_renewal.remove(&(remote_listen.renewed, number));
+            *remote_listen = RemoteListen {
+                place: remote_listen.place,
                 version,
                 query,
-                renewed: watch.renewed.max(now),
+                renewed: remote_listen.renewed.max(now),
             };
-            self.by_renewal.insert((watch.renewed, number));
+            self.by_renewal.insert((remote_listen.renewed, number));
             return Ok(Subscribed::Renewed);
         }
         let source = Source::from(addr.ip());
         let from_source = self.per_source.get(&source).copied().unwrap_or_default();
-        if self.watches.len() >= self.max {
+        if self.remote_listens.len() >= self.max {
             return Err(SubscribeError::Full);
         }
         if known_key.is_some_and(|key| self.keys.uses(key) >= self.max_per_key) {
@@ -149,7 +149,7 @@ impl Listeners {
             address: self.addresses.acquire(addr),
             socket,
         };
-        let number = WatchNumber(self.watches.insert(Watch {
+        let number = RemoteListenNumber(self.remote_listens.insert(RemoteListen {
             place,
             version,
             query,
@@ -163,19 +163,20 @@ impl Listeners {
 
     /// The listeners on `key` whose query `value` meets.
     pub fn matching(&self, key: &InfoHash, value: &Value) -> impl Iterator<Item = Listener> {
-        self.watches(key)
-            .filter(|watch| {
-                watch
+        self.remote_listens(key)
+            .filter(|remote_listen| {
+                remote_listen
                     .query
                     .as_ref()
                     .is_none_or(|query| query.matches(value))
             })
-            .map(|watch| self.listener(watch))
+            .map(|remote_listen| self.listener(remote_listen))
     }
 
     /// All listeners on `key`.
     pub fn on(&self, key: &InfoHash) -> impl Iterator<Item = Listener> + use<'_> {
-        self.watches(key).map(|watch| self.listener(watch))
+        self.remote_listens(key)
+            .map(|remote_listen| self.listener(remote_listen))
     }
 
     /// Whether anybody listens on `key`.
@@ -185,12 +186,12 @@ impl Listeners {
 
     /// How many listeners there are, on all keys.
     pub fn len(&self) -> usize {
-        self.watches.len()
+        self.remote_listens.len()
     }
 
     /// Whether nobody listens.
     pub fn is_empty(&self) -> bool {
-        self.watches.is_empty()
+        self.remote_listens.is_empty()
     }
 
     /// Forgets all that listens from `addr`, as the node there is gone.
@@ -198,7 +199,7 @@ impl Listeners {
         let Some(address) = self.addresses.find(&addr) else {
             return;
         };
-        let range = (address, WatchNumber::MIN)..=(address, WatchNumber::MAX);
+        let range = (address, RemoteListenNumber::MIN)..=(address, RemoteListenNumber::MAX);
         while let Some(&(_, number)) = self.by_address.range(range.clone()).next() {
             self.forget(number);
         }
@@ -219,7 +220,7 @@ impl Listeners {
         Some(renewed + self.lifetime)
     }
 
-    fn watches(&self, key: &InfoHash) -> impl Iterator<Item = &Watch> + use<'_> {
+    fn remote_listens(&self, key: &InfoHash) -> impl Iterator<Item = &RemoteListen> + use<'_> {
         let range = |key| {
             let place = |address, socket| Place {
                 key,
@@ -230,20 +231,20 @@ impl Listeners {
         };
         let key = self.keys.find(key).into_iter();
         key.flat_map(move |key| self.by_key.range(range(key)))
-            .map(|(_, number)| &self.watches[number.index()])
+            .map(|(_, number)| &self.remote_listens[number.index()])
     }
 
-    fn listener(&self, watch: &Watch) -> Listener {
+    fn listener(&self, remote_listen: &RemoteListen) -> Listener {
         Listener {
-            addr: self.addresses.thing(watch.place.address),
-            socket: watch.place.socket,
-            version: watch.version,
-            query: watch.query.clone(),
+            addr: self.addresses.thing(remote_listen.place.address),
+            socket: remote_listen.place.socket,
+            version: remote_listen.version,
+            query: remote_listen.query.clone(),
         }
     }
 
-    fn forget(&mut self, number: WatchNumber) {
-        let Watch { place, renewed, .. } = self.watches.remove(number.index());
+    fn forget(&mut self, number: RemoteListenNumber) {
+        let RemoteListen { place, renewed, .. } = self.remote_listens.remove(number.index());
         let addr = self.addresses.thing(place.address);
         self.by_key.remove(&place);
         self.by_address.remove(&(place.address, number));
@@ -260,7 +261,7 @@ impl Listeners {
     }
 }
 
-impl WatchNumber {
+impl RemoteListenNumber {
     const MIN: Self = Self(0);
     const MAX: Self = Self(u32::MAX);
 

@@ -8,14 +8,14 @@ const FIRST: usize = 512;
 /// A piece of memory for one datagram after another, used again from its beginning when none of them is left. Who never
 /// has many at a time takes little.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct BufferPool {
     memory: BytesMut,
     /// Of the piece.
     size: usize,
     most: usize,
 }
 
-impl Room {
+impl BufferPool {
     /// A room whose pieces are at most so large, unless a datagram is larger.
     pub(super) fn new(most: usize) -> Self {
         Self {
@@ -48,19 +48,21 @@ mod tests {
 
     #[test]
     fn memory_is_used_again_when_none_of_it_is_left() {
-        let mut room = Room::new(4 << 10);
-        let places: BTreeSet<_> = (0..1_000).map(|_| room.place(&[7; 64]).as_ptr()).collect();
+        let mut buffers = BufferPool::new(4 << 10);
+        let places: BTreeSet<_> = (0..1_000)
+            .map(|_| buffers.place(&[7; 64]).as_ptr())
+            .collect();
         assert!(places.len() <= FIRST / 64, "{places:?}");
     }
 
     #[test]
     fn what_is_kept_stays_as_it_was_and_grows_in_larger_pieces() {
-        let mut room = Room::new(4 << 10);
-        let kept: Vec<_> = (0..200u8).map(|byte| room.place(&[byte; 100])).collect();
+        let mut buffers = BufferPool::new(4 << 10);
+        let kept: Vec<_> = (0..200u8).map(|byte| buffers.place(&[byte; 100])).collect();
         for (byte, kept) in (0..200u8).zip(&kept) {
             assert_eq!(kept[..], [byte; 100]);
         }
-        assert_eq!(room.size, 4 << 10);
-        assert_eq!(room.place(&[7; 9_000]).len(), 9_000);
+        assert_eq!(buffers.size, 4 << 10);
+        assert_eq!(buffers.place(&[7; 9_000]).len(), 9_000);
     }
 }

@@ -1,4 +1,4 @@
-//! [`Announce`]: the plan of one put. Who needs the value, who acknowledged it, when it is announced again.
+//! [`Announcement`]: the plan of one put. Who needs the value, who acknowledged it, when it is announced again.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl std::ops::AddAssign for PutReport {
 
 /// A value on its way to the nodes nearest to its key.
 #[derive(Debug)]
-pub(crate) struct Announce {
+pub(crate) struct Announcement {
     /// The put it belongs to.
     pub(crate) op: OpId,
     /// What is announced.
@@ -45,13 +45,13 @@ pub(crate) struct Announce {
     /// Announced again this long after each acknowledgement; `None` for once only.
     pub(crate) renewal: Option<Duration>,
     /// Hardly more than the lookup has candidates: too few to be in any order.
-    holders: Vec<(InfoHash, Holder)>,
+    replicas: Vec<(InfoHash, ReplicaState)>,
     reported: bool,
 }
 
 /// What is known of a node's copy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Holder {
+enum ReplicaState {
     /// Being asked what it holds.
     Probed,
     /// It needs the value.
@@ -70,13 +70,13 @@ enum Holder {
 
 /// What a candidate must be sent for an announcement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Due {
+pub(super) enum NextRequest {
     Probe,
     Put,
     Refresh,
 }
 
-impl Announce {
+impl Announcement {
     pub(crate) fn new(
         op: OpId,
         value: Value,
@@ -88,29 +88,29 @@ impl Announce {
             value,
             created,
             renewal,
-            holders: Vec::new(),
+            replicas: Vec::new(),
             reported: false,
         }
     }
 
     /// What `node` must be sent now, if anything.
-    pub(super) fn due(&self, node: &InfoHash, now: Timestamp) -> Option<Due> {
-        match self.holder(node) {
-            None | Some(Holder::Silent) if self.probes_first() => Some(Due::Probe),
-            None | Some(Holder::Silent | Holder::Lacks) => Some(Due::Put),
-            Some(Holder::Holds) => Some(Due::Refresh),
-            Some(Holder::Acknowledged(at)) => {
+    pub(super) fn due(&self, node: &InfoHash, now: Timestamp) -> Option<NextRequest> {
+        match self.replica(node) {
+            None | Some(ReplicaState::Silent) if self.probes_first() => Some(NextRequest::Probe),
+            None | Some(ReplicaState::Silent | ReplicaState::Lacks) => Some(NextRequest::Put),
+            Some(ReplicaState::Holds) => Some(NextRequest::Refresh),
+            Some(ReplicaState::Acknowledged(at)) => {
                 let renewal = self.renewal?;
-                (now >= at + renewal).then_some(Due::Probe)
+                (now >= at + renewal).then_some(NextRequest::Probe)
             }
-            Some(Holder::Probed | Holder::Sent | Holder::Refused) => None,
+            Some(ReplicaState::Probed | ReplicaState::Sent | ReplicaState::Refused) => None,
         }
     }
 
     /// When `node` must be sent something, if a renewal is all it waits for.
     pub(super) fn due_at(&self, node: &InfoHash) -> Option<Timestamp> {
-        match self.holder(node) {
-            Some(Holder::Acknowledged(at)) => self.renewal.map(|renewal| at + renewal),
+        match self.replica(node) {
+            Some(ReplicaState::Acknowledged(at)) => self.renewal.map(|renewal| at + renewal),
             _ => None,
         }
     }
@@ -118,67 +118,70 @@ impl Announce {
     /// Whether `node` needs nothing until a renewal.
     pub(super) fn is_settled(&self, node: &InfoHash) -> bool {
         matches!(
-            self.holder(node),
-            Some(Holder::Acknowledged(_) | Holder::Refused)
+            self.replica(node),
+            Some(ReplicaState::Acknowledged(_) | ReplicaState::Refused)
         )
     }
 
     /// Whether an answer of `node` is on its way.
     pub(super) fn awaits(&self, node: &InfoHash) -> bool {
-        matches!(self.holder(node), Some(Holder::Probed | Holder::Sent))
+        matches!(
+            self.replica(node),
+            Some(ReplicaState::Probed | ReplicaState::Sent)
+        )
     }
 
-    pub(super) fn on_asked(&mut self, node: InfoHash, due: Due) {
-        let holder = match due {
-            Due::Probe => Holder::Probed,
-            Due::Put | Due::Refresh => Holder::Sent,
+    pub(super) fn on_asked(&mut self, node: InfoHash, due: NextRequest) {
+        let replica = match due {
+            NextRequest::Probe => ReplicaState::Probed,
+            NextRequest::Put | NextRequest::Refresh => ReplicaState::Sent,
         };
-        self.set(node, holder);
+        self.set(node, replica);
     }
 
     /// `node` told which value it holds under our id, if any.
     pub(super) fn on_probed(&mut self, node: InfoHash, held: Option<&Row>) {
-        let holder = match held {
+        let replica = match held {
             // An unsigned value is never sent to replace a signed one.
             Some(row)
                 if self.value.signed().is_none() && row.owner.is_some_and(|id| !id.is_zero()) =>
             {
-                Holder::Refused
+                ReplicaState::Refused
             }
             Some(row) if row.seq.unwrap_or(0) >= self.value.seq() && self.renewal.is_some() => {
-                Holder::Holds
+                ReplicaState::Holds
             }
-            Some(_) | None => Holder::Lacks,
+            Some(_) | None => ReplicaState::Lacks,
         };
-        self.set(node, holder);
+        self.set(node, replica);
     }
 
     pub(super) fn on_acknowledged(&mut self, node: InfoHash, now: Timestamp) {
-        self.set(node, Holder::Acknowledged(now));
+        self.set(node, ReplicaState::Acknowledged(now));
     }
 
     /// `node` said that it has no such value to refresh, or that our token was wrong.
     pub(super) fn on_rejected(&mut self, node: InfoHash) {
-        self.set(node, Holder::Lacks);
+        self.set(node, ReplicaState::Lacks);
     }
 
     pub(super) fn on_refused(&mut self, node: InfoHash) {
-        self.set(node, Holder::Refused);
+        self.set(node, ReplicaState::Refused);
     }
 
     /// `node` is gone; should it return, it starts anew.
-    pub(super) fn on_gone(&mut self, node: &InfoHash) {
-        match self.holder(node) {
-            Some(Holder::Sent) if !self.reported => self.set(*node, Holder::Silent),
-            Some(Holder::Silent) => {}
-            _ => self.holders.retain(|(id, _)| id != node),
+    pub(super) fn on_failed(&mut self, node: &InfoHash) {
+        match self.replica(node) {
+            Some(ReplicaState::Sent) if !self.reported => self.set(*node, ReplicaState::Silent),
+            Some(ReplicaState::Silent) => {}
+            _ => self.replicas.retain(|(id, _)| id != node),
         }
     }
 
     /// Forgets all but the nodes that are still `known`, if there are many: the nearest may change without end.
     pub(super) fn trim(&mut self, known: impl Fn(&InfoHash) -> bool) {
-        if self.holders.len() > MAX_HOLDERS {
-            self.holders.retain(|(id, _)| known(id));
+        if self.replicas.len() > MAX_HOLDERS {
+            self.replicas.retain(|(id, _)| known(id));
         }
     }
 
@@ -188,15 +191,17 @@ impl Announce {
             return None;
         }
         self.reported = true;
-        let holders = self.holders.iter().map(|(_, holder)| holder);
-        let count = |which: fn(&Holder) -> bool| holders.clone().filter(|it| which(it)).count();
-        let acknowledged = count(|holder| matches!(holder, Holder::Acknowledged(_)));
-        let refused = count(|holder| *holder == Holder::Refused);
-        let is_silent = |holder: &Holder| matches!(holder, Holder::Sent | Holder::Silent);
+        let replicas = self.replicas.iter().map(|(_, replica)| replica);
+        let count =
+            |which: fn(&ReplicaState) -> bool| replicas.clone().filter(|it| which(it)).count();
+        let acknowledged = count(|replica| matches!(replica, ReplicaState::Acknowledged(_)));
+        let refused = count(|replica| *replica == ReplicaState::Refused);
+        let is_silent =
+            |replica: &ReplicaState| matches!(replica, ReplicaState::Sent | ReplicaState::Silent);
         let silent = count(is_silent);
         if self.renewal.is_some() {
             // Should they answer after all, they are sent it anew.
-            self.holders.retain(|(_, holder)| !is_silent(holder));
+            self.replicas.retain(|(_, replica)| !is_silent(replica));
         }
         Some(PutReport {
             asked: acknowledged + refused + silent,
@@ -216,15 +221,15 @@ impl Announce {
         self.reported && self.renewal.is_none()
     }
 
-    fn holder(&self, node: &InfoHash) -> Option<Holder> {
-        let known = self.holders.iter().find(|(id, _)| id == node);
-        known.map(|(_, holder)| *holder)
+    fn replica(&self, node: &InfoHash) -> Option<ReplicaState> {
+        let known = self.replicas.iter().find(|(id, _)| id == node);
+        known.map(|(_, replica)| *replica)
     }
 
-    fn set(&mut self, node: InfoHash, holder: Holder) {
-        match self.holders.iter_mut().find(|(id, _)| *id == node) {
-            Some((_, known)) => *known = holder,
-            None => self.holders.push((node, holder)),
+    fn set(&mut self, node: InfoHash, replica: ReplicaState) {
+        match self.replicas.iter_mut().find(|(id, _)| *id == node) {
+            Some((_, known)) => *known = replica,
+            None => self.replicas.push((node, replica)),
         }
     }
 
@@ -237,19 +242,19 @@ impl Announce {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lookup::tests::AT_ANY_PACE;
-    use crate::lookup::{Answer, Ask, Limits, Lookup, Step};
+    use crate::lookup::tests::ANY_LATENCY;
+    use crate::lookup::{Action, Limits, Lookup, LookupReply, LookupRequest};
     use crate::value::{Draft, ValueId};
     use crate::{Config, Contact, Seed, wire};
 
     #[test]
     fn of_many_nodes_only_those_still_known_are_remembered() {
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
-        let mut announce = Announce::new(OpId(1), value, None, None);
+        let mut announce = Announcement::new(OpId(1), value, None, None);
         let node = |number: usize| InfoHash::of(&number.to_be_bytes());
         let last = node(MAX_HOLDERS);
         for number in 0..=MAX_HOLDERS {
-            assert_eq!(announce.holders.len(), number);
+            assert_eq!(announce.replicas.len(), number);
             announce.on_acknowledged(node(number), Timestamp::ZERO);
             announce.on_acknowledged(node(number), Timestamp::ZERO);
             if number < MAX_HOLDERS {
@@ -257,7 +262,7 @@ mod tests {
             }
         }
         announce.trim(|id| *id == last);
-        assert_eq!(announce.holders.len(), 1);
+        assert_eq!(announce.replicas.len(), 1);
         assert!(announce.is_settled(&last));
         assert!(!announce.is_settled(&node(0)));
     }
@@ -267,34 +272,39 @@ mod tests {
         let mut rng = Seed::from_number(1).public();
         let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
-        lookup.announce(Timestamp::ZERO, Announce::new(OpId(1), value, None, None));
+        lookup.announce(
+            Timestamp::ZERO,
+            Announcement::new(OpId(1), value, None, None),
+        );
         let node = |number| Contact::new(InfoHash::new([number; 20]), ([192, 0, 2, 1], 1).into());
         let (here, returning) = (node(1), node(2));
         lookup.offer(&[here, returning], true);
         let (mut puts, mut is_back, mut now) = (0, false, Timestamp::ZERO);
         loop {
-            match lookup.poll(now, false, &AT_ANY_PACE, &mut rng) {
-                Step::Ask(contact, Ask::Put(..)) if contact == returning && !is_back => {
+            match lookup.poll(now, false, &ANY_LATENCY, &mut rng) {
+                Action::LookupRequest(contact, LookupRequest::Put(..))
+                    if contact == returning && !is_back =>
+                {
                     is_back = true;
-                    lookup.on_gone(now, &returning.id);
+                    lookup.on_failed(now, &returning.id);
                     lookup.offer(&[returning], true);
                 }
-                Step::Ask(contact, ask) => {
-                    puts += usize::from(matches!(ask, Ask::Put(..)));
+                Action::LookupRequest(contact, ask) => {
+                    puts += usize::from(matches!(ask, LookupRequest::Put(..)));
                     let token = Some("token".into());
-                    let answer = Answer {
+                    let answer = LookupReply {
                         token,
-                        ..Answer::default()
+                        ..LookupReply::default()
                     };
                     lookup.on_answer(now, &contact.id, &ask, answer);
                 }
-                Step::Announced(_, report) => {
+                Action::Announced(_, report) => {
                     assert!(is_back);
                     assert_eq!((puts, report.acknowledged, report.silent), (2, 2, 0));
                     return;
                 }
-                Step::Answered(..) => panic!("nothing was asked"),
-                Step::Wait(until) => {
+                Action::Answered(..) => panic!("nothing was asked"),
+                Action::Wait(until) => {
                     assert_ne!(until, Timestamp::MAX, "it waits for ever");
                     now = until;
                 }
@@ -309,27 +319,27 @@ mod tests {
         let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
         let for_good = Some(Duration::from_secs(3_600));
-        lookup.announce(now, Announce::new(OpId(1), value, None, for_good));
+        lookup.announce(now, Announcement::new(OpId(1), value, None, for_good));
         for distance in (1..=1_000_u16).rev() {
             let mut id = [0; InfoHash::LEN];
             id[18..].copy_from_slice(&distance.to_be_bytes());
             let addr = ([192, 0, 2, 1], distance).into();
             lookup.offer(&[Contact::new(InfoHash::new(id), addr)], true);
             loop {
-                match lookup.poll(now, false, &AT_ANY_PACE, &mut rng) {
-                    Step::Ask(contact, ask) => {
-                        let answer = Answer {
+                match lookup.poll(now, false, &ANY_LATENCY, &mut rng) {
+                    Action::LookupRequest(contact, ask) => {
+                        let answer = LookupReply {
                             token: Some("token".into()),
-                            ..Answer::default()
+                            ..LookupReply::default()
                         };
                         lookup.on_answer(now, &contact.id, &ask, answer);
                     }
-                    Step::Answered(..) | Step::Announced(..) => {}
-                    Step::Wait(_) => break,
+                    Action::Answered(..) | Action::Announced(..) => {}
+                    Action::Wait(_) => break,
                 }
             }
             let announce = lookup.announced(ValueId(1)).unwrap();
-            assert!(announce.holders.len() <= MAX_HOLDERS);
+            assert!(announce.replicas.len() <= MAX_HOLDERS);
             assert!(announce.is_settled(&InfoHash::new(id)));
         }
     }

@@ -10,10 +10,10 @@ use crate::{Contact, Timestamp};
 
 /// What a lookup wants done next.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub(crate) enum Action {
     /// Send this to that contact.
-    Ask(Contact, Ask),
-    /// The question of these operations has been answered as well as it can be.
+    LookupRequest(Contact, LookupRequest),
+    /// The find of these operations has been answered as well as it can be.
     Answered(Vec<OpId>, GetReport),
     /// The first round of this put is over.
     Announced(OpId, PutReport),
@@ -23,12 +23,12 @@ pub(crate) enum Step {
 
 /// A request of a lookup.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Ask {
+pub(crate) enum LookupRequest {
     /// Which nodes are near the key?
     Find,
-    /// What do you hold for the question that this operation was the first to ask?
+    /// What do you hold for the find that this operation was the first to ask?
     Get(OpId),
-    /// Which value do you hold under this id? The walk asks so in place of [`Ask::Find`].
+    /// Which value do you hold under this id? The walk asks so in place of [`LookupRequest::Find`].
     Probe(ValueId),
     /// The same of a node that has given a token.
     Check(ValueId),
@@ -47,7 +47,7 @@ pub(crate) enum Ask {
     },
 }
 
-impl Ask {
+impl LookupRequest {
     /// Whether it is a step of the walk, of which a candidate is asked one at a time.
     pub(crate) fn is_of_walk(&self) -> bool {
         matches!(self, Self::Find | Self::Get(_) | Self::Probe(_))
@@ -56,15 +56,15 @@ impl Ask {
 
 /// What a node answered.
 #[derive(Debug, Default)]
-pub(crate) struct Answer<'a> {
+pub(crate) struct LookupReply<'a> {
     /// Its write token.
     pub(crate) token: Option<Bytes>,
     /// Nodes it named.
     pub(crate) contacts: Vec<Contact>,
     /// Whether it had values or rows.
     pub(crate) found: bool,
-    /// For [`Ask::Probe`] and [`Ask::Check`]: what it holds under the id.
+    /// For [`LookupRequest::Probe`] and [`LookupRequest::Check`]: what it holds under the id.
     pub(crate) held: Option<&'a Row>,
-    /// For [`Ask::Listen`]: how long before it is to be asked again.
+    /// For [`LookupRequest::Listen`]: how long before it is to be asked again.
     pub(crate) renewal: Duration,
 }

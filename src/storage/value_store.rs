@@ -1,4 +1,4 @@
-//! [`Shelves`]: the values of each key, in order of their ids.
+//! [`ValueStore`]: the values of each key, in order of their ids.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -10,32 +10,32 @@ use super::quota::AccountNumber;
 use crate::{InfoHash, Rng, Timestamp, Value, ValueId};
 
 /// All stored values. Each lies in a slot of one array.
-pub(super) struct Shelves {
+pub(super) struct ValueStore {
     items: Slab<Item>,
-    keys: Index<Shelf>,
-    crowds: Slab<Crowd>,
+    keys: Index<KeyEntry>,
+    crowds: Slab<ValueSet>,
     /// The values of all crowds.
-    crowded: BTreeMap<(CrowdNumber, ValueId), Slot>,
+    by_id: BTreeMap<(ValueSetNumber, ValueId), Slot>,
 }
 
 /// The values of one key.
 #[derive(Clone, Copy, PartialEq)]
-enum Shelf {
+enum KeyEntry {
     /// As nearly all keys have.
     One(Slot),
     /// So many that they are ordered.
-    Many(CrowdNumber),
+    Many(ValueSetNumber),
 }
 
 /// The values of a key that has several, or had.
-struct Crowd {
+struct ValueSet {
     key: InfoHash,
     count: u32,
 }
 
 /// Stands for a key as long as it has a crowd.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct CrowdNumber(u32);
+struct ValueSetNumber(u32);
 
 /// Where a stored value lies. Memory ends long before 32 bits do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -50,14 +50,14 @@ pub(super) struct Item {
     pub(super) account: AccountNumber,
 }
 
-impl Shelves {
+impl ValueStore {
     /// Nothing is stored yet.
     pub(super) fn new(rng: &mut Rng) -> Self {
         Self {
             items: Slab::new(),
             keys: Index::new(rng),
             crowds: Slab::new(),
-            crowded: BTreeMap::new(),
+            by_id: BTreeMap::new(),
         }
     }
 
@@ -73,31 +73,31 @@ impl Shelves {
 
     /// How many values a key has.
     pub(super) fn count(&self, key: &InfoHash) -> usize {
-        self.shelf(key).map_or(0, |shelf| self.len(shelf))
+        self.entry(key).map_or(0, |entry| self.len(entry))
     }
 
     /// Whether a key has values.
     pub(super) fn contains(&self, key: &InfoHash) -> bool {
-        self.shelf(key).is_some()
+        self.entry(key).is_some()
     }
 
     /// The keys that have values, in order.
     pub(super) fn keys(&self) -> Vec<InfoHash> {
-        let mut keys: Vec<_> = self.keys.iter().map(|shelf| self.key(shelf)).collect();
+        let mut keys: Vec<_> = self.keys.iter().map(|entry| self.key(entry)).collect();
         keys.sort_unstable();
         keys
     }
 
     /// How many values a key has, and where that of this id lies.
     pub(super) fn find(&self, key: &InfoHash, id: ValueId) -> (usize, Option<Slot>) {
-        let Some(shelf) = self.shelf(key) else {
+        let Some(entry) = self.entry(key) else {
             return (0, None);
         };
-        let slot = match shelf {
-            Shelf::One(slot) => Some(slot).filter(|&slot| self.item(slot).value.id() == id),
-            Shelf::Many(crowd) => self.crowded.get(&(crowd, id)).copied(),
+        let slot = match entry {
+            KeyEntry::One(slot) => Some(slot).filter(|&slot| self.item(slot).value.id() == id),
+            KeyEntry::Many(set) => self.by_id.get(&(set, id)).copied(),
         };
-        (self.len(shelf), slot)
+        (self.len(entry), slot)
     }
 
     /// The values of a key whose ids lie in `ids`, in order.
@@ -106,15 +106,15 @@ impl Shelves {
         key: &InfoHash,
         ids: RangeInclusive<ValueId>,
     ) -> impl Iterator<Item = &Item> + use<'_> {
-        let (one, many) = match self.shelf(key) {
+        let (one, many) = match self.entry(key) {
             None => (None, None),
-            Some(Shelf::One(slot)) => {
+            Some(KeyEntry::One(slot)) => {
                 let item = Some(self.item(slot)).filter(|item| ids.contains(&item.value.id()));
                 (item, None)
             }
-            Some(Shelf::Many(crowd)) => {
-                let range = (crowd, *ids.start())..=(crowd, *ids.end());
-                (None, Some(self.crowded.range(range)))
+            Some(KeyEntry::Many(set)) => {
+                let range = (set, *ids.start())..=(set, *ids.end());
+                (None, Some(self.by_id.range(range)))
             }
         };
         let many = many.into_iter().flatten();
@@ -135,21 +135,21 @@ impl Shelves {
     /// Puts a value where none of its key and id is.
     pub(super) fn insert(&mut self, item: Item) -> Slot {
         let (key, id) = (item.key, item.value.id());
-        let shelf = self.shelf(&key);
+        let entry = self.entry(&key);
         let slot = Slot(self.items.insert(item) as u32);
-        match shelf {
-            None => self.keys.insert(&key, Shelf::One(slot)),
-            Some(Shelf::One(other)) => {
-                let crowd = CrowdNumber(self.crowds.insert(Crowd { key, count: 2 }) as u32);
+        match entry {
+            None => self.keys.insert(&key, KeyEntry::One(slot)),
+            Some(KeyEntry::One(other)) => {
+                let set = ValueSetNumber(self.crowds.insert(ValueSet { key, count: 2 }) as u32);
                 let other_id = self.item(other).value.id();
-                self.crowded
-                    .extend([((crowd, other_id), other), ((crowd, id), slot)]);
+                self.by_id
+                    .extend([((set, other_id), other), ((set, id), slot)]);
                 self.keys
-                    .replace(&key, Shelf::One(other), Shelf::Many(crowd));
+                    .replace(&key, KeyEntry::One(other), KeyEntry::Many(set));
             }
-            Some(Shelf::Many(crowd)) => {
-                self.crowded.insert((crowd, id), slot);
-                self.crowds[crowd.index()].count += 1;
+            Some(KeyEntry::Many(set)) => {
+                self.by_id.insert((set, id), slot);
+                self.crowds[set.index()].count += 1;
             }
         }
         slot
@@ -157,51 +157,51 @@ impl Shelves {
 
     /// Takes a value out of a slot in use.
     pub(super) fn remove(&mut self, slot: Slot) -> Item {
-        let shelf = self.shelf(&self.item(slot).key);
+        let entry = self.entry(&self.item(slot).key);
         let item = self.items.remove(slot.index());
-        let left = match shelf {
-            Some(Shelf::Many(crowd)) => self.leave(crowd, item.value.id()),
-            Some(Shelf::One(_)) | None => 0,
+        let left = match entry {
+            Some(KeyEntry::Many(set)) => self.leave(set, item.value.id()),
+            Some(KeyEntry::One(_)) | None => 0,
         };
-        if let Some(shelf) = shelf
+        if let Some(entry) = entry
             && left == 0
         {
-            self.keys.remove(&item.key, shelf);
+            self.keys.remove(&item.key, entry);
         }
         item
     }
 
     /// Takes a value out of a crowd; how many are left. The last one may stay where it is.
-    fn leave(&mut self, number: CrowdNumber, id: ValueId) -> u32 {
-        self.crowded.remove(&(number, id));
-        let crowd = &mut self.crowds[number.index()];
-        crowd.count -= 1;
-        let left = crowd.count;
+    fn leave(&mut self, number: ValueSetNumber, id: ValueId) -> u32 {
+        self.by_id.remove(&(number, id));
+        let set = &mut self.crowds[number.index()];
+        set.count -= 1;
+        let left = set.count;
         if left == 0 {
             self.crowds.remove(number.index());
         }
         left
     }
 
-    fn shelf(&self, key: &InfoHash) -> Option<Shelf> {
-        self.keys.find(key, |shelf| self.key(shelf))
+    fn entry(&self, key: &InfoHash) -> Option<KeyEntry> {
+        self.keys.find(key, |entry| self.key(entry))
     }
 
-    fn key(&self, shelf: Shelf) -> InfoHash {
-        match shelf {
-            Shelf::One(slot) => self.item(slot).key,
-            Shelf::Many(crowd) => self.crowd(crowd).key,
+    fn key(&self, entry: KeyEntry) -> InfoHash {
+        match entry {
+            KeyEntry::One(slot) => self.item(slot).key,
+            KeyEntry::Many(set) => self.set(set).key,
         }
     }
 
-    fn len(&self, shelf: Shelf) -> usize {
-        match shelf {
-            Shelf::One(_) => 1,
-            Shelf::Many(crowd) => self.crowd(crowd).count as usize,
+    fn len(&self, entry: KeyEntry) -> usize {
+        match entry {
+            KeyEntry::One(_) => 1,
+            KeyEntry::Many(set) => self.set(set).count as usize,
         }
     }
 
-    fn crowd(&self, number: CrowdNumber) -> &Crowd {
+    fn set(&self, number: ValueSetNumber) -> &ValueSet {
         &self.crowds[number.index()]
     }
 }
@@ -215,7 +215,7 @@ impl Slot {
     }
 }
 
-impl CrowdNumber {
+impl ValueSetNumber {
     fn index(self) -> usize {
         self.0 as usize
     }

@@ -1,4 +1,4 @@
-//! [`Alarm`]: a contact has fallen silent, and others may have gone with it.
+//! [`FailureProbe`]: a contact has fallen silent, and others may have gone with it.
 //!
 //! Each that falls silent has some others asked, those first that were not heard of for longest; and so on, if these are
 //! silent too. So when half of a network goes at once its nodes know within seconds who is left, instead of each lookup
@@ -10,43 +10,43 @@ use super::Node;
 use crate::{Contact, Timestamp};
 
 /// Contacts asked for one that fell silent.
-const ASKED: u32 = 4;
+const PROBES: u32 = 4;
 /// Contacts that may be asked in a row,
-const SAVINGS: u32 = 64;
+const BURST: u32 = 64;
 /// and how long it takes to save up for one.
-const PRICE: Duration = Duration::from_secs(10);
+const REFILL: Duration = Duration::from_secs(10);
 /// Time-outs after which a contact counts as silent. One may be the fault of the path.
 const TIME_OUTS: u32 = 2;
 
 /// How many contacts may be asked.
 #[derive(Default, Debug)]
-pub(super) struct Alarm {
+pub(super) struct FailureProbe {
     /// When all that was spent is saved up again.
     saved_at: Timestamp,
 }
 
-impl Alarm {
+impl FailureProbe {
     /// How many contacts may be asked now.
     fn allowance(&self, now: Timestamp) -> u32 {
         let spent = self
             .saved_at
             .since(now)
             .as_micros()
-            .div_ceil(PRICE.as_micros());
-        SAVINGS.saturating_sub(spent as u32).min(ASKED)
+            .div_ceil(REFILL.as_micros());
+        BURST.saturating_sub(spent as u32).min(PROBES)
     }
 
     fn spend(&mut self, now: Timestamp, asked: u32) {
-        self.saved_at = self.saved_at.max(now) + PRICE * asked;
+        self.saved_at = self.saved_at.max(now) + REFILL * asked;
     }
 }
 
 impl Node {
     /// A contact let a request time out, for the `count`th time.
-    pub(super) fn on_silence(&mut self, now: Timestamp, contact: Contact, count: u32) {
+    pub(super) fn probe_others(&mut self, now: Timestamp, contact: Contact, count: u32) {
         let table = &mut self.tables[contact.family() as usize];
         table.on_late(&contact);
-        let allowance = self.alarm.allowance(now) as usize;
+        let allowance = self.failure_probe.allowance(now) as usize;
         if count != TIME_OUTS || allowance == 0 {
             return;
         }
@@ -54,9 +54,9 @@ impl Node {
         // Who was heard of since it was asked is there.
         let silence = peers.timeout(&contact.addr) * ((1 << TIME_OUTS) - 1);
         let asked = table.ask_silent(allowance, silence, now, |contact| {
-            !peers.is_overdue(&contact.addr)
+            !peers.is_unresponsive(&contact.addr)
         });
-        self.alarm.spend(now, asked.len() as u32);
+        self.failure_probe.spend(now, asked.len() as u32);
         for contact in asked {
             self.ping(now, contact);
         }
@@ -69,19 +69,19 @@ mod tests {
 
     #[test]
     fn what_was_spent_is_saved_up_again() {
-        let (mut alarm, mut now) = (Alarm::default(), Timestamp::ZERO);
+        let (mut failure_probe, mut now) = (FailureProbe::default(), Timestamp::ZERO);
         let mut asked = 0;
-        while alarm.allowance(now) > 0 {
-            asked += alarm.allowance(now);
-            alarm.spend(now, alarm.allowance(now));
+        while failure_probe.allowance(now) > 0 {
+            asked += failure_probe.allowance(now);
+            failure_probe.spend(now, failure_probe.allowance(now));
         }
-        assert_eq!(asked, SAVINGS);
-        now = now + PRICE;
-        assert_eq!(alarm.allowance(now), 1);
-        now = now + PRICE * 2;
-        assert_eq!(alarm.allowance(now), 3);
-        alarm.spend(now, 3);
-        assert_eq!(alarm.allowance(now), 0);
-        assert_eq!(alarm.allowance(now + PRICE * SAVINGS * 2), ASKED);
+        assert_eq!(asked, BURST);
+        now = now + REFILL;
+        assert_eq!(failure_probe.allowance(now), 1);
+        now = now + REFILL * 2;
+        assert_eq!(failure_probe.allowance(now), 3);
+        failure_probe.spend(now, 3);
+        assert_eq!(failure_probe.allowance(now), 0);
+        assert_eq!(failure_probe.allowance(now + REFILL * BURST * 2), PROBES);
     }
 }

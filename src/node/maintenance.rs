@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Event, Node, Purpose, Status, Timer};
+use super::{Event, Node, RequestPurpose, Status, Timer};
 use crate::lookup::Lookup;
 use crate::routing::Refresh;
 use crate::wire::{Request, Want};
@@ -16,16 +16,16 @@ const SECOND: Duration = Duration::from_secs(1);
 const WARM_UP: Duration = Duration::from_secs(2);
 /// After the first good contact, how long we look for others who are there at once, ever more seldom. Maintenance finds
 /// who comes later.
-const ACQUAINTANCE: Duration = Duration::from_secs(60);
+const EXPLORE_WINDOW: Duration = Duration::from_secs(60);
 /// The shortest pause before the first walk is repeated.
-const BREATH: Duration = Duration::from_millis(10);
+const RETRY_MIN: Duration = Duration::from_millis(10);
 /// How long a newcomer does not look around yet; up to twice that.
-const COURTESY: Duration = Duration::from_millis(50);
+const EXPLORE_DELAY: Duration = Duration::from_millis(50);
 /// Contacts of a snapshot that are asked at once in each family, some of each bucket.
-const CALLED_AT_ONCE: usize = 16;
+const VERIFIED_AT_ONCE: usize = 16;
 /// Those asked in each round after that. Two thirds of a minute and a full table knows who is there; meanwhile a lookup
 /// asks whom it needs.
-const CALLED_IN_A_ROUND: usize = 4;
+const VERIFIED_PER_ROUND: usize = 4;
 
 impl Node {
     pub(super) fn start_upkeep(&mut self) {
@@ -43,7 +43,7 @@ impl Node {
     pub(super) fn on_timer(&mut self, now: Timestamp, timer: Timer) {
         match timer {
             Timer::Lookup(key, family) => self.on_lookup_timer(now, key, family),
-            Timer::Turn => self.take_turns(now),
+            Timer::Background => self.run_background(now),
             Timer::Storage => self.expire_storage(now),
             Timer::Listeners => {
                 self.listeners.drop_expired(now);
@@ -51,10 +51,11 @@ impl Node {
                     self.timers.set(Timer::Listeners, at);
                 }
             }
-            Timer::Feeds => self.expire_feeds(now),
-            Timer::Parked => {
-                self.parked.expire(now);
-                self.timers.set(Timer::Parked, self.parked.next_deadline());
+            Timer::ListenedValues => self.expire_listened(now),
+            Timer::PendingPuts => {
+                self.pending_puts.expire(now);
+                self.timers
+                    .set(Timer::PendingPuts, self.pending_puts.next_deadline());
             }
             Timer::Tokens => {
                 self.tokens.rotate(now, &mut self.private);
@@ -69,13 +70,13 @@ impl Node {
                 self.update_status(now, family);
                 self.schedule_purge(now, family);
             }
-            Timer::RollCall(family) => self.call(now, family, CALLED_IN_A_ROUND),
-            Timer::Explore(family) => {
+            Timer::VerifyRestored(family) => self.call(now, family, VERIFIED_PER_ROUND),
+            Timer::RepeatSelfLookup(family) => {
                 if self.knows_few(now, family) {
                     self.walk(now, self.id, family);
                 }
             }
-            Timer::LookAround(family) => self.look_around(now, family),
+            Timer::RefreshSiblings(family) => self.look_around(now, family),
             Timer::ConnectDeadline => self.drive_all(now),
             Timer::Requests | Timer::Never => {}
         }
@@ -90,7 +91,7 @@ impl Node {
     fn on_connected(&mut self, now: Timestamp, family: Family) {
         self.warm_at = now + WARM_UP;
         // Who has a table from before knows the way, and goes home when he knows who else is left.
-        if self.uncalled[family as usize] == 0 {
+        if self.unverified[family as usize] == 0 {
             self.explore(now, family);
         }
         for key in self.lookups.keys(family) {
@@ -102,8 +103,8 @@ impl Node {
     /// Walks to the own neighbours, and looks around a little later: who comes at the same moment goes home first.
     fn explore(&mut self, now: Timestamp, family: Family) {
         self.walk(now, self.id, family);
-        let pause = self.public.between(COURTESY, COURTESY * 2);
-        self.timers.set(Timer::LookAround(family), now + pause);
+        let pause = self.public.between(EXPLORE_DELAY, EXPLORE_DELAY * 2);
+        self.timers.set(Timer::RefreshSiblings(family), now + pause);
     }
 
     /// Walks into the half of the id space that is not ours, the quarter that is not ours of the half that is, and so on.
@@ -127,10 +128,11 @@ impl Node {
     /// at once nobody knows much yet who is asked early, or answers too late for the walk.
     pub(super) fn on_explored(&mut self, now: Timestamp, family: Family) {
         let connected = now.since(self.warm_at - WARM_UP);
-        if connected < ACQUAINTANCE && self.knows_few(now, family) {
-            let pause = connected.max(BREATH);
+        if connected < EXPLORE_WINDOW && self.knows_few(now, family) {
+            let pause = connected.max(RETRY_MIN);
             let pause = self.public.between(pause, pause * 2);
-            self.timers.set(Timer::Explore(family), now + pause);
+            self.timers
+                .set(Timer::RepeatSelfLookup(family), now + pause);
         }
     }
 
@@ -190,14 +192,14 @@ impl Node {
             if !is_martian(&contact.addr) {
                 let family = contact.family();
                 let is_new = self.table(family).restore(*contact, now);
-                self.uncalled[family as usize] += usize::from(is_new);
+                self.unverified[family as usize] += usize::from(is_new);
             }
         }
         for family in Family::ALL {
             if call > now {
-                self.timers.set(Timer::RollCall(family), call);
+                self.timers.set(Timer::VerifyRestored(family), call);
             } else {
-                self.call(now, family, CALLED_AT_ONCE);
+                self.call(now, family, VERIFIED_AT_ONCE);
             }
             self.update_status(now, family);
         }
@@ -205,28 +207,31 @@ impl Node {
 
     /// Asks `count` contacts of a snapshot whether they are still there, and others a little later.
     fn call(&mut self, now: Timestamp, family: Family, count: usize) {
-        let uncalled = self.uncalled[family as usize];
-        let asked = self.table(family).ask_unverified(count.min(uncalled), now);
+        let unverified = self.unverified[family as usize];
+        let asked = self
+            .table(family)
+            .ask_unverified(count.min(unverified), now);
         for contact in &asked {
             self.ping(now, *contact);
         }
         let left = if asked.is_empty() {
             0
         } else {
-            uncalled - asked.len()
+            unverified - asked.len()
         };
-        self.uncalled[family as usize] = left;
+        self.unverified[family as usize] = left;
         if left > 0 {
             let pause = self.public.between(SECOND, SECOND * 2);
-            self.timers.set(Timer::RollCall(family), now + pause);
-        } else if uncalled > 0 && self.status(family) == Status::Connected {
+            self.timers.set(Timer::VerifyRestored(family), now + pause);
+        } else if unverified > 0 && self.status(family) == Status::Connected {
             self.explore(now, family);
         }
     }
 
     /// Runs maintenance within a second.
     pub(super) fn hasten_confirmation(&mut self, now: Timestamp, family: Family) {
-        self.timers.hasten(Timer::Confirm(family), now + SECOND);
+        self.timers
+            .schedule_by(Timer::Confirm(family), now + SECOND);
     }
 
     pub(super) fn schedule_expiry(&mut self) {
@@ -266,7 +271,7 @@ impl Node {
 
     pub(super) fn ping_bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
         for address in addresses {
-            let purpose = Purpose::Bootstrap;
+            let purpose = RequestPurpose::Bootstrap;
             self.rpc
                 .request(now, &mut self.public, *address, Request::Ping, purpose);
         }
@@ -312,7 +317,7 @@ impl Node {
             target: refresh.target,
             want: want_both.then_some(Want { v4: true, v6: true }),
         };
-        let purpose = Purpose::Probe(refresh.via);
+        let purpose = RequestPurpose::Probe(refresh.via);
         self.rpc
             .request(now, &mut self.public, refresh.via.addr, request, purpose);
     }
@@ -329,7 +334,7 @@ impl Node {
 
     fn expire_storage(&mut self, now: Timestamp) {
         for (key, id) in self.storage.expire(now) {
-            self.tell_lost(now, key, id);
+            self.notify_removed(now, key, id);
         }
         self.schedule_expiry();
     }
