@@ -1,4 +1,4 @@
-//! [`Churn`]: how hosts come and go, and [`Span`]: for how long.
+//! [`Churn`]: how hosts come and go, and [`Distribution`]: for how long.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use crate::Rng;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Churn {
     /// How long hosts stay.
-    pub session: Span,
+    pub session: Distribution,
     /// How long they are away.
-    pub absence: Span,
+    pub absence: Distribution,
     /// Hosts that never leave, the first ones: others start from them.
     pub anchors: usize,
 }
 
 /// How long something takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Span {
+pub enum Distribution {
     /// Any time from the first to the second, all equally likely.
     Between(Duration, Duration),
     /// Exponential with this median: how long it has taken tells nothing of how long it will. What DHTs are usually
@@ -33,7 +33,7 @@ const POINT: u32 = 16;
 /// No span is longer than this many medians.
 const LONGEST: u64 = 1_000;
 
-impl Span {
+impl Distribution {
     /// One at random. Whole numbers only, so that it is the same on every machine.
     pub(super) fn draw(self, rng: &mut Rng) -> Duration {
         let halvings = |rng: &mut Rng| halvings(rng.number());
@@ -99,9 +99,9 @@ mod tests {
         let median = Duration::from_secs(84);
         let mut rng = Seed::from_number(1).public();
         for (span, mean) in [
-            (Span::Exponential(median), 121.0),
+            (Distribution::Exponential(median), 121.0),
             // Γ(3) / (ln 2)², the mean of a Weibull of shape ½ and median 1.
-            (Span::HeavyTailed(median), 84.0 * 2.0 / 0.480_453),
+            (Distribution::HeavyTailed(median), 84.0 * 2.0 / 0.480_453),
         ] {
             let drawn: Vec<_> = (0..40_000).map(|_| span.draw(&mut rng)).collect();
             let shorter = drawn.iter().filter(|span| **span < median).count();

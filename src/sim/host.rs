@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ErrandId;
-use super::hostile::{Mischief, Vice};
+use super::OperationId;
+use super::adversary::{Adversary, Behaviour};
 use super::nat::Nat;
 use crate::Identity;
 use crate::node::{OpId, Timer};
@@ -30,7 +30,7 @@ pub struct HostSpec {
     /// Who signs and decrypts there, if anybody.
     pub identity: Option<Identity>,
     /// What is wrong with it; `None` for an honest one.
-    pub vice: Option<Vice>,
+    pub behaviour: Option<Behaviour>,
 }
 
 /// The addresses of a host.
@@ -48,14 +48,14 @@ pub enum Addressing {
 /// A host of a simulation.
 pub(super) struct Host {
     pub(super) spec: Arc<HostSpec>,
-    pub(super) tenant: Option<Box<Tenant>>,
+    pub(super) instance: Option<Box<Instance>>,
     /// How many nodes have lived here.
-    pub(super) tenancies: u32,
+    pub(super) generation: u32,
     pub(super) load: Load,
 }
 
 /// A node at work.
-pub(super) struct Tenant {
+pub(super) struct Instance {
     pub(super) dht: SecureDht,
     /// The zero of its clock.
     pub(super) born: Timestamp,
@@ -68,9 +68,9 @@ pub(super) struct Tenant {
     /// What it is to be woken for.
     pub(super) timer: Timer,
     /// What it does for the simulation.
-    pub(super) errands: BTreeMap<OpId, ErrandId>,
-    pub(super) mischief: Option<Mischief>,
-    pub(super) restlessness: Restlessness,
+    pub(super) operations: BTreeMap<OpId, OperationId>,
+    pub(super) adversary: Option<Adversary>,
+    pub(super) spin_detector: SpinDetector,
 }
 
 /// Datagrams that a host sent and received, with the bytes of their headers.
@@ -92,7 +92,7 @@ const PORT: u16 = 4222;
 
 /// How often a node woke up lately for nothing, unanswered requests not counted: each of those is waited for in turn.
 #[derive(Default, Debug)]
-pub(super) struct Restlessness {
+pub(super) struct SpinDetector {
     since: Timestamp,
     count: u32,
 }
@@ -105,7 +105,7 @@ impl Default for HostSpec {
             nat: None,
             config: Config::default(),
             identity: None,
-            vice: None,
+            behaviour: None,
         }
     }
 }
@@ -113,7 +113,7 @@ impl Default for HostSpec {
 impl HostSpec {
     /// Whether others look for values there.
     pub(super) fn serves(&self) -> bool {
-        self.vice.is_none() && self.nat.is_none() && !self.config.client
+        self.behaviour.is_none() && self.nat.is_none() && !self.config.client
     }
 }
 
@@ -164,8 +164,8 @@ impl Host {
     pub(super) fn new(spec: Arc<HostSpec>) -> Self {
         Self {
             spec,
-            tenant: None,
-            tenancies: 0,
+            instance: None,
+            generation: 0,
             load: Load::default(),
         }
     }
@@ -187,7 +187,7 @@ impl Host {
     }
 }
 
-impl Tenant {
+impl Instance {
     /// What its clock shows.
     pub(super) fn clock(&self, now: Timestamp) -> Timestamp {
         Timestamp::ZERO + now.since(self.born)
@@ -202,13 +202,13 @@ impl Tenant {
     }
 }
 
-impl Restlessness {
-    /// Wake-ups for nothing that a node may have in [`Restlessness::SPAN`].
+impl SpinDetector {
+    /// Wake-ups for nothing that a node may have in [`SpinDetector::SPAN`].
     const LIMIT: u32 = 100;
     const SPAN: Duration = Duration::from_secs(10);
 
     /// Counts a wake-up for nothing; says whether there are too many.
-    pub(super) fn is_too_much(&mut self, now: Timestamp) -> bool {
+    pub(super) fn is_spinning(&mut self, now: Timestamp) -> bool {
         if now.since(self.since) > Self::SPAN {
             *self = Self {
                 since: now,

@@ -13,7 +13,7 @@
 //! - *Routers* ([`Nat`]): four kinds, which remember for two minutes whom their host has written to.
 //! - *Comings and goings* ([`Churn`]): sessions and absences drawn from a distribution with a given median.
 //! - *Work of the processor*: a job (signing, verifying, decrypting) takes [`Scenario::job_time`]; all else takes no time.
-//! - *Vices* ([`Vice`]): hosts that lie, flood, forge or stay mute.
+//! - *Behaviours* ([`Behaviour`]): hosts that lie, flood, forge or stay mute.
 //!
 //! # Beginnings
 //!
@@ -23,30 +23,30 @@
 //!
 //! # Measuring
 //!
-//! A [`Trial`] lets a world settle, watches it idle, has values put and looked up, lets nodes vanish, and gives
-//! [`Figures`]. `bulla simulate` runs one, from a scenario file if wanted.
+//! A [`Experiment`] lets a world settle, watches it idle, has values put and looked up, lets nodes vanish, and gives
+//! [`Results`]. `bulla simulate` runs one, from a scenario file if wanted.
 //!
 //! # Size
 //!
 //! All runs on one thread. A datagram costs some 10 microseconds with all that the nodes make of it, memory grows with the
 //! number of nodes: see `bulla simulate --nodes`.
 
+mod adversary;
 mod churn;
-mod errand;
-mod happening;
+mod event;
+mod event_queue;
+mod expected_value;
+mod experiment;
 mod host;
-mod hostile;
 mod latency;
 mod nat;
 mod network;
+mod operation;
 mod operations;
 mod oracle;
-mod publication;
-mod queue;
 mod scenario;
 mod trace;
-mod trial;
-mod warm;
+mod warm_start;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -60,25 +60,27 @@ use crate::node::Node;
 use crate::secure::{PutError, SecureDht};
 use crate::{Contact, InfoHash, Rng, Seed, Timestamp, UnixTime};
 
-pub use churn::{Churn, Span};
-pub use errand::{Ending, Errand, ErrandId, News, Task};
+pub use adversary::Behaviour;
+pub use churn::{Churn, Distribution};
+pub use expected_value::ExpectedValue;
+pub use experiment::{
+    Experiment, MissReport, Phase, Progress, Restart, Restarted, Results, Traffic, Vanished,
+};
 pub use host::{Addressing, HostId, HostSpec, Load};
-pub use hostile::Vice;
 pub use latency::{Latency, REGIONS};
 pub use nat::Nat;
 pub use network::Link;
+pub use operation::{Observation, Operation, OperationId, Outcome, Request};
 pub use oracle::Violation;
-pub use publication::Publication;
 pub use scenario::{Scenario, Start};
 pub use trace::{Trace, TraceDigest};
-pub use trial::{Figures, Miss, Phase, Progress, Restart, Restarted, Traffic, Trial, Vanished};
 
+use event_queue::EventQueue;
 use host::Host;
 use nat::Routers;
 use network::Network;
 use oracle::Oracle;
-use queue::Queue;
-use warm::Warmth;
+use warm_start::WarmStart;
 
 /// What the calendar shows when a simulation begins.
 const EPOCH: UnixTime = UnixTime::from_secs(1_700_000_000);
@@ -97,22 +99,22 @@ pub struct Sim {
     network: Network,
     routers: Routers,
     hosts: Vec<Host>,
-    queue: Queue,
-    errands: Vec<Errand>,
+    queue: EventQueue,
+    operations: Vec<Operation>,
     oracle: Oracle,
     trace: Trace,
     churn: Option<Churn>,
-    warmth: Warmth,
+    warm_start: WarmStart,
     /// How long each node took to find its network.
     connecting: Vec<Duration>,
     job_time: Duration,
-    strays: BTreeMap<SocketAddr, Strays>,
-    spoofed: Strays,
+    undelivered: BTreeMap<SocketAddr, UndeliveredTraffic>,
+    spoofed: UndeliveredTraffic,
 }
 
 /// Datagrams sent to an address, or in its name.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Strays {
+pub struct UndeliveredTraffic {
     /// How many datagrams.
     pub datagrams: u64,
     /// Bytes in all of them.
@@ -121,9 +123,9 @@ pub struct Strays {
     pub largest: usize,
 }
 
-/// An errand could not be begun.
+/// An operation could not be begun.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum ErrandError {
+pub enum OperationError {
     /// No node is at the host.
     #[error("{0:?} is away")]
     Away(HostId),
@@ -141,7 +143,7 @@ impl fmt::Debug for Sim {
     }
 }
 
-impl Strays {
+impl UndeliveredTraffic {
     fn add(&mut self, bytes: usize) {
         self.datagrams += 1;
         self.bytes += bytes as u64;
@@ -159,26 +161,26 @@ impl Sim {
             rng,
             routers: Routers::default(),
             hosts: Vec::new(),
-            queue: Queue::default(),
-            errands: Vec::new(),
+            queue: EventQueue::default(),
+            operations: Vec::new(),
             oracle: Oracle::default(),
             trace: Trace::default(),
             churn: None,
-            warmth: Warmth::default(),
+            warm_start: WarmStart::default(),
             connecting: Vec::new(),
             job_time,
-            strays: BTreeMap::new(),
-            spoofed: Strays::default(),
+            undelivered: BTreeMap::new(),
+            spoofed: UndeliveredTraffic::default(),
         }
     }
 
-    /// Lets the next thing happen; `false` if nothing is left to happen.
+    /// Lets the next thing happen; `false` if nothing is left to handle.
     pub fn step(&mut self) -> bool {
-        let Some((at, happening)) = self.queue.pop() else {
+        let Some((at, event)) = self.queue.pop() else {
             return false;
         };
         self.now = self.now.max(at);
-        self.happen(happening);
+        self.handle(event);
         true
     }
 
@@ -196,12 +198,12 @@ impl Sim {
     }
 
     /// Runs until these gets, queries and puts are over, or a minute has passed.
-    pub fn finish(&mut self, errands: &[ErrandId]) {
+    pub fn finish(&mut self, operations: &[OperationId]) {
         let end = self.now + Duration::from_secs(60);
         while self.now < end
-            && errands
+            && operations
                 .iter()
-                .any(|errand| self.errand(*errand).ended.is_none())
+                .any(|operation| self.operation(*operation).ended.is_none())
         {
             if !self.step() {
                 return;
@@ -229,9 +231,9 @@ impl Sim {
         &self.oracle.violations
     }
 
-    /// An errand.
-    pub fn errand(&self, errand: ErrandId) -> &Errand {
-        &self.errands[errand.0]
+    /// An operation.
+    pub fn operation(&self, operation: OperationId) -> &Operation {
+        &self.operations[operation.0]
     }
 
     /// The node at a host; `None` while the host is away.
@@ -241,14 +243,14 @@ impl Sim {
 
     /// The same with its secure layer.
     pub fn dht(&self, host: HostId) -> Option<&SecureDht> {
-        let tenant = self.hosts[host.index()].tenant.as_ref();
-        tenant.map(|tenant| &tenant.dht)
+        let instance = self.hosts[host.index()].instance.as_ref();
+        instance.map(|instance| &instance.dht)
     }
 
     /// What the clock of the node at a host shows.
     pub fn clock(&self, host: HostId) -> Timestamp {
-        let tenant = self.hosts[host.index()].tenant.as_ref();
-        tenant.map_or(Timestamp::ZERO, |tenant| tenant.clock(self.now))
+        let instance = self.hosts[host.index()].instance.as_ref();
+        instance.map_or(Timestamp::ZERO, |instance| instance.clock(self.now))
     }
 
     /// The honest, open hosts that are there and are no clients.
@@ -309,41 +311,41 @@ impl Sim {
     }
 
     /// The hosts whose node holds what a put published.
-    pub fn holders(&self, put: ErrandId) -> Vec<HostId> {
-        let Errand { key, task, .. } = self.errand(put);
-        let Task::Put(publication) = task else {
+    pub fn holders(&self, put: OperationId) -> Vec<HostId> {
+        let Operation { key, request, .. } = self.operation(put);
+        let Request::Put(expected_value) = request else {
             return Vec::new();
         };
         self.ids()
-            .filter(|host| self.holds(*host, *key, publication))
+            .filter(|host| self.holds(*host, *key, expected_value))
             .collect()
     }
 
-    /// What hostile hosts sent in the name of [`Vice::VICTIM`].
-    pub fn spoofed(&self) -> Strays {
+    /// What hostile hosts sent in the name of [`Behaviour::VICTIM`].
+    pub fn spoofed(&self) -> UndeliveredTraffic {
         self.spoofed
     }
 
     /// What was sent to an address where nobody lives.
-    pub fn sent_astray(&self, to: SocketAddr) -> Strays {
-        self.strays.get(&to).copied().unwrap_or_default()
+    pub fn undelivered_to(&self, to: SocketAddr) -> UndeliveredTraffic {
+        self.undelivered.get(&to).copied().unwrap_or_default()
     }
 
     /// Adds a host, which joins at once.
     pub fn join(&mut self, spec: HostSpec) -> HostId {
         let host = self.add(Arc::new(spec));
-        self.move_in(host);
+        self.start_node(host);
         host
     }
 
     /// Lets a host that is away come back, with a new node.
     pub fn rejoin(&mut self, host: HostId) {
-        self.move_in(host);
+        self.start_node(host);
     }
 
     /// Lets a host vanish without a word.
     pub fn leave(&mut self, host: HostId) {
-        self.move_out(host);
+        self.stop_node(host);
     }
 
     /// Splits the network: each host sees only those of its own side. Hosts that are on none see all.
@@ -371,14 +373,18 @@ impl Sim {
     /// Has the oracle look through all that is stored. Takes time in proportion to it.
     pub fn inspect_storage(&mut self) {
         for (id, host) in (0..).map(HostId::new).zip(&self.hosts) {
-            if let Some(tenant) = host.tenant.as_ref().filter(|_| host.spec.vice.is_none()) {
-                self.oracle.judge_storage(self.now, id, &tenant.dht);
+            if let Some(instance) = host
+                .instance
+                .as_ref()
+                .filter(|_| host.spec.behaviour.is_none())
+            {
+                self.oracle.check_storage(self.now, id, &instance.dht);
             }
         }
     }
 
     /// Gives the hosts so far the ids of their first nodes, and tables to find each other with.
-    fn warm_up(&mut self) {
+    fn prepare_warm_start(&mut self) {
         let ids: Vec<_> = self.hosts.iter().map(|_| self.rng.hash()).collect();
         let all = self.ids().zip(self.hosts.iter().zip(&ids));
         let nodes =
@@ -387,7 +393,7 @@ impl Sim {
             let address = its.addresses(host).next()?;
             Some(Contact::new(*id, address))
         });
-        self.warmth = Warmth::new(ids.clone(), contacts.collect());
+        self.warm_start = WarmStart::new(ids.clone(), contacts.collect());
     }
 
     fn add(&mut self, spec: Arc<HostSpec>) -> HostId {
@@ -397,7 +403,7 @@ impl Sim {
     }
 
     fn present(&self, which: impl Fn(&HostSpec) -> bool) -> Vec<HostId> {
-        let there = |host: &Host| host.tenant.is_some() && which(&host.spec);
+        let there = |host: &Host| host.instance.is_some() && which(&host.spec);
         self.ids()
             .filter(|id| there(&self.hosts[id.index()]))
             .collect()

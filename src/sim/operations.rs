@@ -1,10 +1,10 @@
-//! What a simulation has its nodes do: each operation is an [`Errand`].
+//! What a simulation has its nodes do: each operation is an [`Operation`].
 
 use bulla_identity::{Identity, LongKeyId};
 
-use super::happening::Happening;
-use super::publication::Publication;
-use super::{Errand, ErrandError, ErrandId, HostId, Sim, Task, oracle};
+use super::event::Event;
+use super::expected_value::ExpectedValue;
+use super::{HostId, Operation, OperationError, OperationId, Request, Sim, oracle};
 use crate::node::{OpId, PutOptions};
 use crate::secure::{PutError, SecureDht, Trust};
 use crate::{Draft, InfoHash, Query, Timestamp, Value};
@@ -14,16 +14,16 @@ impl Sim {
     ///
     /// # Errors
     ///
-    /// [`ErrandError`] if no node is there, or it refuses.
+    /// [`OperationError`] if no node is there, or it refuses.
     pub fn get(
         &mut self,
         host: HostId,
         key: InfoHash,
         query: Query,
-    ) -> Result<ErrandId, ErrandError> {
+    ) -> Result<OperationId, OperationError> {
         self.begin(host, key, |dht, clock| {
             let op = dht.get(clock, key, query.clone())?;
-            Ok((op, Task::Get(query)))
+            Ok((op, Request::Get(query)))
         })
     }
 
@@ -37,10 +37,10 @@ impl Sim {
         host: HostId,
         key: InfoHash,
         query: Query,
-    ) -> Result<ErrandId, ErrandError> {
+    ) -> Result<OperationId, OperationError> {
         self.begin(host, key, |dht, clock| {
             let op = dht.query(clock, key, query.clone())?;
-            Ok((op, Task::Query(query)))
+            Ok((op, Request::Query(query)))
         })
     }
 
@@ -54,10 +54,10 @@ impl Sim {
         host: HostId,
         key: InfoHash,
         query: Query,
-    ) -> Result<ErrandId, ErrandError> {
+    ) -> Result<OperationId, OperationError> {
         self.begin(host, key, |dht, clock| {
             let op = dht.listen(clock, key, query.clone())?;
-            Ok((op, Task::Listen(query)))
+            Ok((op, Request::Listen(query)))
         })
     }
 
@@ -72,11 +72,11 @@ impl Sim {
         key: InfoHash,
         draft: &Draft,
         permanent: bool,
-    ) -> Result<ErrandId, ErrandError> {
+    ) -> Result<OperationId, OperationError> {
         self.publish(host, key, permanent, |dht, clock, options| {
             let (op, id) = dht.put(clock, key, draft.clone(), options)?;
-            let publication = Publication::new(draft, id, Trust::Clear, None, permanent);
-            Ok((op, publication))
+            let expected_value = ExpectedValue::new(draft, id, Trust::Clear, None, permanent);
+            Ok((op, expected_value))
         })
     }
 
@@ -91,12 +91,12 @@ impl Sim {
         key: InfoHash,
         draft: &Draft,
         permanent: bool,
-    ) -> Result<ErrandId, ErrandError> {
+    ) -> Result<OperationId, OperationError> {
         self.publish(host, key, permanent, |dht, clock, options| {
             let (op, id) = dht.put_signed(clock, key, draft.clone(), options)?;
             let signer = dht.identity().map(Identity::long_id);
-            let publication = Publication::new(draft, id, Trust::Signed, signer, permanent);
-            Ok((op, publication))
+            let expected_value = ExpectedValue::new(draft, id, Trust::Signed, signer, permanent);
+            Ok((op, expected_value))
         })
     }
 
@@ -111,12 +111,12 @@ impl Sim {
         key: InfoHash,
         to: LongKeyId,
         draft: &Draft,
-    ) -> Result<ErrandId, ErrandError> {
+    ) -> Result<OperationId, OperationError> {
         self.publish(host, key, false, |dht, clock, options| {
             let (op, id) = dht.put_encrypted(clock, key, to, draft.clone(), options)?;
             let signer = dht.identity().map(Identity::long_id);
-            let publication = Publication::new(draft, id, Trust::Encrypted, signer, false);
-            Ok((op, publication))
+            let expected_value = ExpectedValue::new(draft, id, Trust::Encrypted, signer, false);
+            Ok((op, expected_value))
         })
     }
 
@@ -130,25 +130,25 @@ impl Sim {
         host: HostId,
         key: InfoHash,
         value: Value,
-    ) -> Result<ErrandId, ErrandError> {
-        let task = Task::Put(Publication::of_value(&value));
+    ) -> Result<OperationId, OperationError> {
+        let request = Request::Put(ExpectedValue::of_value(&value));
         self.begin(host, key, |dht, clock| {
             let op = dht.put_value(clock, key, value, PutOptions::default())?;
-            Ok((op, task))
+            Ok((op, request))
         })
     }
 
-    /// Ends an errand: nothing more comes for it. What a put has published stays where it is until it expires.
-    pub fn cancel(&mut self, errand: ErrandId) {
-        let host = self.errands[errand.0].host;
-        self.forget(errand, SecureDht::cancel);
-        self.oracle.on_stop(self.now, host, Some(errand));
+    /// Ends an operation: nothing more comes for it. What a put has published stays where it is until it expires.
+    pub fn cancel(&mut self, operation: OperationId) {
+        let host = self.operations[operation.0].host;
+        self.forget(operation, SecureDht::cancel);
+        self.oracle.on_stop(self.now, host, Some(operation));
     }
 
     /// As [`Sim::cancel`] for a put, and deletes the copy at its host.
-    pub fn cancel_put(&mut self, put: ErrandId) {
-        let Errand { host, key, .. } = self.errands[put.0];
-        let Some(id) = self.errands[put.0].publication().map(|it| it.id) else {
+    pub fn cancel_put(&mut self, put: OperationId) {
+        let Operation { host, key, .. } = self.operations[put.0];
+        let Some(id) = self.operations[put.0].expected_value().map(|it| it.id) else {
             return;
         };
         self.forget(put, |dht, clock, _| {
@@ -166,15 +166,15 @@ impl Sim {
             &mut SecureDht,
             Timestamp,
             PutOptions,
-        ) -> Result<(OpId, Publication), PutError>,
-    ) -> Result<ErrandId, ErrandError> {
+        ) -> Result<(OpId, ExpectedValue), PutError>,
+    ) -> Result<OperationId, OperationError> {
         let options = PutOptions {
             permanent,
             created: None,
         };
         self.begin(host, key, |dht, clock| {
-            let (op, publication) = start(dht, clock, options)?;
-            Ok((op, Task::Put(publication)))
+            let (op, expected_value) = start(dht, clock, options)?;
+            Ok((op, Request::Put(expected_value)))
         })
     }
 
@@ -182,42 +182,49 @@ impl Sim {
         &mut self,
         host: HostId,
         key: InfoHash,
-        start: impl FnOnce(&mut SecureDht, Timestamp) -> Result<(OpId, Task), PutError>,
-    ) -> Result<ErrandId, ErrandError> {
-        let tenant = self.hosts[host.index()].tenant.as_mut();
-        let tenant = tenant.ok_or(ErrandError::Away(host))?;
-        let clock = tenant.clock(self.now);
-        let (op, task) = start(&mut tenant.dht, clock)?;
-        let id = ErrandId(self.errands.len());
-        tenant.errands.insert(op, id);
-        if let Some(limit) = oracle::patience_with(&task) {
-            self.queue.push(self.now + limit, Happening::Deadline(id));
+        start: impl FnOnce(&mut SecureDht, Timestamp) -> Result<(OpId, Request), PutError>,
+    ) -> Result<OperationId, OperationError> {
+        let instance = self.hosts[host.index()].instance.as_mut();
+        let instance = instance.ok_or(OperationError::Away(host))?;
+        let clock = instance.clock(self.now);
+        let (op, request) = start(&mut instance.dht, clock)?;
+        let id = OperationId(self.operations.len());
+        instance.operations.insert(op, id);
+        if let Some(limit) = oracle::time_limit(&request) {
+            self.queue.push(self.now + limit, Event::Deadline(id));
         }
-        let mut errand = Errand::new(host, key, task, self.now);
-        if let Task::Get(query) = &errand.task {
-            errand.due = self.well_held(host, key, query);
+        let mut operation = Operation::new(host, key, request, self.now);
+        if let Request::Get(query) = &operation.request {
+            operation.expected = self.well_held(host, key, query);
         }
-        if let Task::Put(publication) = &errand.task {
-            let lifetime = self.lifetime_of(host, publication.kind);
-            let publication = publication.clone();
+        if let Request::Put(expected_value) = &operation.request {
+            let lifetime = self.lifetime_of(host, expected_value.kind);
+            let expected_value = expected_value.clone();
             self.oracle
-                .on_put(self.now, id, &errand, &publication, lifetime);
+                .on_put(self.now, id, &operation, &expected_value, lifetime);
         }
-        self.errands.push(errand);
+        self.operations.push(operation);
         self.with_dht(host, |_, _| ());
         Ok(id)
     }
 
-    /// Has a node stop an errand.
-    fn forget(&mut self, errand: ErrandId, stop: impl FnOnce(&mut SecureDht, Timestamp, OpId)) {
-        let host = self.errands[errand.0].host;
-        self.end(errand);
-        let Some(tenant) = &mut self.hosts[host.index()].tenant else {
+    /// Has a node stop an operation.
+    fn forget(
+        &mut self,
+        operation: OperationId,
+        stop: impl FnOnce(&mut SecureDht, Timestamp, OpId),
+    ) {
+        let host = self.operations[operation.0].host;
+        self.end(operation);
+        let Some(instance) = &mut self.hosts[host.index()].instance else {
             return;
         };
-        let op = tenant.errands.iter().find(|(_, its)| **its == errand);
+        let op = instance
+            .operations
+            .iter()
+            .find(|(_, its)| **its == operation);
         if let Some(op) = op.map(|(op, _)| *op) {
-            tenant.errands.remove(&op);
+            instance.operations.remove(&op);
             self.with_dht(host, |dht, clock| stop(dht, clock, op));
         }
     }

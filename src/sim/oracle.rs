@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::errand::{Errand, Task};
-use super::publication::Publication;
-use super::{ErrandId, HostId};
+use super::expected_value::ExpectedValue;
+use super::operation::{Operation, Request};
+use super::{HostId, OperationId};
 use crate::secure::{Checked, SecureDht, Trust};
 use crate::{InfoHash, Query, Timestamp};
 
@@ -45,9 +45,9 @@ pub struct Violation {
 
 #[derive(Debug)]
 struct Published {
-    put: ErrandId,
+    put: OperationId,
     by: HostId,
-    publication: Publication,
+    expected_value: ExpectedValue,
     lifetime: Duration,
     /// When the last copy may have been made; `None` while it is still being announced.
     until: Option<Timestamp>,
@@ -58,23 +58,23 @@ impl Oracle {
     pub(super) fn on_put(
         &mut self,
         now: Timestamp,
-        put: ErrandId,
-        errand: &Errand,
-        publication: &Publication,
+        put: OperationId,
+        operation: &Operation,
+        expected_value: &ExpectedValue,
         lifetime: Duration,
     ) {
-        let published = self.published.entry(errand.key).or_default();
+        let published = self.published.entry(operation.key).or_default();
         published.push(Published {
             put,
-            by: errand.host,
-            publication: publication.clone(),
+            by: operation.host,
+            expected_value: expected_value.clone(),
             lifetime,
-            until: (!publication.permanent).then_some(now),
+            until: (!expected_value.permanent).then_some(now),
         });
     }
 
     /// An author does not announce any more: what one put published, or all it did.
-    pub(super) fn on_stop(&mut self, now: Timestamp, by: HostId, put: Option<ErrandId>) {
+    pub(super) fn on_stop(&mut self, now: Timestamp, by: HostId, put: Option<OperationId>) {
         let all = self.published.values_mut().flatten();
         let stopped = all.filter(|one| one.by == by && put.is_none_or(|put| put == one.put));
         for one in stopped {
@@ -87,24 +87,29 @@ impl Oracle {
         &self,
         now: Timestamp,
         key: &InfoHash,
-    ) -> impl Iterator<Item = &Publication> {
+    ) -> impl Iterator<Item = &ExpectedValue> {
         let published = self.published.get(key).into_iter().flatten();
         published
             .filter(move |one| one.lives(now))
-            .map(|one| &one.publication)
+            .map(|one| &one.expected_value)
     }
 
-    /// An errand is told of values: they must have been published, must match, and must not have run out long ago.
-    pub(super) fn judge_values(&mut self, now: Timestamp, errand: &Errand, values: &[Checked]) {
+    /// An operation is told of values: they must have been published, must match, and must not have run out long ago.
+    pub(super) fn check_values(
+        &mut self,
+        now: Timestamp,
+        operation: &Operation,
+        values: &[Checked],
+    ) {
         let any = Query::default();
-        let query = match &errand.task {
-            Task::Get(query) | Task::Listen(query) | Task::Query(query) => query,
-            Task::Put(_) => &any,
+        let query = match &operation.request {
+            Request::Get(query) | Request::Listen(query) | Request::Query(query) => query,
+            Request::Put(_) => &any,
         };
         for value in values {
-            let published = self.published.get(&errand.key).into_iter().flatten();
+            let published = self.published.get(&operation.key).into_iter().flatten();
             let mut genuine = published
-                .filter(|one| one.publication.is_told_by(value))
+                .filter(|one| one.expected_value.matches_checked(value))
                 .peekable();
             let offence = if genuine.peek().is_none() {
                 let excused = self.expects_forgeries && value.status() == Trust::Clear;
@@ -117,43 +122,54 @@ impl Oracle {
                 None
             };
             if let Some(offence) = offence {
-                self.accuse(now, errand.host, format!("{offence}: {value:?}"));
+                self.report_violation(now, operation.host, format!("{offence}: {value:?}"));
             }
         }
     }
 
-    /// An errand is over: what was well held all the time must have been found.
-    pub(super) fn judge_end(&mut self, now: Timestamp, errand: &Errand, well_held: &[Publication]) {
-        let found = errand.values();
-        let is_found = |due: &&Publication| found.iter().any(|value| due.is_told_by(value));
-        let due = errand.due.iter().filter(|due| well_held.contains(due));
+    /// An operation is over: what was well held all the time must have been found.
+    pub(super) fn check_end(
+        &mut self,
+        now: Timestamp,
+        operation: &Operation,
+        well_held: &[ExpectedValue],
+    ) {
+        let found = operation.values();
+        let is_found = |due: &&ExpectedValue| found.iter().any(|value| due.matches_checked(value));
+        let due = operation
+            .expected
+            .iter()
+            .filter(|due| well_held.contains(due));
         for missed in due.filter(|due| !is_found(due)) {
-            self.accuse(now, errand.host, format!("did not find {missed:?}"));
+            self.report_violation(now, operation.host, format!("did not find {missed:?}"));
         }
     }
 
-    /// An errand has used up the time it has.
-    pub(super) fn judge_patience(&mut self, now: Timestamp, errand: &Errand) {
-        if errand.ended.is_none() {
-            let what = format!("{:?} on {} takes too long", errand.task, errand.key);
-            self.accuse(now, errand.host, what);
+    /// An operation has used up the time it has.
+    pub(super) fn on_deadline(&mut self, now: Timestamp, operation: &Operation) {
+        if operation.ended.is_none() {
+            let what = format!(
+                "{:?} on {} takes too long",
+                operation.request, operation.key
+            );
+            self.report_violation(now, operation.host, what);
         }
     }
 
     /// A node's containers keep their bounds, and it does what it is asked and nothing else.
-    pub(super) fn inspect(
+    pub(super) fn check_bounds(
         &mut self,
         now: Timestamp,
         host: HostId,
         dht: &SecureDht,
         clock: Timestamp,
-        errands: usize,
+        operations: usize,
     ) {
         let (stats, config) = (dht.node().stats(clock), dht.node().config());
         // A signed put looks for earlier editions, an encrypted one for a certificate at two keys; one with an identity
         // announces its certificate at two keys.
         let inner = 3 * dht.stats().preparations + if dht.identity().is_some() { 2 } else { 0 };
-        let operations = errands + inner;
+        let operations = operations + inner;
         let lookups = (2 * operations + REMEMBERED_LOOKUPS).min(config.max_lookups);
         let bounds = [
             ("lookups", stats.lookups, lookups),
@@ -164,25 +180,26 @@ impl Oracle {
         ];
         for (name, count, bound) in bounds {
             if count > bound {
-                self.accuse(now, host, format!("{count} {name}, more than {bound}"));
+                self.report_violation(now, host, format!("{count} {name}, more than {bound}"));
             }
         }
     }
 
     /// Nobody stores what claims to be signed and is not, unless it is its own.
-    pub(super) fn judge_storage(&mut self, now: Timestamp, host: HostId, dht: &SecureDht) {
+    pub(super) fn check_storage(&mut self, now: Timestamp, host: HostId, dht: &SecureDht) {
         for record in dht.node().export_values() {
             let published = self.published.get(&record.key).into_iter().flatten();
-            let mut genuine = published.filter(|one| one.publication.is_copied_by(&record.value));
+            let mut genuine =
+                published.filter(|one| one.expected_value.matches_stored(&record.value));
             let claims = record.value.signed().is_some() && record.source.is_some();
             let certifies = record.value.kind() == crate::Kind::CERTIFICATE;
             if claims && !certifies && genuine.next().is_none() {
-                self.accuse(now, host, format!("stored a forgery: {:?}", record.value));
+                self.report_violation(now, host, format!("stored a forgery: {:?}", record.value));
             }
         }
     }
 
-    pub(super) fn accuse(&mut self, at: Timestamp, host: HostId, what: String) {
+    pub(super) fn report_violation(&mut self, at: Timestamp, host: HostId, what: String) {
         self.violations.push(Violation { at, host, what });
     }
 }
@@ -194,13 +211,13 @@ impl Published {
     }
 }
 
-/// How long an errand may take; `None` if it goes on until it is cancelled.
-pub(super) fn patience_with(task: &Task) -> Option<Duration> {
-    match task {
-        Task::Get(_) | Task::Query(_) => Some(GET_LIMIT),
-        Task::Put(publication) if publication.permanent => Some(LASTING_PUT_LIMIT),
-        Task::Put(_) => Some(PUT_LIMIT),
-        Task::Listen(_) => None,
+/// How long an operation may take; `None` if it goes on until it is cancelled.
+pub(super) fn time_limit(request: &Request) -> Option<Duration> {
+    match request {
+        Request::Get(_) | Request::Query(_) => Some(GET_LIMIT),
+        Request::Put(expected_value) if expected_value.permanent => Some(LASTING_PUT_LIMIT),
+        Request::Put(_) => Some(PUT_LIMIT),
+        Request::Listen(_) => None,
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Sim;
+use super::adversary::Behaviour;
 use super::churn::Churn;
-use super::happening::Happening;
+use super::event::Event;
 use super::host::{Addressing, HostSpec};
-use super::hostile::Vice;
 use super::nat::Nat;
 use super::network::Link;
 use crate::{Config, Timestamp};
@@ -28,7 +28,7 @@ use crate::{Config, Timestamp};
 /// sim.finish(&[put]);
 /// let get = sim.get(hosts[15], key, Query::default()).unwrap();
 /// sim.finish(&[get]);
-/// assert_eq!(sim.errand(get).values()[0].data(), b"hello");
+/// assert_eq!(sim.operation(get).values()[0].data(), b"hello");
 /// assert!(sim.violations().is_empty());
 /// ```
 #[derive(Clone, Debug)]
@@ -43,8 +43,8 @@ pub struct Scenario {
     pub clients: usize,
     /// Honest hosts behind routers of each kind. Default none.
     pub natted: Vec<(Nat, usize)>,
-    /// Hostile hosts of each vice. Default none.
-    pub hostile: Vec<(Vice, usize)>,
+    /// Hostile hosts of each behaviour. Default none.
+    pub hostile: Vec<(Behaviour, usize)>,
     /// The addresses of hosts, dealt out in turn. Default IPv4.
     pub addressing: Vec<Addressing>,
     /// The quality of the paths. Default [`Link::INTERNET`].
@@ -99,22 +99,25 @@ impl Scenario {
         sim.churn = self.churn;
         let members = self.members();
         let count = members.len().max(1) as u32;
-        sim.oracle.expects_forgeries = self.hostile.iter().any(|(vice, _)| *vice == Vice::Forger);
+        sim.oracle.expects_forgeries = self
+            .hostile
+            .iter()
+            .any(|(behaviour, _)| *behaviour == Behaviour::Forger);
         for (number, spec) in (0u32..).zip(members) {
             let host = sim.add(spec);
             let turn = self.arrival * number / count;
             let turn = Timestamp::ZERO + turn;
             match self.start {
-                Start::Bootstrap => sim.queue.push(turn, Happening::Join(host)),
+                Start::Bootstrap => sim.queue.push(turn, Event::Join(host)),
                 Start::Warm => {
-                    sim.queue.push(Timestamp::ZERO, Happening::Join(host));
-                    let acquaint = Happening::Acquaint { host, call: turn };
-                    sim.queue.push(Timestamp::ZERO, acquaint);
+                    sim.queue.push(Timestamp::ZERO, Event::Join(host));
+                    let restore_contacts = Event::RestoreContacts { host, call: turn };
+                    sim.queue.push(Timestamp::ZERO, restore_contacts);
                 }
             }
         }
         if self.start == Start::Warm {
-            sim.warm_up();
+            sim.prepare_warm_start();
         }
         let absent = Arc::new(self.honest());
         for _ in 0..self.away {
@@ -150,10 +153,10 @@ impl Scenario {
             };
             (spec, *count)
         }));
-        groups.extend(self.hostile.iter().map(|(vice, count)| {
-            let vice = Some(*vice);
+        groups.extend(self.hostile.iter().map(|(behaviour, count)| {
+            let behaviour = Some(*behaviour);
             let spec = HostSpec {
-                vice,
+                behaviour,
                 ..honest.clone()
             };
             (spec, *count)

@@ -38,9 +38,9 @@ fn datagrams_may_overtake_each_other_and_come_twice() {
     let host = world.hosts()[9];
     let put = world.put(host, key(0), &large, false).unwrap();
     world.finish_all(&[put]);
-    assert!(world.errand(put).put_report().unwrap().acknowledged >= 6);
+    assert!(world.operation(put).put_report().unwrap().acknowledged >= 6);
     world.run_for(secs(10));
-    assert_eq!(world.errand(listen).values().len(), 1);
+    assert_eq!(world.operation(listen).values().len(), 1);
     assert_eq!(world.found(0), 1);
     world.check();
 }
@@ -80,18 +80,18 @@ fn both_halves_of_a_split_network_go_on_and_become_one_again() {
         world.finish_all(&[put]);
         let get = world.get(side[20], key(number), Query::default()).unwrap();
         world.finish_all(&[get]);
-        assert_eq!(world.errand(get).values().len(), 1);
+        assert_eq!(world.operation(get).values().len(), 1);
     }
     world.run_for(secs(600));
-    assert!(world.errand(listen).values().is_empty());
+    assert!(world.operation(listen).values().is_empty());
     world.heal();
     world.run_for(secs(900));
-    assert_eq!(world.errand(listen).values().len(), 1);
+    assert_eq!(world.operation(listen).values().len(), 1);
     for (side, number) in [(right, 0), (right, 1), (left, 2)] {
         for reader in &side[10..20] {
             let get = world.get(*reader, key(number), Query::default()).unwrap();
             world.finish_all(&[get]);
-            assert_eq!(world.errand(get).values().len(), 1, "key {number}");
+            assert_eq!(world.operation(get).values().len(), 1, "key {number}");
         }
     }
     world.check();
@@ -121,7 +121,7 @@ fn a_host_that_was_cut_off_for_long_comes_back_by_itself() {
         .unwrap();
     world.finish_all(&[put]);
     world.run_for(secs(70));
-    assert_eq!(world.errand(listen).values().len(), 1);
+    assert_eq!(world.operation(listen).values().len(), 1);
     world.check();
 }
 
@@ -149,7 +149,7 @@ fn dual_hosts_join_both_families() {
         assert_eq!(node.status(Family::V6), Status::Connected);
     }
     for put in world.put_everywhere(10) {
-        let report = world.errand(put).put_report().unwrap();
+        let report = world.operation(put).put_report().unwrap();
         assert!(report.acknowledged >= 16, "{report:?}");
     }
     world.get_everywhere(10);
@@ -173,7 +173,7 @@ fn what_one_family_stores_dual_hosts_carry_to_the_other() {
         for reader in [world.hosts()[30], world.hosts()[31], world.hosts()[32]] {
             let get = world.get(reader, key(number), Query::default()).unwrap();
             world.finish_all(&[get]);
-            assert_eq!(world.errand(get).values().len(), 1);
+            assert_eq!(world.operation(get).values().len(), 1);
         }
     }
     world.check();
@@ -205,8 +205,8 @@ fn networks_of_different_numbers_do_not_see_each_other() {
     );
     let get = world.get(strangers[5], key(1), Query::default()).unwrap();
     world.finish_all(&[get]);
-    assert!(world.errand(get).values().is_empty());
-    assert!(world.errand(get).get_report().unwrap().answered > 0);
+    assert!(world.operation(get).values().is_empty());
+    assert!(world.operation(get).get_report().unwrap().answered > 0);
     world.check();
 }
 
@@ -224,11 +224,11 @@ fn clients_use_the_network_and_are_in_nobodys_table() {
             .put(*client, key(number), &Draft::from("mobile"), false)
             .unwrap();
         world.finish_all(&[put]);
-        assert!(world.errand(put).put_report().unwrap().acknowledged >= 8);
+        assert!(world.operation(put).put_report().unwrap().acknowledged >= 8);
         let reader = clients[40];
         let get = world.get(reader, key(number), Query::default()).unwrap();
         world.finish_all(&[get]);
-        assert_eq!(world.errand(get).values().len(), 1);
+        assert_eq!(world.operation(get).values().len(), 1);
     }
     for client in &clients {
         let id = world.node(*client).unwrap().id();
@@ -260,15 +260,15 @@ fn hosts_behind_filters_put_get_and_listen() {
             .put(*host, key(number), &Draft::from("behind"), false)
             .unwrap();
         world.finish_all(&[put]);
-        let report = world.errand(put).put_report().unwrap();
+        let report = world.operation(put).put_report().unwrap();
         assert!(report.acknowledged >= 8, "{report:?}");
         world.run_for(secs(2));
-        assert_eq!(world.errand(listen).values().len(), 1);
+        assert_eq!(world.operation(listen).values().len(), 1);
         let get = world
             .get(filtered[30], key(number), Query::default())
             .unwrap();
         world.finish_all(&[get]);
-        assert_eq!(world.errand(get).values().len(), 1);
+        assert_eq!(world.operation(get).values().len(), 1);
     }
     world.check();
 }

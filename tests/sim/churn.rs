@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bulla::node::Status;
-use bulla::sim::{Churn, Link, Scenario, Span};
+use bulla::sim::{Churn, Distribution, Link, Scenario};
 use bulla::{Draft, Query};
 
 use crate::world::{World, key, median, secs, seed};
@@ -65,7 +65,7 @@ fn a_get_does_not_wait_for_the_dead() {
     let mut durations = Vec::new();
     for number in 0..20 {
         let get = world.get_anywhere(number, Query::default());
-        durations.push(world.errand(get).duration().unwrap());
+        durations.push(world.operation(get).duration().unwrap());
     }
     durations.sort_unstable();
     eprintln!(
@@ -92,7 +92,7 @@ fn a_node_that_has_met_the_dead_waits_for_them_no_more() {
     for number in 0..10 {
         let get = world.get(hosts[0], key(number), Query::default()).unwrap();
         world.finish_all(&[get]);
-        durations.push(world.errand(get).duration().unwrap());
+        durations.push(world.operation(get).duration().unwrap());
     }
     eprintln!("after half died: {durations:?}");
     // The dead are forgotten after seven seconds: this is before.
@@ -126,7 +126,7 @@ fn after_one_get_each_all_know_who_is_left_of_half_a_network() {
         world.run_for(secs(2));
         let durations = gets
             .iter()
-            .map(|get| world.errand(*get).duration().unwrap());
+            .map(|get| world.operation(*get).duration().unwrap());
         *median_of = median(&mut durations.collect::<Vec<_>>());
     }
     eprintln!("after half died: {medians:?}");
@@ -139,8 +139,8 @@ fn after_one_get_each_all_know_who_is_left_of_half_a_network() {
 fn operations_during_heavy_churn_end_and_mostly_succeed() {
     let mut world = World::settled(&Scenario {
         churn: Some(Churn {
-            session: Span::Between(secs(20), secs(120)),
-            absence: Span::Between(secs(5), secs(30)),
+            session: Distribution::Between(secs(20), secs(120)),
+            absence: Distribution::Between(secs(5), secs(30)),
             anchors: 5,
         }),
         ..Scenario::new(seed(304))
@@ -178,7 +178,7 @@ fn a_node_that_returns_at_its_address_under_another_id_is_known_again() {
             .put(host, key(1), &Draft::from("back"), false)
             .unwrap();
         world.finish_all(&[put]);
-        assert!(world.errand(put).put_report().unwrap().acknowledged >= 8);
+        assert!(world.operation(put).put_report().unwrap().acknowledged >= 8);
     }
     world.check();
 }
@@ -186,8 +186,8 @@ fn a_node_that_returns_at_its_address_under_another_id_is_known_again() {
 fn churning(number: u64) -> Scenario {
     Scenario {
         churn: Some(Churn {
-            session: Span::Between(secs(300), secs(1_800)),
-            absence: Span::Between(secs(10), secs(120)),
+            session: Distribution::Between(secs(300), secs(1_800)),
+            absence: Distribution::Between(secs(10), secs(120)),
             anchors: 10,
         }),
         ..Scenario::new(seed(number))

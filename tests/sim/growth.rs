@@ -34,7 +34,7 @@ fn listeners_of_a_small_network_hear_of_values_of_the_large_one() {
     let _ = world.put_everywhere(BEGUN);
     world.run_for(secs(10));
     for listen in listens {
-        assert_eq!(world.errand(listen).values().len(), 1);
+        assert_eq!(world.operation(listen).values().len(), 1);
     }
     world.check();
 }

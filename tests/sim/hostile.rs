@@ -1,50 +1,50 @@
 //! Hostile hosts are ordinary members of the network: the others go on, keep their bounds, and harm nobody.
 
 use bulla::node::{PutReport, Status};
-use bulla::sim::{ErrandId, Scenario, Vice};
+use bulla::sim::{Behaviour, OperationId, Scenario};
 use bulla::{Draft, Query};
 
 use crate::world::{World, key, median, secs, seed};
 
 #[test]
 fn liars_who_name_nodes_that_do_not_exist_delay_but_do_not_hide() {
-    let found = survives(501, Vice::Liar, 40);
+    let found = survives(501, Behaviour::Liar, 40);
     assert!(found >= 95, "{found} %");
 }
 
 #[test]
 fn wrong_tokens_do_not_keep_values_from_honest_nodes() {
-    let found = survives(502, Vice::WrongTokens, 40);
+    let found = survives(502, Behaviour::WrongTokens, 40);
     assert!(found >= 98, "{found} %");
 }
 
 #[test]
 fn replies_without_token_do_not_stop_lookups() {
-    let found = survives(503, Vice::NoTokens, 40);
+    let found = survives(503, Behaviour::NoTokens, 40);
     assert!(found >= 98, "{found} %");
 }
 
 #[test]
 fn nodes_that_keep_values_to_themselves_do_not_hide_them() {
-    let found = survives(504, Vice::Denier, 60);
+    let found = survives(504, Behaviour::Denier, 60);
     assert!(found >= 98, "{found} %");
 }
 
 #[test]
 fn nodes_that_answer_only_pings_do_not_stop_lookups() {
-    let found = survives(505, Vice::Mute, 60);
+    let found = survives(505, Behaviour::Mute, 60);
     assert!(found >= 98, "{found} %");
 }
 
 #[test]
 fn values_that_never_come_whole_do_not_stop_gets() {
-    let found = survives(506, Vice::EndlessParts, 40);
+    let found = survives(506, Behaviour::EndlessParts, 40);
     assert!(found >= 98, "{found} %");
 }
 
 #[test]
 fn half_sent_values_are_found_elsewhere() {
-    let mut world = World::settled(&with(507, Vice::HalfParts, 60));
+    let mut world = World::settled(&with(507, Behaviour::HalfParts, 60));
     for number in 0..10 {
         let host = world.any_host().unwrap();
         let draft = Draft::new(vec![number as u8; 20_000]);
@@ -57,25 +57,25 @@ fn half_sent_values_are_found_elsewhere() {
 
 #[test]
 fn floods_do_not_stop_the_others() {
-    let found = survives(508, Vice::Flooder, 10);
+    let found = survives(508, Behaviour::Flooder, 10);
     assert!(found >= 98, "{found} %");
 }
 
 #[test]
 fn replayed_datagrams_change_nothing() {
-    let found = survives(509, Vice::Replayer, 40);
+    let found = survives(509, Behaviour::Replayer, 40);
     assert!(found >= 98, "{found} %");
 }
 
 #[test]
 fn garbage_is_dropped() {
-    let found = survives(510, Vice::Garbage, 40);
+    let found = survives(510, Behaviour::Garbage, 40);
     assert!(found >= 98, "{found} %");
 }
 
 #[test]
 fn an_address_that_proved_nothing_gets_one_small_datagram_for_each_request() {
-    let mut world = World::settled(&with(511, Vice::Spoofer, 20));
+    let mut world = World::settled(&with(511, Behaviour::Spoofer, 20));
     // Large values everywhere, so that answers could be large.
     for number in 0..50 {
         let host = world.any_host().unwrap();
@@ -84,7 +84,7 @@ fn an_address_that_proved_nothing_gets_one_small_datagram_for_each_request() {
     }
     world.run_for(secs(60));
     let asked = world.spoofed();
-    let astray = world.sent_astray(Vice::VICTIM);
+    let astray = world.undelivered_to(Behaviour::VICTIM);
     eprintln!("{asked:?} spoofed, {astray:?} sent to the victim");
     assert!(asked.datagrams > 10_000);
     assert!(astray.largest <= 600);
@@ -96,7 +96,7 @@ fn an_address_that_proved_nothing_gets_one_small_datagram_for_each_request() {
 fn one_tenth_of_every_vice_together_is_survived() {
     let mut world = World::settled(&Scenario {
         hosts: 160,
-        hostile: Vice::ALL.map(|vice| (vice, 4)).into(),
+        hostile: Behaviour::ALL.map(|behaviour| (behaviour, 4)).into(),
         ..Scenario::new(seed(513))
     });
     let found = found_percent(&mut world, 50);
@@ -105,8 +105,8 @@ fn one_tenth_of_every_vice_together_is_survived() {
 }
 
 /// 200 nodes of which so many are hostile; how many percent of values were found.
-fn survives(number: u64, vice: Vice, count: usize) -> usize {
-    let mut world = World::settled(&with(number, vice, count));
+fn survives(number: u64, behaviour: Behaviour, count: usize) -> usize {
+    let mut world = World::settled(&with(number, behaviour, count));
     let found = found_percent(&mut world, 50);
     for host in world.hosts() {
         assert_eq!(world.status(host), Status::Connected);
@@ -125,18 +125,18 @@ fn found_percent(world: &mut World, keys: u64) -> usize {
         .collect();
     let mut waits: Vec<_> = puts
         .iter()
-        .map(|put| world.errand(*put).duration().unwrap())
+        .map(|put| world.operation(*put).duration().unwrap())
         .collect();
     let gets: Vec<_> = (0..keys)
         .map(|number| world.get_anywhere(number, Query::default()))
         .collect();
     let mut durations: Vec<_> = gets
         .iter()
-        .map(|get| world.errand(*get).duration().unwrap())
+        .map(|get| world.operation(*get).duration().unwrap())
         .collect();
     let found = gets
         .iter()
-        .filter(|get| !world.errand(**get).values().is_empty())
+        .filter(|get| !world.operation(**get).values().is_empty())
         .count();
     eprintln!(
         "found {found} of {keys}; put {:?} (worst {:?}), acknowledged {} (worst {}); get {:?} (worst {:?})",
@@ -150,14 +150,14 @@ fn found_percent(world: &mut World, keys: u64) -> usize {
     found * 100 / keys as usize
 }
 
-fn report(world: &World, put: ErrandId) -> PutReport {
-    world.errand(put).put_report().unwrap()
+fn report(world: &World, put: OperationId) -> PutReport {
+    world.operation(put).put_report().unwrap()
 }
 
-fn with(number: u64, vice: Vice, count: usize) -> Scenario {
+fn with(number: u64, behaviour: Behaviour, count: usize) -> Scenario {
     Scenario {
         hosts: 200 - count,
-        hostile: vec![(vice, count)],
+        hostile: vec![(behaviour, count)],
         ..Scenario::new(seed(number))
     }
 }

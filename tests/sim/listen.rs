@@ -1,6 +1,6 @@
 //! Listens: each value is heard of once, soon, and its end as well.
 
-use bulla::sim::{Churn, ErrandId, Link, Scenario, Span};
+use bulla::sim::{Churn, Distribution, Link, OperationId, Scenario};
 use bulla::{Draft, Kind, Query};
 
 use crate::world::{World, key, median, secs, seed};
@@ -14,9 +14,9 @@ fn listeners_everywhere_hear_of_each_value_soon() {
     world.run_for(secs(20));
     let mut delays = Vec::new();
     for (listen, put) in listens.iter().zip(&puts) {
-        let (listen, put) = (world.errand(*listen), world.errand(*put));
-        assert_eq!(listen.news.len(), 1, "{listen:?}");
-        delays.push(listen.news[0].at.since(put.started));
+        let (listen, put) = (world.operation(*listen), world.operation(*put));
+        assert_eq!(listen.observations.len(), 1, "{listen:?}");
+        delays.push(listen.observations[0].at.since(put.started));
     }
     eprintln!(
         "heard after {:?}, at worst {:?}",
@@ -34,7 +34,7 @@ fn a_listener_hears_of_what_was_there_before() {
     let listens = listen_on(&mut world, 20);
     world.run_for(secs(10));
     for listen in listens {
-        assert_eq!(world.errand(listen).values().len(), 1);
+        assert_eq!(world.operation(listen).values().len(), 1);
     }
     world.check();
 }
@@ -52,22 +52,22 @@ fn the_end_of_a_value_is_told_once_and_not_before_its_time() {
     world.run_for(secs(50));
     for listen in &listens {
         assert_eq!(
-            world.errand(*listen).values().len(),
+            world.operation(*listen).values().len(),
             1,
             "{:?}",
-            world.errand(*listen)
+            world.operation(*listen)
         );
     }
     // Who is subscribed to at the end of a value's minute tells of it without saying how old it is: it gets another one.
     world.run_for(secs(80));
     for listen in &listens {
-        let news: Vec<_> = world
-            .errand(*listen)
-            .news
+        let observations: Vec<_> = world
+            .operation(*listen)
+            .observations
             .iter()
-            .map(|news| news.expired)
+            .map(|observations| observations.expired)
             .collect();
-        assert_eq!(news, [false, true]);
+        assert_eq!(observations, [false, true]);
     }
     world.check();
 }
@@ -89,10 +89,10 @@ fn a_listen_of_hours_has_no_gap() {
         world.run_for(secs(20));
         for listen in &listens {
             let last = world
-                .errand(*listen)
-                .news
+                .operation(*listen)
+                .observations
                 .iter()
-                .rfind(|news| !news.expired);
+                .rfind(|observations| !observations.expired);
             assert_eq!(
                 last.unwrap().value.data(),
                 format!("round {round}").as_bytes()
@@ -120,13 +120,13 @@ fn a_permanent_value_never_seems_to_end() {
     }
     world.run_for(secs(900));
     for listen in listens {
-        let news: Vec<_> = world
-            .errand(listen)
-            .news
+        let observations: Vec<_> = world
+            .operation(listen)
+            .observations
             .iter()
-            .map(|news| news.expired)
+            .map(|observations| observations.expired)
             .collect();
-        assert_eq!(news, [false]);
+        assert_eq!(observations, [false]);
     }
     world.check();
 }
@@ -135,8 +135,8 @@ fn a_permanent_value_never_seems_to_end() {
 fn a_listener_goes_on_hearing_while_storing_nodes_come_and_go() {
     let mut world = World::settled(&Scenario {
         churn: Some(Churn {
-            session: Span::Between(secs(120), secs(600)),
-            absence: Span::Between(secs(10), secs(60)),
+            session: Distribution::Between(secs(120), secs(600)),
+            absence: Distribution::Between(secs(10), secs(60)),
             anchors: 20,
         }),
         ..Scenario::new(seed(206))
@@ -151,10 +151,10 @@ fn a_listener_goes_on_hearing_while_storing_nodes_come_and_go() {
         let _ = world.put(writer, key(1), &draft, false).unwrap();
         world.run_for(secs(20));
         let heard = world
-            .errand(listen)
-            .news
+            .operation(listen)
+            .observations
             .iter()
-            .any(|news| news.value.data() == &draft.data[..]);
+            .any(|observations| observations.value.data() == &draft.data[..]);
         late += usize::from(!heard);
     }
     eprintln!("{late} of 15 values heard late");
@@ -180,13 +180,13 @@ fn hundreds_of_listeners_on_one_key_all_hear() {
     world.finish_all(&[put]);
     world.run_for(secs(2));
     for listen in listens {
-        assert_eq!(world.errand(listen).values().len(), 1);
+        assert_eq!(world.operation(listen).values().len(), 1);
     }
     world.check();
 }
 
 /// A listener on each of the first keys.
-fn listen_on(world: &mut World, keys: u64) -> Vec<ErrandId> {
+fn listen_on(world: &mut World, keys: u64) -> Vec<OperationId> {
     (0..keys)
         .map(|number| {
             let host = world.any_host().unwrap();

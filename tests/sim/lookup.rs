@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bulla::node::Status;
-use bulla::sim::{ErrandId, HostId, HostSpec, Link, Scenario};
+use bulla::sim::{HostId, HostSpec, Link, OperationId, Scenario};
 use bulla::{Config, Draft, Family, InfoHash, Query};
 
 use crate::world::{World, key, median, millis, secs, seed};
@@ -53,7 +53,7 @@ fn a_put_reaches_the_nodes_that_are_really_nearest() {
     let mut world = World::settled(&Scenario::new(seed(4)));
     let puts = world.put_everywhere(50);
     for put in &puts {
-        let report = world.errand(*put).put_report().unwrap();
+        let report = world.operation(*put).put_report().unwrap();
         assert!(report.acknowledged >= 8, "{report:?}");
     }
     let reached = share_of_nearest_reached(&world, &puts);
@@ -111,11 +111,11 @@ fn a_lookup_takes_about_a_second_and_few_datagrams_on_ordinary_paths() {
         let get = world.get(host, key(number), Query::default()).unwrap();
         world.finish_all(&[get]);
         sent.push(world.datagrams_sent(host) - before);
-        let errand = world.errand(get);
-        assert_eq!(errand.values().len(), 1);
-        durations.push(errand.duration().unwrap());
-        firsts.push(errand.time_to_first_value().unwrap());
-        asked.push(errand.get_report().unwrap().asked);
+        let operation = world.operation(get);
+        assert_eq!(operation.values().len(), 1);
+        durations.push(operation.duration().unwrap());
+        firsts.push(operation.time_to_first_value().unwrap());
+        asked.push(operation.get_report().unwrap().asked);
     }
     eprintln!(
         "get: first value {:?}, all {:?}, worst {:?}, nodes asked {}, datagrams {}",
@@ -165,8 +165,8 @@ fn operations_of_a_node_that_loses_all_others_end() {
         .put(hosts[0], key(3), &Draft::from("alone"), false)
         .unwrap();
     world.finish_all(&[get, put]);
-    assert_eq!(world.errand(get).get_report().unwrap().answered, 0);
-    assert_eq!(world.errand(put).put_report().unwrap().acknowledged, 0);
+    assert_eq!(world.operation(get).get_report().unwrap().answered, 0);
+    assert_eq!(world.operation(put).put_report().unwrap().acknowledged, 0);
     world.run_for(secs(1_200));
     assert_ne!(world.status(hosts[0]), Status::Connected);
     world.check();
@@ -203,11 +203,11 @@ fn thousands_of_lookups_leave_nothing_behind() {
 }
 
 /// Of the eight nodes nearest to each key other than the publisher, how many percent hold the value.
-fn share_of_nearest_reached(world: &World, puts: &[ErrandId]) -> usize {
+fn share_of_nearest_reached(world: &World, puts: &[OperationId]) -> usize {
     let reached = puts.iter().map(|put| {
-        let (errand, holders) = (world.errand(*put), world.holders(*put));
-        let nearest = world.nearest(errand.host, errand.key, 9).into_iter();
-        let others = nearest.filter(|host| *host != errand.host).take(8);
+        let (operation, holders) = (world.operation(*put), world.holders(*put));
+        let nearest = world.nearest(operation.host, operation.key, 9).into_iter();
+        let others = nearest.filter(|host| *host != operation.host).take(8);
         others.filter(|host| holders.contains(host)).count()
     });
     reached.sum::<usize>() * 100 / (puts.len() * 8)

@@ -32,7 +32,7 @@ fn a_network_asked_more_than_it_lets_through_slows_down_and_stays_whole() {
         world.finish_all(&puts);
         let reports = puts
             .iter()
-            .filter_map(|put| world.errand(*put).put_report());
+            .filter_map(|put| world.operation(*put).put_report());
         unheard += reports.filter(|report| report.acknowledged == 0).count();
         for host in world.hosts() {
             assert_eq!(world.status(host), Status::Connected);

@@ -19,7 +19,7 @@ fn what_anybody_puts_anybody_finds() {
         .collect();
     world.finish_all(&gets);
     for get in &gets {
-        assert_eq!(world.errand(*get).values().len(), 1);
+        assert_eq!(world.operation(*get).values().len(), 1);
     }
     world.check();
 }
@@ -30,7 +30,7 @@ fn puts_and_gets_work_after_an_hour_of_silence() {
     world.run_for(secs(3_600));
     let puts = world.put_everywhere(20);
     for put in puts {
-        let report = world.errand(put).put_report().unwrap();
+        let report = world.operation(put).put_report().unwrap();
         assert!(report.acknowledged >= 8, "{report:?}");
     }
     world.get_everywhere(20);
@@ -49,12 +49,12 @@ fn values_of_all_sizes_arrive_whole_in_spite_of_loss() {
         let draft = Draft::new(vec![number as u8; size]);
         let put = world.put(host, key(number), &draft, false).unwrap();
         world.finish_all(&[put]);
-        let report = world.errand(put).put_report().unwrap();
+        let report = world.operation(put).put_report().unwrap();
         assert!(report.acknowledged >= 6, "{size} bytes: {report:?}");
         let reader = world.any_host().unwrap();
         let get = world.get(reader, key(number), Query::default()).unwrap();
         world.finish_all(&[get]);
-        let values = world.errand(get).values();
+        let values = world.operation(get).values();
         assert_eq!(values.len(), 1, "{size} bytes");
         assert_eq!(values[0].data().len(), size);
     }
@@ -76,13 +76,13 @@ fn many_values_under_one_key_are_all_found() {
         .collect();
     world.finish_all(&puts);
     let get = world.get_anywhere(1, Query::default());
-    assert_eq!(world.errand(get).values().len(), 60);
+    assert_eq!(world.operation(get).values().len(), 60);
     let one = Query {
         conditions: vec![Condition::Id(ValueId(7))],
         ..Query::default()
     };
     let get = world.get_anywhere(1, one);
-    assert_eq!(world.errand(get).values().len(), 1);
+    assert_eq!(world.operation(get).values().len(), 1);
     let host = world.any_host().unwrap();
     let ids = Query {
         select: BTreeSet::from([Field::Id]),
@@ -90,7 +90,7 @@ fn many_values_under_one_key_are_all_found() {
     };
     let query = world.query(host, key(1), ids).unwrap();
     world.finish_all(&[query]);
-    assert_eq!(world.errand(query).rows.len(), 60);
+    assert_eq!(world.operation(query).rows.len(), 60);
     world.check();
 }
 
@@ -133,7 +133,7 @@ fn the_last_of_two_writers_does_not_replace_the_first() {
     let reader = world.hosts()[50];
     let get = world.get(reader, key(1), Query::default()).unwrap();
     world.finish_all(&[get]);
-    let values = world.errand(get).values();
+    let values = world.operation(get).values();
     assert!(values.iter().any(|value| value.data() == b"first"));
     world.check();
 }
@@ -156,7 +156,7 @@ fn a_thousand_puts_of_one_node_all_arrive() {
     }
     world.finish_all(&puts);
     let few = puts.iter().filter(|put| {
-        let report = world.errand(**put).put_report().unwrap();
+        let report = world.operation(**put).put_report().unwrap();
         report.acknowledged < 8
     });
     assert!(few.count() <= 10);

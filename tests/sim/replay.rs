@@ -1,6 +1,8 @@
 //! The same seed is the same world, datagram by datagram.
 
-use bulla::sim::{Addressing, Churn, Link, Nat, Scenario, Span, Start, TraceDigest, Vice};
+use bulla::sim::{
+    Addressing, Behaviour, Churn, Distribution, Link, Nat, Scenario, Start, TraceDigest,
+};
 use bulla::{Draft, Query};
 
 use crate::world::{World, key, secs, seed};
@@ -14,8 +16,8 @@ fn an_ordinary_world_replays() {
 fn a_world_of_comings_and_goings_replays() {
     replays(&Scenario {
         churn: Some(Churn {
-            session: Span::Between(secs(20), secs(60)),
-            absence: Span::Between(secs(5), secs(30)),
+            session: Distribution::Between(secs(20), secs(60)),
+            absence: Distribution::Between(secs(5), secs(30)),
             anchors: 5,
         }),
         ..small(402)
@@ -25,7 +27,7 @@ fn a_world_of_comings_and_goings_replays() {
 #[test]
 fn a_hostile_world_replays() {
     replays(&Scenario {
-        hostile: Vice::ALL.map(|vice| (vice, 2)).into(),
+        hostile: Behaviour::ALL.map(|behaviour| (behaviour, 2)).into(),
         ..small(403)
     });
 }
@@ -51,8 +53,8 @@ fn a_warm_world_of_regions_replays() {
         link: Link::WORLD,
         away: 30,
         churn: Some(Churn {
-            session: Span::Exponential(secs(60)),
-            absence: Span::HeavyTailed(secs(30)),
+            session: Distribution::Exponential(secs(60)),
+            absence: Distribution::HeavyTailed(secs(30)),
             anchors: 5,
         }),
         ..small(407)

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use bulla::sim::{Link, Restart, Scenario, Trial};
+use bulla::sim::{Experiment, Link, Restart, Scenario};
 use bulla::{Config, Draft, Query};
 
 use crate::world::{World, key, secs, seed};
@@ -12,7 +12,7 @@ const MOST_SENT_PER_S: u64 = 2_500;
 
 #[test]
 fn a_network_that_restarts_settles_within_a_bound_and_serves_its_users_meanwhile() {
-    let trial = Trial {
+    let experiment = Experiment {
         settle: secs(20),
         watch: secs(5),
         work: secs(5),
@@ -23,16 +23,16 @@ fn a_network_that_restarts_settles_within_a_bound_and_serves_its_users_meanwhile
             nodes: 12,
             puts: 50,
             listens: 500,
-            patience: secs(300),
+            settle_limit: secs(300),
         }),
-        ..Trial::of(Scenario {
+        ..Experiment::of(Scenario {
             hosts: 12,
             link: Link::WORLD,
             ..Scenario::new(seed(801))
         })
     };
-    let figures = trial.run(|_, _| ControlFlow::Continue(())).unwrap();
-    let restarted = figures.restarted.unwrap();
+    let results = experiment.run(|_, _| ControlFlow::Continue(())).unwrap();
+    let restarted = results.restarted.unwrap();
     eprintln!("{restarted:?}");
     assert_eq!((restarted.nodes, restarted.refused), (12, 0));
     assert_eq!(restarted.announced, 12 * 50);
@@ -42,8 +42,8 @@ fn a_network_that_restarts_settles_within_a_bound_and_serves_its_users_meanwhile
     assert!(restarted.requests_most < 500);
     assert!(restarted.lookups >= 10 && restarted.found == restarted.lookups);
     assert!(restarted.latency_ms_p99 < 1_000.0);
-    assert_eq!(figures.found, figures.lookups);
-    assert_eq!(figures.violations, 0, "{:?}", figures.first_violation);
+    assert_eq!(results.found, results.lookups);
+    assert_eq!(results.violations, 0, "{:?}", results.first_violation);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn more_listens_than_can_be_renewed_soon_are_renewed_later_one_after_the_other()
         let put = world.put(writer, key(number), &draft, false).unwrap();
         world.finish_all(&[put]);
         world.run_for(secs(1));
-        assert_eq!(world.errand(*listen).values().len(), 1, "{number}");
+        assert_eq!(world.operation(*listen).values().len(), 1, "{number}");
     }
     world.check();
 }

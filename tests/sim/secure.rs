@@ -1,7 +1,7 @@
 //! Signed and encrypted values among hundreds of nodes, some of which forge.
 
 use bulla::secure::Trust;
-use bulla::sim::{Scenario, Vice};
+use bulla::sim::{Behaviour, Scenario};
 use bulla::{Draft, InfoHash, Kind, Query, Value, ValueId, wire};
 
 use crate::world::{World, identity, key, secs, seed};
@@ -14,10 +14,10 @@ fn signed_values_are_stored_edited_and_found_by_all() {
         let draft = message(&format!("edition {edition}"));
         let put = world.put_signed(alice, key(1), &draft, false).unwrap();
         world.finish_all(&[put]);
-        assert!(world.errand(put).put_report().unwrap().acknowledged >= 8);
+        assert!(world.operation(put).put_report().unwrap().acknowledged >= 8);
         assert!(world.holders(put).len() >= 8);
         let get = world.get_anywhere(1, Query::default());
-        let last = world.errand(get).values().pop().unwrap();
+        let last = world.operation(get).values().pop().unwrap();
         assert_eq!(last.data(), draft.data);
         assert_eq!(last.signer(), Some(identity("alice").long_id()));
     }
@@ -52,7 +52,7 @@ fn forgeries_are_neither_stored_nor_handed_out() {
     for reader in &holders {
         let get = world.get(*reader, key(1), Query::default()).unwrap();
         world.finish_all(&[get]);
-        let values = world.errand(get).values();
+        let values = world.operation(get).values();
         let signed: Vec<_> = values
             .iter()
             .filter(|value| value.status() == Trust::Signed)
@@ -67,7 +67,7 @@ fn forgeries_are_neither_stored_nor_handed_out() {
 fn forgers_among_the_storing_nodes_do_not_replace_what_is_signed() {
     let mut world = World::settled(&Scenario {
         hosts: 140,
-        hostile: vec![(Vice::Forger, 60)],
+        hostile: vec![(Behaviour::Forger, 60)],
         ..Scenario::new(seed(703))
     });
     let alice = world.join_as("alice");
@@ -77,7 +77,7 @@ fn forgers_among_the_storing_nodes_do_not_replace_what_is_signed() {
             .unwrap();
         world.finish_all(&[put]);
         let get = world.get_anywhere(number, Query::default());
-        let values = world.errand(get).values();
+        let values = world.operation(get).values();
         let signed: Vec<_> = values
             .iter()
             .filter(|value| value.status() == Trust::Signed)
@@ -102,18 +102,18 @@ fn only_the_recipient_reads_what_is_encrypted() {
         .put_encrypted(alice, key(1), to, &message("for bob"))
         .unwrap();
     world.finish_all(&[put]);
-    assert!(world.errand(put).put_report().unwrap().acknowledged >= 8);
+    assert!(world.operation(put).put_report().unwrap().acknowledged >= 8);
     let get = world.get(bob, key(1), Query::default()).unwrap();
     world.finish_all(&[get]);
-    let values = world.errand(get).values();
+    let values = world.operation(get).values();
     assert_eq!(values[0].data(), b"for bob");
     assert_eq!(values[0].status(), Trust::Encrypted);
     assert_eq!(values[0].signer(), Some(identity("alice").long_id()));
     let stranger = world.hosts()[3];
     let get = world.get(stranger, key(1), Query::default()).unwrap();
     world.finish_all(&[get]);
-    assert!(world.errand(get).values().is_empty());
-    assert!(world.errand(get).dropped > 0);
+    assert!(world.operation(get).values().is_empty());
+    assert!(world.operation(get).dropped > 0);
 }
 
 #[test]
@@ -133,11 +133,11 @@ fn listeners_hear_each_edition_of_a_signed_value_in_order() {
         world.run_for(secs(5));
     }
     let heard: Vec<_> = world
-        .errand(listen)
-        .news
+        .operation(listen)
+        .observations
         .iter()
-        .filter(|news| !news.expired)
-        .map(|news| news.value.seq())
+        .filter(|observations| !observations.expired)
+        .map(|observations| observations.value.seq())
         .collect();
     assert_eq!(heard.len(), 5, "{heard:?}");
     assert!(heard.is_sorted());

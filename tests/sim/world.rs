@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bulla::identity::{Certificate, Identity, PrivateKey};
 use bulla::node::{Stats, Status};
-use bulla::sim::{ErrandId, HostId, HostSpec, Scenario, Sim};
+use bulla::sim::{HostId, HostSpec, OperationId, Scenario, Sim};
 use bulla::{Draft, Family, InfoHash, Query};
 
 /// A simulation that says how to run it again if its test fails.
@@ -69,19 +69,19 @@ impl World {
     }
 
     /// Runs until these are over.
-    pub(crate) fn finish_all(&mut self, errands: &[ErrandId]) {
-        self.finish(errands);
-        for errand in errands {
+    pub(crate) fn finish_all(&mut self, operations: &[OperationId]) {
+        self.finish(operations);
+        for operation in operations {
             assert!(
-                self.errand(*errand).ended.is_some(),
+                self.operation(*operation).ended.is_some(),
                 "{:?}",
-                self.errand(*errand)
+                self.operation(*operation)
             );
         }
     }
 
     /// Has one host at random put a value under each of the first keys, and waits until all have done so.
-    pub(crate) fn put_everywhere(&mut self, keys: u64) -> Vec<ErrandId> {
+    pub(crate) fn put_everywhere(&mut self, keys: u64) -> Vec<OperationId> {
         let puts: Vec<_> = (0..keys)
             .map(|number| {
                 let host = self.any_host().unwrap();
@@ -113,11 +113,11 @@ impl World {
     /// How many values a host at random finds under the key of a number.
     pub(crate) fn found(&mut self, number: u64) -> usize {
         let get = self.get_anywhere(number, Query::default());
-        self.errand(get).values().len()
+        self.operation(get).values().len()
     }
 
     /// Has a host at random get the key of a number, and waits for the end.
-    pub(crate) fn get_anywhere(&mut self, number: u64, query: Query) -> ErrandId {
+    pub(crate) fn get_anywhere(&mut self, number: u64, query: Query) -> OperationId {
         let host = self.any_host().unwrap();
         let get = self.get(host, key(number), query).unwrap();
         self.finish_all(&[get]);

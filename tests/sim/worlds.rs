@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use bulla::node::Status;
-use bulla::sim::{Churn, Figures, Link, Nat, Phase, Scenario, Span, Start, Trial};
+use bulla::sim::{Churn, Distribution, Experiment, Link, Nat, Phase, Results, Scenario, Start};
 use bulla::{Draft, Query};
 
 use crate::world::{World, key, median, millis, secs, seed};
@@ -22,11 +22,11 @@ fn hosts_behind_routers_of_each_kind_put_and_get() {
             .put(*host, key(number), &Draft::from("from behind"), false)
             .unwrap();
         world.finish_all(&[put]);
-        assert!(world.errand(put).put_report().unwrap().acknowledged >= 7);
+        assert!(world.operation(put).put_report().unwrap().acknowledged >= 7);
         let other = behind[(number as usize + 7) % behind.len()];
         let get = world.get(other, key(number), Query::default()).unwrap();
         world.finish_all(&[get]);
-        assert_eq!(world.errand(get).values().len(), 1);
+        assert_eq!(world.operation(get).values().len(), 1);
     }
     world.check();
 }
@@ -54,19 +54,19 @@ fn nobody_stores_at_hosts_that_let_nobody_in() {
 
 #[test]
 fn the_world_is_as_slow_as_its_regions() {
-    let figures = figures(&Trial::of(Scenario {
+    let results = results(&Experiment::of(Scenario {
         hosts: 200,
         link: Link::WORLD,
         ..Scenario::new(seed(703))
     }));
-    assert_eq!(figures.found, 500, "{figures:?}");
+    assert_eq!(results.found, 500, "{results:?}");
     // One round trip between two regions at random takes 140 ms.
     assert!(
-        (20.0..400.0).contains(&figures.latency_ms_p50),
-        "{figures:?}"
+        (20.0..400.0).contains(&results.latency_ms_p50),
+        "{results:?}"
     );
-    assert!(figures.latency_ms_p99 < 1_500.0, "{figures:?}");
-    assert!((1..=2).contains(&figures.hops_p50), "{figures:?}");
+    assert!(results.latency_ms_p99 < 1_500.0, "{results:?}");
+    assert!((1..=2).contains(&results.hops_p50), "{results:?}");
 }
 
 #[test]
@@ -92,51 +92,51 @@ fn a_restarted_network_knows_itself_at_once() {
 }
 
 #[test]
-fn a_trial_measures_churn_and_what_is_left_when_nodes_vanish() {
-    let figures = figures(&Trial {
+fn an_experiment_measures_churn_and_what_is_left_when_nodes_vanish() {
+    let results = results(&Experiment {
         lookups: 200,
         values: 40,
         vanish: vec![20, 60],
-        ..Trial::of(Scenario {
+        ..Experiment::of(Scenario {
             hosts: 100,
             away: 100,
             link: Link::WORLD,
             churn: Some(Churn {
-                session: Span::Exponential(secs(600)),
-                absence: Span::Exponential(secs(600)),
+                session: Distribution::Exponential(secs(600)),
+                absence: Distribution::Exponential(secs(600)),
                 anchors: 3,
             }),
             ..Scenario::new(seed(705))
         })
     });
-    assert!((60..=140).contains(&figures.nodes), "{figures:?}");
-    assert!(figures.found * 100 >= figures.lookups * 97, "{figures:?}");
-    assert!(figures.found + figures.abandoned <= 200, "{figures:?}");
-    assert!(figures.connected > 100, "{figures:?}");
-    assert!(figures.busy.bytes_per_node_per_s > figures.idle.bytes_per_node_per_s);
-    let [few, many] = &figures.vanished[..] else {
-        panic!("{figures:?}");
+    assert!((60..=140).contains(&results.nodes), "{results:?}");
+    assert!(results.found * 100 >= results.lookups * 97, "{results:?}");
+    assert!(results.found + results.abandoned <= 200, "{results:?}");
+    assert!(results.connected > 100, "{results:?}");
+    assert!(results.busy.bytes_per_node_per_s > results.idle.bytes_per_node_per_s);
+    let [few, many] = &results.vanished[..] else {
+        panic!("{results:?}");
     };
-    assert!(few.found * 100 >= few.still_held * 90, "{figures:?}");
-    assert!(many.still_held <= few.still_held, "{figures:?}");
-    assert_eq!(figures.violations, 0, "{figures:?}");
+    assert!(few.found * 100 >= few.still_held * 90, "{results:?}");
+    assert!(many.still_held <= few.still_held, "{results:?}");
+    assert_eq!(results.violations, 0, "{results:?}");
 }
 
 #[test]
-fn a_trial_says_of_a_lookup_that_found_nothing_what_there_was_to_find() {
+fn an_experiment_says_of_a_lookup_that_found_nothing_what_there_was_to_find() {
     let eleven_minutes = secs(11 * 60);
-    let figures = figures(&Trial {
+    let results = results(&Experiment {
         lookups: 4,
         values: 2,
         age: (eleven_minutes, eleven_minutes),
-        ..Trial::of(Scenario {
+        ..Experiment::of(Scenario {
             hosts: 20,
             ..Scenario::new(seed(707))
         })
     });
-    assert_eq!((figures.lookups, figures.found), (4, 0));
-    assert_eq!(figures.misses.len(), 4);
-    for miss in &figures.misses {
+    assert_eq!((results.lookups, results.found), (4, 0));
+    assert_eq!(results.misses.len(), 4);
+    for miss in &results.misses {
         assert!(miss.acknowledged >= 7 && miss.answered >= 7, "{miss:?}");
         assert!(miss.began_s - miss.put_s >= 600.0, "{miss:?}");
         assert_eq!((miss.holders, miss.nearest_holders), (0, 0), "expired");
@@ -144,9 +144,9 @@ fn a_trial_says_of_a_lookup_that_found_nothing_what_there_was_to_find() {
 }
 
 #[test]
-fn a_trial_ends_when_it_is_told_to() {
-    let trial = Trial::of(Scenario::new(seed(706)));
-    let end = trial.run(|sim, progress| match progress.phase {
+fn an_experiment_ends_when_it_is_told_to() {
+    let experiment = Experiment::of(Scenario::new(seed(706)));
+    let end = experiment.run(|sim, progress| match progress.phase {
         Phase::Arrival if sim.now().since(bulla::Timestamp::ZERO) < millis(1_000) => {
             ControlFlow::Continue(())
         }
@@ -155,6 +155,6 @@ fn a_trial_ends_when_it_is_told_to() {
     assert_eq!(end, None);
 }
 
-fn figures(trial: &Trial) -> Figures {
-    trial.run(|_, _| ControlFlow::Continue(())).unwrap()
+fn results(experiment: &Experiment) -> Results {
+    experiment.run(|_, _| ControlFlow::Continue(())).unwrap()
 }

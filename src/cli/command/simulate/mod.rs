@@ -7,7 +7,7 @@ mod report;
 mod run;
 mod scenario;
 
-use bulla::sim::Figures;
+use bulla::sim::Results;
 
 use crate::cli::args::SimulateArgs;
 use crate::cli::exit::{Exit, Failure};
@@ -28,15 +28,15 @@ pub(crate) async fn run(args: &SimulateArgs, printer: &Printer) -> Result<Exit, 
         Report::check(path)?;
     }
     let mut runs = Runs::new(printer)?;
-    let trial = scenario.trial()?;
-    let outcome = runs.run(String::new(), trial).await?;
+    let experiment = scenario.experiment()?;
+    let outcome = runs.run(String::new(), experiment).await?;
     if let Some(path) = &args.report {
         let report = Report::make(&scenario, outcome.clone(), &mut runs).await?;
         report.write(path)?;
     }
     show(&outcome, printer)?;
-    if let Some(first) = &outcome.figures.first_violation {
-        let count = outcome.figures.violations;
+    if let Some(first) = &outcome.results.first_violation {
+        let count = outcome.results.violations;
         printer.remark(format_args!(
             "{count} times a rule was broken, first {first}"
         ));
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: &SimulateArgs, printer: &Printer) -> Result<Exit, 
 
 #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 fn show(outcome: &Outcome, printer: &Printer) -> Result<(), Failure> {
-    let Figures {
+    let Results {
         nodes,
         lookups,
         found,
@@ -62,7 +62,7 @@ fn show(outcome: &Outcome, printer: &Printer) -> Result<(), Failure> {
         load,
         digest,
         ..
-    } = &outcome.figures;
+    } = &outcome.results;
     let heading = |text| printer.style(Style::Bold, text);
     let share = *found as f64 * 100.0 / (*lookups).max(1) as f64;
     let text = format!(
@@ -76,7 +76,7 @@ fn show(outcome: &Outcome, printer: &Printer) -> Result<(), Failure> {
          {}   {digest}",
         heading("network"),
         outcome.start,
-        outcome.figures.virtual_s,
+        outcome.results.virtual_s,
         outcome.real_s,
         heading("found  "),
         heading("hops"),

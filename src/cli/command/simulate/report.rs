@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
-use bulla::sim::{Figures, REGIONS};
+use bulla::sim::{REGIONS, Results};
 
 use super::goal::{Goal, write_goals};
 use super::plot::{self, Axis, Plot, escaped};
@@ -62,7 +62,10 @@ impl Report {
                 ..scenario.clone()
             };
             let name = format!("{nodes} nodes: ");
-            sizes.push((f64::from(nodes), runs.run(name, variant.trial()?).await?));
+            sizes.push((
+                f64::from(nodes),
+                runs.run(name, variant.experiment()?).await?,
+            ));
         }
         sizes.push((f64::from(scenario.nodes), asked));
         let plain = ScenarioFile {
@@ -82,7 +85,7 @@ impl Report {
                 ..churning.clone()
             };
             let outcome = runs
-                .run(format!("sessions of {name}: "), variant.trial()?)
+                .run(format!("sessions of {name}: "), variant.experiment()?)
                 .await?;
             churn.push((session.as_secs_f64() / 60.0, outcome));
         }
@@ -90,7 +93,10 @@ impl Report {
             vanish: VANISHING.into(),
             ..churning
         };
-        let vanish = Some(runs.run("nodes vanish: ".into(), variant.trial()?).await?);
+        let vanish = Some(
+            runs.run("nodes vanish: ".into(), variant.experiment()?)
+                .await?,
+        );
         let tuned = ScenarioFile {
             nodes: scenario.nodes.min(TUNED),
             churn: Some(ChurnTable::of(Duration::from_secs(600))),
@@ -100,7 +106,9 @@ impl Report {
         for size in [4, 8, 12, 16, 20] {
             let mut variant = tuned.clone();
             variant.node.bucket_size = Some(size);
-            let outcome = runs.run(format!("k = {size}: "), variant.trial()?).await?;
+            let outcome = runs
+                .run(format!("k = {size}: "), variant.experiment()?)
+                .await?;
             bucket_size.push((size as f64, outcome));
         }
         let mut parallelism = Vec::new();
@@ -108,7 +116,7 @@ impl Report {
             let mut variant = tuned.clone();
             variant.node.lookup_parallelism = Some(requests);
             let outcome = runs
-                .run(format!("alpha = {requests}: "), variant.trial()?)
+                .run(format!("alpha = {requests}: "), variant.experiment()?)
                 .await?;
             parallelism.push((requests as f64, outcome));
         }
@@ -117,7 +125,7 @@ impl Report {
             let mut variant = tuned.clone();
             variant.node.response_time = Some(Time::millis(millis));
             let outcome = runs
-                .run(format!("time-out of {millis} ms: "), variant.trial()?)
+                .run(format!("time-out of {millis} ms: "), variant.experiment()?)
                 .await?;
             response_time.push((millis as f64, outcome));
         }
@@ -188,10 +196,10 @@ impl Report {
 
     /// What was to be reached.
     fn goals(&self) -> Vec<Goal> {
-        let share = |it: &Figures| it.found as f64 * 100.0 / it.lookups.max(1) as f64;
+        let share = |it: &Results| it.found as f64 * 100.0 / it.lookups.max(1) as f64;
         let mut goals = Vec::new();
         if let Some((nodes, outcome)) = self.sizes.last() {
-            let it = &outcome.figures;
+            let it = &outcome.results;
             goals.extend([
                 Goal::at_least(format!("found, {nodes} nodes"), share(it), 99.9, "%"),
                 Goal::at_most(
@@ -214,7 +222,7 @@ impl Report {
             }));
         }
         for ((name, _), (_, outcome)) in SESSIONS.iter().zip(&self.churn) {
-            let it = &outcome.figures;
+            let it = &outcome.results;
             let least = if *name == "60 min" { 99.9 } else { 95.0 };
             let what = |what| format!("{what}, median session of {name}");
             goals.extend([
@@ -269,8 +277,8 @@ impl Report {
             Axis::logarithmic("times the median"),
         );
         for (nodes, outcome) in runs.iter().rev().take(3) {
-            let middle = outcome.figures.load[2].max(1) as f64;
-            let loads = outcome.figures.load.map(|count| count as f64 / middle);
+            let middle = outcome.results.load[2].max(1) as f64;
+            let loads = outcome.results.load.map(|count| count as f64 / middle);
             load = load.curve(format!("{nodes} nodes"), PERCENTILES.into_iter().zip(loads));
         }
         plots.push(load);
@@ -304,7 +312,7 @@ impl Report {
         let stages = self
             .vanish
             .iter()
-            .flat_map(|outcome| &outcome.figures.vanished);
+            .flat_map(|outcome| &outcome.results.vanished);
         let gone = Axis::linear("percent of nodes gone");
         let share = |part: usize, whole: usize| part as f64 * 100.0 / whole.max(1) as f64;
         let values = self.scenario_values();
@@ -339,7 +347,7 @@ impl Report {
     fn scenario_values(&self) -> usize {
         self.vanish
             .as_ref()
-            .map_or(0, |outcome| outcome.figures.puts)
+            .map_or(0, |outcome| outcome.results.puts)
     }
 
     fn by_setting(&self) -> Vec<Plot> {
@@ -402,7 +410,7 @@ fn cannot_write(path: &Path) -> String {
 }
 
 fn write_row(html: &mut String, name: &str, outcome: &Outcome) {
-    let it = &outcome.figures;
+    let it = &outcome.results;
     let _ = write!(
         html,
         "<tr><td>{}</td><td>{}</td><td>{}</td><td>{} of {}</td><td>{} / {} / {}</td><td>{:.0} / {:.0} / {:.0}</td>\
@@ -440,25 +448,25 @@ fn latency(title: &str, x: Axis, runs: &[(f64, Outcome)]) -> Plot {
 }
 
 fn success(title: &str, x: Axis, runs: &[(f64, Outcome)]) -> Plot {
-    let share = |it: &Figures| it.found as f64 * 100.0 / it.lookups.max(1) as f64;
+    let share = |it: &Results| it.found as f64 * 100.0 / it.lookups.max(1) as f64;
     Plot::new(title, x, Axis::share("percent")).curve("found", of(runs, share))
 }
 
 fn of<'a>(
     runs: &'a [(f64, Outcome)],
-    figure: impl Fn(&Figures) -> f64 + 'a,
+    figure: impl Fn(&Results) -> f64 + 'a,
 ) -> impl Iterator<Item = (f64, f64)> + 'a {
     runs.iter()
-        .map(move |(at, outcome)| (*at, figure(&outcome.figures)))
+        .map(move |(at, outcome)| (*at, figure(&outcome.results)))
 }
 
 /// Of the runs in which nodes had to find their network.
 fn connecting<'a>(
     runs: &'a [(f64, Outcome)],
-    figure: impl Fn(&Figures) -> f64 + 'a,
+    figure: impl Fn(&Results) -> f64 + 'a,
 ) -> impl Iterator<Item = (f64, f64)> + 'a {
     let bootstrapped = runs
         .iter()
-        .filter(|(_, outcome)| outcome.figures.connected > 0);
-    bootstrapped.map(move |(at, outcome)| (*at, figure(&outcome.figures)))
+        .filter(|(_, outcome)| outcome.results.connected > 0);
+    bootstrapped.map(move |(at, outcome)| (*at, figure(&outcome.results)))
 }

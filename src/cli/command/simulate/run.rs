@@ -1,10 +1,10 @@
-//! [`Runs`]: trials one after the other, with a gauge, until they are over or interrupted.
+//! [`Runs`]: experiments one after the other, with a gauge, until they are over or interrupted.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bulla::sim::{Figures, Start, Trial};
+use bulla::sim::{Experiment, Results, Start};
 use serde_json::Value as Json;
 use tokio::task;
 use tokio::time::Instant;
@@ -14,16 +14,16 @@ use crate::cli::exit::{During, Failure};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::printer::Printer;
 
-/// What runs trials.
+/// What runs experiments.
 pub(super) struct Runs<'a> {
     printer: &'a Printer,
     interrupt: Interrupt,
 }
 
-/// What came of a trial, and what it took.
+/// What came of an experiment, and what it took.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
-    pub(super) figures: Figures,
+    pub(super) results: Results,
     pub(super) start: &'static str,
     /// Seconds on the clock on the wall.
     pub(super) real_s: f64,
@@ -40,8 +40,12 @@ impl<'a> Runs<'a> {
         })
     }
 
-    /// Runs a trial; `name` tells it from others.
-    pub(super) async fn run(&mut self, name: String, trial: Trial) -> Result<Outcome, Failure> {
+    /// Runs an experiment; `name` tells it from others.
+    pub(super) async fn run(
+        &mut self,
+        name: String,
+        experiment: Experiment,
+    ) -> Result<Outcome, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let gauge = self.printer.progress();
         let mut work = {
@@ -50,19 +54,19 @@ impl<'a> Runs<'a> {
                 let started = Instant::now();
                 let before = resident_bytes();
                 let mut most = before;
-                let start = match trial.scenario.start {
+                let start = match experiment.scenario.start {
                     Start::Bootstrap => "bootstrapped",
                     Start::Warm => "started with tables",
                 };
-                let nodes = trial.scenario.hosts
-                    + trial.scenario.clients
-                    + trial
+                let nodes = experiment.scenario.hosts
+                    + experiment.scenario.clients
+                    + experiment
                         .scenario
                         .natted
                         .iter()
                         .map(|(_, count)| count)
                         .sum::<usize>();
-                let figures = trial.run(|sim, progress| {
+                let results = experiment.run(|sim, progress| {
                     let seconds = sim.now().as_micros() / 1_000_000;
                     gauge.show(
                         format!("{name}{}, at {seconds} s", progress.phase.name()),
@@ -76,7 +80,7 @@ impl<'a> Runs<'a> {
                     }
                 })?;
                 Some(Outcome {
-                    figures,
+                    results,
                     start,
                     real_s: started.elapsed().as_secs_f64(),
                     memory_bytes: most.zip(before).map(|(most, before)| most - before),
@@ -106,7 +110,7 @@ impl Outcome {
 
     /// All figures as one object.
     pub(super) fn to_json(&self) -> Result<Json, Failure> {
-        let mut object = serde_json::to_value(&self.figures).during("cannot write the figures")?;
+        let mut object = serde_json::to_value(&self.results).during("cannot write the figures")?;
         object["start"] = self.start.into();
         object["real_s"] = self.real_s.into();
         object["memory_bytes_per_node"] = self.memory_bytes_per_node().into();

@@ -1,4 +1,4 @@
-//! [`ScenarioFile`]: a trial as people write it.
+//! [`ScenarioFile`]: an experiment as people write it.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bulla::Config;
-use bulla::sim::{Churn, Latency, Link, Nat, Restart, Scenario, Span, Start, Trial};
+use bulla::sim::{Churn, Distribution, Experiment, Latency, Link, Nat, Restart, Scenario, Start};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
@@ -231,8 +231,8 @@ impl ScenarioFile {
         })
     }
 
-    /// The trial that it describes.
-    pub(super) fn trial(&self) -> Result<Trial, Failure> {
+    /// The experiment that it describes.
+    pub(super) fn experiment(&self) -> Result<Experiment, Failure> {
         let percent = |percent: u8| self.nodes as usize * usize::from(percent) / 100;
         let natted = [
             (Nat::FullCone, self.nat.full_cone),
@@ -276,7 +276,7 @@ impl ScenarioFile {
             config,
             ..Scenario::new(self.seed)
         };
-        Ok(Trial {
+        Ok(Experiment {
             scenario,
             settle: self.settle.0,
             watch: self.watch.0,
@@ -433,7 +433,7 @@ impl RestartTable {
             nodes: self.nodes as usize,
             puts: self.puts as usize,
             listens: self.listens as usize,
-            patience: self.patience.0,
+            settle_limit: self.patience.0,
         }
     }
 }
@@ -441,9 +441,9 @@ impl RestartTable {
 impl ChurnTable {
     fn churn(&self) -> Churn {
         let span = if self.heavy_tailed {
-            Span::HeavyTailed
+            Distribution::HeavyTailed
         } else {
-            Span::Exponential
+            Distribution::Exponential
         };
         Churn {
             session: span(self.session.0),

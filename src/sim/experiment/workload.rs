@@ -1,10 +1,10 @@
-//! [`Agenda`]: who puts and looks up what, and when.
+//! [`Workload`]: who puts and looks up what, and when.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Trial;
-use crate::sim::{ErrandId, Sim};
+use super::Experiment;
+use crate::sim::{OperationId, Sim};
 use crate::{Draft, InfoHash, Timestamp};
 
 /// Bytes of a value.
@@ -12,7 +12,7 @@ const SIZE: usize = 64;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug)]
-enum Act {
+enum Action {
     /// Put the value of this number.
     Put(u64),
     /// Look for the value of this number.
@@ -20,29 +20,29 @@ enum Act {
 }
 
 /// Puts and lookups, by the time at which they are due.
-pub(super) struct Agenda {
-    acts: BTreeMap<(Timestamp, u64), Act>,
-    by_value: BTreeMap<u64, ErrandId>,
-    pub(super) puts: Vec<ErrandId>,
-    pub(super) gets: Vec<ErrandId>,
+pub(super) struct Workload {
+    actions: BTreeMap<(Timestamp, u64), Action>,
+    by_value: BTreeMap<u64, OperationId>,
+    pub(super) puts: Vec<OperationId>,
+    pub(super) gets: Vec<OperationId>,
 }
 
-impl Agenda {
-    pub(super) fn new(trial: &Trial, sim: &mut Sim) -> Self {
+impl Workload {
+    pub(super) fn new(experiment: &Experiment, sim: &mut Sim) -> Self {
         let begin = sim.now();
-        let values = trial.values.max(1) as u64;
-        let mut acts = BTreeMap::new();
-        let at = |value: u64| begin + share(trial.work, value, values);
+        let values = experiment.values.max(1) as u64;
+        let mut actions = BTreeMap::new();
+        let at = |value: u64| begin + share(experiment.work, value, values);
         for value in 0..values {
-            acts.insert((at(value), value), Act::Put(value));
+            actions.insert((at(value), value), Action::Put(value));
         }
-        for get in 0..trial.lookups as u64 {
+        for get in 0..experiment.lookups as u64 {
             let value = get % values;
-            let age = sim.rng.between(trial.age.0, trial.age.1);
-            acts.insert((at(value) + age, values + get), Act::Get(value));
+            let age = sim.rng.between(experiment.age.0, experiment.age.1);
+            actions.insert((at(value) + age, values + get), Action::Get(value));
         }
         Self {
-            acts,
+            actions,
             by_value: BTreeMap::new(),
             puts: Vec::new(),
             gets: Vec::new(),
@@ -51,16 +51,17 @@ impl Agenda {
 
     /// When something is to be done.
     pub(super) fn next(&self) -> Option<Timestamp> {
-        self.acts.first_key_value().map(|((at, _), _)| *at)
+        self.actions.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// Does the first of what is to be done.
-    pub(super) fn act(&mut self, sim: &mut Sim) {
-        match self.acts.pop_first() {
-            Some((_, Act::Put(value))) => self.put(sim, value),
-            Some((_, Act::Get(value))) => {
+    pub(super) fn perform_next(&mut self, sim: &mut Sim) {
+        match self.actions.pop_first() {
+            Some((_, Action::Put(value))) => self.put(sim, value),
+            Some((_, Action::Get(value))) => {
                 if let Some(put) = self.stored(sim, value) {
-                    self.gets.extend(sim.begin_lookup(put, sim.errand(put).key));
+                    self.gets
+                        .extend(sim.begin_lookup(put, sim.operation(put).key));
                 }
             }
             None => {}
@@ -80,9 +81,9 @@ impl Agenda {
     }
 
     /// The put of this value if somebody has acknowledged it, else of the last that was: its author may have left before.
-    fn stored(&self, sim: &Sim, value: u64) -> Option<ErrandId> {
-        let is_stored = |put: &&ErrandId| {
-            let report = sim.errand(**put).put_report();
+    fn stored(&self, sim: &Sim, value: u64) -> Option<OperationId> {
+        let is_stored = |put: &&OperationId| {
+            let report = sim.operation(**put).put_report();
             report.is_some_and(|report| report.acknowledged > 0)
         };
         let wanted = self.by_value.get(&value).filter(is_stored);

@@ -1,43 +1,43 @@
-//! [`Errand`]: an operation that a simulation had one of its nodes do, and all that came of it.
+//! [`Operation`]: an operation that a simulation had one of its nodes do, and all that came of it.
 
 use std::time::Duration;
 
 use super::HostId;
-use super::publication::Publication;
+use super::expected_value::ExpectedValue;
 use crate::node::{GetReport, PutReport};
 use crate::secure::{Checked, PutError, SecureEvent};
 use crate::{InfoHash, Query, Row, Timestamp};
 
-/// Names an errand of a simulation.
+/// Names an operation of a simulation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ErrandId(pub(super) usize);
+pub struct OperationId(pub(super) usize);
 
 /// An operation and what its node told of it.
 #[derive(Clone, Debug)]
-pub struct Errand {
+pub struct Operation {
     /// Who does it.
     pub host: HostId,
     /// About which key.
     pub key: InfoHash,
     /// What is done.
-    pub task: Task,
+    pub request: Request,
     /// When it was begun.
     pub started: Timestamp,
     /// When and how it ended.
-    pub ended: Option<(Timestamp, Ending)>,
+    pub ended: Option<(Timestamp, Outcome)>,
     /// Values in the order in which they were told.
-    pub news: Vec<News>,
+    pub observations: Vec<Observation>,
     /// Rows in the order in which they were told.
     pub rows: Vec<Row>,
     /// Values of a get that did not pass the checks.
     pub dropped: usize,
     /// What the oracle wants found.
-    pub(super) due: Vec<Publication>,
+    pub(super) expected: Vec<ExpectedValue>,
 }
 
-/// What an errand is about.
+/// What an operation is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Task {
+pub enum Request {
     /// Find values.
     Get(Query),
     /// Find fields of values.
@@ -45,12 +45,12 @@ pub enum Task {
     /// Hear of values.
     Listen(Query),
     /// Publish a value.
-    Put(Publication),
+    Put(ExpectedValue),
 }
 
-/// How an errand ended.
+/// How an operation ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ending {
+pub enum Outcome {
     /// A get or query was answered.
     Got(GetReport),
     /// A put was announced.
@@ -61,9 +61,9 @@ pub enum Ending {
     Cancelled,
 }
 
-/// What an errand was told of a value.
+/// What an operation was told of a value.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct News {
+pub struct Observation {
     /// When.
     pub at: Timestamp,
     /// Of which value.
@@ -72,66 +72,66 @@ pub struct News {
     pub expired: bool,
 }
 
-impl Task {
+impl Request {
     /// Whether it stays with its node after it was first reported.
-    pub(super) fn goes_on(&self) -> bool {
+    pub(super) fn is_ongoing(&self) -> bool {
         match self {
             Self::Listen(_) => true,
-            Self::Put(publication) => publication.permanent,
+            Self::Put(expected_value) => expected_value.permanent,
             Self::Get(_) | Self::Query(_) => false,
         }
     }
 }
 
-impl Errand {
-    pub(super) fn new(host: HostId, key: InfoHash, task: Task, started: Timestamp) -> Self {
+impl Operation {
+    pub(super) fn new(host: HostId, key: InfoHash, request: Request, started: Timestamp) -> Self {
         Self {
             host,
             key,
-            task,
+            request,
             started,
             ended: None,
-            news: Vec::new(),
+            observations: Vec::new(),
             rows: Vec::new(),
             dropped: 0,
-            due: Vec::new(),
+            expected: Vec::new(),
         }
     }
 
-    /// The values that are there as far as the errand was told.
+    /// The values that are there as far as the operation was told.
     pub fn values(&self) -> Vec<Checked> {
         let mut values: Vec<Checked> = Vec::new();
-        for news in &self.news {
-            if news.expired {
-                values.retain(|value| *value != news.value);
+        for observations in &self.observations {
+            if observations.expired {
+                values.retain(|value| *value != observations.value);
             } else {
-                values.push(news.value.clone());
+                values.push(observations.value.clone());
             }
         }
         values
     }
 
     /// What a put publishes.
-    pub fn publication(&self) -> Option<&Publication> {
-        match &self.task {
-            Task::Put(publication) => Some(publication),
-            Task::Get(_) | Task::Query(_) | Task::Listen(_) => None,
+    pub fn expected_value(&self) -> Option<&ExpectedValue> {
+        match &self.request {
+            Request::Put(expected_value) => Some(expected_value),
+            Request::Get(_) | Request::Query(_) | Request::Listen(_) => None,
         }
     }
 
     /// The report of a get or query that has ended.
     pub fn get_report(&self) -> Option<GetReport> {
         match self.ended {
-            Some((_, Ending::Got(report))) => Some(report),
-            Some((_, Ending::Put(_) | Ending::Failed(_) | Ending::Cancelled)) | None => None,
+            Some((_, Outcome::Got(report))) => Some(report),
+            Some((_, Outcome::Put(_) | Outcome::Failed(_) | Outcome::Cancelled)) | None => None,
         }
     }
 
     /// The report of a put that has ended.
     pub fn put_report(&self) -> Option<PutReport> {
         match self.ended {
-            Some((_, Ending::Put(report))) => Some(report),
-            Some((_, Ending::Got(_) | Ending::Failed(_) | Ending::Cancelled)) | None => None,
+            Some((_, Outcome::Put(report))) => Some(report),
+            Some((_, Outcome::Got(_) | Outcome::Failed(_) | Outcome::Cancelled)) | None => None,
         }
     }
 
@@ -142,12 +142,14 @@ impl Errand {
 
     /// How long the first value took.
     pub fn time_to_first_value(&self) -> Option<Duration> {
-        self.news.first().map(|news| news.at.since(self.started))
+        self.observations
+            .first()
+            .map(|observations| observations.at.since(self.started))
     }
 
     /// Takes in what a node told of it; `Err` says what is wrong with that.
-    pub(super) fn hear(&mut self, now: Timestamp, event: SecureEvent) -> Result<(), String> {
-        if self.ended.is_some() && !matches!(self.task, Task::Put(_)) {
+    pub(super) fn on_event(&mut self, now: Timestamp, event: SecureEvent) -> Result<(), String> {
+        if self.ended.is_some() && !matches!(self.request, Request::Put(_)) {
             return Err(format!("told of an errand that was over: {event:?}"));
         }
         match event {
@@ -156,7 +158,7 @@ impl Errand {
                     if self.values().contains(&value) {
                         return Err(format!("told twice of {value:?}"));
                     }
-                    self.note(now, value, false);
+                    self.observe(now, value, false);
                 }
             }
             SecureEvent::Expired { values, .. } => {
@@ -164,7 +166,7 @@ impl Errand {
                     if !self.values().contains(&value) {
                         return Err(format!("lost what it never had, {value:?}"));
                     }
-                    self.note(now, value, true);
+                    self.observe(now, value, true);
                 }
             }
             SecureEvent::Rows { rows, .. } => self.rows.extend(rows),
@@ -172,9 +174,11 @@ impl Errand {
                 report, dropped, ..
             } => {
                 self.dropped = dropped;
-                self.ended = Some((now, Ending::Got(report)));
+                self.ended = Some((now, Outcome::Got(report)));
             }
-            SecureEvent::PutFailed { error, .. } => self.ended = Some((now, Ending::Failed(error))),
+            SecureEvent::PutFailed { error, .. } => {
+                self.ended = Some((now, Outcome::Failed(error)))
+            }
             SecureEvent::PutDone { report, .. } => {
                 if self.ended.is_some() {
                     return Err("a put ended twice".to_owned());
@@ -182,7 +186,7 @@ impl Errand {
                 if report.asked != report.acknowledged + report.refused + report.silent {
                     return Err(format!("a report does not add up: {report:?}"));
                 }
-                self.ended = Some((now, Ending::Put(report)));
+                self.ended = Some((now, Outcome::Put(report)));
             }
             SecureEvent::Certificate { .. }
             | SecureEvent::PublicKey { .. }
@@ -191,7 +195,7 @@ impl Errand {
         Ok(())
     }
 
-    fn note(&mut self, at: Timestamp, value: Checked, expired: bool) {
-        self.news.push(News { at, value, expired });
+    fn observe(&mut self, at: Timestamp, value: Checked, expired: bool) {
+        self.observations.push(Observation { at, value, expired });
     }
 }

@@ -1,39 +1,39 @@
-//! [`Trial`]: a world, what is done in it, and the [`Figures`] that come of it.
+//! [`Experiment`]: a world, what is done in it, and the [`Results`] that come of it.
 
-mod figures;
-mod miss;
+mod miss_report;
 mod restart;
-mod work;
+mod results;
+mod workload;
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::{ErrandId, HostId, Scenario, Sim};
+use super::{HostId, OperationId, Scenario, Sim};
 use crate::{InfoHash, Query, Timestamp};
 
-pub use figures::{Figures, Traffic, Vanished};
-pub use miss::Miss;
+pub use miss_report::MissReport;
 pub use restart::{Restart, Restarted};
-use work::Agenda;
+pub use results::{Results, Traffic, Vanished};
+use workload::Workload;
 
 /// Things that happen between two reports of progress.
 const STRIDE: usize = 4_096;
 /// How long a last lookup may take.
 const AFTERMATH: Duration = Duration::from_secs(15);
 
-/// Something to be measured. [`Trial::run`] does it.
+/// Something to be measured. [`Experiment::run`] does it.
 ///
 /// ```
 /// use std::ops::ControlFlow;
-/// use bulla::sim::{Scenario, Trial};
+/// use bulla::sim::{Scenario, Experiment};
 ///
 /// let scenario = Scenario { hosts: 30, ..Scenario::new(1) };
-/// let trial = Trial { values: 5, lookups: 20, ..Trial::of(scenario) };
-/// let figures = trial.run(|_, _| ControlFlow::Continue(())).expect("not interrupted");
-/// assert!(figures.found >= 19);
+/// let experiment = Experiment { values: 5, lookups: 20, ..Experiment::of(scenario) };
+/// let results = experiment.run(|_, _| ControlFlow::Continue(())).expect("not interrupted");
+/// assert!(results.found >= 19);
 /// ```
 #[derive(Clone, Debug)]
-pub struct Trial {
+pub struct Experiment {
     /// The world.
     pub scenario: Scenario,
     /// How long the world is left alone once all have come. Default 60 s.
@@ -55,7 +55,7 @@ pub struct Trial {
     pub restart: Option<Restart>,
 }
 
-/// What a trial is at.
+/// What an experiment is at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
     /// Hosts come.
@@ -72,7 +72,7 @@ pub enum Phase {
     Vanishing,
 }
 
-/// How far a trial has come.
+/// How far an experiment has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// What it is at.
@@ -95,7 +95,7 @@ impl Phase {
     }
 }
 
-impl Trial {
+impl Experiment {
     /// The usual work in this world.
     pub fn of(scenario: Scenario) -> Self {
         Self {
@@ -115,95 +115,92 @@ impl Trial {
     pub fn run(
         &self,
         on_progress: impl FnMut(&Sim, Progress) -> ControlFlow<()>,
-    ) -> Option<Figures> {
+    ) -> Option<Results> {
         let mut sim = self.scenario.start();
         sim.oracle.excuses_misses = true;
-        let mut course = Course { sim, on_progress };
-        self.measure(&mut course).continue_value()
+        let mut run = Run { sim, on_progress };
+        self.measure(&mut run).continue_value()
     }
 
     fn measure<F: FnMut(&Sim, Progress) -> ControlFlow<()>>(
         &self,
-        course: &mut Course<F>,
-    ) -> ControlFlow<(), Figures> {
+        run: &mut Run<F>,
+    ) -> ControlFlow<(), Results> {
         let arrived = Timestamp::ZERO + self.scenario.arrival;
-        course.until(Phase::Arrival, arrived)?;
-        course.until(Phase::Settling, arrived + self.settle)?;
-        course.sim.take_loads();
-        course.until(Phase::Watching, course.sim.now() + self.watch)?;
-        let idle_loads = course.sim.take_loads();
-        let idle_nodes = course.sim.present_count();
+        run.until(Phase::Arrival, arrived)?;
+        run.until(Phase::Settling, arrived + self.settle)?;
+        run.sim.take_loads();
+        run.until(Phase::Watching, run.sim.now() + self.watch)?;
+        let idle_loads = run.sim.take_loads();
+        let idle_nodes = run.sim.present_count();
         let restarted = match &self.restart {
-            Some(restart) => Some(course.restart(restart)?),
+            Some(restart) => Some(run.restart(restart)?),
             None => None,
         };
-        course.sim.take_loads();
-        let (puts, gets) = self.work(course)?;
-        let busy_loads = course.sim.take_loads();
-        let (sim, busy) = (&course.sim, self.work + self.age.1 + AFTERMATH);
+        run.sim.take_loads();
+        let (puts, gets) = self.work(run)?;
+        let busy_loads = run.sim.take_loads();
+        let (sim, busy) = (&run.sim, self.work + self.age.1 + AFTERMATH);
         let nodes = sim.present_count();
-        let mut figures = Figures {
+        let mut results = Results {
             nodes,
             idle: Traffic::of(&idle_loads, idle_nodes, self.watch),
             busy: Traffic::of(&busy_loads, nodes, busy),
             restarted,
-            ..Figures::default()
+            ..Results::default()
         };
-        figures.weigh(&busy_loads);
-        figures.take_puts(sim, &puts);
-        figures.take_gets(sim, &gets);
-        figures.take_misses(sim, &puts, &gets);
-        figures.take_connecting(sim.connecting());
+        results.weigh(&busy_loads);
+        results.take_puts(sim, &puts);
+        results.take_gets(sim, &gets);
+        results.take_misses(sim, &puts, &gets);
+        results.take_connecting(sim.connecting());
         let wholly = self.watch + busy;
-        figures.bytes_per_node_per_s = (figures.idle.bytes_per_node_per_s
+        results.bytes_per_node_per_s = (results.idle.bytes_per_node_per_s
             * self.watch.as_secs_f64()
-            + figures.busy.bytes_per_node_per_s * busy.as_secs_f64())
+            + results.busy.bytes_per_node_per_s * busy.as_secs_f64())
             / wholly.as_secs_f64().max(1e-6);
-        let stored: Vec<_> = puts
-            .into_iter()
-            .filter(|put| course.is_stored(*put))
-            .collect();
+        let stored: Vec<_> = puts.into_iter().filter(|put| run.is_stored(*put)).collect();
         let mut gone = 0;
         for percent in &self.vanish {
             let wanted = nodes * usize::from(*percent) / 100;
-            course.let_vanish(wanted.saturating_sub(gone));
+            run.remove_hosts(wanted.saturating_sub(gone));
             gone = wanted.max(gone);
-            let vanished = course.look_for_all(*percent, &stored)?;
-            figures.vanished.push(vanished);
+            let vanished = run.look_for_all(*percent, &stored)?;
+            results.vanished.push(vanished);
         }
-        let sim = &course.sim;
-        figures.digest = sim.trace().digest().to_string();
-        figures.datagrams = sim.trace().datagrams();
-        figures.virtual_s = Duration::from_micros(sim.now().as_micros()).as_secs_f64();
-        figures.violations = sim.violations().len();
-        figures.first_violation = sim.violations().first().map(ToString::to_string);
-        ControlFlow::Continue(figures)
+        let sim = &run.sim;
+        results.digest = sim.trace().digest().to_string();
+        results.datagrams = sim.trace().datagrams();
+        results.virtual_s = Duration::from_micros(sim.now().as_micros()).as_secs_f64();
+        results.violations = sim.violations().len();
+        results.first_violation = sim.violations().first().map(ToString::to_string);
+        ControlFlow::Continue(results)
     }
 
     /// Puts and lookups as planned; answers the puts and the gets.
     fn work<F: FnMut(&Sim, Progress) -> ControlFlow<()>>(
         &self,
-        course: &mut Course<F>,
-    ) -> ControlFlow<(), (Vec<ErrandId>, Vec<ErrandId>)> {
-        let begin = course.sim.now();
+        run: &mut Run<F>,
+    ) -> ControlFlow<(), (Vec<OperationId>, Vec<OperationId>)> {
+        let begin = run.sim.now();
         let end = begin + self.work + self.age.1 + AFTERMATH;
-        let mut agenda = Agenda::new(self, &mut course.sim);
-        while let Some(at) = agenda.next() {
-            course.until_of(Phase::Working, at, begin, end)?;
-            agenda.act(&mut course.sim);
+        let mut workload = Workload::new(self, &mut run.sim);
+        while let Some(at) = workload.next() {
+            run.until_of(Phase::Working, at, begin, end)?;
+            workload.perform_next(&mut run.sim);
         }
-        course.until_of(Phase::Working, end, begin, end)?;
-        ControlFlow::Continue((agenda.puts, agenda.gets))
+        run.until_of(Phase::Working, end, begin, end)?;
+        ControlFlow::Continue((workload.puts, workload.gets))
     }
 }
 
-/// A trial under way.
-struct Course<F> {
+/// An experiment under way.
+struct Run<F> {
     sim: Sim,
     on_progress: F,
 }
 
-impl<F: FnMut(&Sim, Progress) -> ControlFlow<()>> Course<F> {
+impl<F: FnMut(&Sim, Progress) -> ControlFlow<()>> Run<F> {
     fn until(&mut self, phase: Phase, end: Timestamp) -> ControlFlow<()> {
         let begin = self.sim.now();
         self.until_of(phase, end, begin, end)
@@ -225,12 +222,12 @@ impl<F: FnMut(&Sim, Progress) -> ControlFlow<()>> Course<F> {
         ControlFlow::Continue(())
     }
 
-    fn is_stored(&self, put: ErrandId) -> bool {
-        let report = self.sim.errand(put).put_report();
+    fn is_stored(&self, put: OperationId) -> bool {
+        let report = self.sim.operation(put).put_report();
         report.is_some_and(|report| report.acknowledged > 0)
     }
 
-    fn let_vanish(&mut self, count: usize) {
+    fn remove_hosts(&mut self, count: usize) {
         let mut there = self.sim.hosts();
         for _ in 0..count {
             let which = self.sim.rng.below(there.len() as u64) as usize;
@@ -242,7 +239,7 @@ impl<F: FnMut(&Sim, Progress) -> ControlFlow<()>> Course<F> {
     }
 
     /// Has a node at random look for each of these, all within ten seconds.
-    fn look_for_all(&mut self, percent: u8, puts: &[ErrandId]) -> ControlFlow<(), Vanished> {
+    fn look_for_all(&mut self, percent: u8, puts: &[OperationId]) -> ControlFlow<(), Vanished> {
         let begin = self.sim.now();
         let span = Duration::from_secs(10);
         let end = begin + span + AFTERMATH;
@@ -250,22 +247,22 @@ impl<F: FnMut(&Sim, Progress) -> ControlFlow<()>> Course<F> {
         for (number, put) in (0u32..).zip(puts) {
             let at = begin + span * number / puts.len() as u32;
             self.until_of(Phase::Vanishing, at, begin, end)?;
-            let key = self.sim.errand(*put).key;
+            let key = self.sim.operation(*put).key;
             gets.extend(self.sim.begin_lookup(*put, key));
         }
         self.until_of(Phase::Vanishing, end, begin, end)?;
-        let mut figures = Figures::default();
-        figures.take_gets(&self.sim, &gets);
+        let mut results = Results::default();
+        results.take_gets(&self.sim, &gets);
         let held = puts
             .iter()
             .filter(|put| !self.sim.holders(**put).is_empty());
         ControlFlow::Continue(Vanished {
             percent,
-            lookups: figures.lookups,
-            found: figures.found,
+            lookups: results.lookups,
+            found: results.found,
             still_held: held.count(),
-            latency_ms_p50: figures.latency_ms_p50,
-            latency_ms_p99: figures.latency_ms_p99,
+            latency_ms_p50: results.latency_ms_p50,
+            latency_ms_p99: results.latency_ms_p99,
         })
     }
 }
@@ -284,14 +281,14 @@ impl Sim {
     }
 
     fn present_count(&self) -> usize {
-        let there = self.hosts.iter().filter(|host| host.tenant.is_some());
+        let there = self.hosts.iter().filter(|host| host.instance.is_some());
         there.count()
     }
 
     /// Has a node at random that does not hold it look for what was put.
-    fn begin_lookup(&mut self, put: ErrandId, key: InfoHash) -> Option<ErrandId> {
-        let publication = self.errand(put).publication()?.clone();
-        let host = self.any_host_but(|sim, host| sim.holds(host, key, &publication))?;
+    fn begin_lookup(&mut self, put: OperationId, key: InfoHash) -> Option<OperationId> {
+        let expected_value = self.operation(put).expected_value()?.clone();
+        let host = self.any_host_but(|sim, host| sim.holds(host, key, &expected_value))?;
         self.get(host, key, Query::default()).ok()
     }
 

@@ -1,4 +1,6 @@
-//! [`Publication`]: what a host really put, to be told from what others say it put.
+//! [`ExpectedValue`]: what a host really put, to be told from what others say it put.
+
+use std::fmt;
 
 use bulla_identity::LongKeyId;
 use bytes::Bytes;
@@ -7,8 +9,8 @@ use crate::secure::{Checked, Trust};
 use crate::{Content, Draft, Kind, Value, ValueId};
 
 /// A value as its author meant it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Publication {
+#[derive(Clone, PartialEq, Eq)]
+pub struct ExpectedValue {
     /// The number under its key.
     pub id: ValueId,
     /// The value type.
@@ -23,7 +25,7 @@ pub struct Publication {
     pub permanent: bool,
 }
 
-impl Publication {
+impl ExpectedValue {
     pub(super) fn new(
         draft: &Draft,
         id: ValueId,
@@ -41,7 +43,7 @@ impl Publication {
         }
     }
 
-    /// The publication of a value that is packed already and that nobody signed.
+    /// What is expected of a put of a value that is packed already and unsigned.
     pub(super) fn of_value(value: &Value) -> Self {
         Self {
             id: value.id(),
@@ -54,7 +56,7 @@ impl Publication {
     }
 
     /// Whether this is what an application was told.
-    pub(super) fn is_told_by(&self, checked: &Checked) -> bool {
+    pub(super) fn matches_checked(&self, checked: &Checked) -> bool {
         self.id == checked.id()
             && self.kind == checked.kind()
             && self.data == checked.data()
@@ -63,7 +65,7 @@ impl Publication {
     }
 
     /// Whether a stored value is a copy of this, as far as one can see without a key.
-    pub(super) fn is_copied_by(&self, stored: &Value) -> bool {
+    pub(super) fn matches_stored(&self, stored: &Value) -> bool {
         let alike = match (stored.content(), self.trust) {
             (Content::Clear(body), Trust::Clear) => body.data == self.data,
             (Content::Signed(signed), Trust::Signed) => signed.body.data == self.data,
@@ -71,5 +73,19 @@ impl Publication {
             (Content::Clear(_) | Content::Signed(_) | Content::Encrypted(_), _) => false,
         };
         self.id == stored.id() && alike
+    }
+}
+
+impl fmt::Debug for ExpectedValue {
+    /// As violations show it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publication")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("data", &self.data)
+            .field("trust", &self.trust)
+            .field("signer", &self.signer)
+            .field("permanent", &self.permanent)
+            .finish()
     }
 }

@@ -1,4 +1,4 @@
-//! [`Vice`]: what a hostile host does. It runs an ordinary node, and twists what that says.
+//! [`Behaviour`]: what a hostile host does. It runs an ordinary node, and twists what that says.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ const INVENTED: usize = 8;
 
 /// What is wrong with a host.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Vice {
+pub enum Behaviour {
     /// Names contacts in each reply that do not exist, nearer to the key than anybody.
     Liar,
     /// Gives out write tokens that it will not take back.
@@ -43,7 +43,7 @@ pub enum Vice {
     Replayer,
     /// Sends noise, and damaged copies of what it has heard.
     Garbage,
-    /// Asks in the name of [`Vice::VICTIM`], so that the answers go there.
+    /// Asks in the name of [`Behaviour::VICTIM`], so that the answers go there.
     Spoofer,
 }
 
@@ -56,17 +56,17 @@ pub(super) struct Forged {
 
 /// A hostile host at work.
 #[derive(Debug)]
-pub(super) struct Mischief {
-    vice: Vice,
+pub(super) struct Adversary {
+    behaviour: Behaviour,
     rng: Rng,
     network: u32,
-    heard: VecDeque<(SocketAddr, Bytes)>,
+    recorded: VecDeque<(SocketAddr, Bytes)>,
     /// Parts to be sent for ever.
     endless: VecDeque<Transmit>,
     parts: u64,
 }
 
-impl Vice {
+impl Behaviour {
     /// All there are.
     pub const ALL: [Self; 12] = [
         Self::Liar,
@@ -88,37 +88,37 @@ impl Vice {
         SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 4222);
 }
 
-impl Mischief {
+impl Adversary {
     /// The time from one act of its own accord to the next.
     pub(super) const PERIOD: Duration = Duration::from_millis(100);
 
-    pub(super) fn new(vice: Vice, rng: Rng, network: u32) -> Self {
+    pub(super) fn new(behaviour: Behaviour, rng: Rng, network: u32) -> Self {
         Self {
-            vice,
+            behaviour,
             rng,
             network,
-            heard: VecDeque::new(),
+            recorded: VecDeque::new(),
             endless: VecDeque::new(),
             parts: 0,
         }
     }
 
     /// Remembers what came in.
-    pub(super) fn hear(&mut self, from: SocketAddr, datagram: &Bytes) {
-        if self.heard.len() == MEMORY {
-            self.heard.pop_front();
+    pub(super) fn record(&mut self, from: SocketAddr, datagram: &Bytes) {
+        if self.recorded.len() == MEMORY {
+            self.recorded.pop_front();
         }
-        self.heard.push_back((from, datagram.clone()));
+        self.recorded.push_back((from, datagram.clone()));
     }
 
     /// What becomes of a datagram that the node wants to send.
-    pub(super) fn twist(&mut self, transmit: Transmit) -> Vec<Transmit> {
+    pub(super) fn tamper(&mut self, transmit: Transmit) -> Vec<Transmit> {
         let Ok(message) = wire::decode(&transmit.bytes) else {
             return vec![transmit];
         };
         let to = transmit.to;
-        match (&message.payload, self.vice) {
-            (Payload::Parts(_), Vice::HalfParts) => {
+        match (&message.payload, self.behaviour) {
+            (Payload::Parts(_), Behaviour::HalfParts) => {
                 self.parts += 1;
                 if self.parts.is_multiple_of(2) {
                     return vec![transmit];
@@ -128,33 +128,33 @@ impl Mischief {
             (Payload::Reply { sender, reply }, _) if reply.token.is_some() => {
                 let sender = *sender;
                 let reply = reply.clone();
-                self.twist_reply(to, &message, sender, reply)
+                self.tamper_reply(to, &message, sender, reply)
             }
             _ => vec![transmit],
         }
     }
 
-    /// What it does of its own accord, now and every [`Mischief::PERIOD`] from now. It knows all addresses.
-    pub(super) fn act(&mut self, own: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
-        match self.vice {
-            Vice::Flooder => (0..10)
-                .flat_map(|_| self.ask_at_random(own, addresses))
+    /// What it does of its own accord, now and every [`Adversary::PERIOD`] from now. It knows all addresses.
+    pub(super) fn attack(&mut self, own: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
+        match self.behaviour {
+            Behaviour::Flooder => (0..10)
+                .flat_map(|_| self.send_random_request(own, addresses))
                 .collect(),
-            Vice::Spoofer => self.ask_at_random(Vice::VICTIM, addresses),
-            Vice::Replayer => self.replay(own, addresses),
-            Vice::Garbage => self.babble(own, addresses),
-            Vice::EndlessParts => self.send_same_parts(own),
-            Vice::Liar
-            | Vice::WrongTokens
-            | Vice::NoTokens
-            | Vice::Forger
-            | Vice::Denier
-            | Vice::Mute
-            | Vice::HalfParts => Vec::new(),
+            Behaviour::Spoofer => self.send_random_request(Behaviour::VICTIM, addresses),
+            Behaviour::Replayer => self.replay(own, addresses),
+            Behaviour::Garbage => self.send_garbage(own, addresses),
+            Behaviour::EndlessParts => self.send_same_parts(own),
+            Behaviour::Liar
+            | Behaviour::WrongTokens
+            | Behaviour::NoTokens
+            | Behaviour::Forger
+            | Behaviour::Denier
+            | Behaviour::Mute
+            | Behaviour::HalfParts => Vec::new(),
         }
     }
 
-    fn twist_reply(
+    fn tamper_reply(
         &mut self,
         to: SocketAddr,
         message: &Message<'_>,
@@ -164,21 +164,21 @@ impl Mischief {
         let invented: Vec<_>;
         let values: Vec<Value>;
         let mut reply = reply;
-        match self.vice {
-            Vice::Mute => return Vec::new(),
-            Vice::Liar => {
+        match self.behaviour {
+            Behaviour::Mute => return Vec::new(),
+            Behaviour::Liar => {
                 let target = self.asked_about(to, message.tid);
                 invented = (0..INVENTED).map(|_| self.invent(target)).collect();
                 reply.nodes4 = Nodes::new(&invented);
             }
-            Vice::WrongTokens => {
+            Behaviour::WrongTokens => {
                 let mut token = [0; 20];
                 self.rng.fill(&mut token);
                 reply.token = Some(Cow::Owned(token.to_vec()));
             }
-            Vice::NoTokens => reply.token = None,
-            Vice::Denier => (reply.values, reply.rows) = (None, None),
-            Vice::Forger => {
+            Behaviour::NoTokens => reply.token = None,
+            Behaviour::Denier => (reply.values, reply.rows) = (None, None),
+            Behaviour::Forger => {
                 let genuine = reply.values.into_iter().flat_map(|values| values.iter());
                 values = genuine
                     .filter_map(wire::Item::into_value)
@@ -189,7 +189,7 @@ impl Mischief {
                 }
                 reply.values = Some(Values::new(&values));
             }
-            Vice::EndlessParts => {
+            Behaviour::EndlessParts => {
                 values = vec![wire::pack(&Draft::new(vec![7; 60_000]), ValueId(7))];
                 reply.values = Some(Values::new(&values));
                 let message = Message {
@@ -198,7 +198,11 @@ impl Mischief {
                 };
                 return self.begin_endless(to, &message);
             }
-            Vice::HalfParts | Vice::Flooder | Vice::Replayer | Vice::Garbage | Vice::Spoofer => {}
+            Behaviour::HalfParts
+            | Behaviour::Flooder
+            | Behaviour::Replayer
+            | Behaviour::Garbage
+            | Behaviour::Spoofer => {}
         }
         let message = Message {
             payload: Payload::Reply { sender, reply },
@@ -209,7 +213,7 @@ impl Mischief {
 
     /// What `from` asked in this transaction.
     fn asked_about(&self, from: SocketAddr, tid: Tid) -> InfoHash {
-        let asked = self.heard.iter().rev().find_map(|(its, datagram)| {
+        let asked = self.recorded.iter().rev().find_map(|(its, datagram)| {
             let message = wire::decode(datagram).ok()?;
             match message.payload {
                 _ if *its != from || message.tid != tid => None,
@@ -235,7 +239,7 @@ impl Mischief {
         Contact::new(id, SocketAddr::new(ip.into(), 4222))
     }
 
-    fn ask_at_random(&mut self, from: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
+    fn send_random_request(&mut self, from: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
         let request = match self.rng.below(3) {
             0 => Request::Ping,
             1 => Request::Find {
@@ -258,7 +262,7 @@ impl Mischief {
                 request,
             },
         };
-        let to = self.anybody(from, addresses);
+        let to = self.random_peer(from, addresses);
         to.map(|to| Forged {
             from,
             transmit: encode_one(to, &message),
@@ -268,11 +272,11 @@ impl Mischief {
     }
 
     fn replay(&mut self, own: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
-        let which = self.rng.below(self.heard.len() as u64) as usize;
-        let Some((source, bytes)) = self.heard.get(which).cloned() else {
+        let which = self.rng.below(self.recorded.len() as u64) as usize;
+        let Some((source, bytes)) = self.recorded.get(which).cloned() else {
             return Vec::new();
         };
-        let Some(to) = self.anybody(own, addresses) else {
+        let Some(to) = self.random_peer(own, addresses) else {
             return Vec::new();
         };
         let transmit = Transmit { to, bytes };
@@ -284,9 +288,9 @@ impl Mischief {
             .into()
     }
 
-    fn babble(&mut self, own: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
-        let which = self.rng.below(self.heard.len() as u64) as usize;
-        let mut bytes = match self.heard.get(which) {
+    fn send_garbage(&mut self, own: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
+        let which = self.rng.below(self.recorded.len() as u64) as usize;
+        let mut bytes = match self.recorded.get(which) {
             Some((_, heard)) if self.rng.one_in(2) => heard.to_vec(),
             _ => {
                 let mut noise = vec![0; self.rng.below(1_400) as usize];
@@ -301,7 +305,7 @@ impl Mischief {
                 *byte = self.rng.number() as u8;
             }
         }
-        let to = self.anybody(own, addresses);
+        let to = self.random_peer(own, addresses);
         to.map(|to| Forged {
             from: own,
             transmit: Transmit {
@@ -335,7 +339,7 @@ impl Mischief {
     }
 
     /// Somebody of the family of `from`, other than it.
-    fn anybody(&mut self, from: SocketAddr, addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    fn random_peer(&mut self, from: SocketAddr, addresses: &[SocketAddr]) -> Option<SocketAddr> {
         let others: Vec<_> = addresses
             .iter()
             .filter(|address| address.is_ipv4() == from.is_ipv4() && **address != from)

@@ -1,4 +1,4 @@
-//! [`Figures`]: what a trial found out.
+//! [`Results`]: what an experiment found out.
 
 #![allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Miss, Restarted};
-use crate::sim::{Ending, ErrandId, Load, Sim};
+use super::{MissReport, Restarted};
+use crate::sim::{Load, OperationId, Outcome, Sim};
 
-/// The figures of a [`Trial`](super::Trial). Times are virtual. Bytes are those of payloads and of the headers of IPv4
+/// The figures of an [`Experiment`](super::Experiment). Times are virtual. Bytes are those of payloads and of the headers of IPv4
 /// and UDP. All depends on scenario and seed alone.
 #[derive(Clone, PartialEq, Default, Debug, Serialize)]
-pub struct Figures {
+pub struct Results {
     /// Nodes that were there when the work was done.
     pub nodes: usize,
     /// Lookups whose node stayed until their end.
@@ -21,7 +21,7 @@ pub struct Figures {
     pub found: usize,
     /// The lookups that found nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub misses: Vec<Miss>,
+    pub misses: Vec<MissReport>,
     /// Lookups whose node left before their end.
     pub abandoned: usize,
     /// Nodes in a row that led to the value, each named by the one before: the median.
@@ -124,7 +124,7 @@ impl Traffic {
     }
 }
 
-impl Figures {
+impl Results {
     /// How the datagrams fell on the hosts.
     pub(super) fn weigh(&mut self, loads: &[Load]) {
         let received = loads.iter().map(|load| load.received);
@@ -133,12 +133,12 @@ impl Figures {
         self.load = [1, 10, 50, 90, 99, 100].map(|percent| percentile(&received, percent));
     }
 
-    pub(super) fn take_puts(&mut self, sim: &Sim, puts: &[ErrandId]) {
+    pub(super) fn take_puts(&mut self, sim: &Sim, puts: &[OperationId]) {
         let mut times = Vec::new();
         let mut acknowledged = 0;
         for put in puts {
-            let errand = sim.errand(*put);
-            if let (Some(report), Some(time)) = (errand.put_report(), errand.duration()) {
+            let operation = sim.operation(*put);
+            if let (Some(report), Some(time)) = (operation.put_report(), operation.duration()) {
                 acknowledged += report.acknowledged;
                 times.push(time);
             }
@@ -148,25 +148,25 @@ impl Figures {
         [self.put_ms_p50, _, self.put_ms_p99] = millis(times);
     }
 
-    pub(super) fn take_gets(&mut self, sim: &Sim, gets: &[ErrandId]) {
+    pub(super) fn take_gets(&mut self, sim: &Sim, gets: &[OperationId]) {
         let (mut first, mut done, mut hops) = (Vec::new(), Vec::new(), Vec::new());
         for get in gets {
-            let errand = sim.errand(*get);
-            match (errand.time_to_first_value(), errand.ended) {
+            let operation = sim.operation(*get);
+            match (operation.time_to_first_value(), operation.ended) {
                 (Some(time), _) => {
                     self.found += 1;
                     first.push(time);
                 }
-                (None, Some((_, Ending::Cancelled))) => {
+                (None, Some((_, Outcome::Cancelled))) => {
                     self.abandoned += 1;
                     continue;
                 }
                 (None, _) => {}
             }
             self.lookups += 1;
-            if let Some(report) = errand.get_report() {
+            if let Some(report) = operation.get_report() {
                 hops.extend((report.hops > 0).then_some(u64::from(report.hops)));
-                done.extend(errand.duration());
+                done.extend(operation.duration());
             }
         }
         [
@@ -181,13 +181,13 @@ impl Figures {
         self.hops_mean = hops.iter().sum::<u64>() as f64 / hops.len().max(1) as f64;
     }
 
-    pub(super) fn take_misses(&mut self, sim: &Sim, puts: &[ErrandId], gets: &[ErrandId]) {
-        let gets = gets.iter().map(|get| sim.errand(*get));
+    pub(super) fn take_misses(&mut self, sim: &Sim, puts: &[OperationId], gets: &[OperationId]) {
+        let gets = gets.iter().map(|get| sim.operation(*get));
         let missed = gets.filter(|get| {
-            let is_cancelled = matches!(get.ended, Some((_, Ending::Cancelled)));
-            get.news.is_empty() && !is_cancelled
+            let is_cancelled = matches!(get.ended, Some((_, Outcome::Cancelled)));
+            get.observations.is_empty() && !is_cancelled
         });
-        self.misses = missed.map(|get| Miss::of(sim, get, puts)).collect();
+        self.misses = missed.map(|get| MissReport::of(sim, get, puts)).collect();
     }
 
     pub(super) fn take_connecting(&mut self, times: &[Duration]) {

@@ -1,11 +1,11 @@
-//! [`Happening`]: what can happen in a simulated world, and how the world lets it.
+//! [`Event`]: what can happen in a simulated world, and what follows from it.
 
 use bytes::Bytes;
 
-use super::host::{Host, Restlessness, Tenant};
-use super::hostile::{Forged, Mischief};
-use super::publication::Publication;
-use super::{Ending, ErrandId, HostId, Sim, Task};
+use super::adversary::{Adversary, Forged};
+use super::expected_value::ExpectedValue;
+use super::host::{Host, Instance, SpinDetector};
+use super::{HostId, OperationId, Outcome, Request, Sim};
 use crate::node::{Node, Status, Timer, Transmit};
 use crate::secure::{Done, Job, SecureConfig, SecureDht, SecureEvent, SecureOutput};
 use crate::{Config, Family, InfoHash, Kind, Origin, Query, Timestamp};
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Something that happens at a moment.
 #[derive(Debug)]
-pub(super) enum Happening {
+pub(super) enum Event {
     /// A datagram reaches its host, at one of its ports.
     Arrival {
         host: HostId,
@@ -26,55 +26,57 @@ pub(super) enum Happening {
     },
     /// A node's timer goes off.
     Wake(HostId),
-    /// A job of the node of this tenancy is done.
+    /// A job of the node of this generation is done.
     Done {
         host: HostId,
-        tenancy: u32,
+        generation: u32,
         done: Box<Done>,
     },
-    /// A hostile node does something of its own accord, that of this tenancy.
-    Mischief { host: HostId, tenancy: u32 },
+    /// A hostile node does something of its own accord, that of this generation.
+    Attack { host: HostId, generation: u32 },
     /// A node comes.
     Join(HostId),
     /// The first node at a host learns what is in its table; from `call` on it asks who of them is still there.
-    Acquaint { host: HostId, call: Timestamp },
-    /// The node of this tenancy goes without a word.
-    Leave { host: HostId, tenancy: u32 },
-    /// An errand ought to be over.
-    Deadline(ErrandId),
+    RestoreContacts { host: HostId, call: Timestamp },
+    /// The node of this generation goes without a word.
+    Leave { host: HostId, generation: u32 },
+    /// An operation ought to be over.
+    Deadline(OperationId),
 }
 
 impl Sim {
-    pub(super) fn happen(&mut self, happening: Happening) {
-        match happening {
-            Happening::Arrival {
+    pub(super) fn handle(&mut self, event: Event) {
+        match event {
+            Event::Arrival {
                 host,
                 port,
                 from,
                 bytes,
             } => self.arrive((host, port), from, &bytes),
-            Happening::Wake(host) => self.look_after(host),
-            Happening::Done {
+            Event::Wake(host) => self.wake_if_due(host),
+            Event::Done {
                 host,
-                tenancy,
+                generation,
                 done,
-            } if self.hosts[host.index()].tenancies == tenancy => {
+            } if self.hosts[host.index()].generation == generation => {
                 self.with_dht(host, |dht, clock| dht.handle_done(clock, *done));
             }
-            Happening::Mischief { host, tenancy }
-                if self.hosts[host.index()].tenancies == tenancy =>
+            Event::Attack { host, generation }
+                if self.hosts[host.index()].generation == generation =>
             {
-                self.make_mischief(host);
+                self.attack_from(host);
             }
-            Happening::Leave { host, tenancy } if self.hosts[host.index()].tenancies == tenancy => {
-                self.move_out(host);
+            Event::Leave { host, generation }
+                if self.hosts[host.index()].generation == generation =>
+            {
+                self.stop_node(host);
             }
-            Happening::Done { .. } | Happening::Mischief { .. } | Happening::Leave { .. } => {}
-            Happening::Join(host) => self.move_in(host),
-            Happening::Acquaint { host, call } => self.acquaint(host, call),
-            Happening::Deadline(errand) => {
-                let errand = &self.errands[errand.0];
-                self.oracle.judge_patience(self.now, errand);
+            Event::Done { .. } | Event::Attack { .. } | Event::Leave { .. } => {}
+            Event::Join(host) => self.start_node(host),
+            Event::RestoreContacts { host, call } => self.restore_contacts(host, call),
+            Event::Deadline(operation) => {
+                let operation = &self.operations[operation.0];
+                self.oracle.on_deadline(self.now, operation);
             }
         }
     }
@@ -85,16 +87,16 @@ impl Sim {
         host: HostId,
         act: impl FnOnce(&mut SecureDht, Timestamp) -> T,
     ) -> Option<T> {
-        let tenant = self.hosts[host.index()].tenant.as_mut()?;
-        let clock = tenant.clock(self.now);
-        let result = act(&mut tenant.dht, clock);
+        let instance = self.hosts[host.index()].instance.as_mut()?;
+        let clock = instance.clock(self.now);
+        let result = act(&mut instance.dht, clock);
         self.drain(host);
         Some(result)
     }
 
     /// A new node starts at a host.
-    pub(super) fn move_in(&mut self, id: HostId) {
-        if self.hosts[id.index()].tenant.is_some() {
+    pub(super) fn start_node(&mut self, id: HostId) {
+        if self.hosts[id.index()].instance.is_some() {
             return;
         }
         let seed = self.rng.seed();
@@ -109,32 +111,37 @@ impl Sim {
         };
         let node = match Node::new(config, seed.clone(), origin) {
             Ok(node) => node,
-            Err(error) => return self.oracle.accuse(now, id, error.to_string()),
+            Err(error) => return self.oracle.report_violation(now, id, error.to_string()),
         };
         let identity = host.spec.identity.clone();
         let config = SecureConfig::default();
         let dht = SecureDht::new(node, identity, seed.public().seed(), config);
-        host.tenancies += 1;
-        let tenancy = host.tenancies;
+        host.generation += 1;
+        let generation = host.generation;
         let network = host.spec.config.network;
-        let mischief = host
+        let adversary = host
             .spec
-            .vice
-            .map(|vice| Mischief::new(vice, seed.private(), network));
-        if mischief.is_some() {
-            self.queue
-                .push(now, Happening::Mischief { host: id, tenancy });
+            .behaviour
+            .map(|behaviour| Adversary::new(behaviour, seed.private(), network));
+        if adversary.is_some() {
+            self.queue.push(
+                now,
+                Event::Attack {
+                    host: id,
+                    generation,
+                },
+            );
         }
-        self.hosts[id.index()].tenant = Some(Box::new(Tenant {
+        self.hosts[id.index()].instance = Some(Box::new(Instance {
             dht,
             born: now,
             is_connected: own.is_some(),
             due: Timestamp::MAX,
             planned: None,
             timer: Timer::Never,
-            errands: BTreeMap::new(),
-            mischief,
-            restlessness: Restlessness::default(),
+            operations: BTreeMap::new(),
+            adversary,
+            spin_detector: SpinDetector::default(),
         }));
         self.routers.forget(id);
         if own.is_none() {
@@ -144,22 +151,22 @@ impl Sim {
     }
 
     /// The node at a host is no more.
-    pub(super) fn move_out(&mut self, id: HostId) {
-        let Some(tenant) = self.hosts[id.index()].tenant.take() else {
+    pub(super) fn stop_node(&mut self, id: HostId) {
+        let Some(instance) = self.hosts[id.index()].instance.take() else {
             return;
         };
-        for errand in tenant.errands.into_values() {
-            self.end(errand);
+        for operation in instance.operations.into_values() {
+            self.end(operation);
         }
         self.oracle.on_stop(self.now, id, None);
         self.schedule_turn(id);
     }
 
-    /// Notes that an errand ends before its time.
-    pub(super) fn end(&mut self, errand: ErrandId) {
-        let errand = &mut self.errands[errand.0];
-        if errand.ended.is_none() {
-            errand.ended = Some((self.now, Ending::Cancelled));
+    /// Notes that an operation ends before its time.
+    pub(super) fn end(&mut self, operation: OperationId) {
+        let operation = &mut self.operations[operation.0];
+        if operation.ended.is_none() {
+            operation.ended = Some((self.now, Outcome::Cancelled));
         }
     }
 
@@ -169,24 +176,29 @@ impl Sim {
         asker: HostId,
         key: InfoHash,
         query: &Query,
-    ) -> Vec<Publication> {
+    ) -> Vec<ExpectedValue> {
         let mut current = self.oracle.current(self.now, &key).peekable();
         let is_judged = !self.oracle.excuses_misses && query.conditions.is_empty();
         if current.peek().is_none() || !is_judged {
             return Vec::new();
         }
         let nearest = self.nearest(asker, key, super::NEAREST);
-        let is_well_held = |publication: &&Publication| {
-            let holding = |host: &&HostId| self.holds(**host, key, publication);
+        let is_well_held = |expected_value: &&ExpectedValue| {
+            let holding = |host: &&HostId| self.holds(**host, key, expected_value);
             nearest.iter().filter(holding).count() >= super::WELL_HELD
         };
         current.filter(is_well_held).cloned().collect()
     }
 
-    pub(super) fn holds(&self, host: HostId, key: InfoHash, publication: &Publication) -> bool {
+    pub(super) fn holds(
+        &self,
+        host: HostId,
+        key: InfoHash,
+        expected_value: &ExpectedValue,
+    ) -> bool {
         self.node(host)
-            .and_then(|node| node.stored(key, publication.id))
-            .is_some_and(|stored| publication.is_copied_by(stored))
+            .and_then(|node| node.stored(key, expected_value.id))
+            .is_some_and(|stored| expected_value.matches_stored(stored))
     }
 
     /// How long a value of this kind lives at a host.
@@ -201,19 +213,19 @@ impl Sim {
 
     /// The id of a node that starts with a table, the first at its host.
     fn warm_id(&self, host: HostId) -> Option<InfoHash> {
-        let is_first = self.hosts[host.index()].tenancies == 0;
-        self.warmth.id(host).filter(|_| is_first)
+        let is_first = self.hosts[host.index()].generation == 0;
+        self.warm_start.id(host).filter(|_| is_first)
     }
 
     /// Tells a node that starts with a table of those who are in it.
-    fn acquaint(&mut self, id: HostId, call: Timestamp) {
+    fn restore_contacts(&mut self, id: HostId, call: Timestamp) {
         let host = &self.hosts[id.index()];
         let size = host.spec.config.bucket_size;
-        let (Some(own), Some(tenant)) = (self.warmth.id(id), &host.tenant) else {
+        let (Some(own), Some(instance)) = (self.warm_start.id(id), &host.instance) else {
             return;
         };
-        let call = tenant.clock(call);
-        let known = self.warmth.of(own, size, &mut self.rng);
+        let call = instance.clock(call);
+        let known = self.warm_start.of(own, size, &mut self.rng);
         self.with_dht(id, |dht, clock| dht.restore_contacts(clock, &known, call));
     }
 
@@ -222,7 +234,7 @@ impl Sim {
         let newcomer = &self.hosts[newcomer.index()];
         let known = self.ids().filter(|id| {
             let host = &self.hosts[id.index()];
-            host.tenant.is_some() && host.spec.serves() && host.shares_network(newcomer)
+            host.instance.is_some() && host.spec.serves() && host.shares_network(newcomer)
         });
         known
             .take(super::ENTRY_POINTS)
@@ -233,16 +245,18 @@ impl Sim {
     /// Draws how long a host stays there, or away.
     pub(super) fn schedule_turn(&mut self, host: HostId) {
         let Host {
-            tenant, tenancies, ..
+            instance,
+            generation,
+            ..
         } = &self.hosts[host.index()];
-        let (present, tenancy) = (tenant.is_some(), *tenancies);
+        let (present, generation) = (instance.is_some(), *generation);
         let Some(churn) = self.churn.filter(|churn| host.index() >= churn.anchors) else {
             return;
         };
         let (span, turn) = if present {
-            (churn.session, Happening::Leave { host, tenancy })
+            (churn.session, Event::Leave { host, generation })
         } else {
-            (churn.absence, Happening::Join(host))
+            (churn.absence, Event::Join(host))
         };
         let at = self.now + span.draw(&mut self.rng);
         self.queue.push(at, turn);
@@ -256,27 +270,27 @@ impl Sim {
         {
             return;
         }
-        if host.tenant.is_some() {
+        if host.instance.is_some() {
             host.load.receive(bytes.len());
         }
-        let mischief = host.tenant.as_mut().and_then(|it| it.mischief.as_mut());
-        if let Some(mischief) = mischief {
-            mischief.hear(from, bytes);
+        let adversary = host.instance.as_mut().and_then(|it| it.adversary.as_mut());
+        if let Some(adversary) = adversary {
+            adversary.record(from, bytes);
         }
         self.with_dht(id, |dht, clock| dht.handle_datagram(clock, from, bytes));
     }
 
     /// Wakes a node, if it is time for that. Its plans may have changed since this was scheduled.
-    fn look_after(&mut self, host: HostId) {
+    fn wake_if_due(&mut self, host: HostId) {
         let now = self.now;
-        let Some(tenant) = &mut self.hosts[host.index()].tenant else {
+        let Some(instance) = &mut self.hosts[host.index()].instance else {
             return;
         };
-        if tenant.planned != Some(now) {
+        if instance.planned != Some(now) {
             return;
         }
-        tenant.planned = None;
-        if tenant.due > now {
+        instance.planned = None;
+        if instance.due > now {
             return self.plan(host);
         }
         self.wake(host);
@@ -284,44 +298,45 @@ impl Sim {
 
     fn wake(&mut self, host: HostId) {
         let now = self.now;
-        let Some(tenant) = &mut self.hosts[host.index()].tenant else {
+        let Some(instance) = &mut self.hosts[host.index()].instance else {
             return;
         };
-        tenant.due = Timestamp::MAX;
-        let timer = tenant.timer;
-        let clock = tenant.clock(now);
-        tenant.dht.handle_timeout(clock);
+        instance.due = Timestamp::MAX;
+        let timer = instance.timer;
+        let clock = instance.clock(now);
+        instance.dht.handle_timeout(clock);
         let did_something = self.drain(host) || timer == Timer::Requests;
-        let Host { tenant, spec, .. } = &mut self.hosts[host.index()];
-        let (Some(tenant), None) = (tenant, spec.vice) else {
+        let Host { instance, spec, .. } = &mut self.hosts[host.index()];
+        let (Some(instance), None) = (instance, spec.behaviour) else {
             return;
         };
         // What is due may have to wait for its turn.
         let waits = matches!(timer, Timer::Lookup(..))
-            && tenant.dht.node().stats(clock).waiting_lookups > 0;
-        if !did_something && !waits && tenant.restlessness.is_too_much(now) {
-            tenant.restlessness = Restlessness::default();
+            && instance.dht.node().stats(clock).waiting_lookups > 0;
+        if !did_something && !waits && instance.spin_detector.is_spinning(now) {
+            instance.spin_detector = SpinDetector::default();
             let what = format!("wakes again and again for nothing: {timer:?}");
-            self.oracle.accuse(now, host, what);
+            self.oracle.report_violation(now, host, what);
         }
-        if tenant.due <= now {
+        if instance.due <= now {
             let what = format!("wants to be woken in the past, twice: {timer:?}");
-            self.oracle.accuse(now, host, what);
+            self.oracle.report_violation(now, host, what);
         }
-        let errands = tenant.errands.len();
-        self.oracle.inspect(now, host, &tenant.dht, clock, errands);
+        let operations = instance.operations.len();
+        self.oracle
+            .check_bounds(now, host, &instance.dht, clock, operations);
     }
 
     /// Takes all that a node puts out; says whether there was anything beside the next wake-up.
     fn drain(&mut self, host: HostId) -> bool {
         let mut did_something = false;
-        while let Some(tenant) = &mut self.hosts[host.index()].tenant {
-            match tenant.dht.poll_output() {
+        while let Some(instance) = &mut self.hosts[host.index()].instance {
+            match instance.dht.poll_output() {
                 SecureOutput::Transmit(transmit) => self.send(host, transmit),
-                SecureOutput::Event(event) => self.tell(host, event),
+                SecureOutput::Event(event) => self.on_secure_event(host, event),
                 SecureOutput::Job(job) => self.work(host, job),
                 SecureOutput::Wake(at, timer) => {
-                    tenant.timer = timer;
+                    instance.timer = timer;
                     self.set_wake(host, at);
                     return did_something;
                 }
@@ -332,12 +347,12 @@ impl Sim {
     }
 
     fn set_wake(&mut self, host: HostId, at: Timestamp) {
-        let Some(tenant) = &mut self.hosts[host.index()].tenant else {
+        let Some(instance) = &mut self.hosts[host.index()].instance else {
             return;
         };
-        let at = tenant.moment(at);
-        if tenant.due != at {
-            tenant.due = at;
+        let at = instance.moment(at);
+        if instance.due != at {
+            instance.due = at;
             self.trace.wake(self.now, host, at);
             self.plan(host);
         }
@@ -345,13 +360,13 @@ impl Sim {
 
     /// Sees to it that something in the queue looks after a node when it wants to be woken, or before.
     fn plan(&mut self, host: HostId) {
-        let Some(tenant) = &mut self.hosts[host.index()].tenant else {
+        let Some(instance) = &mut self.hosts[host.index()].instance else {
             return;
         };
-        let due = tenant.due;
-        if due < Timestamp::MAX && tenant.planned.is_none_or(|planned| planned > due) {
-            tenant.planned = Some(due);
-            self.queue.push(due, Happening::Wake(host));
+        let due = instance.due;
+        if due < Timestamp::MAX && instance.planned.is_none_or(|planned| planned > due) {
+            instance.planned = Some(due);
+            self.queue.push(due, Event::Wake(host));
         }
     }
 
@@ -364,10 +379,10 @@ impl Sim {
         }
         host.load.send(transmit.bytes.len());
         let from = id.address(family);
-        match host.tenant.as_mut().and_then(|it| it.mischief.as_mut()) {
+        match host.instance.as_mut().and_then(|it| it.adversary.as_mut()) {
             None => self.carry(id, from, transmit),
-            Some(mischief) => {
-                for transmit in mischief.twist(transmit) {
+            Some(adversary) => {
+                for transmit in adversary.tamper(transmit) {
                     self.carry(id, from, transmit);
                 }
             }
@@ -384,11 +399,11 @@ impl Sim {
             }
             None => from,
         };
-        let Some(receiver) = self.resident(to) else {
-            return self.strays.entry(to).or_default().add(bytes.len());
+        let Some(receiver) = self.host_at(to) else {
+            return self.undelivered.entry(to).or_default().add(bytes.len());
         };
         for at in self.network.carry(self.now, host, receiver) {
-            let arrival = Happening::Arrival {
+            let arrival = Event::Arrival {
                 host: receiver,
                 port: to.port(),
                 from,
@@ -399,19 +414,19 @@ impl Sim {
     }
 
     /// The host that an address belongs to.
-    fn resident(&self, address: SocketAddr) -> Option<HostId> {
+    fn host_at(&self, address: SocketAddr) -> Option<HostId> {
         let id = HostId::at(address.ip())?;
         let host = self.hosts.get(id.index())?;
         let is_open = host.spec.nat.is_none();
-        let lives_there = if is_open {
+        let is_its_own = if is_open {
             host.addresses(id).any(|own| own == address)
         } else {
             host.addresses(id).any(|own| own.ip() == address.ip())
         };
-        lives_there.then_some(id)
+        is_its_own.then_some(id)
     }
 
-    fn tell(&mut self, host: HostId, event: SecureEvent) {
+    fn on_secure_event(&mut self, host: HostId, event: SecureEvent) {
         let now = self.now;
         self.trace.event(now, host, &event);
         let (op, over) = match &event {
@@ -429,72 +444,77 @@ impl Sim {
             | SecureEvent::PublicKey { .. }
             | SecureEvent::StatusChanged { .. } => return,
         };
-        let Host { tenant, spec, .. } = &mut self.hosts[host.index()];
-        let Some(tenant) = tenant else {
+        let Host { instance, spec, .. } = &mut self.hosts[host.index()];
+        let Some(instance) = instance else {
             return;
         };
-        let Some(&id) = tenant.errands.get(&op) else {
+        let Some(&id) = instance.operations.get(&op) else {
             let what = format!("told of an operation that is over: {event:?}");
-            return self.oracle.accuse(now, host, what);
+            return self.oracle.report_violation(now, host, what);
         };
-        let honest = spec.vice.is_none();
-        let errand = &mut self.errands[id.0];
-        if over && !errand.task.goes_on() {
-            tenant.errands.remove(&op);
+        let honest = spec.behaviour.is_none();
+        let operation = &mut self.operations[id.0];
+        if over && !operation.request.is_ongoing() {
+            instance.operations.remove(&op);
         }
         if let (SecureEvent::Values { values, .. }, true) = (&event, honest) {
-            self.oracle.judge_values(now, errand, values);
+            self.oracle.check_values(now, operation, values);
         }
-        if let Err(what) = errand.hear(now, event) {
-            self.oracle.accuse(now, host, what);
+        if let Err(what) = operation.on_event(now, event) {
+            self.oracle.report_violation(now, host, what);
         }
-        let errand = &self.errands[id.0];
-        if let (Task::Get(query), true, true) = (&errand.task, over, honest) {
-            let well_held = self.well_held(host, errand.key, query);
-            self.oracle.judge_end(now, errand, &well_held);
+        let operation = &self.operations[id.0];
+        if let (Request::Get(query), true, true) = (&operation.request, over, honest) {
+            let well_held = self.well_held(host, operation.key, query);
+            self.oracle.check_end(now, operation, &well_held);
         }
     }
 
     /// Notes how long a node took to find its network, unless it knew that before.
     fn on_connected(&mut self, host: HostId) {
         let now = self.now;
-        if let Some(tenant) = &mut self.hosts[host.index()].tenant
-            && !tenant.is_connected
+        if let Some(instance) = &mut self.hosts[host.index()].instance
+            && !instance.is_connected
         {
-            tenant.is_connected = true;
-            self.connecting.push(now.since(tenant.born));
+            instance.is_connected = true;
+            self.connecting.push(now.since(instance.born));
         }
     }
 
     fn work(&mut self, host: HostId, job: Job) {
-        let done = Happening::Done {
+        let done = Event::Done {
             host,
-            tenancy: self.hosts[host.index()].tenancies,
+            generation: self.hosts[host.index()].generation,
             done: Box::new(job.run()),
         };
         self.queue.push(self.now + self.job_time, done);
     }
 
-    fn make_mischief(&mut self, id: HostId) {
+    fn attack_from(&mut self, id: HostId) {
         let all = self.ids();
         let addresses: Vec<SocketAddr> = all
             .flat_map(|id| self.hosts[id.index()].addresses(id))
             .collect();
         let host = &mut self.hosts[id.index()];
-        let tenancy = host.tenancies;
+        let generation = host.generation;
         let own = host.addresses(id).next();
-        let mischief = host.tenant.as_mut().and_then(|it| it.mischief.as_mut());
-        let (Some(mischief), Some(own)) = (mischief, own) else {
+        let adversary = host.instance.as_mut().and_then(|it| it.adversary.as_mut());
+        let (Some(adversary), Some(own)) = (adversary, own) else {
             return;
         };
-        for Forged { from, transmit } in mischief.act(own, &addresses) {
-            if from == super::Vice::VICTIM {
+        for Forged { from, transmit } in adversary.attack(own, &addresses) {
+            if from == super::Behaviour::VICTIM {
                 self.spoofed.add(transmit.bytes.len());
             }
             self.carry(id, from, transmit);
         }
-        let next = self.now + Mischief::PERIOD;
-        self.queue
-            .push(next, Happening::Mischief { host: id, tenancy });
+        let next = self.now + Adversary::PERIOD;
+        self.queue.push(
+            next,
+            Event::Attack {
+                host: id,
+                generation,
+            },
+        );
     }
 }

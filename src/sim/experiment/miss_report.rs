@@ -1,15 +1,15 @@
-//! [`Miss`]: a lookup that found nothing, and what there was to find.
+//! [`MissReport`]: a lookup that found nothing, and what there was to find.
 
 use serde::Serialize;
 
-use crate::sim::{Errand, ErrandId, HostId, Sim};
+use crate::sim::{HostId, Operation, OperationId, Sim};
 
 /// Nodes that should hold a value.
 const REPLICAS: usize = 8;
 
 /// A lookup that found nothing though its node stayed.
 #[derive(Clone, PartialEq, Default, Debug, Serialize)]
-pub struct Miss {
+pub struct MissReport {
     /// What was looked for.
     pub key: String,
     /// The number of the host that looked.
@@ -26,15 +26,15 @@ pub struct Miss {
     pub acknowledged: usize,
     /// When the put was over, in seconds.
     pub put_s: f64,
-    /// Hosts that held the value at the end of the trial.
+    /// Hosts that held the value at the end of the experiment.
     pub holders: usize,
     /// Of the eight hosts nearest to the key then, those that held it.
     pub nearest_holders: usize,
 }
 
-impl Miss {
+impl MissReport {
     /// What is known of a lookup that found nothing, and of the put it looked for.
-    pub(super) fn of(sim: &Sim, get: &Errand, puts: &[ErrandId]) -> Self {
+    pub(super) fn of(sim: &Sim, get: &Operation, puts: &[OperationId]) -> Self {
         let report = get.get_report().unwrap_or_default();
         let mut miss = Self {
             key: get.key.to_string(),
@@ -45,10 +45,10 @@ impl Miss {
             answered: report.answered,
             ..Self::default()
         };
-        let put = puts.iter().find(|put| sim.errand(**put).key == get.key);
+        let put = puts.iter().find(|put| sim.operation(**put).key == get.key);
         if let Some(&put) = put {
             let holders = sim.holders(put);
-            let put = sim.errand(put);
+            let put = sim.operation(put);
             miss.acknowledged = put.put_report().map_or(0, |report| report.acknowledged);
             miss.put_s = put.ended.map_or(0.0, |(at, _)| at.as_micros() as f64 / 1e6);
             miss.holders = holders.len();
@@ -60,11 +60,11 @@ impl Miss {
     }
 }
 
-/// The hosts nearest to the key of an errand.
-fn nearest(sim: &Sim, errand: &Errand) -> impl Iterator<Item = HostId> {
+/// The hosts nearest to the key of an operation.
+fn nearest(sim: &Sim, operation: &Operation) -> impl Iterator<Item = HostId> {
     let hosts = sim.hosts().into_iter();
     let mut hosts: Vec<_> = hosts
-        .filter_map(|host| Some((sim.node(host)?.id().distance(&errand.key), host)))
+        .filter_map(|host| Some((sim.node(host)?.id().distance(&operation.key), host)))
         .collect();
     hosts.sort_unstable_by_key(|(distance, _)| *distance);
     hosts.into_iter().take(REPLICAS).map(|(_, host)| host)

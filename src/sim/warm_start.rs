@@ -1,17 +1,17 @@
-//! [`Warmth`]: what hosts know of each other if the world does not begin with a bootstrap.
+//! [`WarmStart`]: what hosts know of each other if the world does not begin with a bootstrap.
 
 use super::HostId;
 use crate::{Contact, InfoHash, Rng};
 
 /// The ids that the first nodes get, so that each can be told of others.
 #[derive(Default, Debug)]
-pub(super) struct Warmth {
+pub(super) struct WarmStart {
     ids: Vec<InfoHash>,
     /// Those who can be told of, by id.
     contacts: Vec<Contact>,
 }
 
-impl Warmth {
+impl WarmStart {
     /// The id of the first node at each host, and those who can be told of.
     pub(super) fn new(ids: Vec<InfoHash>, mut contacts: Vec<Contact>) -> Self {
         contacts.sort_unstable();
@@ -72,8 +72,8 @@ mod tests {
             .map(|port| Contact::new(rng.hash(), ([192, 0, 2, 1], port).into()))
             .collect();
         let own = contacts[0].id;
-        let warmth = Warmth::new(Vec::new(), contacts.clone());
-        let known = warmth.of(own, 8, &mut rng);
+        let warm_start = WarmStart::new(Vec::new(), contacts.clone());
+        let known = warm_start.of(own, 8, &mut rng);
         for depth in 0..4 {
             let there = known
                 .iter()

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Course, Figures, Phase, Progress};
-use crate::sim::{ErrandId, HostId, Sim};
+use super::{Phase, Progress, Results, Run};
+use crate::sim::{HostId, OperationId, Sim};
 use crate::{Draft, InfoHash, Query};
 
 /// Nodes whose processes all restart at one moment, and whose applications want at once all that they wanted before. They
@@ -22,7 +22,7 @@ pub struct Restart {
     /// Listens of each, on keys of their own.
     pub listens: usize,
     /// How long they are given to settle.
-    pub patience: Duration,
+    pub settle_limit: Duration,
 }
 
 /// What came of a [`Restart`].
@@ -72,43 +72,43 @@ const SIZE: usize = 64;
 /// Of a thousand listeners that should be kept so many are enough: some nodes are late, and others are asked in their place.
 const ENOUGH: usize = 990;
 
-impl<F: FnMut(&Sim, Progress) -> ControlFlow<()>> Course<F> {
+impl<F: FnMut(&Sim, Progress) -> ControlFlow<()>> Run<F> {
     /// Restarts nodes and watches them, while somebody puts a value each second and somebody else looks for it.
     pub(super) fn restart(&mut self, restart: &Restart) -> ControlFlow<(), Restarted> {
         let hosts: Vec<_> = self.sim.hosts().into_iter().take(restart.nodes).collect();
-        let mut watch = Watch::begin(&mut self.sim, restart, hosts);
+        let mut monitor = Monitor::begin(&mut self.sim, restart, hosts);
         let begin = self.sim.now();
-        let end = begin + restart.patience;
+        let end = begin + restart.settle_limit;
         let mut left = SETTLED;
         while left > 0 && self.sim.now() < end {
-            watch.interfere(&mut self.sim);
+            monitor.add_work(&mut self.sim);
             let stop = self.sim.now() + SECOND;
             self.until_of(Phase::Restarting, stop, begin, end)?;
-            watch.look(&mut self.sim);
-            left -= u32::from(watch.restarted.settled_s.is_some());
+            monitor.sample(&mut self.sim);
+            left -= u32::from(monitor.restarted.settled_s.is_some());
         }
-        ControlFlow::Continue(watch.end(&self.sim))
+        ControlFlow::Continue(monitor.end(&self.sim))
     }
 }
 
 /// What is seen of a restart under way.
-struct Watch {
+struct Monitor {
     hosts: Vec<HostId>,
-    puts: Vec<ErrandId>,
+    puts: Vec<OperationId>,
     /// How many of the puts have been reported, at least.
     reported: usize,
     /// Listeners that should be kept.
     listeners: usize,
     /// Puts for once, one each second.
-    values: Vec<ErrandId>,
-    gets: Vec<ErrandId>,
+    values: Vec<OperationId>,
+    gets: Vec<OperationId>,
     seconds: u32,
     /// Datagrams sent, before and after all had settled.
     sent: [u64; 2],
     restarted: Restarted,
 }
 
-impl Watch {
+impl Monitor {
     fn begin(sim: &mut Sim, restart: &Restart, hosts: Vec<HostId>) -> Self {
         for host in &hosts {
             sim.leave(*host);
@@ -150,7 +150,7 @@ impl Watch {
     }
 
     /// One of them puts a value, another looks for one that was put before.
-    fn interfere(&mut self, sim: &mut Sim) {
+    fn add_work(&mut self, sim: &mut Sim) {
         let which = sim.rng.below(self.hosts.len().max(1) as u64) as usize;
         let Some(host) = self.hosts.get(which) else {
             return;
@@ -160,14 +160,15 @@ impl Watch {
         self.values.extend(sim.put(*host, key, &draft, false));
         let old = self.values.len().checked_sub(AGE + 1);
         if let Some(put) = old.and_then(|old| self.values.get(old)).copied()
-            && sim.errand(put).put_report().is_some()
+            && sim.operation(put).put_report().is_some()
         {
-            self.gets.extend(sim.begin_lookup(put, sim.errand(put).key));
+            self.gets
+                .extend(sim.begin_lookup(put, sim.operation(put).key));
         }
     }
 
     /// Takes down what the last second brought.
-    fn look(&mut self, sim: &mut Sim) {
+    fn sample(&mut self, sim: &mut Sim) {
         self.seconds += 1;
         let loads = sim.take_loads();
         let loads = self.hosts.iter().map(|host| loads[host.index()]);
@@ -188,7 +189,7 @@ impl Watch {
         }
         it.requests_most = it.requests_most.max(requests);
         it.subscribed_percent = 100.0 * kept as f64 / self.listeners.max(1) as f64;
-        let is_reported = |put: &&ErrandId| sim.errand(**put).ended.is_some();
+        let is_reported = |put: &&OperationId| sim.operation(**put).ended.is_some();
         self.reported += self.puts[self.reported..]
             .iter()
             .take_while(is_reported)
@@ -201,27 +202,27 @@ impl Watch {
     }
 
     fn end(mut self, sim: &Sim) -> Restarted {
-        let mut figures = Figures::default();
-        figures.take_puts(sim, &self.values);
-        figures.take_gets(sim, &self.gets);
+        let mut results = Results::default();
+        results.take_puts(sim, &self.values);
+        results.take_gets(sim, &self.gets);
         let settling = self.restarted.settled_s.unwrap_or(f64::from(self.seconds));
         let settled = f64::from(self.seconds) - settling;
         let rate =
             |sent: u64, seconds: f64| sent as f64 / self.hosts.len() as f64 / seconds.max(1.0);
-        let acknowledged = |put: &&ErrandId| {
-            let report = sim.errand(**put).put_report();
+        let acknowledged = |put: &&OperationId| {
+            let report = sim.operation(**put).put_report();
             report.is_some_and(|report| report.acknowledged > 0)
         };
         self.restarted.announced = self.puts.iter().filter(acknowledged).count();
         Restarted {
             sent_per_s: rate(self.sent[0], settling),
             settled_sent_per_s: rate(self.sent[1], settled),
-            lookups: figures.lookups,
-            found: figures.found,
-            latency_ms_p50: figures.latency_ms_p50,
-            latency_ms_p99: figures.latency_ms_p99,
-            put_ms_p50: figures.put_ms_p50,
-            put_ms_p99: figures.put_ms_p99,
+            lookups: results.lookups,
+            found: results.found,
+            latency_ms_p50: results.latency_ms_p50,
+            latency_ms_p99: results.latency_ms_p99,
+            put_ms_p50: results.put_ms_p50,
+            put_ms_p99: results.put_ms_p99,
             ..self.restarted
         }
     }
