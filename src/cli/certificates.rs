@@ -5,7 +5,7 @@ use std::path::Path;
 use bulla_identity::{Certificate, MAX_CHAIN_BYTES};
 
 use super::document::contains;
-use super::exit::{During, Failure};
+use super::exit::{Context, Failure};
 use super::file;
 use super::keyring::Keyring;
 
@@ -33,7 +33,7 @@ pub(crate) fn read_chain(path: &Path) -> Result<Vec<Certificate>, Failure> {
 }
 
 fn chain_in(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, Failure> {
-    Certificate::chain_from_bytes(bytes).during(format_args!("cannot use {}", path.display()))
+    Certificate::chain_from_bytes(bytes).context(format_args!("cannot use {}", path.display()))
 }
 
 fn is_key_alone(bytes: &[u8]) -> bool {

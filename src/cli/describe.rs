@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use super::calendar::rfc3339;
-use super::printer::{Printer, Style, harmless};
+use super::printer::{Printer, Style, sanitize};
 
 /// The reasons for a revocation, by the names that the command line and JSON have for them.
 pub(crate) const REASONS: [(&str, RevocationReason); 8] = [
@@ -203,11 +203,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// Alternative names in a line, empty if there are none.
 pub(crate) fn names(names: &[AlternativeName]) -> String {
-    harmless(&strings(names).join(", "))
+    sanitize(&strings(names).join(", "))
 }
 
 fn name(name: Option<&str>) -> String {
-    harmless(name.unwrap_or("(none)"))
+    sanitize(name.unwrap_or("(none)"))
 }
 
 /// The key of a certificate in a few words.

@@ -7,7 +7,7 @@ use bulla_identity::{
     RevocationListError,
 };
 
-use super::exit::{During, Failure};
+use super::exit::{Context, Failure};
 use super::file;
 
 /// The longest file that is read, in bytes: a revocation list of the greatest size in PEM.
@@ -32,13 +32,13 @@ impl Document {
         if has_block(bytes, "CERTIFICATE") {
             return Certificate::chain_from_bytes(bytes)
                 .map(Self::Chain)
-                .during(doing);
+                .context(doing);
         }
         if has_block(bytes, "CERTIFICATE REQUEST") || has_block(bytes, "NEW CERTIFICATE REQUEST") {
-            return request(bytes).map(Self::Request).during(doing);
+            return request(bytes).map(Self::Request).context(doing);
         }
         if has_block(bytes, "X509 CRL") {
-            return list(bytes).map(Self::List).during(doing);
+            return list(bytes).map(Self::List).context(doing);
         }
         let certificate = |_| Certificate::from_der(bytes).map(|found| Self::Chain(vec![found]));
         RevocationList::from_der(bytes)
@@ -56,13 +56,13 @@ impl Document {
 /// Reads a request.
 pub(crate) fn read_request(path: &Path) -> Result<CertificateRequest, Failure> {
     let bytes = file::read(path, MAX_BYTES)?;
-    request(&bytes).during(format_args!("cannot use {}", path.display()))
+    request(&bytes).context(format_args!("cannot use {}", path.display()))
 }
 
 /// Reads a revocation list, and tells whether it is PEM.
 pub(crate) fn read_list(path: &Path) -> Result<(RevocationList, bool), Failure> {
     let bytes = file::read(path, MAX_BYTES)?;
-    let list = list(&bytes).during(format_args!("cannot use {}", path.display()))?;
+    let list = list(&bytes).context(format_args!("cannot use {}", path.display()))?;
     Ok((list, has_block(&bytes, "X509 CRL")))
 }
 

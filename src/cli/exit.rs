@@ -71,13 +71,13 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// Says what was being done when an error came up.
-pub(crate) trait During<T> {
+pub(crate) trait Context<T> {
     /// Turns the error into `doing: error: cause`.
-    fn during(self, doing: impl Display) -> Result<T, Failure>;
+    fn context(self, doing: impl Display) -> Result<T, Failure>;
 }
 
-impl<T, E: std::error::Error + 'static> During<T> for Result<T, E> {
-    fn during(self, doing: impl Display) -> Result<T, Failure> {
+impl<T, E: std::error::Error + 'static> Context<T> for Result<T, E> {
+    fn context(self, doing: impl Display) -> Result<T, Failure> {
         self.map_err(|error| Failure::new(format!("{doing}: {}", chain(&error))))
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn an_error_is_told_with_its_causes_in_one_line() {
         let error = Err::<(), _>(Outer(io::Error::other("in\nner")));
-        let failure = error.during("opening x").unwrap_err();
+        let failure = error.context("opening x").unwrap_err();
         assert_eq!(failure.to_string(), "opening x: outer: in ner");
         assert!(!failure.is_broken_pipe());
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use bulla_identity::Zeroizing;
 use tempfile::NamedTempFile;
 
-use super::exit::{During, Failure};
+use super::exit::{Context, Failure};
 
 /// The name that stands for standard input.
 const STANDARD_INPUT: &str = "-";
@@ -31,7 +31,7 @@ pub(crate) fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, Failu
     } else {
         File::open(path).and_then(|mut file| fill(&mut file))
     };
-    outcome.during(format_args!("cannot read {}", path.display()))?;
+    outcome.context(format_args!("cannot read {}", path.display()))?;
     if bytes.len() > most {
         let (path, most) = (path.display(), most / 1024);
         return Err(Failure::new(format!(
@@ -52,13 +52,13 @@ pub(crate) fn refuse_existing(path: &Path) -> Result<(), Failure> {
 /// Writes a new file. One that is there stays as it is.
 pub(crate) fn write_new(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), Failure> {
     let doing = format!("cannot write {}", path.display());
-    let file = write_beside(path, bytes, readers).during(&doing)?;
+    let file = write_beside(path, bytes, readers).context(&doing)?;
     file.persist_noclobber(path)
         .map(drop)
         .map_err(|refused| refused.error)
         .or_else(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Err(exists(path)),
-            _ => Err(error).during(&doing),
+            _ => Err(error).context(&doing),
         })
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     };
     replace()
         .map(drop)
-        .during(format_args!("cannot write {}", path.display()))
+        .context(format_args!("cannot write {}", path.display()))
 }
 
 /// Writes a file for its owner alone, new or over the one that is there.
@@ -85,7 +85,7 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     };
     write()
         .map(drop)
-        .during(format_args!("cannot write {}", path.display()))
+        .context(format_args!("cannot write {}", path.display()))
 }
 
 fn exists(path: &Path) -> Failure {

@@ -1,6 +1,6 @@
 //! [`Interrupt`]: the wish of the user or the system that the program ends.
 
-use super::exit::{During, Failure};
+use super::exit::{Context, Failure};
 
 /// Ctrl-C, or a request of the system to terminate.
 pub(crate) struct Interrupt {
@@ -15,7 +15,7 @@ impl Interrupt {
     #[cfg(unix)]
     pub(crate) fn install() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
-        let take_over = |kind| signal(kind).during("cannot wait for signals");
+        let take_over = |kind| signal(kind).context("cannot wait for signals");
         Ok(Self {
             terminate: take_over(SignalKind::terminate())?,
             interrupt: take_over(SignalKind::interrupt())?,

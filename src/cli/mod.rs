@@ -4,24 +4,24 @@ mod args;
 mod calendar;
 mod certificates;
 mod command;
+mod confirm;
 mod describe;
 mod document;
 mod exit;
 mod file;
+mod input;
 mod interrupt;
 mod json;
-mod judge;
 mod keyring;
-mod lines;
 mod printer;
 mod prompt;
 mod published;
-mod question;
+mod saved_termios;
 mod secret;
 mod session;
-mod terminal;
 mod text;
-mod trust;
+mod trust_rules;
+mod verifier;
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -32,7 +32,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 use args::{Cli, Command, Deferred};
-use exit::{During, Exit, Failure};
+use exit::{Context, Exit, Failure};
 use printer::Printer;
 
 /// Runs the program with this process's arguments.
@@ -46,7 +46,7 @@ pub(crate) fn main() -> Exit {
         Ok(exit) => exit,
         Err(failure) if failure.is_broken_pipe() => Exit::Done,
         Err(failure) => {
-            printer.remark(failure);
+            printer.note(failure);
             Exit::Failed
         }
     }
@@ -73,7 +73,7 @@ fn run(command: Command, printer: &Printer) -> Result<Exit, Failure> {
 /// Runs a command that takes part in a network.
 fn networked(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let wanted = env::var("BULLA_LOG").unwrap_or_else(|_| "off".to_owned());
-    let wanted: Targets = wanted.parse().during("cannot read BULLA_LOG")?;
+    let wanted: Targets = wanted.parse().context("cannot read BULLA_LOG")?;
     let log = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
@@ -82,6 +82,6 @@ fn networked(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exi
     tracing_subscriber::registry().with(log).init();
     let mut runtime = Builder::new_current_thread();
     (runtime.enable_all().build())
-        .during("cannot start")?
+        .context("cannot start")?
         .block_on(command)
 }

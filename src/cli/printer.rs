@@ -77,9 +77,9 @@ impl Printer {
     /// What writing failed with.
     pub(crate) fn result(&self, object: &Json, text: impl Display) -> io::Result<()> {
         if self.json {
-            self.print(object)
+            self.write_line(object)
         } else {
-            self.print(text)
+            self.write_line(text)
         }
     }
 
@@ -88,12 +88,16 @@ impl Printer {
     /// # Errors
     ///
     /// What writing failed with.
-    pub(crate) fn say(&self, text: impl Display) -> io::Result<()> {
-        if self.json { Ok(()) } else { self.print(text) }
+    pub(crate) fn print(&self, text: impl Display) -> io::Result<()> {
+        if self.json {
+            Ok(())
+        } else {
+            self.write_line(text)
+        }
     }
 
     /// Prints a remark or a failure, one line on standard error. If that cannot be written there is nobody to tell.
-    pub(crate) fn remark(&self, text: impl Display) {
+    pub(crate) fn note(&self, text: impl Display) {
         let _ = match &self.prompt {
             Some(prompt) => print_above(prompt, format_args!("bulla: {text}")),
             None => writeln!(io::stderr(), "bulla: {text}"),
@@ -121,14 +125,14 @@ impl Printer {
         if self.json {
             return results
                 .iter()
-                .try_for_each(|(object, _)| self.print(object));
+                .try_for_each(|(object, _)| self.write_line(object));
         }
         let mut table = Table::new();
         table
             .load_style(NOTHING)
             .set_header(header)
             .add_rows(results.iter().map(|(_, row)| row));
-        self.print(table.trim_fmt())
+        self.write_line(table.trim_fmt())
     }
 
     /// Shows on a terminal that work of unknown length goes on, until dropped.
@@ -159,7 +163,7 @@ impl Printer {
         Gauge(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
     }
 
-    fn print(&self, text: impl Display) -> io::Result<()> {
+    fn write_line(&self, text: impl Display) -> io::Result<()> {
         if let Some(prompt) = &self.prompt {
             return print_above(prompt, text);
         }
@@ -284,7 +288,7 @@ impl<T: Display> Display for Styled<T> {
 }
 
 /// Text of strangers, safe to show: control characters, which could command a terminal or forge lines, are escaped.
-pub(crate) fn harmless(text: &str) -> String {
+pub(crate) fn sanitize(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() || is_invisible(c) {
@@ -307,9 +311,9 @@ mod tests {
 
     #[test]
     fn text_of_strangers_commands_no_terminal() {
-        assert_eq!(harmless("plain ü 漢"), "plain ü 漢");
-        assert_eq!(harmless("\x1b[2J\r\nroot"), r"\u{1b}[2J\r\nroot");
-        assert_eq!(harmless("a\u{202e}b"), r"a\u{202e}b");
+        assert_eq!(sanitize("plain ü 漢"), "plain ü 漢");
+        assert_eq!(sanitize("\x1b[2J\r\nroot"), r"\u{1b}[2J\r\nroot");
+        assert_eq!(sanitize("a\u{202e}b"), r"a\u{202e}b");
     }
 
     #[test]

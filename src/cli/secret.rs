@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bulla_identity::{Identity, KeyError, LoadError, Zeroizing};
 
-use super::exit::{During, Failure, chain};
+use super::exit::{Context, Failure, chain};
 use super::keyring::Keyring;
 use super::printer::Printer;
 
@@ -44,7 +44,7 @@ impl IdentityFile<'_> {
         )?;
         let (identity, warning) = loaded.map_err(|error| self.explain(&path, &error))?;
         if let Some(warning) = warning {
-            printer.remark(warning);
+            printer.note(warning);
         }
         Ok((identity, password))
     }
@@ -113,7 +113,7 @@ pub(crate) fn read_password(path: &Path) -> Result<Password, Failure> {
     let mut text = Zeroizing::new(String::with_capacity(MAX_PASSWORD_FILE as usize));
     File::open(path)
         .and_then(|file| file.take(MAX_PASSWORD_FILE).read_to_string(&mut text))
-        .during(doing())?;
+        .context(doing())?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Zeroizing::new(line.to_owned())),
         _ => Err(Failure::new(format!(
@@ -126,7 +126,7 @@ pub(crate) fn read_password(path: &Path) -> Result<Password, Failure> {
 fn ask(question: &str, option: &str) -> Result<Password, Failure> {
     rpassword::prompt_password(question)
         .map(Zeroizing::new)
-        .during(format_args!(
+        .context(format_args!(
             "cannot ask for a password without a terminal (give {option} FILE)"
         ))
 }

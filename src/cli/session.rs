@@ -8,7 +8,7 @@ use bulla::runner::{Handle, Runner};
 use tokio::time::{Instant, timeout_at};
 
 use super::args::NetworkArgs;
-use super::exit::{During, Failure};
+use super::exit::{Context, Failure};
 use super::keyring::Keyring;
 use super::printer::Printer;
 use super::secret::IdentityFile;
@@ -49,7 +49,7 @@ impl Session {
                 args.timeout.as_secs_f64()
             )));
         };
-        connected.during("cannot join the network")?;
+        connected.context("cannot join the network")?;
         Ok(session)
     }
 
@@ -68,7 +68,7 @@ impl Session {
         self.dht
             .shutdown_within(Duration::ZERO)
             .await
-            .during("cannot end the node")
+            .context("cannot end the node")
     }
 }
 
@@ -122,5 +122,5 @@ pub(crate) fn require_identity(args: &NetworkArgs, what: &str) -> Result<(), Fai
 
 /// Starts a node.
 pub(crate) async fn start(runner: Runner) -> Result<Handle, Failure> {
-    runner.start().await.during("cannot start the node")
+    runner.start().await.context("cannot start the node")
 }

@@ -10,7 +10,7 @@ use bulla::{DhtMessage, ImMessage, Kind, Row, Typed};
 use super::calendar::rfc3339;
 use super::json;
 use super::keyring::Contacts;
-use super::printer::{Printer, Style, harmless};
+use super::printer::{Printer, Style, sanitize};
 
 /// Bytes of a payload that is no text which are shown.
 const MAX_SHOWN_BYTES: usize = 32;
@@ -22,7 +22,7 @@ pub(crate) fn value(value: &Checked, contacts: &Contacts, printer: &Printer) -> 
         about.push(format!("type {}", value.kind().0));
     }
     if !value.user_type().is_empty() {
-        about.push(harmless(&value.user_type()));
+        about.push(sanitize(&value.user_type()));
     }
     about.push(json::status(value.status()).to_owned());
     if let Some(signer) = value.signer() {
@@ -60,10 +60,10 @@ pub(crate) fn change(change: &Change, contacts: &Contacts, printer: &Printer) ->
 fn payload(value: &Checked) -> String {
     let body = value.value().body();
     if let Some(message) = body.and_then(|body| ImMessage::read(body).ok()) {
-        return harmless(&message.text);
+        return sanitize(&message.text);
     }
     if let Some(message) = body.and_then(|body| DhtMessage::read(body).ok()) {
-        return format!("{}: {}", harmless(&message.service), bytes(&message.data));
+        return format!("{}: {}", sanitize(&message.service), bytes(&message.data));
     }
     bytes(value.data())
 }
@@ -71,7 +71,7 @@ fn payload(value: &Checked) -> String {
 /// Bytes as text if they are one, else in hex.
 pub(crate) fn bytes(data: &[u8]) -> String {
     if let Ok(text) = str::from_utf8(data) {
-        return harmless(text);
+        return sanitize(text);
     }
     let mut shown = format!("({} bytes) ", data.len());
     for byte in data.iter().take(MAX_SHOWN_BYTES) {
@@ -98,7 +98,7 @@ pub(crate) fn row(row: &Row) -> String {
         ("type", row.kind.map(|kind| kind.0.to_string())),
         ("owner", owner),
         ("seq", row.seq.map(|seq| seq.to_string())),
-        ("user type", row.user_type.as_deref().map(harmless)),
+        ("user type", row.user_type.as_deref().map(sanitize)),
     ];
     let shown: Vec<String> = fields
         .into_iter()

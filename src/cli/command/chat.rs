@@ -12,14 +12,14 @@ use serde_json::json;
 
 use crate::cli::args::ChatArgs;
 use crate::cli::calendar::{now, rfc3339};
-use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::exit::{Context, Exit, Failure};
+use crate::cli::input::Input;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::keyring::Contacts;
-use crate::cli::lines::Lines;
-use crate::cli::printer::{Printer, Style, harmless};
+use crate::cli::printer::{Printer, Style, sanitize};
 use crate::cli::session::{Session, require_identity};
 use crate::cli::text;
-use crate::cli::trust::{Rules, people};
+use crate::cli::trust_rules::{TrustRules, resolve_all};
 
 /// Digits of a long id that stand for the sender of a message on a terminal.
 const SHORT: usize = 16;
@@ -27,18 +27,18 @@ const SHORT: usize = 16;
 /// Chats until the input ends or is interrupted.
 pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Failure> {
     require_identity(&args.network, "messages are signed")?;
-    let to = people(&args.to)?;
-    let rules = Rules::new(&args.trust)?;
+    let to = resolve_all(&args.to)?;
+    let rules = TrustRules::new(&args.trust)?;
     let contacts = Contacts::known();
     let session = Session::join(&args.network, printer).await?;
     let mut interrupt = Interrupt::install()?;
-    let (mut lines, printer) = open(printer)?;
+    let (mut input, printer) = open(printer)?;
     let mut room = rules.over(session.dht.listen(args.room), &session.dht);
     let mut exit = Exit::Done;
     loop {
         tokio::select! {
             () = interrupt.wait() => break,
-            line = lines.next() => match line.as_deref().map(str::trim) {
+            line = input.next() => match line.as_deref().map(str::trim) {
                 Some("") => {}
                 Some(line) => if !send(&session.dht, args, &to, line, &printer).await? {
                     exit = Exit::Nothing;
@@ -53,18 +53,18 @@ pub(crate) async fn run(args: &ChatArgs, printer: &Printer) -> Result<Exit, Fail
         }
     }
     if let Some(error) = room.error() {
-        return Err(error).during(format_args!("cannot listen to room {}", args.room));
+        return Err(error).context(format_args!("cannot listen to room {}", args.room));
     }
     drop(room);
     session.leave().await?;
     Ok(exit)
 }
 
-fn open(printer: &Printer) -> Result<(Lines, Printer), Failure> {
+fn open(printer: &Printer) -> Result<(Input, Printer), Failure> {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !printer.is_json() {
-        Lines::of_terminal("> ", printer.clone())
+        Input::of_terminal("> ", printer.clone())
     } else {
-        Ok((Lines::of_pipe()?, printer.clone()))
+        Ok((Input::of_pipe()?, printer.clone()))
     }
 }
 
@@ -77,7 +77,7 @@ async fn send(
     printer: &Printer,
 ) -> Result<bool, Failure> {
     let message = ImMessage {
-        id: getrandom::u64().during("cannot number the message")?,
+        id: getrandom::u64().context("cannot number the message")?,
         text: line.to_owned(),
         date: now().try_into().unwrap_or(i64::MAX),
         ..ImMessage::default()
@@ -98,12 +98,12 @@ async fn send(
     let mut acknowledged = 0;
     for placed in placed {
         match placed {
-            Ok(placed) if placed.report.acknowledged == 0 => printer.remark(format_args!(
+            Ok(placed) if placed.report.acknowledged == 0 => printer.note(format_args!(
                 "nobody holds what you wrote: {}",
                 text::holders(&placed.report)
             )),
             Ok(placed) => acknowledged += placed.report.acknowledged,
-            Err(error) => printer.remark(format_args!("not sent: {error}")),
+            Err(error) => printer.note(format_args!("not sent: {error}")),
         }
     }
     let to: Vec<String> = to.iter().map(ToString::to_string).collect();
@@ -157,6 +157,6 @@ fn receive(
     let date = u64::try_from(message.date).map_or_else(|_| String::new(), rfc3339);
     let date = printer.style(Style::Dim, date);
     let how = if is_private { " to you alone" } else { "" };
-    let text = format!("{date} {sender}{how}: {}", harmless(&message.text));
+    let text = format!("{date} {sender}{how}: {}", sanitize(&message.text));
     Ok(printer.result(&object, text)?)
 }

@@ -1,16 +1,16 @@
 //! `bulla get`: get the values under a key.
 
 use crate::cli::args::GetArgs;
-use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::exit::{Context, Exit, Failure};
 use crate::cli::keyring::Contacts;
 use crate::cli::printer::Printer;
 use crate::cli::session::Session;
-use crate::cli::trust::Rules;
+use crate::cli::trust_rules::TrustRules;
 use crate::cli::{json, text};
 
 /// Prints the values as they come.
 pub(crate) async fn run(args: &GetArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let mut rules = Rules::new(&args.trust)?;
+    let mut rules = TrustRules::new(&args.trust)?;
     let contacts = Contacts::known();
     let session = Session::join(&args.network, printer).await?;
     let found = session.dht.get_where(args.key, args.filter.clone());
@@ -38,19 +38,19 @@ pub(crate) async fn run(args: &GetArgs, printer: &Printer) -> Result<Exit, Failu
         }
     }
     if let Some(error) = get.error() {
-        return Err(error).during(format_args!("cannot get {}", args.key));
+        return Err(error).context(format_args!("cannot get {}", args.key));
     }
     let (report, dropped) = (get.report().unwrap_or_default(), get.dropped());
     drop(get);
     let patience = session.patience();
     session.leave().await?;
     if is_late {
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "not all nodes answered within {patience} s: there may be more values; raise --timeout"
         ));
     }
     if dropped > 0 {
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "{dropped} values were not shown: forged, or encrypted for others{}",
             if args.trust.bound_only {
                 ", or not bound to this place and time"
@@ -60,7 +60,7 @@ pub(crate) async fn run(args: &GetArgs, printer: &Printer) -> Result<Exit, Failu
         ));
     }
     if rules.refused() > 0 {
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "{} values were not shown: not signed by those asked for (--from, --trusted-by)",
             rules.refused()
         ));
@@ -69,7 +69,7 @@ pub(crate) async fn run(args: &GetArgs, printer: &Printer) -> Result<Exit, Failu
         return Ok(Exit::Done);
     }
     if !is_late && dropped + rules.refused() == 0 {
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "nothing found under {}: {} of {} nodes answered",
             args.key, report.answered, report.asked
         ));

@@ -3,35 +3,35 @@
 use bulla::runner::Change;
 
 use crate::cli::args::ListenArgs;
-use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::exit::{Context, Exit, Failure};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::keyring::Contacts;
 use crate::cli::printer::Printer;
 use crate::cli::session::Session;
-use crate::cli::trust::Rules;
+use crate::cli::trust_rules::TrustRules;
 use crate::cli::{json, text};
 
 /// Prints values, and those that expired, until interrupted.
 pub(crate) async fn run(args: &ListenArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let rules = Rules::new(&args.trust)?;
+    let rules = TrustRules::new(&args.trust)?;
     let contacts = Contacts::known();
     let session = Session::join(&args.network, printer).await?;
     let mut interrupt = Interrupt::install()?;
     let listen = session.dht.listen_where(args.key, args.filter.clone());
-    let mut believed = rules.over(listen, &session.dht);
+    let mut trusted = rules.over(listen, &session.dht);
     loop {
         tokio::select! {
             () = interrupt.wait() => break,
-            change = believed.next() => match change? {
+            change = trusted.next() => match change? {
                 Some(change) => show(&change, &contacts, printer)?,
                 None => break,
             },
         }
     }
-    if let Some(error) = believed.error() {
-        return Err(error).during(format_args!("cannot listen on {}", args.key));
+    if let Some(error) = trusted.error() {
+        return Err(error).context(format_args!("cannot listen on {}", args.key));
     }
-    drop(believed);
+    drop(trusted);
     session.leave().await?;
     Ok(Exit::Done)
 }

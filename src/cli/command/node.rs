@@ -8,9 +8,9 @@ use bulla::runner::Handle;
 use serde_json::json;
 
 use crate::cli::args::{Limit, NodeArgs};
-use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::exit::{Context, Exit, Failure};
+use crate::cli::input::Input;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::lines::Lines;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::prompt::{End, Prompt};
 use crate::cli::session::{runner, start};
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &NodeArgs, printer: &Printer) -> Result<Exit, Fail
     }
     dht.shutdown()
         .await
-        .during("the node has ended, but its state is not saved")?;
+        .context("the node has ended, but its state is not saved")?;
     Ok(Exit::Done)
 }
 
@@ -91,13 +91,13 @@ async fn converse(args: &NodeArgs, dht: &Handle, printer: &Printer) -> Result<()
     if args.interactive == Some(false) {
         return std::future::pending().await;
     }
-    let (lines, printer) = if is_terminal && io::stdout().is_terminal() && !printer.is_json() {
-        printer.say("(`h` lists the commands)")?;
-        Lines::of_terminal("> ", printer.clone())?
+    let (input, printer) = if is_terminal && io::stdout().is_terminal() && !printer.is_json() {
+        printer.print("(`h` lists the commands)")?;
+        Input::of_terminal("> ", printer.clone())?
     } else {
-        (Lines::of_pipe()?, printer.clone())
+        (Input::of_pipe()?, printer.clone())
     };
-    let end = Prompt::new(dht.clone(), printer).run(lines).await?;
+    let end = Prompt::new(dht.clone(), printer).run(input).await?;
     if end == End::Input && !args.interactive.unwrap_or(is_terminal) {
         // A service has no input, and runs on.
         std::future::pending::<()>().await;

@@ -9,11 +9,11 @@ use bulla::secure::{KeyName, Recipient};
 use bulla::{Draft, Kind, Value, ValueId, secure};
 
 use crate::cli::args::PutArgs;
-use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::exit::{Context, Exit, Failure};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::printer::Printer;
 use crate::cli::session::{Session, require_identity};
-use crate::cli::trust::people;
+use crate::cli::trust_rules::resolve_all;
 use crate::cli::{json, text};
 
 /// Puts the value, and says who holds it.
@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &PutArgs, printer: &Printer) -> Result<Exit, Failu
         require_identity(&args.network, "the value is to be signed")?;
     }
     let draft = draft(args)?;
-    let readers = people(&args.encrypt_for)?;
+    let readers = resolve_all(&args.encrypt_for)?;
     let session = Session::join(&args.network, printer).await?;
     let mut put = match &readers[..] {
         [] if args.signed => session.dht.put_signed(args.key, draft),
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &PutArgs, printer: &Printer) -> Result<Exit, Failu
         }
     };
     let Some(placed) = session.in_time(puts).await else {
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "not acknowledged within {} s: raise --timeout",
             session.patience()
         ));
@@ -80,12 +80,12 @@ fn report(
                 Some(reader) => format!("the certificate of {reader}"),
                 None => "a recipient's certificate".to_owned(),
             };
-            printer.remark(format_args!(
+            printer.note(format_args!(
                 "{whose} was not found: it is there while its owner runs a node with that identity",
             ));
             return Ok(false);
         }
-        placed => placed.during(format_args!("cannot put under {}", args.key))?,
+        placed => placed.context(format_args!("cannot put under {}", args.key))?,
     };
     let mut object = json::put(args.key, &placed);
     let mut text = text::put(&placed, printer);
@@ -96,7 +96,7 @@ fn report(
     printer.result(&object, text)?;
     let is_held = placed.report.acknowledged > 0;
     if !is_held {
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "no node acknowledged the value: {}",
             text::holders(&placed.report)
         ));
@@ -109,9 +109,9 @@ fn draft(args: &PutArgs) -> Result<Draft, Failure> {
         (Some(text), _) if text != "-" => text.clone().into_bytes(),
         (_, Some(path)) if path != Path::new("-") => {
             let doing = format!("cannot read {}", path.display());
-            read(File::open(path).during(&doing)?).during(&doing)?
+            read(File::open(path).context(&doing)?).context(&doing)?
         }
-        _ => read(io::stdin().lock()).during("cannot read standard input")?,
+        _ => read(io::stdin().lock()).context("cannot read standard input")?,
     };
     if data.len() > Value::MAX_CONTENT {
         return Err(Failure::new(format!(

@@ -1,7 +1,7 @@
 //! `bulla query`: get some fields of the values under a key.
 
 use crate::cli::args::{QueryArgs, query};
-use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::exit::{Context, Exit, Failure};
 use crate::cli::printer::Printer;
 use crate::cli::session::Session;
 use crate::cli::{json, text};
@@ -12,19 +12,19 @@ pub(crate) async fn run(args: &QueryArgs, printer: &Printer) -> Result<Exit, Fai
         .map_err(|error| Failure::new(format!("--select, --where: {error} (see --help)")))?;
     let session = Session::join(&args.network, printer).await?;
     let Some(rows) = session.in_time(session.dht.query(args.key, query)).await else {
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "not all nodes answered within {} s: raise --timeout",
             session.patience()
         ));
         return Ok(Exit::Nothing);
     };
-    let rows = rows.during(format_args!("cannot query {}", args.key))?;
+    let rows = rows.context(format_args!("cannot query {}", args.key))?;
     session.leave().await?;
     for row in &rows {
         printer.result(&json::row(row), text::row(row))?;
     }
     if rows.is_empty() {
-        printer.remark(format_args!("nothing found under {}", args.key));
+        printer.note(format_args!("nothing found under {}", args.key));
         return Ok(Exit::Nothing);
     }
     Ok(Exit::Done)

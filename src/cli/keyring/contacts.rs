@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Keyring;
 use super::name::Name;
-use crate::cli::exit::{During, Failure};
+use crate::cli::exit::{Context, Failure};
 
 /// Whom we know. Each is known by one name.
 #[derive(Default)]
@@ -47,13 +47,13 @@ impl Contacts {
 
     /// Reads the text of a contacts file.
     pub(super) fn from_json(text: &str) -> Result<Self, Failure> {
-        let page: Page = serde_json::from_str(text).during("not a list of contacts")?;
+        let page: Page = serde_json::from_str(text).context("not a list of contacts")?;
         let contact = |(name, line): (String, Line)| {
-            let name: Name = name.parse().during(format_args!("contact {name:?}"))?;
+            let name: Name = name.parse().context(format_args!("contact {name:?}"))?;
             let id = line
                 .long_id
                 .parse()
-                .during(format_args!("contact {name}"))?;
+                .context(format_args!("contact {name}"))?;
             let verified_at = line.verified_at;
             Ok((name, Contact { id, verified_at }))
         };
@@ -78,7 +78,7 @@ impl Contacts {
         };
         serde_json::to_string_pretty(&page)
             .map(|text| text + "\n")
-            .during("cannot write the contacts")
+            .context("cannot write the contacts")
     }
 
     /// Adds one who is not verified.

@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::cli::exit::{During, Failure};
+use crate::cli::exit::{Context, Failure};
 use crate::cli::file;
 
 /// The most bytes that a file of the keyring may have: thousands of contacts.
@@ -18,7 +18,7 @@ pub(super) fn make_directory(path: &Path) -> Result<(), Failure> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(path)
-        .during(format_args!("cannot make directory {}", path.display()))
+        .context(format_args!("cannot make directory {}", path.display()))
 }
 
 /// Waits until no other program changes the keyring in this directory, and keeps others from it until the file is dropped.
@@ -43,12 +43,12 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Failure> {
     let doing = || format!("cannot read {}", path.display());
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.during(doing())?,
+        opened => opened.context(doing())?,
     };
     let mut text = String::new();
     file.take(MAX_BYTES as u64 + 1)
         .read_to_string(&mut text)
-        .during(doing())?;
+        .context(doing())?;
     if text.len() > MAX_BYTES {
         return Err(Failure::new(format!("{}: it is too large", doing())));
     }

@@ -25,7 +25,7 @@ pub(crate) use contacts::{Contact, Contacts};
 pub(crate) use name::Name;
 
 use super::args::recipient;
-use super::exit::{During, Failure, chain};
+use super::exit::{Context, Failure, chain};
 
 /// The directory with who we are and whom we know. Opening it reads nothing, and it is made when something is saved.
 pub(crate) struct Keyring {
@@ -39,7 +39,7 @@ impl Keyring {
             return Ok(Self { home: home.into() });
         }
         let platform = etcetera::choose_base_strategy()
-            .during("cannot tell where your keyring is (set BULLA_HOME to a directory)")?;
+            .context("cannot tell where your keyring is (set BULLA_HOME to a directory)")?;
         Ok(Self {
             home: platform.config_dir().join("bulla"),
         })
@@ -97,7 +97,7 @@ impl Keyring {
         let text = disk::read(&path)?;
         text.map(|text| text.trim_end().parse())
             .transpose()
-            .during(format_args!("cannot use {}", path.display()))
+            .context(format_args!("cannot use {}", path.display()))
     }
 
     /// Chooses the identity that is used unless another is asked for, or none.
@@ -115,11 +115,11 @@ impl Keyring {
         let doing = || format!("cannot list {}", directory.display());
         let entries = match fs::read_dir(&directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.during(doing())?,
+            entries => entries.context(doing())?,
         };
         let mut names = Vec::new();
         for entry in entries {
-            let path = PathBuf::from(entry.during(doing())?.file_name());
+            let path = PathBuf::from(entry.context(doing())?.file_name());
             if path.extension() == Some(OsStr::new("pem")) {
                 let stem = path.file_stem().and_then(OsStr::to_str);
                 names.extend(stem.and_then(|stem| stem.parse::<Name>().ok()));
@@ -178,7 +178,7 @@ impl Keyring {
         if self.default_name()?.as_ref() == Some(name) {
             self.write_default(None)?;
         }
-        fs::remove_file(&path).during(format_args!("cannot remove {}", path.display()))
+        fs::remove_file(&path).context(format_args!("cannot remove {}", path.display()))
     }
 
     /// The id of the one whom a text names: a contact, or the id itself, long or short.
@@ -203,7 +203,7 @@ impl Keyring {
         disk::read(&path)?.map_or_else(
             || Ok(Contacts::default()),
             |text| {
-                Contacts::from_json(&text).during(format_args!(
+                Contacts::from_json(&text).context(format_args!(
                     "{} is damaged: mend it, or move it away",
                     path.display()
                 ))
@@ -234,7 +234,7 @@ impl Keyring {
         match name {
             Some(name) => disk::write(&path, &format!("{name}\n")),
             None if path.exists() => {
-                fs::remove_file(&path).during(format_args!("cannot remove {}", path.display()))
+                fs::remove_file(&path).context(format_args!("cannot remove {}", path.display()))
             }
             None => Ok(()),
         }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::cli::args::recipient;
-use crate::cli::printer::harmless;
+use crate::cli::printer::sanitize;
 
 /// A name that can be a file's, and that looks like what it is: 1 to 64 bytes, without separators, control or invisible
 /// characters, and nothing that could be taken for an option, a hidden file or the id of a key.
@@ -37,7 +37,7 @@ impl FromStr for Name {
             && !text.contains(['/', '\\', ':'])
             && !text.starts_with(['-', '.'])
             && text.trim() == text
-            && harmless(text) == text
+            && sanitize(text) == text
             && recipient(text).is_err();
         if is_fit {
             Ok(Self(text.to_owned()))

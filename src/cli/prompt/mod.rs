@@ -14,9 +14,9 @@ use tokio::task::{AbortHandle, spawn};
 use tokio::time::Instant;
 
 use self::line::{HELP, How, Line};
-use super::exit::{During, Failure};
+use super::exit::{Context, Failure};
+use super::input::Input;
 use super::keyring::Contacts;
-use super::lines::Lines;
 use super::printer::{Printer, Style};
 use super::{json, text};
 
@@ -54,15 +54,15 @@ impl Prompt {
     }
 
     /// Obeys lines until they end. A command that fails ends nothing; output that cannot be written does.
-    pub(crate) async fn run(&mut self, mut lines: Lines) -> Result<End, Failure> {
-        while let Some(line) = lines.next().await {
+    pub(crate) async fn run(&mut self, mut input: Input) -> Result<End, Failure> {
+        while let Some(line) = input.next().await {
             match Line::parse(&line) {
                 Ok(Line::Quit) => return Ok(End::Quit),
                 Ok(line) => match self.obey(line).await {
-                    Err(Failure::Explained(why)) => self.printer.remark(why),
+                    Err(Failure::Explained(why)) => self.printer.note(why),
                     result => result?,
                 },
-                Err(form) => self.printer.remark(format_args!("expected {form}")),
+                Err(form) => self.printer.note(format_args!("expected {form}")),
             }
         }
         Ok(End::Input)
@@ -74,35 +74,35 @@ impl Prompt {
             Line::Empty | Line::Quit => Ok(()),
             Line::Help => self.show(&json!({ "event": "help", "text": HELP }), HELP),
             Line::Info => {
-                let info = dht.node_info().await.during("cannot look at the node")?;
+                let info = dht.node_info().await.context("cannot look at the node")?;
                 self.show(&info::object(&info), info::text(&info))
             }
             Line::Routing => {
                 let dump = dht
                     .dump_routing()
                     .await
-                    .during("cannot look at the routing tables")?;
+                    .context("cannot look at the routing tables")?;
                 self.show_dump("routing", &dump)
             }
             Line::Storage(key) => {
                 let dump = dht
                     .dump_storage()
                     .await
-                    .during("cannot look at the storage")?;
+                    .context("cannot look at the storage")?;
                 self.show_dump("storage", &of_key(&dump, key))
             }
             Line::Searches(key) => {
                 let dump = dht
                     .dump_lookups(key)
                     .await
-                    .during("cannot look at the searches")?;
+                    .context("cannot look at the searches")?;
                 self.show_dump("searches", &dump)
             }
             Line::Addresses => self.show_addresses().await,
             Line::Bootstrap(peer) => {
                 dht.bootstrap(&peer)
                     .await
-                    .during(format_args!("cannot make contact with {peer}"))?;
+                    .context(format_args!("cannot make contact with {peer}"))?;
                 self.show(
                     &json!({ "event": "bootstrap", "peer": peer }),
                     format_args!("pinged {peer}"),
@@ -111,7 +111,7 @@ impl Prompt {
             Line::ConnectivityChanged => {
                 dht.connectivity_changed()
                     .await
-                    .during("cannot check the contacts")?;
+                    .context("cannot check the contacts")?;
                 self.show(
                     &json!({ "event": "connectivity_changed" }),
                     "checking all contacts",
@@ -130,7 +130,7 @@ impl Prompt {
             .dht
             .public_addresses()
             .await
-            .during("cannot look at the addresses")?;
+            .context("cannot look at the addresses")?;
         let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         let text = match addresses.as_slice() {
             [] => "nobody has told us yet".to_owned(),
@@ -152,7 +152,7 @@ impl Prompt {
             self.show(&object, text::value(&value, &self.contacts, &self.printer))?;
         }
         if let Some(error) = get.error() {
-            return Err(error).during(format_args!("cannot get {key}"));
+            return Err(error).context(format_args!("cannot get {key}"));
         }
         let report = get.report().unwrap_or_default();
         let object = json!({
@@ -186,7 +186,7 @@ impl Prompt {
                 }
             }
             if let Some(error) = listen.error() {
-                printer.remark(format_args!("listen {token} on {key} ended: {error}"));
+                printer.note(format_args!("listen {token} on {key} ended: {error}"));
             }
         });
         self.listens.insert(token, (key, task.abort_handle()));
@@ -214,7 +214,7 @@ impl Prompt {
             How::Signed => self.dht.put_signed(key, draft),
             How::Encrypted(name) => self.dht.put_encrypted(key, Recipient::Name(name), draft),
         };
-        let placed = put.await.during(format_args!("cannot put under {key}"))?;
+        let placed = put.await.context(format_args!("cannot put under {key}"))?;
         let object = event("put", key, json::put(key, &placed));
         self.show(&object, text::put(&placed, &self.printer))
     }
@@ -224,7 +224,7 @@ impl Prompt {
             .dht
             .cancel_put(key, id)
             .await
-            .during("cannot cancel the put")?;
+            .context("cannot cancel the put")?;
         if !was_announced {
             return Err(Failure::new(format!(
                 "value {} of {key} is not being announced by us",

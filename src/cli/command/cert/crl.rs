@@ -9,7 +9,7 @@ use crate::cli::certificates::read_named;
 use crate::cli::describe;
 use crate::cli::document::read_list;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::printer::{Printer, Style, harmless};
+use crate::cli::printer::{Printer, Style, sanitize};
 
 /// Shows the list.
 pub(super) fn run(file: &Path, ca: Option<&Path>, printer: &Printer) -> Result<Exit, Failure> {
@@ -42,7 +42,7 @@ pub(super) fn run(file: &Path, ca: Option<&Path>, printer: &Printer) -> Result<E
 fn fault(list: &RevocationList, issuer: Option<&Certificate>, now: u64) -> Option<String> {
     match (issuer, list.next_update()) {
         (Some(issuer), _) if !list.is_issued_by(issuer) => {
-            let name = harmless(issuer.name().unwrap_or("(none)"));
+            let name = sanitize(issuer.name().unwrap_or("(none)"));
             Some(format!(
                 "it is not signed by {name}, or {name} may not sign lists"
             ))

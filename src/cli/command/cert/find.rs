@@ -5,49 +5,49 @@ use bulla_identity::{Certificate, chain_to_pem};
 use crate::cli::args::FindArgs;
 use crate::cli::calendar::now;
 use crate::cli::describe;
-use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::exit::{Context, Exit, Failure};
 use crate::cli::file::{Readers, refuse_existing, write_new};
-use crate::cli::judge::{Judge, Verdict};
 use crate::cli::keyring::Keyring;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::published::Published;
 use crate::cli::session::Session;
+use crate::cli::verifier::{Verdict, Verifier};
 
 /// Prints the first certificate that fits; if it is to be trusted, the first that is.
 pub(super) async fn run(args: &FindArgs, printer: &Printer) -> Result<Exit, Failure> {
     if let Some(out) = &args.out {
         refuse_existing(out)?;
     }
-    let judge = match args.trusted_by.as_slice() {
+    let verifier = match args.trusted_by.as_slice() {
         [] => None,
-        trusted => Some(Judge::read(trusted, &args.crl)?),
+        trusted => Some(Verifier::read(trusted, &args.crl)?),
     };
     let name = Keyring::open()?.resolve(&args.name)?;
     let session = Session::join(&args.network, printer).await?;
     let mut published = Published::of(&session.dht, name);
-    let search = search(&mut published, judge.as_ref());
+    let search = search(&mut published, verifier.as_ref());
     let searched = session.in_time(search).await;
     if let Some(error) = published.error() {
-        return Err(error).during(format_args!("cannot look for {name}"));
+        return Err(error).context(format_args!("cannot look for {name}"));
     }
     drop(published);
     let patience = session.patience();
     session.leave().await?;
     let Some(found) = searched.transpose()? else {
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "not found within {patience} s: raise --timeout"
         ));
         return Ok(Exit::Nothing);
     };
     let Some((chain, verdict)) = found else {
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "no certificate of {name} was found: it is there while its owner, or somebody else, publishes it"
         ));
         return Ok(Exit::Nothing);
     };
     show(&chain, verdict.as_ref(), printer)?;
-    if let Some(judge) = &judge {
-        judge.remark_outdated(now(), printer);
+    if let Some(verifier) = &verifier {
+        verifier.note_outdated(now(), printer);
     }
     if verdict.is_some_and(|verdict| !verdict.is_trusted()) {
         return Ok(Exit::Nothing);
@@ -55,7 +55,7 @@ pub(super) async fn run(args: &FindArgs, printer: &Printer) -> Result<Exit, Fail
     if let Some(out) = &args.out {
         write_new(out, chain_to_pem(&chain).as_bytes(), Readers::All)?;
         let saved = format!("saved to {}", out.display());
-        printer.say(printer.style(Style::Good, saved))?;
+        printer.print(printer.style(Style::Good, saved))?;
     }
     Ok(Exit::Done)
 }
@@ -63,11 +63,13 @@ pub(super) async fn run(args: &FindArgs, printer: &Printer) -> Result<Exit, Fail
 /// The first chain that is trusted, or the first of the right key at all.
 async fn search(
     published: &mut Published,
-    judge: Option<&Judge>,
+    verifier: Option<&Verifier>,
 ) -> Result<Option<(Vec<Certificate>, Option<Verdict>)>, Failure> {
     let mut first = None;
     while let Some(chain) = published.next().await {
-        let verdict = judge.map(|judge| judge.judge(&chain, now())).transpose()?;
+        let verdict = verifier
+            .map(|verifier| verifier.verify(&chain, now()))
+            .transpose()?;
         if verdict.as_ref().is_none_or(Verdict::is_trusted) {
             return Ok(Some((chain, verdict)));
         }

@@ -67,7 +67,7 @@ fn check_chain(chain: &[Certificate], printer: &Printer) -> Result<(), Failure> 
         .iter()
         .find(|issuer| issuer.not_after() < issued.not_after())
     {
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "the certificate outlives its issuer, which ends at {} (--days)",
             rfc3339(issuer.not_after())
         ));
@@ -95,7 +95,7 @@ fn deliver(
 
 fn said_saved(out: &Path, printer: &Printer) -> Result<(), Failure> {
     let saved = format!("saved to {}", out.display());
-    Ok(printer.say(printer.style(Style::Good, saved))?)
+    Ok(printer.print(printer.style(Style::Good, saved))?)
 }
 
 /// Why something could not be issued, with the option that can be changed.

@@ -6,7 +6,7 @@ use bulla_identity::{Certificate, chain_to_pem};
 
 use crate::cli::args::NetworkArgs;
 use crate::cli::certificates::read_chain;
-use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::exit::{Context, Exit, Failure};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::keyring::Keyring;
 use crate::cli::printer::{Printer, Style};
@@ -37,13 +37,13 @@ pub(super) async fn run(
             put = put.permanent();
         }
         let Some(placed) = session.in_time(put.into_future()).await else {
-            printer.remark(format_args!(
+            printer.note(format_args!(
                 "not acknowledged within {} s: raise --timeout",
                 session.patience()
             ));
             return Ok(Exit::Nothing);
         };
-        let placed = placed.during(format_args!("cannot publish {}", identity.display()))?;
+        let placed = placed.context(format_args!("cannot publish {}", identity.display()))?;
         acknowledged += placed.report.acknowledged;
         let mut object = json::put(key, &placed);
         object["name"] = name.to_string().into();
@@ -55,12 +55,12 @@ pub(super) async fn run(
         )?;
     }
     if acknowledged > 0 && !once {
-        printer.say("published until interrupted")?;
+        printer.print("published until interrupted")?;
         interrupt.wait().await;
     }
     session.leave().await?;
     if acknowledged == 0 {
-        printer.remark("no node acknowledged the certificate");
+        printer.note("no node acknowledged the certificate");
         return Ok(Exit::Nothing);
     }
     Ok(Exit::Done)

@@ -9,7 +9,7 @@ use bulla_identity::{
 use super::{deliver, issue_failure, load_identity};
 use crate::cli::args::RequestArgs;
 use crate::cli::describe;
-use crate::cli::exit::{During, Exit, Failure, chain};
+use crate::cli::exit::{Context, Exit, Failure, chain};
 use crate::cli::file::{self, Readers, refuse_existing, write_new};
 use crate::cli::printer::Printer;
 use crate::cli::secret::{new_password, read_password, unlock};
@@ -58,7 +58,7 @@ fn generate(args: &RequestArgs, printer: &Printer) -> Result<PrivateKey, Failure
     let spinner = printer.spinner("making a key");
     let made = PrivateKey::generate(args.bits);
     drop(spinner);
-    made.during("cannot make a key (--bits)")
+    made.context("cannot make a key (--bits)")
 }
 
 fn save(key: &PrivateKey, path: &Path, args: &RequestArgs) -> Result<(), Failure> {
@@ -69,7 +69,7 @@ fn save(key: &PrivateKey, path: &Path, args: &RequestArgs) -> Result<(), Failure
     let pem = match &password {
         Some(password) => {
             let protected = key.to_encrypted_pem(password);
-            Zeroizing::new(protected.during("cannot protect the new key")?)
+            Zeroizing::new(protected.context("cannot protect the new key")?)
         }
         None => key.to_pem(),
     };

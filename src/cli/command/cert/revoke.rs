@@ -12,9 +12,9 @@ use crate::cli::calendar::{now, rfc3339};
 use crate::cli::certificates::read_named;
 use crate::cli::describe::{self, hex};
 use crate::cli::document::read_list;
-use crate::cli::exit::{During, Exit, Failure};
+use crate::cli::exit::{Context, Exit, Failure};
 use crate::cli::file::{Readers, replace, write_new};
-use crate::cli::printer::{Printer, Style, harmless};
+use crate::cli::printer::{Printer, Style, sanitize};
 
 /// Makes the list, or the next one, and says what is on it now.
 pub(super) fn run(args: &RevokeArgs, printer: &Printer) -> Result<Exit, Failure> {
@@ -45,7 +45,7 @@ pub(super) fn run(args: &RevokeArgs, printer: &Printer) -> Result<Exit, Failure>
     let list = draft
         .days(args.days)
         .sign(&authority)
-        .during(format_args!("cannot make {}", args.crl.display()))?;
+        .context(format_args!("cannot make {}", args.crl.display()))?;
     match &previous {
         Some((_, true)) => replace(&args.crl, list.to_pem().as_bytes())?,
         Some((_, false)) => replace(&args.crl, list.to_der())?,
@@ -55,8 +55,8 @@ pub(super) fn run(args: &RevokeArgs, printer: &Printer) -> Result<Exit, Failure>
     let before = previous.as_ref().map(|(previous, _)| previous);
     let stays = |certificate: &&Certificate| before?.revocation_of(certificate);
     for certificate in certificates.iter().filter(|known| stays(known).is_some()) {
-        let name = harmless(certificate.name().unwrap_or("(none)"));
-        printer.remark(format_args!(
+        let name = sanitize(certificate.name().unwrap_or("(none)"));
+        printer.note(format_args!(
             "{name} was revoked before: its entry stays as it is"
         ));
     }
@@ -99,7 +99,7 @@ fn show(
             "time": rfc3339(entry.time()),
             "reason": reason,
         }));
-        let name = printer.style(Style::Bold, harmless(name.unwrap_or("(none)")));
+        let name = printer.style(Style::Bold, sanitize(name.unwrap_or("(none)")));
         lines.push(format!("revoked {name}, serial {serial}: {reason}"));
     }
     lines.push(format!(

@@ -9,7 +9,7 @@ use crate::cli::describe::{self, Description};
 use crate::cli::document::read_request;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::file::refuse_existing;
-use crate::cli::printer::{Printer, Style, harmless};
+use crate::cli::printer::{Printer, Style, sanitize};
 use crate::cli::secret::read_password;
 
 /// Signs the request, and says what was asked for and what was granted.
@@ -46,11 +46,11 @@ pub(super) fn run(args: &SignArgs, printer: &Printer) -> Result<Exit, Failure> {
     let mut granted = describe::certificate(&chain[0]);
     granted.json["request"] = asked.json.clone();
     if args.out.is_some() {
-        printer.say(section("asked for", &asked, printer))?;
-        printer.say(printer.style(Style::Bold, "granted"))?;
+        printer.print(section("asked for", &asked, printer))?;
+        printer.print(printer.style(Style::Bold, "granted"))?;
     }
     deliver(&chain_to_pem(&chain), args.out.as_deref(), granted, printer)?;
-    remark_on(&request, args, printer);
+    note_differences(&request, args, printer);
     Ok(Exit::Done)
 }
 
@@ -78,10 +78,10 @@ fn check(request: &CertificateRequest, args: &SignArgs) -> Result<(), Failure> {
 }
 
 /// Remarks on what was asked for and not granted, and on what was granted and may surprise.
-fn remark_on(request: &CertificateRequest, args: &SignArgs, printer: &Printer) {
+fn note_differences(request: &CertificateRequest, args: &SignArgs, printer: &Printer) {
     let names = request.alternative_names();
     if !args.grant_names && !names.is_empty() {
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "not granted: {} (--grant-names)",
             describe::names(names)
         ));
@@ -89,9 +89,9 @@ fn remark_on(request: &CertificateRequest, args: &SignArgs, printer: &Printer) {
     let own = request.public_key().map(|key| key.id().to_string());
     if request.uid() != own.as_deref() {
         let uid = request.uid().unwrap_or("(none)");
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "the UID is {}, not the id of the key as OpenDHT has it",
-            harmless(uid)
+            sanitize(uid)
         ));
     }
 }

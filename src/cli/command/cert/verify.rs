@@ -4,16 +4,16 @@ use crate::cli::args::VerifyArgs;
 use crate::cli::calendar::now;
 use crate::cli::certificates::read_named;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::judge::Judge;
 use crate::cli::printer::Printer;
+use crate::cli::verifier::Verifier;
 
 /// Judges the certificate, and says why if it is not trusted.
 pub(super) fn run(args: &VerifyArgs, printer: &Printer) -> Result<Exit, Failure> {
     let chain = read_named(&args.certificate)?;
     let at = args.at.unwrap_or_else(now);
-    let judge = Judge::read(&args.ca, &args.crl)?;
-    let verdict = judge.judge(&chain, at)?;
+    let verifier = Verifier::read(&args.ca, &args.crl)?;
+    let verdict = verifier.verify(&chain, at)?;
     printer.result(&verdict.json(&chain[0]), verdict.text(printer))?;
-    judge.remark_outdated(at, printer);
+    verifier.note_outdated(at, printer);
     Ok(verdict.exit())
 }

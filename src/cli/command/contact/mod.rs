@@ -83,7 +83,7 @@ fn list(keyring: &Keyring, printer: &Printer) -> Result<Exit, Failure> {
     };
     let rows: Vec<_> = contacts.iter().map(row).collect();
     if rows.is_empty() {
-        printer.remark("you have no contacts: `bulla contact add NAME ID` adds one");
+        printer.note("you have no contacts: `bulla contact add NAME ID` adds one");
         return Ok(Exit::Nothing);
     }
     printer.results(["name", "long id", "verified", "words"], &rows)?;

@@ -7,10 +7,10 @@ use bulla_identity::Fingerprint;
 use super::describe;
 use crate::cli::calendar::now;
 use crate::cli::certificates::read_chain;
+use crate::cli::confirm::confirm;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::keyring::{Keyring, Name};
 use crate::cli::printer::{Printer, Style};
-use crate::cli::question::confirm;
 
 /// Who says whether the fingerprints match.
 pub(super) enum Answer {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::narrator::{Outcome, Step};
 use super::scenes::{Glance, PROMISE};
 use super::stage::{Cast, Stage, ensure, refusals};
-use crate::cli::exit::{During, Failure};
+use crate::cli::exit::{Context, Failure};
 use crate::cli::text::holders;
 
 /// What Mallory would rather have Alice sign.
@@ -20,7 +20,7 @@ pub(super) async fn refused(stage: &Stage, cast: &Cast, promise: &Value) -> Step
     let nodes = || stage.nodes.iter().chain([&cast.alice, &cast.bob]);
     let before = refusals(nodes()).await?;
     let put = cast.mallory.put_value(key, forge(promise)?);
-    let placed = put.await.during("Mallory's put")?;
+    let placed = put.await.context("Mallory's put")?;
     let refused = refusals(nodes()).await? - before;
     ensure(refused > 0, || "no node refused the forgery".to_owned())?;
     let seen = Glance::at(stage.anyone_far_from(key), key).await?;
@@ -43,12 +43,12 @@ pub(super) async fn dropped(stage: &Stage, cast: &Cast) -> Step<()> {
         .alice
         .put_signed(key, draft)
         .await
-        .during("Alice's put")?;
+        .context("Alice's put")?;
     let seen = Glance::at(&cast.mallory, key).await?;
     let found = seen.values.iter().find(|value| value.id() == original.id);
     let found = found.ok_or_else(|| Failure::new("Alice's value was not found"))?;
     let put = cast.mallory.put_value(forged_key, forge(found.value())?);
-    let placed = put.await.during("Mallory's put")?;
+    let placed = put.await.context("Mallory's put")?;
     let seen = Glance::at(stage.anyone_far_from(forged_key), forged_key).await?;
     ensure(seen.values.is_empty(), || {
         "the forgery was believed".to_owned()
@@ -73,7 +73,7 @@ fn forge(signed: &Value) -> Result<Value, Failure> {
         .and_then(|start| packed.get_mut(start..start + PROMISE.len()))
         .ok_or_else(|| Failure::new("the signed value does not hold what was signed"))?;
     promised.copy_from_slice(FORGERY.as_bytes());
-    wire::unpack(&packed).during("forging a value")
+    wire::unpack(&packed).context("forging a value")
 }
 
 #[cfg(test)]

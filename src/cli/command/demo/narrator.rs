@@ -45,7 +45,7 @@ impl Narrator {
         let number = self.rows.len() + 1;
         let heading = self.printer.style(Style::Bold, name);
         self.printer
-            .say(format_args!("{number}. {heading}\n   {plan}"))?;
+            .print(format_args!("{number}. {heading}\n   {plan}"))?;
         let started = Instant::now();
         let spinner = self.printer.spinner(name);
         let done = work.await;
@@ -105,6 +105,6 @@ impl Narrator {
             .load_style(UTF8_FULL_CONDENSED)
             .set_header(["step", "result", "took"])
             .add_rows(self.rows.iter());
-        Ok(self.printer.say(format_args!("\n{table}"))?)
+        Ok(self.printer.print(format_args!("\n{table}"))?)
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::narrator::{Outcome, Step};
 use super::stage::{Cast, KEY_BITS, NODES, People, Stage, ensure, holds, in_time};
-use crate::cli::exit::{During, Failure};
+use crate::cli::exit::{Context, Failure};
 use crate::cli::text::holders;
 
 /// Where alice puts what she signs, and what it is.
@@ -63,7 +63,7 @@ pub(super) async fn certificates(stage: &Stage, people: &People) -> Step<Cast> {
         let found = anyone
             .find_certificate(id)
             .await
-            .during("searching a certificate")?;
+            .context("searching a certificate")?;
         ensure(found.as_ref() == Some(identity.certificate()), || {
             format!("the certificate of {id} was not found")
         })?;
@@ -79,9 +79,9 @@ pub(super) async fn signed(stage: &Stage, cast: &Cast) -> Step<Value> {
         .alice
         .put_signed(IOU, PROMISE)
         .await
-        .during("Alice's put")?;
+        .context("Alice's put")?;
     let anyone = stage.anyone_far_from(IOU);
-    let values = anyone.get_all(IOU).await.during("getting Alice's value")?;
+    let values = anyone.get_all(IOU).await.context("getting Alice's value")?;
     let Some(promise) = values.iter().find(|value| is_promise(value, &cast.alice)) else {
         return Err(Failure::new(
             "Alice's value was not found, or not with her signature",
@@ -105,7 +105,7 @@ pub(super) async fn encrypted(stage: &Stage, cast: &Cast) -> Step<()> {
         .alice
         .put_encrypted(INBOX, bob, SECRET)
         .await
-        .during("Alice's message")?;
+        .context("Alice's message")?;
     let read = Glance::at(&cast.bob, INBOX).await?;
     let is_secret = |value: &Checked| {
         value.status() == Trust::Encrypted
@@ -141,7 +141,7 @@ pub(super) async fn killed(mut stage: Stage, cast: Cast) -> Step<()> {
         victim
             .shutdown_within(Duration::ZERO)
             .await
-            .during("killing a node")?;
+            .context("killing a node")?;
     }
     let started = Instant::now();
     let mut get = stage.anyone_far_from(IOU).get(IOU);
@@ -178,7 +178,7 @@ impl Glance {
             values.push(value);
         }
         match get.error() {
-            Some(error) => Err(error).during(format_args!("getting {key}")),
+            Some(error) => Err(error).context(format_args!("getting {key}")),
             None => Ok(Self {
                 values,
                 dropped: get.dropped(),

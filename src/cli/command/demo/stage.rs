@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::cli::calendar::now;
-use crate::cli::exit::{During, Failure};
+use crate::cli::exit::{Context, Failure};
 
 /// Nodes that serve; the people's own come on top.
 pub(super) const NODES: usize = 12;
@@ -52,7 +52,7 @@ impl Stage {
         for node in &nodes {
             in_time("a node to connect", node.wait_connected())
                 .await?
-                .during("waiting for a node")?;
+                .context("waiting for a node")?;
         }
         Ok(Self { nodes })
     }
@@ -65,7 +65,7 @@ impl Stage {
         let node = start(runner).await?;
         in_time("a node to connect", node.wait_connected())
             .await?
-            .during("waiting for a node")?;
+            .context("waiting for a node")?;
         Ok(node)
     }
 
@@ -97,7 +97,7 @@ impl People {
         };
         let (alice, bob, mallory) = tokio::join!(make("alice"), make("bob"), make("mallory"));
         let finish = |made: Result<Result<Identity, _>, _>| {
-            made.during("making a key")?.during("making an identity")
+            made.context("making a key")?.context("making an identity")
         };
         Ok(Self {
             alice: finish(alice)?,
@@ -111,7 +111,7 @@ impl People {
 pub(super) async fn refusals(nodes: impl Iterator<Item = &Handle>) -> Result<u64, Failure> {
     let mut count = 0;
     for node in nodes {
-        let info = node.node_info().await.during("looking at a node")?;
+        let info = node.node_info().await.context("looking at a node")?;
         count += info.stats.refused_puts;
     }
     Ok(count)
@@ -119,7 +119,7 @@ pub(super) async fn refusals(nodes: impl Iterator<Item = &Handle>) -> Result<u64
 
 /// Whether the node stores something under `key`.
 pub(super) async fn holds(node: &Handle, key: &str) -> Result<bool, Failure> {
-    let stored = node.dump_storage().await.during("looking at a node")?;
+    let stored = node.dump_storage().await.context("looking at a node")?;
     Ok(stored.contains(&InfoHash::from_key(key).to_string()))
 }
 
@@ -153,5 +153,5 @@ async fn start(runner: Runner) -> Result<Handle, Failure> {
     runner
         .start()
         .await
-        .during("cannot start a node on loopback")
+        .context("cannot start a node on loopback")
 }

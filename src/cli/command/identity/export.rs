@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::cli::args::{ExportArgs, Format};
 use crate::cli::certificates::read_chain;
-use crate::cli::exit::{During, Exit, Failure, chain};
+use crate::cli::exit::{Context, Exit, Failure, chain};
 use crate::cli::keyring::Keyring;
 use crate::cli::printer::{Printer, Style, print_bytes};
 use crate::cli::secret::{IdentityFile, new_password};
@@ -89,7 +89,7 @@ fn write_key(args: &ExportArgs, path: &Path, out: &Path, printer: &Printer) -> R
     };
     match (args.format, &password) {
         (Format::Pkcs12, Some(password)) => {
-            let bytes = identity.to_pkcs12(password).during("cannot export")?;
+            let bytes = identity.to_pkcs12(password).context("cannot export")?;
             write_new(out, &bytes, true)
         }
         _ => identity
@@ -116,7 +116,7 @@ fn write_new(path: &Path, bytes: &[u8], is_secret: bool) -> Result<(), Failure> 
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
         .inspect_err(|_| drop(fs::remove_file(path)))
-        .during(format_args!("cannot write {}", path.display()))
+        .context(format_args!("cannot write {}", path.display()))
 }
 
 fn exists(path: &Path) -> Failure {

@@ -12,7 +12,7 @@ use bulla_identity::{
 use super::show;
 use crate::cli::args::ImportArgs;
 use crate::cli::certificates::read_chain;
-use crate::cli::exit::{During, Exit, Failure, chain};
+use crate::cli::exit::{Context, Exit, Failure, chain};
 use crate::cli::keyring::Keyring;
 use crate::cli::printer::Printer;
 use crate::cli::secret::{Password, new_password, unlock};
@@ -58,7 +58,7 @@ fn read_pair(
         |error| matches!(error, KeyError::PasswordNeeded),
     )?;
     let key = key.map_err(|error| refusal(&args.file, &error, is_about_password(&error)))?;
-    let identity = Identity::new(key, read_chain(certificate)?).during(format_args!(
+    let identity = Identity::new(key, read_chain(certificate)?).context(format_args!(
         "cannot use {} with {}",
         args.file.display(),
         certificate.display()
@@ -131,6 +131,6 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
             file.take(MAX_CHAIN_BYTES as u64 + 1)
                 .read_to_end(&mut bytes)
         })
-        .during(format_args!("cannot read {}", path.display()))?;
+        .context(format_args!("cannot read {}", path.display()))?;
     Ok(bytes)
 }

@@ -19,7 +19,7 @@ pub(super) fn run(printer: &Printer) -> Result<Exit, Failure> {
         let certificate = match read_certificate(&path) {
             Ok(certificate) => certificate,
             Err(failure) => {
-                printer.remark(failure);
+                printer.note(failure);
                 exit = Exit::Failed;
                 continue;
             }
@@ -46,7 +46,7 @@ pub(super) fn run(printer: &Printer) -> Result<Exit, Failure> {
     if !found.is_empty() {
         printer.results(["name", "long id", "key", "protection", ""], &found)?;
     } else if exit == Exit::Done {
-        printer.remark("you have no identities: `bulla identity new NAME` makes one");
+        printer.note("you have no identities: `bulla identity new NAME` makes one");
         exit = Exit::Nothing;
     }
     Ok(exit)

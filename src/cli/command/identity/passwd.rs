@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::cli::args::PasswdArgs;
-use crate::cli::exit::{During, Exit, Failure, chain};
+use crate::cli::exit::{Context, Exit, Failure, chain};
 use crate::cli::keyring::Keyring;
 use crate::cli::printer::{Printer, Style};
 use crate::cli::secret::{IdentityFile, new_password};
@@ -26,7 +26,7 @@ pub(super) fn run(args: &PasswdArgs, printer: &Printer) -> Result<Exit, Failure>
         Some(new_password(file.as_deref(), "--new-password-file")?)
     };
     // The file that a link leads to is written, lest the old key stays there.
-    let place = fs::canonicalize(&path).during(format_args!("cannot find {}", path.display()))?;
+    let place = fs::canonicalize(&path).context(format_args!("cannot find {}", path.display()))?;
     identity
         .replace(&place, new.as_ref().map(|password| password.as_str()))
         .map_err(|error| Failure::new(chain(&error)))?;

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
+use crate::cli::confirm::confirm;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::keyring::{Keyring, Name};
 use crate::cli::printer::{Printer, Style};
-use crate::cli::question::confirm;
 
 /// Removes it, if that is meant.
 pub(super) fn run(name: &Name, is_meant: bool, printer: &Printer) -> Result<Exit, Failure> {
@@ -13,7 +13,7 @@ pub(super) fn run(name: &Name, is_meant: bool, printer: &Printer) -> Result<Exit
     keyring.kept(name)?;
     let question = format!("Remove identity {name}? Nobody can bring its private key back.");
     if !is_meant && !confirm(&question, "--yes")? {
-        printer.remark(format_args!("{name} stays"));
+        printer.note(format_args!("{name} stays"));
         return Ok(Exit::Nothing);
     }
     let was_default = keyring.default_name()?.as_ref() == Some(name);

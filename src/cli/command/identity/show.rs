@@ -41,7 +41,7 @@ pub(super) fn kept(
         ""
     };
     let text = format_args!("kept in your keyring as {name}{default}");
-    Ok(printer.say(printer.style(Style::Good, text))?)
+    Ok(printer.print(printer.style(Style::Good, text))?)
 }
 
 /// Shows an identity that is in a file of its own now.
@@ -53,5 +53,5 @@ pub(super) fn saved(
     let shown = describe::certificate(certificate);
     printer.result(&shown.json, shown.text(printer))?;
     let text = format_args!("saved to {}", path.display());
-    Ok(printer.say(printer.style(Style::Good, text))?)
+    Ok(printer.print(printer.style(Style::Good, text))?)
 }

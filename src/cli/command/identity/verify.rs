@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use crate::cli::calendar::now;
 use crate::cli::certificates::read_named;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::judge::Judge;
 use crate::cli::printer::Printer;
+use crate::cli::verifier::Verifier;
 
 /// Judges the chain, and says why if it is refused.
 pub(super) fn run(file: &Path, ca: Option<&PathBuf>, printer: &Printer) -> Result<Exit, Failure> {
     let chain = read_named(file)?;
-    let judge = match ca {
-        Some(ca) => Judge::read(std::slice::from_ref(ca), &[])?,
-        None => Judge::of_itself(&chain[0]),
+    let verifier = match ca {
+        Some(ca) => Verifier::read(std::slice::from_ref(ca), &[])?,
+        None => Verifier::of_itself(&chain[0]),
     };
-    let verdict = judge.judge(&chain, now())?;
+    let verdict = verifier.verify(&chain, now())?;
     printer.result(&verdict.json(&chain[0]), verdict.text(printer))?;
     Ok(verdict.exit())
 }

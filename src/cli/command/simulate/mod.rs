@@ -37,7 +37,7 @@ pub(crate) async fn run(args: &SimulateArgs, printer: &Printer) -> Result<Exit, 
     show(&outcome, printer)?;
     if let Some(first) = &outcome.results.first_violation {
         let count = outcome.results.violations;
-        printer.remark(format_args!(
+        printer.note(format_args!(
             "{count} times a rule was broken, first {first}"
         ));
         return Ok(Exit::Failed);

@@ -13,7 +13,7 @@ use super::goal::{Goal, write_goals};
 use super::plot::{self, Axis, Plot, escaped};
 use super::run::{Outcome, Runs};
 use super::scenario::{ChurnTable, ScenarioFile, Time};
-use crate::cli::exit::{During, Failure};
+use crate::cli::exit::{Context, Failure};
 
 const SIZES: [u32; 7] = [100, 300, 1_000, 3_000, 10_000, 30_000, 100_000];
 /// Nodes of the networks that differ in churn and in how many vanish.
@@ -143,12 +143,12 @@ impl Report {
     /// Makes sure, before hours of work, that the page can be written.
     pub(super) fn check(path: &Path) -> Result<(), Failure> {
         let file = File::options().create(true).append(true).open(path);
-        file.map(drop).during(cannot_write(path))
+        file.map(drop).context(cannot_write(path))
     }
 
     /// Writes the page.
     pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
-        fs::write(path, self.to_html()).during(cannot_write(path))
+        fs::write(path, self.to_html()).context(cannot_write(path))
     }
 
     fn to_html(&self) -> String {

@@ -10,7 +10,7 @@ use tokio::task;
 use tokio::time::Instant;
 
 use super::memory::resident_bytes;
-use crate::cli::exit::{During, Failure};
+use crate::cli::exit::{Context, Failure};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::printer::Printer;
 
@@ -96,7 +96,7 @@ impl<'a> Runs<'a> {
             }
         };
         gauge.clear();
-        let outcome = outcome.during("the simulation failed")?;
+        let outcome = outcome.context("the simulation failed")?;
         outcome.ok_or_else(|| Failure::new("interrupted: nothing was measured"))
     }
 }
@@ -110,7 +110,7 @@ impl Outcome {
 
     /// All figures as one object.
     pub(super) fn to_json(&self) -> Result<Json, Failure> {
-        let mut object = serde_json::to_value(&self.results).during("cannot write the figures")?;
+        let mut object = serde_json::to_value(&self.results).context("cannot write the figures")?;
         object["start"] = self.start.into();
         object["real_s"] = self.real_s.into();
         object["memory_bytes_per_node"] = self.memory_bytes_per_node().into();

@@ -10,7 +10,7 @@ use bulla::sim::{Churn, Distribution, Experiment, Latency, Link, Nat, Restart, S
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use crate::cli::exit::{During, Failure, one_line};
+use crate::cli::exit::{Context, Failure, one_line};
 
 /// Larger networks than this start with tables unless the file says otherwise: in a real one that grows within seconds,
 /// the first nodes would have to bear with all others.
@@ -217,7 +217,7 @@ impl ScenarioFile {
         let mut text = String::new();
         File::open(path)
             .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
-            .during(doing())?;
+            .context(doing())?;
         toml::from_str(&text).map_err(|error: toml::de::Error| {
             let line = error.span().map_or(1, |span| {
                 text.bytes()
@@ -242,7 +242,7 @@ impl ScenarioFile {
         ];
         self.check(&natted)?;
         let config = self.config();
-        config.validate().during("bad scenario")?;
+        config.validate().context("bad scenario")?;
         let start = match self.start {
             Some(Beginning::Bootstrap) => Start::Bootstrap,
             Some(Beginning::Warm) => Start::Warm,

@@ -1,4 +1,4 @@
-//! [`Rules`]: which signers' values are shown, as the user said.
+//! [`TrustRules`]: which signers' values are shown, as the user said.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use super::args::TrustArgs;
 use super::calendar::now;
 use super::exit::Failure;
-use super::judge::Judge;
 use super::keyring::Keyring;
 use super::published::Published;
+use super::verifier::Verifier;
 
 /// How long it is remembered that no good certificate of a signer was found. One may be published later.
 const REMEMBER_REFUSAL: Duration = Duration::from_secs(60);
@@ -22,20 +22,20 @@ const REMEMBER_REFUSAL: Duration = Duration::from_secs(60);
 const MAX_VERDICTS: usize = 1024;
 
 /// What a value must meet to be shown.
-pub(crate) struct Rules {
+pub(crate) struct TrustRules {
     from: Vec<KeyName>,
     /// The authorities, if it matters who certified the signer.
-    authorities: Option<Judge>,
+    authorities: Option<Verifier>,
     bound_only: bool,
     verdicts: HashMap<LongKeyId, Verdict>,
     refused: u64,
 }
 
 /// Changes that meet the rules. Waiting for the next one can be given up without losing any.
-pub(crate) struct Believed<'a> {
+pub(crate) struct TrustedChanges<'a> {
     listen: Listen,
     dht: &'a Handle,
-    rules: Rules,
+    rules: TrustRules,
     /// The change that is being judged.
     judged: Option<Change>,
 }
@@ -45,14 +45,14 @@ struct Verdict {
     until: Option<Instant>,
 }
 
-impl Rules {
+impl TrustRules {
     /// Reads the authorities' certificates and what they revoked.
     pub(crate) fn new(args: &TrustArgs) -> Result<Self, Failure> {
         Ok(Self {
-            from: people(&args.from)?,
+            from: resolve_all(&args.from)?,
             authorities: match &args.trusted_by[..] {
                 [] => None,
-                trusted => Some(Judge::read(trusted, &args.crl)?),
+                trusted => Some(Verifier::read(trusted, &args.crl)?),
             },
             bound_only: args.bound_only,
             verdicts: HashMap::new(),
@@ -70,13 +70,13 @@ impl Rules {
     }
 
     /// Judges what a listen reports.
-    pub(crate) fn over(self, listen: Listen, dht: &Handle) -> Believed<'_> {
+    pub(crate) fn over(self, listen: Listen, dht: &Handle) -> TrustedChanges<'_> {
         let listen = if self.bound_only {
             listen.bound_only()
         } else {
             listen
         };
-        Believed {
+        TrustedChanges {
             listen,
             dht,
             rules: self,
@@ -137,7 +137,7 @@ impl Verdict {
     }
 }
 
-impl Believed<'_> {
+impl TrustedChanges<'_> {
     /// The next change that meets the rules; `None` when the listen has come to its end.
     pub(crate) async fn next(&mut self) -> Result<Option<Change>, Failure> {
         loop {
@@ -161,7 +161,7 @@ impl Believed<'_> {
 }
 
 /// Whom these contacts or ids name.
-pub(crate) fn people(named: &[String]) -> Result<Vec<KeyName>, Failure> {
+pub(crate) fn resolve_all(named: &[String]) -> Result<Vec<KeyName>, Failure> {
     if named.is_empty() {
         return Ok(Vec::new());
     }
@@ -170,12 +170,16 @@ pub(crate) fn people(named: &[String]) -> Result<Vec<KeyName>, Failure> {
 }
 
 /// Whether one of the certificates published for a key leads to an authority.
-async fn is_certified(dht: &Handle, signer: &PublicKey, judge: &Judge) -> Result<bool, Failure> {
+async fn is_certified(
+    dht: &Handle,
+    signer: &PublicKey,
+    verifier: &Verifier,
+) -> Result<bool, Failure> {
     for name in [KeyName::Long(signer.long_id()), signer.id().into()] {
         let mut published = Published::of(dht, name);
         while let Some(chain) = published.next().await {
             let is_signers = chain[0].long_id() == signer.long_id();
-            if is_signers && judge.judge(&chain, now())?.is_trusted() {
+            if is_signers && verifier.verify(&chain, now())?.is_trusted() {
                 return Ok(true);
             }
         }

@@ -1,4 +1,4 @@
-//! [`Lines`]: what is typed on a terminal, with history, or comes from a pipe.
+//! [`Input`]: what is typed on a terminal, with history, or comes from a pipe.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -7,32 +7,32 @@ use std::thread;
 use rustyline::DefaultEditor;
 use tokio::sync::mpsc;
 
-use super::exit::{During, Failure};
+use super::exit::{Context, Failure};
 use super::printer::Printer;
-use super::terminal::Before;
+use super::saved_termios::SavedTermios;
 
 /// Lines of standard input. A thread reads them, one when it is asked for, so that a prompt appears when the answer to
 /// the line before is complete.
-pub(crate) struct Lines {
+pub(crate) struct Input {
     ask: SyncSender<()>,
     typed: mpsc::Receiver<String>,
     is_asked: bool,
     /// Of a terminal.
-    _before: Option<Before>,
+    _saved: Option<SavedTermios>,
 }
 
-impl Lines {
+impl Input {
     /// Reads a terminal, with `prompt` before the cursor and with history. What the returned printer prints appears
     /// above the line being typed.
     pub(crate) fn of_terminal(
         prompt: &'static str,
         printer: Printer,
     ) -> Result<(Self, Printer), Failure> {
-        let before = Before::note().during("cannot use the terminal")?;
-        let mut editor = DefaultEditor::new().during("cannot use the terminal")?;
+        let saved = SavedTermios::save().context("cannot use the terminal")?;
+        let mut editor = DefaultEditor::new().context("cannot use the terminal")?;
         let above = editor
             .create_external_printer()
-            .during("cannot use the terminal")?;
+            .context("cannot use the terminal")?;
         let read = move || match editor.readline(prompt) {
             Ok(line) => {
                 // A history that is full or unchanged is no loss.
@@ -42,8 +42,8 @@ impl Lines {
             // Ctrl-C, Ctrl-D, or a terminal that is gone.
             Err(_) => None,
         };
-        let lines = Self::spawn(read, Some(before))?;
-        Ok((lines, printer.above_prompt(above)))
+        let input = Self::spawn(read, Some(saved))?;
+        Ok((input, printer.above_prompt(above)))
     }
 
     /// Reads a pipe or file.
@@ -60,7 +60,7 @@ impl Lines {
 
     fn spawn(
         mut read: impl FnMut() -> Option<String> + Send + 'static,
-        before: Option<Before>,
+        saved: Option<SavedTermios>,
     ) -> Result<Self, Failure> {
         let (ask, asked): (_, Receiver<()>) = sync_channel(1);
         let (sender, typed) = mpsc::channel(1);
@@ -73,12 +73,12 @@ impl Lines {
             }
         };
         let thread = thread::Builder::new().name("input".into());
-        thread.spawn(reader).during("cannot read the input")?;
+        thread.spawn(reader).context("cannot read the input")?;
         Ok(Self {
             ask,
             typed,
             is_asked: false,
-            _before: before,
+            _saved: saved,
         })
     }
 

@@ -1,4 +1,4 @@
-//! [`Judge`]: whom a person trusts, and what those have revoked.
+//! [`Verifier`]: whom a person trusts, and what those have revoked.
 
 use std::path::PathBuf;
 
@@ -7,11 +7,11 @@ use serde_json::{Value as Json, json};
 
 use super::certificates::read_named;
 use super::document::read_list;
-use super::exit::{During, Exit, Failure};
+use super::exit::{Context, Exit, Failure};
 use super::printer::{Printer, Style};
 
 /// Judges certificates.
-pub(crate) struct Judge {
+pub(crate) struct Verifier {
     trusted: TrustList,
     lists: Vec<(PathBuf, RevocationList)>,
 }
@@ -19,7 +19,7 @@ pub(crate) struct Judge {
 /// Whether a certificate is trusted, and why not.
 pub(crate) struct Verdict(Result<(), TrustError>);
 
-impl Judge {
+impl Verifier {
     /// Trusts a certificate that certifies itself, and nobody if it does not.
     pub(crate) fn of_itself(certificate: &Certificate) -> Self {
         let mut trusted = TrustList::new();
@@ -33,24 +33,24 @@ impl Judge {
 
     /// Trusts the first certificate in each of the files, and reads revocation lists.
     pub(crate) fn read(trusted: &[PathBuf], lists: &[PathBuf]) -> Result<Self, Failure> {
-        let mut judge = Self {
+        let mut verifier = Self {
             trusted: TrustList::new(),
             lists: Vec::new(),
         };
         for path in trusted {
-            judge.trusted.add(&read_named(path)?[..1]);
+            verifier.trusted.add(&read_named(path)?[..1]);
         }
         for path in lists {
-            judge.lists.push((path.clone(), read_list(path)?.0));
+            verifier.lists.push((path.clone(), read_list(path)?.0));
         }
-        Ok(judge)
+        Ok(verifier)
     }
 
     /// Judges the first certificate of a chain at the time `at` (Unix seconds).
     ///
     /// A list may be one of those who are trusted, or of an authority in the chain that they vouch for. One of anybody else is a
     /// failure: to pass over it could be to trust what was revoked.
-    pub(crate) fn judge(&self, chain: &[Certificate], at: u64) -> Result<Verdict, Failure> {
+    pub(crate) fn verify(&self, chain: &[Certificate], at: u64) -> Result<Verdict, Failure> {
         let mut trusted = self.trusted.clone();
         let mut lists: Vec<_> = self.lists.iter().map(|list| (list, None)).collect();
         attach(&mut trusted, &mut lists);
@@ -64,7 +64,7 @@ impl Judge {
         }
         verdict = verdict.and_then(|()| trusted.verify(chain, at));
         if let (Ok(()), Some(((path, _), Some(error)))) = (&verdict, lists.first()) {
-            return Err(error.clone()).during(format_args!(
+            return Err(error.clone()).context(format_args!(
                 "cannot use {} here (leave it out, or trust its issuer)",
                 path.display()
             ));
@@ -73,11 +73,11 @@ impl Judge {
     }
 
     /// Remarks on the lists in whose place there should be newer ones.
-    pub(crate) fn remark_outdated(&self, at: u64, printer: &Printer) {
+    pub(crate) fn note_outdated(&self, at: u64, printer: &Printer) {
         for (path, list) in &self.lists {
             if list.is_outdated(at) {
                 let path = path.display();
-                printer.remark(format_args!(
+                printer.note(format_args!(
                     "{path} is outdated: more may be revoked by now"
                 ));
             }

@@ -1,15 +1,15 @@
-//! [`Before`]: a terminal's settings before lines were read from it.
+//! [`SavedTermios`]: a terminal's settings before lines were read from it.
 
 #[cfg(unix)]
-pub(super) use unix::Before;
+pub(super) use unix::SavedTermios;
 
 /// Elsewhere no signal ends a program that is reading a line.
 #[cfg(not(unix))]
-pub(super) struct Before;
+pub(super) struct SavedTermios;
 
 #[cfg(not(unix))]
-impl Before {
-    pub(super) fn note() -> std::io::Result<Self> {
+impl SavedTermios {
+    pub(super) fn save() -> std::io::Result<Self> {
         Ok(Self)
     }
 }
@@ -26,16 +26,16 @@ mod unix {
 
     /// The settings of the terminal, which has them again when this is dropped: the thread that reads a line changes them
     /// meanwhile, and nothing makes it stop.
-    pub(in crate::cli) struct Before(Termios);
+    pub(in crate::cli) struct SavedTermios(Termios);
 
-    impl Before {
-        /// Notes the settings of the terminal at standard input.
-        pub(in crate::cli) fn note() -> io::Result<Self> {
+    impl SavedTermios {
+        /// Saves the settings of the terminal at standard input.
+        pub(in crate::cli) fn save() -> io::Result<Self> {
             Ok(Self(tcgetattr(io::stdin())?))
         }
     }
 
-    impl Drop for Before {
+    impl Drop for SavedTermios {
         fn drop(&mut self) {
             // A terminal that is gone needs nothing.
             let Ok(now) = tcgetattr(io::stdin()) else {
