@@ -18,11 +18,11 @@ use super::exit::{Exit, one_line};
 pub(crate) struct Printer {
     json: bool,
     colour: bool,
-    prompt: Option<Arc<Prompt>>,
+    prompt: Option<Arc<LineEditor>>,
 }
 
-/// A line being typed.
-type Prompt = Mutex<dyn rustyline::ExternalPrinter + Send>;
+/// What shows a line being typed, and text above it.
+type LineEditor = Mutex<dyn rustyline::ExternalPrinter + Send>;
 
 /// How a piece of text stands out on a terminal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -173,7 +173,7 @@ impl Printer {
     }
 }
 
-fn print_above(prompt: &Prompt, text: impl Display) -> io::Result<()> {
+fn print_above(prompt: &LineEditor, text: impl Display) -> io::Result<()> {
     let mut prompt = prompt.lock().unwrap_or_else(PoisonError::into_inner);
     prompt.print(format!("{text}\n")).map_err(io::Error::other)
 }

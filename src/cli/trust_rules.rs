@@ -27,7 +27,7 @@ pub(crate) struct TrustRules {
     /// The authorities, if it matters who certified the signer.
     authorities: Option<Verifier>,
     bound_only: bool,
-    verdicts: HashMap<LongKeyId, Verdict>,
+    verdicts: HashMap<LongKeyId, CachedVerdict>,
     refused: u64,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct TrustedChanges<'a> {
     judged: Option<Change>,
 }
 
-struct Verdict {
+struct CachedVerdict {
     is_trusted: bool,
     until: Option<Instant>,
 }
@@ -121,12 +121,12 @@ impl TrustRules {
         if self.verdicts.len() >= MAX_VERDICTS {
             self.verdicts.clear();
         }
-        self.verdicts.insert(id, Verdict::new(is_trusted));
+        self.verdicts.insert(id, CachedVerdict::new(is_trusted));
         Ok(is_trusted)
     }
 }
 
-impl Verdict {
+impl CachedVerdict {
     fn new(is_trusted: bool) -> Self {
         let until = (!is_trusted).then(|| Instant::now() + REMEMBER_REFUSAL);
         Self { is_trusted, until }

@@ -1,7 +1,7 @@
 //! [`Prompt`]: obeys lines typed to a running node, one after the other.
 
 mod info;
-mod line;
+mod typed_line;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use tokio::task::{AbortHandle, spawn};
 use tokio::time::Instant;
 
-use self::line::{HELP, How, Line};
+use self::typed_line::{HELP, How, TypedLine};
 use super::exit::{Context, Failure};
 use super::input::Input;
 use super::keyring::Contacts;
@@ -56,8 +56,8 @@ impl Prompt {
     /// Obeys lines until they end. A command that fails ends nothing; output that cannot be written does.
     pub(crate) async fn run(&mut self, mut input: Input) -> Result<End, Failure> {
         while let Some(line) = input.next().await {
-            match Line::parse(&line) {
-                Ok(Line::Quit) => return Ok(End::Quit),
+            match TypedLine::parse(&line) {
+                Ok(TypedLine::Quit) => return Ok(End::Quit),
                 Ok(line) => match self.obey(line).await {
                     Err(Failure::Explained(why)) => self.printer.note(why),
                     result => result?,
@@ -68,38 +68,38 @@ impl Prompt {
         Ok(End::Input)
     }
 
-    async fn obey(&mut self, line: Line) -> Result<(), Failure> {
+    async fn obey(&mut self, line: TypedLine) -> Result<(), Failure> {
         let dht = &self.dht;
         match line {
-            Line::Empty | Line::Quit => Ok(()),
-            Line::Help => self.show(&json!({ "event": "help", "text": HELP }), HELP),
-            Line::Info => {
+            TypedLine::Empty | TypedLine::Quit => Ok(()),
+            TypedLine::Help => self.show(&json!({ "event": "help", "text": HELP }), HELP),
+            TypedLine::Info => {
                 let info = dht.node_info().await.context("cannot look at the node")?;
                 self.show(&info::object(&info), info::text(&info))
             }
-            Line::Routing => {
+            TypedLine::Routing => {
                 let dump = dht
                     .dump_routing()
                     .await
                     .context("cannot look at the routing tables")?;
                 self.show_dump("routing", &dump)
             }
-            Line::Storage(key) => {
+            TypedLine::Storage(key) => {
                 let dump = dht
                     .dump_storage()
                     .await
                     .context("cannot look at the storage")?;
                 self.show_dump("storage", &of_key(&dump, key))
             }
-            Line::Searches(key) => {
+            TypedLine::Searches(key) => {
                 let dump = dht
                     .dump_lookups(key)
                     .await
                     .context("cannot look at the searches")?;
                 self.show_dump("searches", &dump)
             }
-            Line::Addresses => self.show_addresses().await,
-            Line::Bootstrap(peer) => {
+            TypedLine::Addresses => self.show_addresses().await,
+            TypedLine::Bootstrap(peer) => {
                 dht.bootstrap(&peer)
                     .await
                     .context(format_args!("cannot make contact with {peer}"))?;
@@ -108,7 +108,7 @@ impl Prompt {
                     format_args!("pinged {peer}"),
                 )
             }
-            Line::ConnectivityChanged => {
+            TypedLine::ConnectivityChanged => {
                 dht.connectivity_changed()
                     .await
                     .context("cannot check the contacts")?;
@@ -117,11 +117,11 @@ impl Prompt {
                     "checking all contacts",
                 )
             }
-            Line::Get(key) => self.get(key).await,
-            Line::Listen(key) => self.listen(key),
-            Line::CancelListen(key, token) => self.cancel_listen(key, token),
-            Line::Put(key, how, text) => self.put(key, how, text).await,
-            Line::CancelPut(key, id) => self.cancel_put(key, id).await,
+            TypedLine::Get(key) => self.get(key).await,
+            TypedLine::Listen(key) => self.listen(key),
+            TypedLine::CancelListen(key, token) => self.cancel_listen(key, token),
+            TypedLine::Put(key, how, text) => self.put(key, how, text).await,
+            TypedLine::CancelPut(key, id) => self.cancel_put(key, id).await,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::cli::args::SimulateArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::printer::{Printer, Style};
 use report::Report;
-use run::{Outcome, Runs};
+use run::{Measurement, Runs};
 use scenario::ScenarioFile;
 
 /// Runs the scenario, or the usual one, and prints its figures.
@@ -29,14 +29,14 @@ pub(crate) async fn run(args: &SimulateArgs, printer: &Printer) -> Result<Exit, 
     }
     let mut runs = Runs::new(printer)?;
     let experiment = scenario.experiment()?;
-    let outcome = runs.run(String::new(), experiment).await?;
+    let measurement = runs.run(String::new(), experiment).await?;
     if let Some(path) = &args.report {
-        let report = Report::make(&scenario, outcome.clone(), &mut runs).await?;
+        let report = Report::make(&scenario, measurement.clone(), &mut runs).await?;
         report.write(path)?;
     }
-    show(&outcome, printer)?;
-    if let Some(first) = &outcome.results.first_violation {
-        let count = outcome.results.violations;
+    show(&measurement, printer)?;
+    if let Some(first) = &measurement.results.first_violation {
+        let count = measurement.results.violations;
         printer.note(format_args!(
             "{count} times a rule was broken, first {first}"
         ));
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &SimulateArgs, printer: &Printer) -> Result<Exit, 
 }
 
 #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn show(outcome: &Outcome, printer: &Printer) -> Result<(), Failure> {
+fn show(measurement: &Measurement, printer: &Printer) -> Result<(), Failure> {
     let Results {
         nodes,
         lookups,
@@ -62,7 +62,7 @@ fn show(outcome: &Outcome, printer: &Printer) -> Result<(), Failure> {
         load,
         digest,
         ..
-    } = &outcome.results;
+    } = &measurement.results;
     let heading = |text| printer.style(Style::Bold, text);
     let share = *found as f64 * 100.0 / (*lookups).max(1) as f64;
     let text = format!(
@@ -75,9 +75,9 @@ fn show(outcome: &Outcome, printer: &Printer) -> Result<(), Failure> {
          {}   {}\n\
          {}   {digest}",
         heading("network"),
-        outcome.start,
-        outcome.results.virtual_s,
-        outcome.real_s,
+        measurement.start,
+        measurement.results.virtual_s,
+        measurement.real_s,
         heading("found  "),
         heading("hops"),
         heading("latency"),
@@ -92,12 +92,12 @@ fn show(outcome: &Outcome, printer: &Printer) -> Result<(), Failure> {
         load[4],
         load[5],
         heading("memory"),
-        outcome.memory_bytes_per_node().map_or_else(
+        measurement.memory_bytes_per_node().map_or_else(
             || "unknown".to_owned(),
             |bytes| format!("{bytes} bytes a node")
         ),
         heading("digest"),
     );
-    printer.result(&outcome.to_json()?, text)?;
+    printer.result(&measurement.to_json()?, text)?;
     Ok(())
 }

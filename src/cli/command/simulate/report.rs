@@ -11,7 +11,7 @@ use bulla::sim::{REGIONS, Results};
 
 use super::goal::{Goal, write_goals};
 use super::plot::{self, Axis, Plot, escaped};
-use super::run::{Outcome, Runs};
+use super::run::{Measurement, Runs};
 use super::scenario::{ChurnTable, ScenarioFile, Time};
 use crate::cli::exit::{Context, Failure};
 
@@ -38,20 +38,20 @@ const PAGE: &str = "\
 pub(super) struct Report {
     scenario: ScenarioFile,
     /// By nodes, the run that was asked for last.
-    sizes: Vec<(f64, Outcome)>,
+    sizes: Vec<(f64, Measurement)>,
     /// By median session in minutes.
-    churn: Vec<(f64, Outcome)>,
-    vanish: Option<Outcome>,
-    bucket_size: Vec<(f64, Outcome)>,
-    parallelism: Vec<(f64, Outcome)>,
-    response_time: Vec<(f64, Outcome)>,
+    churn: Vec<(f64, Measurement)>,
+    vanish: Option<Measurement>,
+    bucket_size: Vec<(f64, Measurement)>,
+    parallelism: Vec<(f64, Measurement)>,
+    response_time: Vec<(f64, Measurement)>,
 }
 
 impl Report {
     /// Runs all that is needed beside `asked`, the run that was asked for.
     pub(super) async fn make(
         scenario: &ScenarioFile,
-        asked: Outcome,
+        asked: Measurement,
         runs: &mut Runs<'_>,
     ) -> Result<Self, Failure> {
         let mut sizes = Vec::new();
@@ -84,10 +84,10 @@ impl Report {
                 churn: Some(ChurnTable::of(session)),
                 ..churning.clone()
             };
-            let outcome = runs
+            let measurement = runs
                 .run(format!("sessions of {name}: "), variant.experiment()?)
                 .await?;
-            churn.push((session.as_secs_f64() / 60.0, outcome));
+            churn.push((session.as_secs_f64() / 60.0, measurement));
         }
         let variant = ScenarioFile {
             vanish: VANISHING.into(),
@@ -106,28 +106,28 @@ impl Report {
         for size in [4, 8, 12, 16, 20] {
             let mut variant = tuned.clone();
             variant.node.bucket_size = Some(size);
-            let outcome = runs
+            let measurement = runs
                 .run(format!("k = {size}: "), variant.experiment()?)
                 .await?;
-            bucket_size.push((size as f64, outcome));
+            bucket_size.push((size as f64, measurement));
         }
         let mut parallelism = Vec::new();
         for requests in [1, 2, 4, 8] {
             let mut variant = tuned.clone();
             variant.node.lookup_parallelism = Some(requests);
-            let outcome = runs
+            let measurement = runs
                 .run(format!("alpha = {requests}: "), variant.experiment()?)
                 .await?;
-            parallelism.push((requests as f64, outcome));
+            parallelism.push((requests as f64, measurement));
         }
         let mut response_time = Vec::new();
         for millis in [250, 500, 1_000, 2_000] {
             let mut variant = tuned.clone();
             variant.node.response_time = Some(Time::millis(millis));
-            let outcome = runs
+            let measurement = runs
                 .run(format!("time-out of {millis} ms: "), variant.experiment()?)
                 .await?;
-            response_time.push((millis as f64, outcome));
+            response_time.push((millis as f64, measurement));
         }
         Ok(Self {
             scenario: scenario.clone(),
@@ -198,8 +198,8 @@ impl Report {
     fn goals(&self) -> Vec<Goal> {
         let share = |it: &Results| it.found as f64 * 100.0 / it.lookups.max(1) as f64;
         let mut goals = Vec::new();
-        if let Some((nodes, outcome)) = self.sizes.last() {
-            let it = &outcome.results;
+        if let Some((nodes, measurement)) = self.sizes.last() {
+            let it = &measurement.results;
             goals.extend([
                 Goal::at_least(format!("found, {nodes} nodes"), share(it), 99.9, "%"),
                 Goal::at_most(
@@ -215,14 +215,14 @@ impl Report {
                     "ms",
                 ),
             ]);
-            let memory = outcome.memory_bytes_per_node();
+            let memory = measurement.memory_bytes_per_node();
             goals.extend(memory.map(|bytes| {
                 let what = format!("memory of a node, {nodes} nodes");
                 Goal::at_most(what, bytes as f64 / 1_000.0, 60.0, "kB")
             }));
         }
-        for ((name, _), (_, outcome)) in SESSIONS.iter().zip(&self.churn) {
-            let it = &outcome.results;
+        for ((name, _), (_, measurement)) in SESSIONS.iter().zip(&self.churn) {
+            let it = &measurement.results;
             let least = if *name == "60 min" { 99.9 } else { 95.0 };
             let what = |what| format!("{what}, median session of {name}");
             goals.extend([
@@ -276,9 +276,9 @@ impl Report {
             Axis::linear("percentile of nodes"),
             Axis::logarithmic("times the median"),
         );
-        for (nodes, outcome) in runs.iter().rev().take(3) {
-            let middle = outcome.results.load[2].max(1) as f64;
-            let loads = outcome.results.load.map(|count| count as f64 / middle);
+        for (nodes, measurement) in runs.iter().rev().take(3) {
+            let middle = measurement.results.load[2].max(1) as f64;
+            let loads = measurement.results.load.map(|count| count as f64 / middle);
             load = load.curve(format!("{nodes} nodes"), PERCENTILES.into_iter().zip(loads));
         }
         plots.push(load);
@@ -312,7 +312,7 @@ impl Report {
         let stages = self
             .vanish
             .iter()
-            .flat_map(|outcome| &outcome.results.vanished);
+            .flat_map(|measurement| &measurement.results.vanished);
         let gone = Axis::linear("percent of nodes gone");
         let share = |part: usize, whole: usize| part as f64 * 100.0 / whole.max(1) as f64;
         let values = self.scenario_values();
@@ -347,7 +347,7 @@ impl Report {
     fn scenario_values(&self) -> usize {
         self.vanish
             .as_ref()
-            .map_or(0, |outcome| outcome.results.puts)
+            .map_or(0, |measurement| measurement.results.puts)
     }
 
     fn by_setting(&self) -> Vec<Plot> {
@@ -394,12 +394,12 @@ impl Report {
             ("time-out, ms", &self.response_time),
         ];
         for (name, runs) in series {
-            for (at, outcome) in runs {
-                write_row(html, &format!("{name} {at}"), outcome);
+            for (at, measurement) in runs {
+                write_row(html, &format!("{name} {at}"), measurement);
             }
         }
-        if let Some(outcome) = &self.vanish {
-            write_row(html, "nodes vanish", outcome);
+        if let Some(measurement) = &self.vanish {
+            write_row(html, "nodes vanish", measurement);
         }
         html.push_str("</table></div>");
     }
@@ -409,15 +409,15 @@ fn cannot_write(path: &Path) -> String {
     format!("cannot write the report {}", path.display())
 }
 
-fn write_row(html: &mut String, name: &str, outcome: &Outcome) {
-    let it = &outcome.results;
+fn write_row(html: &mut String, name: &str, measurement: &Measurement) {
+    let it = &measurement.results;
     let _ = write!(
         html,
         "<tr><td>{}</td><td>{}</td><td>{}</td><td>{} of {}</td><td>{} / {} / {}</td><td>{:.0} / {:.0} / {:.0}</td>\
          <td>{:.0}</td><td>{:.0}</td><td><code>{}</code></td></tr>",
         escaped(name),
         it.nodes,
-        outcome.start,
+        measurement.start,
         it.found,
         it.lookups,
         it.hops_p50,
@@ -440,33 +440,33 @@ fn section(html: &mut String, heading: &str, plots: &[Plot]) {
     html.push_str("</div>");
 }
 
-fn latency(title: &str, x: Axis, runs: &[(f64, Outcome)]) -> Plot {
+fn latency(title: &str, x: Axis, runs: &[(f64, Measurement)]) -> Plot {
     Plot::new(title, x, Axis::linear("ms"))
         .curve("p50", of(runs, |it| it.latency_ms_p50))
         .curve("p90", of(runs, |it| it.latency_ms_p90))
         .curve("p99", of(runs, |it| it.latency_ms_p99))
 }
 
-fn success(title: &str, x: Axis, runs: &[(f64, Outcome)]) -> Plot {
+fn success(title: &str, x: Axis, runs: &[(f64, Measurement)]) -> Plot {
     let share = |it: &Results| it.found as f64 * 100.0 / it.lookups.max(1) as f64;
     Plot::new(title, x, Axis::share("percent")).curve("found", of(runs, share))
 }
 
 fn of<'a>(
-    runs: &'a [(f64, Outcome)],
+    runs: &'a [(f64, Measurement)],
     figure: impl Fn(&Results) -> f64 + 'a,
 ) -> impl Iterator<Item = (f64, f64)> + 'a {
     runs.iter()
-        .map(move |(at, outcome)| (*at, figure(&outcome.results)))
+        .map(move |(at, measurement)| (*at, figure(&measurement.results)))
 }
 
 /// Of the runs in which nodes had to find their network.
 fn connecting<'a>(
-    runs: &'a [(f64, Outcome)],
+    runs: &'a [(f64, Measurement)],
     figure: impl Fn(&Results) -> f64 + 'a,
 ) -> impl Iterator<Item = (f64, f64)> + 'a {
     let bootstrapped = runs
         .iter()
-        .filter(|(_, outcome)| outcome.results.connected > 0);
-    bootstrapped.map(move |(at, outcome)| (*at, figure(&outcome.results)))
+        .filter(|(_, measurement)| measurement.results.connected > 0);
+    bootstrapped.map(move |(at, measurement)| (*at, figure(&measurement.results)))
 }

@@ -22,7 +22,7 @@ pub(super) struct Runs<'a> {
 
 /// What came of an experiment, and what it took.
 #[derive(Clone, Debug)]
-pub(super) struct Outcome {
+pub(super) struct Measurement {
     pub(super) results: Results,
     pub(super) start: &'static str,
     /// Seconds on the clock on the wall.
@@ -45,7 +45,7 @@ impl<'a> Runs<'a> {
         &mut self,
         name: String,
         experiment: Experiment,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Measurement, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let gauge = self.printer.progress();
         let mut work = {
@@ -79,7 +79,7 @@ impl<'a> Runs<'a> {
                         ControlFlow::Continue(())
                     }
                 })?;
-                Some(Outcome {
+                Some(Measurement {
                     results,
                     start,
                     real_s: started.elapsed().as_secs_f64(),
@@ -88,27 +88,27 @@ impl<'a> Runs<'a> {
                 })
             })
         };
-        let outcome = tokio::select! {
-            outcome = &mut work => outcome,
+        let measurement = tokio::select! {
+            measurement = &mut work => measurement,
             () = self.interrupt.wait() => {
                 stop.store(true, Ordering::Relaxed);
                 work.await
             }
         };
         gauge.clear();
-        let outcome = outcome.context("the simulation failed")?;
-        outcome.ok_or_else(|| Failure::new("interrupted: nothing was measured"))
+        let measurement = measurement.context("the simulation failed")?;
+        measurement.ok_or_else(|| Failure::new("interrupted: nothing was measured"))
     }
 }
 
-impl Outcome {
+impl Measurement {
     /// The memory for one node, with its share in the simulation's own.
     pub(super) fn memory_bytes_per_node(&self) -> Option<u64> {
         self.memory_bytes
             .map(|bytes| bytes / self.nodes.max(1) as u64)
     }
 
-    /// All figures as one object.
+    /// All results as one object.
     pub(super) fn to_json(&self) -> Result<Json, Failure> {
         let mut object = serde_json::to_value(&self.results).context("cannot write the figures")?;
         object["start"] = self.start.into();

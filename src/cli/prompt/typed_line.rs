@@ -1,4 +1,4 @@
-//! [`Line`]: one line of the prompt, with the commands that users of OpenDHT's `dhtnode` know.
+//! [`TypedLine`]: one line of the prompt, with the commands that users of OpenDHT's `dhtnode` know.
 
 use bulla::secure::KeyName;
 use bulla::{InfoHash, ValueId};
@@ -29,7 +29,7 @@ Values (a KEY is 40 hexadecimal digits, or any other word):
 
 /// A line of the prompt.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Line {
+pub(crate) enum TypedLine {
     /// Nothing to do.
     Empty,
     /// `h`
@@ -75,7 +75,7 @@ pub(crate) enum How {
     Encrypted(KeyName),
 }
 
-impl Line {
+impl TypedLine {
     /// Reads a line; the error is the right form of the command.
     pub(crate) fn parse(line: &str) -> Result<Self, &'static str> {
         let (command, rest) = word(line);
@@ -149,16 +149,16 @@ fn value_id(text: &str) -> Option<ValueId> {
     text.parse().ok().or_else(hexadecimal).map(ValueId)
 }
 
-fn put(text: &str, how: How) -> Option<Line> {
+fn put(text: &str, how: How) -> Option<TypedLine> {
     let (key, text) = word(text);
-    (!text.is_empty()).then(|| Line::Put(key.into(), how, text.to_owned()))
+    (!text.is_empty()).then(|| TypedLine::Put(key.into(), how, text.to_owned()))
 }
 
-fn put_encrypted(text: &str) -> Option<Line> {
+fn put_encrypted(text: &str) -> Option<TypedLine> {
     let (key, rest) = word(text);
     let (recipient, text) = word(rest);
     let how = How::Encrypted(args::recipient(recipient).ok()?);
-    (!text.is_empty()).then(|| Line::Put(key.into(), how, text.to_owned()))
+    (!text.is_empty()).then(|| TypedLine::Put(key.into(), how, text.to_owned()))
 }
 
 #[cfg(test)]
@@ -169,28 +169,28 @@ mod tests {
     fn commands_are_those_of_dhtnode() {
         let foo = InfoHash::of(b"foo");
         let hash = foo.to_string();
-        let text = |how| Ok(Line::Put(foo, how, "two  words".to_owned()));
+        let text = |how| Ok(TypedLine::Put(foo, how, "two  words".to_owned()));
         let recipient = "ab".repeat(32);
         for (line, read) in [
-            ("", Ok(Line::Empty)),
-            ("  h ", Ok(Line::Help)),
-            ("x", Ok(Line::Quit)),
-            ("ls", Ok(Line::Searches(None))),
-            ("ls foo", Ok(Line::Searches(Some(foo)))),
+            ("", Ok(TypedLine::Empty)),
+            ("  h ", Ok(TypedLine::Help)),
+            ("x", Ok(TypedLine::Quit)),
+            ("ls", Ok(TypedLine::Searches(None))),
+            ("ls foo", Ok(TypedLine::Searches(Some(foo)))),
             (
                 "b 127.0.0.1:4222",
-                Ok(Line::Bootstrap("127.0.0.1:4222".into())),
+                Ok(TypedLine::Bootstrap("127.0.0.1:4222".into())),
             ),
-            ("g foo", Ok(Line::Get(foo))),
-            (&format!("l {hash}"), Ok(Line::Listen(foo))),
-            ("cl foo 7", Ok(Line::CancelListen(foo, 7))),
+            ("g foo", Ok(TypedLine::Get(foo))),
+            (&format!("l {hash}"), Ok(TypedLine::Listen(foo))),
+            ("cl foo 7", Ok(TypedLine::CancelListen(foo, 7))),
             (
                 "cpp foo 18446744073709551615",
-                Ok(Line::CancelPut(foo, ValueId(u64::MAX))),
+                Ok(TypedLine::CancelPut(foo, ValueId(u64::MAX))),
             ),
             (
                 "cpp foo 00000000000000ff",
-                Ok(Line::CancelPut(foo, ValueId(255))),
+                Ok(TypedLine::CancelPut(foo, ValueId(255))),
             ),
             ("p foo two  words ", text(How::Clear)),
             ("pp\tfoo\ttwo  words", text(How::Permanent)),
@@ -200,7 +200,7 @@ mod tests {
                 text(How::Encrypted(KeyName::Long(recipient.parse().unwrap()))),
             ),
         ] {
-            assert_eq!(Line::parse(line), read, "{line}");
+            assert_eq!(TypedLine::parse(line), read, "{line}");
         }
     }
 
@@ -216,7 +216,10 @@ mod tests {
             ("ll now", "ll"),
             ("bogus", "one of h x"),
         ] {
-            assert!(Line::parse(line).unwrap_err().starts_with(form), "{line}");
+            assert!(
+                TypedLine::parse(line).unwrap_err().starts_with(form),
+                "{line}"
+            );
         }
     }
 
