@@ -43,7 +43,7 @@ impl Node {
                 command
             }
             Kind::OpenDht(python) => {
-                let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/reference.py");
+                let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peers/reference.py");
                 let mut command = cores.command(python);
                 command.args([script, &port]);
                 command.args(peers.iter().map(SocketAddr::to_string));
