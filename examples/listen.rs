@@ -1,6 +1,6 @@
 //! One node listens for what another puts.
 
-use bulla::Builder;
+use bulla::Dht;
 use bulla::runner::Change;
 
 #[tokio::main]

@@ -1,6 +1,6 @@
 //! Two nodes on this computer: what one puts, the other gets.
 
-use bulla::Builder;
+use bulla::Dht;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bulla::identity::IdentityParameters;
-use bulla::{Builder, Identity, ValueId};
+use bulla::{Dht, Identity, ValueId};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -10,9 +10,7 @@
 //! Imports go down only, and the parts of layer 4 do not know each other.
 //!
 //! ```text
-//!  cli                                            8  faces: use the library from outside
-//!  ---------------------------------------------------------------------------------------
-//!  runner (tokio)  |  sim (virtual time)          7  drivers: feed and drain, decide nothing
+//!  runner (tokio)                                 7  the driver: feeds and drains, decides nothing
 //!  ---------------------------------------------------------------------------------------
 //!  secure                                         6  trust: signatures, encryption, certificates
 //!  node                                           5  the plain store, where the parts meet
@@ -22,7 +20,8 @@
 //!  infohash time schedule rng kind contact config 1  words
 //! ```
 //!
-//! Keys and certificates are a crate of their own, [`bulla_identity`], which knows nothing of the DHT.
+//! Keys and certificates are a crate of their own, [`bulla_identity`], which knows nothing of the DHT. Two more use this
+//! one from outside: `bulla-sim`, a driver under virtual time, and `bulla-cli`, the program.
 //!
 //! # The loop
 //!
@@ -67,8 +66,6 @@ pub mod rpc;
 pub mod runner;
 mod schedule;
 pub mod secure;
-#[cfg(feature = "sim")]
-pub mod sim;
 mod sockaddr;
 pub mod storage;
 mod time;

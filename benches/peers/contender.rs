@@ -5,7 +5,7 @@ use std::io::{Error, Result};
 use crate::Args;
 use crate::cores::Cores;
 use crate::field::Field;
-use crate::node::{Node, ValueType};
+use crate::node::{Node, Program};
 
 /// How often a node is started again.
 const ATTEMPTS: u32 = 3;
@@ -14,7 +14,7 @@ const ATTEMPTS: u32 = 3;
 pub(crate) struct Contender {
     pub(crate) name: String,
     /// `None` is one that runs already.
-    kind: Option<ValueType>,
+    program: Option<Program>,
     cores: Cores,
     /// Whether the last core is one of them, on which requests are made.
     is_shared: bool,
@@ -23,21 +23,21 @@ pub(crate) struct Contender {
 impl Contender {
     /// All kinds of nodes, with each number of cores; this program keeps to the last core.
     pub(crate) fn all(args: &Args) -> Result<Vec<Self>> {
-        let (value_types, cores) = (value_types(args), Cores::all()?);
+        let (programs, cores) = (programs(args), Cores::all()?);
         if let Some(last) = cores.last() {
             Cores::new(&[*last]).confine_this()?;
         }
         let mut all = Vec::new();
         for &count in &args.node_cores {
             let count = cores.len().min(count.into());
-            for (name, kind) in &value_types {
+            for (name, program) in &programs {
                 let name = match args.node_cores[..] {
                     [_] => name.clone(),
                     _ => format!("{name} on {count}"),
                 };
                 all.push(Self {
                     name,
-                    kind: kind.clone(),
+                    program: program.clone(),
                     cores: Cores::new(&cores[..count]),
                     is_shared: count == cores.len(),
                 });
@@ -51,8 +51,8 @@ impl Contender {
         let mut tries = 0..ATTEMPTS;
         loop {
             let field = Field::open(args.peers, self.is_shared, |peers| {
-                match (&self.kind, args.addr, args.pid) {
-                    (Some(kind), ..) => Node::start(kind, &self.cores, peers),
+                match (&self.program, args.addr, args.pid) {
+                    (Some(program), ..) => Node::start(program, &self.cores, peers),
                     (None, Some(addr), Some(pid)) => Node::running(addr, pid, &self.cores),
                     (None, ..) => Err(Error::other("both --addr and --pid are needed")),
                 }
@@ -66,25 +66,25 @@ impl Contender {
 }
 
 /// The kinds of nodes, and their names; `None` is one that runs already.
-fn value_types(args: &Args) -> Vec<(String, Option<ValueType>)> {
+fn programs(args: &Args) -> Vec<(String, Option<Program>)> {
     if let Some(addr) = args.addr {
         return vec![(addr.to_string(), None)];
     }
-    let mut value_types = vec![(
+    let mut programs = vec![(
         "bulla".to_owned(),
-        Some(ValueType::Bulla(args.bulla.clone())),
+        Some(Program::Bulla(args.bulla.clone())),
     )];
     if args.alone {
-        return value_types;
+        return programs;
     }
     for python in [Some(&args.python), args.old_python.as_ref()]
         .into_iter()
         .flatten()
     {
-        match ValueType::open_dht(python) {
-            Some((version, kind)) => value_types.push((format!("OpenDHT {version}"), Some(kind))),
+        match Program::open_dht(python) {
+            Some((version, program)) => programs.push((format!("OpenDHT {version}"), Some(program))),
             None => eprintln!("{} has no opendht; left out", python.display()),
         }
     }
-    value_types
+    programs
 }

@@ -11,7 +11,7 @@ use crate::cores::Cores;
 
 /// What node to start.
 #[derive(Clone, Debug)]
-pub(crate) enum ValueType {
+pub(crate) enum Program {
     /// This program of this package.
     Bulla(PathBuf),
     /// OpenDHT through this Python interpreter.
@@ -28,11 +28,11 @@ pub(crate) struct Node {
 
 impl Node {
     /// Starts a node on loopback and on the cores that are its own. It gets to know `peers`.
-    pub(crate) fn start(kind: &ValueType, cores: &Cores, peers: &[SocketAddr]) -> Result<Self> {
+    pub(crate) fn start(program: &Program, cores: &Cores, peers: &[SocketAddr]) -> Result<Self> {
         let addr = free_address()?;
         let port = addr.port().to_string();
-        let mut command = match kind {
-            ValueType::Bulla(program) => {
+        let mut command = match program {
+            Program::Bulla(program) => {
                 let mut command = cores.command(program);
                 command.args(["node", "--json", "--interactive", "--bind", "127.0.0.1"]);
                 command.args(["--rate-limit", "off", "--peer-rate-limit", "off"]);
@@ -42,8 +42,8 @@ impl Node {
                 }
                 command
             }
-            ValueType::OpenDht(python) => {
-                let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/reference.py");
+            Program::OpenDht(python) => {
+                let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peers/reference.py");
                 let mut command = cores.command(python);
                 command.args([script, &port]);
                 command.args(peers.iter().map(SocketAddr::to_string));
@@ -65,7 +65,7 @@ impl Node {
         let stdout = stdout.ok_or_else(|| Error::other("no standard output"))?;
         if BufReader::new(stdout).read_line(&mut ready)? == 0 {
             node.stop();
-            return Err(Error::other(format!("{kind:?} does not start")));
+            return Err(Error::other(format!("{program:?} does not start")));
         }
         Ok(node)
     }
@@ -140,7 +140,7 @@ impl Drop for Node {
     }
 }
 
-impl ValueType {
+impl Program {
     /// OpenDHT through `python`, and its version, if that is there and has it.
     pub(crate) fn open_dht(python: &Path) -> Option<(String, Self)> {
         let version = "import opendht, importlib.metadata as m; print(m.version('opendht'))";

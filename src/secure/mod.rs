@@ -217,13 +217,9 @@ impl SecureDht {
         self.restore_contacts(now, contacts, now);
     }
 
-    /// As [`Node::restore_contacts`].
-    pub(crate) fn restore_contacts(
-        &mut self,
-        now: Timestamp,
-        contacts: &[Contact],
-        call: Timestamp,
-    ) {
+    /// As [`insert_contacts`](Self::insert_contacts), but nobody is pinged before `call`.
+    #[doc(hidden)]
+    pub fn restore_contacts(&mut self, now: Timestamp, contacts: &[Contact], call: Timestamp) {
         self.node.restore_contacts(now, contacts, call);
         self.advance(now);
     }

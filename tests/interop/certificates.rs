@@ -61,57 +61,6 @@ async fn opendht_keeps_bullas_certificate_under_the_names_it_knows() {
     }
 }
 
-#[cfg(feature = "cli")]
-#[tokio::test]
-async fn the_program_publishes_for_opendht_and_finds_what_that_publishes() {
-    for &release in releases() {
-        let folder = tempfile::tempdir().unwrap();
-        let options = Options::default().identity("bob");
-        let opendht = OpenDht::spawn(release, options).await;
-        let peer = opendht.node.address.to_string();
-        let run = async |args: &[&str]| {
-            let command = tokio::process::Command::new(env!("CARGO_BIN_EXE_bulla"))
-                .args(["--json", "cert"])
-                .args(args)
-                .args(["-b", &peer])
-                .kill_on_drop(true)
-                .output();
-            let output = in_time("the program", command).await.unwrap();
-            let errors = String::from_utf8(output.stderr).unwrap();
-            assert!(output.status.success(), "{release:?}: {errors}");
-            String::from_utf8(output.stdout).unwrap()
-        };
-
-        let alice = identity("alice");
-        let file = folder.path().join("alice.pem");
-        alice.save(&file, None).unwrap();
-        let file = file.to_str().unwrap();
-        run(&["publish", "--once", "--identity", file]).await;
-        let place = alice.id().to_string();
-        let found = opendht.get(&place).await;
-        assert!(
-            found
-                .iter()
-                .any(|value| holds(&value.data, alice.certificate())),
-            "{release:?}: {found:?}"
-        );
-        let name = match release {
-            Release::Newest => alice.long_id().to_string(),
-            Release::Debian => place,
-        };
-        let object = run(&["find", &name, "--trusted-by", file]).await;
-        assert!(object.contains(r#""trusted":true"#), "{object}");
-
-        // A node that knows nobody publishes nothing: it needs one to publish to.
-        let storing = start(bulla()).await;
-        opendht.bootstrap(address(&storing)).await;
-        let reader = join(client(), address(&storing)).await;
-        certificate_of(&reader, opendht.key().name()).await;
-        let object = run(&["find", &opendht.key().name().to_string()]).await;
-        assert!(object.contains(&opendht.key().id), "{object}");
-    }
-}
-
 /// Whether the payload of a value is a certificate, in PEM.
 fn holds(data: &[u8], certificate: &Certificate) -> bool {
     let pem = certificate.to_pem();

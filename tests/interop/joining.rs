@@ -1,6 +1,6 @@
 //! Networks: into them, apart from them, and at their edge.
 
-use bulla::{Builder, node::Status};
+use bulla::{Dht, node::Status};
 
 use crate::{
     environment::releases,

@@ -35,10 +35,7 @@ pub(crate) struct Pipe {
 impl Pipe {
     pub(crate) fn open(release: Release) -> Self {
         let mut process = Command::new(release.python())
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/tests/interop/peer.py"
-            ))
+            .args(["-c", include_str!("peer.py")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

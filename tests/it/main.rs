@@ -1,8 +1,6 @@
 //! Tests of the whole crate through its public interface, but for those with sockets, as one program.
 
 mod bad_input;
-#[cfg(feature = "cli")]
-mod cli;
 mod layering;
 mod probes;
 mod vectors;

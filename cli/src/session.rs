@@ -1,0 +1,126 @@
+//! [`Session`]: a short stay in a network, as a client that nobody's table lists.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bulla::Config;
+use bulla::runner::{Builder, Dht};
+use tokio::time::{Instant, timeout_at};
+
+use super::args::NetworkArgs;
+use super::exit::{Context, Failure};
+use super::keyring::Keyring;
+use super::printer::Printer;
+use super::secret::IdentityFile;
+
+/// A node of a command that does its work and leaves.
+pub(crate) struct Session {
+    /// The node.
+    pub(crate) dht: Dht,
+    patience: Duration,
+    deadline: Instant,
+}
+
+impl Session {
+    /// Starts a client on a port of the system's choice, and waits until it is connected.
+    pub(crate) async fn join(args: &NetworkArgs, printer: &Printer) -> Result<Self, Failure> {
+        let peers = args.bootstrap().collect::<Vec<_>>().join(", ");
+        if peers.is_empty() {
+            return Err(Failure::new(
+                "no network to join: give --bootstrap HOST[:PORT], or set BULLA_BOOTSTRAP",
+            ));
+        }
+        let config = Config {
+            client: true,
+            ..Config::default()
+        };
+        // It may ask for a password, which takes the time it takes.
+        let runner = runner(args, config, printer)?;
+        let deadline = Instant::now() + args.timeout;
+        let dht = start(runner).await?;
+        let session = Self {
+            dht,
+            patience: args.timeout,
+            deadline,
+        };
+        let Some(connected) = session.in_time(session.dht.wait_connected()).await else {
+            return Err(Failure::new(format!(
+                "no answer from {peers} within {} s: check --bootstrap, --network and the firewall, or raise --timeout",
+                args.timeout.as_secs_f64()
+            )));
+        };
+        connected.context("cannot join the network")?;
+        Ok(session)
+    }
+
+    /// What comes of `work`, unless the time of the whole command runs out before.
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.deadline, work).await.ok()
+    }
+
+    /// Seconds that the user would wait.
+    pub(crate) fn patience(&self) -> f64 {
+        self.patience.as_secs_f64()
+    }
+
+    /// Leaves the network, at once.
+    pub(crate) async fn leave(self) -> Result<(), Failure> {
+        self.dht
+            .shutdown_within(Duration::ZERO)
+            .await
+            .context("cannot end the node")
+    }
+}
+
+/// A node to be, as the network's options say.
+pub(crate) fn runner(
+    args: &NetworkArgs,
+    config: Config,
+    printer: &Printer,
+) -> Result<Builder, Failure> {
+    let config = Config {
+        network: args.network,
+        ..config
+    };
+    let mut runner = Dht::builder().config(config);
+    for peer in args.bootstrap() {
+        runner = runner.bootstrap(peer);
+    }
+    if let Some(path) = identity(args)? {
+        let file = IdentityFile {
+            path: &path,
+            password_file: args.password.path(),
+            password_option: match args.identity {
+                Some(_) => "--password-file",
+                None => "--anonymous to go without the default identity, or --password-file",
+            },
+        };
+        runner = runner.identity(file.load(printer)?);
+    }
+    Ok(runner)
+}
+
+/// Who we are, if anybody: the identity asked for, else the default.
+fn identity(args: &NetworkArgs) -> Result<Option<PathBuf>, Failure> {
+    let keyring = Keyring::open()?;
+    match &args.identity {
+        Some(named) => Ok(Some(keyring.identity_path(named))),
+        None if args.anonymous => Ok(None),
+        None => keyring.default_identity(),
+    }
+}
+
+/// Fails unless we are somebody, as `what` needs us to be.
+pub(crate) fn require_identity(args: &NetworkArgs, what: &str) -> Result<(), Failure> {
+    match identity(args)? {
+        Some(_) => Ok(()),
+        None => Err(Failure::new(format!(
+            "{what}: say by whom with --identity NAME, or make a default with `bulla identity new NAME`"
+        ))),
+    }
+}
+
+/// Starts a node.
+pub(crate) async fn start(runner: Builder) -> Result<Dht, Failure> {
+    runner.start().await.context("cannot start the node")
+}

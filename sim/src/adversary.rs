@@ -1,0 +1,358 @@
+//! [`Behaviour`]: what a hostile host does. It runs an ordinary node, and twists what that says.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use bulla::node::Transmit;
+use bulla::wire::{self, Message, Nodes, Payload, Reply, Request, Tid, Values};
+use bulla::{Contact, Draft, InfoHash, Query, Rng, Value, ValueId};
+
+/// Datagrams a hostile host remembers.
+const MEMORY: usize = 256;
+/// Values it never finishes sending, at a time.
+const ENDLESS: usize = 8;
+/// Contacts invented for one reply.
+const INVENTED: usize = 8;
+
+/// What is wrong with a host.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Behaviour {
+    /// Names contacts in each reply that do not exist, nearer to the key than anybody.
+    Liar,
+    /// Gives out write tokens that it will not take back.
+    WrongTokens,
+    /// Answers without a write token.
+    NoTokens,
+    /// Changes the data of the values it hands out.
+    Forger,
+    /// Keeps what it stores to itself.
+    Denier,
+    /// Answers pings and nothing else.
+    Mute,
+    /// Sends every other part of a value.
+    HalfParts,
+    /// Announces large values in its answers and sends the same part of them for ever.
+    EndlessParts,
+    /// Sends requests about random keys, a hundred a second.
+    Flooder,
+    /// Sends again what it has heard, in its own name and in that of the sender.
+    Replayer,
+    /// Sends noise, and damaged copies of what it has heard.
+    Garbage,
+    /// Asks in the name of [`Behaviour::VICTIM`], so that the answers go there.
+    Spoofer,
+}
+
+/// A datagram with a source of the sender's choice.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Forged {
+    pub(super) from: SocketAddr,
+    pub(super) transmit: Transmit,
+}
+
+/// A hostile host at work.
+#[derive(Debug)]
+pub(super) struct Adversary {
+    behaviour: Behaviour,
+    rng: Rng,
+    network: u32,
+    recorded: VecDeque<(SocketAddr, Bytes)>,
+    /// Parts to be sent for ever.
+    endless: VecDeque<Transmit>,
+    parts: u64,
+}
+
+impl Behaviour {
+    /// All there are.
+    pub const ALL: [Self; 12] = [
+        Self::Liar,
+        Self::WrongTokens,
+        Self::NoTokens,
+        Self::Forger,
+        Self::Denier,
+        Self::Mute,
+        Self::HalfParts,
+        Self::EndlessParts,
+        Self::Flooder,
+        Self::Replayer,
+        Self::Garbage,
+        Self::Spoofer,
+    ];
+
+    /// Where the answers to spoofed requests go. Nobody lives there.
+    pub const VICTIM: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 4222);
+}
+
+impl Adversary {
+    /// The time from one act of its own accord to the next.
+    pub(super) const PERIOD: Duration = Duration::from_millis(100);
+
+    pub(super) fn new(behaviour: Behaviour, rng: Rng, network: u32) -> Self {
+        Self {
+            behaviour,
+            rng,
+            network,
+            recorded: VecDeque::new(),
+            endless: VecDeque::new(),
+            parts: 0,
+        }
+    }
+
+    /// Remembers what came in.
+    pub(super) fn record(&mut self, from: SocketAddr, datagram: &Bytes) {
+        if self.recorded.len() == MEMORY {
+            self.recorded.pop_front();
+        }
+        self.recorded.push_back((from, datagram.clone()));
+    }
+
+    /// What becomes of a datagram that the node wants to send.
+    pub(super) fn tamper(&mut self, transmit: Transmit) -> Vec<Transmit> {
+        let Ok(message) = wire::decode(&transmit.bytes) else {
+            return vec![transmit];
+        };
+        let to = transmit.to;
+        match (&message.payload, self.behaviour) {
+            (Payload::Parts(_), Behaviour::HalfParts) => {
+                self.parts += 1;
+                if self.parts.is_multiple_of(2) {
+                    return vec![transmit];
+                }
+                Vec::new()
+            }
+            (Payload::Reply { sender, reply }, _) if reply.token.is_some() => {
+                let sender = *sender;
+                let reply = reply.clone();
+                self.tamper_reply(to, &message, sender, reply)
+            }
+            _ => vec![transmit],
+        }
+    }
+
+    /// What it does of its own accord, now and every [`Adversary::PERIOD`] from now. It knows all addresses.
+    pub(super) fn attack(&mut self, own: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
+        match self.behaviour {
+            Behaviour::Flooder => (0..10)
+                .flat_map(|_| self.send_random_request(own, addresses))
+                .collect(),
+            Behaviour::Spoofer => self.send_random_request(Behaviour::VICTIM, addresses),
+            Behaviour::Replayer => self.replay(own, addresses),
+            Behaviour::Garbage => self.send_garbage(own, addresses),
+            Behaviour::EndlessParts => self.send_same_parts(own),
+            Behaviour::Liar
+            | Behaviour::WrongTokens
+            | Behaviour::NoTokens
+            | Behaviour::Forger
+            | Behaviour::Denier
+            | Behaviour::Mute
+            | Behaviour::HalfParts => Vec::new(),
+        }
+    }
+
+    fn tamper_reply(
+        &mut self,
+        to: SocketAddr,
+        message: &Message<'_>,
+        sender: InfoHash,
+        reply: Reply<'_>,
+    ) -> Vec<Transmit> {
+        let invented: Vec<_>;
+        let values: Vec<Value>;
+        let mut reply = reply;
+        match self.behaviour {
+            Behaviour::Mute => return Vec::new(),
+            Behaviour::Liar => {
+                let target = self.asked_about(to, message.tid);
+                invented = (0..INVENTED).map(|_| self.invent(target)).collect();
+                reply.nodes4 = Nodes::new(&invented);
+            }
+            Behaviour::WrongTokens => {
+                let mut token = [0; 20];
+                self.rng.fill(&mut token);
+                reply.token = Some(Cow::Owned(token.to_vec()));
+            }
+            Behaviour::NoTokens => reply.token = None,
+            Behaviour::Denier => (reply.values, reply.rows) = (None, None),
+            Behaviour::Forger => {
+                let genuine = reply.values.into_iter().flat_map(|values| values.iter());
+                values = genuine
+                    .filter_map(wire::Item::into_value)
+                    .map(|value| wire::pack(&Draft::from("forged"), value.id()))
+                    .collect();
+                if values.is_empty() {
+                    return vec![encode_one(to, message)];
+                }
+                reply.values = Some(Values::new(&values));
+            }
+            Behaviour::EndlessParts => {
+                values = vec![wire::pack(&Draft::new(vec![7; 60_000]), ValueId(7))];
+                reply.values = Some(Values::new(&values));
+                let message = Message {
+                    payload: Payload::Reply { sender, reply },
+                    ..message.clone()
+                };
+                return self.begin_endless(to, &message);
+            }
+            Behaviour::HalfParts
+            | Behaviour::Flooder
+            | Behaviour::Replayer
+            | Behaviour::Garbage
+            | Behaviour::Spoofer => {}
+        }
+        let message = Message {
+            payload: Payload::Reply { sender, reply },
+            ..message.clone()
+        };
+        vec![encode_one(to, &message)]
+    }
+
+    /// What `from` asked in this transaction.
+    fn asked_about(&self, from: SocketAddr, tid: Tid) -> InfoHash {
+        let asked = self.recorded.iter().rev().find_map(|(its, datagram)| {
+            let message = wire::decode(datagram).ok()?;
+            match message.payload {
+                _ if *its != from || message.tid != tid => None,
+                Payload::Request {
+                    request: Request::Find { target, .. },
+                    ..
+                } => Some(target),
+                Payload::Request {
+                    request: Request::Get { key, .. },
+                    ..
+                } => Some(key),
+                _ => None,
+            }
+        });
+        asked.unwrap_or_default()
+    }
+
+    /// A contact beside `target` that does not exist.
+    fn invent(&mut self, target: InfoHash) -> Contact {
+        let id = (100..InfoHash::BITS).fold(target, |id, bit| id.with_bit(bit, self.rng.one_in(2)));
+        let host = self.rng.below(1 << 16) as u32;
+        let ip = Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 250, 0, 0)) + host);
+        Contact::new(id, SocketAddr::new(ip.into(), 4222))
+    }
+
+    fn send_random_request(&mut self, from: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
+        let request = match self.rng.below(3) {
+            0 => Request::Ping,
+            1 => Request::Find {
+                target: self.rng.hash(),
+                want: None,
+            },
+            _ => Request::Get {
+                key: self.rng.hash(),
+                query: Query::default(),
+                want: None,
+            },
+        };
+        let message = Message {
+            tid: Tid(self.rng.number() as u32),
+            network: self.network,
+            client: false,
+            agent: None,
+            payload: Payload::Request {
+                sender: self.rng.hash(),
+                request,
+            },
+        };
+        let to = self.random_peer(from, addresses);
+        to.map(|to| Forged {
+            from,
+            transmit: encode_one(to, &message),
+        })
+        .into_iter()
+        .collect()
+    }
+
+    fn replay(&mut self, own: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
+        let which = self.rng.below(self.recorded.len() as u64) as usize;
+        let Some((source, bytes)) = self.recorded.get(which).cloned() else {
+            return Vec::new();
+        };
+        let Some(to) = self.random_peer(own, addresses) else {
+            return Vec::new();
+        };
+        let transmit = Transmit { to, bytes };
+        [own, source]
+            .map(|from| Forged {
+                from,
+                transmit: transmit.clone(),
+            })
+            .into()
+    }
+
+    fn send_garbage(&mut self, own: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
+        let which = self.rng.below(self.recorded.len() as u64) as usize;
+        let mut bytes = match self.recorded.get(which) {
+            Some((_, heard)) if self.rng.one_in(2) => heard.to_vec(),
+            _ => {
+                let mut noise = vec![0; self.rng.below(1_400) as usize];
+                self.rng.fill(&mut noise);
+                noise
+            }
+        };
+        bytes.truncate(self.rng.below(bytes.len() as u64 + 1) as usize);
+        for _ in 0..self.rng.below(4) {
+            let at = self.rng.below(bytes.len() as u64) as usize;
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = self.rng.number() as u8;
+            }
+        }
+        let to = self.random_peer(own, addresses);
+        to.map(|to| Forged {
+            from: own,
+            transmit: Transmit {
+                to,
+                bytes: bytes.into(),
+            },
+        })
+        .into_iter()
+        .collect()
+    }
+
+    fn send_same_parts(&self, own: SocketAddr) -> Vec<Forged> {
+        let parts = self.endless.iter().cloned();
+        let forged = parts.map(|transmit| Forged {
+            from: own,
+            transmit,
+        });
+        forged.collect()
+    }
+
+    /// Announces values; their first part is sent from now on.
+    fn begin_endless(&mut self, to: SocketAddr, message: &Message<'_>) -> Vec<Transmit> {
+        let wire::Datagrams { head, parts } = wire::encode(message);
+        let part = parts.into_iter().next();
+        self.endless
+            .extend(part.map(|bytes| Transmit { to, bytes }));
+        if self.endless.len() > ENDLESS {
+            self.endless.pop_front();
+        }
+        vec![Transmit { to, bytes: head }]
+    }
+
+    /// Somebody of the family of `from`, other than it.
+    fn random_peer(&mut self, from: SocketAddr, addresses: &[SocketAddr]) -> Option<SocketAddr> {
+        let others: Vec<_> = addresses
+            .iter()
+            .filter(|address| address.is_ipv4() == from.is_ipv4() && **address != from)
+            .collect();
+        let which = self.rng.below(others.len() as u64) as usize;
+        others.get(which).map(|address| **address)
+    }
+}
+
+/// A message without the parts of its values.
+fn encode_one(to: SocketAddr, message: &Message<'_>) -> Transmit {
+    Transmit {
+        to,
+        bytes: wire::encode(message).head,
+    }
+}

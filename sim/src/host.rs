@@ -1,0 +1,266 @@
+//! [`Host`]: a place in the network, and the node that lives there for a while.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::OperationId;
+use super::adversary::{Adversary, Behaviour};
+use super::nat::Nat;
+use bulla::Identity;
+use bulla::node::{OpId, Timer};
+use bulla::secure::SecureDht;
+use bulla::{Config, Family, Timestamp};
+
+/// Names a host of a simulation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HostId(u32);
+
+/// What a host is like.
+#[derive(Clone, Debug)]
+pub struct HostSpec {
+    /// Which addresses it has.
+    pub addressing: Addressing,
+    /// The router that it sits behind, if any.
+    pub nat: Option<Nat>,
+    /// The settings of its node.
+    pub config: Config,
+    /// Who signs and decrypts there, if anybody.
+    pub identity: Option<Identity>,
+    /// What is wrong with it; `None` for an honest one.
+    pub behaviour: Option<Behaviour>,
+}
+
+/// The addresses of a host.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Addressing {
+    /// IPv4 alone.
+    #[default]
+    V4,
+    /// IPv6 alone.
+    V6,
+    /// Both.
+    Dual,
+}
+
+/// A host of a simulation.
+pub(super) struct Host {
+    pub(super) spec: Arc<HostSpec>,
+    pub(super) instance: Option<Box<Instance>>,
+    /// How many nodes have lived here.
+    pub(super) generation: u32,
+    pub(super) load: Load,
+}
+
+/// A node at work.
+pub(super) struct Instance {
+    pub(super) dht: SecureDht,
+    /// The zero of its clock.
+    pub(super) born: Timestamp,
+    /// Whether it has found its network.
+    pub(super) is_connected: bool,
+    /// When it wants to be woken.
+    pub(super) due: Timestamp,
+    /// Which entry of the queue will wake it, or look again when it wants to be woken.
+    pub(super) planned: Option<Timestamp>,
+    /// What it is to be woken for.
+    pub(super) timer: Timer,
+    /// What it does for the simulation.
+    pub(super) operations: BTreeMap<OpId, OperationId>,
+    pub(super) adversary: Option<Adversary>,
+    pub(super) spin_detector: SpinDetector,
+}
+
+/// Datagrams that a host sent and received, with the bytes of their headers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Load {
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Bytes in them.
+    pub sent_bytes: u64,
+    /// Datagrams that reached the node.
+    pub received: u64,
+    /// Bytes in them.
+    pub received_bytes: u64,
+}
+
+const FIRST_V4: u32 = (10 << 24) + 1;
+const FIRST_V6: u128 = (0xfd << 120) + 1;
+const PORT: u16 = 4222;
+
+/// How often a node woke up lately for nothing, unanswered requests not counted: each of those is waited for in turn.
+#[derive(Default, Debug)]
+pub(super) struct SpinDetector {
+    since: Timestamp,
+    count: u32,
+}
+
+impl Default for HostSpec {
+    /// Honest, open, IPv4, default settings.
+    fn default() -> Self {
+        Self {
+            addressing: Addressing::default(),
+            nat: None,
+            config: Config::default(),
+            identity: None,
+            behaviour: None,
+        }
+    }
+}
+
+impl HostSpec {
+    /// Whether others look for values there.
+    pub(super) fn serves(&self) -> bool {
+        self.behaviour.is_none() && self.nat.is_none() && !self.config.client
+    }
+}
+
+impl HostId {
+    pub(super) const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    pub(super) fn number(self) -> u64 {
+        u64::from(self.0)
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The host that an address would belong to; [`HostId::address`] the other way round.
+    pub(super) fn at(ip: IpAddr) -> Option<Self> {
+        let number = match ip {
+            IpAddr::V4(ip) => ip.to_bits().checked_sub(FIRST_V4)?,
+            IpAddr::V6(ip) => u32::try_from(ip.to_bits().checked_sub(FIRST_V6)? >> 64).ok()?,
+        };
+        Some(Self(number))
+    }
+
+    /// Each host has an IPv4 address and an IPv6 /64 of its own.
+    pub(super) fn address(self, family: Family) -> SocketAddr {
+        let ip = match family {
+            Family::V4 => IpAddr::V4(Ipv4Addr::from_bits(FIRST_V4 + self.0)),
+            Family::V6 => IpAddr::V6(Ipv6Addr::from_bits(FIRST_V6 + (u128::from(self.0) << 64))),
+        };
+        SocketAddr::new(ip, PORT)
+    }
+}
+
+impl Addressing {
+    /// Whether it has an address of this family.
+    pub fn has(self, family: Family) -> bool {
+        match self {
+            Self::V4 => family == Family::V4,
+            Self::V6 => family == Family::V6,
+            Self::Dual => true,
+        }
+    }
+}
+
+impl Host {
+    pub(super) fn new(spec: Arc<HostSpec>) -> Self {
+        Self {
+            spec,
+            instance: None,
+            generation: 0,
+            load: Load::default(),
+        }
+    }
+
+    /// Its addresses, if it is the host of this id.
+    pub(super) fn addresses(&self, id: HostId) -> impl Iterator<Item = SocketAddr> + use<> {
+        let addressing = self.spec.addressing;
+        let families = Family::ALL.into_iter();
+        let families = families.filter(move |family| addressing.has(*family));
+        families.map(move |family| id.address(family))
+    }
+
+    /// Whether two hosts can be members of one DHT.
+    pub(super) fn shares_network(&self, other: &Self) -> bool {
+        self.spec.config.network == other.spec.config.network
+            && Family::ALL
+                .into_iter()
+                .any(|family| self.spec.addressing.has(family) && other.spec.addressing.has(family))
+    }
+}
+
+impl Instance {
+    /// What its clock shows.
+    pub(super) fn clock(&self, now: Timestamp) -> Timestamp {
+        Timestamp::ZERO + now.since(self.born)
+    }
+
+    /// When its clock will show `at`.
+    pub(super) fn moment(&self, at: Timestamp) -> Timestamp {
+        if at == Timestamp::MAX {
+            return at;
+        }
+        self.born + at.since(Timestamp::ZERO)
+    }
+}
+
+impl SpinDetector {
+    /// Wake-ups for nothing that a node may have in [`SpinDetector::SPAN`].
+    const LIMIT: u32 = 100;
+    const SPAN: Duration = Duration::from_secs(10);
+
+    /// Counts a wake-up for nothing; says whether there are too many.
+    pub(super) fn is_spinning(&mut self, now: Timestamp) -> bool {
+        if now.since(self.since) > Self::SPAN {
+            *self = Self {
+                since: now,
+                count: 0,
+            };
+        }
+        self.count += 1;
+        self.count > Self::LIMIT
+    }
+}
+
+impl Load {
+    /// Bytes of the headers of IPv4 and UDP.
+    const HEADERS: u64 = 28;
+
+    pub(super) fn send(&mut self, payload: usize) {
+        self.sent += 1;
+        self.sent_bytes += payload as u64 + Self::HEADERS;
+    }
+
+    pub(super) fn receive(&mut self, payload: usize) {
+        self.received += 1;
+        self.received_bytes += payload as u64 + Self::HEADERS;
+    }
+
+    /// What has been counted since the last call.
+    pub(super) fn take(&mut self) -> Self {
+        mem::take(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bulla::is_martian;
+
+    #[test]
+    fn hosts_have_addresses_of_their_own_that_are_no_martians() {
+        let spec = HostSpec {
+            addressing: Addressing::Dual,
+            ..HostSpec::default()
+        };
+        let host = Host::new(spec.into());
+        for id in [0, 1, 300, 70_000].map(HostId) {
+            let addresses: Vec<_> = host.addresses(id).collect();
+            assert_eq!(addresses.len(), 2);
+            for address in addresses {
+                assert!(!is_martian(&address));
+                assert_eq!(HostId::at(address.ip()), Some(id));
+            }
+        }
+        assert_eq!(HostId::at([10, 0, 0, 0].into()), None);
+        assert_ne!(HostId::at([198, 51, 100, 1].into()), Some(HostId(0)));
+    }
+}

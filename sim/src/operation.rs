@@ -1,0 +1,200 @@
+//! [`Operation`]: an operation that a simulation had one of its nodes do, and all that came of it.
+
+use std::time::Duration;
+
+use super::HostId;
+use super::expected_value::ExpectedValue;
+use bulla::node::{GetReport, PutReport};
+use bulla::secure::{Checked, PutError, SecureEvent};
+use bulla::{InfoHash, Query, Row, Timestamp};
+
+/// Names an operation of a simulation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct OperationId(pub(super) usize);
+
+/// An operation and what its node told of it.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Who does it.
+    pub host: HostId,
+    /// About which key.
+    pub key: InfoHash,
+    /// What is done.
+    pub request: Request,
+    /// When it was begun.
+    pub started: Timestamp,
+    /// When and how it ended.
+    pub ended: Option<(Timestamp, Outcome)>,
+    /// Values in the order in which they were told.
+    pub observations: Vec<Observation>,
+    /// Rows in the order in which they were told.
+    pub rows: Vec<Row>,
+    /// Values of a get that did not pass the checks.
+    pub dropped: usize,
+    /// What the oracle wants found.
+    pub(super) expected: Vec<ExpectedValue>,
+}
+
+/// What an operation is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// Find values.
+    Get(Query),
+    /// Find fields of values.
+    Query(Query),
+    /// Hear of values.
+    Listen(Query),
+    /// Publish a value.
+    Put(ExpectedValue),
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// A get or query was answered.
+    Got(GetReport),
+    /// A put was announced.
+    Put(PutReport),
+    /// A put came to nothing.
+    Failed(PutError),
+    /// It was cancelled, or its node left.
+    Cancelled,
+}
+
+/// What an operation was told of a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Observation {
+    /// When.
+    pub at: Timestamp,
+    /// Of which value.
+    pub value: Checked,
+    /// Whether it is gone rather than there.
+    pub expired: bool,
+}
+
+impl Request {
+    /// Whether it stays with its node after it was first reported.
+    pub(super) fn is_ongoing(&self) -> bool {
+        match self {
+            Self::Listen(_) => true,
+            Self::Put(expected_value) => expected_value.permanent,
+            Self::Get(_) | Self::Query(_) => false,
+        }
+    }
+}
+
+impl Operation {
+    pub(super) fn new(host: HostId, key: InfoHash, request: Request, started: Timestamp) -> Self {
+        Self {
+            host,
+            key,
+            request,
+            started,
+            ended: None,
+            observations: Vec::new(),
+            rows: Vec::new(),
+            dropped: 0,
+            expected: Vec::new(),
+        }
+    }
+
+    /// The values that are there as far as the operation was told.
+    pub fn values(&self) -> Vec<Checked> {
+        let mut values: Vec<Checked> = Vec::new();
+        for observations in &self.observations {
+            if observations.expired {
+                values.retain(|value| *value != observations.value);
+            } else {
+                values.push(observations.value.clone());
+            }
+        }
+        values
+    }
+
+    /// What a put publishes.
+    pub fn expected_value(&self) -> Option<&ExpectedValue> {
+        match &self.request {
+            Request::Put(expected_value) => Some(expected_value),
+            Request::Get(_) | Request::Query(_) | Request::Listen(_) => None,
+        }
+    }
+
+    /// The report of a get or query that has ended.
+    pub fn get_report(&self) -> Option<GetReport> {
+        match self.ended {
+            Some((_, Outcome::Got(report))) => Some(report),
+            Some((_, Outcome::Put(_) | Outcome::Failed(_) | Outcome::Cancelled)) | None => None,
+        }
+    }
+
+    /// The report of a put that has ended.
+    pub fn put_report(&self) -> Option<PutReport> {
+        match self.ended {
+            Some((_, Outcome::Put(report))) => Some(report),
+            Some((_, Outcome::Got(_) | Outcome::Failed(_) | Outcome::Cancelled)) | None => None,
+        }
+    }
+
+    /// How long it took, if it has ended.
+    pub fn duration(&self) -> Option<Duration> {
+        self.ended.map(|(at, _)| at.since(self.started))
+    }
+
+    /// How long the first value took.
+    pub fn time_to_first_value(&self) -> Option<Duration> {
+        self.observations
+            .first()
+            .map(|observations| observations.at.since(self.started))
+    }
+
+    /// Takes in what a node told of it; `Err` says what is wrong with that.
+    pub(super) fn on_event(&mut self, now: Timestamp, event: SecureEvent) -> Result<(), String> {
+        if self.ended.is_some() && !matches!(self.request, Request::Put(_)) {
+            return Err(format!("told of an errand that was over: {event:?}"));
+        }
+        match event {
+            SecureEvent::Values { values, .. } => {
+                for value in values {
+                    if self.values().contains(&value) {
+                        return Err(format!("told twice of {value:?}"));
+                    }
+                    self.observe(now, value, false);
+                }
+            }
+            SecureEvent::Expired { values, .. } => {
+                for value in values {
+                    if !self.values().contains(&value) {
+                        return Err(format!("lost what it never had, {value:?}"));
+                    }
+                    self.observe(now, value, true);
+                }
+            }
+            SecureEvent::Rows { rows, .. } => self.rows.extend(rows),
+            SecureEvent::GetDone {
+                report, dropped, ..
+            } => {
+                self.dropped = dropped;
+                self.ended = Some((now, Outcome::Got(report)));
+            }
+            SecureEvent::PutFailed { error, .. } => {
+                self.ended = Some((now, Outcome::Failed(error)));
+            }
+            SecureEvent::PutDone { report, .. } => {
+                if self.ended.is_some() {
+                    return Err("a put ended twice".to_owned());
+                }
+                if report.asked != report.acknowledged + report.refused + report.silent {
+                    return Err(format!("a report does not add up: {report:?}"));
+                }
+                self.ended = Some((now, Outcome::Put(report)));
+            }
+            // All others are about no operation.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self, at: Timestamp, value: Checked, expired: bool) {
+        self.observations.push(Observation { at, value, expired });
+    }
+}

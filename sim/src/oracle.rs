@@ -1,0 +1,229 @@
+//! [`Oracle`]: the reference model. It knows what was really published, and so what a node must, may and must not say.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::expected_value::ExpectedValue;
+use super::operation::{Operation, Request};
+use super::{HostId, OperationId};
+use bulla::secure::{Checked, Protection, SecureDht};
+use bulla::{InfoHash, Query, Timestamp};
+
+/// How much longer than its lifetime a value may be seen: copies are made and clocks start when datagrams arrive.
+const SLACK: Duration = Duration::from_secs(20);
+/// A get or query is over by then, connected or not.
+const GET_LIMIT: Duration = Duration::from_secs(30);
+/// A put has been announced by then.
+const PUT_LIMIT: Duration = Duration::from_secs(45);
+/// The time that a permanent put may take: it takes turns with all others of its node.
+const LASTING_PUT_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// Idle lookups that a node remembers beside its running ones.
+const REMEMBERED_LOOKUPS: usize = 258;
+
+/// What was published, and each offence against the rules so far.
+#[derive(Default, Debug)]
+pub(super) struct Oracle {
+    published: BTreeMap<InfoHash, Vec<Published>>,
+    /// Hostile hosts invent values: clear ones may come from anybody.
+    pub(super) expects_forgeries: bool,
+    /// Whoever counts what is not found does not want it judged.
+    pub(super) excuses_misses: bool,
+    pub(super) violations: Vec<Violation>,
+}
+
+/// A rule was broken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub host: HostId,
+    /// How.
+    pub what: String,
+}
+
+#[derive(Debug)]
+struct Published {
+    put: OperationId,
+    by: HostId,
+    expected_value: ExpectedValue,
+    lifetime: Duration,
+    /// When the last copy may have been made; `None` while it is still being announced.
+    until: Option<Timestamp>,
+}
+
+impl Oracle {
+    /// Something is being published, for one lifetime from now or until its author stops.
+    pub(super) fn on_put(
+        &mut self,
+        now: Timestamp,
+        put: OperationId,
+        operation: &Operation,
+        expected_value: &ExpectedValue,
+        lifetime: Duration,
+    ) {
+        let published = self.published.entry(operation.key).or_default();
+        published.push(Published {
+            put,
+            by: operation.host,
+            expected_value: expected_value.clone(),
+            lifetime,
+            until: (!expected_value.permanent).then_some(now),
+        });
+    }
+
+    /// An author does not announce any more: what one put published, or all it did.
+    pub(super) fn on_stop(&mut self, now: Timestamp, by: HostId, put: Option<OperationId>) {
+        let all = self.published.values_mut().flatten();
+        let stopped = all.filter(|one| one.by == by && put.is_none_or(|put| put == one.put));
+        for one in stopped {
+            one.until = one.until.or(Some(now));
+        }
+    }
+
+    /// What may be found under `key` now.
+    pub(super) fn current(
+        &self,
+        now: Timestamp,
+        key: &InfoHash,
+    ) -> impl Iterator<Item = &ExpectedValue> {
+        let published = self.published.get(key).into_iter().flatten();
+        published
+            .filter(move |one| one.lives(now))
+            .map(|one| &one.expected_value)
+    }
+
+    /// An operation is told of values: they must have been published, must match, and must not have run out long ago.
+    pub(super) fn check_values(
+        &mut self,
+        now: Timestamp,
+        operation: &Operation,
+        values: &[Checked],
+    ) {
+        let any = Query::default();
+        let query = match &operation.request {
+            Request::Get(query) | Request::Listen(query) | Request::Query(query) => query,
+            Request::Put(_) => &any,
+        };
+        for value in values {
+            let published = self.published.get(&operation.key).into_iter().flatten();
+            let mut genuine = published
+                .filter(|one| one.expected_value.matches_checked(value))
+                .peekable();
+            let offence = if genuine.peek().is_none() {
+                let excused = self.expects_forgeries && value.status() == Protection::Clear;
+                (!excused).then_some("found what nobody put")
+            } else if !genuine.any(|one| one.lives(now - SLACK)) {
+                Some("found what has run out")
+            } else if value.status() != Protection::Encrypted && !query.matches(value.value()) {
+                Some("found what it did not ask for")
+            } else {
+                None
+            };
+            if let Some(offence) = offence {
+                self.report_violation(now, operation.host, format!("{offence}: {value:?}"));
+            }
+        }
+    }
+
+    /// An operation is over: what was well held all the time must have been found.
+    pub(super) fn check_end(
+        &mut self,
+        now: Timestamp,
+        operation: &Operation,
+        well_held: &[ExpectedValue],
+    ) {
+        let found = operation.values();
+        let is_found = |due: &&ExpectedValue| found.iter().any(|value| due.matches_checked(value));
+        let due = operation
+            .expected
+            .iter()
+            .filter(|due| well_held.contains(due));
+        for missed in due.filter(|due| !is_found(due)) {
+            self.report_violation(now, operation.host, format!("did not find {missed:?}"));
+        }
+    }
+
+    /// An operation has used up the time it has.
+    pub(super) fn on_deadline(&mut self, now: Timestamp, operation: &Operation) {
+        if operation.ended.is_none() {
+            let what = format!(
+                "{:?} on {} takes too long",
+                operation.request, operation.key
+            );
+            self.report_violation(now, operation.host, what);
+        }
+    }
+
+    /// A node's containers keep their bounds, and it does what it is asked and nothing else.
+    pub(super) fn check_bounds(
+        &mut self,
+        now: Timestamp,
+        host: HostId,
+        dht: &SecureDht,
+        clock: Timestamp,
+        operations: usize,
+    ) {
+        let (stats, config) = (dht.node().stats(clock), dht.node().config());
+        // A signed put looks for earlier editions, an encrypted one for a certificate at two keys; one with an identity
+        // announces its certificate at two keys.
+        let inner = 3 * dht.stats().preparations + if dht.identity().is_some() { 2 } else { 0 };
+        let operations = operations + inner;
+        let lookups = (2 * operations + REMEMBERED_LOOKUPS).min(config.max_lookups);
+        let bounds = [
+            ("lookups", stats.lookups, lookups),
+            ("requests", stats.pending_requests, config.max_requests),
+            ("listeners", stats.listeners, config.max_keys),
+            ("keys", stats.storage.keys, config.max_keys),
+            ("operations", stats.operations, operations),
+        ];
+        for (name, count, bound) in bounds {
+            if count > bound {
+                self.report_violation(now, host, format!("{count} {name}, more than {bound}"));
+            }
+        }
+    }
+
+    /// Nobody stores what claims to be signed and is not, unless it is its own.
+    pub(super) fn check_storage(&mut self, now: Timestamp, host: HostId, dht: &SecureDht) {
+        for record in dht.node().export_values() {
+            let published = self.published.get(&record.key).into_iter().flatten();
+            let mut genuine =
+                published.filter(|one| one.expected_value.matches_stored(&record.value));
+            let claims = record.value.signed().is_some() && record.source.is_some();
+            let certifies = record.value.value_type() == bulla::ValueType::CERTIFICATE;
+            if claims && !certifies && genuine.next().is_none() {
+                self.report_violation(now, host, format!("stored a forgery: {:?}", record.value));
+            }
+        }
+    }
+
+    pub(super) fn report_violation(&mut self, at: Timestamp, host: HostId, what: String) {
+        self.violations.push(Violation { at, host, what });
+    }
+}
+
+impl Published {
+    /// Whether a copy made as late as possible lives at `now`.
+    fn lives(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until + self.lifetime)
+    }
+}
+
+/// How long an operation may take; `None` if it goes on until it is cancelled.
+pub(super) fn time_limit(request: &Request) -> Option<Duration> {
+    match request {
+        Request::Get(_) | Request::Query(_) => Some(GET_LIMIT),
+        Request::Put(expected_value) if expected_value.permanent => Some(LASTING_PUT_LIMIT),
+        Request::Put(_) => Some(PUT_LIMIT),
+        Request::Listen(_) => None,
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = Duration::from_micros(self.at.as_micros()).as_secs_f64();
+        write!(f, "at {seconds:.3} s, {:?}: {}", self.host, self.what)
+    }
+}
