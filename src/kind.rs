@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A value type's number (spec `secure.md`, section 6.2). Any number may travel; those not registered follow
-/// [`Rules::DEFAULT`].
+/// A value type's number (`docs/spec/secure.md#6.2`). Any number may travel; those not registered
+/// follow [`Rules::DEFAULT`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Kind(pub u16);
 
@@ -17,7 +17,7 @@ pub struct Rules {
     pub policy: Policy,
 }
 
-/// Who may store and replace values of a kind (spec `secure.md`, section 6).
+/// Who may store and replace values of a kind (`docs/spec/secure.md#6`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {
     /// Anyone may store, nobody may replace; signatures are not checked on storing.
@@ -78,7 +78,7 @@ impl Kinds {
 }
 
 impl Default for Kinds {
-    /// The kinds of spec `secure.md`, section 6.2.
+    /// The kinds of `docs/spec/secure.md#6.2`.
     fn default() -> Self {
         const MINUTE: u64 = 60;
         const WEEK: u64 = 7 * 24 * 60 * MINUTE;
