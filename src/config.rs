@@ -1,7 +1,7 @@
 //! [`Config`]: every constant of a node, with unit, default, allowed range and the reason for it.
 //!
-//! The defaults are OpenDHT's (spec `node.md`, section 1) where peers are tuned to them, ours where they are not;
-//! each of ours is marked.
+//! The defaults are OpenDHT's (`docs/spec/node.md#1`) where peers are tuned to them, ours where
+//! they are not; each of ours is marked.
 
 use std::time::Duration;
 

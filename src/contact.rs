@@ -116,7 +116,7 @@ impl Source {
     }
 }
 
-/// An address with IPv4-mapped IPv6 turned into plain IPv4 (spec `wire.md`, section 1).
+/// An address with IPv4-mapped IPv6 turned into plain IPv4 (`docs/spec/wire.md#1`).
 pub fn canonical(addr: SocketAddr) -> SocketAddr {
     match addr.ip().to_canonical() {
         ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),
@@ -124,7 +124,7 @@ pub fn canonical(addr: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Whether no honest node can have this address (spec `wire.md`, section 1.1).
+/// Whether no honest node can have this address (`docs/spec/wire.md#1.1`).
 ///
 /// Loopback, private and link-local addresses are not martian.
 pub fn is_martian(addr: &SocketAddr) -> bool {

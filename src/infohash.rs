@@ -11,7 +11,7 @@ use thiserror::Error;
 
 /// A 160-bit identifier: a key of the store, a node id or a short key id.
 ///
-/// Ordered as an unsigned big-endian number (spec `secure.md`, section 1). The all-zero hash
+/// Ordered as an unsigned big-endian number (`docs/spec/secure.md#1`). The all-zero hash
 /// counts as "no hash" on the wire.
 ///
 /// ```
@@ -51,7 +51,7 @@ impl InfoHash {
         Self(bytes)
     }
 
-    /// Hashes `data` with SHA-1 (spec `secure.md`, section 1).
+    /// Hashes `data` with SHA-1 (`docs/spec/secure.md#1`).
     pub fn of(data: &[u8]) -> Self {
         Self(Sha1::digest(data).into())
     }

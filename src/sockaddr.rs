@@ -1,4 +1,5 @@
-//! The raw socket address of an operating system, as values and saved states hold it (spec `secure.md`, section 6.4).
+//! The raw socket address of an operating system, as values and saved states hold it
+//! (`docs/spec/secure.md#6.4`).
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 

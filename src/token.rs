@@ -1,5 +1,5 @@
 //! [`Tokens`]: write tokens, which prove that a requester receives what is sent to its address
-//! (spec `wire.md`, section 13).
+//! (`docs/spec/wire.md#13`).
 //!
 //! A token is a keyed hash of the requester's IP address and port, so that none is remembered: SipHash-2-4 of 128 bits,
 //! made for short inputs and what DNS servers use for their cookies (RFC 9018), twice, so that tokens are as long as those

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A value type's number (spec `secure.md`, section 6.2). Any number may travel; those not registered follow
+/// A value type's number (`docs/spec/secure.md#6.2`). Any number may travel; those not registered follow
 /// [`TypeRules::DEFAULT`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct ValueType(pub u16);
@@ -17,7 +17,7 @@ pub struct TypeRules {
     pub policy: Policy,
 }
 
-/// Who may store and replace values of a type (spec `secure.md`, section 6).
+/// Who may store and replace values of a type (`docs/spec/secure.md#6`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {
     /// Anyone may store, nobody may replace; signatures are not checked on storing.
@@ -81,7 +81,7 @@ impl ValueTypes {
 }
 
 impl Default for ValueTypes {
-    /// The types of spec `secure.md`, section 6.2.
+    /// The types of `docs/spec/secure.md#6.2`.
     fn default() -> Self {
         const MINUTE: u64 = 60;
         const WEEK: u64 = 7 * 24 * 60 * MINUTE;

@@ -70,10 +70,7 @@ fn programs(args: &Args) -> Vec<(String, Option<Program>)> {
     if let Some(addr) = args.addr {
         return vec![(addr.to_string(), None)];
     }
-    let mut programs = vec![(
-        "bulla".to_owned(),
-        Some(Program::Bulla(args.bulla.clone())),
-    )];
+    let mut programs = vec![("bulla".to_owned(), Some(Program::Bulla(args.bulla.clone())))];
     if args.alone {
         return programs;
     }
@@ -82,7 +79,9 @@ fn programs(args: &Args) -> Vec<(String, Option<Program>)> {
         .flatten()
     {
         match Program::open_dht(python) {
-            Some((version, program)) => programs.push((format!("OpenDHT {version}"), Some(program))),
+            Some((version, program)) => {
+                programs.push((format!("OpenDHT {version}"), Some(program)))
+            }
             None => eprintln!("{} has no opendht; left out", python.display()),
         }
     }

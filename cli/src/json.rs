@@ -1,4 +1,5 @@
-//! Values, rows and reports as JSON, with the field names of OpenDHT's proxy (spec `proxy.md`, section 2).
+//! Values, rows and reports as JSON, with the field names of OpenDHT's proxy
+//! (`docs/spec/proxy.md#2`).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -108,8 +108,8 @@ impl Candidates {
     }
 
     /// The candidates that may be given values, with tokens no older than `oldest`: those known to be nearest. While the
-    /// walk is not over these are all but the last of the leading candidates with a token, if that leaves any (spec
-    /// `node.md`, section 4.6).
+    /// walk is not over these are all but the last of the leading candidates with a token, if that
+    /// leaves any (`docs/spec/node.md#4.6`).
     pub(super) fn ready(&self, count: usize, oldest: Timestamp) -> Vec<(Contact, &Bytes)> {
         let mut ready = Vec::new();
         for candidate in self.nearest(count) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::value::{Value, ValueId};
 use crate::{InfoHash, Timestamp};
 
-/// Values remembered by one listen (spec `wire.md`, section 11.5).
+/// Values remembered by one listen (`docs/spec/wire.md#11.5`).
 const MAX_VALUES: usize = 4_096;
 /// Holders remembered for one value.
 const MAX_HOLDERS: usize = 16;

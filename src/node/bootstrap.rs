@@ -1,4 +1,5 @@
-//! [`Bootstrap`]: the addresses a node starts from, and when they are pinged (spec `node.md`, section 3.3).
+//! [`Bootstrap`]: the addresses a node starts from, and when they are pinged
+//! (`docs/spec/node.md#3.3`).
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -289,7 +289,7 @@ impl Node {
         }
     }
 
-    /// Maintenance of a table (spec `node.md`, section 3.1).
+    /// Maintenance of a table (`docs/spec/node.md#3.1`).
     fn confirm(&mut self, now: Timestamp, family: Family) {
         let mut asked = false;
         while let Some(refresh) = self.tables[family as usize].next_refresh(now, &mut self.public) {

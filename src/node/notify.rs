@@ -1,4 +1,5 @@
-//! Listeners are told what changed: remote ones by `update` requests, our own by events (spec `wire.md`, section 11.4).
+//! Listeners are told what changed: remote ones by `update` requests, our own by events
+//! (`docs/spec/wire.md#11.4`).
 
 use super::{Event, Node, RequestPurpose};
 use crate::storage::Listener;

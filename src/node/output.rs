@@ -69,7 +69,7 @@ pub enum Event {
     },
 }
 
-/// How well a family is connected (spec `node.md`, section 3.2).
+/// How well a family is connected (`docs/spec/node.md#3.2`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub enum Status {
     /// No node known, none asked.

@@ -14,7 +14,7 @@ use crate::value::{Field, Row, Value, ValueId};
 use crate::wire::{ErrorCode, Reply, SocketId};
 use crate::{Contact, Family, InfoHash, Timestamp, is_martian};
 
-/// The longest write token that is kept (spec `wire.md`, section 13), in bytes.
+/// The longest write token that is kept (`docs/spec/wire.md#13`), in bytes.
 pub(super) const MAX_TOKEN: usize = 64;
 /// Contacts taken from one reply and family.
 const MAX_NAMED: usize = 8;
@@ -306,7 +306,7 @@ impl Node {
     }
 }
 
-/// A loopback address names the host of who sent it (spec `wire.md`, section 4).
+/// A loopback address names the host of who sent it (`docs/spec/wire.md#4`).
 fn on_host_of(from: Contact, contact: Contact) -> Contact {
     if contact.addr.ip().is_loopback() && contact.family() == from.family() {
         let addr = SocketAddr::new(from.addr.ip(), contact.addr.port());

@@ -1,4 +1,5 @@
-//! Requests of others: one function for each kind (spec `wire.md`, sections 5 to 11; `node.md`, section 5).
+//! Requests of others: one function for each kind (`docs/spec/wire.md#5` to `docs/spec/wire.md#11`;
+//! `docs/spec/node.md#5`).
 
 use std::net::SocketAddr;
 
@@ -382,7 +383,7 @@ impl Node {
     }
 
     /// Tells permanent puts and listens of a contact that has just proved to be there, as it may be nearer to their keys
-    /// than those they know (spec `node.md`, section 4.1).
+    /// than those they know (`docs/spec/node.md#4.1`).
     fn offer_to_lookups(&mut self, now: Timestamp, contact: Contact) {
         let family = contact.family();
         for key in self.interested(&contact) {
@@ -435,7 +436,7 @@ impl Node {
     }
 }
 
-/// Splits values so that each batch holds about 56 KiB (spec `wire.md`, section 9.3).
+/// Splits values so that each batch holds about 56 KiB (`docs/spec/wire.md#9.3`).
 fn batches(values: &[Value]) -> impl Iterator<Item = &[Value]> {
     let mut rest = values;
     std::iter::from_fn(move || {

@@ -45,13 +45,13 @@ impl Node {
         self.votes.by_votes()
     }
 
-    /// The good contacts, those near the own id first (spec `node.md`, section 8).
+    /// The good contacts, those near the own id first (`docs/spec/node.md#8`).
     pub fn export_contacts(&self, now: Timestamp) -> Vec<Contact> {
         let good = |table: &Table| table.contacts(now);
         self.tables.iter().flat_map(good).collect()
     }
 
-    /// All stored values (spec `node.md`, section 9).
+    /// All stored values (`docs/spec/node.md#9`).
     pub fn export_values(&self) -> Vec<Record> {
         let record = |entry: crate::storage::Entry<'_>| Record {
             key: entry.key,

@@ -1,5 +1,5 @@
-//! Values of strangers: put, weighed, parked until proved, stored, refreshed (spec `wire.md`, section 8; `node.md`,
-//! section 5).
+//! Values of strangers: put, weighed, parked until proved, stored, refreshed
+//! (`docs/spec/wire.md#8`, `docs/spec/node.md#5`).
 
 use std::net::SocketAddr;
 
@@ -219,7 +219,7 @@ impl Node {
         self.answer(now, reply_to, reply);
     }
 
-    /// Whether at least 8 good nodes are nearer to the key than this one (spec `node.md`, section 5.1).
+    /// Whether at least 8 good nodes are nearer to the key than this one (`docs/spec/node.md#5.1`).
     fn is_too_far(&self, now: Timestamp, from: SocketAddr, key: &InfoHash) -> bool {
         let table = &self.tables[Family::of(&from) as usize];
         let (least, width) = (self.config.bucket_size, self.config.lookup_width);

@@ -27,7 +27,7 @@ pub enum Confidence {
     Replied,
 }
 
-/// How far a contact can be relied on (spec `node.md`, section 2).
+/// How far a contact can be relied on (`docs/spec/node.md#2`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
     /// It replied within [`Config::good_time`](crate::Config::good_time) and was heard within
@@ -80,7 +80,7 @@ impl Moment {
 }
 
 impl Entry {
-    /// A request has been answered or given up after this time (spec `wire.md`, section 15).
+    /// A request has been answered or given up after this time (`docs/spec/wire.md#15`).
     const TIMEOUT: Duration = Duration::from_secs(10);
 
     pub(super) fn new(contact: Contact, confidence: Confidence, now: Timestamp) -> Self {

@@ -1,5 +1,5 @@
 //! The routing table: [`Table`] knows the nodes of one address family, many near our own id and few far away
-//! (spec `node.md`, section 3).
+//! (`docs/spec/node.md#3`).
 //!
 //! Invariants:
 //! - the buckets are ordered, disjoint and cover all ids; one of them covers our own;

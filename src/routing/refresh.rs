@@ -1,4 +1,4 @@
-//! [`Refresh`]: which part of the table needs a probe, with which id (spec `node.md`, section 3.1).
+//! [`Refresh`]: which part of the table needs a probe, with which id (`docs/spec/node.md#3.1`).
 
 use std::cmp::Reverse;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! A request is sent up to `attempts` times with the same bytes. The waits follow the measured round trip and double; but
 //! the third attempt comes no sooner than the reference's second, and the verdict that a node is gone as long as the
-//! reference does (spec `wire.md`, section 15), however fast the network is.
+//! reference does (`docs/spec/wire.md#15`), however fast the network is.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};

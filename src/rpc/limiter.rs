@@ -1,4 +1,4 @@
-//! [`Limiter`]: how many requests are let in, of all and of one source (spec `wire.md`, section 15.1).
+//! [`Limiter`]: how many requests are let in, of all and of one source (`docs/spec/wire.md#15.1`).
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};

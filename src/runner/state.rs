@@ -1,5 +1,5 @@
-//! [`StateFile`]: what a node keeps over a restart, in OpenDHT's own form (spec `node.md`, section 10), and [`Saver`],
-//! which writes it now and then.
+//! [`StateFile`]: what a node keeps over a restart, in OpenDHT's own form (`docs/spec/node.md#10`),
+//! and [`Saver`], which writes it now and then.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -1,5 +1,5 @@
-//! [`Binding`]: the one place, and the time, for which a signer vouches. It travels inside the signed bytes, at the end of
-//! the user type (`docs/WIRE.md`, "Bound values"):
+//! [`Binding`]: the one place, and the time, for which a signer vouches. It travels inside the
+//! signed bytes, at the end of the user type (`docs/DIFFERENCES.md`, "Bound values"):
 //!
 //! ```text
 //! text/plain;bulla-bound=1.0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33.000000000000002a.1767225600

@@ -16,7 +16,8 @@ use crate::UnixTime;
 use crate::lookup::{GetReport, OpId};
 use crate::value::{Content, Value, ValueId};
 
-/// What a hybrid ciphertext has besides its RSA block and the encrypted bytes (spec `secure.md`, section 4.1).
+/// What a hybrid ciphertext has besides its RSA block and the encrypted bytes
+/// (`docs/spec/secure.md#4.1`).
 const NONCE_AND_TAG: usize = 28;
 
 /// What is to be done with a value.

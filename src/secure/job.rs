@@ -173,7 +173,7 @@ fn sign(key: &PrivateKey, draft: &Draft, id: ValueId, seq: u16) -> Result<Value,
     wire::pack_signed(draft, id, &body, &signature).map_err(|_| PutError::Sign(SignError::Failed))
 }
 
-/// Signs and encrypts (spec `secure.md`, section 4).
+/// Signs and encrypts (`docs/spec/secure.md#4`).
 fn encrypt(
     key: &PrivateKey,
     to: &[PublicKey],
@@ -220,7 +220,7 @@ fn has_signed(owner: &PublicKey, value: &Value) -> bool {
     })
 }
 
-/// Opens a value and applies the rules of spec `secure.md`, section 4.2.
+/// Opens a value and applies the rules of `docs/spec/secure.md#4.2`.
 fn decrypt(key: &PrivateKey, value: &Value) -> Option<Verdict> {
     let Content::Encrypted(ciphertext) = value.content() else {
         return None;
@@ -244,7 +244,8 @@ fn certificates_in(value: &Value) -> Vec<Certificate> {
         .unwrap_or_default()
 }
 
-/// The store and edit rules for certificates (spec `secure.md`, section 6.5), and the one for signatures.
+/// The store and edit rules for certificates (`docs/spec/secure.md#6.5`), and the one for
+/// signatures.
 fn holds(proof: Proof, key: InfoHash, value: &Value, replaces: Option<&Value>) -> bool {
     let owners = |value| certificates_in(value).into_iter().next();
     let belongs_here = |certificate: &Certificate| {

@@ -1,7 +1,8 @@
 //! [`KeyCache`]: certificates and public keys of others by their ids, and where in the DHT each is published.
 //!
 //! Whatever goes in is filed under the id computed from its own key, so no entry can stand under a wrong name. A
-//! certificate's signature and dates are not looked at: the id is the anchor of trust (spec `secure.md`, section 5.5).
+//! certificate's signature and dates are not looked at: the id is the anchor of trust
+//! (`docs/spec/secure.md#5.5`).
 
 use std::fmt;
 
@@ -40,7 +41,8 @@ impl KeyName {
         }
     }
 
-    /// The DHT key under which a certificate is published for this name (spec `secure.md`, section 5.4).
+    /// The DHT key under which a certificate is published for this name
+    /// (`docs/spec/secure.md#5.4`).
     pub fn dht_key(&self) -> InfoHash {
         match self {
             Self::Long(id) => InfoHash::of(id.as_bytes()),

@@ -1,4 +1,4 @@
-//! Publication of the own certificate (spec `secure.md`, section 5.4).
+//! Publication of the own certificate (`docs/spec/secure.md#5.4`).
 
 use bulla_identity::{Certificate, Identity, chain_to_pem};
 

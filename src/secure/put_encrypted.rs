@@ -1,4 +1,4 @@
-//! Encrypted puts: find the recipients' keys, sign and encrypt, put (spec `secure.md`, section 5.3).
+//! Encrypted puts: find the recipients' keys, sign and encrypt, put (`docs/spec/secure.md#5.3`).
 
 use bulla_identity::{EncryptError, KeyId, LongKeyId, MAX_READERS, PublicKey};
 

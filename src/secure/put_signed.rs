@@ -1,4 +1,4 @@
-//! Signed puts: probe for the newest edition, sign the next, put it (spec `secure.md`, section 5.2).
+//! Signed puts: probe for the newest edition, sign the next, put it (`docs/spec/secure.md#5.2`).
 //!
 //! ```text
 //!   put_signed ─▶ Series ─▶ probe: get the value id ─▶ Job: sign with the next number ─▶ Node::put

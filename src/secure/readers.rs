@@ -1,4 +1,5 @@
-//! [`Readers`]: for whom a value is encrypted, if for several (`docs/WIRE.md`, "Values for several readers").
+//! [`Readers`]: for whom a value is encrypted, if for several
+//! (`docs/DIFFERENCES.md`, "Values for several recipients").
 //!
 //! ```text
 //! plaintext = number of readers 1 | their long ids, ascending, 32 each | { "body", "sig" }

@@ -1,4 +1,4 @@
-//! [`Searches`]: certificates being looked for in the DHT (spec `secure.md`, section 5.5).
+//! [`Searches`]: certificates being looked for in the DHT (`docs/spec/secure.md#5.5`).
 //!
 //! Searches for one name are joined. What is found is read one value after the other, in the order of arrival, so the
 //! first fitting certificate wins however long each reading takes.

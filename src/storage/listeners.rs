@@ -1,4 +1,5 @@
-//! [`Listeners`]: the remote nodes that want to hear of the values under a key (spec `node.md`, section 5.4).
+//! [`Listeners`]: the remote nodes that want to hear of the values under a key
+//! (`docs/spec/node.md#5.4`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

@@ -1,8 +1,9 @@
 //! [`Storage`]: the values a node keeps, its own and those of others; [`Listeners`]: who wants to hear of them.
 //!
-//! The rules of spec `node.md`, section 5, as data structures: what is kept, for how long, and who gives way when it
-//! becomes too much. Whether a value deserves to be kept at all (token, distance, policy, signature) is decided before
-//! it comes here, and telling the listeners is left to the node. Nothing is sent from here.
+//! The rules of `docs/spec/node.md#5`, as data structures: what is kept, for how long, and what
+//! gives way when it becomes too much. Whether a value deserves to be kept at all (token, distance,
+//! policy, signature) is decided before it comes here, and telling the listeners is left to the
+//! node. Nothing is sent from here.
 //!
 //! - Values of others never use more than [`Config::storage_limit_bytes`], nor those of one source (an IPv4 address or
 //!   an IPv6 /64) more than [`Config::storage_limit_per_source_bytes`]. Own values count for neither and are never
@@ -164,7 +165,7 @@ impl Storage {
         Ok(Stored { change, evicted })
     }
 
-    /// Lets a value live until `expires`, or as long as it does already (spec `node.md`, section 5.2).
+    /// Lets a value live until `expires`, or as long as it does already (`docs/spec/node.md#5.2`).
     ///
     /// # Errors
     ///

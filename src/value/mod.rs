@@ -121,7 +121,7 @@ pub struct Signed<'a> {
     pub seq: u16,
     /// Short key id of the recipient, if the value was made for one.
     pub to: Option<InfoHash>,
-    /// The bytes that are signed (spec `secure.md`, section 3).
+    /// The bytes that are signed (`docs/spec/secure.md#3`).
     pub signed_bytes: &'a [u8],
     /// The signature as it came; may be empty, which counts as unsigned.
     pub signature: &'a [u8],
@@ -152,9 +152,9 @@ pub struct Draft {
 }
 
 impl Value {
-    /// The greatest packed size that may travel, in bytes (spec `wire.md`, section 9.2).
+    /// The greatest packed size that may travel, in bytes (`docs/spec/wire.md#9.2`).
     pub const MAX_PACKED: usize = 65_568;
-    /// The greatest [`Value::content_size`] that is stored, in bytes (spec `wire.md`, section 9.3).
+    /// The greatest [`Value::content_size`] that is stored, in bytes (`docs/spec/wire.md#9.3`).
     pub const MAX_CONTENT: usize = 65_536;
 
     /// Joins packed bytes and the places of their fields; `wire` alone knows both.
@@ -281,7 +281,7 @@ impl Value {
         self.slice(self.fields().push_type)
     }
 
-    /// The size that limits and quotas count, in bytes (spec `secure.md`, section 2.2).
+    /// The size that limits and quotas count, in bytes (`docs/spec/secure.md#2.2`).
     pub fn content_size(&self) -> usize {
         let rest = match self.content() {
             Content::Clear(body) => body.data.len() + body.user_type.len(),
@@ -294,7 +294,7 @@ impl Value {
     }
 
     /// Whether both hold the same, so that a put of one over the other is a refresh, not an edit
-    /// (spec `secure.md`, section 2.2).
+    /// (`docs/spec/secure.md#2.2`).
     pub fn same_content(&self, other: &Self) -> bool {
         match (self.content(), other.content()) {
             (Content::Encrypted(a), Content::Encrypted(b)) => a == b,

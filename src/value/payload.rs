@@ -1,4 +1,4 @@
-//! [`Typed`]: the payloads of the default value types (spec `secure.md`, section 6.2).
+//! [`Typed`]: the payloads of the default value types (`docs/spec/secure.md#6.2`).
 //!
 //! They are read from what strangers wrote: nothing in them is checked but their form.
 

@@ -1,4 +1,5 @@
-//! May a value be stored, and may it replace another: the rules of spec `secure.md`, section 6, without cryptography.
+//! May a value be stored, and may it replace another: the rules of `docs/spec/secure.md#6`,
+//! without cryptography.
 //!
 //! Where a rule asks for more than a look (a signature, a certificate), the answer is [`Decision::Check`]: what must
 //! be proved before the value is kept. A refusal is silent on the wire.
@@ -105,7 +106,8 @@ pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
 }
 
 /// The payload of a service announcement with its address replaced by `from`, the sender's as the storing node sees
-/// it; the port stays (spec `secure.md`, section 6.4). `None` if it is no announcement or its port is 0.
+/// it; the port stays (`docs/spec/secure.md#6.4`). `None` if it is no announcement or its
+/// port is 0.
 ///
 /// The value is to be built again of its id, type and this payload alone.
 ///
@@ -139,7 +141,7 @@ pub fn rewrite_service(data: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
     })
 }
 
-/// The secured edit rule (spec `secure.md`, section 6.1).
+/// The secured edit rule (`docs/spec/secure.md#6.1`).
 fn may_edit(stored: &Value, new: &Value) -> Decision {
     let Some(old) = stored.signed() else {
         return Decision::Refuse(Reason::Final);

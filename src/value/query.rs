@@ -1,4 +1,4 @@
-//! [`Query`]: which values, and which of their fields, an asker wants (spec `wire.md`, section 12).
+//! [`Query`]: which values, and which of their fields, an asker wants (`docs/spec/wire.md#12`).
 
 use std::collections::BTreeSet;
 use std::fmt;

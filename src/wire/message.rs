@@ -1,4 +1,4 @@
-//! [`Message`]: what one node tells another (spec `wire.md`, section 3).
+//! [`Message`]: what one node tells another (`docs/spec/wire.md#3`).
 
 use std::borrow::Cow;
 
@@ -68,7 +68,7 @@ pub struct Tid(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct SocketId(pub u32);
 
-/// Why a request was refused (spec `wire.md`, section 10).
+/// Why a request was refused (`docs/spec/wire.md#10`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ErrorCode(pub u16);
 
@@ -94,7 +94,7 @@ impl ErrorCode {
 
 impl<'a> Message<'a> {
     /// An extra key in the root map, kept free for extensions of ours: others ignore keys they do not know
-    /// (spec `wire.md`, section 14). Not sent and not read yet.
+    /// (`docs/spec/wire.md#14`). Not sent and not read yet.
     pub const EXTENSION_KEY: &'static str = "bulla";
 
     pub(super) fn read(datagram: &'a [u8]) -> Result<Self, DecodeError> {
@@ -161,7 +161,8 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// Writes the one datagram of the message itself; each kind has its own order of keys (spec section 3).
+    /// Writes the one datagram of the message itself; each kind has its own order of keys
+    /// (`docs/spec/wire.md#3`).
     pub(super) fn write(&self, out: &mut Writer) {
         out.map(|root| match &self.payload {
             Payload::Request { sender, request } => {

@@ -1,4 +1,5 @@
-//! Bytes ⇄ messages: [`decode`] and [`encode`] are the only door (spec `wire.md` and `secure.md`).
+//! Bytes ⇄ messages: [`decode`] and [`encode`] are the only door (`docs/spec/wire.md`,
+//! `docs/spec/secure.md`).
 //!
 //! A datagram is one msgpack map. Decoded messages borrow from it; values, nodes and rows in them are read one by
 //! one when asked for. What is encoded is canonical: a captured datagram that is decoded and encoded again is the
@@ -46,8 +47,8 @@ use writer::Writer;
 ///
 /// # Errors
 ///
-/// [`DecodeError`] for all that gets no answer (spec `wire.md`, section 14): no map, an unknown kind, no sender, a
-/// known key of a wrong type.
+/// [`DecodeError`] for all that gets no answer (`docs/spec/wire.md#14`): no map, an unknown kind,
+/// no sender, a known key of a wrong type.
 pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
     Message::read(datagram)
 }

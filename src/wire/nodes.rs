@@ -1,4 +1,4 @@
-//! [`Nodes`]: compact lists of contacts (spec `wire.md`, section 4).
+//! [`Nodes`]: compact lists of contacts (`docs/spec/wire.md#4`).
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

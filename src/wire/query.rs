@@ -1,4 +1,5 @@
-//! [`Query`] on the wire (spec `wire.md`, section 12.1): `{ "s": [fields], "w": [{ "f": field, "v": operand }] }`.
+//! [`Query`] on the wire (`docs/spec/wire.md#12.1`):
+//! `{ "s": [fields], "w": [{ "f": field, "v": operand }] }`.
 
 use bytes::Bytes;
 

@@ -1,4 +1,5 @@
-//! [`Reply`]: what is answered (spec `wire.md`, sections 5 to 8 and 11).
+//! [`Reply`]: what is answered
+//! (`docs/spec/wire.md#5` to `docs/spec/wire.md#8`, `docs/spec/wire.md#11`).
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
-//! [`Request`]: what a node can be asked (spec `wire.md`, sections 5 to 8 and 11).
+//! [`Request`]: what a node can be asked
+//! (`docs/spec/wire.md#5` to `docs/spec/wire.md#8`, `docs/spec/wire.md#11`).
 
 use std::borrow::Cow;
 

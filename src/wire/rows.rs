@@ -1,4 +1,4 @@
-//! [`Rows`]: the table that answers a query for fields (spec `wire.md`, section 12.3).
+//! [`Rows`]: the table that answers a query for fields (`docs/spec/wire.md#12.3`).
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! What a node keeps over a restart or hands to another program (spec `node.md`, sections 8 to 10).
+//! What a node keeps over a restart or hands to another program
+//! (`docs/spec/node.md#8` to `docs/spec/node.md#10`).
 //!
 //! Files are trusted no more than datagrams: what cannot be read is skipped or refused, and takes memory in
 //! proportion to its length at most.

@@ -1,4 +1,5 @@
-//! Values on the wire, and the exact bytes that are signed and encrypted (spec `secure.md`, sections 2 to 4).
+//! Values on the wire, and the exact bytes that are signed and encrypted
+//! (`docs/spec/secure.md#2` to `docs/spec/secure.md#4`).
 //!
 //! ```text
 //! value  = { id, dat, [p], [pt] }

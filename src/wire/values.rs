@@ -1,4 +1,5 @@
-//! [`Values`] inside messages, and the [`Parts`] of those that do not fit in (spec `wire.md`, section 9).
+//! [`Values`] inside messages, and the [`Parts`] of those that do not fit in
+//! (`docs/spec/wire.md#9`).
 
 use std::borrow::Cow;
 

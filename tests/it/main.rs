@@ -1,6 +1,7 @@
 //! Tests of the whole crate through its public interface, but for those with sockets, as one program.
 
 mod bad_input;
+mod citations;
 mod layering;
 mod probes;
 mod vectors;

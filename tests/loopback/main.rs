@@ -15,7 +15,7 @@ use bulla::identity::{Certificate, PrivateKey};
 use bulla::node::OpError;
 use bulla::runner::{Change, Closed, GetError, PutError, StartError};
 use bulla::secure::{self, Protection};
-use bulla::{Condition, Dht, Draft, Identity, Query, ValueId, ValueType};
+use bulla::{Condition, Dht, Draft, Identity, Query, ValueId, ValueType, runner::Builder};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;

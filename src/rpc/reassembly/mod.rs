@@ -1,5 +1,5 @@
 //! [`Reassembly`]: puts values together that come in parts, each in a datagram of its own after (or, by accident, before)
-//! the message that announces them (spec `wire.md`, section 9.2).
+//! the message that announces them (`docs/spec/wire.md#9.2`).
 //!
 //! A session is one announcing message, known by its sender's address and transaction. It ends when all values it
 //! announced are complete, or 3 seconds after the last part that was of use, or 10 seconds after its beginning.
@@ -23,7 +23,8 @@ use crate::{Config, Source, Timestamp};
 use budget::{Budget, Usage};
 use session::{Announcement, Session};
 
-/// Greatest size of a packed value that comes in parts: 64 KiB and 32 bytes (spec `wire.md`, section 9.2).
+/// Greatest size of a packed value that comes in parts: 64 KiB and 32 bytes
+/// (`docs/spec/wire.md#9.2`).
 pub const MAX_VALUE_BYTES: usize = 65_568;
 
 /// Unfinished sessions, each with a context `T` that is handed back with its values.
