@@ -51,44 +51,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod config;
-mod contact;
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub mod fuzzing;
-mod infohash;
-mod lookup;
-pub mod node;
-mod rng;
-pub mod routing;
-pub mod rpc;
 #[cfg(feature = "runner")]
 pub mod runner;
-mod schedule;
-pub mod secure;
-mod sockaddr;
-pub mod storage;
-mod time;
-pub mod token;
-mod value;
-mod value_type;
-pub mod wire;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use bulla_dht::fuzzing;
+pub use bulla_dht::{
+    Body, CertificateChain, Condition, Config, ConfigError, Contact, Content, DhtMessage, Distance,
+    Draft, Family, Field, IceCandidates, ImMessage, ImStatus, InfoHash, Origin, ParseHashError,
+    ParseQueryError, PayloadError, Policy, Query, Rng, Row, Seed, ServiceAnnouncement, Signed,
+    Source, Timestamp, TrustRequest, TypeRules, Typed, UnixTime, Value, ValueId, ValueType,
+    ValueTypes, canonical, is_martian, node, policy, routing, rpc, secure, storage, token, wire,
+};
 #[doc(no_inline)]
 pub use bulla_identity::{self as identity, Identity};
-pub use config::{Config, ConfigError};
-pub use contact::{Contact, Family, Source, canonical, is_martian};
-pub use infohash::{Distance, InfoHash, ParseHashError};
-pub use rng::{Rng, Seed};
 #[cfg(feature = "runner")]
 pub use runner::{Builder, Dht};
-pub use time::{Origin, Timestamp, UnixTime};
-pub use value::{
-    Body, CertificateChain, Condition, Content, DhtMessage, Draft, Field, IceCandidates, ImMessage,
-    ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed, TrustRequest,
-    Typed, Value, ValueId, policy,
-};
-pub use value_type::{Policy, TypeRules, ValueType, ValueTypes};
 
 /// The examples of the readme, compiled.
 #[cfg(all(doctest, feature = "runner"))]

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use bulla::node::Transmit;
-use bulla::wire::{self, Message, Nodes, Payload, Reply, Request, Tid, Values};
-use bulla::{Contact, Draft, InfoHash, Query, Rng, Value, ValueId};
+use bulla_dht::node::Transmit;
+use bulla_dht::wire::{self, Message, Nodes, Payload, Reply, Request, Tid, Values};
+use bulla_dht::{Contact, Draft, InfoHash, Query, Rng, Value, ValueId};
 
 /// Datagrams a hostile host remembers.
 const MEMORY: usize = 256;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulla::Rng;
+use bulla_dht::Rng;
 
 /// How hosts come and go. A host that returns does so as another node at the same address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,7 +74,7 @@ fn times(median: Duration, factor: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bulla::Seed;
+    use bulla_dht::Seed;
 
     #[test]
     #[allow(clippy::cast_precision_loss, reason = "less is exact enough")]

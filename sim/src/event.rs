@@ -6,9 +6,9 @@ use super::adversary::{Adversary, Forged};
 use super::expected_value::ExpectedValue;
 use super::host::{Host, Instance, SpinDetector};
 use super::{HostId, OperationId, Outcome, Request, Sim};
-use bulla::node::{Node, Status, Timer, Transmit};
-use bulla::secure::{Done, Job, SecureConfig, SecureDht, SecureEvent, SecureOutput};
-use bulla::{Config, Family, InfoHash, Origin, Query, Timestamp, ValueType};
+use bulla_dht::node::{Node, Status, Timer, Transmit};
+use bulla_dht::secure::{Done, Job, SecureConfig, SecureDht, SecureEvent, SecureOutput};
+use bulla_dht::{Config, Family, InfoHash, Origin, Query, Timestamp, ValueType};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use slab::Slab;
 
 use super::event::Event;
-use bulla::Timestamp;
+use bulla_dht::Timestamp;
 
 /// Ordered by time, then by the order of scheduling. The heap moves small keys; what happens stays where it is.
 #[derive(Default)]

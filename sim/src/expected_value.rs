@@ -5,8 +5,8 @@ use std::fmt;
 use bulla_identity::LongKeyId;
 use bytes::Bytes;
 
-use bulla::secure::{Checked, Protection};
-use bulla::{Content, Draft, Value, ValueId, ValueType};
+use bulla_dht::secure::{Checked, Protection};
+use bulla_dht::{Content, Draft, Value, ValueId, ValueType};
 
 /// A value as its author meant it.
 #[derive(Clone, PartialEq, Eq)]

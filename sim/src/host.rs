@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::OperationId;
 use super::adversary::{Adversary, Behaviour};
 use super::nat::Nat;
-use bulla::Identity;
-use bulla::node::{OpId, Timer};
-use bulla::secure::SecureDht;
-use bulla::{Config, Family, Timestamp};
+use bulla_dht::Identity;
+use bulla_dht::node::{OpId, Timer};
+use bulla_dht::secure::SecureDht;
+use bulla_dht::{Config, Family, Timestamp};
 
 /// Names a host of a simulation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -243,7 +243,7 @@ impl Load {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bulla::is_martian;
+    use bulla_dht::is_martian;
 
     #[test]
     fn hosts_have_addresses_of_their_own_that_are_no_martians() {

@@ -56,9 +56,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use bulla::node::Node;
-use bulla::secure::{PutError, SecureDht};
-use bulla::{Contact, InfoHash, Rng, Seed, Timestamp, UnixTime};
+use bulla_dht::node::Node;
+use bulla_dht::secure::{PutError, SecureDht};
+use bulla_dht::{Contact, InfoHash, Rng, Seed, Timestamp, UnixTime};
 
 pub use adversary::Behaviour;
 pub use churn::{Churn, Distribution};

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::HostId;
-use bulla::Timestamp;
+use bulla_dht::Timestamp;
 
 /// How long a router remembers that a datagram went out (RFC 4787, section 4.3, asks for 2 minutes at least).
 const MAPPING_LIFE: Duration = Duration::from_secs(120);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::HostId;
 use super::latency::Latency;
-use bulla::{Rng, Seed, Timestamp};
+use bulla_dht::{Rng, Seed, Timestamp};
 
 /// The quality of the paths between hosts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

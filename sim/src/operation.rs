@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::HostId;
 use super::expected_value::ExpectedValue;
-use bulla::node::{GetReport, PutReport};
-use bulla::secure::{Checked, PutError, SecureEvent};
-use bulla::{InfoHash, Query, Row, Timestamp};
+use bulla_dht::node::{GetReport, PutReport};
+use bulla_dht::secure::{Checked, PutError, SecureEvent};
+use bulla_dht::{InfoHash, Query, Row, Timestamp};
 
 /// Names an operation of a simulation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

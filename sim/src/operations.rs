@@ -5,9 +5,9 @@ use bulla_identity::{Identity, LongKeyId};
 use super::event::Event;
 use super::expected_value::ExpectedValue;
 use super::{HostId, Operation, OperationError, OperationId, Request, Sim, oracle};
-use bulla::node::{OpId, PutOptions};
-use bulla::secure::{Protection, PutError, SecureDht};
-use bulla::{Draft, InfoHash, Query, Timestamp, Value};
+use bulla_dht::node::{OpId, PutOptions};
+use bulla_dht::secure::{Protection, PutError, SecureDht};
+use bulla_dht::{Draft, InfoHash, Query, Timestamp, Value};
 
 impl Sim {
     /// Starts a get.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::expected_value::ExpectedValue;
 use super::operation::{Operation, Request};
 use super::{HostId, OperationId};
-use bulla::secure::{Checked, Protection, SecureDht};
-use bulla::{InfoHash, Query, Timestamp};
+use bulla_dht::secure::{Checked, Protection, SecureDht};
+use bulla_dht::{InfoHash, Query, Timestamp};
 
 /// How much longer than its lifetime a value may be seen: copies are made and clocks start when datagrams arrive.
 const SLACK: Duration = Duration::from_secs(20);
@@ -192,7 +192,7 @@ impl Oracle {
             let mut genuine =
                 published.filter(|one| one.expected_value.matches_stored(&record.value));
             let claims = record.value.signed().is_some() && record.source.is_some();
-            let certifies = record.value.value_type() == bulla::ValueType::CERTIFICATE;
+            let certifies = record.value.value_type() == bulla_dht::ValueType::CERTIFICATE;
             if claims && !certifies && genuine.next().is_none() {
                 self.report_violation(now, host, format!("stored a forgery: {:?}", record.value));
             }

@@ -10,14 +10,14 @@ use super::event::Event;
 use super::host::{Addressing, HostSpec};
 use super::nat::Nat;
 use super::network::Link;
-use bulla::{Config, Timestamp};
+use bulla_dht::{Config, Timestamp};
 
 /// A world to be. [`Scenario::start`] makes it.
 ///
 /// ```
 /// use std::time::Duration;
 /// use bulla_sim::{Link, Scenario};
-/// use bulla::{Draft, InfoHash, Query};
+/// use bulla_dht::{Draft, InfoHash, Query};
 ///
 /// let mut sim = Scenario { hosts: 20, link: Link::PERFECT, ..Scenario::new(1) }.start();
 /// sim.run_for(Duration::from_secs(10));

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use super::HostId;
-use bulla::node::Transmit;
-use bulla::secure::{Checked, Protection, SecureEvent};
-use bulla::{Content, Timestamp};
+use bulla_dht::node::Transmit;
+use bulla_dht::secure::{Checked, Protection, SecureEvent};
+use bulla_dht::{Content, Timestamp};
 
 /// What came out of all nodes so far, in the order in which it came.
 #[derive(Clone, Default)]
@@ -83,7 +83,13 @@ fn text_of(event: &SecureEvent) -> String {
     let (name, op, values) = match event {
         SecureEvent::Values { op, values } => ("Values", op, values),
         SecureEvent::Expired { op, values } => ("Expired", op, values),
-        _ => return format!("{event:?}"),
+        SecureEvent::Rows { .. }
+        | SecureEvent::GetDone { .. }
+        | SecureEvent::PutDone { .. }
+        | SecureEvent::PutFailed { .. }
+        | SecureEvent::Certificate { .. }
+        | SecureEvent::PublicKey { .. }
+        | SecureEvent::StatusChanged { .. } => return format!("{event:?}"),
     };
     let texts: Vec<_> = values.iter().map(text_of_value).collect();
     format!("{name} {{ op: {op:?}, values: [{}] }}", texts.join(", "))

@@ -1,7 +1,7 @@
 //! [`WarmStart`]: what hosts know of each other if the world does not begin with a bootstrap.
 
 use super::HostId;
-use bulla::{Contact, InfoHash, Rng};
+use bulla_dht::{Contact, InfoHash, Rng};
 
 /// The ids that the first nodes get, so that each can be told of others.
 #[derive(Default, Debug)]
@@ -63,7 +63,7 @@ fn chosen(from: &[Contact], count: usize, rng: &mut Rng) -> Vec<Contact> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bulla::Seed;
+    use bulla_dht::Seed;
 
     #[test]
     fn each_knows_some_of_every_range_and_all_its_neighbours() {

@@ -20,7 +20,7 @@ use super::typed::{from_data, to_draft};
 use super::waiting::{Reply, Sink};
 use crate::node::{OpError, OpId, Stats};
 use crate::secure::{Checked, KeyName, Recipient, SecureDht, SecureStats};
-use crate::value::{Draft, Query, Row, Value, ValueId};
+use crate::{Draft, Query, Row, Value, ValueId};
 use crate::{InfoHash, Timestamp};
 
 /// How long [`Dht::shutdown`] waits for running puts.

@@ -210,8 +210,8 @@ mod tests {
     use super::*;
     use crate::node::{Node, PutOptions};
     use crate::secure::{SecureConfig, SecureDht, SecureEvent, SecureOutput};
-    use crate::value::{Draft, Query};
     use crate::{Config, InfoHash, Origin, Seed, Timestamp};
+    use crate::{Draft, Query};
 
     /// Room for two small letters.
     const LIMIT: usize = 2 * OVERHEAD_BYTES + 300;

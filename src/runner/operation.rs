@@ -11,9 +11,9 @@ use super::error::GetError;
 use super::handle::Dht;
 use super::mailbox::{Change, Reader, Writer, mailbox};
 use super::waiting::Sink;
+use crate::Query;
 use crate::node::{GetReport, OpError, OpId};
 use crate::secure::{Checked, GetOptions, SecureDht};
-use crate::value::Query;
 use crate::{InfoHash, Timestamp};
 
 /// The values under a key, as they are found: a stream that ends when the nearest nodes have answered.

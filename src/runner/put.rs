@@ -10,7 +10,7 @@ use super::typed::EncodeError;
 use super::waiting::Sink;
 use crate::node::{OpId, PutReport};
 use crate::secure::{self, Expiry, Recipient, Scope, SecureDht, SignOptions};
-use crate::value::{Draft, Value, ValueId};
+use crate::{Draft, Value, ValueId};
 use crate::{InfoHash, Timestamp, UnixTime};
 
 /// A put to be: await it, and it is done.

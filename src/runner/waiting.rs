@@ -11,7 +11,7 @@ use super::put::Placed;
 use crate::InfoHash;
 use crate::node::OpId;
 use crate::secure::{self, SecureEvent};
-use crate::value::{Row, ValueId};
+use crate::{Row, ValueId};
 
 /// Rows kept of one query; more are dropped.
 const MAX_ROWS: usize = 65_536;

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{HostId, OperationId, Scenario, Sim};
-use bulla::{InfoHash, Query, Timestamp};
+use bulla_dht::{InfoHash, Query, Timestamp};
 
 pub use miss_report::MissReport;
 pub use restart::{Restart, Restarted};

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Phase, Progress, Results, Run};
 use crate::{HostId, OperationId, Sim};
-use bulla::{Draft, InfoHash, Query};
+use bulla_dht::{Draft, InfoHash, Query};
 
 /// Nodes whose processes all restart at one moment, and whose applications want at once all that they wanted before. They
 /// know nobody but the addresses that they start from.

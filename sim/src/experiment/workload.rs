@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Experiment;
 use crate::{OperationId, Sim};
-use bulla::{Draft, InfoHash, Timestamp};
+use bulla_dht::{Draft, InfoHash, Timestamp};
 
 /// Bytes of a value.
 const SIZE: usize = 64;

@@ -1,7 +1,7 @@
 //! Bad networks: loss, disorder, copies, splits, one-way doors, two families.
 
-use bulla::node::Status;
-use bulla::{Config, Draft, Family, Query};
+use bulla_dht::node::Status;
+use bulla_dht::{Config, Draft, Family, Query};
 use bulla_sim::{Addressing, HostSpec, Latency, Link, Nat, Scenario};
 
 use crate::world::{World, key, millis, secs, seed};

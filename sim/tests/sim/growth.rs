@@ -1,6 +1,6 @@
 //! Networks that grow: what was begun when they were small holds when they are large.
 
-use bulla::{Draft, Query};
+use bulla_dht::{Draft, Query};
 use bulla_sim::{HostSpec, Link, Scenario};
 
 use crate::world::{World, key, secs, seed};

@@ -1,7 +1,7 @@
 //! Hostile hosts are ordinary members of the network: the others go on, keep their bounds, and harm nobody.
 
-use bulla::node::{PutReport, Status};
-use bulla::{Draft, Query};
+use bulla_dht::node::{PutReport, Status};
+use bulla_dht::{Draft, Query};
 use bulla_sim::{Behaviour, OperationId, Scenario};
 
 use crate::world::{World, key, median, secs, seed};

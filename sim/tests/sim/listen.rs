@@ -1,6 +1,6 @@
 //! Listens: each value is heard of once, soon, and its end as well.
 
-use bulla::{Draft, Query, ValueType};
+use bulla_dht::{Draft, Query, ValueType};
 use bulla_sim::{Churn, Distribution, Link, OperationId, Scenario};
 
 use crate::world::{World, key, median, secs, seed};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bulla::node::Status;
-use bulla::{Config, Draft, Family, InfoHash, Query};
+use bulla_dht::node::Status;
+use bulla_dht::{Config, Draft, Family, InfoHash, Query};
 use bulla_sim::{HostId, HostSpec, Link, OperationId, Scenario};
 
 use crate::world::{World, key, median, millis, secs, seed};

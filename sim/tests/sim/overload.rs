@@ -1,7 +1,7 @@
 //! More is asked of nodes than they let anybody ask.
 
-use bulla::node::Status;
-use bulla::{Config, Draft};
+use bulla_dht::node::Status;
+use bulla_dht::{Config, Draft};
 use bulla_sim::{Link, Scenario};
 
 use crate::world::{World, key, secs, seed};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bulla::{Condition, Draft, Field, Query, ValueId, ValueType};
+use bulla_dht::{Condition, Draft, Field, Query, ValueId, ValueType};
 use bulla_sim::{Link, Scenario};
 
 use crate::world::{World, key, millis, secs, seed};

@@ -1,6 +1,6 @@
 //! The same seed is the same world, datagram by datagram.
 
-use bulla::{Draft, Query};
+use bulla_dht::{Draft, Query};
 use bulla_sim::{
     Addressing, Behaviour, Churn, Distribution, Link, Nat, Scenario, Start, TraceDigest,
 };

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use bulla::{Config, Draft, Query};
+use bulla_dht::{Config, Draft, Query};
 use bulla_sim::{Experiment, Link, Restart, Scenario};
 
 use crate::world::{World, key, secs, seed};

@@ -1,7 +1,7 @@
 //! Signed and encrypted values among hundreds of nodes, some of which forge.
 
-use bulla::secure::Protection;
-use bulla::{Draft, InfoHash, Query, Value, ValueId, ValueType, wire};
+use bulla_dht::secure::Protection;
+use bulla_dht::{Draft, InfoHash, Query, Value, ValueId, ValueType, wire};
 use bulla_sim::{Behaviour, Scenario};
 
 use crate::world::{World, identity, key, secs, seed};

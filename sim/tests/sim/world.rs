@@ -3,9 +3,9 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use bulla::identity::{Certificate, Identity, PrivateKey};
-use bulla::node::{Stats, Status};
-use bulla::{Draft, Family, InfoHash, Query};
+use bulla_dht::identity::{Certificate, Identity, PrivateKey};
+use bulla_dht::node::{Stats, Status};
+use bulla_dht::{Draft, Family, InfoHash, Query};
 use bulla_sim::{HostId, HostSpec, OperationId, Scenario, Sim};
 
 /// A simulation that says how to run it again if its test fails.

@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use bulla::node::Status;
-use bulla::{Draft, Query};
+use bulla_dht::node::Status;
+use bulla_dht::{Draft, Query};
 use bulla_sim::{Churn, Distribution, Experiment, Link, Nat, Phase, Results, Scenario, Start};
 
 use crate::world::{World, key, median, millis, secs, seed};
@@ -147,7 +147,7 @@ fn an_experiment_says_of_a_lookup_that_found_nothing_what_there_was_to_find() {
 fn an_experiment_ends_when_it_is_told_to() {
     let experiment = Experiment::of(Scenario::new(seed(706)));
     let end = experiment.run(|sim, progress| match progress.phase {
-        Phase::Arrival if sim.now().since(bulla::Timestamp::ZERO) < millis(1_000) => {
+        Phase::Arrival if sim.now().since(bulla_dht::Timestamp::ZERO) < millis(1_000) => {
             ControlFlow::Continue(())
         }
         _ => ControlFlow::Break(()),

@@ -13,7 +13,7 @@ use crate::value_type::ValueTypes;
 /// What a node is told at its start. Public fields over [`Config::default`]; checked by [`Config::validate`].
 ///
 /// ```
-/// use bulla::Config;
+/// use bulla_dht::Config;
 ///
 /// let config = Config { network: 7, ..Config::default() };
 /// assert!(config.validate().is_ok());

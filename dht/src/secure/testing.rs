@@ -11,10 +11,13 @@ pub(super) use super::publication::certificate_value;
 use crate::lookup::OpId;
 use crate::value::{Draft, Value, ValueId};
 
-static IDENTITIES: LazyLock<Json> =
-    LazyLock::new(|| parse(include_str!("../../identity/tests/vectors/identities.json")));
+static IDENTITIES: LazyLock<Json> = LazyLock::new(|| {
+    parse(include_str!(
+        "../../../identity/tests/vectors/identities.json"
+    ))
+});
 static VALUES: LazyLock<Json> =
-    LazyLock::new(|| parse(include_str!("../../tests/vectors/values.json")));
+    LazyLock::new(|| parse(include_str!("../../../tests/vectors/values.json")));
 static ALICE: LazyLock<Identity> = LazyLock::new(|| identity("alice", "4.4.2"));
 static BOB: LazyLock<Identity> = LazyLock::new(|| identity("bob", "4.4.2"));
 static CAROL: LazyLock<Identity> = LazyLock::new(|| identity("carol", "4.4.2"));

@@ -36,7 +36,7 @@ pub fn unpack(bytes: &[u8]) -> Result<Value, DecodeError> {
 /// against [`Value::MAX_CONTENT`].
 ///
 /// ```
-/// use bulla::{Draft, ValueId, wire};
+/// use bulla_dht::{Draft, ValueId, wire};
 ///
 /// let value = wire::pack(&Draft::from("hello"), ValueId(7));
 /// assert_eq!(value.data(), b"hello");

@@ -30,8 +30,8 @@ pub use refresh::Refresh;
 /// The known nodes of one address family.
 ///
 /// ```
-/// use bulla::routing::{Confidence, Table};
-/// use bulla::{Config, Contact, InfoHash, Timestamp};
+/// use bulla_dht::routing::{Confidence, Table};
+/// use bulla_dht::{Config, Contact, InfoHash, Timestamp};
 ///
 /// let mut table = Table::new(InfoHash::of(b"us"), &Config::default());
 /// let peer = Contact::new(InfoHash::of(b"them"), "192.0.2.1:4222".parse()?);

@@ -58,8 +58,8 @@ use timers::Timers;
 /// A DHT node without a socket, a clock or a thread.
 ///
 /// ```
-/// use bulla::node::{Node, Output};
-/// use bulla::{Config, Origin, Seed, Timestamp};
+/// use bulla_dht::node::{Node, Output};
+/// use bulla_dht::{Config, Origin, Seed, Timestamp};
 ///
 /// let now = Timestamp::ZERO;
 /// let mut node = Node::new(Config::default(), Seed::from_number(1), Origin::default())?;

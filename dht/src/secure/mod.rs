@@ -76,9 +76,9 @@ const KEPT_OUTPUTS: usize = 16;
 /// A DHT node with an identity, without a socket, a clock or a thread.
 ///
 /// ```
-/// use bulla::node::{Node, PutOptions};
-/// use bulla::secure::{PutError, SecureConfig, SecureDht, SecureOutput};
-/// use bulla::{Config, InfoHash, Origin, Seed, Timestamp};
+/// use bulla_dht::node::{Node, PutOptions};
+/// use bulla_dht::secure::{PutError, SecureConfig, SecureDht, SecureOutput};
+/// use bulla_dht::{Config, InfoHash, Origin, Seed, Timestamp};
 ///
 /// let now = Timestamp::ZERO;
 /// let node = Node::new(Config::default(), Seed::from_number(1), Origin::default())?;

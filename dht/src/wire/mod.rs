@@ -56,8 +56,8 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
 /// Writes a message, and its values in parts if they are too much for one datagram.
 ///
 /// ```
-/// use bulla::InfoHash;
-/// use bulla::wire::{self, Message, Payload, Request, Tid};
+/// use bulla_dht::InfoHash;
+/// use bulla_dht::wire::{self, Message, Payload, Request, Tid};
 ///
 /// let sender = InfoHash::of(b"me");
 /// let ping = Message {

@@ -159,7 +159,7 @@ pub fn blob(bytes: &[u8]) {
 /// An envelope for several readers is refused if it is not, byte for byte, as it was sealed.
 pub fn shared(bytes: &[u8]) {
     static SEALED: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        let sealed = include_str!("../../identity/tests/vectors/shared.hex").trim();
+        let sealed = include_str!("../../../identity/tests/vectors/shared.hex").trim();
         let byte = |at| u8::from_str_radix(&sealed[at..at + 2], 16).expect("hex");
         (0..sealed.len()).step_by(2).map(byte).collect()
     });
@@ -189,7 +189,7 @@ pub fn binding(bytes: &[u8]) {
 }
 
 static ALICE: LazyLock<PrivateKey> = LazyLock::new(|| {
-    let pem = include_str!("../../identity/tests/vectors/alice.pem");
+    let pem = include_str!("../../../identity/tests/vectors/alice.pem");
     PrivateKey::from_pem(pem, None).expect("a key")
 });
 
@@ -221,6 +221,7 @@ mod tests {
 
     fn replay(target: &str, body: fn(&[u8])) {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
             .join("fuzz/corpus")
             .join(target);
         let mut files = 0;

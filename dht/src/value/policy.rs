@@ -112,7 +112,7 @@ pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
 /// The value is to be built again of its id, type and this payload alone.
 ///
 /// ```
-/// use bulla::policy::rewrite_service;
+/// use bulla_dht::policy::rewrite_service;
 ///
 /// let claimed = b"\xc4\x10\x02\x00\x10\xe1\x08\x08\x08\x08\0\0\0\0\0\0\0\0";
 /// let stored = rewrite_service(claimed, "192.0.2.1:4222".parse()?);

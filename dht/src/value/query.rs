@@ -45,13 +45,13 @@ pub enum Condition {
 /// stands in double quotes, with `\\` before quotes and backslashes in it.
 ///
 /// ```
-/// use bulla::{Condition, Field, Query, ValueId};
+/// use bulla_dht::{Condition, Field, Query, ValueId};
 ///
 /// let query: Query = "SELECT id WHERE id=5".parse()?;
 /// assert!(query.select.contains(&Field::Id));
 /// assert_eq!(query.conditions, [Condition::Id(ValueId(5))]);
 /// assert_eq!(query.to_string(), "SELECT id WHERE id=5");
-/// # Ok::<(), bulla::ParseQueryError>(())
+/// # Ok::<(), bulla_dht::ParseQueryError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Query {

@@ -15,7 +15,7 @@ use thiserror::Error;
 /// counts as "no hash" on the wire.
 ///
 /// ```
-/// use bulla::InfoHash;
+/// use bulla_dht::InfoHash;
 ///
 /// let key = InfoHash::of(b"foo");
 /// assert_eq!(key.to_string(), "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33");

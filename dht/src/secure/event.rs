@@ -23,9 +23,9 @@ pub enum SecureOutput {
     Wake(Timestamp, Timer),
 }
 
-/// Something the application waits for.
+/// Something the application waits for. Exhaustive: a driver that passed over a new one would leave
+/// an application waiting.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub enum SecureEvent {
     /// Values found by a get, or new and edited ones for a listen.
     Values {

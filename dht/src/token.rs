@@ -19,8 +19,8 @@ use crate::{Config, Rng, Timestamp};
 /// Makes and checks write tokens.
 ///
 /// ```
-/// use bulla::token::Tokens;
-/// use bulla::{Config, Seed, Timestamp};
+/// use bulla_dht::token::Tokens;
+/// use bulla_dht::{Config, Seed, Timestamp};
 ///
 /// let mut rng = Seed::from_number(1).private();
 /// let tokens = Tokens::new(&Config::default(), Timestamp::ZERO, &mut rng);

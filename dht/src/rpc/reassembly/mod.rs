@@ -30,8 +30,8 @@ pub const MAX_VALUE_BYTES: usize = 65_568;
 /// Unfinished sessions, each with a context `T` that is handed back with its values.
 ///
 /// ```
-/// use bulla::rpc::reassembly::{Key, Part, Reassembly, Slot};
-/// use bulla::{Config, Timestamp};
+/// use bulla_dht::rpc::reassembly::{Key, Part, Reassembly, Slot};
+/// use bulla_dht::{Config, Timestamp};
 ///
 /// let mut reassembly = Reassembly::new(&Config::default());
 /// let now = Timestamp::ZERO;

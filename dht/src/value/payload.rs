@@ -16,7 +16,7 @@ use crate::sockaddr;
 /// A payload with a value type of its own.
 ///
 /// ```
-/// use bulla::{DhtMessage, ValueType, Typed, ValueId, wire};
+/// use bulla_dht::{DhtMessage, ValueType, Typed, ValueId, wire};
 ///
 /// let note = DhtMessage { service: "notes".into(), data: "hello".into() };
 /// let value = wire::pack(&note.draft(), ValueId(1));

@@ -100,7 +100,7 @@ mod tests {
     use crate::ValueType;
 
     /// Made from the description by an independent program: by Alice, for Bob and Carol.
-    const GOLDEN: &str = include_str!("../../tests/vectors/shared_value.hex");
+    const GOLDEN: &str = include_str!("../../../tests/vectors/shared_value.hex");
 
     fn keys<const N: usize>(identities: [bulla_identity::Identity; N]) -> Vec<PublicKey> {
         let keys = identities.iter().map(bulla_identity::Identity::public_key);

@@ -130,7 +130,7 @@ pub struct Signed<'a> {
 /// A value to be: what an application wants stored.
 ///
 /// ```
-/// use bulla::{Draft, ValueType};
+/// use bulla_dht::{Draft, ValueType};
 ///
 /// let greeting = Draft::from("hello").user_type("text/plain");
 /// assert_eq!(greeting.type, ValueType::USER_DATA);
