@@ -87,12 +87,12 @@ pub enum EncryptError {
     /// A symmetric key must have 16, 24 or 32 bytes.
     #[error("a symmetric key has 16, 24 or 32 bytes, not {0}")]
     KeyLength(usize),
-    /// No reader accepts an empty plaintext in the symmetric form.
+    /// No implementation decrypts an empty plaintext in the symmetric form.
     #[error("there is nothing to encrypt")]
     Empty,
     /// A shared envelope is for 2 to 64 different keys.
     #[error("one ciphertext can be for 2 to 64 different keys, not {0}")]
-    Readers(usize),
+    Recipients(usize),
     /// More than AES-GCM can encrypt, or a key that does not work.
     #[error("the data cannot be encrypted with this key")]
     Refused,

@@ -11,13 +11,13 @@ use zeroize::Zeroizing;
 use crate::certificate::Certificate;
 use crate::chain::{MAX_CHAIN_BYTES, chain_to_pem};
 use crate::error::{IssueError, LoadError, LoadWarning, NoRandomness, SaveError};
-use crate::generation::Progress;
 use crate::issue::{IdentityParameters, issue};
 use crate::key_id::{KeyId, LongKeyId};
 use crate::pem;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 use crate::random;
+use crate::rsa_keygen::Progress;
 
 /// A private key and the certificate chain of its public half, which match. A clone costs two counters.
 #[derive(Debug, Clone)]

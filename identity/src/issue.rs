@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rcgen::string::PrintableString;
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, IsCa,
-    Issuer, KeyIdMethod, KeyUsagePurpose, SerialNumber,
+    BasicConstraints, CustomExtension, DistinguishedName, DnType, DnValue, IsCa, KeyIdMethod,
+    KeyUsagePurpose, SerialNumber,
 };
 use x509_parser::der_parser::asn1_rs::Tag;
 use x509_parser::prelude::FromDer;
@@ -16,12 +16,12 @@ use crate::alternative_name::AlternativeName;
 use crate::certificate::Certificate;
 use crate::chain::MAX_CHAIN_LENGTH;
 use crate::error::{IssueError, SignError};
-use crate::generation::Progress;
 use crate::identity::Identity;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 use crate::random;
 use crate::request::CertificateRequest;
+use crate::rsa_keygen::Progress;
 use crate::scheme::KeyKind;
 use crate::signer::{Certified, Signer, with_key};
 
@@ -32,17 +32,19 @@ const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 /// The last second that a certificate can name, the end of the year 9999.
 const END_OF_TIME: u64 = 253_402_300_799;
 
-/// On what terms a key is certified: from when, for how long, and for what.
+/// What a certificate is to say: from when, for how long and for what it is valid.
 ///
 /// ```
-/// use bulla_identity::CertificateTerms;
+/// use bulla_identity::CertificateParams;
 ///
 /// # let now = 0;
-/// let terms = CertificateTerms::new(now).days(90).alternative_names(["dns:alice.example".parse()?]);
+/// let params = CertificateParams::new(now)
+///     .days(90)
+///     .alternative_names(["dns:alice.example".parse()?]);
 /// # Ok::<(), bulla_identity::ParseAlternativeNameError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct CertificateTerms {
+pub struct CertificateParams {
     authority: bool,
     path_length: Option<u8>,
     alternative_names: Vec<AlternativeName>,
@@ -51,7 +53,7 @@ pub struct CertificateTerms {
     now: u64,
 }
 
-impl CertificateTerms {
+impl CertificateParams {
     /// Starts with the defaults: no authority, valid from `now` (Unix seconds) on for ten years of 365 days, with exactly the
     /// extensions that OpenDHT writes.
     pub fn new(now: u64) -> Self {
@@ -155,23 +157,23 @@ pub struct IdentityParameters<'a> {
     kind: KeyKind,
     bits: usize,
     issuer: Option<&'a Identity>,
-    terms: CertificateTerms,
+    certificate: CertificateParams,
 }
 
 impl<'a> IdentityParameters<'a> {
     /// Starts with the defaults: an RSA key of 4096 bits, self-signed, valid from `now` (Unix seconds) on for ten years of 365 days.
     pub fn new(name: &'a str, now: u64) -> Self {
-        Self::on_terms(name, CertificateTerms::new(now))
+        Self::with_certificate(name, CertificateParams::new(now))
     }
 
-    /// Starts with an RSA key of 4096 bits, self-signed, on these terms.
-    pub fn on_terms(name: &'a str, terms: CertificateTerms) -> Self {
+    /// Starts with an RSA key of 4096 bits and a self-signed certificate with these parameters.
+    pub fn with_certificate(name: &'a str, certificate: CertificateParams) -> Self {
         Self {
             name,
             kind: KeyKind::Rsa,
             bits: 4096,
             issuer: None,
-            terms,
+            certificate,
         }
     }
 
@@ -200,7 +202,7 @@ impl<'a> IdentityParameters<'a> {
     #[must_use]
     pub fn authority(self) -> Self {
         Self {
-            terms: self.terms.authority(),
+            certificate: self.certificate.authority(),
             ..self
         }
     }
@@ -209,7 +211,7 @@ impl<'a> IdentityParameters<'a> {
     #[must_use]
     pub fn days(self, days: u32) -> Self {
         Self {
-            terms: self.terms.days(days),
+            certificate: self.certificate.days(days),
             ..self
         }
     }
@@ -230,28 +232,28 @@ impl<'a> IdentityParameters<'a> {
     /// Checks all but the key itself, which is of this kind.
     fn check(&self, kind: KeyKind) -> Result<(), IssueError> {
         check_name(self.name)?;
-        self.terms.check(kind, self.issuer)
+        self.certificate.check(kind, self.issuer)
     }
 }
 
 impl Identity {
     /// Certifies the key of a request, under the name that it asks for, and returns the certificate with the chain of this
-    /// identity above it. Nothing else that is requested is granted unless `terms` say so, such as
-    /// `terms.alternative_names(request.alternative_names().to_vec())`.
+    /// identity above it. Nothing else that is requested is granted unless `params` say so, such as
+    /// `params.alternative_names(request.alternative_names().to_vec())`.
     ///
     /// Differs: OpenDHT adds no extensions here. Ours are those of any certificate, so that strict verifiers accept it.
     ///
     /// # Errors
-    /// [`IssueError`]: this identity is no authority, the request is not signed by its key, or terms that cannot be.
+    /// [`IssueError`]: this identity is no authority, the request is not signed by its key, or parameters that cannot be.
     pub fn certify(
         &self,
         request: &CertificateRequest,
-        terms: &CertificateTerms,
+        params: &CertificateParams,
     ) -> Result<Vec<Certificate>, IssueError> {
         let key = request.verified_key().ok_or(IssueError::Request)?;
-        terms.check(key.kind(), Some(self))?;
+        params.check(key.kind(), Some(self))?;
         let subject = name_from(request.subject_der()).ok_or(IssueError::Request)?;
-        sign(key, subject, terms, Voucher::Issuer(self))
+        sign(key, subject, params, Issuer::Authority(self))
     }
 }
 
@@ -263,78 +265,79 @@ pub(crate) fn issue(
     let public = key.public_key();
     parameters.check(public.kind())?;
     let subject = subject(parameters.name, &public.id().to_string());
-    let voucher = parameters
+    let issuer = parameters
         .issuer
-        .map_or(Voucher::Owner(key), Voucher::Issuer);
-    sign(public, subject, &parameters.terms, voucher)
+        .map_or(Issuer::Own(key), Issuer::Authority);
+    sign(public, subject, &parameters.certificate, issuer)
 }
 
-/// Who vouches for a key.
-enum Voucher<'a> {
-    Owner(&'a PrivateKey),
-    Issuer(&'a Identity),
+/// The issuer of a certificate.
+enum Issuer<'a> {
+    /// The certified key itself: the certificate is self-signed.
+    Own(&'a PrivateKey),
+    Authority(&'a Identity),
 }
 
 fn sign(
     key: &PublicKey,
     subject: DistinguishedName,
-    terms: &CertificateTerms,
-    voucher: Voucher<'_>,
+    params: &CertificateParams,
+    issuer: Issuer<'_>,
 ) -> Result<Vec<Certificate>, IssueError> {
-    let self_signed = matches!(voucher, Voucher::Owner(_));
-    let fields = fields(key, subject, terms, self_signed)?;
+    let self_signed = matches!(issuer, Issuer::Own(_));
+    let fields = fields(key, subject, params, self_signed)?;
     let failed = |_| SignError::Failed;
-    let (issued, issuer) = match voucher {
-        Voucher::Owner(private) => {
+    let (issued, authority) = match issuer {
+        Issuer::Own(private) => {
             let signer = Signer::new(private, key)?;
             let issued = fields.self_signed(&signer).map_err(failed)?;
             (issued.der().to_vec(), None)
         }
-        Voucher::Issuer(issuer) => {
-            let certificate = issuer.certificate();
-            let mut issuer_fields = CertificateParams::default();
+        Issuer::Authority(authority) => {
+            let certificate = authority.certificate();
+            let mut issuer_fields = rcgen::CertificateParams::default();
             issuer_fields.distinguished_name =
                 name_from(certificate.subject_der()).ok_or(IssueError::IssuerName)?;
             issuer_fields.key_identifier_method =
                 KeyIdMethod::PreSpecified(certificate.subject_key_id());
-            let signer = Signer::new(issuer.key(), key)?;
+            let signer = Signer::new(authority.key(), key)?;
             let issued = fields
-                .signed_by(&Certified(key), &Issuer::new(issuer_fields, &signer))
+                .signed_by(&Certified(key), &rcgen::Issuer::new(issuer_fields, &signer))
                 .map_err(failed)?;
             let issued = match key.kind() {
                 KeyKind::RsaOaep => with_key(issued.der(), key, &signer)?,
                 KeyKind::Rsa | KeyKind::Curve(_) => issued.der().to_vec(),
             };
-            (issued, Some(issuer))
+            (issued, Some(authority))
         }
     };
     // The issuer's name was rebuilt from its parts: it must have come out the same.
     let certificate = Certificate::from_der(&issued)
         .ok()
-        .filter(|issued| issued.is_issued_by(issuer.map_or(issued, Identity::certificate)))
+        .filter(|issued| issued.is_issued_by(authority.map_or(issued, Identity::certificate)))
         .ok_or(IssueError::IssuerName)?;
-    let above = issuer.map_or(&[][..], Identity::chain);
+    let above = authority.map_or(&[][..], Identity::chain);
     Ok([&[certificate], above].concat())
 }
 
 fn fields(
     key: &PublicKey,
     subject: DistinguishedName,
-    terms: &CertificateTerms,
+    params: &CertificateParams,
     self_signed: bool,
-) -> Result<CertificateParams, IssueError> {
+) -> Result<rcgen::CertificateParams, IssueError> {
     let date = |unix_seconds| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(unix_seconds);
-    let mut fields = CertificateParams::default();
+    let mut fields = rcgen::CertificateParams::default();
     fields.distinguished_name = subject;
     fields.serial_number = Some(serial()?);
-    fields.not_before = date(terms.now);
-    fields.not_after = date(terms.not_after());
-    let names = terms.alternative_names.iter();
+    fields.not_before = date(params.now);
+    fields.not_after = date(params.not_after());
+    let names = params.alternative_names.iter();
     fields.subject_alt_names = names.filter_map(AlternativeName::write).collect();
-    fields.use_authority_key_identifier_extension = terms.authority_key_id;
+    fields.use_authority_key_identifier_extension = params.authority_key_id;
     fields.key_identifier_method = KeyIdMethod::PreSpecified(key.id().as_bytes().to_vec());
-    if terms.authority || self_signed {
-        fields.is_ca = IsCa::Ca(match terms.path_length {
+    if params.authority || self_signed {
+        fields.is_ca = IsCa::Ca(match params.path_length {
             Some(most) => BasicConstraints::Constrained(most),
             None => BasicConstraints::Unconstrained,
         });

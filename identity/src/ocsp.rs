@@ -10,9 +10,9 @@ use sha1::{Digest, Sha1};
 
 use crate::asn1::{self, Extension};
 use crate::certificate::Certificate;
+use crate::crl::RevocationReason;
 use crate::error::OcspError;
 use crate::random;
-use crate::revocation::RevocationReason;
 use crate::signature::Signature;
 
 /// The most bytes that are read as an answer, 64 KiB.

@@ -13,10 +13,10 @@ use zeroize::Zeroizing;
 use crate::backend::{Hash, Padding, RsaPrivate};
 use crate::curve::{Curve, CurvePrivate};
 use crate::error::{DecryptError, KeyError, NoRandomness, SignError};
-use crate::generation::{self, Progress};
 use crate::public_key::PublicKey;
+use crate::rsa_keygen::{self, Progress};
 use crate::scheme::{KeyKind, Scheme};
-use crate::{envelope, pem, protection, rsa_key};
+use crate::{encrypted_key, envelope, pem, rsa_key};
 
 /// A private key: RSA of 2048 to 8192 bits, or on one of the supported [curves](Curve).
 ///
@@ -73,7 +73,7 @@ impl PrivateKey {
         if !rsa_key::KEY_BITS.contains(&bits) || !bits.is_multiple_of(8) {
             return Err(KeyError::Size { bits });
         }
-        Self::from_rsa(Padding::Pkcs1, &generation::rsa_key(bits, on_progress)?)
+        Self::from_rsa(Padding::Pkcs1, &rsa_keygen::rsa_key(bits, on_progress)?)
     }
 
     /// Makes a new key on a curve. It signs certificates, but cannot sign values or decrypt.
@@ -121,7 +121,7 @@ impl PrivateKey {
                 }
                 pem::ENCRYPTED_PRIVATE_KEY => {
                     let password = password.ok_or(KeyError::PasswordNeeded)?;
-                    return Self::from_pkcs8(protection::open(&der()?, password)?.as_bytes());
+                    return Self::from_pkcs8(encrypted_key::open(&der()?, password)?.as_bytes());
                 }
                 _ => {}
             }
@@ -200,7 +200,7 @@ impl PrivateKey {
     /// # Errors
     /// [`NoRandomness`].
     pub fn to_encrypted_pem(&self, password: &str) -> Result<String, NoRandomness> {
-        let protected = protection::seal(&self.0.pkcs8, password)?;
+        let protected = encrypted_key::seal(&self.0.pkcs8, password)?;
         Ok(pem::encode(
             pem::ENCRYPTED_PRIVATE_KEY,
             protected.as_bytes(),

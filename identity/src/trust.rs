@@ -2,8 +2,8 @@
 
 use crate::certificate::Certificate;
 use crate::chain::MAX_CHAIN_LENGTH;
+use crate::crl::RevocationList;
 use crate::error::{RevocationListError, TrustError};
-use crate::revocation::RevocationList;
 
 /// The certificates that are trusted, and what their owners have revoked.
 ///
@@ -109,7 +109,7 @@ impl TrustList {
             check_dates(certificate, now)?;
             self.check_revocation(certificate)
         };
-        let mut root = climb(chain, &self.certificates, check)?;
+        let mut root = verify_path(chain, &self.certificates, check)?;
         for _ in 0..MAX_CHAIN_LENGTH {
             let above = |trusted: &&Certificate| *trusted != root && root.is_issued_by(trusted);
             let Some(issuer) = self.certificates.iter().find(above) else {
@@ -159,11 +159,11 @@ pub fn verify_chain(
     roots: &[Certificate],
     now: u64,
 ) -> Result<(), TrustError> {
-    climb(chain, roots, |certificate| check_dates(certificate, now)).map(drop)
+    verify_path(chain, roots, |certificate| check_dates(certificate, now)).map(drop)
 }
 
 /// Walks up from the first of `chain` to one of `roots`, which is returned. Each certificate passed must pass `check`.
-fn climb<'a>(
+fn verify_path<'a>(
     chain: &'a [Certificate],
     roots: &'a [Certificate],
     check: impl Fn(&Certificate) -> Result<(), TrustError>,

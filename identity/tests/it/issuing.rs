@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use bulla_identity::{
-    Certificate, CertificateRequest, CertificateTerms, Curve, Identity, IdentityParameters,
+    Certificate, CertificateParams, CertificateRequest, Curve, Identity, IdentityParameters,
     IssueError, KeyKind, PrivateKey, RequestParameters, RevocationDraft, RevocationList,
     RevocationReason, RevokeError, SignError, TrustError, TrustList, verify_chain,
 };
@@ -136,7 +136,7 @@ fn requests_of_every_kind_are_made_and_granted() {
         let request = CertificateRequest::new(&key(kind), &parameters).expect("made");
         assert!(request.is_signed(), "{kind}");
         let granted = ca
-            .certify(&request, &CertificateTerms::new(NOW))
+            .certify(&request, &CertificateParams::new(NOW))
             .expect("granted");
         assert_eq!(granted[0].public_key(), request.public_key());
         assert_eq!(verify_chain(&granted, ca.chain(), NOW), Ok(()));

@@ -1,7 +1,7 @@
 //! Keys of every kind between us, OpenSSL and certtool: who makes a chain, a request or a list, and who believes it.
 
 use bulla_identity::{
-    Certificate, CertificateRequest, CertificateTerms, Curve, Identity, IdentityParameters,
+    Certificate, CertificateParams, CertificateRequest, Curve, Identity, IdentityParameters,
     KeyKind, PrivateKey, RequestParameters, RevocationDraft, RevocationList, RevocationReason,
     TrustError, TrustList, chain_to_pem,
 };
@@ -27,9 +27,9 @@ const CURVES: [(Curve, &str, &str); 3] = [
 #[test]
 fn openssl_and_certtool_verify_our_chains_and_lists_of_every_kind() {
     let shop = Workshop::new();
-    let terms = CertificateTerms::new(today() - 60).authority_key_id();
+    let params = CertificateParams::new(today() - 60).authority_key_id();
     for issuer in SIGNERS {
-        let ca = IdentityParameters::on_terms("CA", terms.clone());
+        let ca = IdentityParameters::with_certificate("CA", params.clone());
         let ca = Identity::issue(key(issuer), &ca).expect("issued");
         shop.write("ca.crt", ca.certificate().to_pem());
         let list = RevocationDraft::new(today() - 30).days(30);
@@ -44,9 +44,11 @@ fn openssl_and_certtool_verify_our_chains_and_lists_of_every_kind() {
             assert!(text.contains("output: Verified."), "{issuer}: {text}");
         }
         for subject in SIGNERS {
-            let account = IdentityParameters::on_terms("account", terms.clone().path_length(0));
+            let account =
+                IdentityParameters::with_certificate("account", params.clone().path_length(0));
             let account = Identity::issue(key(subject), &account.issuer(&ca)).expect("issued");
-            let device = IdentityParameters::on_terms("device", terms.clone()).issuer(&account);
+            let device =
+                IdentityParameters::with_certificate("device", params.clone()).issuer(&account);
             let device = Identity::issue(key(issuer), &device).expect("issued");
             shop.write("account.crt", account.certificate().to_pem());
             shop.write("device.crt", device.certificate().to_pem());
@@ -118,8 +120,8 @@ fn we_grant_the_requests_of_openssl_and_certtool_for_their_own_keys_on_curves() 
             assert_eq!(request.public_key(), Some(bob.public_key()));
             for issuer in SIGNERS {
                 let ca = Identity::issue(key(issuer), &ca).expect("issued");
-                let terms = CertificateTerms::new(today() - 60).authority_key_id();
-                let chain = ca.certify(&request, &terms).expect("granted");
+                let params = CertificateParams::new(today() - 60).authority_key_id();
+                let chain = ca.certify(&request, &params).expect("granted");
                 shop.write("ca.crt", ca.certificate().to_pem());
                 shop.write("bob.crt", chain_to_pem(&chain));
                 shop.succeed("openssl verify -x509_strict -CAfile ca.crt bob.crt");

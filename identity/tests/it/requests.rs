@@ -1,5 +1,5 @@
 use bulla_identity::{
-    AlternativeName, Certificate, CertificateRequest, CertificateTerms, Identity,
+    AlternativeName, Certificate, CertificateParams, CertificateRequest, Identity,
     IdentityParameters, IssueError, RequestError, RequestParameters, chain_to_pem, verify_chain,
 };
 
@@ -20,7 +20,7 @@ fn requests_of_opendht_are_read_and_granted() {
 
         let ca = identity("ca");
         let chain = ca
-            .certify(&request, &CertificateTerms::new(NOW).days(1))
+            .certify(&request, &CertificateParams::new(NOW).days(1))
             .expect("granted");
         assert_eq!(chain[0].name(), request.name());
         assert_eq!(chain[0].uid(), request.uid());
@@ -55,13 +55,13 @@ fn a_request_says_what_was_asked_and_grants_nothing_else() {
     );
 
     let ca = identity("ca");
-    let terms = CertificateTerms::new(NOW);
-    let bare = ca.certify(&request, &terms).expect("granted");
+    let params = CertificateParams::new(NOW);
+    let bare = ca.certify(&request, &params).expect("granted");
     assert!(bare[0].alternative_names().is_empty());
-    let terms = terms
+    let params = params
         .alternative_names(request.alternative_names().to_vec())
         .path_length(1);
-    let full = ca.certify(&request, &terms).expect("granted");
+    let full = ca.certify(&request, &params).expect("granted");
     assert_eq!(full[0].alternative_names(), names);
     assert!(full[0].is_ca());
 }
@@ -84,14 +84,14 @@ fn what_cannot_be_requested_or_granted_is_refused() {
         IssueError::AlternativeName
     );
     let request = CertificateRequest::new(alice.key(), &RequestParameters::new("a")).expect("made");
-    let terms = CertificateTerms::new(NOW);
-    let refused = |issuer: &Identity, terms: &CertificateTerms| {
-        issuer.certify(&request, terms).expect_err("refused")
+    let params = CertificateParams::new(NOW);
+    let refused = |issuer: &Identity, params: &CertificateParams| {
+        issuer.certify(&request, params).expect_err("refused")
     };
-    assert_eq!(refused(&alice, &terms), IssueError::NotAuthority);
-    assert_eq!(refused(&ca, &terms.clone().days(0)), IssueError::Validity);
+    assert_eq!(refused(&alice, &params), IssueError::NotAuthority);
+    assert_eq!(refused(&ca, &params.clone().days(0)), IssueError::Validity);
     assert_eq!(
-        refused(&ca, &terms.clone().alternative_names([unfit])),
+        refused(&ca, &params.clone().alternative_names([unfit])),
         IssueError::AlternativeName
     );
 }
@@ -106,7 +106,7 @@ fn a_request_with_one_byte_changed_is_not_granted() {
         let mut damaged = der.to_vec();
         damaged[offset] ^= 1;
         if let Ok(request) = CertificateRequest::from_der(&damaged) {
-            let granted = ca.certify(&request, &CertificateTerms::new(NOW));
+            let granted = ca.certify(&request, &CertificateParams::new(NOW));
             assert_eq!(
                 granted.expect_err("damaged"),
                 IssueError::Request,
@@ -185,10 +185,10 @@ fn we_grant_the_requests_of_openssl_and_certtool() {
             request.alternative_names(),
             ["dns:bob.example".parse().expect("a name")]
         );
-        let terms = CertificateTerms::new(now - 60)
+        let params = CertificateParams::new(now - 60)
             .authority_key_id()
             .alternative_names(request.alternative_names().to_vec());
-        let chain = ca.certify(&request, &terms).expect("granted");
+        let chain = ca.certify(&request, &params).expect("granted");
         shop.write("made.crt", chain_to_pem(&chain));
         shop.succeed("openssl verify -x509_strict -CAfile ca.crt made.crt");
         shop.succeed("certtool --verify --load-ca-certificate ca.crt --infile made.crt");

@@ -1,5 +1,5 @@
 use bulla_identity::{
-    Certificate, CertificateTerms, Identity, IdentityParameters, RevocationDraft, RevocationList,
+    Certificate, CertificateParams, Identity, IdentityParameters, RevocationDraft, RevocationList,
     RevocationListError, RevocationReason, RevokeError, TrustError, TrustList,
 };
 
@@ -308,10 +308,10 @@ fn a_chain_with_one_byte_changed_is_not_trusted() {
 #[test]
 fn names_and_path_length_are_certified() {
     let names = ["dns:alice.example", "ip:192.0.2.1"].map(|name| name.parse().expect("a name"));
-    let terms = CertificateTerms::new(NOW)
+    let params = CertificateParams::new(NOW)
         .alternative_names(names.clone())
         .authority_key_id();
-    let alice = IdentityParameters::on_terms("alice", terms).days(3);
+    let alice = IdentityParameters::with_certificate("alice", params).days(3);
     let alice = Identity::issue(private_key("4.4.2", "alice"), &alice).expect("issued");
     assert_eq!(alice.certificate().alternative_names(), names);
     assert_eq!(alice.certificate().not_after(), NOW + 3 * 86_400);
@@ -380,10 +380,10 @@ fn a_critical_extension_that_is_not_understood_is_a_refusal() {
 /// A root, an account below it that is an authority, and a device below that: as Jami chains them.
 pub(crate) fn account_and_device() -> (Identity, Identity, Identity) {
     let root = identity("ca");
-    let terms = CertificateTerms::new(NOW).path_length(0);
+    let params = CertificateParams::new(NOW).path_length(0);
     let account = Identity::issue(
         private_key("4.4.2", "bob"),
-        &IdentityParameters::on_terms("account", terms).issuer(&root),
+        &IdentityParameters::with_certificate("account", params).issuer(&root),
     )
     .expect("issued");
     let device = Identity::issue(

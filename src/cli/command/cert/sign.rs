@@ -1,6 +1,6 @@
 //! `bulla cert sign`: sign a request, as a certificate authority.
 
-use bulla_identity::{CertificateRequest, CertificateTerms, chain_to_pem};
+use bulla_identity::{CertificateParams, CertificateRequest, chain_to_pem};
 
 use super::{check_chain, deliver, issue_failure, load_identity};
 use crate::cli::args::SignArgs;
@@ -25,7 +25,7 @@ pub(super) fn run(args: &SignArgs, printer: &Printer) -> Result<Exit, Failure> {
         "--ca-password-file",
         printer,
     )?;
-    let mut terms = CertificateTerms::new(now())
+    let mut terms = CertificateParams::new(now())
         .days(args.days)
         .authority_key_id();
     if args.authority {

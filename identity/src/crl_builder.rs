@@ -6,12 +6,12 @@ use pkcs8::spki::AlgorithmIdentifierRef;
 
 use crate::asn1::{self, Extension, Signed, Time};
 use crate::certificate::Certificate;
+use crate::crl::{
+    Body, CRL_NUMBER, Entry, REASON_CODE, Revocation, RevocationList, RevocationReason,
+};
 use crate::error::{RevokeError, SignError};
 use crate::identity::Identity;
 use crate::random;
-use crate::revocation::{
-    Body, CRL_NUMBER, Entry, REASON_CODE, Revocation, RevocationList, RevocationReason,
-};
 use crate::scheme::HashAlgorithm;
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
