@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::certificate::Certificate;
 use crate::chain::{MAX_CHAIN_BYTES, chain_to_pem};
 use crate::error::{IssueError, LoadError, LoadWarning, NoRandomness, SaveError};
-use crate::issue::{IdentityParameters, issue};
+use crate::issue::{IdentityParams, issue};
 use crate::key_id::{KeyId, LongKeyId};
 use crate::pem;
 use crate::private_key::PrivateKey;
@@ -46,8 +46,8 @@ impl Identity {
     ///
     /// # Errors
     /// [`IssueError`]: a name, validity, key size or issuer that cannot be.
-    pub fn generate(parameters: &IdentityParameters<'_>) -> Result<Self, IssueError> {
-        Self::generate_with(parameters, |_| ControlFlow::Continue(()))
+    pub fn generate(params: &IdentityParams<'_>) -> Result<Self, IssueError> {
+        Self::generate_with(params, |_| ControlFlow::Continue(()))
     }
 
     /// Makes a new identity like [`generate`](Self::generate) and tells `on_progress` how the search for an RSA key goes, as
@@ -56,10 +56,10 @@ impl Identity {
     /// # Errors
     /// [`IssueError::Key`] with [`KeyError::Cancelled`](crate::KeyError::Cancelled) after a `Break`; else as `generate`.
     pub fn generate_with(
-        parameters: &IdentityParameters<'_>,
+        params: &IdentityParams<'_>,
         on_progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Self, IssueError> {
-        Self::issue(parameters.make_key(on_progress)?, parameters)
+        Self::issue(params.make_key(on_progress)?, params)
     }
 
     /// Makes a certificate for a key that is there already, such as a new one before the old expires. The parameters `kind` and
@@ -67,8 +67,8 @@ impl Identity {
     ///
     /// # Errors
     /// As [`generate`](Self::generate).
-    pub fn issue(key: PrivateKey, parameters: &IdentityParameters<'_>) -> Result<Self, IssueError> {
-        let chain = issue(&key, parameters)?.into();
+    pub fn issue(key: PrivateKey, params: &IdentityParams<'_>) -> Result<Self, IssueError> {
+        let chain = issue(&key, params)?.into();
         Ok(Self { key, chain })
     }
 

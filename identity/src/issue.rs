@@ -143,16 +143,16 @@ impl CertificateParams {
 /// What a new identity is to be: a name, and how it departs from the defaults.
 ///
 /// ```no_run
-/// use bulla_identity::{Identity, IdentityParameters};
+/// use bulla_identity::{Identity, IdentityParams};
 ///
 /// # let now = 0;
-/// let ca = Identity::generate(&IdentityParameters::new("Example CA", now))?;
-/// let alice = Identity::generate(&IdentityParameters::new("alice", now).issuer(&ca).days(365))?;
+/// let ca = Identity::generate(&IdentityParams::new("Example CA", now))?;
+/// let alice = Identity::generate(&IdentityParams::new("alice", now).issuer(&ca).days(365))?;
 /// assert!(alice.certificate().is_issued_by(ca.certificate()));
 /// # Ok::<(), bulla_identity::IssueError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct IdentityParameters<'a> {
+pub struct IdentityParams<'a> {
     name: &'a str,
     kind: KeyKind,
     bits: usize,
@@ -160,7 +160,7 @@ pub struct IdentityParameters<'a> {
     certificate: CertificateParams,
 }
 
-impl<'a> IdentityParameters<'a> {
+impl<'a> IdentityParams<'a> {
     /// Starts with the defaults: an RSA key of 4096 bits, self-signed, valid from `now` (Unix seconds) on for ten years of 365 days.
     pub fn new(name: &'a str, now: u64) -> Self {
         Self::with_certificate(name, CertificateParams::new(now))
@@ -260,15 +260,13 @@ impl Identity {
 /// Issues a certificate for `key` and returns it with the chain above it.
 pub(crate) fn issue(
     key: &PrivateKey,
-    parameters: &IdentityParameters<'_>,
+    params: &IdentityParams<'_>,
 ) -> Result<Vec<Certificate>, IssueError> {
     let public = key.public_key();
-    parameters.check(public.kind())?;
-    let subject = subject(parameters.name, &public.id().to_string());
-    let issuer = parameters
-        .issuer
-        .map_or(Issuer::Own(key), Issuer::Authority);
-    sign(public, subject, &parameters.certificate, issuer)
+    params.check(public.kind())?;
+    let subject = subject(params.name, &public.id().to_string());
+    let issuer = params.issuer.map_or(Issuer::Own(key), Issuer::Authority);
+    sign(public, subject, &params.certificate, issuer)
 }
 
 /// The issuer of a certificate.

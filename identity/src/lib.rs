@@ -76,13 +76,13 @@ pub use error::{
 };
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use identity::Identity;
-pub use issue::{CertificateParams, IdentityParameters};
+pub use issue::{CertificateParams, IdentityParams};
 pub use key_id::{KeyId, LongKeyId, ParseKeyIdError};
 pub use multi_recipient::{MAX_RECIPIENTS, SharedEnvelope};
 pub use ocsp::{OcspRequest, OcspStatus};
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
-pub use request::{CertificateRequest, RequestParameters};
+pub use request::{CertificateRequest, RequestParams};
 pub use rsa_keygen::Progress;
 pub use scheme::{HashAlgorithm, KeyKind, Scheme};
 pub use symmetric::{

@@ -45,14 +45,14 @@ struct Parsed {
 
 /// What a request is to ask for: a name, and how it departs from the defaults.
 #[derive(Clone)]
-pub struct RequestParameters<'a> {
+pub struct RequestParams<'a> {
     name: &'a str,
     uid: Option<&'a str>,
     alternative_names: Vec<AlternativeName>,
     challenge: Option<&'a str>,
 }
 
-impl<'a> RequestParameters<'a> {
+impl<'a> RequestParams<'a> {
     /// Starts with a common name; the UID is the short id of the key, as in OpenDHT's certificates.
     pub fn new(name: &'a str) -> Self {
         Self {
@@ -91,9 +91,9 @@ impl<'a> RequestParameters<'a> {
     }
 }
 
-impl fmt::Debug for RequestParameters<'_> {
+impl fmt::Debug for RequestParams<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RequestParameters({:?}, challenge elided)", self.name)
+        write!(f, "RequestParams({:?}, challenge elided)", self.name)
     }
 }
 
@@ -102,19 +102,19 @@ impl CertificateRequest {
     ///
     /// # Errors
     /// [`IssueError`]: a name or challenge password that cannot be, or a key of RSA-OAEP, which signs nothing.
-    pub fn new(key: &PrivateKey, parameters: &RequestParameters<'_>) -> Result<Self, IssueError> {
+    pub fn new(key: &PrivateKey, params: &RequestParams<'_>) -> Result<Self, IssueError> {
         let id = key.public_key().id().to_string();
-        let uid = parameters.uid.unwrap_or(&id);
-        check_name(parameters.name)?;
+        let uid = params.uid.unwrap_or(&id);
+        check_name(params.name)?;
         check_name(uid)?;
         let mut fields = CertificateParams::default();
-        fields.distinguished_name = subject(parameters.name, uid);
-        fields.subject_alt_names = parameters
+        fields.distinguished_name = subject(params.name, uid);
+        fields.subject_alt_names = params
             .alternative_names
             .iter()
             .map(|name| name.write().ok_or(IssueError::AlternativeName))
             .collect::<Result<_, _>>()?;
-        let attributes = match parameters.challenge {
+        let attributes = match params.challenge {
             Some(password) => vec![challenge_attribute(password)?],
             None => Vec::new(),
         };

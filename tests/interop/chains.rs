@@ -1,7 +1,7 @@
 //! Chains of certificates with keys of every kind, and who trusts them.
 
 use bulla::identity::{
-    Certificate, Curve, Identity, IdentityParameters, KeyKind, TrustError, TrustList, chain_to_pem,
+    Certificate, Curve, Identity, IdentityParams, KeyKind, TrustError, TrustList, chain_to_pem,
 };
 
 use crate::{
@@ -71,7 +71,7 @@ async fn we_trust_the_chains_of_opendht_whatever_the_keys() {
 }
 
 fn issue(name: &str, kind: KeyKind, issuer: Option<&Identity>) -> Identity {
-    let parameters = IdentityParameters::new(name, START).kind(kind).bits(2048);
+    let parameters = IdentityParams::new(name, START).kind(kind).bits(2048);
     let parameters = match issuer {
         Some(issuer) if name != "device" => parameters.issuer(issuer).authority(),
         Some(issuer) => parameters.issuer(issuer),

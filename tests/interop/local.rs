@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use bulla::{
     Config, Handle, Identity, InfoHash, Kind, Rules, Runner, ValueId,
-    identity::{Certificate, IdentityParameters},
+    identity::{Certificate, IdentityParams},
     runner::{Change, Listen, Put},
     secure::{Checked, KeyName},
 };
@@ -88,7 +88,7 @@ pub(crate) fn address(handle: &Handle) -> SocketAddr {
 /// A new identity, valid from the start of 2025 for ten years.
 pub(crate) fn identity(name: &str) -> Identity {
     const START: u64 = 1_735_689_600;
-    Identity::generate(&IdentityParameters::new(name, START).bits(2048)).expect("a key can be made")
+    Identity::generate(&IdentityParams::new(name, START).bits(2048)).expect("a key can be made")
 }
 
 /// Waits until a certificate can be found: a node publishes its own when it has reached the network, not before.

@@ -1,7 +1,7 @@
 //! Revocation lists between us, OpenSSL and certtool.
 
 use bulla_identity::{
-    Certificate, CertificateParams, Identity, IdentityParameters, RevocationDraft, RevocationList,
+    Certificate, CertificateParams, Identity, IdentityParams, RevocationDraft, RevocationList,
     RevocationReason, TrustError, TrustList, chain_to_pem,
 };
 
@@ -161,16 +161,16 @@ fn a_chain_of_certtool_is_trusted_and_its_lists_are_obeyed() {
 /// An authority, an account and a device as strict verifiers want them, of today.
 fn strict_chain() -> (Identity, Identity, Identity) {
     let params = CertificateParams::new(today() - 60).authority_key_id();
-    let issue = |key, parameters: &IdentityParameters<'_>| {
-        Identity::issue(private_key("4.4.2", key), parameters).expect("issued")
+    let issue = |key, params: &IdentityParams<'_>| {
+        Identity::issue(private_key("4.4.2", key), params).expect("issued")
     };
     let ca = issue(
         "ca",
-        &IdentityParameters::with_certificate("CA", params.clone()),
+        &IdentityParams::with_certificate("CA", params.clone()),
     );
-    let account = IdentityParameters::with_certificate("account", params.clone().path_length(0));
+    let account = IdentityParams::with_certificate("account", params.clone().path_length(0));
     let account = issue("bob", &account.issuer(&ca));
-    let device = IdentityParameters::with_certificate("device", params).issuer(&account);
+    let device = IdentityParams::with_certificate("device", params).issuer(&account);
     let device = issue("device", &device);
     (ca, account, device)
 }

@@ -1,9 +1,9 @@
 //! Keys of every kind between us, OpenSSL and certtool: who makes a chain, a request or a list, and who believes it.
 
 use bulla_identity::{
-    Certificate, CertificateParams, CertificateRequest, Curve, Identity, IdentityParameters,
-    KeyKind, PrivateKey, RequestParameters, RevocationDraft, RevocationList, RevocationReason,
-    TrustError, TrustList, chain_to_pem,
+    Certificate, CertificateParams, CertificateRequest, Curve, Identity, IdentityParams, KeyKind,
+    PrivateKey, RequestParams, RevocationDraft, RevocationList, RevocationReason, TrustError,
+    TrustList, chain_to_pem,
 };
 
 use crate::issuing::{SIGNERS, key};
@@ -29,7 +29,7 @@ fn openssl_and_certtool_verify_our_chains_and_lists_of_every_kind() {
     let shop = Workshop::new();
     let params = CertificateParams::new(today() - 60).authority_key_id();
     for issuer in SIGNERS {
-        let ca = IdentityParameters::with_certificate("CA", params.clone());
+        let ca = IdentityParams::with_certificate("CA", params.clone());
         let ca = Identity::issue(key(issuer), &ca).expect("issued");
         shop.write("ca.crt", ca.certificate().to_pem());
         let list = RevocationDraft::new(today() - 30).days(30);
@@ -45,10 +45,10 @@ fn openssl_and_certtool_verify_our_chains_and_lists_of_every_kind() {
         }
         for subject in SIGNERS {
             let account =
-                IdentityParameters::with_certificate("account", params.clone().path_length(0));
+                IdentityParams::with_certificate("account", params.clone().path_length(0));
             let account = Identity::issue(key(subject), &account.issuer(&ca)).expect("issued");
             let device =
-                IdentityParameters::with_certificate("device", params.clone()).issuer(&account);
+                IdentityParams::with_certificate("device", params.clone()).issuer(&account);
             let device = Identity::issue(key(issuer), &device).expect("issued");
             shop.write("account.crt", account.certificate().to_pem());
             shop.write("device.crt", device.certificate().to_pem());
@@ -84,7 +84,7 @@ fn openssl_and_certtool_read_our_keys_and_requests_on_curves() {
                 assert!(printed.contains(&public), "{curve}: {printed}");
             }
         }
-        let request = CertificateRequest::new(&bob, &RequestParameters::new("bob"));
+        let request = CertificateRequest::new(&bob, &RequestParams::new("bob"));
         shop.write("bob.csr", request.expect("made").to_pem());
         if let Some(text) = shop.succeed("openssl req -in bob.csr -noout -verify") {
             assert!(text.contains("verify OK"), "{curve}: {text}");
@@ -99,7 +99,7 @@ fn openssl_and_certtool_read_our_keys_and_requests_on_curves() {
 fn we_grant_the_requests_of_openssl_and_certtool_for_their_own_keys_on_curves() {
     let shop = Workshop::new();
     shop.write("template", "cn = bob\n");
-    let ca = IdentityParameters::new("CA", today() - 60);
+    let ca = IdentityParams::new("CA", today() - 60);
     for (curve, openssl, certtool) in CURVES {
         for commands in [
             [

@@ -1,6 +1,6 @@
 use bulla_identity::{
-    AlternativeName, Certificate, CertificateParams, CertificateRequest, Identity,
-    IdentityParameters, IssueError, RequestError, RequestParameters, chain_to_pem, verify_chain,
+    AlternativeName, Certificate, CertificateParams, CertificateRequest, Identity, IdentityParams,
+    IssueError, RequestError, RequestParams, chain_to_pem, verify_chain,
 };
 
 use crate::programs::{Workshop, today};
@@ -34,11 +34,11 @@ fn requests_of_opendht_are_read_and_granted() {
 #[test]
 fn a_request_says_what_was_asked_and_grants_nothing_else() {
     let names = names();
-    let parameters = RequestParameters::new("bob")
+    let params = RequestParams::new("bob")
         .alternative_names(names.clone())
         .challenge("let me in");
-    assert!(!format!("{parameters:?}").contains("let me"));
-    let request = CertificateRequest::new(&private_key("4.4.2", "bob"), &parameters).expect("made");
+    assert!(!format!("{params:?}").contains("let me"));
+    let request = CertificateRequest::new(&private_key("4.4.2", "bob"), &params).expect("made");
     assert_eq!(request.alternative_names(), names);
     assert_eq!(request.challenge(), Some("let me in"));
     assert_eq!(
@@ -69,21 +69,21 @@ fn a_request_says_what_was_asked_and_grants_nothing_else() {
 #[test]
 fn what_cannot_be_requested_or_granted_is_refused() {
     let (ca, alice) = (identity("ca"), identity("alice"));
-    let new = |parameters: RequestParameters<'_>| {
-        CertificateRequest::new(alice.key(), &parameters).expect_err("refused")
+    let new = |params: RequestParams<'_>| {
+        CertificateRequest::new(alice.key(), &params).expect_err("refused")
     };
-    assert_eq!(new(RequestParameters::new("")), IssueError::Name);
-    assert_eq!(new(RequestParameters::new("a").uid("")), IssueError::Name);
+    assert_eq!(new(RequestParams::new("")), IssueError::Name);
+    assert_eq!(new(RequestParams::new("a").uid("")), IssueError::Name);
     assert_eq!(
-        new(RequestParameters::new("a").challenge("")),
+        new(RequestParams::new("a").challenge("")),
         IssueError::Challenge
     );
     let unfit = AlternativeName::Dns("a b".to_owned());
     assert_eq!(
-        new(RequestParameters::new("a").alternative_names([unfit.clone()])),
+        new(RequestParams::new("a").alternative_names([unfit.clone()])),
         IssueError::AlternativeName
     );
-    let request = CertificateRequest::new(alice.key(), &RequestParameters::new("a")).expect("made");
+    let request = CertificateRequest::new(alice.key(), &RequestParams::new("a")).expect("made");
     let params = CertificateParams::new(NOW);
     let refused = |issuer: &Identity, params: &CertificateParams| {
         issuer.certify(&request, params).expect_err("refused")
@@ -100,7 +100,7 @@ fn what_cannot_be_requested_or_granted_is_refused() {
 fn a_request_with_one_byte_changed_is_not_granted() {
     let ca = identity("ca");
     let alice = identity("alice");
-    let der = CertificateRequest::new(alice.key(), &RequestParameters::new("alice")).expect("made");
+    let der = CertificateRequest::new(alice.key(), &RequestParams::new("alice")).expect("made");
     let der = der.to_der();
     for offset in 0..der.len() {
         let mut damaged = der.to_vec();
@@ -128,10 +128,10 @@ fn a_request_with_one_byte_changed_is_not_granted() {
 #[test]
 fn openssl_and_certtool_read_our_requests() {
     let shop = Workshop::new();
-    let parameters = RequestParameters::new("Bøb")
+    let params = RequestParams::new("Bøb")
         .alternative_names(names())
         .challenge("let me in");
-    let request = CertificateRequest::new(&private_key("4.4.2", "bob"), &parameters).expect("made");
+    let request = CertificateRequest::new(&private_key("4.4.2", "bob"), &params).expect("made");
     shop.write("bob.csr", request.to_pem());
     if let Some(text) = shop.succeed("openssl req -in bob.csr -noout -verify -text -nameopt utf8") {
         for expected in [
@@ -166,7 +166,7 @@ fn we_grant_the_requests_of_openssl_and_certtool() {
     );
     // Certtool knows no other time than now.
     let now = today();
-    let ca = IdentityParameters::new("CA", now - 60);
+    let ca = IdentityParams::new("CA", now - 60);
     let ca = Identity::issue(private_key("4.4.2", "ca"), &ca).expect("issued");
     shop.write("ca.crt", ca.certificate().to_pem());
     for command in [

@@ -1,6 +1,4 @@
-use bulla_identity::{
-    Certificate, Identity, IdentityParameters, IssueError, TrustError, verify_chain,
-};
+use bulla_identity::{Certificate, Identity, IdentityParams, IssueError, TrustError, verify_chain};
 
 use crate::vectors::{NOW, VERSIONS, identity, identity_vector, openssl_certificate, private_key};
 
@@ -59,10 +57,10 @@ fn certificates_count_from_their_first_to_their_last_second() {
 
 #[test]
 fn an_expired_root_trusts_nobody() {
-    let ca = issued("ca", &IdentityParameters::new("Old CA", NOW).days(10));
+    let ca = issued("ca", &IdentityParams::new("Old CA", NOW).days(10));
     let alice = issued(
         "alice",
-        &IdentityParameters::new("alice", NOW).issuer(&ca).days(100),
+        &IdentityParams::new("alice", NOW).issuer(&ca).days(100),
     );
     assert_eq!(verify_chain(alice.chain(), ca.chain(), NOW), Ok(()));
     let name = "Old CA".to_owned();
@@ -74,11 +72,8 @@ fn an_expired_root_trusts_nobody() {
 
 #[test]
 fn a_root_of_the_same_name_with_another_key_does_not_count() {
-    let real = issued("ca", &IdentityParameters::new("CA", NOW));
-    let alice = issued(
-        "alice",
-        &IdentityParameters::new("alice", NOW).issuer(&real),
-    );
+    let real = issued("ca", &IdentityParams::new("CA", NOW));
+    let alice = issued("alice", &IdentityParams::new("alice", NOW).issuer(&real));
     let mut damaged = alice.certificate().to_der().to_vec();
     *damaged.last_mut().expect("a signature") ^= 1;
     let damaged = Certificate::from_der(&damaged).expect("still a certificate");
@@ -92,17 +87,17 @@ fn a_root_of_the_same_name_with_another_key_does_not_count() {
 #[test]
 fn a_leaf_cannot_issue() {
     let alice = identity("alice");
-    let by_alice = IdentityParameters::new("mallory", NOW).issuer(&alice);
+    let by_alice = IdentityParams::new("mallory", NOW).issuer(&alice);
     assert_eq!(
         Identity::issue(private_key("4.4.2", "bob"), &by_alice).expect_err("a leaf"),
         IssueError::NotAuthority
     );
 
     // Alice may make herself an authority of the same name and sign as that. Her real certificate does not bear it out.
-    let pretended = issued("alice", &IdentityParameters::new("alice", NOW));
+    let pretended = issued("alice", &IdentityParams::new("alice", NOW));
     let mallory = issued(
         "bob",
-        &IdentityParameters::new("mallory", NOW).issuer(&pretended),
+        &IdentityParams::new("mallory", NOW).issuer(&pretended),
     );
     let chain = [&[mallory.certificate().clone()], alice.chain()].concat();
     let name = "alice".to_owned();
@@ -114,17 +109,12 @@ fn a_leaf_cannot_issue() {
 
 #[test]
 fn intermediate_authorities_count_as_far_as_permitted() {
-    let root = issued("ca", &IdentityParameters::new("Root", NOW));
+    let root = issued("ca", &IdentityParams::new("Root", NOW));
     let middle = issued(
         "bob",
-        &IdentityParameters::new("Middle", NOW)
-            .issuer(&root)
-            .authority(),
+        &IdentityParams::new("Middle", NOW).issuer(&root).authority(),
     );
-    let alice = issued(
-        "alice",
-        &IdentityParameters::new("alice", NOW).issuer(&middle),
-    );
+    let alice = issued("alice", &IdentityParams::new("alice", NOW).issuer(&middle));
     assert_eq!(alice.chain().len(), 3);
     assert_eq!(verify_chain(alice.chain(), root.chain(), NOW), Ok(()));
 
@@ -133,21 +123,15 @@ fn intermediate_authorities_count_as_far_as_permitted() {
         vec![openssl_certificate("path_length_zero")],
     );
     let short = short.expect("bob's key");
-    let direct = issued(
-        "alice",
-        &IdentityParameters::new("alice", NOW).issuer(&short),
-    );
+    let direct = issued("alice", &IdentityParams::new("alice", NOW).issuer(&short));
     assert_eq!(verify_chain(direct.chain(), short.chain(), NOW), Ok(()));
     let middle = issued(
         "ca",
-        &IdentityParameters::new("Middle", NOW)
+        &IdentityParams::new("Middle", NOW)
             .issuer(&short)
             .authority(),
     );
-    let below = issued(
-        "alice",
-        &IdentityParameters::new("alice", NOW).issuer(&middle),
-    );
+    let below = issued("alice", &IdentityParams::new("alice", NOW).issuer(&middle));
     let name = "Short path".to_owned();
     assert_eq!(
         verify_chain(below.chain(), short.chain(), NOW),
@@ -196,6 +180,6 @@ fn messages_escape_the_names_that_strangers_chose() {
     );
 }
 
-fn issued(key: &str, parameters: &IdentityParameters<'_>) -> Identity {
-    Identity::issue(private_key("4.4.2", key), parameters).expect("issued")
+fn issued(key: &str, params: &IdentityParams<'_>) -> Identity {
+    Identity::issue(private_key("4.4.2", key), params).expect("issued")
 }

@@ -1,5 +1,5 @@
 use bulla_identity::{
-    Certificate, CertificateParams, Identity, IdentityParameters, RevocationDraft, RevocationList,
+    Certificate, CertificateParams, Identity, IdentityParams, RevocationDraft, RevocationList,
     RevocationListError, RevocationReason, RevokeError, TrustError, TrustList,
 };
 
@@ -199,12 +199,12 @@ fn serial_numbers_count_only_with_their_issuer() {
     // Another authority of the same name, whom we trust too, cannot revoke what the first has issued.
     let impostor = Identity::issue(
         private_key("2.4.12", "bob"),
-        &IdentityParameters::new("Impostor", NOW),
+        &IdentityParams::new("Impostor", NOW),
     )
     .expect("issued");
     let own = Identity::issue(
         private_key("4.4.2", "device"),
-        &IdentityParameters::new("own", NOW).issuer(&impostor),
+        &IdentityParams::new("own", NOW).issuer(&impostor),
     )
     .expect("issued");
     let list = RevocationDraft::new(NOW)
@@ -311,7 +311,7 @@ fn names_and_path_length_are_certified() {
     let params = CertificateParams::new(NOW)
         .alternative_names(names.clone())
         .authority_key_id();
-    let alice = IdentityParameters::with_certificate("alice", params).days(3);
+    let alice = IdentityParams::with_certificate("alice", params).days(3);
     let alice = Identity::issue(private_key("4.4.2", "alice"), &alice).expect("issued");
     assert_eq!(alice.certificate().alternative_names(), names);
     assert_eq!(alice.certificate().not_after(), NOW + 3 * 86_400);
@@ -321,11 +321,11 @@ fn names_and_path_length_are_certified() {
     // The account may have no authority below it: the device cannot be made one.
     let account =
         Identity::new(private_key("4.4.2", "bob"), device.chain()[1..].to_vec()).expect("its key");
-    let below = IdentityParameters::new("below", NOW)
+    let below = IdentityParams::new("below", NOW)
         .authority()
         .issuer(&account);
     let below = Identity::issue(private_key("4.4.2", "device"), &below).expect("issued");
-    let leaf = IdentityParameters::new("leaf", NOW).issuer(&below);
+    let leaf = IdentityParams::new("leaf", NOW).issuer(&below);
     let leaf = Identity::issue(private_key("4.4.2", "alice"), &leaf).expect("issued");
     let mut trusted = TrustList::new();
     trusted.add(root.chain());
@@ -339,9 +339,9 @@ fn names_and_path_length_are_certified() {
 #[test]
 fn a_circle_of_issuers_leads_nowhere() {
     let issue = |key, name, issuer: Option<&Identity>| {
-        let parameters = IdentityParameters::new(name, NOW).authority();
-        let parameters = issuer.map_or(parameters.clone(), |issuer| parameters.issuer(issuer));
-        Identity::issue(private_key("4.4.2", key), &parameters).expect("issued")
+        let params = IdentityParams::new(name, NOW).authority();
+        let params = issuer.map_or(params.clone(), |issuer| params.issuer(issuer));
+        Identity::issue(private_key("4.4.2", key), &params).expect("issued")
     };
     // Two authorities that vouch for each other, and for themselves.
     let (one, two) = (issue("ca", "one", None), issue("bob", "two", None));
@@ -383,12 +383,12 @@ pub(crate) fn account_and_device() -> (Identity, Identity, Identity) {
     let params = CertificateParams::new(NOW).path_length(0);
     let account = Identity::issue(
         private_key("4.4.2", "bob"),
-        &IdentityParameters::with_certificate("account", params).issuer(&root),
+        &IdentityParams::with_certificate("account", params).issuer(&root),
     )
     .expect("issued");
     let device = Identity::issue(
         private_key("4.4.2", "device"),
-        &IdentityParameters::new("device", NOW).issuer(&account),
+        &IdentityParams::new("device", NOW).issuer(&account),
     )
     .expect("issued");
     (root, account, device)

@@ -1,7 +1,7 @@
 //! The life of a certificate authority, by commands, beside what OpenSSL and GnuTLS make of it.
 
 use bulla::identity::{
-    Certificate, CertificateParams, Identity, IdentityParameters, PrivateKey, chain_to_pem,
+    Certificate, CertificateParams, Identity, IdentityParams, PrivateKey, chain_to_pem,
 };
 
 use super::workshop::Workshop;
@@ -203,9 +203,9 @@ fn every_refusal_has_its_reason() {
     let issuing = Identity::load(shop.path("issuing.pem"), None).unwrap();
     let key = PrivateKey::from_pem(shop.read("alice.pem"), None).unwrap();
     let terms = CertificateParams::new(issuing.certificate().not_before()).authority();
-    let parameters = IdentityParameters::with_certificate("below", terms).issuer(&issuing);
+    let parameters = IdentityParams::with_certificate("below", terms).issuer(&issuing);
     let below = Identity::issue(key.clone(), &parameters).unwrap();
-    let parameters = IdentityParameters::new("leaf", below.certificate().not_before());
+    let parameters = IdentityParams::new("leaf", below.certificate().not_before());
     let leaf = Identity::issue(key, &parameters.issuer(&below)).unwrap();
     shop.write("leaf.crt", chain_to_pem(leaf.chain()));
     assert_eq!(refusal("leaf.crt --ca root.pem"), "path-too-long");

@@ -1,6 +1,6 @@
 //! `bulla cert ca`: make a certificate authority.
 
-use bulla_identity::{CertificateParams, Identity, IdentityParameters, SaveError};
+use bulla_identity::{CertificateParams, Identity, IdentityParams, SaveError};
 
 use super::{check_chain, issue_failure, load_identity, said_saved};
 use crate::cli::args::CaArgs;
@@ -33,7 +33,7 @@ pub(super) fn run(args: &CaArgs, printer: &Printer) -> Result<Exit, Failure> {
     if issuer.is_some() {
         terms = terms.authority_key_id();
     }
-    let mut parameters = IdentityParameters::with_certificate(&args.name, terms)
+    let mut parameters = IdentityParams::with_certificate(&args.name, terms)
         .kind(args.key.kind())
         .bits(args.bits);
     if let Some(issuer) = &issuer {
