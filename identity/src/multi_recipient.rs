@@ -48,12 +48,12 @@ const DRAWS: usize = 64;
 pub struct SharedEnvelope<'a> {
     header: &'a [u8],
     salt: &'a [u8; SALT],
-    slots: Vec<Slot<'a>>,
+    slots: Vec<RecipientSlot<'a>>,
     sealed: &'a [u8],
 }
 
 #[derive(Debug)]
-struct Slot<'a> {
+struct RecipientSlot<'a> {
     hint: u16,
     block: &'a [u8],
 }
@@ -106,9 +106,9 @@ impl<'a> SharedEnvelope<'a> {
             return None;
         }
         let (salt, mut rest) = rest.split_first_chunk::<SALT>()?;
-        let mut slots: Vec<Slot<'_>> = Vec::with_capacity(usize::from(count));
+        let mut slots: Vec<RecipientSlot<'_>> = Vec::with_capacity(usize::from(count));
         for _ in 0..count {
-            let (slot, after) = Slot::read(rest)?;
+            let (slot, after) = RecipientSlot::read(rest)?;
             if slots.last().is_some_and(|last| last.hint >= slot.hint) {
                 return None;
             }
@@ -154,7 +154,7 @@ impl<'a> SharedEnvelope<'a> {
     }
 }
 
-impl<'a> Slot<'a> {
+impl<'a> RecipientSlot<'a> {
     fn read(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (hint, rest) = bytes.split_first_chunk()?;
         let (length, rest) = rest.split_first_chunk()?;

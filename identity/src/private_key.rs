@@ -23,15 +23,15 @@ use crate::{encrypted_key, envelope, pem, rsa_key};
 /// [`KeyKind`] tells what a key can do: only RSA keys sign values and decrypt. A clone costs a counter. The key is wiped from
 /// memory when its last clone goes, and `Debug` shows the public id alone.
 #[derive(Clone)]
-pub struct PrivateKey(Arc<Parsed>);
+pub struct PrivateKey(Arc<PrivateKeyParts>);
 
-struct Parsed {
+struct PrivateKeyParts {
     pkcs8: SecretDocument,
     public: PublicKey,
-    secret: Secret,
+    secret: PrivateNumbers,
 }
 
-enum Secret {
+enum PrivateNumbers {
     Rsa(RsaPrivate),
     Curve(CurvePrivate),
 }
@@ -93,8 +93,8 @@ impl PrivateKey {
         let info = PrivateKeyInfoRef::from_der(self.0.pkcs8.as_bytes())
             .map_err(|_| KeyError::Malformed)?;
         match self.0.secret {
-            Secret::Rsa(_) => Self::from_pkcs1(Padding::Oaep, info.private_key.as_bytes()),
-            Secret::Curve(_) => Err(KeyError::Unsupported),
+            PrivateNumbers::Rsa(_) => Self::from_pkcs1(Padding::Oaep, info.private_key.as_bytes()),
+            PrivateNumbers::Curve(_) => Err(KeyError::Unsupported),
         }
     }
 
@@ -173,19 +173,19 @@ impl PrivateKey {
         // The back-ends know one kind of RSA key, whatever it is for.
         let plain = encode(Padding::Pkcs1)?;
         let rsa = RsaPrivate::from_pkcs8(padding, plain.as_bytes()).ok_or(KeyError::Malformed)?;
-        Ok(Self(Arc::new(Parsed {
+        Ok(Self(Arc::new(PrivateKeyParts {
             pkcs8: encode(padding)?,
             public,
-            secret: Secret::Rsa(rsa),
+            secret: PrivateNumbers::Rsa(rsa),
         })))
     }
 
     fn from_curve(secret: CurvePrivate) -> Result<Self, KeyError> {
         let spki = secret.to_spki().ok_or(KeyError::Malformed)?;
-        Ok(Self(Arc::new(Parsed {
+        Ok(Self(Arc::new(PrivateKeyParts {
             pkcs8: secret.to_pkcs8().ok_or(KeyError::Malformed)?,
             public: PublicKey::from_der(&spki)?,
-            secret: Secret::Curve(secret),
+            secret: PrivateNumbers::Curve(secret),
         })))
     }
 
@@ -233,13 +233,15 @@ impl PrivateKey {
     pub fn sign_with(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let kind = self.0.public.kind();
         let signature = match (scheme, kind, &self.0.secret) {
-            (Scheme::RsaPkcs1(hash), KeyKind::Rsa, Secret::Rsa(key)) => key.sign(hash, message),
+            (Scheme::RsaPkcs1(hash), KeyKind::Rsa, PrivateNumbers::Rsa(key)) => {
+                key.sign(hash, message)
+            }
             (
                 Scheme::Ecdsa(hash),
                 KeyKind::Curve(Curve::P256 | Curve::P384),
-                Secret::Curve(key),
+                PrivateNumbers::Curve(key),
             ) => key.sign_ecdsa(hash, message),
-            (Scheme::Ed25519, KeyKind::Curve(Curve::Ed25519), Secret::Curve(key)) => {
+            (Scheme::Ed25519, KeyKind::Curve(Curve::Ed25519), PrivateNumbers::Curve(key)) => {
                 key.sign_ed25519(message)
             }
             _ => return Err(SignError::OtherScheme(kind)),
@@ -260,8 +262,8 @@ impl PrivateKey {
 
     pub(crate) fn rsa(&self) -> Option<&RsaPrivate> {
         match &self.0.secret {
-            Secret::Rsa(key) => Some(key),
-            Secret::Curve(_) => None,
+            PrivateNumbers::Rsa(key) => Some(key),
+            PrivateNumbers::Curve(_) => None,
         }
     }
 }

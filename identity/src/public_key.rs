@@ -24,18 +24,18 @@ const MAX_ENCODED: usize = 4096;
 ///
 /// Differs: OpenDHT takes RSA keys of other sizes too. Smaller ones are weak, larger ones cost verifiers dear.
 #[derive(Clone)]
-pub struct PublicKey(Arc<Parsed>);
+pub struct PublicKey(Arc<PublicKeyParts>);
 
-struct Parsed {
+struct PublicKeyParts {
     spki: Vec<u8>,
     /// Where in `spki` the key itself begins, without its algorithm; it runs to the end.
     key_start: usize,
     id: KeyId,
     long_id: LongKeyId,
-    numbers: Numbers,
+    numbers: PublicNumbers,
 }
 
-enum Numbers {
+enum PublicNumbers {
     Rsa(RsaNumbers),
     Curve(CurvePublic),
 }
@@ -86,7 +86,7 @@ impl PublicKey {
         let curve = Curve::of(&spki.algorithm).ok_or(KeyError::Unsupported)?;
         let point = CurvePublic::from_point(curve, key).ok_or(KeyError::Malformed)?;
         let spki = point.to_spki(key).ok_or(KeyError::Malformed)?;
-        Ok(Self::new(spki, key.len(), Numbers::Curve(point)))
+        Ok(Self::new(spki, key.len(), PublicNumbers::Curve(point)))
     }
 
     /// Reads a DER PKCS#1 `RSAPublicKey`.
@@ -101,11 +101,11 @@ impl PublicKey {
             padding,
             key,
         };
-        Ok(Self::new(spki, pkcs1.len(), Numbers::Rsa(numbers)))
+        Ok(Self::new(spki, pkcs1.len(), PublicNumbers::Rsa(numbers)))
     }
 
-    fn new(spki: Vec<u8>, key_length: usize, numbers: Numbers) -> Self {
-        Self(Arc::new(Parsed {
+    fn new(spki: Vec<u8>, key_length: usize, numbers: PublicNumbers) -> Self {
+        Self(Arc::new(PublicKeyParts {
             key_start: spki.len() - key_length,
             id: KeyId::of(&spki),
             long_id: LongKeyId::of(&spki),
@@ -137,19 +137,19 @@ impl PublicKey {
     /// Returns what kind the key is of.
     pub fn kind(&self) -> KeyKind {
         match &self.0.numbers {
-            Numbers::Rsa(rsa) => match rsa.padding {
+            PublicNumbers::Rsa(rsa) => match rsa.padding {
                 Padding::Pkcs1 => KeyKind::Rsa,
                 Padding::Oaep => KeyKind::RsaOaep,
             },
-            Numbers::Curve(point) => KeyKind::Curve(point.curve()),
+            PublicNumbers::Curve(point) => KeyKind::Curve(point.curve()),
         }
     }
 
     /// Returns the length of the RSA modulus, or of a number on the curve, in bits.
     pub fn bits(&self) -> usize {
         match &self.0.numbers {
-            Numbers::Rsa(rsa) => rsa_key::bit_length(&rsa.modulus),
-            Numbers::Curve(point) => point.curve().bits(),
+            PublicNumbers::Rsa(rsa) => rsa_key::bit_length(&rsa.modulus),
+            PublicNumbers::Curve(point) => point.curve().bits(),
         }
     }
 
@@ -165,15 +165,17 @@ impl PublicKey {
     #[must_use]
     pub fn verify_with(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         match (scheme, &self.0.numbers) {
-            (Scheme::RsaPkcs1(hash), Numbers::Rsa(rsa)) => {
+            (Scheme::RsaPkcs1(hash), PublicNumbers::Rsa(rsa)) => {
                 rsa.padding == Padding::Pkcs1 && rsa.key.verify(hash, message, signature)
             }
-            (Scheme::Ecdsa(hash), Numbers::Curve(point)) => {
+            (Scheme::Ecdsa(hash), PublicNumbers::Curve(point)) => {
                 point.verify_ecdsa(hash, message, signature)
             }
-            (Scheme::Ed25519, Numbers::Curve(point)) => point.verify_ed25519(message, signature),
-            (Scheme::RsaPkcs1(_), Numbers::Curve(_))
-            | (Scheme::Ecdsa(_) | Scheme::Ed25519, Numbers::Rsa(_)) => false,
+            (Scheme::Ed25519, PublicNumbers::Curve(point)) => {
+                point.verify_ed25519(message, signature)
+            }
+            (Scheme::RsaPkcs1(_), PublicNumbers::Curve(_))
+            | (Scheme::Ecdsa(_) | Scheme::Ed25519, PublicNumbers::Rsa(_)) => false,
         }
     }
 
@@ -191,8 +193,8 @@ impl PublicKey {
 
     pub(crate) fn rsa(&self) -> Option<&RsaNumbers> {
         match &self.0.numbers {
-            Numbers::Rsa(rsa) => Some(rsa),
-            Numbers::Curve(_) => None,
+            PublicNumbers::Rsa(rsa) => Some(rsa),
+            PublicNumbers::Curve(_) => None,
         }
     }
 

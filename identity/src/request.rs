@@ -12,7 +12,7 @@ use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
 use crate::alternative_name::AlternativeName;
-use crate::asn1::Signed;
+use crate::asn1::SignedDer;
 use crate::certificate::DistinguishedName;
 use crate::error::{IssueError, RequestError, SignError};
 use crate::issue::{check_name, subject};
@@ -32,9 +32,9 @@ const CHALLENGE_PASSWORD: &[u64] = &[1, 2, 840, 113_549, 1, 9, 7];
 ///
 /// [`Identity::certify`](crate::Identity::certify) grants it.
 #[derive(Clone)]
-pub struct CertificateRequest(Arc<Parsed>);
+pub struct CertificateRequest(Arc<RequestFields>);
 
-struct Parsed {
+struct RequestFields {
     der: Vec<u8>,
     subject: DistinguishedName,
     key: Option<PublicKey>,
@@ -134,14 +134,14 @@ impl CertificateRequest {
             return Err(RequestError::TooLarge);
         }
         // What is not signed is held to its one encoding by the stricter of the two parsers.
-        let outside = Signed::from_der(der).map_err(|_| RequestError::Malformed)?;
+        let outside = SignedDer::from_der(der).map_err(|_| RequestError::Malformed)?;
         let Ok(([], request)) = X509CertificationRequest::from_der(der) else {
             return Err(RequestError::Malformed);
         };
         let signature = outside
             .signature(true)
             .map_err(|_| RequestError::Malformed)?;
-        Ok(Self(Arc::new(Parsed::new(der, signature, &request))))
+        Ok(Self(Arc::new(RequestFields::new(der, signature, &request))))
     }
 
     /// Reads the first request in PEM text (`CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST`).
@@ -229,7 +229,7 @@ impl fmt::Debug for CertificateRequest {
     }
 }
 
-impl Parsed {
+impl RequestFields {
     fn new(der: &[u8], signature: Signature, request: &X509CertificationRequest<'_>) -> Self {
         let fields = &request.certification_request_info;
         let mut alternative_names = Vec::new();
