@@ -18,13 +18,15 @@ use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
 
 use crate::alternative_name::AlternativeName;
 use crate::asn1::SignedDer;
-use crate::chain::MAX_CHAIN_BYTES;
 use crate::error::{CertificateError, TrustError};
 use crate::key_id::{KeyId, LongKeyId};
 use crate::pem;
 use crate::public_key::PublicKey;
 use crate::scheme::KeyKind;
 use crate::signature::{Signature, SignatureFault};
+
+/// The most bytes that are read as certificates, 256 KiB.
+pub const MAX_CHAIN_BYTES: usize = 256 * 1024;
 
 /// The UID attribute, where OpenDHT puts the short key id (RFC 4519, section 2.39).
 const UID: Oid<'static> = oid!(0.9.2342.19200300.100.1.1);

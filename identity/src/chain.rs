@@ -1,11 +1,8 @@
 //! Chains of certificates as bytes: the owner's first, each followed by its issuer's.
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, MAX_CHAIN_BYTES};
 use crate::error::CertificateError;
 use crate::pem;
-
-/// The most bytes that are read as certificates, 256 KiB.
-pub const MAX_CHAIN_BYTES: usize = 256 * 1024;
 
 /// The most certificates in a chain.
 pub const MAX_CHAIN_LENGTH: usize = 16;

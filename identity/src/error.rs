@@ -5,12 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::random::NoRandomness;
 use crate::scheme::KeyKind;
-
-/// The operating system gave no randomness: nothing secret can be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the operating system gave no randomness")]
-pub struct NoRandomness;
 
 /// Why a key could not be made or read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::certificate::Certificate;
-use crate::chain::{MAX_CHAIN_BYTES, chain_to_pem};
-use crate::error::{IssueError, LoadError, LoadWarning, NoRandomness, SaveError};
+use crate::certificate::{Certificate, MAX_CHAIN_BYTES};
+use crate::chain::chain_to_pem;
+use crate::error::{IssueError, LoadError, LoadWarning, SaveError};
 use crate::issue::{IdentityParams, issue};
 use crate::key_id::{KeyId, LongKeyId};
 use crate::pem;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
-use crate::random;
+use crate::random::{self, NoRandomness};
 use crate::rsa_keygen::Progress;
 
 /// A private key and the certificate chain of its public half, which match. A clone costs two counters.

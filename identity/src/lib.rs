@@ -64,15 +64,14 @@ mod symmetric;
 mod trust;
 
 pub use alternative_name::{AlternativeName, ParseAlternativeNameError};
-pub use certificate::Certificate;
-pub use chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LENGTH, chain_to_pem};
+pub use certificate::{Certificate, MAX_CHAIN_BYTES};
+pub use chain::{MAX_CHAIN_LENGTH, chain_to_pem};
 pub use crl::{MAX_REVOCATION_LIST_BYTES, Revocation, RevocationList, RevocationReason};
 pub use crl_builder::RevocationDraft;
-pub use curve::Curve;
 pub use error::{
     CertificateError, DecryptError, EncryptError, IssueError, KeyError, LoadError, LoadWarning,
-    NoRandomness, OcspError, Pkcs12Error, RequestError, RevocationListError, RevokeError,
-    SaveError, SignError, StretchError, TrustError,
+    OcspError, Pkcs12Error, RequestError, RevocationListError, RevokeError, SaveError, SignError,
+    StretchError, TrustError,
 };
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use identity::Identity;
@@ -82,9 +81,10 @@ pub use multi_recipient::{MAX_RECIPIENTS, SharedEnvelope};
 pub use ocsp::{OcspRequest, OcspStatus};
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
+pub use random::NoRandomness;
 pub use request::{CertificateRequest, RequestParams};
 pub use rsa_keygen::Progress;
-pub use scheme::{HashAlgorithm, KeyKind, Scheme};
+pub use scheme::{Curve, HashAlgorithm, KeyKind, Scheme};
 pub use symmetric::{
     decrypt_with_key, decrypt_with_password, encrypt_with_key, encrypt_with_password,
     encrypt_with_salted_password, stretch,

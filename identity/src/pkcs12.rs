@@ -6,8 +6,8 @@ use p12_keystore::error::Error;
 use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12Archive, PrivateKeyChain};
 use zeroize::Zeroizing;
 
-use crate::certificate::Certificate;
-use crate::chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LENGTH};
+use crate::certificate::{Certificate, MAX_CHAIN_BYTES};
+use crate::chain::MAX_CHAIN_LENGTH;
 use crate::error::Pkcs12Error;
 use crate::identity::Identity;
 use crate::pem;

@@ -11,11 +11,12 @@ use rsa::pkcs1::{EncodeRsaPrivateKey, EncodeRsaPublicKey, RsaPrivateKeyRef};
 use zeroize::Zeroizing;
 
 use crate::backend::{Hash, Padding, RsaPrivate};
-use crate::curve::{Curve, CurvePrivate};
-use crate::error::{DecryptError, KeyError, NoRandomness, SignError};
+use crate::curve::CurvePrivate;
+use crate::error::{DecryptError, KeyError, SignError};
 use crate::public_key::PublicKey;
+use crate::random::NoRandomness;
 use crate::rsa_keygen::{self, Progress};
-use crate::scheme::{KeyKind, Scheme};
+use crate::scheme::{Curve, KeyKind, Scheme};
 use crate::{encrypted_key, envelope, pem, rsa_key};
 
 /// A private key: RSA of 2048 to 8192 bits, or on one of the supported [curves](Curve).
@@ -257,13 +258,11 @@ impl PrivateKey {
     /// # Errors
     /// [`DecryptError`], which never says why.
     pub fn decrypt(&self, ciphertext: &[u8]) -> Result<Vec<u8>, DecryptError> {
-        envelope::open(self, ciphertext)
-    }
-
-    pub(crate) fn rsa(&self) -> Option<&RsaPrivate> {
-        match &self.0.secret {
-            PrivateNumbers::Rsa(key) => Some(key),
-            PrivateNumbers::Curve(_) => None,
+        match (&self.0.secret, self.0.public.rsa()) {
+            (PrivateNumbers::Rsa(key), Some(public)) => {
+                envelope::open(key, &public.modulus, ciphertext)
+            }
+            (PrivateNumbers::Rsa(_), None) | (PrivateNumbers::Curve(_), _) => Err(DecryptError),
         }
     }
 }

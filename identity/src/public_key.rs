@@ -7,12 +7,13 @@ use std::sync::Arc;
 use pkcs8::SubjectPublicKeyInfoRef;
 use pkcs8::der::Decode;
 
-use crate::backend::{Hash, Padding, RsaPublic};
-use crate::curve::{Curve, CurvePublic};
+use crate::backend::{Hash, Padding};
+use crate::curve::CurvePublic;
 use crate::error::{EncryptError, KeyError};
 use crate::key_id::{KeyId, LongKeyId};
-use crate::scheme::{KeyKind, Scheme};
-use crate::{envelope, pem, rsa_key};
+use crate::rsa_key::{self, RsaNumbers};
+use crate::scheme::{Curve, KeyKind, Scheme};
+use crate::{envelope, pem};
 
 /// No public key of an accepted size is longer than this, in DER or PEM.
 const MAX_ENCODED: usize = 4096;
@@ -38,14 +39,6 @@ struct PublicKeyParts {
 enum PublicNumbers {
     Rsa(RsaNumbers),
     Curve(CurvePublic),
-}
-
-/// An RSA key, fit for the back-end.
-pub(crate) struct RsaNumbers {
-    /// Most significant byte first, without leading zeros. Its length is that of a block.
-    pub(crate) modulus: Vec<u8>,
-    pub(crate) padding: Padding,
-    pub(crate) key: RsaPublic,
 }
 
 impl PublicKey {
@@ -91,16 +84,8 @@ impl PublicKey {
 
     /// Reads a DER PKCS#1 `RSAPublicKey`.
     pub(crate) fn from_pkcs1(padding: Padding, pkcs1: &[u8]) -> Result<Self, KeyError> {
-        let modulus = rsa_key::check(pkcs1)?;
-        // The back-ends know one kind of RSA key, whatever it is for.
-        let plain = rsa_key::to_spki(Padding::Pkcs1, pkcs1).ok_or(KeyError::Malformed)?;
-        let key = RsaPublic::from_spki(padding, &plain).ok_or(KeyError::Malformed)?;
+        let numbers = RsaNumbers::from_pkcs1(padding, pkcs1)?;
         let spki = rsa_key::to_spki(padding, pkcs1).ok_or(KeyError::Malformed)?;
-        let numbers = RsaNumbers {
-            modulus,
-            padding,
-            key,
-        };
         Ok(Self::new(spki, pkcs1.len(), PublicNumbers::Rsa(numbers)))
     }
 
@@ -188,7 +173,10 @@ impl PublicKey {
     /// [`EncryptError::NotForEncryption`] for a key on a curve, [`EncryptError::NoRandomness`], or [`EncryptError::Refused`] for
     /// more than 64 GiB.
     pub fn encrypt(&self, plaintext: &[u8]) -> Result<Vec<u8>, EncryptError> {
-        envelope::seal(self, plaintext)
+        let rsa = self
+            .rsa()
+            .ok_or(EncryptError::NotForEncryption(self.kind()))?;
+        envelope::seal(rsa, plaintext)
     }
 
     pub(crate) fn rsa(&self) -> Option<&RsaNumbers> {

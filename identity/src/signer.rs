@@ -5,11 +5,10 @@ use der::{Decode, Encode};
 use rcgen::{PublicKeyData, SignatureAlgorithm, SigningKey};
 
 use crate::asn1::SignedDer;
-use crate::curve::Curve;
 use crate::error::SignError;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
-use crate::scheme::{HashAlgorithm, KeyKind, Scheme};
+use crate::scheme::{Curve, HashAlgorithm, KeyKind, Scheme};
 
 /// A private key as the certificate writer wants it: the hash follows the strength of the certified key, not of its own.
 pub(crate) struct Signer<'a> {
