@@ -8,18 +8,16 @@ use std::sync::Arc;
 
 use der::Decode;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::der_parser::{Oid, oid};
 use x509_parser::extensions::{KeyUsage, ParsedExtension};
-use x509_parser::oid_registry::{
-    OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION, OID_X509_COMMON_NAME,
-};
+use x509_parser::oid_registry::{OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION};
 use x509_parser::prelude::FromDer;
-use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
+use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::alternative_name::AlternativeName;
 use crate::asn1::SignedDer;
 use crate::error::{CertificateError, TrustError};
 use crate::key_id::{KeyId, LongKeyId};
+use crate::name::DistinguishedName;
 use crate::pem;
 use crate::public_key::PublicKey;
 use crate::scheme::KeyKind;
@@ -27,9 +25,6 @@ use crate::signature::{Signature, SignatureFault};
 
 /// The most bytes that are read as certificates, 256 KiB.
 pub const MAX_CHAIN_BYTES: usize = 256 * 1024;
-
-/// The UID attribute, where OpenDHT puts the short key id (RFC 4519, section 2.39).
-const UID: Oid<'static> = oid!(0.9.2342.19200300.100.1.1);
 
 /// An X.509 certificate, parsed once. A clone costs a counter; two are equal if their bytes are.
 #[derive(Clone)]
@@ -46,13 +41,6 @@ struct CertificateFields {
     key_info: Vec<u8>,
     extensions: Extensions,
     signature: Signature,
-}
-
-/// A distinguished name: its bytes, which are what is compared, and the attributes that OpenDHT uses.
-pub(crate) struct DistinguishedName {
-    pub(crate) der: Vec<u8>,
-    pub(crate) common_name: Option<String>,
-    pub(crate) uid: Option<String>,
 }
 
 enum SubjectKey {
@@ -362,22 +350,6 @@ impl CertificateFields {
             key_info: certificate.public_key().raw.to_vec(),
             extensions: Extensions::of(certificate),
             signature,
-        }
-    }
-}
-
-impl DistinguishedName {
-    pub(crate) fn new(name: &X509Name<'_>) -> Self {
-        let text = |oid: &Oid<'_>| {
-            let attribute = name
-                .iter_attributes()
-                .find(|attribute| attribute.attr_type() == oid)?;
-            attribute.as_str().ok().map(str::to_owned)
-        };
-        Self {
-            der: name.as_raw().to_vec(),
-            common_name: text(&OID_X509_COMMON_NAME),
-            uid: text(&UID),
         }
     }
 }

@@ -11,8 +11,9 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
 use crate::asn1::{self, Extension, SignedDer, X509Time};
-use crate::certificate::{Certificate, DistinguishedName};
+use crate::certificate::Certificate;
 use crate::error::RevocationListError;
+use crate::name::DistinguishedName;
 use crate::pem;
 use crate::signature::Signature;
 

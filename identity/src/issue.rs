@@ -3,20 +3,14 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use rcgen::string::PrintableString;
-use rcgen::{
-    BasicConstraints, CustomExtension, DistinguishedName, DnType, DnValue, IsCa, KeyIdMethod,
-    KeyUsagePurpose, SerialNumber,
-};
-use x509_parser::der_parser::asn1_rs::Tag;
-use x509_parser::prelude::FromDer;
-use x509_parser::x509::X509Name;
+use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyIdMethod, KeyUsagePurpose, SerialNumber};
 
 use crate::alternative_name::AlternativeName;
 use crate::certificate::Certificate;
 use crate::chain::MAX_CHAIN_LENGTH;
 use crate::error::{IssueError, SignError};
 use crate::identity::Identity;
+use crate::name::{check_name, subject, writable};
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 use crate::random;
@@ -25,7 +19,6 @@ use crate::rsa_keygen::Progress;
 use crate::scheme::KeyKind;
 use crate::signer::{Certified, Signer, with_key};
 
-const UID: [u64; 7] = [0, 9, 2342, 19_200_300, 100, 1, 1];
 const SUBJECT_KEY_IDENTIFIER: [u64; 4] = [2, 5, 29, 14];
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
@@ -217,7 +210,7 @@ impl<'a> IdentityParams<'a> {
     }
 
     /// Makes the key, unless a certificate for it could not be had.
-    pub(crate) fn make_key(
+    fn make_key(
         &self,
         on_progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<PrivateKey, IssueError> {
@@ -237,6 +230,40 @@ impl<'a> IdentityParams<'a> {
 }
 
 impl Identity {
+    /// Makes a new key and a certificate for it. Takes as long as [`PrivateKey::generate`].
+    ///
+    /// # Errors
+    /// [`IssueError`]: a name, validity, key size or issuer that cannot be.
+    pub fn generate(params: &IdentityParams<'_>) -> Result<Self, IssueError> {
+        Self::generate_with(params, |_| ControlFlow::Continue(()))
+    }
+
+    /// Makes a new identity like [`generate`](Self::generate) and tells `on_progress` how the search for an RSA key goes, as
+    /// [`PrivateKey::generate_with`] does; a key on a curve takes no search.
+    ///
+    /// # Errors
+    /// [`IssueError::Key`] with [`KeyError::Cancelled`](crate::KeyError::Cancelled) after a `Break`; else as `generate`.
+    pub fn generate_with(
+        params: &IdentityParams<'_>,
+        on_progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Self, IssueError> {
+        Self::issue(params.make_key(on_progress)?, params)
+    }
+
+    /// Makes a certificate for a key that is there already, such as a new one before the old expires. The parameters `kind` and
+    /// `bits` are not used.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate).
+    pub fn issue(key: PrivateKey, params: &IdentityParams<'_>) -> Result<Self, IssueError> {
+        let public = key.public_key();
+        params.check(public.kind())?;
+        let subject = subject(params.name, &public.id().to_string());
+        let issuer = params.issuer.map_or(Issuer::Own(&key), Issuer::Authority);
+        let chain = sign(public, subject, &params.certificate, issuer)?;
+        Ok(Self::from_issued(key, chain))
+    }
+
     /// Certifies the key of a request, under the name that it asks for, and returns the certificate with the chain of this
     /// identity above it. Nothing else that is requested is granted unless `params` say so, such as
     /// `params.alternative_names(request.alternative_names().to_vec())`.
@@ -252,21 +279,9 @@ impl Identity {
     ) -> Result<Vec<Certificate>, IssueError> {
         let key = request.verified_key().ok_or(IssueError::Request)?;
         params.check(key.kind(), Some(self))?;
-        let subject = name_from(request.subject_der()).ok_or(IssueError::Request)?;
+        let subject = writable(request.subject_der()).ok_or(IssueError::Request)?;
         sign(key, subject, params, Issuer::Authority(self))
     }
-}
-
-/// Issues a certificate for `key` and returns it with the chain above it.
-pub(crate) fn issue(
-    key: &PrivateKey,
-    params: &IdentityParams<'_>,
-) -> Result<Vec<Certificate>, IssueError> {
-    let public = key.public_key();
-    params.check(public.kind())?;
-    let subject = subject(params.name, &public.id().to_string());
-    let issuer = params.issuer.map_or(Issuer::Own(key), Issuer::Authority);
-    sign(public, subject, &params.certificate, issuer)
 }
 
 /// The issuer of a certificate.
@@ -276,9 +291,10 @@ enum Issuer<'a> {
     Authority(&'a Identity),
 }
 
+/// Issues a certificate for `key` and returns it with the chain above it.
 fn sign(
     key: &PublicKey,
-    subject: DistinguishedName,
+    subject: rcgen::DistinguishedName,
     params: &CertificateParams,
     issuer: Issuer<'_>,
 ) -> Result<Vec<Certificate>, IssueError> {
@@ -295,7 +311,7 @@ fn sign(
             let certificate = authority.certificate();
             let mut issuer_fields = rcgen::CertificateParams::default();
             issuer_fields.distinguished_name =
-                name_from(certificate.subject_der()).ok_or(IssueError::IssuerName)?;
+                writable(certificate.subject_der()).ok_or(IssueError::IssuerName)?;
             issuer_fields.key_identifier_method =
                 KeyIdMethod::PreSpecified(certificate.subject_key_id());
             let signer = Signer::new(authority.key(), key)?;
@@ -320,7 +336,7 @@ fn sign(
 
 fn fields(
     key: &PublicKey,
-    subject: DistinguishedName,
+    subject: rcgen::DistinguishedName,
     params: &CertificateParams,
     self_signed: bool,
 ) -> Result<rcgen::CertificateParams, IssueError> {
@@ -362,47 +378,6 @@ fn usages(kind: KeyKind) -> Vec<KeyUsagePurpose> {
         usages.push(KeyUsagePurpose::DataEncipherment);
     }
     usages
-}
-
-/// Checks a common name: 1 to 64 characters (RFC 5280, appendix A, `ub-common-name`), none of them control characters.
-pub(crate) fn check_name(name: &str) -> Result<(), IssueError> {
-    let length = name.chars().count();
-    if !(1..=64).contains(&length) || name.chars().any(char::is_control) {
-        return Err(IssueError::Name);
-    }
-    Ok(())
-}
-
-pub(crate) fn subject(name: &str, uid: &str) -> DistinguishedName {
-    let mut subject = DistinguishedName::new();
-    subject.push(DnType::CommonName, directory_string(name));
-    subject.push(DnType::CustomDnType(UID.to_vec()), directory_string(uid));
-    subject
-}
-
-/// Returns a printable string if the text is one, else UTF-8: as OpenDHT's library chooses.
-fn directory_string(text: &str) -> DnValue {
-    PrintableString::try_from(text).map_or_else(
-        |_| DnValue::Utf8String(text.to_owned()),
-        DnValue::PrintableString,
-    )
-}
-
-/// Returns the distinguished name with this DER as one that can be written again.
-fn name_from(der: &[u8]) -> Option<DistinguishedName> {
-    let (_, subject) = X509Name::from_der(der).ok()?;
-    let mut name = DistinguishedName::new();
-    for attribute in subject.iter_attributes() {
-        let text = attribute.as_str().ok()?;
-        let kind: Vec<u64> = attribute.attr_type().iter()?.collect();
-        let value = match attribute.attr_value().tag() {
-            Tag::Utf8String => DnValue::Utf8String(text.to_owned()),
-            Tag::PrintableString => directory_string(text),
-            _ => return None,
-        };
-        name.push(DnType::from_oid(&kind), value);
-    }
-    Some(name)
 }
 
 /// Returns a random positive number of 63 bits.

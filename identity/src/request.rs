@@ -13,9 +13,8 @@ use x509_parser::prelude::FromDer;
 
 use crate::alternative_name::AlternativeName;
 use crate::asn1::SignedDer;
-use crate::certificate::DistinguishedName;
 use crate::error::{IssueError, RequestError, SignError};
-use crate::issue::{check_name, subject};
+use crate::name::{DistinguishedName, check_name, subject};
 use crate::pem;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
