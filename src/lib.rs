@@ -88,9 +88,9 @@ pub use rng::{Rng, Seed};
 pub use runner::{Handle, Runner};
 pub use time::{Origin, Timestamp, UnixTime};
 pub use value::{
-    Body, CertificateChain, Condition, Content, DhtMessage, Draft, Field, IceCandidates, ImMessage,
-    ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed, TrustRequest,
-    Typed, Value, ValueId, policy,
+    Body, CertificatePayload, Condition, Content, DhtMessage, Draft, Field, IceCandidates,
+    ImMessage, ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed,
+    TrustRequest, Typed, Value, ValueId, policy,
 };
 
 /// The examples of the readme, compiled.

@@ -145,10 +145,7 @@ pub enum CertificateError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TrustError {
-    /// There is no certificate to check.
-    #[error("there is no certificate to check")]
-    Empty,
-    /// More than [`MAX_CHAIN_LENGTH`](crate::MAX_CHAIN_LENGTH) certificates, or more authorities below one than it permits.
+    /// There are more authorities below one than it permits.
     #[error("the chain is longer than {0:?} permits")]
     PathTooLong(String),
     /// The certificate's time is over.

@@ -1,8 +1,7 @@
 //! Identities: a private key with its certificate chain.
 
-use std::sync::Arc;
-
 use crate::certificate::Certificate;
+use crate::chain::CertificateChain;
 use crate::error::LoadError;
 use crate::key_id::{KeyId, LongKeyId};
 use crate::private_key::PrivateKey;
@@ -12,31 +11,25 @@ use crate::public_key::PublicKey;
 #[derive(Debug, Clone)]
 pub struct Identity {
     key: PrivateKey,
-    /// Never empty: the first is the certificate of `key`.
-    chain: Arc<[Certificate]>,
+    /// Its leaf is the certificate of `key`.
+    chain: CertificateChain,
 }
 
 impl Identity {
-    /// Puts a key and its chain together, the certificate of `key` first.
+    /// Puts a key and its chain together, whose leaf is the certificate of `key`.
     ///
     /// # Errors
-    /// [`LoadError::KeyMismatch`] if the first certificate is missing or of another key.
-    pub fn new(key: PrivateKey, chain: Vec<Certificate>) -> Result<Self, LoadError> {
-        if chain.first().and_then(Certificate::public_key) != Some(key.public_key()) {
+    /// [`LoadError::KeyMismatch`] if the leaf is of another key.
+    pub fn new(key: PrivateKey, chain: CertificateChain) -> Result<Self, LoadError> {
+        if chain.leaf().public_key() != Some(key.public_key()) {
             return Err(LoadError::KeyMismatch);
         }
-        Ok(Self {
-            key,
-            chain: chain.into(),
-        })
+        Ok(Self { key, chain })
     }
 
     /// Puts a key together with the chain that was just issued for it.
-    pub(crate) fn from_issued(key: PrivateKey, chain: Vec<Certificate>) -> Self {
-        Self {
-            key,
-            chain: chain.into(),
-        }
+    pub(crate) fn from_issued(key: PrivateKey, chain: CertificateChain) -> Self {
+        Self { key, chain }
     }
 
     /// Returns the private key.
@@ -46,11 +39,11 @@ impl Identity {
 
     /// Returns the certificate of the key.
     pub fn certificate(&self) -> &Certificate {
-        &self.chain[0]
+        self.chain.leaf()
     }
 
     /// Returns the certificate and those of its issuers, in that order.
-    pub fn chain(&self) -> &[Certificate] {
+    pub fn chain(&self) -> &CertificateChain {
         &self.chain
     }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::certificate::{Certificate, MAX_CHAIN_BYTES};
-use crate::chain::chain_to_pem;
+use crate::certificate::MAX_CHAIN_BYTES;
+use crate::chain::CertificateChain;
 use crate::error::{LoadError, LoadWarning, SaveError};
 use crate::identity::Identity;
 use crate::pem;
@@ -46,9 +46,9 @@ impl Identity {
         }
         let key = PrivateKey::from_pem(&text[..], password)?;
         let chain = if pem::blocks(&text).any(|block| block.label == pem::CERTIFICATE) {
-            Certificate::chain_from_bytes(&text)?
+            CertificateChain::from_bytes(&text)?
         } else {
-            Certificate::chain_from_bytes(&read(&path.with_extension("crt"))?.0)?
+            CertificateChain::from_bytes(&read(&path.with_extension("crt"))?.0)?
         };
         let warning = (mode & 0o077 != 0).then_some(LoadWarning::Exposed { path, mode });
         Ok((Self::new(key, chain)?, warning))
@@ -90,7 +90,7 @@ impl Identity {
             None => self.key().to_pem(),
         };
         Ok(Zeroizing::new(
-            [key.as_str(), &chain_to_pem(self.chain())].concat(),
+            [key.as_str(), &self.chain().to_pem()].concat(),
         ))
     }
 }

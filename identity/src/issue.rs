@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyIdMethod, KeyUsagePurpos
 
 use crate::alternative_name::AlternativeName;
 use crate::certificate::Certificate;
-use crate::chain::MAX_CHAIN_LENGTH;
+use crate::chain::{CertificateChain, MAX_CHAIN_LENGTH};
 use crate::error::{IssueError, SignError};
 use crate::identity::Identity;
 use crate::name::{check_name, subject, writable};
@@ -276,7 +276,7 @@ impl Identity {
         &self,
         request: &CertificateRequest,
         params: &CertificateParams,
-    ) -> Result<Vec<Certificate>, IssueError> {
+    ) -> Result<CertificateChain, IssueError> {
         let key = request.verified_key().ok_or(IssueError::Request)?;
         params.check(key.kind(), Some(self))?;
         let subject = writable(request.subject_der()).ok_or(IssueError::Request)?;
@@ -297,7 +297,7 @@ fn sign(
     subject: rcgen::DistinguishedName,
     params: &CertificateParams,
     issuer: Issuer<'_>,
-) -> Result<Vec<Certificate>, IssueError> {
+) -> Result<CertificateChain, IssueError> {
     let self_signed = matches!(issuer, Issuer::Own(_));
     let fields = fields(key, subject, params, self_signed)?;
     let failed = |_| SignError::Failed;
@@ -330,8 +330,8 @@ fn sign(
         .ok()
         .filter(|issued| issued.is_issued_by(authority.map_or(issued, Identity::certificate)))
         .ok_or(IssueError::IssuerName)?;
-    let above = authority.map_or(&[][..], Identity::chain);
-    Ok([&[certificate], above].concat())
+    let above = authority.map_or(&[][..], |authority| authority.chain());
+    CertificateChain::new(certificate, above.iter().cloned()).map_err(|_| IssueError::ChainTooLong)
 }
 
 fn fields(

@@ -67,7 +67,7 @@ mod trust;
 
 pub use alternative_name::{AlternativeName, ParseAlternativeNameError};
 pub use certificate::{Certificate, MAX_CHAIN_BYTES};
-pub use chain::{MAX_CHAIN_LENGTH, chain_to_pem};
+pub use chain::{CertificateChain, MAX_CHAIN_LENGTH};
 pub use crl::{MAX_REVOCATION_LIST_BYTES, Revocation, RevocationList, RevocationReason};
 pub use crl_builder::RevocationDraft;
 pub use error::{

@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use bulla::identity::{Certificate, Identity, PrivateKey};
+use bulla::identity::{CertificateChain, Identity, PrivateKey};
 use bulla::node::{Stats, Status};
 use bulla::sim::{ErrandId, HostId, HostSpec, Scenario, Sim};
 use bulla::{Draft, Family, InfoHash, Query};
@@ -49,11 +49,7 @@ pub(crate) fn identity(name: &str) -> Identity {
         .unwrap();
     let key = PrivateKey::from_pem(vector["private_key_pem"].as_str().unwrap(), None).unwrap();
     let chain = vector["certificate_chain_pem"].as_str().unwrap();
-    Identity::new(
-        key,
-        Certificate::chain_from_bytes(chain.as_bytes()).unwrap(),
-    )
-    .unwrap()
+    Identity::new(key, CertificateChain::from_bytes(chain.as_bytes()).unwrap()).unwrap()
 }
 
 impl World {

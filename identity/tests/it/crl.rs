@@ -1,8 +1,8 @@
 //! Revocation lists between us, OpenSSL and certtool.
 
 use bulla_identity::{
-    Certificate, CertificateParams, Identity, IdentityParams, RevocationDraft, RevocationList,
-    RevocationReason, TrustError, TrustList, chain_to_pem,
+    Certificate, CertificateChain, CertificateParams, Identity, IdentityParams, RevocationDraft,
+    RevocationList, RevocationReason, TrustError, TrustList,
 };
 
 use crate::programs::{Workshop, today};
@@ -14,7 +14,7 @@ fn openssl_and_certtool_verify_our_chains_and_lists() {
     let (ca, account, device) = strict_chain();
     shop.write("ca.crt", ca.certificate().to_pem());
     shop.write("account.crt", account.certificate().to_pem());
-    shop.write("chain.crt", chain_to_pem(device.chain()));
+    shop.write("chain.crt", device.chain().to_pem());
     let of_root = RevocationDraft::new(today() - 30)
         .days(30)
         .sign(&ca)
@@ -139,22 +139,24 @@ fn a_chain_of_certtool_is_trusted_and_its_lists_are_obeyed() {
     }
     shop.succeed("certtool --generate-certificate --load-privkey leaf.pem --load-ca-certificate ca.crt --load-ca-privkey ca.pem --template leaf.template --outfile leaf.crt");
     let read = |name| Certificate::from_pem(shop.read(name)).expect("a certificate");
-    let (ca, leaf) = (read("ca.crt"), read("leaf.crt"));
+    let ca = CertificateChain::from(read("ca.crt"));
+    let chain = CertificateChain::from(read("leaf.crt"));
+    let leaf = chain.leaf();
     assert_eq!(leaf.serial(), [2]);
     assert_eq!(
         leaf.alternative_names(),
         ["dns:leaf.example".parse().expect("a name")]
     );
     let mut trusted = TrustList::new();
-    trusted.add(std::slice::from_ref(&ca));
-    assert_eq!(trusted.verify(std::slice::from_ref(&leaf), today()), Ok(()));
-    let ca = Identity::new(private_key("4.4.2", "ca"), vec![ca]).expect("its key");
+    trusted.add(&ca);
+    assert_eq!(trusted.verify(&chain, today()), Ok(()));
+    let ca = Identity::new(private_key("4.4.2", "ca"), ca).expect("its key");
     let list = RevocationDraft::new(today())
-        .revoke(&leaf, RevocationReason::AffiliationChanged)
+        .revoke(leaf, RevocationReason::AffiliationChanged)
         .sign(&ca)
         .expect("signed");
     assert_eq!(trusted.add_revocation_list(list), Ok(true));
-    let verdict = trusted.verify(&[leaf], today());
+    let verdict = trusted.verify(&chain, today());
     assert_eq!(verdict, Err(TrustError::Revoked("leaf".to_owned())));
 }
 

@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 
 use bulla_identity::{
-    Certificate, CertificateParams, CertificateRequest, Curve, Identity, IdentityParams,
-    IssueError, KeyKind, PrivateKey, RequestParams, RevocationDraft, RevocationList,
-    RevocationReason, RevokeError, SignError, TrustError, TrustList, verify_chain,
+    Certificate, CertificateChain, CertificateError, CertificateParams, CertificateRequest, Curve,
+    Identity, IdentityParams, IssueError, KeyKind, MAX_CHAIN_LENGTH, PrivateKey, RequestParams,
+    RevocationDraft, RevocationList, RevocationReason, RevokeError, SignError, TrustError,
+    TrustList, verify_chain,
 };
 
 use crate::vectors::{NOW, identity, private_key};
@@ -135,7 +136,7 @@ fn requests_of_every_kind_are_made_and_granted() {
         let granted = ca
             .certify(&request, &CertificateParams::new(NOW))
             .expect("granted");
-        assert_eq!(granted[0].public_key(), request.public_key());
+        assert_eq!(granted.leaf().public_key(), request.public_key());
         assert_eq!(verify_chain(&granted, ca.chain(), NOW), Ok(()));
     }
 }
@@ -238,7 +239,7 @@ fn nothing_signed_on_a_curve_survives_the_change_of_a_byte() {
         let ca = authority(kind);
         let alice = IdentityParams::new("alice", NOW).issuer(&ca);
         let alice = issue(KeyKind::Curve(Curve::P256), &alice);
-        let chain = |der: &[u8]| Certificate::from_der(der).map(|leaf| vec![leaf]);
+        let chain = |der: &[u8]| Certificate::from_der(der).map(CertificateChain::from);
         refused_if_damaged(alice.certificate().to_der(), |der| {
             chain(der).is_ok_and(|chain| verify_chain(&chain, ca.chain(), NOW).is_ok())
         });
@@ -271,7 +272,8 @@ fn who_is_no_authority_issues_nothing_on_curves_either() {
     let pretended = pretended.expect("issued");
     let mallory = IdentityParams::new("mallory", NOW).issuer(&pretended);
     let mallory = issue(p256, &mallory);
-    let chain = [&[mallory.certificate().clone()], leaf.chain()].concat();
+    let chain = CertificateChain::new(mallory.certificate().clone(), leaf.chain().iter().cloned());
+    let chain = chain.expect("of the same name");
     assert_eq!(
         verify_chain(&chain, root.chain(), NOW),
         Err(TrustError::NotAuthority("leaf".to_owned()))
@@ -288,16 +290,19 @@ fn a_circle_of_issuers_on_curves_leads_nowhere() {
         Identity::issue(key.clone(), &params).expect("issued")
     };
     let (first, second) = (issue(&one, "one", None), issue(&two, "two", None));
-    let circle = [
-        issue(&one, "one", Some(&second)).certificate().clone(),
-        issue(&two, "two", Some(&first)).certificate().clone(),
-    ];
-    let circle: Vec<_> = circle.into_iter().cycle().take(40).collect();
+    let leaf = issue(&one, "one", Some(&second)).certificate().clone();
+    let above = issue(&two, "two", Some(&first)).certificate().clone();
+    let circle = |issuers| {
+        let issuers = [&above, &leaf].into_iter().cycle().take(issuers);
+        CertificateChain::new(leaf.clone(), issuers.cloned())
+    };
+    assert_eq!(circle(MAX_CHAIN_LENGTH), Err(CertificateError::TooMany));
+    let circle = circle(MAX_CHAIN_LENGTH - 1).expect("a chain");
     let mut trusted = TrustList::new();
     trusted.add(identity("carol").chain());
     assert!(matches!(
         trusted.verify(&circle, NOW),
-        Err(TrustError::PathTooLong(_))
+        Err(TrustError::UnknownIssuer(_))
     ));
 }
 

@@ -1,6 +1,6 @@
 use bulla_identity::{
-    AlternativeName, Certificate, CertificateParams, CertificateRequest, Identity, IdentityParams,
-    IssueError, RequestError, RequestParams, chain_to_pem, verify_chain,
+    AlternativeName, CertificateChain, CertificateParams, CertificateRequest, Identity,
+    IdentityParams, IssueError, RequestError, RequestParams, verify_chain,
 };
 
 use crate::programs::{Workshop, today};
@@ -15,18 +15,18 @@ fn requests_of_opendht_are_read_and_granted() {
         assert_eq!(request.name(), Some(vector.text("csr_cn")));
         assert_eq!(request.uid(), Some(vector.text("csr_uid")));
         assert!(request.is_signed() && request.challenge().is_none());
-        let bob = identity_vector(version, "bob").chain()[0].clone();
+        let bob = identity_vector(version, "bob").chain().leaf().clone();
         assert_eq!(request.public_key(), bob.public_key());
 
         let ca = identity("ca");
         let chain = ca
             .certify(&request, &CertificateParams::new(NOW).days(1))
             .expect("granted");
-        assert_eq!(chain[0].name(), request.name());
-        assert_eq!(chain[0].uid(), request.uid());
-        assert_eq!(chain[0].public_key(), request.public_key());
-        assert_eq!(chain[0].not_after(), NOW + 86_400);
-        assert!(!chain[0].is_ca());
+        assert_eq!(chain.leaf().name(), request.name());
+        assert_eq!(chain.leaf().uid(), request.uid());
+        assert_eq!(chain.leaf().public_key(), request.public_key());
+        assert_eq!(chain.leaf().not_after(), NOW + 86_400);
+        assert!(!chain.leaf().is_ca());
         assert_eq!(verify_chain(&chain, ca.chain(), NOW), Ok(()));
     }
 }
@@ -57,13 +57,13 @@ fn a_request_says_what_was_asked_and_grants_nothing_else() {
     let ca = identity("ca");
     let params = CertificateParams::new(NOW);
     let bare = ca.certify(&request, &params).expect("granted");
-    assert!(bare[0].alternative_names().is_empty());
+    assert!(bare.leaf().alternative_names().is_empty());
     let params = params
         .alternative_names(request.alternative_names().to_vec())
         .path_length(1);
     let full = ca.certify(&request, &params).expect("granted");
-    assert_eq!(full[0].alternative_names(), names);
-    assert!(full[0].is_ca());
+    assert_eq!(full.leaf().alternative_names(), names);
+    assert!(full.leaf().is_ca());
 }
 
 #[test]
@@ -189,11 +189,11 @@ fn we_grant_the_requests_of_openssl_and_certtool() {
             .authority_key_id()
             .alternative_names(request.alternative_names().to_vec());
         let chain = ca.certify(&request, &params).expect("granted");
-        shop.write("made.crt", chain_to_pem(&chain));
+        shop.write("made.crt", chain.to_pem());
         shop.succeed("openssl verify -x509_strict -CAfile ca.crt made.crt");
         shop.succeed("certtool --verify --load-ca-certificate ca.crt --infile made.crt");
         assert_eq!(
-            Certificate::chain_from_bytes(&shop.read("made.crt")),
+            CertificateChain::from_bytes(&shop.read("made.crt")),
             Ok(chain)
         );
     }

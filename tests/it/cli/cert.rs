@@ -1,8 +1,6 @@
 //! The life of a certificate authority, by commands, beside what OpenSSL and GnuTLS make of it.
 
-use bulla::identity::{
-    Certificate, CertificateParams, Identity, IdentityParams, PrivateKey, chain_to_pem,
-};
+use bulla::identity::{Certificate, CertificateParams, Identity, IdentityParams, PrivateKey};
 
 use super::workshop::Workshop;
 
@@ -207,7 +205,7 @@ fn every_refusal_has_its_reason() {
     let below = Identity::issue(key.clone(), &parameters).unwrap();
     let parameters = IdentityParams::new("leaf", below.certificate().not_before());
     let leaf = Identity::issue(key, &parameters.issuer(&below)).unwrap();
-    shop.write("leaf.crt", chain_to_pem(leaf.chain()));
+    shop.write("leaf.crt", leaf.chain().to_pem());
     assert_eq!(refusal("leaf.crt --ca root.pem"), "path-too-long");
     shop.bulla("cert sign alice.csr --authority --ca issuing.pem --out x.crt")
         .assert_done();

@@ -13,7 +13,7 @@ pub(super) fn run(args: &VerifyArgs, printer: &Printer) -> Result<Exit, Failure>
     let at = args.at.unwrap_or_else(now);
     let judge = Judge::read(&args.ca, &args.crl)?;
     let verdict = judge.judge(&chain, at)?;
-    printer.result(&verdict.json(&chain[0]), verdict.text(printer))?;
+    printer.result(&verdict.json(chain.leaf()), verdict.text(printer))?;
     judge.remark_outdated(at, printer);
     Ok(verdict.exit())
 }
