@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use bulla::identity::{IdentityParameters, PrivateKey};
+use bulla::identity::{IdentityParams, PrivateKey};
 use bulla::node::{Node, PutOptions};
 use bulla::secure::{Job, SecureConfig, SecureDht, SecureOutput};
 use bulla::wire::snapshot::Record;
@@ -90,7 +90,7 @@ struct Maker {
 
 impl Maker {
     fn new(bits: usize) -> Self {
-        let parameters = IdentityParameters::new("bench", BORN).bits(bits);
+        let parameters = IdentityParams::new("bench", BORN).bits(bits);
         let identity = Identity::generate(&parameters).expect("an identity");
         let origin = Origin::new(UnixTime::from_secs(BORN));
         let node = Node::new(Config::default(), Seed::from_number(1), origin);

@@ -2,14 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bulla::identity::IdentityParameters;
-use bulla::{Dht, Identity};
+use bulla::identity::IdentityParams;
+use bulla::{Builder, Identity};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[expect(clippy::disallowed_methods, reason = "certificates carry dates")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let identity = |name| Identity::generate(&IdentityParameters::new(name, now).bits(2048));
+    let identity = |name| Identity::generate(&IdentityParams::new(name, now).bits(2048));
     let (alice_identity, bob_identity) = (identity("alice")?, identity("bob")?);
     let bob_id = bob_identity.long_id();
 

@@ -2,14 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bulla::identity::IdentityParameters;
+use bulla::identity::IdentityParams;
 use bulla::{Dht, Identity, ValueId};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[expect(clippy::disallowed_methods, reason = "certificates carry dates")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let me = Identity::generate(&IdentityParameters::new("alice", now).bits(2048))?;
+    let me = Identity::generate(&IdentityParams::new("alice", now).bits(2048))?;
 
     let alice = Dht::builder()
         .bind("127.0.0.1:0".parse()?)

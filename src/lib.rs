@@ -58,11 +58,12 @@ pub mod runner;
 #[doc(hidden)]
 pub use bulla_dht::fuzzing;
 pub use bulla_dht::{
-    Body, CertificateChain, Condition, Config, ConfigError, Contact, Content, DhtMessage, Distance,
-    Draft, Family, Field, IceCandidates, ImMessage, ImStatus, InfoHash, Origin, ParseHashError,
-    ParseQueryError, PayloadError, Policy, Query, Rng, Row, Seed, ServiceAnnouncement, Signed,
-    Source, Timestamp, TrustRequest, TypeRules, Typed, UnixTime, Value, ValueId, ValueType,
-    ValueTypes, canonical, is_martian, node, policy, routing, rpc, secure, storage, token, wire,
+    Body, CertificatePayload, Condition, Config, ConfigError, Contact, Content, DhtMessage,
+    Distance, Draft, Family, Field, IceCandidates, ImMessage, ImStatus, InfoHash, Origin,
+    ParseHashError, ParseQueryError, PayloadError, Policy, Query, Rng, Row, Seed,
+    ServiceAnnouncement, Signed, Source, Timestamp, TrustRequest, TypeRules, Typed, UnixTime,
+    Value, ValueId, ValueType, ValueTypes, canonical, is_martian, node, policy, routing, rpc,
+    secure, storage, token, wire,
 };
 #[doc(no_inline)]
 pub use bulla_identity::{self as identity, Identity};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bulla::identity::IdentityParameters;
+use bulla::identity::IdentityParams;
 use bulla::runner::{Change, Dht};
 use bulla::secure::Recipient;
 use bulla::{Identity, Seed};
@@ -66,7 +66,7 @@ pub(crate) fn run(plan: Plan) -> Outcome<()> {
 
 async fn go_through(plan: Plan) -> Outcome<()> {
     let identity =
-        |name, bits| Identity::generate(&IdentityParameters::new(name, 1_700_000_000).bits(bits));
+        |name, bits| Identity::generate(&IdentityParams::new(name, 1_700_000_000).bits(bits));
     let mut run = Run {
         plan: &plan,
         fleet: Fleet {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bulla_identity::{Certificate, MAX_CHAIN_BYTES};
+use bulla_identity::{CertificateChain, MAX_CHAIN_BYTES};
 
 use super::document::contains;
 use super::exit::{Context, Failure};
@@ -10,13 +10,13 @@ use super::file;
 use super::keyring::Keyring;
 
 /// Reads the certificates of an identity in the keyring, or those in a file.
-pub(crate) fn read_named(named: &Path) -> Result<Vec<Certificate>, Failure> {
+pub(crate) fn read_named(named: &Path) -> Result<CertificateChain, Failure> {
     read_chain(&Keyring::open()?.identity_path(named))
 }
 
 /// Reads the certificates of an identity, from the places where [`Identity::load`](bulla_identity::Identity::load) finds
 /// them.
-pub(crate) fn read_chain(path: &Path) -> Result<Vec<Certificate>, Failure> {
+pub(crate) fn read_chain(path: &Path) -> Result<CertificateChain, Failure> {
     let mut path = path.to_path_buf();
     if !path.exists() && path != Path::new("-") {
         path.as_mut_os_string().push(".pem");
@@ -32,8 +32,8 @@ pub(crate) fn read_chain(path: &Path) -> Result<Vec<Certificate>, Failure> {
     chain_in(&beside, &file::read(&beside, MAX_CHAIN_BYTES)?)
 }
 
-fn chain_in(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, Failure> {
-    Certificate::chain_from_bytes(bytes).context(format_args!("cannot use {}", path.display()))
+fn chain_in(path: &Path, bytes: &[u8]) -> Result<CertificateChain, Failure> {
+    CertificateChain::from_bytes(bytes).context(format_args!("cannot use {}", path.display()))
 }
 
 fn is_key_alone(bytes: &[u8]) -> bool {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use bulla_identity::{
-    Certificate, CertificateRequest, MAX_REVOCATION_LIST_BYTES, RequestError, RevocationList,
-    RevocationListError,
+    Certificate, CertificateChain, CertificateRequest, MAX_REVOCATION_LIST_BYTES, RequestError,
+    RevocationList, RevocationListError,
 };
 
 use super::exit::{Context, Failure};
@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 2 * MAX_REVOCATION_LIST_BYTES;
 /// What a file holds.
 pub(crate) enum Document {
     /// A certificate, with its issuers if there are some.
-    Chain(Vec<Certificate>),
+    Chain(CertificateChain),
     /// A request for a certificate.
     Request(CertificateRequest),
     /// A revocation list.
@@ -30,7 +30,7 @@ impl Document {
         let bytes = bytes.as_slice();
         let doing = format!("cannot use {}", path.display());
         if has_block(bytes, "CERTIFICATE") {
-            return Certificate::chain_from_bytes(bytes)
+            return CertificateChain::from_bytes(bytes)
                 .map(Self::Chain)
                 .context(doing);
         }
@@ -40,7 +40,7 @@ impl Document {
         if has_block(bytes, "X509 CRL") {
             return list(bytes).map(Self::List).context(doing);
         }
-        let certificate = |_| Certificate::from_der(bytes).map(|found| Self::Chain(vec![found]));
+        let certificate = |_| Certificate::from_der(bytes).map(|found| Self::Chain(found.into()));
         RevocationList::from_der(bytes)
             .map(Self::List)
             .or_else(|_| CertificateRequest::from_der(bytes).map(Self::Request))

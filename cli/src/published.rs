@@ -2,8 +2,8 @@
 
 use bulla::runner::{Dht, Get, GetError};
 use bulla::secure::KeyName;
-use bulla::{CertificateChain, Condition, Query, Typed, ValueType};
-use bulla_identity::Certificate;
+use bulla::{CertificatePayload, Condition, Query, Typed, ValueType};
+use bulla_identity::{Certificate, CertificateChain};
 
 /// Certificates of the right key that are looked at. Anyone can publish a certificate of anyone's key, so one that is not
 /// trusted says nothing about the others; but there is no end to what can be published.
@@ -31,10 +31,10 @@ impl Published {
     }
 
     /// The next chain; `None` at the end.
-    pub(crate) async fn next(&mut self) -> Option<Vec<Certificate>> {
+    pub(crate) async fn next(&mut self) -> Option<CertificateChain> {
         while self.left > 0 {
             let value = self.get.next().await?;
-            if let Some(chain) = chain_in(value.data()).filter(|chain| self.is_of(&chain[0])) {
+            if let Some(chain) = chain_in(value.data()).filter(|chain| self.is_of(chain.leaf())) {
                 self.left -= 1;
                 return Some(chain);
             }
@@ -55,8 +55,8 @@ impl Published {
     }
 }
 
-/// A chain as it is published, which is never empty.
-fn chain_in(data: &[u8]) -> Option<Vec<Certificate>> {
-    let published = CertificateChain::from_data(data).ok()?;
-    Certificate::chain_from_bytes(&published.encoded).ok()
+/// A chain as it is published.
+fn chain_in(data: &[u8]) -> Option<CertificateChain> {
+    let published = CertificatePayload::from_data(data).ok()?;
+    CertificateChain::from_bytes(&published.encoded).ok()
 }

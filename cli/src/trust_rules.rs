@@ -174,7 +174,7 @@ async fn is_certified(dht: &Dht, signer: &PublicKey, verifier: &Verifier) -> Res
     for name in [KeyName::Long(signer.long_id()), signer.id().into()] {
         let mut published = Published::of(dht, name);
         while let Some(chain) = published.next().await {
-            let is_signers = chain[0].long_id() == signer.long_id();
+            let is_signers = chain.leaf().long_id() == signer.long_id();
             if is_signers && verifier.verify(&chain, now())?.is_trusted() {
                 return Ok(true);
             }

@@ -1,8 +1,12 @@
 //! [`Verifier`]: whom a person trusts, and what those have revoked.
 
+use std::iter::successors;
 use std::path::PathBuf;
+use std::slice::from_ref;
 
-use bulla_identity::{Certificate, RevocationList, RevocationListError, TrustError, TrustList};
+use bulla_identity::{
+    Certificate, CertificateChain, RevocationList, RevocationListError, TrustError, TrustList,
+};
 use serde_json::{Value as Json, json};
 
 use super::certificates::read_named;
@@ -25,7 +29,7 @@ impl Verifier {
         let mut trusted = TrustList::new();
         // One that is trusted is not asked for its signature.
         if certificate.is_issued_by(certificate) {
-            trusted.add(std::slice::from_ref(certificate));
+            trusted.add(from_ref(certificate));
         }
         let lists = Vec::new();
         Self { trusted, lists }
@@ -38,7 +42,7 @@ impl Verifier {
             lists: Vec::new(),
         };
         for path in trusted {
-            verifier.trusted.add(&read_named(path)?[..1]);
+            verifier.trusted.add(from_ref(read_named(path)?.leaf()));
         }
         for path in lists {
             verifier.lists.push((path.clone(), read_list(path)?.0));
@@ -50,15 +54,17 @@ impl Verifier {
     ///
     /// A list may be one of those who are trusted, or of an authority in the chain that they vouch for. One of anybody else is a
     /// failure: to pass over it could be to trust what was revoked.
-    pub(crate) fn verify(&self, chain: &[Certificate], at: u64) -> Result<Verdict, Failure> {
+    pub(crate) fn verify(&self, chain: &CertificateChain, at: u64) -> Result<Verdict, Failure> {
         let mut trusted = self.trusted.clone();
         let mut lists: Vec<_> = self.lists.iter().map(|list| (list, None)).collect();
         attach(&mut trusted, &mut lists);
         // Before authorities of the chain are added: as one that is trusted each would be a way round the root.
         let mut verdict = trusted.verify(chain, at);
-        for from in (1..chain.len()).rev() {
-            if trusted.verify(&chain[from..], at).is_ok() {
-                trusted.add(&chain[from..=from]);
+        let above: Vec<_> =
+            successors(chain.issuer_chain(), CertificateChain::issuer_chain).collect();
+        for authority in above.iter().rev() {
+            if trusted.verify(authority, at).is_ok() {
+                trusted.add(from_ref(authority.leaf()));
                 attach(&mut trusted, &mut lists);
             }
         }

@@ -67,8 +67,8 @@ pub use infohash::{Distance, InfoHash, ParseHashError};
 pub use rng::{Rng, Seed};
 pub use time::{Origin, Timestamp, UnixTime};
 pub use value::{
-    Body, CertificateChain, Condition, Content, DhtMessage, Draft, Field, IceCandidates, ImMessage,
-    ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed, TrustRequest,
-    Typed, Value, ValueId, policy,
+    Body, CertificatePayload, Condition, Content, DhtMessage, Draft, Field, IceCandidates,
+    ImMessage, ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed,
+    TrustRequest, Typed, Value, ValueId, policy,
 };
 pub use value_type::{Policy, TypeRules, ValueType, ValueTypes};

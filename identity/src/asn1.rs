@@ -12,13 +12,13 @@ use crate::signature::{self, Signature};
 
 /// Something with a signature, as in `CertificateList`.
 #[derive(Sequence)]
-pub(crate) struct Signed<'a> {
+pub(crate) struct SignedDer<'a> {
     pub(crate) body: AnyRef<'a>,
     pub(crate) algorithm: AlgorithmIdentifierRef<'a>,
     pub(crate) signature: BitStringRef<'a>,
 }
 
-impl Signed<'_> {
+impl SignedDer<'_> {
     /// Returns the DER of what is signed.
     pub(crate) fn body(&self) -> der::Result<Vec<u8>> {
         self.body.to_der()
@@ -47,14 +47,14 @@ pub(crate) struct Extension<'a> {
 
 /// A second in time, written as a `UTCTime` until 2049 and as a `GeneralizedTime` from then on.
 #[derive(Choice, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Time {
+pub(crate) enum X509Time {
     #[asn1(type = "UTCTime")]
     Utc(UtcTime),
     #[asn1(type = "GeneralizedTime")]
     General(GeneralizedTime),
 }
 
-impl Time {
+impl X509Time {
     /// Takes Unix seconds, before the year 10000.
     pub(crate) fn new(unix_seconds: u64) -> der::Result<Self> {
         let since_1970 = Duration::from_secs(unix_seconds);

@@ -8,52 +8,42 @@ use std::sync::Arc;
 
 use der::Decode;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::der_parser::{Oid, oid};
 use x509_parser::extensions::{KeyUsage, ParsedExtension};
-use x509_parser::oid_registry::{
-    OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION, OID_X509_COMMON_NAME,
-};
+use x509_parser::oid_registry::{OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION};
 use x509_parser::prelude::FromDer;
-use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
+use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::alternative_name::AlternativeName;
-use crate::asn1::Signed;
-use crate::chain::MAX_CHAIN_BYTES;
+use crate::asn1::SignedDer;
 use crate::error::{CertificateError, TrustError};
 use crate::key_id::{KeyId, LongKeyId};
+use crate::name::DistinguishedName;
 use crate::pem;
 use crate::public_key::PublicKey;
 use crate::scheme::KeyKind;
 use crate::signature::{Signature, SignatureFault};
 
-/// The UID attribute, where OpenDHT puts the short key id (RFC 4519, section 2.39).
-const UID: Oid<'static> = oid!(0.9.2342.19200300.100.1.1);
+/// The most bytes that are read as certificates, 256 KiB.
+pub const MAX_CHAIN_BYTES: usize = 256 * 1024;
 
 /// An X.509 certificate, parsed once. A clone costs a counter; two are equal if their bytes are.
 #[derive(Clone)]
-pub struct Certificate(Arc<Parsed>);
+pub struct Certificate(Arc<CertificateFields>);
 
-struct Parsed {
+struct CertificateFields {
     der: Vec<u8>,
     serial: Vec<u8>,
     subject: DistinguishedName,
     issuer: DistinguishedName,
     not_before: u64,
     not_after: u64,
-    key: Key,
+    key: SubjectKey,
     key_info: Vec<u8>,
     extensions: Extensions,
     signature: Signature,
 }
 
-/// A distinguished name: its bytes, which are what is compared, and the attributes that OpenDHT uses.
-pub(crate) struct DistinguishedName {
-    pub(crate) der: Vec<u8>,
-    pub(crate) common_name: Option<String>,
-    pub(crate) uid: Option<String>,
-}
-
-enum Key {
+enum SubjectKey {
     Known(PublicKey),
     /// Of another kind or a refused size: it has ids and can be shown, no more.
     Other {
@@ -95,14 +85,18 @@ impl Certificate {
             return Err(CertificateError::TooLarge);
         }
         // What is not signed is held to its one encoding by the stricter of the two parsers.
-        let outside = Signed::from_der(der).map_err(|_| CertificateError::Malformed)?;
+        let outside = SignedDer::from_der(der).map_err(|_| CertificateError::Malformed)?;
         let Ok(([], certificate)) = X509Certificate::from_der(der) else {
             return Err(CertificateError::Malformed);
         };
         let signature = outside
             .signature(certificate.tbs_certificate.signature == certificate.signature_algorithm)
             .map_err(|_| CertificateError::Malformed)?;
-        Ok(Self(Arc::new(Parsed::new(der, signature, &certificate))))
+        Ok(Self(Arc::new(CertificateFields::new(
+            der,
+            signature,
+            &certificate,
+        ))))
     }
 
     /// Reads the first certificate in PEM text; what else is there is passed over.
@@ -135,24 +129,24 @@ impl Certificate {
     /// Returns the certified key, or `None` if it is of a kind or a size that is not supported.
     pub fn public_key(&self) -> Option<&PublicKey> {
         match &self.0.key {
-            Key::Known(key) => Some(key),
-            Key::Other { .. } => None,
+            SubjectKey::Known(key) => Some(key),
+            SubjectKey::Other { .. } => None,
         }
     }
 
     /// Returns the short id of the certified key, whatever its kind.
     pub fn id(&self) -> KeyId {
         match &self.0.key {
-            Key::Known(key) => key.id(),
-            Key::Other { id, .. } => *id,
+            SubjectKey::Known(key) => key.id(),
+            SubjectKey::Other { id, .. } => *id,
         }
     }
 
     /// Returns the long id of the certified key, whatever its kind.
     pub fn long_id(&self) -> LongKeyId {
         match &self.0.key {
-            Key::Known(key) => key.long_id(),
-            Key::Other { long_id, .. } => *long_id,
+            SubjectKey::Known(key) => key.long_id(),
+            SubjectKey::Other { long_id, .. } => *long_id,
         }
     }
 
@@ -216,19 +210,19 @@ impl Certificate {
     /// Returns the kind of the certified key: `RSA`, `EC` or `other`.
     pub fn algorithm(&self) -> &'static str {
         match &self.0.key {
-            Key::Known(key) => match key.kind() {
+            SubjectKey::Known(key) => match key.kind() {
                 KeyKind::Rsa | KeyKind::RsaOaep => "RSA",
                 KeyKind::Curve(_) => "EC",
             },
-            Key::Other { algorithm, .. } => algorithm,
+            SubjectKey::Other { algorithm, .. } => algorithm,
         }
     }
 
     /// Returns the size of the certified key in bits, 0 if it is not known.
     pub fn bits(&self) -> usize {
         match &self.0.key {
-            Key::Known(key) => key.bits(),
-            Key::Other { bits, .. } => *bits,
+            SubjectKey::Known(key) => key.bits(),
+            SubjectKey::Other { bits, .. } => *bits,
         }
     }
 
@@ -263,13 +257,13 @@ impl Certificate {
     /// Checks that the certified key is strong enough to be trusted.
     pub(crate) fn check_key(&self) -> Result<(), TrustError> {
         match self.0.key {
-            Key::Known(_)
-            | Key::Other {
+            SubjectKey::Known(_)
+            | SubjectKey::Other {
                 algorithm: "EC",
                 bits: 256..,
                 ..
             } => Ok(()),
-            Key::Other { .. } => Err(TrustError::WeakKey(self.display_name())),
+            SubjectKey::Other { .. } => Err(TrustError::WeakKey(self.display_name())),
         }
     }
 
@@ -341,7 +335,7 @@ impl fmt::Debug for Certificate {
     }
 }
 
-impl Parsed {
+impl CertificateFields {
     fn new(der: &[u8], signature: Signature, certificate: &X509Certificate<'_>) -> Self {
         let seconds = |time: i64| u64::try_from(time).unwrap_or(0);
         let validity = certificate.validity();
@@ -352,7 +346,7 @@ impl Parsed {
             issuer: DistinguishedName::new(certificate.issuer()),
             not_before: seconds(validity.not_before.timestamp()),
             not_after: seconds(validity.not_after.timestamp()),
-            key: Key::new(certificate.public_key()),
+            key: SubjectKey::new(certificate.public_key()),
             key_info: certificate.public_key().raw.to_vec(),
             extensions: Extensions::of(certificate),
             signature,
@@ -360,23 +354,7 @@ impl Parsed {
     }
 }
 
-impl DistinguishedName {
-    pub(crate) fn new(name: &X509Name<'_>) -> Self {
-        let text = |oid: &Oid<'_>| {
-            let attribute = name
-                .iter_attributes()
-                .find(|attribute| attribute.attr_type() == oid)?;
-            attribute.as_str().ok().map(str::to_owned)
-        };
-        Self {
-            der: name.as_raw().to_vec(),
-            common_name: text(&OID_X509_COMMON_NAME),
-            uid: text(&UID),
-        }
-    }
-}
-
-impl Key {
+impl SubjectKey {
     fn new(spki: &SubjectPublicKeyInfo<'_>) -> Self {
         if let Ok(key) = PublicKey::from_der(spki.raw) {
             return Self::Known(key);

@@ -3,8 +3,6 @@
 //! OpenDHT makes P-384 keys too, and signs with them; but the algorithm of value signatures is fixed to RSA in every verifier,
 //! and these keys do not encrypt. Both builds use the same pure-Rust, constant-time implementations.
 
-use std::fmt;
-
 use ed25519_dalek::Signer;
 use p256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
 use pkcs8::der::asn1::{BitStringRef, ObjectIdentifier, OctetStringRef};
@@ -13,9 +11,9 @@ use pkcs8::{AlgorithmIdentifierRef, PrivateKeyInfoRef, SecretDocument, SubjectPu
 use sec1::{EcParameters, EcPrivateKey};
 use zeroize::Zeroizing;
 
-use crate::error::{KeyError, NoRandomness};
-use crate::random;
-use crate::scheme::HashAlgorithm as Hash;
+use crate::error::KeyError;
+use crate::random::{self, NoRandomness};
+use crate::scheme::{Curve, HashAlgorithm as Hash};
 
 /// `id-ecPublicKey` (RFC 5480, section 2.1.1).
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -24,28 +22,6 @@ const SECP256R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.
 const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 /// `id-Ed25519` (RFC 8410, section 3).
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-
-/// An elliptic curve whose keys are supported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Curve {
-    /// NIST P-256 (`secp256r1`), for ECDSA.
-    P256,
-    /// NIST P-384 (`secp384r1`), for ECDSA: what OpenDHT generates.
-    P384,
-    /// Edwards 25519 (RFC 8032), which signs in its own way. OpenDHT does not make such keys.
-    Ed25519,
-}
-
-impl fmt::Display for Curve {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-            Self::Ed25519 => "Ed25519",
-        })
-    }
-}
 
 impl Curve {
     /// Returns the length of a private key in bits.

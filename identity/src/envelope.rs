@@ -9,36 +9,38 @@
 //! AES-GCM tag is what fails, on one path and with one error. A ciphertext of a single block has no tag, so what comes out of a
 //! damaged one is an arbitrary message: whoever uses that form checks what is inside.
 
+use crate::backend::RsaPrivate;
 use crate::error::{DecryptError, EncryptError};
-use crate::private_key::PrivateKey;
-use crate::public_key::PublicKey;
+use crate::rsa_key::RsaNumbers;
 use crate::{random, symmetric};
 
-pub(crate) fn seal(recipient: &PublicKey, plaintext: &[u8]) -> Result<Vec<u8>, EncryptError> {
-    let rsa = recipient
-        .rsa()
-        .ok_or(EncryptError::NotForEncryption(recipient.kind()))?;
-    let block = |message: &[u8]| rsa.key.encrypt_block(message).ok_or(EncryptError::Refused);
-    if plaintext.len() <= rsa.modulus.len() - rsa.padding.overhead() {
+/// Encrypts `plaintext` to the key `recipient`.
+pub(crate) fn seal(recipient: &RsaNumbers, plaintext: &[u8]) -> Result<Vec<u8>, EncryptError> {
+    let block = |message: &[u8]| {
+        let block = recipient.key.encrypt_block(message);
+        block.ok_or(EncryptError::Refused)
+    };
+    if plaintext.len() <= recipient.modulus.len() - recipient.padding.overhead() {
         return block(plaintext);
     }
     let key = random::bytes::<32>()?;
     symmetric::encrypt_after(block(&*key)?, &*key, plaintext)
 }
 
-pub(crate) fn open(recipient: &PrivateKey, envelope: &[u8]) -> Result<Vec<u8>, DecryptError> {
-    let (Some(rsa), Some(public)) = (recipient.rsa(), recipient.public_key().rsa()) else {
-        return Err(DecryptError);
-    };
-    let modulus = &public.modulus;
+/// Decrypts with the key `recipient`, which has this modulus.
+pub(crate) fn open(
+    recipient: &RsaPrivate,
+    modulus: &[u8],
+    envelope: &[u8],
+) -> Result<Vec<u8>, DecryptError> {
     let (block, sealed) = envelope
         .split_at_checked(modulus.len())
         .ok_or(DecryptError)?;
-    // Everybody knows the modulus: refusing here tells nothing.
-    if block >= modulus.as_slice() {
+    // The modulus is public: refusing here tells nothing.
+    if block >= modulus {
         return Err(DecryptError);
     }
-    let message = rsa.decrypt_block(block);
+    let message = recipient.decrypt_block(block);
     if sealed.is_empty() {
         return message.map(|message| message.to_vec()).ok_or(DecryptError);
     }

@@ -5,12 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::random::NoRandomness;
 use crate::scheme::KeyKind;
-
-/// The operating system gave no randomness: nothing secret can be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the operating system gave no randomness")]
-pub struct NoRandomness;
 
 /// Why a key could not be made or read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -87,12 +83,12 @@ pub enum EncryptError {
     /// A symmetric key must have 16, 24 or 32 bytes.
     #[error("a symmetric key has 16, 24 or 32 bytes, not {0}")]
     KeyLength(usize),
-    /// No reader accepts an empty plaintext in the symmetric form.
+    /// No implementation decrypts an empty plaintext in the symmetric form.
     #[error("there is nothing to encrypt")]
     Empty,
     /// A shared envelope is for 2 to 64 different keys.
     #[error("one ciphertext can be for 2 to 64 different keys, not {0}")]
-    Readers(usize),
+    Recipients(usize),
     /// More than AES-GCM can encrypt, or a key that does not work.
     #[error("the data cannot be encrypted with this key")]
     Refused,
@@ -149,10 +145,7 @@ pub enum CertificateError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TrustError {
-    /// There is no certificate to check.
-    #[error("there is no certificate to check")]
-    Empty,
-    /// More than [`MAX_CHAIN_LENGTH`](crate::MAX_CHAIN_LENGTH) certificates, or more authorities below one than it permits.
+    /// There are more authorities below one than it permits.
     #[error("the chain is longer than {0:?} permits")]
     PathTooLong(String),
     /// The certificate's time is over.

@@ -3,46 +3,41 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use rcgen::string::PrintableString;
-use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, IsCa,
-    Issuer, KeyIdMethod, KeyUsagePurpose, SerialNumber,
-};
-use x509_parser::der_parser::asn1_rs::Tag;
-use x509_parser::prelude::FromDer;
-use x509_parser::x509::X509Name;
+use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyIdMethod, KeyUsagePurpose, SerialNumber};
 
 use crate::alternative_name::AlternativeName;
 use crate::certificate::Certificate;
-use crate::chain::MAX_CHAIN_LENGTH;
+use crate::chain::{CertificateChain, MAX_CHAIN_LENGTH};
 use crate::error::{IssueError, SignError};
-use crate::generation::Progress;
 use crate::identity::Identity;
+use crate::name::{check_name, subject, writable};
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 use crate::random;
 use crate::request::CertificateRequest;
+use crate::rsa_keygen::Progress;
 use crate::scheme::KeyKind;
 use crate::signer::{Certified, Signer, with_key};
 
-const UID: [u64; 7] = [0, 9, 2342, 19_200_300, 100, 1, 1];
 const SUBJECT_KEY_IDENTIFIER: [u64; 4] = [2, 5, 29, 14];
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
 /// The last second that a certificate can name, the end of the year 9999.
 const END_OF_TIME: u64 = 253_402_300_799;
 
-/// On what terms a key is certified: from when, for how long, and for what.
+/// What a certificate is to say: from when, for how long and for what it is valid.
 ///
 /// ```
-/// use bulla_identity::CertificateTerms;
+/// use bulla_identity::CertificateParams;
 ///
 /// # let now = 0;
-/// let terms = CertificateTerms::new(now).days(90).alternative_names(["dns:alice.example".parse()?]);
+/// let params = CertificateParams::new(now)
+///     .days(90)
+///     .alternative_names(["dns:alice.example".parse()?]);
 /// # Ok::<(), bulla_identity::ParseAlternativeNameError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct CertificateTerms {
+pub struct CertificateParams {
     authority: bool,
     path_length: Option<u8>,
     alternative_names: Vec<AlternativeName>,
@@ -51,7 +46,7 @@ pub struct CertificateTerms {
     now: u64,
 }
 
-impl CertificateTerms {
+impl CertificateParams {
     /// Starts with the defaults: no authority, valid from `now` (Unix seconds) on for ten years of 365 days, with exactly the
     /// extensions that OpenDHT writes.
     pub fn new(now: u64) -> Self {
@@ -141,37 +136,37 @@ impl CertificateTerms {
 /// What a new identity is to be: a name, and how it departs from the defaults.
 ///
 /// ```no_run
-/// use bulla_identity::{Identity, IdentityParameters};
+/// use bulla_identity::{Identity, IdentityParams};
 ///
 /// # let now = 0;
-/// let ca = Identity::generate(&IdentityParameters::new("Example CA", now))?;
-/// let alice = Identity::generate(&IdentityParameters::new("alice", now).issuer(&ca).days(365))?;
+/// let ca = Identity::generate(&IdentityParams::new("Example CA", now))?;
+/// let alice = Identity::generate(&IdentityParams::new("alice", now).issuer(&ca).days(365))?;
 /// assert!(alice.certificate().is_issued_by(ca.certificate()));
 /// # Ok::<(), bulla_identity::IssueError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct IdentityParameters<'a> {
+pub struct IdentityParams<'a> {
     name: &'a str,
     kind: KeyKind,
     bits: usize,
     issuer: Option<&'a Identity>,
-    terms: CertificateTerms,
+    certificate: CertificateParams,
 }
 
-impl<'a> IdentityParameters<'a> {
+impl<'a> IdentityParams<'a> {
     /// Starts with the defaults: an RSA key of 4096 bits, self-signed, valid from `now` (Unix seconds) on for ten years of 365 days.
     pub fn new(name: &'a str, now: u64) -> Self {
-        Self::on_terms(name, CertificateTerms::new(now))
+        Self::with_certificate(name, CertificateParams::new(now))
     }
 
-    /// Starts with an RSA key of 4096 bits, self-signed, on these terms.
-    pub fn on_terms(name: &'a str, terms: CertificateTerms) -> Self {
+    /// Starts with an RSA key of 4096 bits and a self-signed certificate with these parameters.
+    pub fn with_certificate(name: &'a str, certificate: CertificateParams) -> Self {
         Self {
             name,
             kind: KeyKind::Rsa,
             bits: 4096,
             issuer: None,
-            terms,
+            certificate,
         }
     }
 
@@ -200,7 +195,7 @@ impl<'a> IdentityParameters<'a> {
     #[must_use]
     pub fn authority(self) -> Self {
         Self {
-            terms: self.terms.authority(),
+            certificate: self.certificate.authority(),
             ..self
         }
     }
@@ -209,13 +204,13 @@ impl<'a> IdentityParameters<'a> {
     #[must_use]
     pub fn days(self, days: u32) -> Self {
         Self {
-            terms: self.terms.days(days),
+            certificate: self.certificate.days(days),
             ..self
         }
     }
 
     /// Makes the key, unless a certificate for it could not be had.
-    pub(crate) fn make_key(
+    fn make_key(
         &self,
         on_progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<PrivateKey, IssueError> {
@@ -230,111 +225,133 @@ impl<'a> IdentityParameters<'a> {
     /// Checks all but the key itself, which is of this kind.
     fn check(&self, kind: KeyKind) -> Result<(), IssueError> {
         check_name(self.name)?;
-        self.terms.check(kind, self.issuer)
+        self.certificate.check(kind, self.issuer)
     }
 }
 
 impl Identity {
+    /// Makes a new key and a certificate for it. Takes as long as [`PrivateKey::generate`].
+    ///
+    /// # Errors
+    /// [`IssueError`]: a name, validity, key size or issuer that cannot be.
+    pub fn generate(params: &IdentityParams<'_>) -> Result<Self, IssueError> {
+        Self::generate_with(params, |_| ControlFlow::Continue(()))
+    }
+
+    /// Makes a new identity like [`generate`](Self::generate) and tells `on_progress` how the search for an RSA key goes, as
+    /// [`PrivateKey::generate_with`] does; a key on a curve takes no search.
+    ///
+    /// # Errors
+    /// [`IssueError::Key`] with [`KeyError::Cancelled`](crate::KeyError::Cancelled) after a `Break`; else as `generate`.
+    pub fn generate_with(
+        params: &IdentityParams<'_>,
+        on_progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Self, IssueError> {
+        Self::issue(params.make_key(on_progress)?, params)
+    }
+
+    /// Makes a certificate for a key that is there already, such as a new one before the old expires. The parameters `kind` and
+    /// `bits` are not used.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate).
+    pub fn issue(key: PrivateKey, params: &IdentityParams<'_>) -> Result<Self, IssueError> {
+        let public = key.public_key();
+        params.check(public.kind())?;
+        let subject = subject(params.name, &public.id().to_string());
+        let issuer = params.issuer.map_or(Issuer::Own(&key), Issuer::Authority);
+        let chain = sign(public, subject, &params.certificate, issuer)?;
+        Ok(Self::from_issued(key, chain))
+    }
+
     /// Certifies the key of a request, under the name that it asks for, and returns the certificate with the chain of this
-    /// identity above it. Nothing else that is requested is granted unless `terms` say so, such as
-    /// `terms.alternative_names(request.alternative_names().to_vec())`.
+    /// identity above it. Nothing else that is requested is granted unless `params` say so, such as
+    /// `params.alternative_names(request.alternative_names().to_vec())`.
     ///
     /// Differs: OpenDHT adds no extensions here. Ours are those of any certificate, so that strict verifiers accept it.
     ///
     /// # Errors
-    /// [`IssueError`]: this identity is no authority, the request is not signed by its key, or terms that cannot be.
+    /// [`IssueError`]: this identity is no authority, the request is not signed by its key, or parameters that cannot be.
     pub fn certify(
         &self,
         request: &CertificateRequest,
-        terms: &CertificateTerms,
-    ) -> Result<Vec<Certificate>, IssueError> {
+        params: &CertificateParams,
+    ) -> Result<CertificateChain, IssueError> {
         let key = request.verified_key().ok_or(IssueError::Request)?;
-        terms.check(key.kind(), Some(self))?;
-        let subject = name_from(request.subject_der()).ok_or(IssueError::Request)?;
-        sign(key, subject, terms, Voucher::Issuer(self))
+        params.check(key.kind(), Some(self))?;
+        let subject = writable(request.subject_der()).ok_or(IssueError::Request)?;
+        sign(key, subject, params, Issuer::Authority(self))
     }
 }
 
+/// The issuer of a certificate.
+enum Issuer<'a> {
+    /// The certified key itself: the certificate is self-signed.
+    Own(&'a PrivateKey),
+    Authority(&'a Identity),
+}
+
 /// Issues a certificate for `key` and returns it with the chain above it.
-pub(crate) fn issue(
-    key: &PrivateKey,
-    parameters: &IdentityParameters<'_>,
-) -> Result<Vec<Certificate>, IssueError> {
-    let public = key.public_key();
-    parameters.check(public.kind())?;
-    let subject = subject(parameters.name, &public.id().to_string());
-    let voucher = parameters
-        .issuer
-        .map_or(Voucher::Owner(key), Voucher::Issuer);
-    sign(public, subject, &parameters.terms, voucher)
-}
-
-/// Who vouches for a key.
-enum Voucher<'a> {
-    Owner(&'a PrivateKey),
-    Issuer(&'a Identity),
-}
-
 fn sign(
     key: &PublicKey,
-    subject: DistinguishedName,
-    terms: &CertificateTerms,
-    voucher: Voucher<'_>,
-) -> Result<Vec<Certificate>, IssueError> {
-    let self_signed = matches!(voucher, Voucher::Owner(_));
-    let fields = fields(key, subject, terms, self_signed)?;
+    subject: rcgen::DistinguishedName,
+    params: &CertificateParams,
+    issuer: Issuer<'_>,
+) -> Result<CertificateChain, IssueError> {
+    let self_signed = matches!(issuer, Issuer::Own(_));
+    let fields = fields(key, subject, params, self_signed)?;
     let failed = |_| SignError::Failed;
-    let (issued, issuer) = match voucher {
-        Voucher::Owner(private) => {
+    let (issued, authority) = match issuer {
+        Issuer::Own(private) => {
             let signer = Signer::new(private, key)?;
             let issued = fields.self_signed(&signer).map_err(failed)?;
             (issued.der().to_vec(), None)
         }
-        Voucher::Issuer(issuer) => {
-            let certificate = issuer.certificate();
-            let mut issuer_fields = CertificateParams::default();
+        Issuer::Authority(authority) => {
+            let certificate = authority.certificate();
+            let mut issuer_fields = rcgen::CertificateParams::default();
             issuer_fields.distinguished_name =
-                name_from(certificate.subject_der()).ok_or(IssueError::IssuerName)?;
+                writable(certificate.subject_der()).ok_or(IssueError::IssuerName)?;
             issuer_fields.key_identifier_method =
                 KeyIdMethod::PreSpecified(certificate.subject_key_id());
-            let signer = Signer::new(issuer.key(), key)?;
+            let signer = Signer::new(authority.key(), key)?;
             let issued = fields
-                .signed_by(&Certified(key), &Issuer::new(issuer_fields, &signer))
+                .signed_by(&Certified(key), &rcgen::Issuer::new(issuer_fields, &signer))
                 .map_err(failed)?;
             let issued = match key.kind() {
                 KeyKind::RsaOaep => with_key(issued.der(), key, &signer)?,
                 KeyKind::Rsa | KeyKind::Curve(_) => issued.der().to_vec(),
             };
-            (issued, Some(issuer))
+            (issued, Some(authority))
         }
     };
     // The issuer's name was rebuilt from its parts: it must have come out the same.
     let certificate = Certificate::from_der(&issued)
         .ok()
-        .filter(|issued| issued.is_issued_by(issuer.map_or(issued, Identity::certificate)))
+        .filter(|issued| issued.is_issued_by(authority.map_or(issued, Identity::certificate)))
         .ok_or(IssueError::IssuerName)?;
-    let above = issuer.map_or(&[][..], Identity::chain);
-    Ok([&[certificate], above].concat())
+    let above = authority.map_or(&[][..], |authority| authority.chain());
+    CertificateChain::new(certificate, above.iter().cloned()).map_err(|_| IssueError::ChainTooLong)
 }
 
 fn fields(
     key: &PublicKey,
-    subject: DistinguishedName,
-    terms: &CertificateTerms,
+    subject: rcgen::DistinguishedName,
+    params: &CertificateParams,
     self_signed: bool,
-) -> Result<CertificateParams, IssueError> {
+) -> Result<rcgen::CertificateParams, IssueError> {
     let date = |unix_seconds| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(unix_seconds);
-    let mut fields = CertificateParams::default();
+    let mut fields = rcgen::CertificateParams::default();
     fields.distinguished_name = subject;
     fields.serial_number = Some(serial()?);
-    fields.not_before = date(terms.now);
-    fields.not_after = date(terms.not_after());
-    let names = terms.alternative_names.iter();
+    fields.not_before = date(params.now);
+    fields.not_after = date(params.not_after());
+    let names = params.alternative_names.iter();
     fields.subject_alt_names = names.filter_map(AlternativeName::write).collect();
-    fields.use_authority_key_identifier_extension = terms.authority_key_id;
+    fields.use_authority_key_identifier_extension = params.authority_key_id;
     fields.key_identifier_method = KeyIdMethod::PreSpecified(key.id().as_bytes().to_vec());
-    if terms.authority || self_signed {
-        fields.is_ca = IsCa::Ca(match terms.path_length {
+    if params.authority || self_signed {
+        fields.is_ca = IsCa::Ca(match params.path_length {
             Some(most) => BasicConstraints::Constrained(most),
             None => BasicConstraints::Unconstrained,
         });
@@ -361,47 +378,6 @@ fn usages(kind: KeyKind) -> Vec<KeyUsagePurpose> {
         usages.push(KeyUsagePurpose::DataEncipherment);
     }
     usages
-}
-
-/// Checks a common name: 1 to 64 characters (RFC 5280, appendix A, `ub-common-name`), none of them control characters.
-pub(crate) fn check_name(name: &str) -> Result<(), IssueError> {
-    let length = name.chars().count();
-    if !(1..=64).contains(&length) || name.chars().any(char::is_control) {
-        return Err(IssueError::Name);
-    }
-    Ok(())
-}
-
-pub(crate) fn subject(name: &str, uid: &str) -> DistinguishedName {
-    let mut subject = DistinguishedName::new();
-    subject.push(DnType::CommonName, directory_string(name));
-    subject.push(DnType::CustomDnType(UID.to_vec()), directory_string(uid));
-    subject
-}
-
-/// Returns a printable string if the text is one, else UTF-8: as OpenDHT's library chooses.
-fn directory_string(text: &str) -> DnValue {
-    PrintableString::try_from(text).map_or_else(
-        |_| DnValue::Utf8String(text.to_owned()),
-        DnValue::PrintableString,
-    )
-}
-
-/// Returns the distinguished name with this DER as one that can be written again.
-fn name_from(der: &[u8]) -> Option<DistinguishedName> {
-    let (_, subject) = X509Name::from_der(der).ok()?;
-    let mut name = DistinguishedName::new();
-    for attribute in subject.iter_attributes() {
-        let text = attribute.as_str().ok()?;
-        let kind: Vec<u64> = attribute.attr_type().iter()?.collect();
-        let value = match attribute.attr_value().tag() {
-            Tag::Utf8String => DnValue::Utf8String(text.to_owned()),
-            Tag::PrintableString => directory_string(text),
-            _ => return None,
-        };
-        name.push(DnType::from_oid(&kind), value);
-    }
-    Some(name)
 }
 
 /// Returns a random positive number of 63 bits.

@@ -37,54 +37,56 @@ mod asn1;
 mod backend;
 mod certificate;
 mod chain;
+mod crl;
+mod crl_builder;
 mod curve;
+mod encrypted_key;
 mod envelope;
 mod error;
 mod fingerprint;
-mod generation;
 mod identity;
+mod identity_file;
 mod issue;
 mod key_id;
+mod multi_recipient;
+mod name;
 mod ocsp;
 mod pem;
 mod pkcs12;
 mod private_key;
-mod protection;
 mod public_key;
 mod random;
 mod request;
-mod revocation;
-mod revoke;
 mod rsa_key;
+mod rsa_keygen;
 mod scheme;
-mod shared;
 mod signature;
 mod signer;
 mod symmetric;
 mod trust;
 
 pub use alternative_name::{AlternativeName, ParseAlternativeNameError};
-pub use certificate::Certificate;
-pub use chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LENGTH, chain_to_pem};
-pub use curve::Curve;
+pub use certificate::{Certificate, MAX_CHAIN_BYTES};
+pub use chain::{CertificateChain, MAX_CHAIN_LENGTH};
+pub use crl::{MAX_REVOCATION_LIST_BYTES, Revocation, RevocationList, RevocationReason};
+pub use crl_builder::RevocationDraft;
 pub use error::{
     CertificateError, DecryptError, EncryptError, IssueError, KeyError, LoadError, LoadWarning,
-    NoRandomness, OcspError, Pkcs12Error, RequestError, RevocationListError, RevokeError,
-    SaveError, SignError, StretchError, TrustError,
+    OcspError, Pkcs12Error, RequestError, RevocationListError, RevokeError, SaveError, SignError,
+    StretchError, TrustError,
 };
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
-pub use generation::Progress;
 pub use identity::Identity;
-pub use issue::{CertificateTerms, IdentityParameters};
+pub use issue::{CertificateParams, IdentityParams};
 pub use key_id::{KeyId, LongKeyId, ParseKeyIdError};
+pub use multi_recipient::{MAX_RECIPIENTS, SharedEnvelope};
 pub use ocsp::{OcspRequest, OcspStatus};
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
-pub use request::{CertificateRequest, RequestParameters};
-pub use revocation::{MAX_REVOCATION_LIST_BYTES, Revocation, RevocationList, RevocationReason};
-pub use revoke::RevocationDraft;
-pub use scheme::{HashAlgorithm, KeyKind, Scheme};
-pub use shared::{MAX_READERS, SharedEnvelope};
+pub use random::NoRandomness;
+pub use request::{CertificateRequest, RequestParams};
+pub use rsa_keygen::Progress;
+pub use scheme::{Curve, HashAlgorithm, KeyKind, Scheme};
 pub use symmetric::{
     decrypt_with_key, decrypt_with_password, encrypt_with_key, encrypt_with_password,
     encrypt_with_salted_password, stretch,

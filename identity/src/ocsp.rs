@@ -10,9 +10,9 @@ use sha1::{Digest, Sha1};
 
 use crate::asn1::{self, Extension};
 use crate::certificate::Certificate;
+use crate::crl::RevocationReason;
 use crate::error::OcspError;
 use crate::random;
-use crate::revocation::RevocationReason;
 use crate::signature::Signature;
 
 /// The most bytes that are read as an answer, 64 KiB.
@@ -65,12 +65,12 @@ pub enum OcspStatus {
 }
 
 #[derive(Sequence)]
-struct Request<'a> {
-    body: RequestBody<'a>,
+struct UnsignedRequest<'a> {
+    body: TbsRequest<'a>,
 }
 
 #[derive(Sequence)]
-struct RequestBody<'a> {
+struct TbsRequest<'a> {
     list: Vec<SingleRequest<'a>>,
     #[asn1(context_specific = "2", tag_mode = "EXPLICIT")]
     extensions: Vec<Extension<'a>>,
@@ -82,7 +82,7 @@ struct SingleRequest<'a> {
 }
 
 #[derive(Sequence)]
-struct CertificateId<'a> {
+struct CertId<'a> {
     hash: AlgorithmIdentifierRef<'a>,
     issuer_name: &'a OctetStringRef,
     issuer_key: &'a OctetStringRef,
@@ -90,7 +90,7 @@ struct CertificateId<'a> {
 }
 
 #[derive(Sequence)]
-struct Response<'a> {
+struct OcspResponse<'a> {
     status: AnyRef<'a>,
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
     bytes: Option<ResponseBytes<'a>>,
@@ -103,7 +103,7 @@ struct ResponseBytes<'a> {
 }
 
 #[derive(Sequence)]
-struct BasicResponse<'a> {
+struct BasicOcspResponse<'a> {
     body: AnyRef<'a>,
     algorithm: AlgorithmIdentifierRef<'a>,
     signature: BitStringRef<'a>,
@@ -112,7 +112,7 @@ struct BasicResponse<'a> {
 }
 
 #[derive(Sequence)]
-struct ResponseBody<'a> {
+struct ResponseData<'a> {
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
     version: Option<u8>,
     responder: AnyRef<'a>,
@@ -173,7 +173,7 @@ impl OcspRequest {
             return Err(OcspError::TooLarge);
         }
         let malformed = |_| OcspError::Malformed;
-        let response = Response::from_der(response).map_err(malformed)?;
+        let response = OcspResponse::from_der(response).map_err(malformed)?;
         match (response.status.tag(), response.status.value()) {
             (Tag::Enumerated, [0]) => {}
             (Tag::Enumerated, [status]) => return Err(OcspError::Refused(*status)),
@@ -183,10 +183,10 @@ impl OcspRequest {
         if bytes.kind != BASIC_RESPONSE {
             return Err(OcspError::Malformed);
         }
-        let basic = BasicResponse::from_der(bytes.response.as_bytes()).map_err(malformed)?;
+        let basic = BasicOcspResponse::from_der(bytes.response.as_bytes()).map_err(malformed)?;
         let body = asn1::raw(basic.body).map_err(malformed)?;
         self.check_signature(&basic, &body, now)?;
-        let body = ResponseBody::from_der(&body).map_err(malformed)?;
+        let body = ResponseData::from_der(&body).map_err(malformed)?;
         let extensions = body.extensions.unwrap_or_default();
         if !extensions
             .iter()
@@ -204,7 +204,7 @@ impl OcspRequest {
 
     fn check_signature(
         &self,
-        response: &BasicResponse<'_>,
+        response: &BasicOcspResponse<'_>,
         body: &[u8],
         now: u64,
     ) -> Result<(), OcspError> {
@@ -272,7 +272,7 @@ fn revoked(contents: &[u8]) -> der::Result<OcspStatus> {
 
 fn certificate_id(certificate: &Certificate, issuer: &Certificate) -> der::Result<Vec<u8>> {
     let key = SubjectPublicKeyInfoRef::from_der(issuer.key_info())?;
-    CertificateId {
+    CertId {
         hash: AlgorithmIdentifierRef {
             oid: SHA1,
             parameters: Some(Null.into()),
@@ -290,11 +290,11 @@ fn encode(id: &[u8], nonce: &[u8]) -> der::Result<Vec<u8>> {
         critical: false,
         value: OctetStringRef::new(nonce)?,
     };
-    let body = RequestBody {
+    let body = TbsRequest {
         list: vec![SingleRequest {
             id: AnyRef::from_der(id)?,
         }],
         extensions: vec![nonce],
     };
-    Request { body }.to_der()
+    UnsignedRequest { body }.to_der()
 }

@@ -6,8 +6,8 @@ use p12_keystore::error::Error;
 use p12_keystore::{KeyStore, KeyStoreEntry, Pkcs12Archive, PrivateKeyChain};
 use zeroize::Zeroizing;
 
-use crate::certificate::Certificate;
-use crate::chain::{MAX_CHAIN_BYTES, MAX_CHAIN_LENGTH};
+use crate::certificate::{Certificate, MAX_CHAIN_BYTES};
+use crate::chain::{CertificateChain, MAX_CHAIN_LENGTH};
 use crate::error::Pkcs12Error;
 use crate::identity::Identity;
 use crate::pem;
@@ -93,7 +93,7 @@ impl Identity {
 }
 
 /// Returns the certificate of `key` and its issuers, in order, from certificates in any.
-fn chain_of(key: &PrivateKey, certificates: &[Certificate]) -> Option<Vec<Certificate>> {
+fn chain_of(key: &PrivateKey, certificates: &[Certificate]) -> Option<CertificateChain> {
     let own = |certificate: &&Certificate| certificate.public_key() == Some(key.public_key());
     let mut chain = vec![certificates.iter().find(own)?.clone()];
     while let Some(last) = chain.last()
@@ -109,5 +109,6 @@ fn chain_of(key: &PrivateKey, certificates: &[Certificate]) -> Option<Vec<Certif
             _ => break,
         }
     }
-    Some(chain)
+    let mut chain = chain.into_iter();
+    CertificateChain::new(chain.next()?, chain).ok()
 }

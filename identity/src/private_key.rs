@@ -11,27 +11,28 @@ use rsa::pkcs1::{EncodeRsaPrivateKey, EncodeRsaPublicKey, RsaPrivateKeyRef};
 use zeroize::Zeroizing;
 
 use crate::backend::{Hash, Padding, RsaPrivate};
-use crate::curve::{Curve, CurvePrivate};
-use crate::error::{DecryptError, KeyError, NoRandomness, SignError};
-use crate::generation::{self, Progress};
+use crate::curve::CurvePrivate;
+use crate::error::{DecryptError, KeyError, SignError};
 use crate::public_key::PublicKey;
-use crate::scheme::{KeyKind, Scheme};
-use crate::{envelope, pem, protection, rsa_key};
+use crate::random::NoRandomness;
+use crate::rsa_keygen::{self, Progress};
+use crate::scheme::{Curve, KeyKind, Scheme};
+use crate::{encrypted_key, envelope, pem, rsa_key};
 
 /// A private key: RSA of 2048 to 8192 bits, or on one of the supported [curves](Curve).
 ///
 /// [`KeyKind`] tells what a key can do: only RSA keys sign values and decrypt. A clone costs a counter. The key is wiped from
 /// memory when its last clone goes, and `Debug` shows the public id alone.
 #[derive(Clone)]
-pub struct PrivateKey(Arc<Parsed>);
+pub struct PrivateKey(Arc<PrivateKeyParts>);
 
-struct Parsed {
+struct PrivateKeyParts {
     pkcs8: SecretDocument,
     public: PublicKey,
-    secret: Secret,
+    secret: PrivateNumbers,
 }
 
-enum Secret {
+enum PrivateNumbers {
     Rsa(RsaPrivate),
     Curve(CurvePrivate),
 }
@@ -73,7 +74,7 @@ impl PrivateKey {
         if !rsa_key::KEY_BITS.contains(&bits) || !bits.is_multiple_of(8) {
             return Err(KeyError::Size { bits });
         }
-        Self::from_rsa(Padding::Pkcs1, &generation::rsa_key(bits, on_progress)?)
+        Self::from_rsa(Padding::Pkcs1, &rsa_keygen::rsa_key(bits, on_progress)?)
     }
 
     /// Makes a new key on a curve. It signs certificates, but cannot sign values or decrypt.
@@ -93,8 +94,8 @@ impl PrivateKey {
         let info = PrivateKeyInfoRef::from_der(self.0.pkcs8.as_bytes())
             .map_err(|_| KeyError::Malformed)?;
         match self.0.secret {
-            Secret::Rsa(_) => Self::from_pkcs1(Padding::Oaep, info.private_key.as_bytes()),
-            Secret::Curve(_) => Err(KeyError::Unsupported),
+            PrivateNumbers::Rsa(_) => Self::from_pkcs1(Padding::Oaep, info.private_key.as_bytes()),
+            PrivateNumbers::Curve(_) => Err(KeyError::Unsupported),
         }
     }
 
@@ -121,7 +122,7 @@ impl PrivateKey {
                 }
                 pem::ENCRYPTED_PRIVATE_KEY => {
                     let password = password.ok_or(KeyError::PasswordNeeded)?;
-                    return Self::from_pkcs8(protection::open(&der()?, password)?.as_bytes());
+                    return Self::from_pkcs8(encrypted_key::open(&der()?, password)?.as_bytes());
                 }
                 _ => {}
             }
@@ -173,19 +174,19 @@ impl PrivateKey {
         // The back-ends know one kind of RSA key, whatever it is for.
         let plain = encode(Padding::Pkcs1)?;
         let rsa = RsaPrivate::from_pkcs8(padding, plain.as_bytes()).ok_or(KeyError::Malformed)?;
-        Ok(Self(Arc::new(Parsed {
+        Ok(Self(Arc::new(PrivateKeyParts {
             pkcs8: encode(padding)?,
             public,
-            secret: Secret::Rsa(rsa),
+            secret: PrivateNumbers::Rsa(rsa),
         })))
     }
 
     fn from_curve(secret: CurvePrivate) -> Result<Self, KeyError> {
         let spki = secret.to_spki().ok_or(KeyError::Malformed)?;
-        Ok(Self(Arc::new(Parsed {
+        Ok(Self(Arc::new(PrivateKeyParts {
             pkcs8: secret.to_pkcs8().ok_or(KeyError::Malformed)?,
             public: PublicKey::from_der(&spki)?,
-            secret: Secret::Curve(secret),
+            secret: PrivateNumbers::Curve(secret),
         })))
     }
 
@@ -200,7 +201,7 @@ impl PrivateKey {
     /// # Errors
     /// [`NoRandomness`].
     pub fn to_encrypted_pem(&self, password: &str) -> Result<String, NoRandomness> {
-        let protected = protection::seal(&self.0.pkcs8, password)?;
+        let protected = encrypted_key::seal(&self.0.pkcs8, password)?;
         Ok(pem::encode(
             pem::ENCRYPTED_PRIVATE_KEY,
             protected.as_bytes(),
@@ -233,13 +234,15 @@ impl PrivateKey {
     pub fn sign_with(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let kind = self.0.public.kind();
         let signature = match (scheme, kind, &self.0.secret) {
-            (Scheme::RsaPkcs1(hash), KeyKind::Rsa, Secret::Rsa(key)) => key.sign(hash, message),
+            (Scheme::RsaPkcs1(hash), KeyKind::Rsa, PrivateNumbers::Rsa(key)) => {
+                key.sign(hash, message)
+            }
             (
                 Scheme::Ecdsa(hash),
                 KeyKind::Curve(Curve::P256 | Curve::P384),
-                Secret::Curve(key),
+                PrivateNumbers::Curve(key),
             ) => key.sign_ecdsa(hash, message),
-            (Scheme::Ed25519, KeyKind::Curve(Curve::Ed25519), Secret::Curve(key)) => {
+            (Scheme::Ed25519, KeyKind::Curve(Curve::Ed25519), PrivateNumbers::Curve(key)) => {
                 key.sign_ed25519(message)
             }
             _ => return Err(SignError::OtherScheme(kind)),
@@ -255,13 +258,11 @@ impl PrivateKey {
     /// # Errors
     /// [`DecryptError`], which never says why.
     pub fn decrypt(&self, ciphertext: &[u8]) -> Result<Vec<u8>, DecryptError> {
-        envelope::open(self, ciphertext)
-    }
-
-    pub(crate) fn rsa(&self) -> Option<&RsaPrivate> {
-        match &self.0.secret {
-            Secret::Rsa(key) => Some(key),
-            Secret::Curve(_) => None,
+        match (&self.0.secret, self.0.public.rsa()) {
+            (PrivateNumbers::Rsa(key), Some(public)) => {
+                envelope::open(key, &public.modulus, ciphertext)
+            }
+            (PrivateNumbers::Rsa(_), None) | (PrivateNumbers::Curve(_), _) => Err(DecryptError),
         }
     }
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use pkcs8::SubjectPublicKeyInfoRef;
 use pkcs8::der::Decode;
 
-use crate::backend::{Hash, Padding, RsaPublic};
-use crate::curve::{Curve, CurvePublic};
+use crate::backend::{Hash, Padding};
+use crate::curve::CurvePublic;
 use crate::error::{EncryptError, KeyError};
 use crate::key_id::{KeyId, LongKeyId};
-use crate::scheme::{KeyKind, Scheme};
-use crate::{envelope, pem, rsa_key};
+use crate::rsa_key::{self, RsaNumbers};
+use crate::scheme::{Curve, KeyKind, Scheme};
+use crate::{envelope, pem};
 
 /// No public key of an accepted size is longer than this, in DER or PEM.
 const MAX_ENCODED: usize = 4096;
@@ -24,28 +25,20 @@ const MAX_ENCODED: usize = 4096;
 ///
 /// Differs: OpenDHT takes RSA keys of other sizes too. Smaller ones are weak, larger ones cost verifiers dear.
 #[derive(Clone)]
-pub struct PublicKey(Arc<Parsed>);
+pub struct PublicKey(Arc<PublicKeyParts>);
 
-struct Parsed {
+struct PublicKeyParts {
     spki: Vec<u8>,
     /// Where in `spki` the key itself begins, without its algorithm; it runs to the end.
     key_start: usize,
     id: KeyId,
     long_id: LongKeyId,
-    numbers: Numbers,
+    numbers: PublicNumbers,
 }
 
-enum Numbers {
+enum PublicNumbers {
     Rsa(RsaNumbers),
     Curve(CurvePublic),
-}
-
-/// An RSA key, fit for the back-end.
-pub(crate) struct RsaNumbers {
-    /// Most significant byte first, without leading zeros. Its length is that of a block.
-    pub(crate) modulus: Vec<u8>,
-    pub(crate) padding: Padding,
-    pub(crate) key: RsaPublic,
 }
 
 impl PublicKey {
@@ -86,26 +79,18 @@ impl PublicKey {
         let curve = Curve::of(&spki.algorithm).ok_or(KeyError::Unsupported)?;
         let point = CurvePublic::from_point(curve, key).ok_or(KeyError::Malformed)?;
         let spki = point.to_spki(key).ok_or(KeyError::Malformed)?;
-        Ok(Self::new(spki, key.len(), Numbers::Curve(point)))
+        Ok(Self::new(spki, key.len(), PublicNumbers::Curve(point)))
     }
 
     /// Reads a DER PKCS#1 `RSAPublicKey`.
     pub(crate) fn from_pkcs1(padding: Padding, pkcs1: &[u8]) -> Result<Self, KeyError> {
-        let modulus = rsa_key::check(pkcs1)?;
-        // The back-ends know one kind of RSA key, whatever it is for.
-        let plain = rsa_key::to_spki(Padding::Pkcs1, pkcs1).ok_or(KeyError::Malformed)?;
-        let key = RsaPublic::from_spki(padding, &plain).ok_or(KeyError::Malformed)?;
+        let numbers = RsaNumbers::from_pkcs1(padding, pkcs1)?;
         let spki = rsa_key::to_spki(padding, pkcs1).ok_or(KeyError::Malformed)?;
-        let numbers = RsaNumbers {
-            modulus,
-            padding,
-            key,
-        };
-        Ok(Self::new(spki, pkcs1.len(), Numbers::Rsa(numbers)))
+        Ok(Self::new(spki, pkcs1.len(), PublicNumbers::Rsa(numbers)))
     }
 
-    fn new(spki: Vec<u8>, key_length: usize, numbers: Numbers) -> Self {
-        Self(Arc::new(Parsed {
+    fn new(spki: Vec<u8>, key_length: usize, numbers: PublicNumbers) -> Self {
+        Self(Arc::new(PublicKeyParts {
             key_start: spki.len() - key_length,
             id: KeyId::of(&spki),
             long_id: LongKeyId::of(&spki),
@@ -137,19 +122,19 @@ impl PublicKey {
     /// Returns what kind the key is of.
     pub fn kind(&self) -> KeyKind {
         match &self.0.numbers {
-            Numbers::Rsa(rsa) => match rsa.padding {
+            PublicNumbers::Rsa(rsa) => match rsa.padding {
                 Padding::Pkcs1 => KeyKind::Rsa,
                 Padding::Oaep => KeyKind::RsaOaep,
             },
-            Numbers::Curve(point) => KeyKind::Curve(point.curve()),
+            PublicNumbers::Curve(point) => KeyKind::Curve(point.curve()),
         }
     }
 
     /// Returns the length of the RSA modulus, or of a number on the curve, in bits.
     pub fn bits(&self) -> usize {
         match &self.0.numbers {
-            Numbers::Rsa(rsa) => rsa_key::bit_length(&rsa.modulus),
-            Numbers::Curve(point) => point.curve().bits(),
+            PublicNumbers::Rsa(rsa) => rsa_key::bit_length(&rsa.modulus),
+            PublicNumbers::Curve(point) => point.curve().bits(),
         }
     }
 
@@ -165,15 +150,17 @@ impl PublicKey {
     #[must_use]
     pub fn verify_with(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         match (scheme, &self.0.numbers) {
-            (Scheme::RsaPkcs1(hash), Numbers::Rsa(rsa)) => {
+            (Scheme::RsaPkcs1(hash), PublicNumbers::Rsa(rsa)) => {
                 rsa.padding == Padding::Pkcs1 && rsa.key.verify(hash, message, signature)
             }
-            (Scheme::Ecdsa(hash), Numbers::Curve(point)) => {
+            (Scheme::Ecdsa(hash), PublicNumbers::Curve(point)) => {
                 point.verify_ecdsa(hash, message, signature)
             }
-            (Scheme::Ed25519, Numbers::Curve(point)) => point.verify_ed25519(message, signature),
-            (Scheme::RsaPkcs1(_), Numbers::Curve(_))
-            | (Scheme::Ecdsa(_) | Scheme::Ed25519, Numbers::Rsa(_)) => false,
+            (Scheme::Ed25519, PublicNumbers::Curve(point)) => {
+                point.verify_ed25519(message, signature)
+            }
+            (Scheme::RsaPkcs1(_), PublicNumbers::Curve(_))
+            | (Scheme::Ecdsa(_) | Scheme::Ed25519, PublicNumbers::Rsa(_)) => false,
         }
     }
 
@@ -186,13 +173,16 @@ impl PublicKey {
     /// [`EncryptError::NotForEncryption`] for a key on a curve, [`EncryptError::NoRandomness`], or [`EncryptError::Refused`] for
     /// more than 64 GiB.
     pub fn encrypt(&self, plaintext: &[u8]) -> Result<Vec<u8>, EncryptError> {
-        envelope::seal(self, plaintext)
+        let rsa = self
+            .rsa()
+            .ok_or(EncryptError::NotForEncryption(self.kind()))?;
+        envelope::seal(rsa, plaintext)
     }
 
     pub(crate) fn rsa(&self) -> Option<&RsaNumbers> {
         match &self.0.numbers {
-            Numbers::Rsa(rsa) => Some(rsa),
-            Numbers::Curve(_) => None,
+            PublicNumbers::Rsa(rsa) => Some(rsa),
+            PublicNumbers::Curve(_) => None,
         }
     }
 

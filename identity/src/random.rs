@@ -3,9 +3,13 @@
 use rand::SeedableRng;
 use rand::TryRng;
 use rand::rngs::{StdRng, SysRng};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::error::NoRandomness;
+/// The operating system gave no randomness: nothing secret can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the operating system gave no randomness")]
+pub struct NoRandomness;
 
 /// Returns `N` random bytes, fit to be a key.
 pub(crate) fn bytes<const N: usize>() -> Result<Zeroizing<[u8; N]>, NoRandomness> {

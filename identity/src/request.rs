@@ -12,10 +12,9 @@ use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
 use crate::alternative_name::AlternativeName;
-use crate::asn1::Signed;
-use crate::certificate::DistinguishedName;
+use crate::asn1::SignedDer;
 use crate::error::{IssueError, RequestError, SignError};
-use crate::issue::{check_name, subject};
+use crate::name::{DistinguishedName, check_name, subject};
 use crate::pem;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
@@ -32,9 +31,9 @@ const CHALLENGE_PASSWORD: &[u64] = &[1, 2, 840, 113_549, 1, 9, 7];
 ///
 /// [`Identity::certify`](crate::Identity::certify) grants it.
 #[derive(Clone)]
-pub struct CertificateRequest(Arc<Parsed>);
+pub struct CertificateRequest(Arc<RequestFields>);
 
-struct Parsed {
+struct RequestFields {
     der: Vec<u8>,
     subject: DistinguishedName,
     key: Option<PublicKey>,
@@ -45,14 +44,14 @@ struct Parsed {
 
 /// What a request is to ask for: a name, and how it departs from the defaults.
 #[derive(Clone)]
-pub struct RequestParameters<'a> {
+pub struct RequestParams<'a> {
     name: &'a str,
     uid: Option<&'a str>,
     alternative_names: Vec<AlternativeName>,
     challenge: Option<&'a str>,
 }
 
-impl<'a> RequestParameters<'a> {
+impl<'a> RequestParams<'a> {
     /// Starts with a common name; the UID is the short id of the key, as in OpenDHT's certificates.
     pub fn new(name: &'a str) -> Self {
         Self {
@@ -91,9 +90,9 @@ impl<'a> RequestParameters<'a> {
     }
 }
 
-impl fmt::Debug for RequestParameters<'_> {
+impl fmt::Debug for RequestParams<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RequestParameters({:?}, challenge elided)", self.name)
+        write!(f, "RequestParams({:?}, challenge elided)", self.name)
     }
 }
 
@@ -102,19 +101,19 @@ impl CertificateRequest {
     ///
     /// # Errors
     /// [`IssueError`]: a name or challenge password that cannot be, or a key of RSA-OAEP, which signs nothing.
-    pub fn new(key: &PrivateKey, parameters: &RequestParameters<'_>) -> Result<Self, IssueError> {
+    pub fn new(key: &PrivateKey, params: &RequestParams<'_>) -> Result<Self, IssueError> {
         let id = key.public_key().id().to_string();
-        let uid = parameters.uid.unwrap_or(&id);
-        check_name(parameters.name)?;
+        let uid = params.uid.unwrap_or(&id);
+        check_name(params.name)?;
         check_name(uid)?;
         let mut fields = CertificateParams::default();
-        fields.distinguished_name = subject(parameters.name, uid);
-        fields.subject_alt_names = parameters
+        fields.distinguished_name = subject(params.name, uid);
+        fields.subject_alt_names = params
             .alternative_names
             .iter()
             .map(|name| name.write().ok_or(IssueError::AlternativeName))
             .collect::<Result<_, _>>()?;
-        let attributes = match parameters.challenge {
+        let attributes = match params.challenge {
             Some(password) => vec![challenge_attribute(password)?],
             None => Vec::new(),
         };
@@ -134,14 +133,14 @@ impl CertificateRequest {
             return Err(RequestError::TooLarge);
         }
         // What is not signed is held to its one encoding by the stricter of the two parsers.
-        let outside = Signed::from_der(der).map_err(|_| RequestError::Malformed)?;
+        let outside = SignedDer::from_der(der).map_err(|_| RequestError::Malformed)?;
         let Ok(([], request)) = X509CertificationRequest::from_der(der) else {
             return Err(RequestError::Malformed);
         };
         let signature = outside
             .signature(true)
             .map_err(|_| RequestError::Malformed)?;
-        Ok(Self(Arc::new(Parsed::new(der, signature, &request))))
+        Ok(Self(Arc::new(RequestFields::new(der, signature, &request))))
     }
 
     /// Reads the first request in PEM text (`CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST`).
@@ -229,7 +228,7 @@ impl fmt::Debug for CertificateRequest {
     }
 }
 
-impl Parsed {
+impl RequestFields {
     fn new(der: &[u8], signature: Signature, request: &X509CertificationRequest<'_>) -> Self {
         let fields = &request.certification_request_info;
         let mut alternative_names = Vec::new();

@@ -5,7 +5,7 @@ use pkcs8::der::{Decode, Encode};
 use pkcs8::{AlgorithmIdentifierRef, PrivateKeyInfoRef, SecretDocument, SubjectPublicKeyInfo};
 use rsa::pkcs1::{self, RsaOaepParams, RsaPublicKeyRef};
 
-use crate::backend::Padding;
+use crate::backend::{Padding, RsaPublic};
 use crate::error::KeyError;
 
 /// The sizes of RSA keys in bits that are accepted.
@@ -29,6 +29,29 @@ const OAEP_SHA256: [u8; 49] = [
     0x30, 0x1a, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08, //
     0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
 ];
+
+/// A public RSA key whose numbers were checked, ready for the back-end.
+pub(crate) struct RsaNumbers {
+    /// Most significant byte first, without leading zeros. Its length is that of a block.
+    pub(crate) modulus: Vec<u8>,
+    pub(crate) padding: Padding,
+    pub(crate) key: RsaPublic,
+}
+
+impl RsaNumbers {
+    /// Reads a DER PKCS#1 `RSAPublicKey`.
+    pub(crate) fn from_pkcs1(padding: Padding, pkcs1: &[u8]) -> Result<Self, KeyError> {
+        let modulus = check(pkcs1)?;
+        // The back-ends know one kind of RSA key, whatever it is for.
+        let plain = to_spki(Padding::Pkcs1, pkcs1).ok_or(KeyError::Malformed)?;
+        let key = RsaPublic::from_spki(padding, &plain).ok_or(KeyError::Malformed)?;
+        Ok(Self {
+            modulus,
+            padding,
+            key,
+        })
+    }
+}
 
 /// Tells how the key with this algorithm identifier pads: `None` if it is not one of RSA.
 pub(crate) fn padding_of(

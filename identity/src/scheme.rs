@@ -4,8 +4,6 @@ use std::fmt;
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use crate::curve::Curve;
-
 /// What kind a key is of, which decides what it can do.
 ///
 /// | | signs and verifies values | signs and verifies certificates | encrypts |
@@ -22,6 +20,18 @@ pub enum KeyKind {
     RsaOaep,
     /// An elliptic curve.
     Curve(Curve),
+}
+
+/// An elliptic curve whose keys are supported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Curve {
+    /// NIST P-256 (`secp256r1`), for ECDSA.
+    P256,
+    /// NIST P-384 (`secp384r1`), for ECDSA: what OpenDHT generates.
+    P384,
+    /// Edwards 25519 (RFC 8032), which signs in its own way. OpenDHT does not make such keys.
+    Ed25519,
 }
 
 impl KeyKind {
@@ -55,6 +65,16 @@ impl fmt::Display for KeyKind {
             Self::RsaOaep => f.write_str("RSA-OAEP"),
             Self::Curve(curve) => curve.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for Curve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::Ed25519 => "Ed25519",
+        })
     }
 }
 

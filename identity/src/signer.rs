@@ -4,12 +4,11 @@ use der::asn1::{AnyRef, BitStringRef};
 use der::{Decode, Encode};
 use rcgen::{PublicKeyData, SignatureAlgorithm, SigningKey};
 
-use crate::asn1::Signed;
-use crate::curve::Curve;
+use crate::asn1::SignedDer;
 use crate::error::SignError;
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
-use crate::scheme::{HashAlgorithm, KeyKind, Scheme};
+use crate::scheme::{Curve, HashAlgorithm, KeyKind, Scheme};
 
 /// A private key as the certificate writer wants it: the hash follows the strength of the certified key, not of its own.
 pub(crate) struct Signer<'a> {
@@ -93,13 +92,13 @@ pub(crate) fn with_key(
     /// Where in the signed part the key stands (RFC 5280, section 4.1).
     const KEY: usize = 6;
     let rewrite = || {
-        let certificate = Signed::from_der(certificate).ok()?;
+        let certificate = SignedDer::from_der(certificate).ok()?;
         let body = certificate.body().ok()?;
         let mut fields: Vec<AnyRef<'_>> = Decode::from_der(&body).ok()?;
         *fields.get_mut(KEY)? = AnyRef::from_der(key.to_der()).ok()?;
         let body = fields.to_der().ok()?;
         let signature = signer.sign(&body).ok()?;
-        Signed {
+        SignedDer {
             body: AnyRef::from_der(&body).ok()?,
             signature: BitStringRef::from_bytes(&signature).ok()?,
             ..certificate

@@ -24,8 +24,8 @@ const SALT: usize = 16;
 /// Encrypts `plaintext` with a key of 16, 24 or 32 bytes, under a random IV.
 ///
 /// # Errors
-/// [`EncryptError::KeyLength`]; [`EncryptError::Empty`] for an empty plaintext, which no reader accepts;
-/// [`EncryptError::Refused`] for more than 64 GiB; [`EncryptError::NoRandomness`].
+/// [`EncryptError::KeyLength`]; [`EncryptError::Empty`] for an empty plaintext, which no implementation
+/// decrypts; [`EncryptError::Refused`] for more than 64 GiB; [`EncryptError::NoRandomness`].
 pub fn encrypt_with_key(key: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, EncryptError> {
     encrypt_after(Vec::new(), key, plaintext)
 }

@@ -1,20 +1,21 @@
 //! Is this certificate to be trusted, and if not, why?
 
 use crate::certificate::Certificate;
-use crate::chain::MAX_CHAIN_LENGTH;
+use crate::chain::{CertificateChain, MAX_CHAIN_LENGTH};
+use crate::crl::RevocationList;
 use crate::error::{RevocationListError, TrustError};
-use crate::revocation::RevocationList;
 
 /// The certificates that are trusted, and what their owners have revoked.
 ///
 /// ```
-/// use bulla_identity::{Certificate, RevocationList, TrustError, TrustList};
+/// use bulla_identity::{Certificate, CertificateChain, RevocationList, TrustList};
 ///
-/// # fn accept(ca: &[Certificate], list: &[u8], published: &[u8], now: u64) -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::error::Error;
+/// # fn accept(ca: &[Certificate], list: &[u8], found: &[u8], now: u64) -> Result<(), Box<dyn Error>> {
 /// let mut trusted = TrustList::new();
 /// trusted.add(ca);
 /// trusted.add_revocation_list(RevocationList::from_der(list)?)?;
-/// trusted.verify(&Certificate::chain_from_bytes(published)?, now)?;
+/// trusted.verify(&CertificateChain::from_bytes(found)?, now)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -37,9 +38,10 @@ impl TrustList {
         Self::default()
     }
 
-    /// Trusts every certificate of a chain from now on, as OpenDHT does: each by itself, and as an issuer if it is an authority.
-    pub fn add(&mut self, chain: &[Certificate]) {
-        for certificate in chain {
+    /// Trusts these certificates from now on, each by itself, and as an issuer if it is an authority.
+    /// Of a chain every certificate is trusted, as OpenDHT does.
+    pub fn add(&mut self, certificates: &[Certificate]) {
+        for certificate in certificates {
             if !self.certificates.contains(certificate) {
                 self.certificates.push(certificate.clone());
             }
@@ -104,12 +106,12 @@ impl TrustList {
     ///
     /// # Errors
     /// The first [`TrustError`] met on the way up.
-    pub fn verify(&self, chain: &[Certificate], now: u64) -> Result<(), TrustError> {
+    pub fn verify(&self, chain: &CertificateChain, now: u64) -> Result<(), TrustError> {
         let check = |certificate: &Certificate| {
             check_dates(certificate, now)?;
             self.check_revocation(certificate)
         };
-        let mut root = climb(chain, &self.certificates, check)?;
+        let mut root = verify_path(chain, &self.certificates, check)?;
         for _ in 0..MAX_CHAIN_LENGTH {
             let above = |trusted: &&Certificate| *trusted != root && root.is_issued_by(trusted);
             let Some(issuer) = self.certificates.iter().find(above) else {
@@ -142,33 +144,34 @@ impl TrustList {
 /// constraints, makes a certificate useless. Host names and purposes are not checked; for revocation see [`TrustList`].
 ///
 /// ```
-/// use bulla_identity::{Certificate, TrustError, verify_chain};
+/// use bulla_identity::{Certificate, CertificateChain, verify_chain};
 ///
-/// # fn accept(published: &[u8], root: Certificate, now: u64) -> Result<(), Box<dyn std::error::Error>> {
-/// let chain = Certificate::chain_from_bytes(published)?;
+/// # use std::error::Error;
+/// # fn accept(found: &[u8], root: Certificate, now: u64) -> Result<(), Box<dyn Error>> {
+/// let chain = CertificateChain::from_bytes(found)?;
 /// verify_chain(&chain, &[root], now)?;
 /// # Ok(())
 /// # }
-/// assert_eq!(verify_chain(&[], &[], 0), Err(TrustError::Empty));
 /// ```
 ///
 /// # Errors
 /// The first [`TrustError`] met on the way up.
 pub fn verify_chain(
-    chain: &[Certificate],
+    chain: &CertificateChain,
     roots: &[Certificate],
     now: u64,
 ) -> Result<(), TrustError> {
-    climb(chain, roots, |certificate| check_dates(certificate, now)).map(drop)
+    verify_path(chain, roots, |certificate| check_dates(certificate, now)).map(drop)
 }
 
-/// Walks up from the first of `chain` to one of `roots`, which is returned. Each certificate passed must pass `check`.
-fn climb<'a>(
-    chain: &'a [Certificate],
+/// Walks up from the leaf of `chain` to one of `roots`, which is returned. Each certificate on the
+/// way must pass `check`.
+fn verify_path<'a>(
+    chain: &'a CertificateChain,
     roots: &'a [Certificate],
     check: impl Fn(&Certificate) -> Result<(), TrustError>,
 ) -> Result<&'a Certificate, TrustError> {
-    let mut certificate = chain.first().ok_or(TrustError::Empty)?;
+    let mut certificate = chain.leaf();
     certificate.check_key()?;
     certificate.check_extensions()?;
     check(certificate)?;
@@ -178,7 +181,9 @@ fn climb<'a>(
         check(issuer)?;
         certificate.check_signature(issuer)
     };
-    for authorities_below in 0..MAX_CHAIN_LENGTH {
+    let mut issuers = chain.issuers().iter();
+    let mut authorities_below = 0;
+    loop {
         if let Some(root) = roots.iter().find(|root| *root == certificate) {
             return Ok(root);
         }
@@ -192,16 +197,13 @@ fn climb<'a>(
                 Err(error) => refusal = error,
             }
         }
-        let next = chain
-            .get(authorities_below + 1)
-            .filter(|next| certificate.names_as_issuer(next));
-        let Some(issuer) = next else {
+        let Some(issuer) = issuers.next() else {
             return Err(refusal);
         };
         check_link(certificate, issuer, authorities_below)?;
         certificate = issuer;
+        authorities_below += 1;
     }
-    Err(TrustError::PathTooLong(certificate.display_name()))
 }
 
 fn check_dates(certificate: &Certificate, now: u64) -> Result<(), TrustError> {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::OperationId;
 use super::adversary::{Adversary, Behaviour};
 use super::nat::Nat;
-use bulla_dht::Identity;
 use bulla_dht::node::{OpId, Timer};
 use bulla_dht::secure::SecureDht;
 use bulla_dht::{Config, Family, Timestamp};
+use bulla_identity::Identity;
 
 /// Names a host of a simulation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -1,7 +1,7 @@
 //! Chains of certificates with keys of every type, and who trusts them.
 
 use bulla::identity::{
-    Certificate, Curve, Identity, IdentityParameters, KeyKind, TrustError, TrustList, chain_to_pem,
+    Certificate, CertificateChain, Curve, Identity, IdentityParams, KeyKind, TrustError, TrustList,
 };
 
 use crate::{
@@ -29,7 +29,7 @@ async fn opendht_trusts_our_chains_whatever_the_keys() {
             let account = issue("account", KINDS[1], Some(&root));
             for leaf in KINDS {
                 let device = issue("device", leaf, Some(&account));
-                let chain = chain_to_pem(device.chain());
+                let chain = device.chain().to_pem();
                 let by = async |root: &Identity| {
                     let authority = root.certificate().to_pem();
                     opendht.trusts(&authority, &chain).await
@@ -53,12 +53,12 @@ async fn we_trust_the_chains_of_opendht_whatever_the_keys() {
             ["EC", "RSA", "EC"],
             ["RSA", "EC", "RSA"],
         ] {
-            let chain = opendht.make_chain(&value_types).await;
-            let chain = Certificate::chain_from_bytes(chain.as_bytes()).unwrap();
+            let chain = opendht.make_chain(&kinds).await;
+            let chain = CertificateChain::from_bytes(chain.as_bytes()).unwrap();
             let algorithms: Vec<_> = chain.iter().rev().map(Certificate::algorithm).collect();
             assert_eq!(algorithms, value_types);
             let mut trusted = TrustList::new();
-            let now = chain[0].not_before();
+            let now = chain.leaf().not_before();
             assert_eq!(
                 trusted.verify(&chain, now),
                 Err(TrustError::UnknownIssuer("authority 0".to_owned()))
@@ -73,10 +73,8 @@ async fn we_trust_the_chains_of_opendht_whatever_the_keys() {
     }
 }
 
-fn issue(name: &str, value_type: KeyKind, issuer: Option<&Identity>) -> Identity {
-    let parameters = IdentityParameters::new(name, START)
-        .kind(value_type)
-        .bits(2048);
+fn issue(name: &str, kind: KeyKind, issuer: Option<&Identity>) -> Identity {
+    let parameters = IdentityParams::new(name, START).value_type(kind).bits(2048);
     let parameters = match issuer {
         Some(issuer) if name != "device" => parameters.issuer(issuer).authority(),
         Some(issuer) => parameters.issuer(issuer),

@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bulla::{
-    Builder, Config, Dht, Identity, InfoHash, TypeRules, ValueId, ValueType,
-    identity::{Certificate, IdentityParameters},
+    Builder, Config, Dht, Identity, InfoHash, Rules, ValueId, ValueType,
+    identity::{Certificate, IdentityParams},
     runner::{Change, Listen, Put},
     secure::{Checked, KeyName},
 };
@@ -88,7 +88,7 @@ pub(crate) fn address(handle: &Dht) -> SocketAddr {
 /// A new identity, valid from the start of 2025 for ten years.
 pub(crate) fn identity(name: &str) -> Identity {
     const START: u64 = 1_735_689_600;
-    Identity::generate(&IdentityParameters::new(name, START).bits(2048)).expect("a key can be made")
+    Identity::generate(&IdentityParams::new(name, START).bits(2048)).expect("a key can be made")
 }
 
 /// Waits until a certificate can be found: a node publishes its own when it has reached the network, not before.

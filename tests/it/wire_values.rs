@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bulla::wire;
 use bulla::{
-    CertificateChain, Content, DhtMessage, Draft, IceCandidates, ImMessage, ImStatus, InfoHash,
+    CertificatePayload, Content, DhtMessage, Draft, IceCandidates, ImMessage, ImStatus, InfoHash,
     ServiceAnnouncement, TrustRequest, Typed, Value, ValueId, ValueType,
 };
 use serde_json::Value as Json;
@@ -170,7 +170,7 @@ fn default_payloads_are_read_and_packed_as_the_original_does() {
         assert_eq!(service.addr.port(), 4321);
         assert!(service.addr.ip().is_unspecified());
     }
-    for chain in payloads::<CertificateChain>("type.certificate") {
+    for chain in payloads::<CertificatePayload>("type.certificate") {
         assert!(chain.encoded.starts_with(b"-----BEGIN CERTIFICATE-----"));
     }
 }

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use bulla::identity::{Certificate, PrivateKey};
+use bulla::identity::{CertificateChain, PrivateKey};
 use bulla::node::OpError;
 use bulla::runner::{Change, Closed, GetError, PutError, StartError};
 use bulla::secure::{self, Protection};
@@ -37,7 +37,7 @@ fn identity(name: &str) -> Identity {
     let mut named = vectors.iter().filter(|vector| vector["name"] == name);
     let vector = named.find(|vector| vector["made_by"] == "4.4.2").unwrap();
     let text = |field: &str| vector[field].as_str().unwrap();
-    let chain = Certificate::chain_from_bytes(text("certificate_chain_pem").as_bytes()).unwrap();
+    let chain = CertificateChain::from_bytes(text("certificate_chain_pem").as_bytes()).unwrap();
     let key = PrivateKey::from_pem(text("private_key_pem"), None).unwrap();
     Identity::new(key, chain).unwrap()
 }

@@ -1,8 +1,6 @@
 //! The life of a certificate authority, by commands, beside what OpenSSL and GnuTLS make of it.
 
-use bulla::identity::{
-    Certificate, CertificateTerms, Identity, IdentityParameters, PrivateKey, chain_to_pem,
-};
+use bulla::identity::{Certificate, CertificateParams, Identity, IdentityParams, PrivateKey};
 
 use super::workshop::Workshop;
 
@@ -202,12 +200,12 @@ fn every_refusal_has_its_reason() {
     // What the program itself refuses to issue.
     let issuing = Identity::load(shop.path("issuing.pem"), None).unwrap();
     let key = PrivateKey::from_pem(shop.read("alice.pem"), None).unwrap();
-    let terms = CertificateTerms::new(issuing.certificate().not_before()).authority();
-    let parameters = IdentityParameters::on_terms("below", terms).issuer(&issuing);
+    let terms = CertificateParams::new(issuing.certificate().not_before()).authority();
+    let parameters = IdentityParams::with_certificate("below", terms).issuer(&issuing);
     let below = Identity::issue(key.clone(), &parameters).unwrap();
-    let parameters = IdentityParameters::new("leaf", below.certificate().not_before());
+    let parameters = IdentityParams::new("leaf", below.certificate().not_before());
     let leaf = Identity::issue(key, &parameters.issuer(&below)).unwrap();
-    shop.write("leaf.crt", chain_to_pem(leaf.chain()));
+    shop.write("leaf.crt", leaf.chain().to_pem());
     assert_eq!(refusal("leaf.crt --ca root.pem"), "path-too-long");
     shop.bulla("cert sign alice.csr --authority --ca issuing.pem --out x.crt")
         .assert_done();

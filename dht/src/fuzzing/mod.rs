@@ -12,16 +12,16 @@ pub use reassembly::reassembly;
 use std::sync::LazyLock;
 
 use bulla_identity::{
-    Certificate, CertificateRequest, HashAlgorithm, OcspRequest, PrivateKey, PublicKey,
-    RevocationList, Scheme, SharedEnvelope, TrustList, decrypt_with_key, encrypt_with_key,
-    verify_chain,
+    Certificate, CertificateChain, CertificateRequest, HashAlgorithm, OcspRequest, PrivateKey,
+    PublicKey, RevocationList, Scheme, SharedEnvelope, TrustList, decrypt_with_key,
+    encrypt_with_key, verify_chain,
 };
 
 use crate::secure::binding::{Claim, split};
 use crate::value::policy::{may_replace, may_store, rewrite_service};
 use crate::wire::{self, Message, Payload, Request, Tid};
 use crate::{
-    CertificateChain, DhtMessage, Draft, IceCandidates, ImMessage, InfoHash, Query, Row,
+    CertificatePayload, DhtMessage, Draft, IceCandidates, ImMessage, InfoHash, Query, Row,
     ServiceAnnouncement, TrustRequest, Typed, UnixTime, ValueId, ValueTypes,
 };
 
@@ -42,7 +42,7 @@ pub fn value(bytes: &[u8]) {
     }
     let _ = wire::snapshot::import_values(bytes, now);
     let _ = wire::snapshot::import_state(bytes, now);
-    survives::<CertificateChain>(bytes);
+    survives::<CertificatePayload>(bytes);
     survives::<DhtMessage>(bytes);
     survives::<IceCandidates>(bytes);
     survives::<ImMessage>(bytes);
@@ -91,9 +91,8 @@ pub fn query(bytes: &[u8]) {
 
 /// Certificates of strangers are read or refused; what is read keeps its bytes.
 pub fn certificate(bytes: &[u8]) {
-    if let Ok(chain) = Certificate::chain_from_bytes(bytes)
-        && let [leaf, ..] = &chain[..]
-    {
+    if let Ok(chain) = CertificateChain::from_bytes(bytes) {
+        let leaf = chain.leaf();
         assert_eq!(Certificate::from_der(leaf.to_der()).as_ref(), Ok(leaf));
         let _ = verify_chain(&chain, &chain, leaf.not_before());
         let _ = (leaf.is_issued_by(leaf), leaf.name(), leaf.issuer_uid());

@@ -1,6 +1,6 @@
 //! What comes out of the secure layer.
 
-use bulla_identity::{Certificate, EncryptError, MAX_READERS, PublicKey, SignError};
+use bulla_identity::{Certificate, EncryptError, MAX_RECIPIENTS, PublicKey, SignError};
 use thiserror::Error;
 
 use super::checked::Checked;
@@ -118,8 +118,8 @@ pub enum PutError {
     /// Only what is signed can be bound to its place.
     #[error("only signed and encrypted values can be bound")]
     NotSigned,
-    /// A value is for at least one reader and at most [`MAX_READERS`].
-    #[error("a value can be encrypted for 1 to {MAX_READERS} readers, not {0}")]
+    /// A value is for at least one reader and at most [`MAX_RECIPIENTS`].
+    #[error("a value can be encrypted for 1 to {MAX_RECIPIENTS} readers, not {0}")]
     Readers(usize),
     /// The recipient's certificate was not found: give its public key, or try again later.
     #[error("the recipient's certificate was not found")]

@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use bulla_identity::{Certificate, PrivateKey, PublicKey, SharedEnvelope, SignError};
+use bulla_identity::{
+    Certificate, CertificateChain, PrivateKey, PublicKey, SharedEnvelope, SignError,
+};
 
 use super::PutError;
 use super::admission::{Lane, Ticket};
@@ -149,9 +151,10 @@ impl Task {
             },
             Self::ReadCertificate { name, value } => Outcome::Read {
                 name,
-                certificate: certificates_in(&value)
-                    .into_iter()
-                    .find(|certificate| name.names(certificate)),
+                certificate: certificates_in(&value).and_then(|chain| {
+                    let named = chain.iter().find(|certificate| name.names(certificate));
+                    named.cloned()
+                }),
             },
             Self::Prove(check) => Outcome::Proved {
                 check: check.id,
@@ -238,16 +241,16 @@ fn decrypt(key: &PrivateKey, value: &Value) -> Option<Verdict> {
 }
 
 /// The owner's certificate and, if the chain is in order, those of its issuers.
-fn certificates_in(value: &Value) -> Vec<Certificate> {
-    Certificate::chain_from_bytes(value.data())
-        .or_else(|_| Certificate::from_pem(value.data()).map(|owners| vec![owners]))
-        .unwrap_or_default()
+fn certificates_in(value: &Value) -> Option<CertificateChain> {
+    CertificateChain::from_bytes(value.data())
+        .or_else(|_| Certificate::from_pem(value.data()).map(CertificateChain::from))
+        .ok()
 }
 
 /// The store and edit rules for certificates (`docs/spec/secure.md#6.5`), and the one for
 /// signatures.
 fn holds(proof: Proof, key: InfoHash, value: &Value, replaces: Option<&Value>) -> bool {
-    let owners = |value| certificates_in(value).into_iter().next();
+    let owners = |value| Some(certificates_in(value)?.leaf().clone());
     let belongs_here = |certificate: &Certificate| {
         dht_keys(certificate.id(), certificate.long_id()).contains(&key)
     };

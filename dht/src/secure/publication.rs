@@ -1,11 +1,11 @@
 //! Publication of the own certificate (`docs/spec/secure.md#5.4`).
 
-use bulla_identity::{Certificate, Identity, chain_to_pem};
+use bulla_identity::{CertificateChain, Identity};
 
 use super::key_cache::dht_keys;
 use super::{InternalOp, SecureDht};
 use crate::node::PutOptions;
-use crate::value::{CertificateChain, Draft, Typed, Value, ValueId, ValueType};
+use crate::value::{CertificatePayload, Draft, Typed, Value, ValueId, ValueType};
 use crate::{Timestamp, wire};
 
 /// The id under which certificates are put.
@@ -42,14 +42,14 @@ impl SecureDht {
 pub(super) fn certificate_value(identity: &Identity) -> Value {
     let value = value_of(identity.chain());
     if value.content_size() > Value::MAX_CONTENT {
-        return value_of(std::slice::from_ref(identity.certificate()));
+        return value_of(&identity.certificate().clone().into());
     }
     value
 }
 
-fn value_of(chain: &[Certificate]) -> Value {
-    let payload = CertificateChain {
-        encoded: chain_to_pem(chain).into(),
+fn value_of(chain: &CertificateChain) -> Value {
+    let payload = CertificatePayload {
+        encoded: chain.to_pem().into(),
     };
     let draft = Draft::new(payload.to_data()).value_type(ValueType::CERTIFICATE);
     wire::pack(&draft, CERTIFICATE_ID)

@@ -1,6 +1,6 @@
 //! Encrypted puts: find the recipients' keys, sign and encrypt, put (`docs/spec/secure.md#5.3`).
 
-use bulla_identity::{EncryptError, KeyId, LongKeyId, MAX_READERS, PublicKey};
+use bulla_identity::{EncryptError, KeyId, LongKeyId, MAX_RECIPIENTS, PublicKey};
 
 use super::admission::Ticket;
 use super::job::Task;
@@ -77,7 +77,7 @@ impl SecureDht {
         self.put_encrypted_to_many(now, key, [to], draft, options)
     }
 
-    /// As [`SecureDht::put_encrypted`], one value for up to [`MAX_READERS`] recipients. Each sees who else is one of them;
+    /// As [`SecureDht::put_encrypted`], one value for up to [`MAX_RECIPIENTS`] recipients. Each sees who else is one of them;
     /// storing nodes see how many there are, and can tell with a public key whether its holder may be one.
     ///
     /// For one recipient it is an ordinary encrypted value. One for several is read by bulla alone: what users of OpenDHT are
@@ -97,7 +97,7 @@ impl SecureDht {
     ) -> Result<(OpId, ValueId), PutError> {
         let (draft, options) = (draft.into(), options.into());
         let missing: Vec<_> = to.into_iter().map(Into::into).collect();
-        if !(1..=MAX_READERS).contains(&missing.len()) {
+        if !(1..=MAX_RECIPIENTS).contains(&missing.len()) {
             return Err(PutError::Readers(missing.len()));
         }
         for recipient in &missing {

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use bulla_identity::{LongKeyId, MAX_READERS, PrivateKey, PublicKey, SharedEnvelope};
+use bulla_identity::{LongKeyId, MAX_RECIPIENTS, PrivateKey, PublicKey, SharedEnvelope};
 use sha2::{Digest, Sha256};
 
 use super::PutError;
@@ -61,7 +61,8 @@ impl Readers {
         let (ids, rest) = rest.split_at_checked(usize::from(count) * 32)?;
         let (ids, _) = ids.as_chunks();
         let ids: Vec<_> = ids.iter().copied().map(LongKeyId::from_bytes).collect();
-        let is_canonical = (2..=MAX_READERS).contains(&ids.len()) && ids.is_sorted_by(|a, b| a < b);
+        let is_canonical =
+            (2..=MAX_RECIPIENTS).contains(&ids.len()) && ids.is_sorted_by(|a, b| a < b);
         is_canonical.then_some((Self(ids.into()), rest))
     }
 }

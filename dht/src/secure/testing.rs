@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use bulla_identity::{Certificate, Identity, PrivateKey};
+use bulla_identity::{CertificateChain, Identity, PrivateKey};
 use serde_json::Value as Json;
 
 use super::admission::Ticket;
@@ -60,11 +60,7 @@ pub(super) fn identity(name: &str, made_by: &str) -> Identity {
         .unwrap();
     let key = PrivateKey::from_pem(vector["private_key_pem"].as_str().unwrap(), None).unwrap();
     let chain = vector["certificate_chain_pem"].as_str().unwrap();
-    Identity::new(
-        key,
-        Certificate::chain_from_bytes(chain.as_bytes()).unwrap(),
-    )
-    .unwrap()
+    Identity::new(key, CertificateChain::from_bytes(chain.as_bytes()).unwrap()).unwrap()
 }
 
 pub(super) fn alice() -> Identity {

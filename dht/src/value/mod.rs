@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 pub(crate) use crate::value_type::{Policy, ValueType};
 pub use payload::{
-    CertificateChain, DhtMessage, IceCandidates, ImMessage, ImStatus, PayloadError,
+    CertificatePayload, DhtMessage, IceCandidates, ImMessage, ImStatus, PayloadError,
     ServiceAnnouncement, TrustRequest, Typed,
 };
 pub use query::{Condition, Field, ParseQueryError, Query, Row};

@@ -137,9 +137,9 @@ pub struct IceCandidates {
     pub data: Bytes,
 }
 
-/// A certificate with its issuers.
+/// The bytes of a certificate with its issuers.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct CertificateChain {
+pub struct CertificatePayload {
     /// PEM blocks from the leaf to the root. What others wrote may be a single certificate in DER instead.
     pub encoded: Bytes,
 }
@@ -206,7 +206,7 @@ impl Typed for IceCandidates {
     }
 }
 
-impl Typed for CertificateChain {
+impl Typed for CertificatePayload {
     const TYPE: ValueType = ValueType::CERTIFICATE;
 
     fn to_data(&self) -> Bytes {
@@ -299,16 +299,19 @@ mod tests {
 
     #[test]
     fn certificates_are_read_wrapped_and_bare() {
-        let chain = CertificateChain {
+        let chain = CertificatePayload {
             encoded: Bytes::from_static(b"-----BEGIN CERTIFICATE-----"),
         };
         assert_eq!(
-            CertificateChain::from_data(&chain.to_data()),
+            CertificatePayload::from_data(&chain.to_data()),
             Ok(chain.clone())
         );
-        assert_eq!(CertificateChain::from_data(&chain.encoded), Ok(chain));
+        assert_eq!(CertificatePayload::from_data(&chain.encoded), Ok(chain));
         let der = [0x30, 0x82, 0x01, 0x00];
-        assert_eq!(CertificateChain::from_data(&der).unwrap().encoded, der[..]);
+        assert_eq!(
+            CertificatePayload::from_data(&der).unwrap().encoded,
+            der[..]
+        );
     }
 
     #[test]
@@ -331,7 +334,7 @@ mod tests {
             let _ = ImMessage::from_data(&data);
             let _ = TrustRequest::from_data(&data);
             let _ = IceCandidates::from_data(&data);
-            let _ = CertificateChain::from_data(&data);
+            let _ = CertificatePayload::from_data(&data);
         }
     }
 }

@@ -1,5 +1,5 @@
 use bulla_identity::{
-    Certificate, CertificateError, MAX_CHAIN_BYTES, MAX_CHAIN_LENGTH, chain_to_pem,
+    Certificate, CertificateChain, CertificateError, MAX_CHAIN_BYTES, MAX_CHAIN_LENGTH,
 };
 use proptest::prelude::*;
 
@@ -67,10 +67,10 @@ fn certificates_of_opendht_say_what_it_says_they_say() {
 fn chains_are_read_and_written_the_same() {
     for vector in identities() {
         let text = vector.text("certificate_chain_pem");
-        let chain = Certificate::chain_from_bytes(text.as_bytes()).expect("a chain");
-        assert_eq!(chain_to_pem(&chain), text, "{}", vector.name());
-        assert_eq!(chain[0].to_der(), vector.bytes("certificate_der"));
-        assert_eq!(Certificate::from_pem(text), Ok(chain[0].clone()));
+        let chain = CertificateChain::from_bytes(text.as_bytes()).expect("a chain");
+        assert_eq!(chain.to_pem(), text, "{}", vector.name());
+        assert_eq!(chain.leaf().to_der(), vector.bytes("certificate_der"));
+        assert_eq!(Certificate::from_pem(text), Ok(chain.leaf().clone()));
     }
 }
 
@@ -78,20 +78,20 @@ fn chains_are_read_and_written_the_same() {
 fn the_published_value_is_read_as_it_is() {
     for version in VERSIONS {
         let alice = identity_vector(version, "alice");
-        let chain = Certificate::chain_from_bytes(&value(version, "type.certificate.alice"))
+        let chain = CertificateChain::from_bytes(&value(version, "type.certificate.alice"))
             .expect("a chain");
         assert_eq!(chain, alice.chain());
         assert_eq!(chain.len(), 2);
         let bare =
-            Certificate::chain_from_bytes(&alice.bytes("certificate_der")).expect("a certificate");
-        assert_eq!(bare, chain[..1]);
+            CertificateChain::from_bytes(&alice.bytes("certificate_der")).expect("a certificate");
+        assert_eq!(bare, chain.leaf().clone().into());
     }
 }
 
 #[test]
 fn issuers_are_known_by_name_and_signature() {
     for version in VERSIONS {
-        let certificate = |name| identity_vector(version, name).chain()[0].clone();
+        let certificate = |name| identity_vector(version, name).chain().leaf().clone();
         let (ca, alice, bob, carol) = (
             certificate("ca"),
             certificate("alice"),
@@ -140,7 +140,7 @@ fn what_is_no_certificate_is_refused() {
             Err(CertificateError::Malformed)
         );
         assert_eq!(
-            Certificate::chain_from_bytes(bytes),
+            CertificateChain::from_bytes(bytes),
             Err(CertificateError::Malformed)
         );
     }
@@ -148,7 +148,7 @@ fn what_is_no_certificate_is_refused() {
     let pem = alice.text("certificate_chain_pem");
     let first = pem.find("-----END").expect("an end");
     assert_eq!(
-        Certificate::chain_from_bytes(&pem.as_bytes()[..first]),
+        CertificateChain::from_bytes(&pem.as_bytes()[..first]),
         Err(CertificateError::Malformed)
     );
 }
@@ -166,30 +166,50 @@ fn sizes_are_bounded() {
             Err(CertificateError::TooLarge)
         );
         assert_eq!(
-            Certificate::chain_from_bytes(&bytes),
+            CertificateChain::from_bytes(&bytes),
             Err(CertificateError::TooLarge)
         );
     }
     let ca = identity_vector("4.4.2", "ca").chain();
-    let most = chain_to_pem(&ca).repeat(MAX_CHAIN_LENGTH);
+    let most = ca.to_pem().repeat(MAX_CHAIN_LENGTH);
     assert_eq!(
-        Certificate::chain_from_bytes(most.as_bytes()).map(|chain| chain.len()),
+        CertificateChain::from_bytes(most.as_bytes()).map(|chain| chain.len()),
         Ok(MAX_CHAIN_LENGTH)
     );
-    let more = chain_to_pem(&ca).repeat(MAX_CHAIN_LENGTH + 1);
+    let more = ca.to_pem().repeat(MAX_CHAIN_LENGTH + 1);
     assert_eq!(
-        Certificate::chain_from_bytes(more.as_bytes()),
+        CertificateChain::from_bytes(more.as_bytes()),
         Err(CertificateError::TooMany)
     );
 }
 
 #[test]
 fn a_chain_out_of_order_is_refused() {
-    let mut chain = identity_vector("4.4.2", "alice").chain();
-    chain.reverse();
+    let chain = identity_vector("4.4.2", "alice").chain();
+    let reversed: String = chain.iter().rev().map(Certificate::to_pem).collect();
     assert_eq!(
-        Certificate::chain_from_bytes(chain_to_pem(&chain).as_bytes()),
+        CertificateChain::from_bytes(reversed.as_bytes()),
         Err(CertificateError::Unordered)
+    );
+    assert_eq!(
+        CertificateChain::new(chain[1].clone(), [chain[0].clone()]),
+        Err(CertificateError::Unordered)
+    );
+}
+
+#[test]
+fn a_chain_without_its_leaf_is_the_chain_of_the_issuer() {
+    let chain = identity_vector("4.4.2", "alice").chain();
+    assert_eq!(chain.len(), 2);
+    let above = chain.issuer_chain().expect("an issuer");
+    assert_eq!(*above, *chain.issuers());
+    assert_eq!(above.leaf(), &chain[1]);
+    assert_eq!(above.issuer_chain(), None);
+    assert_eq!(above, CertificateChain::from(chain[1].clone()));
+    let issuers = above.iter().cloned();
+    assert_eq!(
+        CertificateChain::new(chain.leaf().clone(), issuers),
+        Ok(chain)
     );
 }
 
@@ -197,7 +217,8 @@ proptest! {
     #[test]
     fn damaged_certificates_never_pass_for_issued(at: usize, flip in 1u8..) {
         let alice = identity_vector("2.4.12", "alice");
-        let ca = &alice.chain()[1];
+        let chain = alice.chain();
+        let ca = &chain[1];
         let mut der = alice.bytes("certificate_der");
         let length = der.len();
         der[at % length] ^= flip;
@@ -207,15 +228,15 @@ proptest! {
                 let dates = (certificate.not_before(), certificate.not_after());
                 (certificate.name().map(str::to_owned), certificate.long_id(), dates, certificate.is_ca())
             };
-            prop_assert!(!certificate.is_issued_by(ca) || says(&certificate) == says(&alice.chain()[0]));
+            prop_assert!(!certificate.is_issued_by(ca) || says(&certificate) == says(chain.leaf()));
             let _ = (certificate.bits(), format!("{certificate:?}"));
         }
     }
 
     #[test]
     fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..500)) {
-        let _ = Certificate::chain_from_bytes(&bytes);
+        let _ = CertificateChain::from_bytes(&bytes);
         let armoured = [b"-----BEGIN CERTIFICATE-----\n", &bytes[..], b"\n-----END CERTIFICATE-----\n"].concat();
-        let _ = Certificate::chain_from_bytes(&armoured);
+        let _ = CertificateChain::from_bytes(&armoured);
     }
 }

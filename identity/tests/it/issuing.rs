@@ -3,9 +3,10 @@
 use std::ops::ControlFlow;
 
 use bulla_identity::{
-    Certificate, CertificateRequest, CertificateTerms, Curve, Identity, IdentityParameters,
-    IssueError, KeyKind, PrivateKey, RequestParameters, RevocationDraft, RevocationList,
-    RevocationReason, RevokeError, SignError, TrustError, TrustList, verify_chain,
+    Certificate, CertificateChain, CertificateError, CertificateParams, CertificateRequest, Curve,
+    Identity, IdentityParams, IssueError, KeyKind, MAX_CHAIN_LENGTH, PrivateKey, RequestParams,
+    RevocationDraft, RevocationList, RevocationReason, RevokeError, SignError, TrustError,
+    TrustList, verify_chain,
 };
 
 use crate::vectors::{NOW, identity, private_key};
@@ -27,18 +28,18 @@ pub(crate) fn key(kind: KeyKind) -> PrivateKey {
     }
 }
 
-fn issue(kind: KeyKind, parameters: &IdentityParameters<'_>) -> Identity {
-    Identity::issue(key(kind), parameters).expect("issued")
+fn issue(kind: KeyKind, params: &IdentityParams<'_>) -> Identity {
+    Identity::issue(key(kind), params).expect("issued")
 }
 
 fn authority(kind: KeyKind) -> Identity {
-    issue(kind, &IdentityParameters::new("CA", NOW))
+    issue(kind, &IdentityParams::new("CA", NOW))
 }
 
 /// An authority below `issuer`, or by itself.
 fn middle(kind: KeyKind, name: &str, issuer: &Identity) -> Identity {
-    let parameters = IdentityParameters::new(name, NOW).authority();
-    issue(kind, &parameters.issuer(issuer))
+    let params = IdentityParams::new(name, NOW).authority();
+    issue(kind, &params.issuer(issuer))
 }
 
 #[test]
@@ -48,8 +49,8 @@ fn every_key_that_signs_certifies_every_other() {
         assert!(ca.certificate().is_ca());
         assert_eq!(verify_chain(ca.chain(), ca.chain(), NOW), Ok(()));
         for subject in SIGNERS.into_iter().chain([KeyKind::RsaOaep]) {
-            let parameters = IdentityParameters::new("alice", NOW).issuer(&ca);
-            let alice = issue(subject, &parameters);
+            let params = IdentityParams::new("alice", NOW).issuer(&ca);
+            let alice = issue(subject, &params);
             let certificate = alice.certificate();
             assert_eq!(certificate.public_key(), Some(alice.public_key()));
             assert_eq!(alice.public_key().kind(), subject);
@@ -70,10 +71,7 @@ fn chains_mix_keys_of_every_kind() {
         "account",
         &middle(rsa, "b", &middle(p384, "a", &root)),
     );
-    let device = issue(
-        rsa,
-        &IdentityParameters::new("device", NOW).issuer(&account),
-    );
+    let device = issue(rsa, &IdentityParams::new("device", NOW).issuer(&account));
     assert_eq!(device.chain().len(), 5);
     assert_eq!(verify_chain(device.chain(), root.chain(), NOW), Ok(()));
     let at_the_end = device.certificate().not_after() + 1;
@@ -106,8 +104,8 @@ fn the_hash_follows_the_strength_of_the_certified_key() {
         (ed25519, key(rsa), ED25519),
     ] {
         let ca = authority(issuer);
-        let parameters = IdentityParameters::new("alice", NOW).issuer(&ca);
-        let alice = Identity::issue(subject, &parameters).expect("issued");
+        let params = IdentityParams::new("alice", NOW).issuer(&ca);
+        let alice = Identity::issue(subject, &params).expect("issued");
         let der = hex::encode(alice.certificate().to_der());
         assert!(der.matches(algorithm).count() >= 2, "{algorithm} in {der}");
     }
@@ -122,7 +120,7 @@ fn keys_say_what_they_are_for_and_no_more() {
         (KeyKind::Curve(Curve::P256), "0603551d0f0101ff040403020780"),
         (KeyKind::RsaOaep, "0603551d0f0101ff040403020410"),
     ] {
-        let alice = issue(kind, &IdentityParameters::new("alice", NOW).issuer(&ca));
+        let alice = issue(kind, &IdentityParams::new("alice", NOW).issuer(&ca));
         let der = hex::encode(alice.certificate().to_der());
         assert!(der.contains(usage), "{kind}: {der}");
     }
@@ -132,13 +130,13 @@ fn keys_say_what_they_are_for_and_no_more() {
 fn requests_of_every_kind_are_made_and_granted() {
     let ca = authority(KeyKind::Curve(Curve::P384));
     for kind in SIGNERS {
-        let parameters = RequestParameters::new("bob").challenge("let me in");
-        let request = CertificateRequest::new(&key(kind), &parameters).expect("made");
+        let params = RequestParams::new("bob").challenge("let me in");
+        let request = CertificateRequest::new(&key(kind), &params).expect("made");
         assert!(request.is_signed(), "{kind}");
         let granted = ca
-            .certify(&request, &CertificateTerms::new(NOW))
+            .certify(&request, &CertificateParams::new(NOW))
             .expect("granted");
-        assert_eq!(granted[0].public_key(), request.public_key());
+        assert_eq!(granted.leaf().public_key(), request.public_key());
         assert_eq!(verify_chain(&granted, ca.chain(), NOW), Ok(()));
     }
 }
@@ -152,7 +150,7 @@ fn lists_of_every_kind_revoke() {
         "06032b6570",
     ]) {
         let ca = authority(kind);
-        let alice = IdentityParameters::new("alice", NOW).issuer(&ca);
+        let alice = IdentityParams::new("alice", NOW).issuer(&ca);
         let alice = issue(KeyKind::Rsa, &alice);
         let empty = RevocationDraft::new(NOW).sign(&ca).expect("signed");
         let der = hex::encode(empty.to_der());
@@ -181,19 +179,19 @@ fn a_key_that_signs_nothing_is_certified_by_others_alone() {
         assert_eq!(error, SignError::NeverSigns(KeyKind::RsaOaep).into());
     };
     let oaep = key(KeyKind::RsaOaep);
-    let (ca, alone) = (identity("ca"), IdentityParameters::new("alice", NOW));
+    let (ca, alone) = (identity("ca"), IdentityParams::new("alice", NOW));
     never(Identity::issue(oaep.clone(), &alone).expect_err("signs nothing"));
     let wanted = alone.clone().kind(KeyKind::RsaOaep);
     // Of this size the search for a key would take a minute.
     never(Identity::generate(&wanted.clone().bits(8192)).expect_err("signs nothing"));
     never(Identity::generate(&wanted.authority().issuer(&ca)).expect_err("signs nothing"));
-    let request = RequestParameters::new("alice");
+    let request = RequestParams::new("alice");
     never(CertificateRequest::new(&oaep, &request).expect_err("signs nothing"));
 
     let alice = issue(KeyKind::RsaOaep, &alone.issuer(&ca));
     let letter = alice.public_key().encrypt(b"for alice").expect("encrypted");
     assert_eq!(alice.key().decrypt(&letter), Ok(b"for alice".to_vec()));
-    let below = IdentityParameters::new("below", NOW).issuer(&alice);
+    let below = IdentityParams::new("below", NOW).issuer(&alice);
     let refusal = Identity::issue(key(KeyKind::Rsa), &below).expect_err("no authority");
     assert_eq!(refusal, IssueError::NotAuthority);
     let refusal = RevocationDraft::new(NOW)
@@ -206,13 +204,13 @@ fn a_key_that_signs_nothing_is_certified_by_others_alone() {
 fn a_new_identity_has_the_kind_of_key_asked_for() {
     for kind in SIGNERS.into_iter().chain([KeyKind::RsaOaep]) {
         let ca = identity("ca");
-        let parameters = IdentityParameters::new("alice", NOW).kind(kind).bits(2048);
-        let alice = Identity::generate(&parameters.issuer(&ca)).expect("made");
+        let params = IdentityParams::new("alice", NOW).kind(kind).bits(2048);
+        let alice = Identity::generate(&params.issuer(&ca)).expect("made");
         assert_eq!(alice.public_key().kind(), kind);
         assert_eq!(verify_chain(alice.chain(), ca.chain(), NOW), Ok(()));
     }
-    let parameters = IdentityParameters::new("alice", NOW).bits(8192);
-    let broken_off = Identity::generate_with(&parameters, |_| ControlFlow::Break(()));
+    let params = IdentityParams::new("alice", NOW).bits(8192);
+    let broken_off = Identity::generate_with(&params, |_| ControlFlow::Break(()));
     assert!(matches!(broken_off, Err(IssueError::Key(_))));
 }
 
@@ -221,7 +219,7 @@ fn identities_of_every_kind_are_kept_in_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let ca = identity("ca");
     for kind in SIGNERS.into_iter().chain([KeyKind::RsaOaep]) {
-        let alice = issue(kind, &IdentityParameters::new("alice", NOW).issuer(&ca));
+        let alice = issue(kind, &IdentityParams::new("alice", NOW).issuer(&ca));
         for password in [None, Some("secret")] {
             let path = folder.path().join(format!("{kind}-{}", password.is_some()));
             alice.save(&path, password).expect("saved");
@@ -239,9 +237,9 @@ fn identities_of_every_kind_are_kept_in_files() {
 fn nothing_signed_on_a_curve_survives_the_change_of_a_byte() {
     for kind in SIGNERS {
         let ca = authority(kind);
-        let alice = IdentityParameters::new("alice", NOW).issuer(&ca);
+        let alice = IdentityParams::new("alice", NOW).issuer(&ca);
         let alice = issue(KeyKind::Curve(Curve::P256), &alice);
-        let chain = |der: &[u8]| Certificate::from_der(der).map(|leaf| vec![leaf]);
+        let chain = |der: &[u8]| Certificate::from_der(der).map(CertificateChain::from);
         refused_if_damaged(alice.certificate().to_der(), |der| {
             chain(der).is_ok_and(|chain| verify_chain(&chain, ca.chain(), NOW).is_ok())
         });
@@ -255,7 +253,7 @@ fn nothing_signed_on_a_curve_survives_the_change_of_a_byte() {
         refused_if_damaged(list.to_der(), |der| {
             RevocationList::from_der(der).is_ok_and(|list| list.is_issued_by(ca.certificate()))
         });
-        let request = CertificateRequest::new(&key(kind), &RequestParameters::new("alice"));
+        let request = CertificateRequest::new(&key(kind), &RequestParams::new("alice"));
         refused_if_damaged(request.expect("made").to_der(), |der| {
             CertificateRequest::from_der(der).is_ok_and(|request| request.is_signed())
         });
@@ -267,14 +265,15 @@ fn who_is_no_authority_issues_nothing_on_curves_either() {
     let p256 = KeyKind::Curve(Curve::P256);
     let root = authority(KeyKind::Curve(Curve::P384));
     let leaf_key = key(p256);
-    let parameters = IdentityParameters::new("leaf", NOW).issuer(&root);
-    let leaf = Identity::issue(leaf_key.clone(), &parameters).expect("issued");
+    let params = IdentityParams::new("leaf", NOW).issuer(&root);
+    let leaf = Identity::issue(leaf_key.clone(), &params).expect("issued");
     // The leaf makes itself an authority of the same name, and signs as that.
-    let pretended = Identity::issue(leaf_key, &IdentityParameters::new("leaf", NOW));
+    let pretended = Identity::issue(leaf_key, &IdentityParams::new("leaf", NOW));
     let pretended = pretended.expect("issued");
-    let mallory = IdentityParameters::new("mallory", NOW).issuer(&pretended);
+    let mallory = IdentityParams::new("mallory", NOW).issuer(&pretended);
     let mallory = issue(p256, &mallory);
-    let chain = [&[mallory.certificate().clone()], leaf.chain()].concat();
+    let chain = CertificateChain::new(mallory.certificate().clone(), leaf.chain().iter().cloned());
+    let chain = chain.expect("of the same name");
     assert_eq!(
         verify_chain(&chain, root.chain(), NOW),
         Err(TrustError::NotAuthority("leaf".to_owned()))
@@ -286,21 +285,24 @@ fn a_circle_of_issuers_on_curves_leads_nowhere() {
     let [one, two] =
         [Curve::P256, Curve::Ed25519].map(|curve| PrivateKey::generate_on(curve).expect("a key"));
     let issue = |key: &PrivateKey, name, issuer: Option<&Identity>| {
-        let parameters = IdentityParameters::new(name, NOW).authority();
-        let parameters = issuer.map_or(parameters.clone(), |issuer| parameters.issuer(issuer));
-        Identity::issue(key.clone(), &parameters).expect("issued")
+        let params = IdentityParams::new(name, NOW).authority();
+        let params = issuer.map_or(params.clone(), |issuer| params.issuer(issuer));
+        Identity::issue(key.clone(), &params).expect("issued")
     };
     let (first, second) = (issue(&one, "one", None), issue(&two, "two", None));
-    let circle = [
-        issue(&one, "one", Some(&second)).certificate().clone(),
-        issue(&two, "two", Some(&first)).certificate().clone(),
-    ];
-    let circle: Vec<_> = circle.into_iter().cycle().take(40).collect();
+    let leaf = issue(&one, "one", Some(&second)).certificate().clone();
+    let above = issue(&two, "two", Some(&first)).certificate().clone();
+    let circle = |issuers| {
+        let issuers = [&above, &leaf].into_iter().cycle().take(issuers);
+        CertificateChain::new(leaf.clone(), issuers.cloned())
+    };
+    assert_eq!(circle(MAX_CHAIN_LENGTH), Err(CertificateError::TooMany));
+    let circle = circle(MAX_CHAIN_LENGTH - 1).expect("a chain");
     let mut trusted = TrustList::new();
     trusted.add(identity("carol").chain());
     assert!(matches!(
         trusted.verify(&circle, NOW),
-        Err(TrustError::PathTooLong(_))
+        Err(TrustError::UnknownIssuer(_))
     ));
 }
 

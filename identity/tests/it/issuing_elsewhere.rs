@@ -1,9 +1,9 @@
 //! Keys of every kind between us, OpenSSL and certtool: who makes a chain, a request or a list, and who believes it.
 
 use bulla_identity::{
-    Certificate, CertificateRequest, CertificateTerms, Curve, Identity, IdentityParameters,
-    KeyKind, PrivateKey, RequestParameters, RevocationDraft, RevocationList, RevocationReason,
-    TrustError, TrustList, chain_to_pem,
+    CertificateChain, CertificateParams, CertificateRequest, Curve, Identity, IdentityParams,
+    KeyKind, PrivateKey, RequestParams, RevocationDraft, RevocationList, RevocationReason,
+    TrustError, TrustList,
 };
 
 use crate::issuing::{SIGNERS, key};
@@ -27,9 +27,9 @@ const CURVES: [(Curve, &str, &str); 3] = [
 #[test]
 fn openssl_and_certtool_verify_our_chains_and_lists_of_every_kind() {
     let shop = Workshop::new();
-    let terms = CertificateTerms::new(today() - 60).authority_key_id();
+    let params = CertificateParams::new(today() - 60).authority_key_id();
     for issuer in SIGNERS {
-        let ca = IdentityParameters::on_terms("CA", terms.clone());
+        let ca = IdentityParams::with_certificate("CA", params.clone());
         let ca = Identity::issue(key(issuer), &ca).expect("issued");
         shop.write("ca.crt", ca.certificate().to_pem());
         let list = RevocationDraft::new(today() - 30).days(30);
@@ -44,13 +44,15 @@ fn openssl_and_certtool_verify_our_chains_and_lists_of_every_kind() {
             assert!(text.contains("output: Verified."), "{issuer}: {text}");
         }
         for subject in SIGNERS {
-            let account = IdentityParameters::on_terms("account", terms.clone().path_length(0));
+            let account =
+                IdentityParams::with_certificate("account", params.clone().path_length(0));
             let account = Identity::issue(key(subject), &account.issuer(&ca)).expect("issued");
-            let device = IdentityParameters::on_terms("device", terms.clone()).issuer(&account);
+            let device =
+                IdentityParams::with_certificate("device", params.clone()).issuer(&account);
             let device = Identity::issue(key(issuer), &device).expect("issued");
             shop.write("account.crt", account.certificate().to_pem());
             shop.write("device.crt", device.certificate().to_pem());
-            shop.write("chain.crt", chain_to_pem(device.chain()));
+            shop.write("chain.crt", device.chain().to_pem());
             shop.succeed(
                 "openssl verify -x509_strict -CAfile ca.crt -untrusted account.crt device.crt",
             );
@@ -82,7 +84,7 @@ fn openssl_and_certtool_read_our_keys_and_requests_on_curves() {
                 assert!(printed.contains(&public), "{curve}: {printed}");
             }
         }
-        let request = CertificateRequest::new(&bob, &RequestParameters::new("bob"));
+        let request = CertificateRequest::new(&bob, &RequestParams::new("bob"));
         shop.write("bob.csr", request.expect("made").to_pem());
         if let Some(text) = shop.succeed("openssl req -in bob.csr -noout -verify") {
             assert!(text.contains("verify OK"), "{curve}: {text}");
@@ -97,7 +99,7 @@ fn openssl_and_certtool_read_our_keys_and_requests_on_curves() {
 fn we_grant_the_requests_of_openssl_and_certtool_for_their_own_keys_on_curves() {
     let shop = Workshop::new();
     shop.write("template", "cn = bob\n");
-    let ca = IdentityParameters::new("CA", today() - 60);
+    let ca = IdentityParams::new("CA", today() - 60);
     for (curve, openssl, certtool) in CURVES {
         for commands in [
             [
@@ -118,10 +120,10 @@ fn we_grant_the_requests_of_openssl_and_certtool_for_their_own_keys_on_curves() 
             assert_eq!(request.public_key(), Some(bob.public_key()));
             for issuer in SIGNERS {
                 let ca = Identity::issue(key(issuer), &ca).expect("issued");
-                let terms = CertificateTerms::new(today() - 60).authority_key_id();
-                let chain = ca.certify(&request, &terms).expect("granted");
+                let params = CertificateParams::new(today() - 60).authority_key_id();
+                let chain = ca.certify(&request, &params).expect("granted");
                 shop.write("ca.crt", ca.certificate().to_pem());
-                shop.write("bob.crt", chain_to_pem(&chain));
+                shop.write("bob.crt", chain.to_pem());
                 shop.succeed("openssl verify -x509_strict -CAfile ca.crt bob.crt");
                 shop.succeed("certtool --verify --load-ca-certificate ca.crt --infile bob.crt");
             }
@@ -168,23 +170,23 @@ fn we_trust_the_chains_of_openssl_and_certtool_on_curves_and_obey_their_lists() 
                 if !commands.iter().all(|command| shop.succeed(command).is_some()) {
                     continue;
                 }
-                let ca = Certificate::from_pem(shop.read("ca.crt")).expect("a certificate");
-                let leaf = Certificate::from_pem(shop.read("leaf.crt")).expect("a certificate");
+                let ca = CertificateChain::from_bytes(&shop.read("ca.crt")).expect("a chain");
+                let chain = CertificateChain::from_bytes(&shop.read("leaf.crt")).expect("a chain");
                 let mut trusted = TrustList::new();
-                trusted.add(std::slice::from_ref(&ca));
-                assert_eq!(trusted.verify(std::slice::from_ref(&leaf), today()), Ok(()), "{curve}");
+                trusted.add(&ca);
+                assert_eq!(trusted.verify(&chain, today()), Ok(()), "{curve}");
                 let list = RevocationList::from_pem(shop.read("ca.crl")).expect("a list");
                 assert_eq!(list.number(), Some(&[7][..]));
                 assert_eq!(trusted.add_revocation_list(list.clone()), Ok(true), "{curve}");
                 assert_eq!(
-                    trusted.verify(std::slice::from_ref(&leaf), today()),
+                    trusted.verify(&chain, today()),
                     Err(TrustError::Revoked("leaf".to_owned()))
                 );
                 // Their authority goes on with us.
                 let ca_key = PrivateKey::from_pem(shop.read("ca.pem"), None).expect("a key");
-                let ca = Identity::new(ca_key, vec![ca]).expect("its key");
+                let ca = Identity::new(ca_key, ca).expect("its key");
                 let next = RevocationDraft::extending(&list, today())
-                    .revoke(&leaf, RevocationReason::Superseded)
+                    .revoke(chain.leaf(), RevocationReason::Superseded)
                     .days(3)
                     .sign(&ca)
                     .expect("signed");

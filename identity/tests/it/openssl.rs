@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use bulla_identity::{Identity, IdentityParameters, PrivateKey};
+use bulla_identity::{Identity, IdentityParams, PrivateKey};
 
 use crate::vectors::{NOW, identity, private_key};
 
@@ -13,10 +13,10 @@ fn openssl_verifies_our_chain_and_reads_our_fields() {
     let folder = tempfile::tempdir().expect("a folder");
     let ca = Identity::issue(
         private_key("4.4.2", "carol"),
-        &IdentityParameters::new("Ünser CA", NOW),
+        &IdentityParams::new("Ünser CA", NOW),
     )
     .expect("issued");
-    let alice = IdentityParameters::new("alice", NOW).issuer(&ca);
+    let alice = IdentityParams::new("alice", NOW).issuer(&ca);
     let alice = Identity::issue(private_key("4.4.2", "alice"), &alice).expect("issued");
     fs::write(folder.path().join("ca.crt"), ca.certificate().to_pem()).expect("written");
     fs::write(

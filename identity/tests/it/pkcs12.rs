@@ -1,4 +1,4 @@
-use bulla_identity::{Identity, Pkcs12Error, chain_to_pem};
+use bulla_identity::{Identity, Pkcs12Error};
 
 use crate::programs::Workshop;
 use crate::trust_list::account_and_device;
@@ -88,7 +88,8 @@ fn we_read_the_files_of_openssl_and_certtool() {
     let alice = identity("alice");
     shop.write("alice.pem", alice.key().to_pem().as_bytes());
     shop.write("alice.crt", alice.certificate().to_pem());
-    shop.write("ca.crt", chain_to_pem(&alice.chain()[1..]));
+    let ca = alice.chain().issuer_chain().expect("the authority");
+    shop.write("ca.crt", ca.to_pem());
     let openssl = "openssl pkcs12 -export -inkey alice.pem -in alice.crt -certfile ca.crt -passout pass:secret -out made.p12";
     let certtool = "certtool --to-p12 --load-privkey alice.pem --load-certificate alice.crt --load-ca-certificate ca.crt --p12-name alice --password secret --outder --outfile made.p12";
     for command in [

@@ -1,6 +1,6 @@
 use bulla_identity::{
-    AlternativeName, Certificate, CertificateRequest, CertificateTerms, Identity,
-    IdentityParameters, IssueError, RequestError, RequestParameters, chain_to_pem, verify_chain,
+    AlternativeName, CertificateChain, CertificateParams, CertificateRequest, Identity,
+    IdentityParams, IssueError, RequestError, RequestParams, verify_chain,
 };
 
 use crate::programs::{Workshop, today};
@@ -15,18 +15,18 @@ fn requests_of_opendht_are_read_and_granted() {
         assert_eq!(request.name(), Some(vector.text("csr_cn")));
         assert_eq!(request.uid(), Some(vector.text("csr_uid")));
         assert!(request.is_signed() && request.challenge().is_none());
-        let bob = identity_vector(version, "bob").chain()[0].clone();
+        let bob = identity_vector(version, "bob").chain().leaf().clone();
         assert_eq!(request.public_key(), bob.public_key());
 
         let ca = identity("ca");
         let chain = ca
-            .certify(&request, &CertificateTerms::new(NOW).days(1))
+            .certify(&request, &CertificateParams::new(NOW).days(1))
             .expect("granted");
-        assert_eq!(chain[0].name(), request.name());
-        assert_eq!(chain[0].uid(), request.uid());
-        assert_eq!(chain[0].public_key(), request.public_key());
-        assert_eq!(chain[0].not_after(), NOW + 86_400);
-        assert!(!chain[0].is_ca());
+        assert_eq!(chain.leaf().name(), request.name());
+        assert_eq!(chain.leaf().uid(), request.uid());
+        assert_eq!(chain.leaf().public_key(), request.public_key());
+        assert_eq!(chain.leaf().not_after(), NOW + 86_400);
+        assert!(!chain.leaf().is_ca());
         assert_eq!(verify_chain(&chain, ca.chain(), NOW), Ok(()));
     }
 }
@@ -34,11 +34,11 @@ fn requests_of_opendht_are_read_and_granted() {
 #[test]
 fn a_request_says_what_was_asked_and_grants_nothing_else() {
     let names = names();
-    let parameters = RequestParameters::new("bob")
+    let params = RequestParams::new("bob")
         .alternative_names(names.clone())
         .challenge("let me in");
-    assert!(!format!("{parameters:?}").contains("let me"));
-    let request = CertificateRequest::new(&private_key("4.4.2", "bob"), &parameters).expect("made");
+    assert!(!format!("{params:?}").contains("let me"));
+    let request = CertificateRequest::new(&private_key("4.4.2", "bob"), &params).expect("made");
     assert_eq!(request.alternative_names(), names);
     assert_eq!(request.challenge(), Some("let me in"));
     assert_eq!(
@@ -55,43 +55,43 @@ fn a_request_says_what_was_asked_and_grants_nothing_else() {
     );
 
     let ca = identity("ca");
-    let terms = CertificateTerms::new(NOW);
-    let bare = ca.certify(&request, &terms).expect("granted");
-    assert!(bare[0].alternative_names().is_empty());
-    let terms = terms
+    let params = CertificateParams::new(NOW);
+    let bare = ca.certify(&request, &params).expect("granted");
+    assert!(bare.leaf().alternative_names().is_empty());
+    let params = params
         .alternative_names(request.alternative_names().to_vec())
         .path_length(1);
-    let full = ca.certify(&request, &terms).expect("granted");
-    assert_eq!(full[0].alternative_names(), names);
-    assert!(full[0].is_ca());
+    let full = ca.certify(&request, &params).expect("granted");
+    assert_eq!(full.leaf().alternative_names(), names);
+    assert!(full.leaf().is_ca());
 }
 
 #[test]
 fn what_cannot_be_requested_or_granted_is_refused() {
     let (ca, alice) = (identity("ca"), identity("alice"));
-    let new = |parameters: RequestParameters<'_>| {
-        CertificateRequest::new(alice.key(), &parameters).expect_err("refused")
+    let new = |params: RequestParams<'_>| {
+        CertificateRequest::new(alice.key(), &params).expect_err("refused")
     };
-    assert_eq!(new(RequestParameters::new("")), IssueError::Name);
-    assert_eq!(new(RequestParameters::new("a").uid("")), IssueError::Name);
+    assert_eq!(new(RequestParams::new("")), IssueError::Name);
+    assert_eq!(new(RequestParams::new("a").uid("")), IssueError::Name);
     assert_eq!(
-        new(RequestParameters::new("a").challenge("")),
+        new(RequestParams::new("a").challenge("")),
         IssueError::Challenge
     );
     let unfit = AlternativeName::Dns("a b".to_owned());
     assert_eq!(
-        new(RequestParameters::new("a").alternative_names([unfit.clone()])),
+        new(RequestParams::new("a").alternative_names([unfit.clone()])),
         IssueError::AlternativeName
     );
-    let request = CertificateRequest::new(alice.key(), &RequestParameters::new("a")).expect("made");
-    let terms = CertificateTerms::new(NOW);
-    let refused = |issuer: &Identity, terms: &CertificateTerms| {
-        issuer.certify(&request, terms).expect_err("refused")
+    let request = CertificateRequest::new(alice.key(), &RequestParams::new("a")).expect("made");
+    let params = CertificateParams::new(NOW);
+    let refused = |issuer: &Identity, params: &CertificateParams| {
+        issuer.certify(&request, params).expect_err("refused")
     };
-    assert_eq!(refused(&alice, &terms), IssueError::NotAuthority);
-    assert_eq!(refused(&ca, &terms.clone().days(0)), IssueError::Validity);
+    assert_eq!(refused(&alice, &params), IssueError::NotAuthority);
+    assert_eq!(refused(&ca, &params.clone().days(0)), IssueError::Validity);
     assert_eq!(
-        refused(&ca, &terms.clone().alternative_names([unfit])),
+        refused(&ca, &params.clone().alternative_names([unfit])),
         IssueError::AlternativeName
     );
 }
@@ -100,13 +100,13 @@ fn what_cannot_be_requested_or_granted_is_refused() {
 fn a_request_with_one_byte_changed_is_not_granted() {
     let ca = identity("ca");
     let alice = identity("alice");
-    let der = CertificateRequest::new(alice.key(), &RequestParameters::new("alice")).expect("made");
+    let der = CertificateRequest::new(alice.key(), &RequestParams::new("alice")).expect("made");
     let der = der.to_der();
     for offset in 0..der.len() {
         let mut damaged = der.to_vec();
         damaged[offset] ^= 1;
         if let Ok(request) = CertificateRequest::from_der(&damaged) {
-            let granted = ca.certify(&request, &CertificateTerms::new(NOW));
+            let granted = ca.certify(&request, &CertificateParams::new(NOW));
             assert_eq!(
                 granted.expect_err("damaged"),
                 IssueError::Request,
@@ -128,10 +128,10 @@ fn a_request_with_one_byte_changed_is_not_granted() {
 #[test]
 fn openssl_and_certtool_read_our_requests() {
     let shop = Workshop::new();
-    let parameters = RequestParameters::new("Bøb")
+    let params = RequestParams::new("Bøb")
         .alternative_names(names())
         .challenge("let me in");
-    let request = CertificateRequest::new(&private_key("4.4.2", "bob"), &parameters).expect("made");
+    let request = CertificateRequest::new(&private_key("4.4.2", "bob"), &params).expect("made");
     shop.write("bob.csr", request.to_pem());
     if let Some(text) = shop.succeed("openssl req -in bob.csr -noout -verify -text -nameopt utf8") {
         for expected in [
@@ -166,7 +166,7 @@ fn we_grant_the_requests_of_openssl_and_certtool() {
     );
     // Certtool knows no other time than now.
     let now = today();
-    let ca = IdentityParameters::new("CA", now - 60);
+    let ca = IdentityParams::new("CA", now - 60);
     let ca = Identity::issue(private_key("4.4.2", "ca"), &ca).expect("issued");
     shop.write("ca.crt", ca.certificate().to_pem());
     for command in [
@@ -185,15 +185,15 @@ fn we_grant_the_requests_of_openssl_and_certtool() {
             request.alternative_names(),
             ["dns:bob.example".parse().expect("a name")]
         );
-        let terms = CertificateTerms::new(now - 60)
+        let params = CertificateParams::new(now - 60)
             .authority_key_id()
             .alternative_names(request.alternative_names().to_vec());
-        let chain = ca.certify(&request, &terms).expect("granted");
-        shop.write("made.crt", chain_to_pem(&chain));
+        let chain = ca.certify(&request, &params).expect("granted");
+        shop.write("made.crt", chain.to_pem());
         shop.succeed("openssl verify -x509_strict -CAfile ca.crt made.crt");
         shop.succeed("certtool --verify --load-ca-certificate ca.crt --infile made.crt");
         assert_eq!(
-            Certificate::chain_from_bytes(&shop.read("made.crt")),
+            CertificateChain::from_bytes(&shop.read("made.crt")),
             Ok(chain)
         );
     }

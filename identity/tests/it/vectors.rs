@@ -1,6 +1,6 @@
 //! The vectors in `tests/vectors`.
 
-use bulla_identity::{Certificate, Identity, PrivateKey};
+use bulla_identity::{Certificate, CertificateChain, Identity, PrivateKey};
 use serde_json::Value;
 
 /// A second at which the certificates of the vectors are valid: 1 January 2030.
@@ -35,8 +35,8 @@ impl Vector {
     }
 
     /// The chain of an identity.
-    pub(crate) fn chain(&self) -> Vec<Certificate> {
-        Certificate::chain_from_bytes(self.text("certificate_chain_pem").as_bytes())
+    pub(crate) fn chain(&self) -> CertificateChain {
+        CertificateChain::from_bytes(self.text("certificate_chain_pem").as_bytes())
             .expect("a chain")
     }
 }

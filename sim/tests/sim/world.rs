@@ -3,10 +3,10 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use bulla_dht::identity::{Certificate, Identity, PrivateKey};
-use bulla_dht::node::{Stats, Status};
-use bulla_dht::{Draft, Family, InfoHash, Query};
-use bulla_sim::{HostId, HostSpec, OperationId, Scenario, Sim};
+use bulla::identity::{CertificateChain, Identity, PrivateKey};
+use bulla::node::{Stats, Status};
+use bulla::sim::{ErrandId, HostId, HostSpec, Scenario, Sim};
+use bulla::{Draft, Family, InfoHash, Query};
 
 /// A simulation that says how to run it again if its test fails.
 pub(crate) struct World(Sim);
@@ -49,11 +49,7 @@ pub(crate) fn identity(name: &str) -> Identity {
         .unwrap();
     let key = PrivateKey::from_pem(vector["private_key_pem"].as_str().unwrap(), None).unwrap();
     let chain = vector["certificate_chain_pem"].as_str().unwrap();
-    Identity::new(
-        key,
-        Certificate::chain_from_bytes(chain.as_bytes()).unwrap(),
-    )
-    .unwrap()
+    Identity::new(key, CertificateChain::from_bytes(chain.as_bytes()).unwrap()).unwrap()
 }
 
 impl World {

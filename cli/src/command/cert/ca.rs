@@ -1,6 +1,6 @@
 //! `bulla cert ca`: make a certificate authority.
 
-use bulla_identity::{CertificateTerms, Identity, IdentityParameters, SaveError};
+use bulla_identity::{CertificateParams, Identity, IdentityParams, SaveError};
 
 use super::{check_chain, issue_failure, load_identity, said_saved};
 use crate::args::CaArgs;
@@ -26,14 +26,14 @@ pub(super) fn run(args: &CaArgs, printer: &Printer) -> Result<Exit, Failure> {
         None if !args.password => None,
         file => Some(new_password(file, "--password-file")?),
     };
-    let mut terms = CertificateTerms::new(now()).days(args.days).authority();
+    let mut terms = CertificateParams::new(now()).days(args.days).authority();
     if let Some(most) = args.path_length {
         terms = terms.path_length(most);
     }
     if issuer.is_some() {
         terms = terms.authority_key_id();
     }
-    let mut parameters = IdentityParameters::on_terms(&args.name, terms)
+    let mut parameters = IdentityParams::with_certificate(&args.name, terms)
         .kind(args.key.kind())
         .bits(args.bits);
     if let Some(issuer) = &issuer {

@@ -15,7 +15,7 @@ use crate::printer::{Printer, Style, sanitize};
 pub(super) fn run(file: &Path, ca: Option<&Path>, printer: &Printer) -> Result<Exit, Failure> {
     let (list, _) = read_list(file)?;
     let issuer = match ca {
-        Some(ca) => Some(read_named(ca)?.swap_remove(0)),
+        Some(ca) => Some(read_named(ca)?.leaf().clone()),
         None => None,
     };
     let reason = fault(&list, issuer.as_ref(), now());

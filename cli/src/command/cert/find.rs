@@ -1,6 +1,6 @@
 //! `bulla cert find`: find the certificate that somebody published.
 
-use bulla_identity::{Certificate, chain_to_pem};
+use bulla_identity::CertificateChain;
 
 use crate::args::FindArgs;
 use crate::calendar::now;
@@ -53,7 +53,7 @@ pub(super) async fn run(args: &FindArgs, printer: &Printer) -> Result<Exit, Fail
         return Ok(Exit::Nothing);
     }
     if let Some(out) = &args.out {
-        write_new(out, chain_to_pem(&chain).as_bytes(), Readers::All)?;
+        write_new(out, chain.to_pem().as_bytes(), Readers::All)?;
         let saved = format!("saved to {}", out.display());
         printer.print(printer.style(Style::Good, saved))?;
     }
@@ -64,7 +64,7 @@ pub(super) async fn run(args: &FindArgs, printer: &Printer) -> Result<Exit, Fail
 async fn search(
     published: &mut Published,
     verifier: Option<&Verifier>,
-) -> Result<Option<(Vec<Certificate>, Option<Verdict>)>, Failure> {
+) -> Result<Option<(CertificateChain, Option<Verdict>)>, Failure> {
     let mut first = None;
     while let Some(chain) = published.next().await {
         let verdict = verifier
@@ -79,16 +79,16 @@ async fn search(
 }
 
 fn show(
-    chain: &[Certificate],
+    chain: &CertificateChain,
     verdict: Option<&Verdict>,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let described = describe::certificate(&chain[0]);
+    let described = describe::certificate(chain.leaf());
     let mut text = described.text(printer);
     let mut object = described.json;
-    object["pem"] = chain_to_pem(chain).into();
+    object["pem"] = chain.to_pem().into();
     if let Some(verdict) = verdict {
-        let judged = verdict.json(&chain[0]);
+        let judged = verdict.json(chain.leaf());
         for field in ["trusted", "reason", "refusal"] {
             object[field] = judged[field].clone();
         }

@@ -12,7 +12,7 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 
-use bulla_identity::{Certificate, Identity, IssueError, KeyError, verify_chain};
+use bulla_identity::{CertificateChain, Identity, IssueError, KeyError, verify_chain};
 
 use crate::args::{CertCommand, Deferred};
 use crate::calendar::rfc3339;
@@ -55,15 +55,16 @@ fn load_identity(
 
 /// Refuses what nobody could trust, since an authority above has expired or permits no more of them, and remarks on what will
 /// last no longer than its issuer.
-fn check_chain(chain: &[Certificate], printer: &Printer) -> Result<(), Failure> {
-    let issued = &chain[0];
+fn check_chain(chain: &CertificateChain, printer: &Printer) -> Result<(), Failure> {
+    let issued = chain.leaf();
     let root = &chain[chain.len() - 1..];
     verify_chain(chain, root, issued.not_before()).map_err(|refusal| {
         Failure::new(format!(
             "nobody could trust the new certificate: {refusal} (use another authority)"
         ))
     })?;
-    if let Some(issuer) = chain[1..]
+    if let Some(issuer) = chain
+        .issuers()
         .iter()
         .find(|issuer| issuer.not_after() < issued.not_after())
     {

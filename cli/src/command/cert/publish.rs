@@ -1,8 +1,8 @@
 //! `bulla cert publish`: publish a certificate in the DHT.
 
 use bulla::secure::KeyName;
-use bulla::{CertificateChain, Draft, Typed, ValueId, ValueType};
-use bulla_identity::{Certificate, chain_to_pem};
+use bulla::{CertificatePayload, Draft, Typed, ValueId, ValueType};
+use bulla_identity::{Certificate, CertificateChain};
 
 use crate::args::NetworkArgs;
 use crate::certificates::read_chain;
@@ -30,7 +30,7 @@ pub(super) async fn run(
     let session = Session::join(&network, printer).await?;
     let mut interrupt = Interrupt::install()?;
     let mut acknowledged = 0;
-    for (name, kind) in names(&chain[0]) {
+    for (name, kind) in names(chain.leaf()) {
         let key = name.dht_key();
         let mut put = session.dht.put(key, draft(&chain)).id(VALUE_ID);
         if !once {
@@ -73,9 +73,9 @@ fn names(certificate: &Certificate) -> [(KeyName, &'static str); 2] {
     ]
 }
 
-fn draft(chain: &[Certificate]) -> Draft {
-    let published = CertificateChain {
-        encoded: chain_to_pem(chain).into(),
+fn draft(chain: &CertificateChain) -> Draft {
+    let published = CertificatePayload {
+        encoded: chain.to_pem().into(),
     };
     Draft::new(published.to_data()).value_type(ValueType::CERTIFICATE)
 }

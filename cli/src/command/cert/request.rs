@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bulla_identity::{
-    CertificateRequest, KeyError, MAX_CHAIN_BYTES, PrivateKey, RequestParameters, Zeroizing,
+    CertificateRequest, KeyError, MAX_CHAIN_BYTES, PrivateKey, RequestParams, Zeroizing,
 };
 
 use super::{deliver, issue_failure, load_identity};
@@ -37,7 +37,7 @@ pub(super) fn run(args: &RequestArgs, printer: &Printer) -> Result<Exit, Failure
     };
     let name = args.name.clone().or(own_name).unwrap_or_default();
     let mut parameters =
-        RequestParameters::new(&name).alternative_names(args.alternative_names.iter().cloned());
+        RequestParams::new(&name).alternative_names(args.alternative_names.iter().cloned());
     if let Some(uid) = &args.uid {
         parameters = parameters.uid(uid);
     }

@@ -21,7 +21,7 @@ pub(super) fn run(args: &RevokeArgs, printer: &Printer) -> Result<Exit, Failure>
     let certificates = args
         .certificates
         .iter()
-        .map(|path| Ok(read_named(path)?.swap_remove(0)))
+        .map(|path| Ok(read_named(path)?.leaf().clone()))
         .collect::<Result<Vec<_>, Failure>>()?;
     let authority = load_identity(
         &args.ca,

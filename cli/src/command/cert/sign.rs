@@ -1,6 +1,6 @@
 //! `bulla cert sign`: sign a request, as a certificate authority.
 
-use bulla_identity::{CertificateRequest, CertificateTerms, chain_to_pem};
+use bulla_identity::{CertificateParams, CertificateRequest};
 
 use super::{check_chain, deliver, issue_failure, load_identity};
 use crate::args::SignArgs;
@@ -25,7 +25,7 @@ pub(super) fn run(args: &SignArgs, printer: &Printer) -> Result<Exit, Failure> {
         "--ca-password-file",
         printer,
     )?;
-    let mut terms = CertificateTerms::new(now())
+    let mut terms = CertificateParams::new(now())
         .days(args.days)
         .authority_key_id();
     if args.authority {
@@ -43,13 +43,13 @@ pub(super) fn run(args: &SignArgs, printer: &Printer) -> Result<Exit, Failure> {
         .map_err(|error| issue_failure(&doing, &error))?;
     check_chain(&chain, printer)?;
     let asked = describe::request(&request);
-    let mut granted = describe::certificate(&chain[0]);
+    let mut granted = describe::certificate(chain.leaf());
     granted.json["request"] = asked.json.clone();
     if args.out.is_some() {
         printer.print(section("asked for", &asked, printer))?;
         printer.print(printer.style(Style::Bold, "granted"))?;
     }
-    deliver(&chain_to_pem(&chain), args.out.as_deref(), granted, printer)?;
+    deliver(&chain.to_pem(), args.out.as_deref(), granted, printer)?;
     note_differences(&request, args, printer);
     Ok(Exit::Done)
 }

@@ -13,7 +13,7 @@ pub(super) fn run(args: &VerifyArgs, printer: &Printer) -> Result<Exit, Failure>
     let at = args.at.unwrap_or_else(now);
     let verifier = Verifier::read(&args.ca, &args.crl)?;
     let verdict = verifier.verify(&chain, at)?;
-    printer.result(&verdict.json(&chain[0]), verdict.text(printer))?;
+    printer.result(&verdict.json(chain.leaf()), verdict.text(printer))?;
     verifier.note_outdated(at, printer);
     Ok(verdict.exit())
 }

@@ -82,5 +82,5 @@ fn own_fingerprint(
         None => keyring.default_identity()?,
     };
     let chain = path.as_deref().map(read_chain).transpose()?;
-    Ok(chain.map(|chain| chain[0].long_id().fingerprint()))
+    Ok(chain.map(|chain| chain.leaf().long_id().fingerprint()))
 }

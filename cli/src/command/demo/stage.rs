@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bulla::InfoHash;
 use bulla::runner::{Builder, Dht};
-use bulla_identity::{Identity, IdentityParameters};
+use bulla_identity::{Identity, IdentityParams};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -92,7 +92,7 @@ impl People {
     pub(super) async fn make() -> Result<Self, Failure> {
         let make = |name: &'static str| {
             spawn_blocking(move || {
-                Identity::generate(&IdentityParameters::new(name, now()).bits(KEY_BITS))
+                Identity::generate(&IdentityParams::new(name, now()).bits(KEY_BITS))
             })
         };
         let (alice, bob, mallory) = tokio::join!(make("alice"), make("bob"), make("mallory"));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bulla_identity::{SaveError, chain_to_pem};
+use bulla_identity::SaveError;
 use serde_json::json;
 
 use crate::args::{ExportArgs, Format};
@@ -59,8 +59,8 @@ fn print(format: Format, path: &Path, printer: &Printer) -> Result<(), Failure> 
 fn certificates(format: Format, path: &Path) -> Result<Vec<u8>, Failure> {
     let chain = read_chain(path)?;
     Ok(match format {
-        Format::Pem => chain_to_pem(&chain).into_bytes(),
-        _ => chain[0].to_der().to_vec(),
+        Format::Pem => chain.to_pem().into_bytes(),
+        _ => chain.leaf().to_der().to_vec(),
     })
 }
 

@@ -39,5 +39,5 @@ pub(crate) fn run(command: &IdentityCommand, printer: &Printer) -> Result<Exit, 
 /// Reads the certificate of an identity, which is the first of its chain.
 fn read_certificate(path: &Path) -> Result<Certificate, Failure> {
     // A chain that was read is never empty.
-    read_chain(path).map(|chain| chain[0].clone())
+    read_chain(path).map(|chain| chain.leaf().clone())
 }

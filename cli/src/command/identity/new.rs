@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use bulla_identity::{Identity, IdentityParameters, IssueError, KeyError, SaveError};
+use bulla_identity::{Identity, IdentityParams, IssueError, KeyError, SaveError};
 
 use super::show;
 use crate::args::NewArgs;
@@ -45,7 +45,7 @@ pub(super) fn run(args: &NewArgs, printer: &Printer) -> Result<Exit, Failure> {
         None if !args.password => None,
         file => Some(new_password(file.as_deref(), "--password-file")?),
     };
-    let mut parameters = IdentityParameters::new(common_name, now())
+    let mut parameters = IdentityParams::new(common_name, now())
         .kind(args.key.kind())
         .bits(args.bits);
     if let Some(authority) = &authority {
@@ -105,7 +105,7 @@ fn exists(path: &Path) -> Failure {
 }
 
 /// Makes the identity, and shows on a terminal how it goes.
-fn make(parameters: &IdentityParameters<'_>, printer: &Printer) -> Result<Identity, IssueError> {
+fn make(parameters: &IdentityParams<'_>, printer: &Printer) -> Result<Identity, IssueError> {
     let spinner = printer.spinner("making a key");
     Identity::generate_with(parameters, |progress| {
         spinner.tell(format!(

@@ -13,9 +13,9 @@ pub(super) fn run(file: &Path, ca: Option<&PathBuf>, printer: &Printer) -> Resul
     let chain = read_named(file)?;
     let verifier = match ca {
         Some(ca) => Verifier::read(std::slice::from_ref(ca), &[])?,
-        None => Verifier::of_itself(&chain[0]),
+        None => Verifier::of_itself(chain.leaf()),
     };
     let verdict = verifier.verify(&chain, now())?;
-    printer.result(&verdict.json(&chain[0]), verdict.text(printer))?;
+    printer.result(&verdict.json(chain.leaf()), verdict.text(printer))?;
     Ok(verdict.exit())
 }

@@ -7,7 +7,7 @@ mod readers;
 
 use std::collections::VecDeque;
 
-use bulla_identity::{Curve, EncryptError, IdentityParameters, KeyKind};
+use bulla_identity::{Curve, EncryptError, IdentityParams, KeyKind};
 
 use super::testing::{alice, bob, carol, certificate_value, encrypted, signed};
 use super::*;
@@ -360,7 +360,7 @@ fn without_an_identity_nothing_is_signed() {
 #[test]
 fn keys_of_other_kinds_than_rsa_are_refused_at_once() {
     let kind = KeyKind::Curve(Curve::P384);
-    let erin = Identity::generate(&IdentityParameters::new("erin", 0).kind(kind)).unwrap();
+    let erin = Identity::generate(&IdentityParams::new("erin", 0).kind(kind)).unwrap();
     let mut net = Net::of([Some(erin.clone()), Some(alice())]);
     let (now, options) = (net.now, PutOptions::default());
     let key = InfoHash::from_key("x");

@@ -5,8 +5,8 @@ use pkcs8::pkcs5::EncryptionScheme;
 use pkcs8::pkcs5::pbes2::Parameters;
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument};
 
-use crate::error::{KeyError, NoRandomness};
-use crate::random;
+use crate::error::KeyError;
+use crate::random::{self, NoRandomness};
 
 /// What a password is stretched by when a key is written, as OpenDHT does (PBKDF2-HMAC-SHA-256).
 const PBKDF2_ROUNDS: u32 = 600_000;

@@ -10,9 +10,10 @@ use pkcs8::spki::AlgorithmIdentifierRef;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
-use crate::asn1::{self, Extension, Signed, Time};
-use crate::certificate::{Certificate, DistinguishedName};
+use crate::asn1::{self, Extension, SignedDer, X509Time};
+use crate::certificate::Certificate;
 use crate::error::RevocationListError;
+use crate::name::DistinguishedName;
 use crate::pem;
 use crate::signature::Signature;
 
@@ -27,9 +28,9 @@ pub(crate) const REASON_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2
 /// Reading a list proves nothing: see [`is_issued_by`](Self::is_issued_by) and
 /// [`TrustList::add_revocation_list`](crate::TrustList::add_revocation_list).
 #[derive(Clone)]
-pub struct RevocationList(Arc<Parsed>);
+pub struct RevocationList(Arc<CrlFields>);
 
-struct Parsed {
+struct CrlFields {
     der: Vec<u8>,
     issuer: DistinguishedName,
     number: Option<Vec<u8>>,
@@ -73,24 +74,24 @@ pub enum RevocationReason {
 
 /// `TBSCertList` (RFC 5280, section 5.1).
 #[derive(Sequence)]
-pub(crate) struct Body<'a> {
+pub(crate) struct TbsCertList<'a> {
     #[asn1(optional = "true")]
     pub(crate) version: Option<u8>,
     pub(crate) algorithm: AlgorithmIdentifierRef<'a>,
     pub(crate) issuer: AnyRef<'a>,
-    pub(crate) this_update: Time,
+    pub(crate) this_update: X509Time,
     #[asn1(optional = "true")]
-    pub(crate) next_update: Option<Time>,
+    pub(crate) next_update: Option<X509Time>,
     #[asn1(optional = "true")]
-    pub(crate) revoked: Option<Vec<Entry<'a>>>,
+    pub(crate) revoked: Option<Vec<RevokedEntry<'a>>>,
     #[asn1(context_specific = "0", tag_mode = "EXPLICIT", optional = "true")]
     pub(crate) extensions: Option<Vec<Extension<'a>>>,
 }
 
 #[derive(Sequence)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct RevokedEntry<'a> {
     pub(crate) serial: AnyRef<'a>,
-    pub(crate) time: Time,
+    pub(crate) time: X509Time,
     #[asn1(optional = "true")]
     pub(crate) extensions: Option<Vec<Extension<'a>>>,
 }
@@ -105,8 +106,8 @@ impl RevocationList {
         if der.len() > MAX_REVOCATION_LIST_BYTES {
             return Err(RevocationListError::TooLarge);
         }
-        let list = Signed::from_der(der).map_err(|_| RevocationListError::Malformed)?;
-        Parsed::new(der, &list).map(|list| Self(Arc::new(list)))
+        let list = SignedDer::from_der(der).map_err(|_| RevocationListError::Malformed)?;
+        CrlFields::new(der, &list).map(|list| Self(Arc::new(list)))
     }
 
     /// Reads the first list in PEM text (`X509 CRL`); what else is there is passed over.
@@ -254,11 +255,11 @@ impl RevocationReason {
     }
 }
 
-impl Parsed {
-    fn new(der: &[u8], list: &Signed<'_>) -> Result<Self, RevocationListError> {
+impl CrlFields {
+    fn new(der: &[u8], list: &SignedDer<'_>) -> Result<Self, RevocationListError> {
         let malformed = |_| RevocationListError::Malformed;
         let signed = list.body().map_err(malformed)?;
-        let body = Body::from_der(&signed).map_err(malformed)?;
+        let body = TbsCertList::from_der(&signed).map_err(malformed)?;
         let issuer = asn1::raw(body.issuer).map_err(malformed)?;
         let (_, issuer) =
             X509Name::from_der(&issuer).map_err(|_| RevocationListError::Malformed)?;
@@ -281,7 +282,7 @@ impl Parsed {
             issuer: DistinguishedName::new(&issuer),
             number: number.map(<[u8]>::to_vec),
             this_update: body.this_update.unix_seconds(),
-            next_update: body.next_update.map(Time::unix_seconds),
+            next_update: body.next_update.map(X509Time::unix_seconds),
             revocations,
             signature,
         })
@@ -289,7 +290,7 @@ impl Parsed {
 }
 
 impl Revocation {
-    fn new(entry: &Entry<'_>) -> Result<Self, RevocationListError> {
+    fn new(entry: &RevokedEntry<'_>) -> Result<Self, RevocationListError> {
         if entry.serial.tag() != Tag::Integer {
             return Err(RevocationListError::Malformed);
         }

@@ -4,14 +4,15 @@ use der::asn1::{AnyRef, BitStringRef, OctetStringRef};
 use der::{Decode, Encode, Tag};
 use pkcs8::spki::AlgorithmIdentifierRef;
 
-use crate::asn1::{self, Extension, Signed, Time};
+use crate::asn1::{self, Extension, SignedDer, X509Time};
 use crate::certificate::Certificate;
+use crate::crl::{
+    CRL_NUMBER, REASON_CODE, Revocation, RevocationList, RevocationReason, RevokedEntry,
+    TbsCertList,
+};
 use crate::error::{RevokeError, SignError};
 use crate::identity::Identity;
 use crate::random;
-use crate::revocation::{
-    Body, CRL_NUMBER, Entry, REASON_CODE, Revocation, RevocationList, RevocationReason,
-};
 use crate::scheme::HashAlgorithm;
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
@@ -104,8 +105,8 @@ impl RevocationDraft {
             return Err(RevokeError::Validity);
         }
         let (this_update, next_update) = (
-            Time::new(self.now).map_err(|_| RevokeError::Validity)?,
-            Time::new(next_update).map_err(|_| RevokeError::Validity)?,
+            X509Time::new(self.now).map_err(|_| RevokeError::Validity)?,
+            X509Time::new(next_update).map_err(|_| RevokeError::Validity)?,
         );
         let number = self.list_number()?;
         let kind = issuer.public_key().kind();
@@ -123,7 +124,7 @@ impl RevocationDraft {
         )
         .map_err(unwritten)?;
         let signature = issuer.key().sign_with(scheme, &body)?;
-        let der = Signed {
+        let der = SignedDer {
             body: AnyRef::from_der(&body).map_err(unwritten)?,
             algorithm,
             signature: BitStringRef::from_bytes(&signature).map_err(unwritten)?,
@@ -185,7 +186,7 @@ fn encode(
     algorithm: AlgorithmIdentifierRef<'_>,
     revocations: &[Revocation],
     number: &[u8],
-    (this_update, next_update): (Time, Time),
+    (this_update, next_update): (X509Time, X509Time),
 ) -> der::Result<Vec<u8>> {
     let reasons: Vec<_> = revocations
         .iter()
@@ -197,14 +198,14 @@ fn encode(
         let reason = (revocation.reason != RevocationReason::Unspecified)
             .then(|| extension(REASON_CODE, reason).map(|reason| vec![reason]))
             .transpose()?;
-        entries.push(Entry {
+        entries.push(RevokedEntry {
             serial: AnyRef::new(Tag::Integer, &revocation.serial)?,
-            time: Time::new(revocation.time)?,
+            time: X509Time::new(revocation.time)?,
             extensions: reason,
         });
     }
     let number = AnyRef::new(Tag::Integer, number)?.to_der()?;
-    Body {
+    TbsCertList {
         version: Some(1),
         algorithm,
         issuer: AnyRef::from_der(authority.subject_der())?,

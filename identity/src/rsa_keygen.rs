@@ -40,7 +40,7 @@ pub(crate) fn rsa_key(
     let generators: Vec<StdRng> = (0..threads)
         .map(|_| random::generator())
         .collect::<Result<_, _>>()?;
-    let search = Search {
+    let search = PrimeSearch {
         prime_bits: (bits / 2) as u32,
         over: AtomicBool::new(false),
         candidates: AtomicU64::new(0),
@@ -65,13 +65,13 @@ pub(crate) fn rsa_key(
 }
 
 /// What the threads of one search share.
-struct Search {
+struct PrimeSearch {
     prime_bits: u32,
     over: AtomicBool,
     candidates: AtomicU64,
 }
 
-impl Search {
+impl PrimeSearch {
     /// Returns a random prime with the two highest bits set, so that the product of two has the full length; `None` when the
     /// search is over.
     fn find(&self, generator: &mut StdRng) -> Option<Zeroizing<BoxedUint>> {

@@ -1,8 +1,8 @@
 //! Revocation lists between us, OpenSSL and certtool.
 
 use bulla_identity::{
-    Certificate, CertificateTerms, Identity, IdentityParameters, RevocationDraft, RevocationList,
-    RevocationReason, TrustError, TrustList, chain_to_pem,
+    Certificate, CertificateChain, CertificateParams, Identity, IdentityParams, RevocationDraft,
+    RevocationList, RevocationReason, TrustError, TrustList,
 };
 
 use crate::programs::{Workshop, today};
@@ -14,7 +14,7 @@ fn openssl_and_certtool_verify_our_chains_and_lists() {
     let (ca, account, device) = strict_chain();
     shop.write("ca.crt", ca.certificate().to_pem());
     shop.write("account.crt", account.certificate().to_pem());
-    shop.write("chain.crt", chain_to_pem(device.chain()));
+    shop.write("chain.crt", device.chain().to_pem());
     let of_root = RevocationDraft::new(today() - 30)
         .days(30)
         .sign(&ca)
@@ -139,35 +139,40 @@ fn a_chain_of_certtool_is_trusted_and_its_lists_are_obeyed() {
     }
     shop.succeed("certtool --generate-certificate --load-privkey leaf.pem --load-ca-certificate ca.crt --load-ca-privkey ca.pem --template leaf.template --outfile leaf.crt");
     let read = |name| Certificate::from_pem(shop.read(name)).expect("a certificate");
-    let (ca, leaf) = (read("ca.crt"), read("leaf.crt"));
+    let ca = CertificateChain::from(read("ca.crt"));
+    let chain = CertificateChain::from(read("leaf.crt"));
+    let leaf = chain.leaf();
     assert_eq!(leaf.serial(), [2]);
     assert_eq!(
         leaf.alternative_names(),
         ["dns:leaf.example".parse().expect("a name")]
     );
     let mut trusted = TrustList::new();
-    trusted.add(std::slice::from_ref(&ca));
-    assert_eq!(trusted.verify(std::slice::from_ref(&leaf), today()), Ok(()));
-    let ca = Identity::new(private_key("4.4.2", "ca"), vec![ca]).expect("its key");
+    trusted.add(&ca);
+    assert_eq!(trusted.verify(&chain, today()), Ok(()));
+    let ca = Identity::new(private_key("4.4.2", "ca"), ca).expect("its key");
     let list = RevocationDraft::new(today())
-        .revoke(&leaf, RevocationReason::AffiliationChanged)
+        .revoke(leaf, RevocationReason::AffiliationChanged)
         .sign(&ca)
         .expect("signed");
     assert_eq!(trusted.add_revocation_list(list), Ok(true));
-    let verdict = trusted.verify(&[leaf], today());
+    let verdict = trusted.verify(&chain, today());
     assert_eq!(verdict, Err(TrustError::Revoked("leaf".to_owned())));
 }
 
 /// An authority, an account and a device as strict verifiers want them, of today.
 fn strict_chain() -> (Identity, Identity, Identity) {
-    let terms = CertificateTerms::new(today() - 60).authority_key_id();
-    let issue = |key, parameters: &IdentityParameters<'_>| {
-        Identity::issue(private_key("4.4.2", key), parameters).expect("issued")
+    let params = CertificateParams::new(today() - 60).authority_key_id();
+    let issue = |key, params: &IdentityParams<'_>| {
+        Identity::issue(private_key("4.4.2", key), params).expect("issued")
     };
-    let ca = issue("ca", &IdentityParameters::on_terms("CA", terms.clone()));
-    let account = IdentityParameters::on_terms("account", terms.clone().path_length(0));
+    let ca = issue(
+        "ca",
+        &IdentityParams::with_certificate("CA", params.clone()),
+    );
+    let account = IdentityParams::with_certificate("account", params.clone().path_length(0));
     let account = issue("bob", &account.issuer(&ca));
-    let device = IdentityParameters::on_terms("device", terms).issuer(&account);
+    let device = IdentityParams::with_certificate("device", params).issuer(&account);
     let device = issue("device", &device);
     (ca, account, device)
 }

@@ -7,7 +7,8 @@ use crate::vectors::private_key;
 const BLOCK: usize = 256;
 const HEADER: usize = 33;
 
-/// Sealed by an independent program (Python, `cryptography`) for alice (2048 bits), bob (2048) and carol (4096), with plaintext "to all of you".
+/// Sealed by an independent program (Python, `cryptography`) for alice (2048 bits), bob (2048) and
+/// carol (4096), with plaintext "to all of you".
 const GOLDEN: &str = include_str!("../vectors/shared.hex");
 
 fn alice() -> PrivateKey {
@@ -22,25 +23,28 @@ fn carol() -> PrivateKey {
     private_key("4.4.2", "carol")
 }
 
-fn seal(readers: &[&PrivateKey], plaintext: &[u8]) -> Vec<u8> {
-    let keys: Vec<PublicKey> = readers.iter().map(|key| key.public_key().clone()).collect();
+fn seal(recipients: &[&PrivateKey], plaintext: &[u8]) -> Vec<u8> {
+    let keys: Vec<PublicKey> = recipients
+        .iter()
+        .map(|key| key.public_key().clone())
+        .collect();
     SharedEnvelope::seal(&keys, plaintext).expect("sealed")
 }
 
-fn open(sealed: &[u8], reader: &PrivateKey) -> Result<Vec<u8>, DecryptError> {
+fn open(sealed: &[u8], recipient: &PrivateKey) -> Result<Vec<u8>, DecryptError> {
     SharedEnvelope::parse(sealed)
         .ok_or(DecryptError)?
-        .open(reader)
+        .open(recipient)
 }
 
 #[test]
-fn each_reader_opens_it_and_nobody_else() {
+fn each_recipient_opens_it_and_no_other_key_does() {
     let sealed = seal(&[&alice(), &carol()], b"hello");
     assert_eq!(sealed.len(), HEADER + (4 + 256) + (4 + 512) + 28 + 5);
     let envelope = SharedEnvelope::parse(&sealed).expect("an envelope");
-    for reader in [alice(), carol()] {
-        assert!(envelope.may_be_for(reader.public_key()));
-        assert_eq!(envelope.open(&reader), Ok(b"hello".to_vec()));
+    for recipient in [alice(), carol()] {
+        assert!(envelope.may_be_for(recipient.public_key()));
+        assert_eq!(envelope.open(&recipient), Ok(b"hello".to_vec()));
     }
     assert_eq!(envelope.open(&bob()), Err(DecryptError));
 }
@@ -48,8 +52,8 @@ fn each_reader_opens_it_and_nobody_else() {
 #[test]
 fn the_form_stays_readable() {
     let sealed = hex::decode(GOLDEN.trim()).expect("hex");
-    for reader in [alice(), bob(), carol()] {
-        assert_eq!(open(&sealed, &reader), Ok(b"to all of you".to_vec()));
+    for recipient in [alice(), bob(), carol()] {
+        assert_eq!(open(&sealed, &recipient), Ok(b"to all of you".to_vec()));
     }
 }
 
@@ -82,18 +86,21 @@ fn the_forms_for_one_and_for_several_are_not_mistaken_for_each_other() {
 }
 
 #[test]
-fn too_few_and_too_many_readers_are_refused() {
+fn too_few_and_too_many_recipients_are_refused() {
     let alice = alice().public_key().clone();
-    let refused = |readers: &[PublicKey]| SharedEnvelope::seal(readers, b"x").unwrap_err();
-    assert_eq!(refused(&[]), EncryptError::Readers(0));
-    assert_eq!(refused(&vec![alice.clone(); 2]), EncryptError::Readers(1));
+    let refused = |recipients: &[PublicKey]| SharedEnvelope::seal(recipients, b"x").unwrap_err();
+    assert_eq!(refused(&[]), EncryptError::Recipients(0));
+    assert_eq!(
+        refused(&vec![alice.clone(); 2]),
+        EncryptError::Recipients(1)
+    );
     let numbered = |number| {
         let mut der = alice.to_der().to_vec();
         der[100] = number;
-        PublicKey::from_der(&der).expect("a key, if nobody's")
+        PublicKey::from_der(&der).expect("a key without an owner")
     };
     let many: Vec<_> = (0..65).map(numbered).collect();
-    assert_eq!(refused(&many), EncryptError::Readers(65));
+    assert_eq!(refused(&many), EncryptError::Recipients(65));
     assert!(SharedEnvelope::seal(&many[..64], b"x").is_ok());
     let empty = SharedEnvelope::seal(
         &[bob().public_key().clone(), carol().public_key().clone()],
@@ -111,7 +118,7 @@ fn headers_out_of_bounds_are_not_read() {
         SharedEnvelope::parse(&sealed).is_none()
     };
     for count in [0, 1, 65, 255] {
-        assert!(with(16, &[count]), "{count} readers");
+        assert!(with(16, &[count]), "{count} recipients");
     }
     for length in [0, 255, 1025, u16::MAX] {
         assert!(with(HEADER + 2, &length.to_be_bytes()), "{length} bytes");
@@ -132,12 +139,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn any_change_is_refused_by_every_reader(at: usize, flip in 1u8..) {
+    fn any_change_is_refused_by_every_recipient(at: usize, flip in 1u8..) {
         let mut sealed = hex::decode(GOLDEN.trim()).expect("hex");
         let length = sealed.len();
         sealed[at % length] ^= flip;
-        for reader in [alice(), bob(), carol()] {
-            prop_assert_eq!(open(&sealed, &reader), Err(DecryptError));
+        for recipient in [alice(), bob(), carol()] {
+            prop_assert_eq!(open(&sealed, &recipient), Err(DecryptError));
         }
     }
 
