@@ -6,7 +6,9 @@ use std::time::Duration;
 use bulla::routing::{Confidence, Table};
 use bulla::storage::Storage;
 use bulla::token::Tokens;
-use bulla::{Config, Contact, Draft, InfoHash, Query, Seed, Timestamp, ValueId, wire};
+use bulla::{
+    Config, Contact, Draft, InfoHash, Query, Seed, StorageConfig, Timestamp, ValueId, wire,
+};
 use divan::black_box;
 
 const MANY: u64 = 10_000;
@@ -119,8 +121,11 @@ fn key(id: u64) -> InfoHash {
 
 fn filled() -> Storage {
     let config = Config {
-        storage_limit_bytes: usize::MAX,
-        storage_limit_per_source_bytes: usize::MAX,
+        storage: StorageConfig {
+            limit_bytes: usize::MAX,
+            limit_per_source_bytes: usize::MAX,
+            ..StorageConfig::default()
+        },
         ..Config::default()
     };
     let mut storage = Storage::new(&config, &mut Seed::from_number(1).hashing());

@@ -64,8 +64,14 @@ pub mod wire;
 pub use config::{Config, ConfigError};
 pub use contact::{Contact, Family, Source, canonical, is_martian};
 pub use infohash::{Distance, InfoHash, ParseHashError};
+pub use lookup::LookupConfig;
+pub use node::{ConnectivityConfig, OperationConfig};
 pub use rng::{Rng, Seed};
+pub use routing::RoutingConfig;
+pub use rpc::TransportConfig;
+pub use storage::{ListenConfig, StorageConfig};
 pub use time::{Origin, Timestamp, UnixTime};
+pub use token::TokenConfig;
 pub use value::{
     Body, CertificatePayload, Condition, Content, DhtMessage, Draft, Field, IceCandidates,
     ImMessage, ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed,

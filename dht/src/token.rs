@@ -14,16 +14,16 @@ use siphasher::sip128::SipHasher24;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-use crate::{Config, Rng, Timestamp};
+use crate::{Rng, Timestamp};
 
 /// Makes and checks write tokens.
 ///
 /// ```
 /// use bulla_dht::token::Tokens;
-/// use bulla_dht::{Config, Seed, Timestamp};
+/// use bulla_dht::{Seed, Timestamp, TokenConfig};
 ///
 /// let mut rng = Seed::from_number(1).private();
-/// let tokens = Tokens::new(&Config::default(), Timestamp::ZERO, &mut rng);
+/// let tokens = Tokens::new(&TokenConfig::default(), Timestamp::ZERO, &mut rng);
 /// let requester = "192.0.2.1:4222".parse()?;
 /// let token = tokens.token(requester);
 /// assert!(tokens.verify(requester, &token));
@@ -44,9 +44,9 @@ impl Tokens {
     /// Length of the tokens made, in bytes.
     pub const LEN: usize = 32;
 
-    /// Draws secrets from `rng`, the private stream; [`Config::token_rotation`] says how long each is in use.
-    pub fn new(config: &Config, now: Timestamp, rng: &mut Rng) -> Self {
-        let period = config.token_rotation;
+    /// Draws secrets from `rng`, the private stream; [`TokenConfig::rotation`] says how long each is in use.
+    pub fn new(config: &TokenConfig, now: Timestamp, rng: &mut Rng) -> Self {
+        let period = config.rotation;
         Self {
             current: Secret::random(rng),
             previous: Secret::random(rng),
@@ -131,6 +131,38 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// What write tokens are told at their start.
+#[derive(Clone, Debug)]
+pub struct TokenConfig {
+    /// Secrets change at a random moment of this span. Default 15 to 45 min; at least 60 s.
+    pub rotation: (Duration, Duration),
+}
+
+impl Default for TokenConfig {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        Self {
+            rotation: (
+                Duration::from_secs(15 * MINUTE),
+                Duration::from_secs(45 * MINUTE),
+            ),
+        }
+    }
+}
+
+impl TokenConfig {
+    /// Returns one sentence for each setting that is out of its range.
+    #[must_use]
+    pub fn violations(&self) -> Vec<&'static str> {
+        let (least, most) = self.rotation;
+        if least >= Duration::from_secs(60) && least <= most {
+            Vec::new()
+        } else {
+            vec!["tokens.rotation must be a span of at least 60 s"]
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -141,7 +173,7 @@ mod tests {
     fn tokens() -> (Tokens, Rng) {
         let mut rng = Seed::from_number(3).private();
         (
-            Tokens::new(&Config::default(), Timestamp::ZERO, &mut rng),
+            Tokens::new(&TokenConfig::default(), Timestamp::ZERO, &mut rng),
             rng,
         )
     }

@@ -106,7 +106,7 @@ impl Sim {
         let host = &mut self.hosts[id.index()];
         let origin = Origin::new(super::EPOCH + now.since(Timestamp::ZERO));
         let config = Config {
-            node_id: own.or(host.spec.config.node_id),
+            id: own.or(host.spec.config.id),
             ..host.spec.config.clone()
         };
         let node = match Node::new(config, seed.clone(), origin) {
@@ -220,7 +220,7 @@ impl Sim {
     /// Tells a node that starts with a table of those who are in it.
     fn restore_contacts(&mut self, id: HostId, call: Timestamp) {
         let host = &self.hosts[id.index()];
-        let size = host.spec.config.bucket_size;
+        let size = host.spec.config.routing.bucket_size;
         let (Some(own), Some(instance)) = (self.warm_start.id(id), &host.instance) else {
             return;
         };

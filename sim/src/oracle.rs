@@ -170,12 +170,16 @@ impl Oracle {
         // announces its certificate at two keys.
         let inner = 3 * dht.stats().preparations + if dht.identity().is_some() { 2 } else { 0 };
         let operations = operations + inner;
-        let lookups = (2 * operations + REMEMBERED_LOOKUPS).min(config.max_lookups);
+        let lookups = (2 * operations + REMEMBERED_LOOKUPS).min(config.lookup.max_lookups);
         let bounds = [
             ("lookups", stats.lookups, lookups),
-            ("requests", stats.pending_requests, config.max_requests),
-            ("listeners", stats.listeners, config.max_keys),
-            ("keys", stats.storage.keys, config.max_keys),
+            (
+                "requests",
+                stats.pending_requests,
+                config.transport.max_requests,
+            ),
+            ("listeners", stats.listeners, config.storage.max_keys),
+            ("keys", stats.storage.keys, config.storage.max_keys),
             ("operations", stats.operations, operations),
         ];
         for (name, count, bound) in bounds {

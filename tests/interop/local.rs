@@ -1,9 +1,9 @@
-//! Our own nodes, on loopback, and the patience that all tests have.
+//! Our own nodes, on loopback, and the time-out of all tests.
 
 use std::{net::SocketAddr, time::Duration};
 
 use bulla::{
-    Builder, Config, Dht, Identity, InfoHash, Rules, ValueId, ValueType,
+    Builder, Config, Dht, Identity, InfoHash, OperationConfig, TypeRules, ValueId, ValueType,
     identity::{Certificate, IdentityParams},
     runner::{Change, Listen, Put},
     secure::{Checked, KeyName},
@@ -46,7 +46,7 @@ pub(crate) async fn crowd(config: &Config, key: &str) -> Vec<Dht> {
             id.with_bit(157 + bit, number >> bit & 1 == 1)
         });
         let runner = bulla().config(Config {
-            node_id: Some(id),
+            id: Some(id),
             ..config.clone()
         });
         let handle = match crowd.first() {
@@ -69,7 +69,10 @@ pub(crate) async fn crowd(config: &Config, key: &str) -> Vec<Dht> {
 /// passed.
 pub(crate) fn brief(value_type: ValueType, seconds: u64) -> Config {
     let mut config = Config {
-        announce_margin: Duration::from_secs(seconds - 1),
+        operations: OperationConfig {
+            announce_margin: Duration::from_secs(seconds - 1),
+            ..OperationConfig::default()
+        },
         ..Config::default()
     };
     let rules = TypeRules {

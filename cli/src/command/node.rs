@@ -48,17 +48,17 @@ fn config(args: &NodeArgs) -> Config {
         Limit::Off => None,
     };
     if let Some(limit) = args.rate_limit {
-        config.rate_limit_per_sec = per_sec(limit);
+        config.transport.rate_limit_per_sec = per_sec(limit);
     }
     if let Some(limit) = args.peer_rate_limit {
-        config.peer_rate_limit_per_sec = per_sec(limit);
+        config.transport.peer_rate_limit_per_sec = per_sec(limit);
     }
     match args.storage_limit {
         None => {}
-        Some(Limit::At(bytes)) => config.storage_limit_bytes = bytes,
+        Some(Limit::At(bytes)) => config.storage.limit_bytes = bytes,
         Some(Limit::Off) => {
-            config.storage_limit_bytes = usize::MAX;
-            config.storage_limit_per_source_bytes = usize::MAX;
+            config.storage.limit_bytes = usize::MAX;
+            config.storage.limit_per_source_bytes = usize::MAX;
         }
     }
     config

@@ -139,7 +139,7 @@ mod tests {
     use crate::lookup::tests::ANY_LATENCY;
     use crate::lookup::{Limits, LookupReply};
     use crate::value::Query;
-    use crate::{Config, Contact, InfoHash, Seed};
+    use crate::{Config, Contact, InfoHash, LookupConfig, Seed};
 
     const ALPHA: usize = 4;
 
@@ -274,7 +274,10 @@ mod tests {
     /// A get of the key of zeros.
     fn lookup() -> Lookup {
         let config = Config {
-            lookup_parallelism: ALPHA,
+            lookup: LookupConfig {
+                parallelism: ALPHA,
+                ..LookupConfig::default()
+            },
             ..Config::default()
         };
         let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&config));

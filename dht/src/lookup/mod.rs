@@ -18,10 +18,10 @@
 mod action;
 mod announcement;
 mod candidates;
+mod config;
 mod deadlines;
 mod find;
 mod iterate;
-mod limits;
 mod listen_view;
 mod listing;
 mod pool;
@@ -39,10 +39,11 @@ use bytes::Bytes;
 pub(crate) use action::{Action, LookupReply, LookupRequest};
 pub(crate) use announcement::Announcement;
 pub use announcement::PutReport;
+pub(crate) use config::Limits;
+pub use config::LookupConfig;
 pub(crate) use find::FindKind;
 pub use find::GetReport;
 pub(crate) use iterate::Latency;
-pub(crate) use limits::Limits;
 pub(crate) use listen_view::ListenView;
 pub(crate) use pool::Pool;
 

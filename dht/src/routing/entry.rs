@@ -30,8 +30,8 @@ pub enum Confidence {
 /// How far a contact can be relied on (`docs/spec/node.md#2`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
-    /// It replied within [`Config::good_time`](crate::Config::good_time) and was heard within
-    /// [`Config::expire_time`](crate::Config::expire_time).
+    /// It replied within [`RoutingConfig::good_time`](crate::RoutingConfig::good_time) and was heard within
+    /// [`RoutingConfig::expire_time`](crate::RoutingConfig::expire_time).
     Good,
     /// Neither good nor expired.
     Dubious,

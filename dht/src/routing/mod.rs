@@ -3,7 +3,7 @@
 //!
 //! Invariants:
 //! - the buckets are ordered, disjoint and cover all ids; one of them covers our own;
-//! - a bucket holds at most [`Config::bucket_size`] contacts, all of its range, no id twice, never our own;
+//! - a bucket holds at most [`RoutingConfig::bucket_size`] contacts, all of its range, no id twice, never our own;
 //! - a good contact loses its place to nobody;
 //! - a contact's address changes only after a reply from the new one, or once it is expired.
 //!
@@ -11,6 +11,7 @@
 //! dialect with 160-bit ids. Who invents ids near ours can make it hold at most 160 buckets: 120 kB with buckets of 8.
 
 mod bucket;
+mod config;
 mod entry;
 mod loss_rate;
 mod refresh;
@@ -18,12 +19,13 @@ mod refresh;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::{Config, Contact, InfoHash, Timestamp};
+use crate::{Contact, InfoHash, Timestamp};
 
 use bucket::Bucket;
 use entry::{Ages, Entry};
 use loss_rate::LossRate;
 
+pub use config::RoutingConfig;
 pub use entry::{Confidence, Standing};
 pub use refresh::Refresh;
 
@@ -31,9 +33,9 @@ pub use refresh::Refresh;
 ///
 /// ```
 /// use bulla_dht::routing::{Confidence, Table};
-/// use bulla_dht::{Config, Contact, InfoHash, Timestamp};
+/// use bulla_dht::{Contact, InfoHash, RoutingConfig, Timestamp};
 ///
-/// let mut table = Table::new(InfoHash::of(b"us"), &Config::default());
+/// let mut table = Table::new(InfoHash::of(b"us"), &RoutingConfig::default());
 /// let peer = Contact::new(InfoHash::of(b"them"), "192.0.2.1:4222".parse()?);
 /// let now = Timestamp::ZERO;
 /// let _ = table.heard(peer, Confidence::Replied, now);
@@ -117,7 +119,7 @@ const DORMANCY: Duration = Duration::from_secs(5 * 60);
 impl Table {
     /// An empty table around our own id. Takes from `config` the bucket size, the ages of good contacts and the bootstrap
     /// mode.
-    pub fn new(own: InfoHash, config: &Config) -> Self {
+    pub fn new(own: InfoHash, config: &RoutingConfig) -> Self {
         Self {
             own,
             bucket_size: config.bucket_size,

@@ -26,7 +26,7 @@ const SETTLING: Duration = Duration::from_secs(150);
 
 impl Table {
     /// The next `find` that is due, if any: first for each bucket that is empty or had no reply for
-    /// [`Config::expire_time`](crate::Config::expire_time), then, if there was none and the table grew lately, for our own
+    /// [`RoutingConfig::expire_time`](crate::RoutingConfig::expire_time), then, if there was none and the table grew lately, for our own
     /// surroundings.
     ///
     /// Call it until it answers `None` in each maintenance run; what it answered is not answered again for some time.
@@ -130,8 +130,9 @@ fn has_passed(span: Duration, at: Option<Timestamp>, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::Seed;
     use crate::routing::Confidence;
-    use crate::{Config, Seed};
+    use crate::routing::RoutingConfig;
 
     use super::*;
 
@@ -150,7 +151,7 @@ mod tests {
     }
 
     fn table_of(count: u16, now: Timestamp) -> Table {
-        let mut table = Table::new(InfoHash::of(b"us"), &Config::default());
+        let mut table = Table::new(InfoHash::of(b"us"), &RoutingConfig::default());
         for port in 1..=count {
             let id = InfoHash::of(&port.to_be_bytes());
             let peer = Contact::new(id, ([192, 0, 2, 1], port).into());

@@ -9,9 +9,9 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn table(bootstrap_mode: bool) -> Table {
-    let config = Config {
+    let config = RoutingConfig {
         bootstrap_mode,
-        ..Config::default()
+        ..RoutingConfig::default()
     };
     Table::new(OWN, &config)
 }
@@ -375,7 +375,7 @@ fn the_size_of_the_network_is_guessed_well() {
     for (nodes, seeds) in [(5u64, 0..3), (3_000, 3..6), (20_000, 6..9)] {
         for seed in seeds {
             let mut rng = crate::Seed::from_number(seed).public();
-            let mut table = Table::new(rng.hash(), &Config::default());
+            let mut table = Table::new(rng.hash(), &RoutingConfig::default());
             for _ in 1..nodes {
                 let contact = Contact::new(rng.hash(), ([192, 0, 2, 1], 1).into());
                 let _ = table.on_seen(contact, Confidence::Replied, at(0));

@@ -12,8 +12,6 @@ use crate::Timestamp;
 
 /// How long an answer is kept.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// Bytes kept in all.
-const MAX_BYTES: usize = 8 << 20;
 
 /// Answers waiting for their address to prove itself.
 #[derive(Debug)]
@@ -23,6 +21,7 @@ pub(super) struct DeferredReplies {
     order: VecDeque<(Timestamp, SocketAddr)>,
     bytes: usize,
     limit: usize,
+    max_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -32,13 +31,14 @@ struct Answer {
 }
 
 impl DeferredReplies {
-    /// At most `limit` answers, one to an address.
-    pub(super) fn new(limit: usize) -> Self {
+    /// At most `limit` answers of `max_bytes` in all, one to an address.
+    pub(super) fn new(limit: usize, max_bytes: usize) -> Self {
         Self {
             answers: BTreeMap::new(),
             order: VecDeque::new(),
             bytes: 0,
             limit,
+            max_bytes,
         }
     }
 
@@ -46,7 +46,7 @@ impl DeferredReplies {
     pub(super) fn defer(&mut self, now: Timestamp, to: SocketAddr, datagrams: Vec<Bytes>) -> bool {
         let size = size(&datagrams);
         if self.answers.len() >= self.limit
-            || self.bytes + size > MAX_BYTES
+            || self.bytes + size > self.max_bytes
             || self.answers.contains_key(&to)
         {
             return false;
@@ -95,9 +95,11 @@ fn size(datagrams: &[Bytes]) -> usize {
 mod tests {
     use super::*;
 
+    const MAX_BYTES: usize = 8 << 20;
+
     #[test]
     fn an_answer_is_released_once_and_only_in_time() {
-        let mut held = DeferredReplies::new(2);
+        let mut held = DeferredReplies::new(2, MAX_BYTES);
         assert!(held.defer(Timestamp::ZERO, peer(1), vec![Bytes::from_static(b"a")]));
         assert!(!held.defer(Timestamp::ZERO, peer(1), vec![Bytes::from_static(b"b")]));
         assert_eq!(held.release(&peer(1)), [Bytes::from_static(b"a")]);
@@ -109,7 +111,7 @@ mod tests {
 
     #[test]
     fn room_is_bounded_in_answers_and_bytes() {
-        let mut held = DeferredReplies::new(2);
+        let mut held = DeferredReplies::new(2, MAX_BYTES);
         assert!(held.defer(
             Timestamp::ZERO,
             peer(1),

@@ -5,7 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::{Config, Source, Timestamp};
+use super::TransportConfig;
+use crate::{Source, Timestamp};
 
 /// Lets requests in as long as fewer than the limit were let in during the second before.
 ///
@@ -29,8 +30,8 @@ const KEPT_PLACES: usize = 32;
 const MEMORY: usize = 65_536;
 
 impl Limiter {
-    /// A limiter of [`Config::rate_limit_per_sec`] and [`Config::peer_rate_limit_per_sec`].
-    pub fn new(config: &Config) -> Self {
+    /// A limiter of [`TransportConfig::rate_limit_per_sec`] and [`TransportConfig::peer_rate_limit_per_sec`].
+    pub fn new(config: &TransportConfig) -> Self {
         let limit = |rate: Option<u32>| rate.map_or(usize::MAX, |rate| rate as usize);
         Self {
             total: limit(config.rate_limit_per_sec),
@@ -88,10 +89,10 @@ mod tests {
     use super::*;
 
     fn limiter(total: Option<u32>, per_source: Option<u32>) -> Limiter {
-        Limiter::new(&Config {
+        Limiter::new(&TransportConfig {
             rate_limit_per_sec: total,
             peer_rate_limit_per_sec: per_source,
-            ..Config::default()
+            ..TransportConfig::default()
         })
     }
 

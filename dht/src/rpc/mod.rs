@@ -2,6 +2,7 @@
 //!
 //! It knows messages, not what they are for: `P` is the caller's own note on each request.
 
+mod config;
 mod deferred;
 mod in_flight;
 pub mod limiter;
@@ -19,6 +20,7 @@ use crate::wire::{
     self, Datagrams, Encoder, ErrorCode, Message, Part, Payload, Reply, Request, Tid,
 };
 use crate::{InfoHash, Rng, Timestamp, is_martian};
+pub use config::TransportConfig;
 use deferred::DeferredReplies;
 pub(crate) use in_flight::Purpose;
 use in_flight::{Answered, Due, InFlight};
@@ -111,16 +113,24 @@ impl<P: Purpose> Purpose for Kind<P> {
 
 impl<P: Purpose> Rpc<P> {
     pub(crate) fn new(id: InfoHash, config: &Config) -> Self {
+        let transport = &config.transport;
         Self {
             id,
             network: config.network,
             client: config.client,
-            unvalidated_reply_bytes: config.unvalidated_reply_bytes,
-            in_flight: InFlight::new(config.attempts, config.response_time, config.max_requests),
-            peers: Peers::new(config),
-            limiter: Limiter::new(config),
-            parts: Reassembly::new(config),
-            deferred: DeferredReplies::new(config.max_deferred_replies),
+            unvalidated_reply_bytes: transport.unvalidated_reply_bytes,
+            in_flight: InFlight::new(
+                transport.attempts,
+                transport.response_time,
+                transport.max_requests,
+            ),
+            peers: Peers::new(transport),
+            limiter: Limiter::new(transport),
+            parts: Reassembly::new(transport),
+            deferred: DeferredReplies::new(
+                transport.max_deferred_replies,
+                transport.max_deferred_bytes,
+            ),
             encoder: Encoder::default(),
             outbox: VecDeque::new(),
             traffic: Traffic::default(),

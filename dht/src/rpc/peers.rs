@@ -5,12 +5,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::TransportConfig;
 use crate::Timestamp;
-use crate::config::Config;
 use crate::contact::Endpoint;
-
-/// Addresses remembered in each of two generations; about 60 bytes each.
-const GENERATION: usize = 16_384;
 
 /// What share of the first guess at a round trip a network's first answer may be off by: the nearest nodes answer first.
 const FIRST_DOUBT: u32 = 8;
@@ -28,6 +25,8 @@ pub(crate) struct Peers {
     old: HashMap<Endpoint, PeerState>,
     /// None is blocked as a rule, and then nobody need be looked up.
     is_any_blocked: bool,
+    /// Addresses in each of the two generations.
+    generation: usize,
     network: RoundTrip,
     response_time: Duration,
     response_time_min: Duration,
@@ -51,11 +50,12 @@ struct PeerState {
 struct RoundTrip(Option<(NonZeroU32, u32)>);
 
 impl Peers {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &TransportConfig) -> Self {
         Self {
             young: HashMap::new(),
             old: HashMap::new(),
             is_any_blocked: false,
+            generation: config.max_peers / 2,
             network: RoundTrip::default(),
             response_time: config.response_time,
             response_time_min: config.response_time_min,
@@ -176,7 +176,7 @@ impl Peers {
 
     fn state_mut(&mut self, addr: SocketAddr) -> &mut PeerState {
         let endpoint = Endpoint::from(addr);
-        if self.young.len() >= GENERATION && !self.young.contains_key(&endpoint) {
+        if self.young.len() >= self.generation && !self.young.contains_key(&endpoint) {
             self.old = std::mem::take(&mut self.young);
             self.is_any_blocked = self.old.values().any(|state| state.blocked);
         }
@@ -221,13 +221,14 @@ fn seconds(at: Timestamp) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    const GENERATION: usize = 16_384;
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
     fn the_timeout_follows_the_peer_then_the_network_within_its_bounds() {
-        let mut peers = Peers::new(&Config::default());
+        let mut peers = Peers::new(&TransportConfig::default());
         assert_eq!(peers.timeout(&peer(1)), 1_000 * MS);
         for _ in 0..50 {
             peers.on_reply(Timestamp::ZERO, peer(1), MS);
@@ -245,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_node_that_has_met_near_nodes_alone_waits_long_for_far_ones() {
-        let mut peers = Peers::new(&Config::default());
+        let mut peers = Peers::new(&TransportConfig::default());
         peers.on_reply(Timestamp::ZERO, peer(1), 10 * MS);
         assert!(peers.timeout(&peer(2)) >= 500 * MS);
         assert_eq!(peers.timeout(&peer(1)), 50 * MS);
@@ -259,7 +260,7 @@ mod tests {
 
     #[test]
     fn an_address_owes_an_answer_until_it_gives_one() {
-        let mut peers = Peers::new(&Config::default());
+        let mut peers = Peers::new(&TransportConfig::default());
         assert!(!peers.is_unresponsive(&peer(1)));
         peers.on_timeout(peer(1));
         assert!(peers.is_unresponsive(&peer(1)));
@@ -270,9 +271,9 @@ mod tests {
 
     #[test]
     fn a_proof_runs_out() {
-        let mut peers = Peers::new(&Config::default());
+        let mut peers = Peers::new(&TransportConfig::default());
         peers.on_token(Timestamp::ZERO, peer(1));
-        let end = Timestamp::ZERO + Config::default().validation_time;
+        let end = Timestamp::ZERO + TransportConfig::default().validation_time;
         assert!(peers.is_validated(end - MS, &peer(1)));
         assert!(!peers.is_validated(end, &peer(1)));
         assert!(!peers.is_validated(Timestamp::ZERO, &peer(2)));
@@ -280,7 +281,7 @@ mod tests {
 
     #[test]
     fn an_address_is_not_sounded_out_again_until_it_answers_or_time_has_passed() {
-        let mut peers = Peers::new(&Config::default());
+        let mut peers = Peers::new(&TransportConfig::default());
         let now = Timestamp::ZERO;
         assert!(peers.may_probe(now, peer(1)));
         assert!(!peers.may_probe(now + MS, peer(1)));
@@ -292,7 +293,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_keeps_the_young() {
-        let mut peers = Peers::new(&Config::default());
+        let mut peers = Peers::new(&TransportConfig::default());
         for i in 0..100_000u32 {
             peers.block(SocketAddr::from((i.to_be_bytes(), 1)));
         }
@@ -302,7 +303,7 @@ mod tests {
 
     #[test]
     fn who_is_blocked_is_so_for_a_generation_at_least() {
-        let mut peers = Peers::new(&Config::default());
+        let mut peers = Peers::new(&TransportConfig::default());
         assert!(!peers.is_blocked(&peer(1)));
         peers.block(peer(1));
         let mut others = (0u32..).map(|i| SocketAddr::from((i.to_be_bytes(), 9)));
@@ -319,7 +320,7 @@ mod tests {
 
     #[test]
     fn accepted_tokens_clear_the_record() {
-        let mut peers = Peers::new(&Config::default());
+        let mut peers = Peers::new(&TransportConfig::default());
         assert_eq!(peers.on_auth_error(peer(1)), 1);
         assert_eq!(peers.on_auth_error(peer(1)), 2);
         peers.on_auth(peer(1));

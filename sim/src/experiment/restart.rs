@@ -123,7 +123,7 @@ impl Monitor {
                     Err(_) => refused += 1,
                 }
             }
-            let wanted = sim.hosts[host.index()].spec.config.listen_nodes;
+            let wanted = sim.hosts[host.index()].spec.config.listen.nodes;
             for listen in 0..restart.listens {
                 match sim.listen(*host, key("listen", number, listen), Query::default()) {
                     Ok(_) => listeners += wanted,

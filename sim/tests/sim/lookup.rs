@@ -73,7 +73,7 @@ fn lookups_cross_the_id_space_though_all_entry_points_lie_on_one_side() {
         let id = key(number).with_bit(0, true);
         world.join(HostSpec {
             config: Config {
-                node_id: Some(id),
+                id: Some(id),
                 ..Config::default()
             },
             ..HostSpec::default()

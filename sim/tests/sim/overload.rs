@@ -1,7 +1,7 @@
 //! More is asked of nodes than they let anybody ask.
 
 use bulla_dht::node::Status;
-use bulla_dht::{Config, Draft};
+use bulla_dht::{Config, Draft, TransportConfig};
 use bulla_sim::{Link, Scenario};
 
 use crate::world::{World, key, secs, seed};
@@ -14,7 +14,10 @@ fn a_network_asked_more_than_it_lets_through_slows_down_and_stays_whole() {
         hosts: 8,
         link: Link::PERFECT,
         config: Config {
-            peer_rate_limit_per_sec: Some(32),
+            transport: TransportConfig {
+                peer_rate_limit_per_sec: Some(32),
+                ..TransportConfig::default()
+            },
             ..Config::default()
         },
         ..Scenario::new(seed(1_101))

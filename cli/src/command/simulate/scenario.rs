@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use bulla::Config;
+use bulla::{Config, ListenConfig, LookupConfig, RoutingConfig, TransportConfig};
 use bulla_sim::{Churn, Distribution, Experiment, Latency, Link, Nat, Restart, Scenario, Start};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -392,20 +392,33 @@ impl ScenarioFile {
             fresh_time,
             lookup_parallelism_max,
         } = self.node;
-        let bucket_size = bucket_size.unwrap_or(usual.bucket_size);
-        let parallelism = lookup_parallelism.unwrap_or(usual.lookup_parallelism);
+        let bucket_size = bucket_size.unwrap_or(usual.routing.bucket_size);
+        let parallelism = lookup_parallelism.unwrap_or(usual.lookup.parallelism);
         Config {
-            bucket_size,
-            lookup_width: lookup_width.unwrap_or(usual.lookup_width.max(bucket_size)),
-            listen_nodes: usual.listen_nodes.min(bucket_size),
-            lookup_parallelism: parallelism,
-            lookup_parallelism_max: lookup_parallelism_max
-                .unwrap_or(usual.lookup_parallelism_max.max(parallelism)),
-            attempts: attempts.unwrap_or(usual.attempts),
-            response_time: response_time.map_or(usual.response_time, |time| time.0),
-            response_time_min: response_time_min.map_or(usual.response_time_min, |time| time.0),
-            expire_time: expire_time.map_or(usual.expire_time, |time| time.0),
-            fresh_time: fresh_time.map_or(usual.fresh_time, |time| time.0),
+            routing: RoutingConfig {
+                bucket_size,
+                expire_time: expire_time.map_or(usual.routing.expire_time, |time| time.0),
+                fresh_time: fresh_time.map_or(usual.routing.fresh_time, |time| time.0),
+                ..usual.routing
+            },
+            lookup: LookupConfig {
+                width: lookup_width.unwrap_or(usual.lookup.width.max(bucket_size)),
+                parallelism,
+                parallelism_max: lookup_parallelism_max
+                    .unwrap_or(usual.lookup.parallelism_max.max(parallelism)),
+                ..usual.lookup
+            },
+            listen: ListenConfig {
+                nodes: usual.listen.nodes.min(bucket_size),
+                ..usual.listen
+            },
+            transport: TransportConfig {
+                attempts: attempts.unwrap_or(usual.transport.attempts),
+                response_time: response_time.map_or(usual.transport.response_time, |time| time.0),
+                response_time_min: response_time_min
+                    .map_or(usual.transport.response_time_min, |time| time.0),
+                ..usual.transport
+            },
             ..usual
         }
     }
@@ -418,9 +431,18 @@ impl Parameters {
             Self::Bulla => ours,
             // It waits for a second whatever it knows of the peer, and takes all contacts for good for ten minutes.
             Self::OpenDht => Config {
-                response_time_min: ours.response_time,
-                lookup_parallelism_max: ours.lookup_parallelism,
-                fresh_time: ours.expire_time,
+                transport: TransportConfig {
+                    response_time_min: ours.transport.response_time,
+                    ..ours.transport
+                },
+                lookup: LookupConfig {
+                    parallelism_max: ours.lookup.parallelism,
+                    ..ours.lookup
+                },
+                routing: RoutingConfig {
+                    fresh_time: ours.routing.expire_time,
+                    ..ours.routing
+                },
                 ..ours
             },
         }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::ops::{Add, AddAssign, SubAssign};
 
-use crate::{Config, Source};
+use super::super::TransportConfig;
+use crate::Source;
 
 /// Sessions and the bytes in them.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &TransportConfig) -> Self {
         let limit = Usage {
             sessions: config.max_part_sessions,
             bytes: config.max_part_bytes,
@@ -101,10 +102,10 @@ mod tests {
 
     #[test]
     fn a_source_gets_a_quarter_and_all_get_the_limit() {
-        let mut budget = Budget::new(&Config {
+        let mut budget = Budget::new(&TransportConfig {
             max_part_sessions: 8,
             max_part_bytes: 1_000,
-            ..Config::default()
+            ..TransportConfig::default()
         });
         let source = |number: u8| Source::of([192, 0, 2, number].into());
         let usage = |sessions, bytes| Usage { sessions, bytes };

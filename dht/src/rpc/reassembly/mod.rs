@@ -5,7 +5,7 @@
 //! announced are complete, or 3 seconds after the last part that was of use, or 10 seconds after its beginning.
 //!
 //! Invariants:
-//! - all sessions together hold at most [`Config::max_part_bytes`] and are at most [`Config::max_part_sessions`];
+//! - all sessions together hold at most [`TransportConfig::max_part_bytes`] and are at most [`TransportConfig::max_part_sessions`];
 //!   no [`Source`] has more than a quarter of either;
 //! - memory grows with the bytes that arrived, never with the sizes that were promised;
 //! - parts that came without an announcement give way to announced sessions, so that forged ones cannot shut us off.
@@ -18,7 +18,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use crate::{Config, Source, Timestamp};
+use super::TransportConfig;
+use crate::{Source, Timestamp};
 
 use budget::{Budget, Usage};
 use session::{Announcement, Session};
@@ -31,9 +32,9 @@ pub const MAX_VALUE_BYTES: usize = 65_568;
 ///
 /// ```
 /// use bulla_dht::rpc::reassembly::{Key, Part, Reassembly, Slot};
-/// use bulla_dht::{Config, Timestamp};
+/// use bulla_dht::{Timestamp, TransportConfig};
 ///
-/// let mut reassembly = Reassembly::new(&Config::default());
+/// let mut reassembly = Reassembly::new(&TransportConfig::default());
 /// let now = Timestamp::ZERO;
 /// let key = Key { from: "192.0.2.1:4222".parse()?, transaction: 7 };
 /// let part = |offset, data| Part { index: 1, offset, data };
@@ -93,7 +94,7 @@ pub struct Completed<T> {
 
 impl<T> Reassembly<T> {
     /// No sessions, within the bounds of `config`.
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &TransportConfig) -> Self {
         Self {
             sessions: BTreeMap::new(),
             deadlines: BTreeSet::new(),

@@ -10,14 +10,14 @@ const BOUNDS: Usage = Usage {
 };
 
 fn reassembly() -> Reassembly<&'static str> {
-    Reassembly::new(&Config::default())
+    Reassembly::new(&TransportConfig::default())
 }
 
 fn bounded() -> Reassembly<&'static str> {
-    Reassembly::new(&Config {
+    Reassembly::new(&TransportConfig {
         max_part_sessions: BOUNDS.sessions,
         max_part_bytes: BOUNDS.bytes,
-        ..Config::default()
+        ..TransportConfig::default()
     })
 }
 
