@@ -24,7 +24,8 @@ impl SignedDer<'_> {
         self.body.to_der()
     }
 
-    /// Returns the signature. The algorithm is not signed: where the body names another, `names_same` is false, and neither counts.
+    /// Returns the signature. The algorithm is not signed: where the body names another,
+    /// `names_same` is false, and neither counts.
     pub(crate) fn signature(&self, names_same: bool) -> der::Result<Signature> {
         let algorithm = if names_same {
             plain_algorithm(&self.algorithm)
@@ -72,7 +73,8 @@ impl X509Time {
     }
 }
 
-/// Returns the identifier of a way to sign. Those of RSA have null for parameters (RFC 4055, section 5), the others none.
+/// Returns the identifier of a way to sign. Those of RSA have null for parameters (RFC 4055,
+/// section 5), the others none.
 pub(crate) fn algorithm(scheme: Scheme) -> der::Result<AlgorithmIdentifierRef<'static>> {
     let parameters = match scheme {
         Scheme::RsaPkcs1(_) => Some(Null.into()),
@@ -84,8 +86,8 @@ pub(crate) fn algorithm(scheme: Scheme) -> der::Result<AlgorithmIdentifierRef<'s
     })
 }
 
-/// Returns the DER contents of an algorithm's object identifier; none if it has other parameters than null, which is what those
-/// of RSA have (RFC 4055, section 5).
+/// Returns the DER contents of an algorithm's object identifier; none if it has other parameters
+/// than null, which is what those of RSA have (RFC 4055, section 5).
 pub(crate) fn plain_algorithm<'a>(algorithm: &'a AlgorithmIdentifierRef<'_>) -> &'a [u8] {
     match algorithm.parameters {
         Some(parameters) if parameters != Null.into() => &[],

@@ -5,9 +5,11 @@
 //! more:                RSAES-PKCS1-v1_5(AES key)  | IV 12 | AES-GCM ciphertext | tag 16   k + 28 + plaintext
 //! ```
 //!
-//! where k is the length of the modulus. A key for RSA-OAEP pads by that instead, and takes up to k - 66 bytes in a block. On opening, a block with wrong padding behaves like one that carried some other key: the
-//! AES-GCM tag is what fails, on one path and with one error. A ciphertext of a single block has no tag, so what comes out of a
-//! damaged one is an arbitrary message: whoever uses that form checks what is inside.
+//! where k is the length of the modulus. A key for RSA-OAEP pads by that instead, and takes up to k
+//! - 66 bytes in a block. On opening, a block with wrong padding behaves like one that carried some
+//! other key: the AES-GCM tag is what fails, on one path and with one error. A ciphertext of a
+//! single block has no tag, so what comes out of a damaged one is an arbitrary message: whoever
+//! uses that form checks what is inside.
 
 use crate::backend::RsaPrivate;
 use crate::error::{DecryptError, EncryptError};

@@ -38,7 +38,8 @@ pub enum KeyError {
     /// The password does not open the key file.
     #[error("wrong password for the private key")]
     WrongPassword,
-    /// The key file is protected in a way that is not supported, or would take unreasonable work to open.
+    /// The key file is protected in a way that is not supported, or would take unreasonable work to
+    /// open.
     #[error(
         "this protection of a private key is not supported: convert the file by `openssl pkcs8 -topk8 -v2 aes-256-cbc`"
     )]
@@ -60,7 +61,8 @@ pub enum SignError {
         "values are signed with RSA keys alone, and this key is one of {0}: use an RSA identity"
     )]
     NotForValues(KeyKind),
-    /// A certificate, a request for one or a revocation list was to be signed with a key that signs nothing.
+    /// A certificate, a request for one or a revocation list was to be signed with a key that signs
+    /// nothing.
     #[error(
         "keys of {0} do not sign: let an authority with a key of another kind certify this one"
     )]
@@ -140,8 +142,8 @@ pub enum CertificateError {
     Unordered,
 }
 
-/// Why a certificate is not trusted. What a variant holds is the common name of the certificate at fault
-/// (anything at all: the messages quote and escape it).
+/// Why a certificate is not trusted. What a variant holds is the common name of the certificate at
+/// fault (anything at all: the messages quote and escape it).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TrustError {
@@ -160,7 +162,8 @@ pub enum TrustError {
     /// The issuer did not sign this certificate.
     #[error("the signature on the certificate of {0:?} is wrong")]
     BadSignature(String),
-    /// Signed by other means than Ed25519, or RSA (2048 bits or more) or ECDSA with SHA-256, SHA-384 or SHA-512.
+    /// Signed by other means than Ed25519, or RSA (2048 bits or more) or ECDSA with SHA-256,
+    /// SHA-384 or SHA-512.
     #[error("the certificate of {0:?} is signed in a weak or unsupported way")]
     UnsupportedSignature(String),
     /// The certified key is neither RSA of 2048 to 8192 bits nor an elliptic curve of at least 256.
@@ -172,7 +175,8 @@ pub enum TrustError {
     /// The issuer has revoked the certificate.
     #[error("the certificate of {0:?} was revoked by its issuer")]
     Revoked(String),
-    /// The certificate has an extension that must be understood and is not, such as name constraints.
+    /// The certificate has an extension that must be understood and is not, such as name
+    /// constraints.
     #[error("the certificate of {0:?} has a critical extension that is not supported")]
     CriticalExtension(String),
 }
@@ -187,7 +191,8 @@ pub enum RevocationListError {
     /// More than [`MAX_REVOCATION_LIST_BYTES`](crate::MAX_REVOCATION_LIST_BYTES).
     #[error("a revocation list of more than {} KiB", crate::MAX_REVOCATION_LIST_BYTES / 1024)]
     TooLarge,
-    /// It is not complete by itself: a delta or indirect list, or one of some reasons or certificates only.
+    /// It is not complete by itself: a delta or indirect list, or one of some reasons or
+    /// certificates only.
     #[error("a revocation list with critical extensions, such as a delta list, is not supported")]
     Unsupported,
     /// None of the trusted certificates has the name of its issuer and may sign revocation lists.
@@ -253,7 +258,8 @@ pub enum IssueError {
     /// The issuer is not a certificate authority.
     #[error("the issuer is not a certificate authority")]
     NotAuthority,
-    /// With the new certificate the chain would be longer than [`MAX_CHAIN_LENGTH`](crate::MAX_CHAIN_LENGTH).
+    /// With the new certificate the chain would be longer than
+    /// [`MAX_CHAIN_LENGTH`](crate::MAX_CHAIN_LENGTH).
     #[error("the issuer's chain is as long as a chain can be")]
     ChainTooLong,
     /// The issuer's subject name has parts that cannot be repeated in a new certificate.
@@ -265,7 +271,8 @@ pub enum IssueError {
     /// The challenge password of a request has more than 64 characters or control characters.
     #[error("a challenge password has 1 to 64 characters and no control characters")]
     Challenge,
-    /// The request is not signed by the key in it, the key is none that can be certified, or its name cannot be repeated.
+    /// The request is not signed by the key in it, the key is none that can be certified, or its
+    /// name cannot be repeated.
     #[error("the certificate request cannot be granted: its signature, key or name is not right")]
     Request,
     /// The issuer's key did not sign.
@@ -364,7 +371,8 @@ pub enum Pkcs12Error {
     /// The password does not open the file.
     #[error("wrong password for the PKCS#12 file")]
     WrongPassword,
-    /// The file is protected in a way that is not supported, or would take unreasonable work to open.
+    /// The file is protected in a way that is not supported, or would take unreasonable work to
+    /// open.
     #[error(
         "this protection of a PKCS#12 file is not supported: use PBES2 or triple DES, and at most a million rounds"
     )]

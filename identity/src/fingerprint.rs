@@ -13,12 +13,13 @@ const WORDS: usize = 12;
 /// Each word of the list of 2048 stands for so many bits.
 const BITS_PER_WORD: usize = 11;
 
-/// The first 132 bits of a long id as twelve English words, those of BIP 39: short, common, and each known by its first four
-/// letters.
+/// The first 132 bits of a long id as twelve English words, those of BIP 39: short, common, and
+/// each known by its first four letters.
 ///
-/// All twelve must be compared. To stand in for somebody an attacker must make keys until one has the same 132 bits, some
-/// 2<sup>132</sup> keys; against the nearest of a million people still 2<sup>112</sup>, which is what breaking an RSA key of 2048
-/// bits is reckoned to take. Two or three words alone are found within hours. That two keys with the same words can be made in
+/// All twelve must be compared. To stand in for somebody an attacker must make keys until one has
+/// the same 132 bits, some 2<sup>132</sup> keys; against the nearest of a million people still
+/// 2<sup>112</sup>, which is what breaking an RSA key of 2048 bits is reckoned to take. Two or
+/// three words alone are found within hours. That two keys with the same words can be made in
 /// 2<sup>66</sup> steps gains their maker nothing: both are his.
 ///
 /// ```

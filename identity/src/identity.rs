@@ -7,7 +7,8 @@ use crate::key_id::{KeyId, LongKeyId};
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 
-/// A private key and the certificate chain of its public half, which match. A clone costs two counters.
+/// A private key and the certificate chain of its public half, which match. A clone costs two
+/// counters.
 #[derive(Debug, Clone)]
 pub struct Identity {
     key: PrivateKey,

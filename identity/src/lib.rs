@@ -12,8 +12,9 @@
 //! | [`CertificateRequest`] | asks an authority to certify a key |
 //! | [`encrypt_with_key`], [`encrypt_with_password`], [`stretch`] | authenticated encryption without public keys |
 //!
-//! The crate knows nothing of the DHT and does no I/O but to load and save identities. It reads whatever strangers publish: sizes
-//! are bounded before work is done, nothing panics on their bytes, and secrets are wiped from memory and shown nowhere.
+//! The crate knows nothing of the DHT and does no I/O but to load and save identities. It reads
+//! whatever strangers publish: sizes are bounded before work is done, nothing panics on their
+//! bytes, and secrets are wiped from memory and shown nowhere.
 //!
 //! ```
 //! # let pem = include_str!("../tests/vectors/alice.pem");
@@ -29,8 +30,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! RSA is done by aws-lc-rs (feature `aws-lc`, on by default; needs a C compiler) or by the pure-Rust `rsa`, with the same results.
-//! Prefer the default where strangers can watch how long decryption takes: `rsa` is hardened against that, but not cleared of it.
+//! RSA is done by aws-lc-rs (feature `aws-lc`, on by default; needs a C compiler) or by the
+//! pure-Rust `rsa`, with the same results. Prefer the default where strangers can watch how long
+//! decryption takes: `rsa` is hardened against that, but not cleared of it.
 
 mod alternative_name;
 mod asn1;

@@ -1,4 +1,5 @@
-//! Asking an authority whether a certificate is revoked (OCSP, RFC 6960): the question, and what the answer is worth.
+//! Asking an authority whether a certificate is revoked (OCSP, RFC 6960): the question, and what
+//! the answer is worth.
 //!
 //! How question and answer travel, usually by HTTP, is for others.
 
@@ -25,7 +26,8 @@ const SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.26");
 const NONCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.2");
 const BASIC_RESPONSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.1");
 
-/// The question whether a certificate is revoked, with a nonce of 32 bytes that only a fresh answer can repeat.
+/// The question whether a certificate is revoked, with a nonce of 32 bytes that only a fresh answer
+/// can repeat.
 ///
 /// ```no_run
 /// use bulla_identity::{Certificate, OcspRequest, OcspStatus};
@@ -163,8 +165,9 @@ impl OcspRequest {
         &self.nonce[2..]
     }
 
-    /// Reads a DER `OCSPResponse` to this question. It counts if it is signed by the issuer, or by one whom the issuer has
-    /// certified to answer; repeats the nonce; and is of the time `now` (Unix seconds).
+    /// Reads a DER `OCSPResponse` to this question. It counts if it is signed by the issuer, or by
+    /// one whom the issuer has certified to answer; repeats the nonce; and is of the time `now`
+    /// (Unix seconds).
     ///
     /// # Errors
     /// [`OcspError`]: no answer, or one that proves nothing.

@@ -1,7 +1,8 @@
 //! PEM blocks (RFC 7468), found wherever they are.
 //!
-//! The certificate published on the DHT is PEM text inside a msgpack value, and an identity file holds a key and certificates one
-//! after the other: so blocks are looked for anywhere in the bytes, in one pass, whatever lies between them.
+//! The certificate published on the DHT is PEM text inside a msgpack value, and an identity file
+//! holds a key and certificates one after the other: so blocks are looked for anywhere in the
+//! bytes, in one pass, whatever lies between them.
 
 use pkcs8::der::pem;
 use pkcs8::{LineEnding, SecretDocument};

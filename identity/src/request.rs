@@ -100,7 +100,8 @@ impl CertificateRequest {
     /// Makes a request for `key` and signs it with it.
     ///
     /// # Errors
-    /// [`IssueError`]: a name or challenge password that cannot be, or a key of RSA-OAEP, which signs nothing.
+    /// [`IssueError`]: a name or challenge password that cannot be, or a key of RSA-OAEP, which
+    /// signs nothing.
     pub fn new(key: &PrivateKey, params: &RequestParams<'_>) -> Result<Self, IssueError> {
         let id = key.public_key().id().to_string();
         let uid = params.uid.unwrap_or(&id);

@@ -19,7 +19,8 @@ const OAEP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.
 const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
 const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
 
-/// `RSAES-OAEP-params` with SHA-256 for hash and mask and without label, in the one form that is written.
+/// `RSAES-OAEP-params` with SHA-256 for hash and mask and without label, in the one form that is
+/// written.
 const OAEP_SHA256: [u8; 49] = [
     0x30, 0x2f, //
     0xa0, 0x0f, // [0] the hash: SHA-256
@@ -71,7 +72,8 @@ pub(crate) fn padding_of(
     }
 }
 
-/// Checks the numbers of a DER `RSAPublicKey` and returns the modulus: most significant byte first, without leading zeros.
+/// Checks the numbers of a DER `RSAPublicKey` and returns the modulus: most significant byte first,
+/// without leading zeros.
 pub(crate) fn check(pkcs1: &[u8]) -> Result<Vec<u8>, KeyError> {
     let numbers = RsaPublicKeyRef::from_der(pkcs1).map_err(|_| KeyError::Malformed)?;
     let modulus = numbers.modulus.as_bytes();
@@ -89,7 +91,8 @@ pub(crate) fn check(pkcs1: &[u8]) -> Result<Vec<u8>, KeyError> {
     Ok(modulus.to_vec())
 }
 
-/// Wraps a DER `RSAPublicKey` into the canonical `SubjectPublicKeyInfo`, so that a key has one encoding and one id.
+/// Wraps a DER `RSAPublicKey` into the canonical `SubjectPublicKeyInfo`, so that a key has one
+/// encoding and one id.
 pub(crate) fn to_spki(padding: Padding, pkcs1: &[u8]) -> Option<Vec<u8>> {
     SubjectPublicKeyInfo {
         algorithm: algorithm(padding)?,
@@ -133,7 +136,8 @@ fn is_oaep_sha256(parameters: Option<AnyRef<'_>>) -> bool {
             .mask_gen
             .parameters
             .is_some_and(|hash| hash.oid == SHA256)
-        // GnuTLS names no real algorithm for the source of the label: what counts is that the label is empty.
+        // GnuTLS names no real algorithm for the source of the label: what counts is that the label
+        // is empty.
         && parameters.p_source.parameters == RsaOaepParams::<Any>::default().p_source.parameters
 }
 

@@ -16,7 +16,8 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 pub enum KeyKind {
     /// RSA for every use (`rsaEncryption`): what identities on the DHT have.
     Rsa,
-    /// RSA for encryption alone (`id-RSAES-OAEP`, with SHA-256): OpenDHT reads such keys since 3.5.4.
+    /// RSA for encryption alone (`id-RSAES-OAEP`, with SHA-256): OpenDHT reads such keys since
+    /// 3.5.4.
     RsaOaep,
     /// An elliptic curve.
     Curve(Curve),
@@ -47,7 +48,8 @@ impl KeyKind {
         matches!(self, Self::Rsa | Self::RsaOaep)
     }
 
-    /// Returns how such keys sign certificates and the like, with this hash if they let one choose: `None` if not at all.
+    /// Returns how such keys sign certificates and the like, with this hash if they let one choose:
+    /// `None` if not at all.
     pub(crate) fn scheme(self, hash: HashAlgorithm) -> Option<Scheme> {
         match self {
             Self::Rsa => Some(Scheme::RsaPkcs1(hash)),

@@ -1,13 +1,15 @@
 //! The seam between this crate and the library that does the RSA arithmetic.
 //!
-//! Two back-ends offer the same two types, [`RsaPublic`] and [`RsaPrivate`], with the same functions and the same answers; the
-//! feature `aws-lc` chooses. Both are handed keys whose size and exponent have been checked, in canonical DER that names
-//! `rsaEncryption` even for a key of OAEP.
+//! Two back-ends offer the same two types, [`RsaPublic`] and [`RsaPrivate`], with the same
+//! functions and the same answers; the feature `aws-lc` chooses. Both are handed keys whose size
+//! and exponent have been checked, in canonical DER that names `rsaEncryption` even for a key of
+//! OAEP.
 //!
-//! With the padding of PKCS#1 v1.5, `decrypt_block` rejects implicitly: a block with wrong padding does not fail, it yields a
-//! pseudo-random message that depends on the key and the block alone. So no caller can tell a wrong padding from a right one, nor
-//! pass the difference on (the attacks of Bleichenbacher and their successors live on that difference). With OAEP a wrong block is
-//! `None`, whatever is wrong with it.
+//! With the padding of PKCS#1 v1.5, `decrypt_block` rejects implicitly: a block with wrong padding
+//! does not fail, it yields a pseudo-random message that depends on the key and the block alone. So
+//! no caller can tell a wrong padding from a right one, nor pass the difference on (the attacks of
+//! Bleichenbacher and their successors live on that difference). With OAEP a wrong block is `None`,
+//! whatever is wrong with it.
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;

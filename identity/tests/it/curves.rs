@@ -32,7 +32,8 @@ fn curve_keys_are_written_as_opendht_writes_them() {
     assert_eq!(key.to_pem().as_str(), vector.text("private_key_pem"));
 }
 
-/// The library under 2.4.12 puts a zero before a number whose highest bit is set, and the number is then too long.
+/// The library under 2.4.12 puts a zero before a number whose highest bit is set, and the number is
+/// then too long.
 #[test]
 fn a_zero_before_the_number_is_read_and_not_repeated() {
     let vector = erin("2.4.12");
@@ -43,7 +44,8 @@ fn a_zero_before_the_number_is_read_and_not_repeated() {
     assert_eq!(again.public_key(), key.public_key());
 }
 
-/// It also leaves out a zero that the number begins with, as of every 512th key: openssl reads it as we do.
+/// It also leaves out a zero that the number begins with, as of every 512th key: openssl reads it
+/// as we do.
 #[test]
 fn a_zero_left_out_before_the_number_is_read_and_written() {
     let pem = include_str!("../vectors/gnutls/short.pem");

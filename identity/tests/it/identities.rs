@@ -29,7 +29,8 @@ fn a_new_identity_is_a_self_signed_authority() {
     assert!(alice.public_key().verify(b"hello", &signature));
 }
 
-/// Everything but serial, dates and the order of extensions is as OpenDHT writes it, for an authority and for a leaf.
+/// Everything but serial, dates and the order of extensions is as OpenDHT writes it, for an
+/// authority and for a leaf.
 #[test]
 fn issued_certificates_are_as_long_as_opendhts() {
     let ca = identity("ca");

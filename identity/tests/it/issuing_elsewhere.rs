@@ -1,4 +1,5 @@
-//! Keys of every kind between us, OpenSSL and certtool: who makes a chain, a request or a list, and who believes it.
+//! Keys of every kind between us, OpenSSL and certtool: who makes a chain, a request or a list, and
+//! who believes it.
 
 use bulla_identity::{
     CertificateChain, CertificateParams, CertificateRequest, Curve, Identity, IdentityParams,

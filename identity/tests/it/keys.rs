@@ -157,7 +157,8 @@ fn public_keys_are_read_from_pem_and_have_one_encoding() {
         Ok(key.clone())
     );
 
-    // The same key with the algorithm's NULL left out: tolerated, and written as everybody else does.
+    // The same key with the algorithm's NULL left out: tolerated, and written as everybody else
+    // does.
     let mut der = key.to_der().to_vec();
     let null = der
         .windows(2)

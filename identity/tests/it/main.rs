@@ -1,4 +1,5 @@
-//! What this crate promises, held against vectors made by OpenDHT, against OpenSSL, and against damage.
+//! What this crate promises, held against vectors made by OpenDHT, against OpenSSL, and against
+//! damage.
 
 mod certificates;
 mod crl;

@@ -88,7 +88,8 @@ fn other_parameters_are_refused_by_name() {
     }
 }
 
-/// GnuTLS 3.8.10 writes an arbitrary algorithm for the source of the empty label, another one each time.
+/// GnuTLS 3.8.10 writes an arbitrary algorithm for the source of the empty label, another one each
+/// time.
 #[test]
 fn oaep_keys_of_gnutls_are_read() {
     let private = include_bytes!("../vectors/gnutls/oaep.key.der");

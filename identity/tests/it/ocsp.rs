@@ -3,7 +3,8 @@ use bulla_identity::{Certificate, OcspError, OcspRequest, OcspStatus, Revocation
 use crate::programs::{Workshop, today};
 use crate::vectors::{identity, trust_vector};
 
-/// A responder of OpenSSL, with what it answers `request`. Its answers are of today, whenever that is.
+/// A responder of OpenSSL, with what it answers `request`. Its answers are of today, whenever that
+/// is.
 fn answer(shop: &Workshop, request: &OcspRequest, options: &str) -> Option<Vec<u8>> {
     let ca = identity("ca");
     shop.write("ca.crt", ca.certificate().to_pem());

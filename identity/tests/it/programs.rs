@@ -25,8 +25,8 @@ impl Workshop {
         fs::read(self.path().join(name)).expect("such a file")
     }
 
-    /// Runs a command whose words are parted by spaces, and returns whether it succeeded and what it printed; `None`, and says
-    /// so, if the program is not installed.
+    /// Runs a command whose words are parted by spaces, and returns whether it succeeded and what
+    /// it printed; `None`, and says so, if the program is not installed.
     pub(crate) fn run(&self, command: &str) -> Option<(bool, String)> {
         let words: Vec<_> = command.split(' ').collect();
         let Ok(output) = Command::new(words[0])

@@ -91,7 +91,8 @@ fn a_leaf_cannot_issue() {
         IssueError::NotAuthority
     );
 
-    // Alice may make herself an authority of the same name and sign as that. Her real certificate does not bear it out.
+    // Alice may make herself an authority of the same name and sign as that. Her real certificate
+    // does not bear it out.
     let pretended = issued("alice", &IdentityParams::new("alice", NOW));
     let mallory = issued(
         "bob",

@@ -197,7 +197,8 @@ fn an_account_revokes_its_device() {
 #[test]
 fn serial_numbers_count_only_with_their_issuer() {
     let (ca, alice) = (identity("ca"), identity("alice"));
-    // Another authority of the same name, whom we trust too, cannot revoke what the first has issued.
+    // Another authority of the same name, whom we trust too, cannot revoke what the first has
+    // issued.
     let impostor = Identity::issue(
         private_key("2.4.12", "bob"),
         &IdentityParams::new("Impostor", NOW),

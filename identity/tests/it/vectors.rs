@@ -104,7 +104,8 @@ fn entries(file: &str, section: &str) -> Vec<Vector> {
     entries.into_iter().map(Vector).collect()
 }
 
-/// What this version of OpenDHT does with the certificates of [`identities`]: a revocation list, a request, verdicts.
+/// What this version of OpenDHT does with the certificates of [`identities`]: a revocation list, a
+/// request, verdicts.
 pub(crate) fn trust_vector(version: &str) -> Vector {
     let mut file: Value =
         serde_json::from_str(include_str!("../vectors/identities.json")).expect("JSON");

@@ -1,5 +1,5 @@
-//! Project Wycheproof's vectors: what attacks on other implementations have looked like. Each test counts what it checked, so
-//! that no filter can leave nothing over.
+//! Project Wycheproof's vectors: what attacks on other implementations have looked like. Each test
+//! counts what it checked, so that no filter can leave nothing over.
 
 use ::wycheproof::{
     HashFunction, TestResult, aead, ecdsa, eddsa, rsa_oaep, rsa_pkcs1_decrypt, rsa_pkcs1_verify,
