@@ -13,8 +13,8 @@ use x509_parser::extensions::GeneralName;
 /// The longest alternative name, in bytes.
 const MAX_LENGTH: usize = 255;
 
-/// A name beside the common name. Like that, it is a claim that the issuer of the certificate
-/// stands for, or nobody.
+/// A name beside the common name. Like that, it is a claim: the issuer of the certificate stands
+/// for it, at most.
 ///
 /// ```
 /// use bulla_identity::AlternativeName;

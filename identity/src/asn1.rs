@@ -1,4 +1,5 @@
-//! The ASN.1 types that revocation lists and OCSP share (RFC 5280, sections 4.1 and 5.1).
+//! ASN.1 types that certificates, requests, revocation lists and OCSP share (RFC 5280, sections 4.1
+//! and 5.1).
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use pkcs8::spki::AlgorithmIdentifierRef;
 use crate::scheme::Scheme;
 use crate::signature::{self, Signature};
 
-/// Something with a signature, as in `CertificateList`.
+/// Any DER with a signature over it, as in `CertificateList`.
 #[derive(Sequence)]
 pub(crate) struct SignedDer<'a> {
     pub(crate) body: AnyRef<'a>,
@@ -95,7 +96,7 @@ pub(crate) fn plain_algorithm<'a>(algorithm: &'a AlgorithmIdentifierRef<'_>) -> 
     }
 }
 
-/// Returns DER that was read as it was: its only encoding.
+/// Returns the DER of a value that was read: it has no other encoding.
 pub(crate) fn raw(value: AnyRef<'_>) -> der::Result<Vec<u8>> {
     value.to_der()
 }

@@ -62,11 +62,11 @@ struct Extensions {
     issuer_key_id: Option<Vec<u8>>,
     signs_revocation_lists: bool,
     signs_ocsp_responses: bool,
-    /// There is one that must be understood and is not, or that is damaged.
+    /// There is an extension that must be understood and is not, or that is damaged.
     unknown_critical: bool,
 }
 
-/// What makes a certificate one of a certificate authority.
+/// What a certificate authority may do.
 #[derive(Clone, Copy)]
 struct Authority {
     /// How many authorities may stand below this one, if bounded.
@@ -196,8 +196,8 @@ impl Certificate {
         self.0.not_after
     }
 
-    /// Tells whether the certificate is one of a certificate authority: CA flag set, and key usage
-    /// permits to sign certificates.
+    /// Reports whether the certificate is one of a certificate authority: CA flag set, and key
+    /// usage permits to sign certificates.
     ///
     /// Differs: OpenDHT asks for that key usage only if the extension is critical.
     pub fn is_ca(&self) -> bool {
@@ -235,7 +235,7 @@ impl Certificate {
         }
     }
 
-    /// Tells whether `issuer` is named as the issuer and its key did sign this certificate, by RSA
+    /// Reports whether `issuer` is named as the issuer and its key signed this certificate, by RSA
     /// of at least 2048 bits or ECDSA with SHA-256, SHA-384 or SHA-512, or by Ed25519. Dates, and
     /// whether the issuer may issue, are for [`verify_chain`](crate::verify_chain).
     #[must_use]
@@ -247,7 +247,7 @@ impl Certificate {
         self.names_issuer(issuer.subject_der())
     }
 
-    /// Tells whether the issuer's distinguished name has this DER.
+    /// Reports whether the issuer's distinguished name has this DER.
     pub(crate) fn names_issuer(&self, name: &[u8]) -> bool {
         self.0.issuer.der == name
     }
@@ -300,13 +300,13 @@ impl Certificate {
         Ok(())
     }
 
-    /// Tells whether this is an authority that may sign revocation lists.
+    /// Reports whether this is an authority that may sign revocation lists.
     pub(crate) fn signs_revocation_lists(&self) -> bool {
         self.is_ca() && self.0.extensions.signs_revocation_lists
     }
 
-    /// Tells whether the issuer of this certificate lets it sign OCSP responses (RFC 6960, section
-    /// 4.2.2.2).
+    /// Reports whether the issuer of this certificate lets it sign OCSP responses (RFC 6960,
+    /// section 4.2.2.2).
     pub(crate) fn signs_ocsp_responses(&self) -> bool {
         self.0.extensions.signs_ocsp_responses
     }

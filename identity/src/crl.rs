@@ -1,4 +1,4 @@
-//! Revocation lists: what an authority has taken back (RFC 5280, section 5).
+//! Certificate revocation lists, CRLs (RFC 5280, section 5).
 
 use std::fmt;
 use std::sync::Arc;
@@ -57,9 +57,9 @@ pub enum RevocationReason {
     /// No reason is given.
     #[default]
     Unspecified = 0,
-    /// Somebody else may have the private key.
+    /// The private key may be known to others.
     KeyCompromise = 1,
-    /// Somebody else may have the private key of the authority.
+    /// The private key of the authority may be known to others.
     AuthorityCompromise = 2,
     /// What the certificate says of its owner is no longer so.
     AffiliationChanged = 3,
@@ -102,8 +102,8 @@ impl RevocationList {
     ///
     /// # Errors
     /// [`RevocationListError::Malformed`], [`RevocationListError::TooLarge`] above
-    /// [`MAX_REVOCATION_LIST_BYTES`], or [`RevocationListError::Unsupported`] for lists that do not
-    /// stand by themselves.
+    /// [`MAX_REVOCATION_LIST_BYTES`], or [`RevocationListError::Unsupported`] for lists that are
+    /// not complete by themselves.
     pub fn from_der(der: &[u8]) -> Result<Self, RevocationListError> {
         if der.len() > MAX_REVOCATION_LIST_BYTES {
             return Err(RevocationListError::TooLarge);
@@ -162,7 +162,7 @@ impl RevocationList {
         self.0.next_update
     }
 
-    /// Tells whether there should be a newer list at the time `now` (Unix seconds). What an old
+    /// Reports whether there should be a newer list at the time `now` (Unix seconds). What an old
     /// list revokes stays revoked.
     pub fn is_outdated(&self, now: u64) -> bool {
         self.next_update().is_some_and(|next| next < now)
@@ -186,7 +186,7 @@ impl RevocationList {
         self.0.revocations.get(position.ok()?)
     }
 
-    /// Tells whether `issuer` may sign revocation lists, is named as the issuer, and did sign this
+    /// Reports whether `issuer` may sign revocation lists, is named as the issuer, and signed this
     /// one.
     #[must_use]
     pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
@@ -199,7 +199,7 @@ impl RevocationList {
         self.0.issuer.der == issuer.subject_der()
     }
 
-    /// Tells whether this list takes the place of `other`, of the same issuer.
+    /// Reports whether this list takes the place of `other`, of the same issuer.
     pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
         self.age() > other.age()
     }

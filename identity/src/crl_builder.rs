@@ -1,4 +1,4 @@
-//! Revoking: making a revocation list, from nothing or from the one before.
+//! Making a revocation list, from nothing or from the one before.
 
 use der::asn1::{AnyRef, BitStringRef, OctetStringRef};
 use der::{Decode, Encode, Tag};
@@ -25,7 +25,9 @@ const MAX_NUMBER: usize = 20;
 /// ```no_run
 /// use bulla_identity::{Identity, RevocationDraft, RevocationReason};
 ///
-/// # fn revoke(ca: &Identity, alice: &Identity, bob: &Identity, now: u64) -> Result<(), bulla_identity::RevokeError> {
+/// # use bulla_identity::RevokeError;
+/// # type Result = std::result::Result<(), RevokeError>;
+/// # fn revoke(ca: &Identity, alice: &Identity, bob: &Identity, now: u64) -> Result {
 /// let first = RevocationDraft::new(now)
 ///     .revoke(alice.certificate(), RevocationReason::KeyCompromise)
 ///     .sign(ca)?;
@@ -88,8 +90,8 @@ impl RevocationDraft {
         self
     }
 
-    /// Signs the list with SHA-512, as OpenDHT does; with Ed25519, which has a hash of its own, by
-    /// that.
+    /// Signs the list with SHA-512, as OpenDHT does; with Ed25519, which has a hash of its own,
+    /// with that.
     ///
     /// # Errors
     /// [`RevokeError`]: `issuer` may not sign lists or has not issued what is revoked, or a number

@@ -1,8 +1,8 @@
-//! Keys on elliptic curves: they sign certificates, but neither values nor letters.
+//! Keys on elliptic curves: they sign certificates, but no values, and do not encrypt.
 //!
 //! OpenDHT makes P-384 keys too, and signs with them; but the algorithm of value signatures is
-//! fixed to RSA in every verifier, and these keys do not encrypt. Both builds use the same
-//! pure-Rust, constant-time implementations.
+//! fixed to RSA in every verifier. Both back-ends use the same pure-Rust, constant-time
+//! implementations.
 
 use ed25519_dalek::Signer;
 use p256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
@@ -53,7 +53,7 @@ impl Curve {
         }
     }
 
-    /// Tells which curve an algorithm identifier names: `None` if none of ours.
+    /// Returns the curve that an algorithm identifier names: `None` if it is not supported.
     pub(crate) fn of(algorithm: &AlgorithmIdentifierRef<'_>) -> Option<Self> {
         match algorithm.oid {
             EC_PUBLIC_KEY => Self::named(algorithm.parameters_oid().ok()?),

@@ -8,7 +8,7 @@ use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument};
 use crate::error::KeyError;
 use crate::random::{self, NoRandomness};
 
-/// What a password is stretched by when a key is written, as OpenDHT does (PBKDF2-HMAC-SHA-256).
+/// The rounds of PBKDF2-HMAC-SHA-256 when a key is written, as many as OpenDHT makes.
 const PBKDF2_ROUNDS: u32 = 600_000;
 
 /// A file that asks for more rounds than this (a second of work) is refused.

@@ -44,7 +44,7 @@ pub enum KeyError {
         "this protection of a private key is not supported: convert the file by `openssl pkcs8 -topk8 -v2 aes-256-cbc`"
     )]
     UnsupportedProtection,
-    /// The caller broke off the search for a new key.
+    /// The caller cancelled the search for a new key.
     #[error("no key was made: it was broken off")]
     Cancelled,
     /// See [`NoRandomness`].
@@ -102,7 +102,8 @@ pub enum EncryptError {
     Stretch(#[from] StretchError),
 }
 
-/// Decryption failed. It never says why: the reason would help whoever made the ciphertext up.
+/// Decryption failed. It never says why: the reason would help an attacker with a forged
+/// ciphertext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("cannot be decrypted: damaged, or meant for another key")]
 pub struct DecryptError;
@@ -117,7 +118,7 @@ pub enum StretchError {
     /// The result has 1 to 64 bytes.
     #[error("a password can be stretched to 1 to 64 bytes, not {0}")]
     Length(usize),
-    /// The 64 MiB of memory that stretching takes are not there, or the password is absurdly long.
+    /// The 64 MiB of memory that stretching takes are not there, or the password is far too long.
     #[error("the password could not be stretched: 64 MiB of memory are needed")]
     Refused,
 }
@@ -150,10 +151,10 @@ pub enum TrustError {
     /// There are more authorities below one than it permits.
     #[error("the chain is longer than {0:?} permits")]
     PathTooLong(String),
-    /// The certificate's time is over.
+    /// The certificate has expired.
     #[error("the certificate of {0:?} has expired")]
     Expired(String),
-    /// The certificate's time has not begun.
+    /// The certificate is not valid yet.
     #[error("the certificate of {0:?} is not valid yet")]
     NotYetValid(String),
     /// Neither the chain nor the trusted certificates hold the issuer.
@@ -169,7 +170,7 @@ pub enum TrustError {
     /// The certified key is neither RSA of 2048 to 8192 bits nor an elliptic curve of at least 256.
     #[error("the key of {0:?} is too weak")]
     WeakKey(String),
-    /// A certificate was issued by one that is not a certificate authority's.
+    /// The issuer of a certificate is not a certificate authority.
     #[error("{0:?} is not a certificate authority")]
     NotAuthority(String),
     /// The issuer has revoked the certificate.
@@ -388,7 +389,7 @@ pub enum Pkcs12Error {
     NotWritten,
 }
 
-/// Why an OCSP question could not be asked, or its answer does not count.
+/// Why an OCSP request could not be made, or its response does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OcspError {
@@ -401,19 +402,19 @@ pub enum OcspError {
     /// More bytes than any response has.
     #[error("the OCSP response is too large")]
     TooLarge,
-    /// The responder did not answer; what it holds is its status (RFC 6960, section 4.2.1).
+    /// The responder refused; what it holds is the status (RFC 6960, section 4.2.1).
     #[error("the OCSP responder refused with status {0}")]
     Refused(u8),
-    /// Neither the issuer nor one whom it lets answer did sign it.
+    /// It is signed neither by the issuer nor by a responder that the issuer has certified.
     #[error("the signature on the OCSP response is wrong")]
     BadSignature,
-    /// The answer does not repeat the nonce: it may be an old one.
+    /// The response does not repeat the nonce: it may be an old one.
     #[error("the OCSP response does not repeat the nonce of the request")]
     OtherNonce,
-    /// The answer is about another certificate.
+    /// The response is about another certificate.
     #[error("the OCSP response is about another certificate")]
     OtherCertificate,
-    /// The answer is from the future, or there should be a newer one.
+    /// The response is from the future, or there should be a newer one.
     #[error("the OCSP response is not of this time")]
     NotCurrent,
     /// See [`NoRandomness`].

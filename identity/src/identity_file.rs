@@ -29,7 +29,7 @@ impl Identity {
         Self::load_with_warning(path, password).map(|(identity, _)| identity)
     }
 
-    /// Loads like [`load`](Self::load), and tells what should be put right: that others can read
+    /// Loads like [`load`](Self::load), and returns what should be put right: that others can read
     /// the file (where files have Unix permissions).
     ///
     /// # Errors
@@ -132,7 +132,7 @@ fn permissions(_: &File) -> io::Result<u32> {
     Ok(0o600)
 }
 
-/// Writes a file beside `path` and renames it to `path`, so that nobody ever sees half of it.
+/// Writes a file beside `path` and renames it to `path`, so that it is never seen incomplete.
 fn write(path: &Path, text: &str) -> Result<(), SaveError> {
     let mut name = path.as_os_str().to_os_string();
     let suffix = u64::from_be_bytes(*random::bytes::<8>()?);

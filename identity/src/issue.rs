@@ -26,7 +26,7 @@ const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 /// The last second that a certificate can name, the end of the year 9999.
 const END_OF_TIME: u64 = 253_402_300_799;
 
-/// What a certificate is to say: from when, for how long and for what it is valid.
+/// The parameters of a certificate: from when, for how long and for what it is valid.
 ///
 /// ```
 /// use bulla_identity::CertificateParams;
@@ -135,7 +135,7 @@ impl CertificateParams {
     }
 }
 
-/// What a new identity is to be: a name, and how it departs from the defaults.
+/// The parameters of a new identity: a name, and what is to differ from the defaults.
 ///
 /// ```no_run
 /// use bulla_identity::{Identity, IdentityParams};
@@ -214,7 +214,7 @@ impl<'a> IdentityParams<'a> {
         }
     }
 
-    /// Makes the key, unless a certificate for it could not be had.
+    /// Makes the key, unless a certificate for it would be refused.
     fn make_key(
         &self,
         on_progress: impl FnMut(Progress) -> ControlFlow<()>,
@@ -243,8 +243,8 @@ impl Identity {
         Self::generate_with(params, |_| ControlFlow::Continue(()))
     }
 
-    /// Makes a new identity like [`generate`](Self::generate) and tells `on_progress` how the
-    /// search for an RSA key goes, as [`PrivateKey::generate_with`] does; a key on a curve takes no
+    /// Makes a new identity like [`generate`](Self::generate) and calls `on_progress` during the
+    /// search for an RSA key, as [`PrivateKey::generate_with`] does; a key on a curve takes no
     /// search.
     ///
     /// # Errors
@@ -376,8 +376,8 @@ fn fields(
     Ok(fields)
 }
 
-/// Returns what a key is for that certifies no others: what OpenDHT says, as far as the key can do
-/// it (RFC 8813, section 3, and RFC 4055, section 1.2, want no more to be said).
+/// Returns the key usages of a key that certifies no others: those that OpenDHT writes, as far as
+/// the key can do them (RFC 8813, section 3, and RFC 4055, section 1.2, forbid the rest).
 fn usages(kind: KeyKind) -> Vec<KeyUsagePurpose> {
     let mut usages = Vec::new();
     if kind != KeyKind::RsaOaep {

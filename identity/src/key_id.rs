@@ -23,8 +23,8 @@ use thiserror::Error;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; 20]);
 
-/// The long name of a key: SHA-256 of its `SubjectPublicKeyInfo`, 32 bytes. The anchor of trust: no
-/// two keys share one.
+/// The long name of a key: SHA-256 of its `SubjectPublicKeyInfo`, 32 bytes. Trust is anchored in
+/// it: no two keys share one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LongKeyId([u8; 32]);
 

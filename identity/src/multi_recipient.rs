@@ -11,8 +11,8 @@
 //! Numbers are big-endian.
 //!
 //! Slots stand in strictly ascending order of their hints: so a recipient has one to try at most,
-//! and their order tells nothing. The AES key depends on the whole header, so nothing in it can be
-//! changed, not even what is for others.
+//! and their order reveals nothing. The AES key depends on the whole header, so nothing in it can
+//! be changed, not even what is for others.
 //!
 //! The magic begins with eight bytes of ones. An envelope for a single recipient begins with a
 //! number below the recipient's modulus, which is smaller than that but for one key in 2^64:
@@ -41,9 +41,9 @@ const DRAWS: usize = 64;
 
 /// An envelope for 2 to [`MAX_RECIPIENTS`] recipients, not yet open.
 ///
-/// It shows how many recipients there are and how long their keys are. Given a public key, anyone
-/// can tell that its holder is surely not among the recipients, or most likely is: another key's
-/// hint fits by chance in one of a thousand envelopes for 64.
+/// It shows how many recipients there are and how long their keys are. With a public key anyone can
+/// find out that its holder is surely not among the recipients, or most likely is: the hint of a
+/// key that is not fits by chance in one of a thousand envelopes for 64.
 #[derive(Debug)]
 pub struct SharedEnvelope<'a> {
     header: &'a [u8],

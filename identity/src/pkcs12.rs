@@ -14,12 +14,12 @@ use crate::identity::Identity;
 use crate::pem;
 use crate::private_key::PrivateKey;
 
-/// What the password is stretched by when a file is written, once for encryption and once for the
-/// check value. More than other programs write, and less than what they refuse.
+/// The rounds of PBKDF2 when a file is written, once for encryption and once for the check value.
+/// More than other programs make, and less than what they refuse.
 const ROUNDS: u32 = 100_000;
 
 /// The outside of a file: the check value is what a password is tried against first, so that a file
-/// without one, which anybody could make, never gets to the work of opening it.
+/// without one, which needs no password to be made, is refused before the work of opening it.
 #[derive(Sequence)]
 struct Outside<'a> {
     version: u8,
@@ -61,9 +61,9 @@ impl Identity {
     }
 
     /// Reads the identity in a PKCS#12 file: its first private key, the certificate of that key,
-    /// and what is there of the chain above it. Files of OpenSSL, GnuTLS and OpenDHT's users are
-    /// read in today's protection (PBES2) and the old one (triple DES). At most a million rounds
-    /// are worked for each key and part of the file, and none for a file without a check value.
+    /// and what is there of the chain above it. Both PBES2, today's protection, and the old one by
+    /// triple DES are read, as OpenSSL and GnuTLS write them. At most a million rounds are made for
+    /// each key and part of the file, and none for a file without a check value.
     ///
     /// # Errors
     /// [`Pkcs12Error`]: damaged, a wrong password, protection that is not supported, or no key with

@@ -1,4 +1,4 @@
-//! Private keys: sign, decrypt, and be kept in files.
+//! Private keys: signing, decryption, and their files.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -51,8 +51,8 @@ impl PrivateKey {
         Self::generate_with(bits, |_| ControlFlow::Continue(()))
     }
 
-    /// Makes a new RSA key like [`generate`](Self::generate) and tells `on_progress` how it goes,
-    /// ten times a second or more often. What that returns decides whether to go on.
+    /// Makes a new RSA key like [`generate`](Self::generate) and calls `on_progress` ten times a
+    /// second or more often. What that returns decides whether the search goes on.
     ///
     /// ```
     /// use std::ops::ControlFlow;
@@ -88,8 +88,8 @@ impl PrivateKey {
     }
 
     /// Returns an RSA key with the same numbers that is for RSA-OAEP alone (`id-RSAES-OAEP`,
-    /// SHA-256): letters to it are padded in a way that leaves an attacker nothing to ask, but it
-    /// cannot sign. It has ids of its own.
+    /// SHA-256). Its padding gives no hold to attacks that send changed ciphertexts, but it cannot
+    /// sign. It has ids of its own.
     ///
     /// # Errors
     /// [`KeyError::Unsupported`] for a key on a curve.
@@ -162,7 +162,7 @@ impl PrivateKey {
     fn from_pkcs1(padding: Padding, der: &[u8]) -> Result<Self, KeyError> {
         let numbers = RsaPrivateKeyRef::from_der(der).map_err(|_| KeyError::Malformed)?;
         let public = der::Encode::to_der(&numbers.public_key()).map_err(|_| KeyError::Malformed)?;
-        // Sizes come first: what is out of bounds costs no more than a look.
+        // Sizes come first: numbers out of bounds cost no work.
         rsa_key::check(&public)?;
         Self::from_rsa(
             padding,
@@ -196,7 +196,7 @@ impl PrivateKey {
         })))
     }
 
-    /// Returns the PEM text (`PRIVATE KEY`, PKCS#8). Anyone who reads it has the key.
+    /// Returns the PEM text (`PRIVATE KEY`, PKCS#8). It is the key: keep it secret.
     pub fn to_pem(&self) -> Zeroizing<String> {
         pem::encode_secret(pem::PRIVATE_KEY, &self.0.pkcs8)
     }

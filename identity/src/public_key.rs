@@ -1,4 +1,4 @@
-//! Public keys: who signed, and for whom to encrypt.
+//! Public keys: verification and encryption.
 
 use std::fmt;
 use std::hash::{Hash as StdHash, Hasher};
@@ -26,7 +26,7 @@ const MAX_ENCODED: usize = 4096;
 /// read.
 ///
 /// Differs: OpenDHT takes RSA keys of other sizes too. Smaller ones are weak, larger ones cost
-/// verifiers dear.
+/// verifiers much work.
 #[derive(Clone)]
 pub struct PublicKey(Arc<PublicKeyParts>);
 
@@ -142,15 +142,16 @@ impl PublicKey {
         }
     }
 
-    /// Tells whether `signature` was made over `message` with this key's private half as values are
-    /// signed: RSASSA-PKCS1-v1_5 with SHA-512. Never true of a key that is not [`KeyKind::Rsa`].
+    /// Reports whether `signature` was made over `message` with this key's private half as values
+    /// are signed: RSASSA-PKCS1-v1_5 with SHA-512. Never true of a key that is not
+    /// [`KeyKind::Rsa`].
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.verify_with(Scheme::RsaPkcs1(Hash::Sha512), message, signature)
     }
 
-    /// Tells whether `signature` was made over `message` with this key's private half in this way,
-    /// as certificates and others than values may be signed.
+    /// Reports whether `signature` was made over `message` with this key's private half in this
+    /// way, as certificates and others than values may be signed.
     #[must_use]
     pub fn verify_with(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         match (scheme, &self.0.numbers) {
@@ -168,12 +169,11 @@ impl PublicKey {
         }
     }
 
-    /// Encrypts for the holder of the private half, who alone can
-    /// [`decrypt`](crate::PrivateKey::decrypt) it.
+    /// Encrypts for the private half, which alone can [`decrypt`](crate::PrivateKey::decrypt) it.
     ///
     /// Up to 11 bytes less than the modulus (66 with RSA-OAEP) fit in one RSA block; more goes into
-    /// AES-256-GCM under a random key, 28 bytes and one RSA block longer than the plaintext. Nobody
-    /// is authenticated by this: sign first.
+    /// AES-256-GCM under a random key, 28 bytes and one RSA block longer than the plaintext. The
+    /// sender is not authenticated by this: sign first.
     ///
     /// # Errors
     /// [`EncryptError::NotForEncryption`] for a key on a curve, [`EncryptError::NoRandomness`], or

@@ -11,7 +11,7 @@ use crate::error::KeyError;
 /// The sizes of RSA keys in bits that are accepted.
 pub(crate) const KEY_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// Larger exponents cost a verifier work and bring nothing. Both back-ends know this bound.
+/// Larger exponents cost verifiers work and gain nothing. Both back-ends know this bound.
 const MAX_EXPONENT: u64 = (1 << 33) - 1;
 
 /// `id-RSAES-OAEP` and `id-mgf1` (RFC 8017, appendix A.2), `id-sha256` (RFC 5754, section 2.2).
@@ -31,7 +31,7 @@ const OAEP_SHA256: [u8; 49] = [
     0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
 ];
 
-/// A public RSA key whose numbers were checked, ready for the back-end.
+/// A public RSA key with checked numbers, ready for the back-end.
 pub(crate) struct RsaNumbers {
     /// Most significant byte first, without leading zeros. Its length is that of a block.
     pub(crate) modulus: Vec<u8>,
@@ -54,7 +54,7 @@ impl RsaNumbers {
     }
 }
 
-/// Tells how the key with this algorithm identifier pads: `None` if it is not one of RSA.
+/// Returns the padding of the key with this algorithm identifier: `None` if it is not one of RSA.
 pub(crate) fn padding_of(
     algorithm: &AlgorithmIdentifierRef<'_>,
 ) -> Option<Result<Padding, KeyError>> {

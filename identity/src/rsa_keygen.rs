@@ -16,13 +16,13 @@ use zeroize::Zeroizing;
 use crate::error::KeyError;
 use crate::random;
 
-/// How often the caller hears that the search goes on.
+/// How often `on_progress` is called while no prime is found.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
 const PUBLIC_EXPONENT: u64 = 65537;
 
-/// How far the search for a new key has come. It has no end that could be foretold: each candidate
-/// is as likely as the last.
+/// The progress of the search for a new key. Its end cannot be foreseen: each candidate is as
+/// likely as the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_ends_when_its_caller_says_so() {
+    fn a_search_ends_when_its_caller_cancels_it() {
         let mut last = None;
         let broken_off = rsa_key(8192, |progress| {
             last = Some(progress);

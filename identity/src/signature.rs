@@ -54,7 +54,7 @@ pub(crate) struct Signature {
 pub(crate) enum SignatureFault {
     /// The algorithm, or the kind of key, is weak or unknown.
     Unsupported,
-    /// The key did not make it.
+    /// The key has not made it.
     Wrong,
 }
 

@@ -1,4 +1,4 @@
-//! [`Signer`]: what connects keys to the library that writes certificates and requests.
+//! [`Signer`]: connects keys with the library that writes certificates and requests.
 
 use der::asn1::{AnyRef, BitStringRef};
 use der::{Decode, Encode};
@@ -52,8 +52,7 @@ impl PublicKeyData for Signer<'_> {
         self.key.public_key().subject_public_key()
     }
 
-    /// Names the way to sign and, where a key certifies itself, the kind of key: then both go
-    /// together.
+    /// Returns the way to sign, which in a self-signed certificate also names the kind of the key.
     fn algorithm(&self) -> &'static SignatureAlgorithm {
         self.algorithm
     }
@@ -86,8 +85,8 @@ impl PublicKeyData for Certified<'_> {
     }
 }
 
-/// Puts `key` into a certificate and signs it again: the certificate writer knows no RSA key but
-/// plain ones.
+/// Puts `key` into a certificate and signs it again: the certificate writer knows plain RSA keys
+/// alone.
 pub(crate) fn with_key(
     certificate: &[u8],
     key: &PublicKey,

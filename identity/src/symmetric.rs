@@ -83,7 +83,7 @@ pub fn encrypt_with_password(password: &str, plaintext: &[u8]) -> Result<Vec<u8>
 /// Encrypts like [`encrypt_with_password`], with a salt that is given: for many plaintexts under
 /// one password the same salt can do, as the IV is random. OpenDHT 4.x offers the same.
 ///
-/// Whoever keeps the key of `stretch(password, salt, 32)` can read and write the rest by
+/// A caller that keeps the key of `stretch(password, salt, 32)` can read and write the rest by
 /// [`decrypt_with_key`] and [`encrypt_with_key`], and need not stretch again: the salt is the first
 /// 16 bytes.
 ///

@@ -1,17 +1,17 @@
-//! Is this certificate to be trusted, and if not, why?
+//! Trust in certificates: chains are checked up to trusted ones, and revoked ones are refused.
 
 use crate::certificate::Certificate;
 use crate::chain::{CertificateChain, MAX_CHAIN_LENGTH};
 use crate::crl::RevocationList;
 use crate::error::{RevocationListError, TrustError};
 
-/// The certificates that are trusted, and what their owners have revoked.
+/// The trusted certificates, and what their owners have revoked.
 ///
 /// ```
 /// use bulla_identity::{Certificate, CertificateChain, RevocationList, TrustList};
 ///
-/// # use std::error::Error;
-/// # fn accept(ca: &[Certificate], list: &[u8], found: &[u8], now: u64) -> Result<(), Box<dyn Error>> {
+/// # type Result = std::result::Result<(), Box<dyn std::error::Error>>;
+/// # fn accept(ca: &[Certificate], list: &[u8], found: &[u8], now: u64) -> Result {
 /// let mut trusted = TrustList::new();
 /// trusted.add(ca);
 /// trusted.add_revocation_list(RevocationList::from_der(list)?)?;
@@ -25,7 +25,7 @@ pub struct TrustList {
     revoked: Vec<Attached>,
 }
 
-/// A revocation list whose signature was checked, with the certificate that did sign it.
+/// A revocation list with a checked signature, and the certificate that signed it.
 #[derive(Debug, Clone)]
 struct Attached {
     list: RevocationList,
@@ -33,7 +33,7 @@ struct Attached {
 }
 
 impl TrustList {
-    /// Trusts nobody.
+    /// Makes an empty list, which trusts no certificate.
     pub fn new() -> Self {
         Self::default()
     }
@@ -48,8 +48,7 @@ impl TrustList {
         }
     }
 
-    /// Trusts `certificate` no longer, nor the revocation lists that only it vouches for. Tells
-    /// whether it was there.
+    /// Removes `certificate` and the revocation lists that it signed. Reports whether it was there.
     pub fn remove(&mut self, certificate: &Certificate) -> bool {
         let before = self.certificates.len();
         self.certificates.retain(|trusted| trusted != certificate);
@@ -58,8 +57,8 @@ impl TrustList {
         self.certificates.len() < before
     }
 
-    /// Attaches a revocation list to the trusted certificate that did sign it. Of the lists of one
-    /// issuer the newest counts, by time and then by number; tells whether that is now this one.
+    /// Attaches a revocation list to the trusted certificate that signed it. Of the lists of one
+    /// issuer the newest counts, by time and then by number; reports whether that is now this one.
     ///
     /// # Errors
     /// [`RevocationListError::UnknownIssuer`] or [`RevocationListError::BadSignature`].

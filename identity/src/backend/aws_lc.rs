@@ -14,7 +14,7 @@ use super::{Hash, Padding};
 pub(crate) struct RsaPublic {
     spki: Vec<u8>,
     encrypting: Encrypting,
-    /// Values are what is verified by the thousand, and they always use SHA-512: its key stays
+    /// Most of what is verified are values, which always use SHA-512: the key for that stays
     /// parsed.
     sha512: ParsedPublicKey,
 }

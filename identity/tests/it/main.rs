@@ -1,4 +1,4 @@
-//! What this crate promises, held against vectors made by OpenDHT, against OpenSSL, and against
+//! The crate's public interface, tested with vectors made by OpenDHT, with OpenSSL, and with
 //! damage.
 
 mod certificates;

@@ -1,4 +1,4 @@
-//! What OpenSSL's program thinks of our files, and we of its. Where it is not installed these tests
+//! Our files read by OpenSSL's program, and its files by us. Where it is not installed these tests
 //! say so and pass.
 
 use std::fs;
