@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bulla::storage::Storage;
-use bulla::{Config, Draft, InfoHash, Query, Seed, StorageConfig, Timestamp, ValueId, wire};
+use bulla::{Draft, InfoHash, Query, Seed, StorageConfig, Timestamp, ValueId, wire};
 use divan::{AllocProfiler, Bencher, black_box};
 
 #[global_allocator]
@@ -85,13 +85,10 @@ fn own_key(id: u64) -> InfoHash {
 }
 
 fn filled(count: u64, key: impl Fn(u64) -> InfoHash) -> Storage {
-    let config = Config {
-        storage: StorageConfig {
-            limit_bytes: usize::MAX,
-            limit_per_source_bytes: usize::MAX,
-            ..StorageConfig::default()
-        },
-        ..Config::default()
+    let config = StorageConfig {
+        limit_bytes: usize::MAX,
+        limit_per_source_bytes: usize::MAX,
+        ..StorageConfig::default()
     };
     let mut storage = Storage::new(&config, &mut Seed::from_number(1).hashing());
     for id in 1..=count {

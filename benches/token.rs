@@ -1,7 +1,7 @@
 //! What does a write token cost to make and to check?
 
 use bulla::token::Tokens;
-use bulla::{Config, Seed, Timestamp};
+use bulla::{Seed, Timestamp, TokenConfig};
 use divan::{AllocProfiler, Bencher, black_box};
 
 #[global_allocator]
@@ -35,5 +35,5 @@ fn check_a_wrong_one(bencher: Bencher<'_, '_>) {
 
 fn tokens() -> Tokens {
     let mut rng = Seed::from_number(1).public();
-    Tokens::new(&Config::default(), Timestamp::ZERO, &mut rng)
+    Tokens::new(&TokenConfig::default(), Timestamp::ZERO, &mut rng)
 }

@@ -7,7 +7,8 @@ use bulla::routing::{Confidence, Table};
 use bulla::storage::Storage;
 use bulla::token::Tokens;
 use bulla::{
-    Config, Contact, Draft, InfoHash, Query, Seed, StorageConfig, Timestamp, ValueId, wire,
+    Contact, Draft, InfoHash, Query, RoutingConfig, Seed, StorageConfig, Timestamp, TokenConfig,
+    ValueId, wire,
 };
 use divan::black_box;
 
@@ -61,7 +62,7 @@ pub(crate) fn heard(times: u32) {
 
 pub(crate) fn token(times: u32) {
     let mut rng = Seed::from_number(3).public();
-    let keeper = Tokens::new(&Config::default(), Timestamp::ZERO, &mut rng);
+    let keeper = Tokens::new(&TokenConfig::default(), Timestamp::ZERO, &mut rng);
     let addr = ([127, 0, 0, 1], 4222).into();
     for _ in 0..times {
         let token = keeper.token(black_box(addr));
@@ -107,7 +108,7 @@ fn captured() -> Vec<Vec<u8>> {
 
 fn full_table() -> Table {
     let mut rng = Seed::from_number(1).public();
-    let mut table = Table::new(rng.hash(), &Config::default());
+    let mut table = Table::new(rng.hash(), &RoutingConfig::default());
     for _ in 0..MANY {
         let contact = Contact::new(rng.hash(), ([127, 0, 0, 1], 4222).into());
         let _ = table.on_seen(contact, Confidence::Replied, Timestamp::ZERO);
@@ -120,13 +121,10 @@ fn key(id: u64) -> InfoHash {
 }
 
 fn filled() -> Storage {
-    let config = Config {
-        storage: StorageConfig {
-            limit_bytes: usize::MAX,
-            limit_per_source_bytes: usize::MAX,
-            ..StorageConfig::default()
-        },
-        ..Config::default()
+    let config = StorageConfig {
+        limit_bytes: usize::MAX,
+        limit_per_source_bytes: usize::MAX,
+        ..StorageConfig::default()
     };
     let mut storage = Storage::new(&config, &mut Seed::from_number(1).hashing());
     for id in 1..MANY {
