@@ -47,6 +47,7 @@ mod contact;
 pub mod fuzzing;
 mod infohash;
 mod lookup;
+mod msgpack;
 pub mod node;
 mod rng;
 pub mod routing;

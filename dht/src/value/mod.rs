@@ -25,6 +25,7 @@ pub use payload::{
 pub use query::{Condition, Field, ParseQueryError, Query, Row};
 
 use crate::InfoHash;
+use crate::msgpack::Span;
 
 /// A value's number, unique under one key. 0 is invalid on the wire and means "choose one" in a [`Draft`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
@@ -34,12 +35,12 @@ pub struct ValueId(pub u64);
 #[derive(Clone)]
 pub struct Value {
     packed: Bytes,
-    head: Head,
+    fields: CompactFields,
 }
 
 /// The places of the fields. Most values are no more than id, type and payload; only the others pay for the rest.
 #[derive(Clone)]
-enum Head {
+enum CompactFields {
     Bare {
         id: ValueId,
         /// `None` for an encrypted value.
@@ -79,13 +80,6 @@ pub(crate) struct OwnerLayout {
     /// Start of the recipient's 20 bytes.
     pub(crate) to: Option<u32>,
     pub(crate) signature: Span,
-}
-
-/// A range of the packed bytes. Values are below 4 GiB by far.
-#[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Span {
-    pub(crate) start: u32,
-    pub(crate) len: u32,
 }
 
 /// What a value holds, as it can be read without any key.
@@ -159,8 +153,8 @@ impl Value {
 
     /// Joins packed bytes and the places of their fields; `wire` alone knows both.
     pub(crate) fn from_parts(packed: Bytes, fields: Fields) -> Self {
-        let head = Head::from(fields);
-        Self { packed, head }
+        let fields = CompactFields::from(fields);
+        Self { packed, fields }
     }
 
     /// The number under its key.
@@ -307,9 +301,9 @@ impl Value {
     }
 
     fn fields(&self) -> Fields {
-        match &self.head {
-            Head::Full(fields) => **fields,
-            Head::Bare {
+        match &self.fields {
+            CompactFields::Full(fields) => **fields,
+            CompactFields::Bare {
                 id,
                 value_type,
                 data,
@@ -344,7 +338,7 @@ impl Value {
     }
 }
 
-impl From<Fields> for Head {
+impl From<Fields> for CompactFields {
     fn from(fields: Fields) -> Self {
         let (value_type, data) = match fields.content {
             Layout::Encrypted(ciphertext) => (None, ciphertext),

@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 use super::{Policy, Value};
+use crate::msgpack::{Cursor, Head, Writer};
+use crate::sockaddr;
 
 /// What the rules say about a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,25 +122,10 @@ pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 pub fn rewrite_service(data: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
-    const BIN8: u8 = 0xc4;
-    let port = service_port(data)?.to_be_bytes();
-    Some(match from {
-        SocketAddr::V4(from) => [
-            &[BIN8, SOCKADDR_V4_LEN as u8, 2, 0][..],
-            &port,
-            &from.ip().octets(),
-            &[0; 8],
-        ]
-        .concat(),
-        SocketAddr::V6(from) => [
-            &[BIN8, SOCKADDR_V6_LEN as u8, 10, 0][..],
-            &port,
-            &[0; 4],
-            &from.ip().octets(),
-            &[0; 4],
-        ]
-        .concat(),
-    })
+    let addr = SocketAddr::new(from.ip(), service_port(data)?);
+    let mut out = Writer::default();
+    out.bin(&sockaddr::to_raw(&addr));
+    Some(out.into_bytes())
 }
 
 /// The secured edit rule (`docs/spec/secure.md#6.1`).
@@ -164,38 +151,24 @@ fn may_edit(stored: &Value, new: &Value) -> Decision {
     Decision::Refuse(reason)
 }
 
-/// Whether a message's payload, a msgpack array, starts with an empty string. Anything unreadable has none.
+/// Reports whether a message's payload, a msgpack array, starts with an empty string. Anything
+/// unreadable does not.
 fn has_empty_service(data: &[u8]) -> bool {
-    let ([0x91..=0x9f, first @ ..] | [0xdc, _, _, first @ ..] | [0xdd, _, _, _, _, first @ ..]) =
-        data
-    else {
-        return false;
-    };
-    matches!(
-        first,
-        [0xa0, ..] | [0xd9, 0, ..] | [0xda, 0, 0, ..] | [0xdb, 0, 0, 0, 0, ..]
-    )
+    let mut payload = Cursor::new(data, 0);
+    matches!(payload.head(), Some(Head::Array(1..)))
+        && matches!(payload.head(), Some(Head::Str([])))
 }
 
-/// The port of a service announcement: a msgpack bin of a raw socket address. `None` for anything else or port 0.
+/// Returns the port of a service announcement, which is a msgpack bin of a raw socket address and
+/// nothing more. `None` for anything else or port 0.
 fn service_port(data: &[u8]) -> Option<u16> {
-    let (len, sockaddr) = match *data {
-        [0xc4, len, ref rest @ ..] => (usize::from(len), rest),
-        [0xc5, high, low, ref rest @ ..] => (usize::from(u16::from_be_bytes([high, low])), rest),
-        _ => return None,
+    let mut payload = Cursor::new(data, 0);
+    let Head::Bin(addr) = payload.head()? else {
+        return None;
     };
-    let is_address = matches!(len, SOCKADDR_V4_LEN | SOCKADDR_V6_LEN) && sockaddr.len() == len;
-    match *sockaddr {
-        [_, _, high, low, ..] if is_address => Some(u16::from_be_bytes([high, low])),
-        _ => None,
-    }
-    .filter(|&port| port != 0)
+    let addr = sockaddr::from_raw(addr).filter(|_| payload.is_at_end())?;
+    Some(addr.port()).filter(|&port| port != 0)
 }
-
-/// Bytes of a raw IPv4 socket address.
-const SOCKADDR_V4_LEN: usize = 16;
-/// Bytes of a raw IPv6 socket address.
-const SOCKADDR_V6_LEN: usize = 28;
 
 #[cfg(test)]
 mod tests {

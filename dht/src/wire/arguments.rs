@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::msgpack::Raw;
 use super::nodes::ip_of;
-use super::{DecodeError, Rows, SocketId, Values, Want, query};
+use super::{Rows, SocketId, Values, Want, query};
+use crate::msgpack::{DecodeError, MapWriter, Raw};
 use crate::value::{Query, ValueId};
 use crate::{InfoHash, UnixTime};
 
@@ -77,4 +77,15 @@ fn read_want(raw: Raw<'_>) -> Result<Want, DecodeError> {
 
 fn read_ids(raw: Raw<'_>) -> Result<Vec<ValueId>, DecodeError> {
     raw.array()?.map(|id| id.uint().map(ValueId)).collect()
+}
+
+/// Writes a list of ids, unless it is empty.
+pub(super) fn write_ids(map: &mut MapWriter<'_>, key: &str, ids: &[ValueId]) {
+    if !ids.is_empty() {
+        let list = map.key(key);
+        list.array(ids.len());
+        for id in ids {
+            list.uint(id.0);
+        }
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::msgpack::Raw;
-use super::writer::{MapWriter, Writer};
-use super::{Arguments, DecodeError, Parts, Reply, Request};
+use super::arguments::write_ids;
+use super::{Arguments, Parts, Reply, Request};
 use crate::InfoHash;
+use crate::msgpack::{DecodeError, MapWriter, Raw, Writer};
 use crate::value::ValueId;
 
 /// A message with its envelope. Decoded messages borrow from their datagram.
@@ -231,8 +231,8 @@ impl Notice<'_> {
         if let Some(token) = &self.token {
             body.bin("token", token);
         }
-        body.ids("re", &self.refreshed);
-        body.ids("exp", &self.expired);
+        write_ids(body, "re", &self.refreshed);
+        write_ids(body, "exp", &self.expired);
     }
 }
 

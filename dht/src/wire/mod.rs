@@ -10,10 +10,7 @@
 
 mod arguments;
 mod buffer;
-mod cursor;
-mod error;
 mod message;
-mod msgpack;
 mod nodes;
 mod query;
 mod reply;
@@ -22,11 +19,10 @@ mod rows;
 pub mod snapshot;
 mod value;
 mod values;
-mod writer;
 
 use bytes::Bytes;
 
-pub use error::DecodeError;
+pub use crate::msgpack::DecodeError;
 pub use message::{ErrorCode, Message, Notice, Payload, SocketId, Tid};
 pub use nodes::Nodes;
 pub use reply::Reply;
@@ -37,9 +33,9 @@ pub use value::{
 };
 pub use values::{Item, Part, Parts, Values};
 
+use crate::msgpack::Writer;
 use arguments::Arguments;
 use buffer::BufferPool;
-use writer::Writer;
 
 /// Reads a datagram; bytes after the message are ignored.
 ///
@@ -74,7 +70,7 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
 pub fn encode(message: &Message<'_>) -> Datagrams {
     let mut out = Writer::default();
     datagrams(message, |message| {
-        Bytes::copy_from_slice(out.write(message))
+        Bytes::copy_from_slice(write(message, &mut out))
     })
 }
 
@@ -90,14 +86,14 @@ impl Encoder {
     /// As [`encode`], for what is kept until it is answered.
     pub fn encode(&mut self, message: &Message<'_>) -> Datagrams {
         let Self { out, kept, .. } = self;
-        datagrams(message, |message| kept.place(out.write(message)))
+        datagrams(message, |message| kept.place(write(message, out)))
     }
 
     /// As [`encode`], for what is sent at once: its memory is used again when none of it is left. What is to be kept after
     /// all should be [`Datagrams::detach`].
     pub fn encode_transient(&mut self, message: &Message<'_>) -> Datagrams {
         let Self { out, passing, .. } = self;
-        datagrams(message, |message| passing.place(out.write(message)))
+        datagrams(message, |message| passing.place(write(message, out)))
     }
 }
 
@@ -114,12 +110,11 @@ impl Default for Encoder {
     }
 }
 
-impl Writer {
-    fn write(&mut self, message: &Message<'_>) -> &[u8] {
-        self.clear();
-        message.write(self);
-        self.as_bytes()
-    }
+/// Returns the one datagram of the message itself.
+fn write<'w>(message: &Message<'_>, out: &'w mut Writer) -> &'w [u8] {
+    out.clear();
+    message.write(out);
+    out.as_bytes()
 }
 
 /// The message and the parts of its values, each as `pack` makes it.

@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::DecodeError;
-use super::msgpack::Raw;
-use super::writer::{MapWriter, Writer};
+use crate::msgpack::{DecodeError, MapWriter, Raw, Writer};
 use crate::{Contact, Family, InfoHash};
 
 /// The contacts of one family in a reply, nearest first: id, address and port end to end.

@@ -3,9 +3,7 @@
 
 use bytes::Bytes;
 
-use super::DecodeError;
-use super::msgpack::Raw;
-use super::writer::Writer;
+use crate::msgpack::{DecodeError, Raw, Writer};
 use crate::value::{Condition, Field, Query, ValueId, ValueType};
 
 /// Listens keep their query, so it must not be large. Differs: others take what a datagram can hold.

@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::writer::Writer;
-use super::{Arguments, DecodeError, Nodes, Rows, Values};
+use super::{Arguments, Nodes, Rows, Values};
+use crate::msgpack::{DecodeError, Writer};
 use crate::value::ValueId;
 use crate::{Family, InfoHash};
 

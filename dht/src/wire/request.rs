@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::writer::{MapWriter, Writer};
-use super::{Arguments, DecodeError, SocketId, Values, query};
+use super::arguments::write_ids;
+use super::{Arguments, SocketId, Values, query};
+use crate::msgpack::{DecodeError, MapWriter, Writer};
 use crate::value::{Query, ValueId};
 use crate::{InfoHash, UnixTime};
 
@@ -236,8 +237,8 @@ impl<'a> Request<'a> {
                 }
                 write_created(*created, map);
                 map.bin("token", token);
-                map.ids("re", refreshed);
-                map.ids("exp", expired);
+                write_ids(map, "re", refreshed);
+                write_ids(map, "exp", expired);
             }
         }
     }

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::DecodeError;
-use super::msgpack::{Array, Raw};
 use super::query::field_of;
-use super::writer::Writer;
 use crate::InfoHash;
+use crate::msgpack::{Array, DecodeError, Raw, Writer};
 use crate::value::{Field, Row, Value, ValueId, ValueType};
 
 /// The selected fields of the values that match a query: `{ "f": [fields], "v": [cells, row by row] }`.

@@ -6,9 +6,8 @@
 
 use std::net::SocketAddr;
 
-use super::msgpack::{Raw, Token};
-use super::writer::Writer;
-use super::{DecodeError, value};
+use super::value;
+use crate::msgpack::{DecodeError, Head, Raw, Writer};
 use crate::value::Value;
 use crate::{Contact, InfoHash, UnixTime, sockaddr};
 
@@ -188,8 +187,8 @@ fn read_record(key: InfoHash, raw: Raw<'_>, now: UnixTime) -> Option<Record> {
     Some(Record {
         key,
         value: value::read(fields.next()?).ok()?,
-        created: match created.token() {
-            Token::Uint(_) => now,
+        created: match created.head() {
+            Head::Uint(_) => now,
             _ => read_time(created)?,
         },
         source: fields
@@ -213,7 +212,7 @@ fn write_time(time: Option<UnixTime>, out: &mut Writer) {
 
 /// Reads a msgpack timestamp; `None` if it is none, or "never".
 fn read_time(raw: Raw<'_>) -> Option<UnixTime> {
-    let Token::Ext(TIMESTAMP, bytes) = raw.token() else {
+    let Head::Ext(TIMESTAMP, bytes) = raw.head() else {
         return None;
     };
     let number = |bytes: &[u8]| {

@@ -12,12 +12,10 @@
 
 use bytes::Bytes;
 
-use super::DecodeError;
-use super::msgpack::{Raw, Token};
-use super::writer::Writer;
 use crate::InfoHash;
+use crate::msgpack::{DecodeError, Head, Raw, Span, Writer};
 use crate::value::{
-    Body, Content, Draft, Fields, Layout, OwnerLayout, Signed, Span, Value, ValueId, ValueType,
+    Body, Content, Draft, Fields, Layout, OwnerLayout, Signed, Value, ValueId, ValueType,
 };
 
 /// Reads a packed value; bytes after it are ignored.
@@ -117,10 +115,10 @@ pub(super) fn read(raw: Raw<'_>) -> Result<Value, DecodeError> {
         push_type: push_type.map_or(Ok(&[][..]), Raw::str)?,
     };
     let dat = dat.ok_or(DecodeError::Missing("dat"))?;
-    match dat.token() {
+    match dat.head() {
         // Bytes that are none are no ciphertext: others take such a value for one of empty user data.
-        Token::Bin([]) => Ok(header.pack(Content::Clear(body_of(&Draft::default())))),
-        Token::Bin(ciphertext) => Ok(header.pack(Content::Encrypted(ciphertext))),
+        Head::Bin([]) => Ok(header.pack(Content::Clear(body_of(&Draft::default())))),
+        Head::Bin(ciphertext) => Ok(header.pack(Content::Encrypted(ciphertext))),
         _ => read_dat(dat, header),
     }
 }

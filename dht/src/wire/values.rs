@@ -3,10 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::DecodeError;
-use super::msgpack::{Array, Raw, Token};
 use super::value;
-use super::writer::Writer;
+use crate::msgpack::{Array, DecodeError, Head, Raw, Writer};
 use crate::value::Value;
 
 /// The values of a message, or the announcement of them.
@@ -167,9 +165,9 @@ impl PartialEq for Values<'_> {
 
 impl Item {
     fn read(raw: Raw<'_>) -> Self {
-        match raw.token() {
-            Token::Uint(size) if size <= Value::MAX_PACKED as u64 => Self::Announced(size as u32),
-            Token::Map(_) => value::read(raw).map_or(Self::Unusable, Self::Embedded),
+        match raw.head() {
+            Head::Uint(size) if size <= Value::MAX_PACKED as u64 => Self::Announced(size as u32),
+            Head::Map(_) => value::read(raw).map_or(Self::Unusable, Self::Embedded),
             _ => Self::Unusable,
         }
     }
