@@ -1,5 +1,5 @@
-//! [`Behaviour`]: the Byzantine nodes. Each host runs an ordinary node, and its [`Adversary`] tampers
-//! with what that sends and attacks of its own accord.
+//! [`Behaviour`]: the Byzantine nodes. Each host runs an ordinary node, and its [`Adversary`]
+//! tampers with what that sends and attacks of its own accord.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

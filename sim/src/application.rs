@@ -1,4 +1,5 @@
-//! The application above each node: begins [`Operation`]s, and takes in what the node tells of them.
+//! The application above each node: begins [`Operation`]s, and takes in what the node tells of
+//! them.
 
 use bulla::node::{OpError, OpId, PutOptions, Status};
 use bulla::secure::{PutError, SecureDht, SecureEvent, Trust};

@@ -1,8 +1,8 @@
 //! [`Sim`]: a network of hosts under virtual time, on one thread, checked by an oracle.
 //!
 //! A discrete-event simulation: all events stand in one queue, ordered by time and then by the
-//! order in which they were scheduled. [`Sim::step`] takes the first and handles it; the clock jumps
-//! there. The same scenario and seed give the same world, on any machine: compare
+//! order in which they were scheduled. [`Sim::step`] takes the first and handles it; the clock
+//! jumps there. The same scenario and seed give the same world, on any machine: compare
 //! [`Trace::digest`]. After each step the [oracle](Sim::violations) has checked what came of it.
 //!
 //! Each node has a clock of its own that stood at zero when it was started.
@@ -22,8 +22,8 @@
 //!
 //! Nodes [bootstrap](Start::Bootstrap) as real ones do, or [start warm](Start::Warm), as if a
 //! network that was there before had been restarted: each with the contacts that it would have
-//! saved. A network of a hundred thousand nodes that bootstraps through three of them within seconds
-//! would show how these three bear it and nothing else.
+//! saved. A network of a hundred thousand nodes that bootstraps through three of them within
+//! seconds would show how these three bear it and nothing else.
 //!
 //! # Measuring
 //!
@@ -32,8 +32,8 @@
 //!
 //! # Size
 //!
-//! All runs on one thread. A datagram costs some 10 microseconds with all that the nodes make of it,
-//! memory grows with the number of nodes: see `bulla simulate --nodes`.
+//! All runs on one thread. A datagram costs some 10 microseconds with all that the nodes make of
+//! it, memory grows with the number of nodes: see `bulla simulate --nodes`.
 
 mod adversary;
 mod application;
@@ -259,7 +259,8 @@ impl Sim {
         &self.connecting
     }
 
-    /// Takes what each host has sent and received since the last call, whether it is present or not.
+    /// Takes what each host has sent and received since the last call, whether it is present or
+    /// not.
     pub fn take_loads(&mut self) -> Vec<Load> {
         self.hosts.iter_mut().map(|host| host.load.take()).collect()
     }
@@ -334,7 +335,8 @@ impl Sim {
         self.stop_node(host);
     }
 
-    /// Splits the network: each host reaches only those of its own side. Hosts on no side reach all.
+    /// Splits the network: each host reaches only those of its own side. Hosts on no side reach
+    /// all.
     pub fn split(&mut self, sides: &[&[HostId]]) {
         let sides = sides.iter().enumerate();
         let sides = sides.flat_map(|(side, hosts)| hosts.iter().map(move |host| (*host, side)));
@@ -369,7 +371,8 @@ impl Sim {
         }
     }
 
-    /// Draws the ids of the first nodes at the hosts so far, and collects those that a table can hold.
+    /// Draws the ids of the first nodes at the hosts so far, and collects those that a table can
+    /// hold.
     fn prepare_warm_start(&mut self) {
         let ids: Vec<_> = self.hosts.iter().map(|_| self.rng.hash()).collect();
         let all = self.ids().zip(self.hosts.iter().zip(&ids));

@@ -220,7 +220,8 @@ impl Published {
 }
 
 impl Sim {
-    /// Returns the values that so many of the nodes nearest to a key hold that a get must find them.
+    /// Returns the values that so many of the nodes nearest to a key hold that a get must find
+    /// them.
     pub(super) fn well_held(
         &self,
         asker: HostId,
