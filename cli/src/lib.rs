@@ -13,6 +13,7 @@ mod input;
 mod interrupt;
 mod json;
 mod keyring;
+pub mod plot;
 mod printer;
 mod prompt;
 mod published;

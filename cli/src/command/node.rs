@@ -75,13 +75,8 @@ fn announce(dht: &Handle, printer: &Printer) -> Result<(), Failure> {
         "identity": identity,
     });
     let bold = printer.style(Style::Bold, dht.id());
-    let who = identity.map_or_else(String::new, |id| {
-        format!(
-            "
-as {id}"
-        )
-    });
-    let text = format!("node {bold} runs on {}{who}", list(dht.addresses()));
+    let owner = identity.map_or_else(String::new, |id| format!("\nas {id}"));
+    let text = format!("node {bold} runs on {}{owner}", list(dht.addresses()));
     Ok(printer.result(&object, text)?)
 }
 

@@ -2,7 +2,6 @@
 
 mod goal;
 mod memory;
-mod plot;
 mod report;
 mod run;
 mod scenario;

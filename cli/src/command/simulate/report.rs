@@ -10,10 +10,10 @@ use std::time::Duration;
 use bulla_sim::{REGIONS, Results};
 
 use super::goal::{Goal, write_goals};
-use super::plot::{self, Axis, Plot, escaped};
 use super::run::{Measurement, Runs};
 use super::scenario::{ChurnTable, ScenarioFile, Time};
 use crate::exit::{Context, Failure};
+use crate::plot::{self, Axis, Plot, escaped};
 
 const SIZES: [u32; 7] = [100, 300, 1_000, 3_000, 10_000, 30_000, 100_000];
 /// Nodes of the networks that differ in churn and in how many vanish.
