@@ -43,7 +43,8 @@ const MOST_DOTS: usize = 20;
 /// Room that the number at a mark takes.
 const MARK_WIDTH: f64 = 24.0;
 
-/// The colours of plots in a page, by light and in the dark. The page gives `--paper`, its background.
+/// The colours of plots in a page, by light and in the dark. The page gives `--paper`, its
+/// background.
 pub const STYLE: &str = "\
     svg{--c0:#1763a6;--c1:#c4472d;--c2:#3d7a4a;--c3:#7a4fb0;--grid:#dcdcdc}\
     @media(prefers-color-scheme:dark){svg{--c0:#6db3f2;--c1:#ff8f70;--c2:#8fd19e;--c3:#c4a2f5;--grid:#3d4248}}\
