@@ -314,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_of_strangers_commands_no_terminal() {
+    fn text_of_others_commands_no_terminal() {
         assert_eq!(sanitize("plain ü 漢"), "plain ü 漢");
         assert_eq!(sanitize("\x1b[2J\r\nroot"), r"\u{1b}[2J\r\nroot");
         assert_eq!(sanitize("a\u{202e}b"), r"a\u{202e}b");
