@@ -65,7 +65,7 @@ const RETRY_FAILED_AFTER: Duration = Duration::from_secs(60);
 
 /// Names an operation of the application: a get, query, listen or put.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct OpId(pub(crate) u64);
+pub struct OpId(#[doc(hidden)] pub u64);
 
 /// All that is under way about one key in one address family.
 #[derive(Debug)]
