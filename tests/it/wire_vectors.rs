@@ -1,6 +1,8 @@
 //! Messages of OpenDHT nodes: each is read, and written again byte for byte.
 
-use bulla::wire::{self, Item, Message, Payload, Request};
+use bulla::wire::{
+    self, FindRequest, GetRequest, Item, Message, Payload, PutRequest, Request, UpdateRequest,
+};
 use bulla::{InfoHash, Query, ValueId};
 use serde_json::Value as Json;
 
@@ -18,7 +20,8 @@ fn names_families(message: &Message<'_>) -> bool {
     matches!(
         message.payload,
         Payload::Request {
-            request: Request::Find { want: Some(_), .. } | Request::Get { want: Some(_), .. },
+            request: Request::Find(FindRequest { want: Some(_), .. })
+                | Request::Get(GetRequest { want: Some(_), .. }),
             ..
         }
     )
@@ -116,11 +119,11 @@ fn nodes_of_a_reply_come_nearest_first() {
         let request = bytes(&vector["request"]);
         let target = match wire::decode(&request).unwrap().payload {
             Payload::Request {
-                request: Request::Find { target, .. },
+                request: Request::Find(FindRequest { target, .. }),
                 ..
             } => target,
             Payload::Request {
-                request: Request::Get { key, .. },
+                request: Request::Get(GetRequest { key, .. }),
                 ..
             } => key,
             _ => continue,
@@ -158,7 +161,9 @@ fn exchanges_are_written_again_and_their_parts_join_to_values() {
             reads_and_writes_alike(&datagram, name);
             let announced = match wire::decode(&datagram).unwrap().payload {
                 Payload::Request {
-                    request: Request::Put { values, .. } | Request::Update { values, .. },
+                    request:
+                        Request::Put(PutRequest { values, .. })
+                        | Request::Update(UpdateRequest { values, .. }),
                     ..
                 } => values,
                 Payload::Reply { reply, .. } => reply.values.unwrap_or_default(),
@@ -209,7 +214,7 @@ fn large_values_are_sent_as_captured() {
         let Ok(Message {
             payload:
                 Payload::Request {
-                    request: Request::Put { values, .. },
+                    request: Request::Put(PutRequest { values, .. }),
                     ..
                 },
             ..
@@ -230,7 +235,7 @@ fn large_values_are_sent_as_captured() {
         let whole = [wire::unpack(&packed).unwrap()];
         let mut message = wire::decode(&datagrams[0]).unwrap();
         let Payload::Request {
-            request: Request::Put { values, .. },
+            request: Request::Put(PutRequest { values, .. }),
             ..
         } = &mut message.payload
         else {
@@ -293,11 +298,11 @@ fn queries_are_encoded_as_the_original_does() {
             agent: None,
             payload: Payload::Request {
                 sender: InfoHash::of(b"me"),
-                request: Request::Get {
+                request: Request::Get(GetRequest {
                     key: InfoHash::of(b"key"),
                     query,
                     want: None,
-                },
+                }),
             },
         };
         let datagram = again(&message);

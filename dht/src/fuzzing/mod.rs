@@ -19,7 +19,7 @@ use bulla_identity::{
 
 use crate::secure::binding::{Claim, split};
 use crate::value::policy::{may_replace, may_store, rewrite_service};
-use crate::wire::{self, Message, Payload, Request, Tid};
+use crate::wire::{self, GetRequest, Message, Payload, Request, Tid};
 use crate::{
     CertificatePayload, DhtMessage, Draft, IceCandidates, ImMessage, InfoHash, Query, Row,
     ServiceAnnouncement, TrustRequest, Typed, UnixTime, ValueId, ValueTypes,
@@ -75,11 +75,11 @@ pub fn query(bytes: &[u8]) {
         agent: None,
         payload: Payload::Request {
             sender: InfoHash::of(b"sender"),
-            request: Request::Get {
+            request: Request::Get(GetRequest {
                 key: InfoHash::of(b"key"),
                 query,
                 want: None,
-            },
+            }),
         },
     };
     let sent = wire::encode(&get).head;

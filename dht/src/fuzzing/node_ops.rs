@@ -8,7 +8,8 @@ use super::script::Script;
 use crate::node::{CheckId, Event, Node, OpId, Output, PutOptions, Transmit};
 use crate::value::{Query, Value, ValueId};
 use crate::wire::{
-    self, ErrorCode, Message, Nodes, Payload, Reply, Request, SocketId, Tid, Values,
+    self, ErrorCode, FindRequest, GetRequest, ListenRequest, Message, Nodes, Payload, PutRequest,
+    RefreshRequest, Reply, Request, SocketId, Tid, UpdateRequest, Values,
 };
 use crate::{
     Config, Contact, InfoHash, ListenConfig, LookupConfig, OperationConfig, Origin, Seed,
@@ -188,33 +189,33 @@ impl World {
         let query = some_query(form);
         let request = match form % 6 {
             0 => Request::Ping,
-            1 => Request::Find {
+            1 => Request::Find(FindRequest {
                 target: key,
                 want: None,
-            },
-            2 => Request::Get {
+            }),
+            2 => Request::Get(GetRequest {
                 key,
                 query,
                 want: None,
-            },
-            3 => Request::Put {
+            }),
+            3 => Request::Put(PutRequest {
                 key,
                 values: Values::new(&values),
                 created: None,
                 token,
-            },
-            4 => Request::Refresh {
+            }),
+            4 => Request::Refresh(RefreshRequest {
                 key,
                 id: ValueId(u64::from(form >> 5)),
                 token,
-            },
-            _ => Request::Listen {
+            }),
+            _ => Request::Listen(ListenRequest {
                 key,
                 version: u32::from(form >> 7),
                 socket: SocketId(u32::from(form >> 5)),
                 query,
                 token,
-            },
+            }),
         };
         let sender = from.id;
         let payload = Payload::Request { sender, request };
@@ -228,7 +229,7 @@ impl World {
         let values = values(script);
         let ids = [ValueId(u64::from(script.byte() % 5))];
         let form = script.byte();
-        let request = Request::Update {
+        let request = Request::Update(UpdateRequest {
             socket,
             key: None,
             values: Values::new(&values),
@@ -236,7 +237,7 @@ impl World {
             refreshed: ids[..usize::from(form & 1)].into(),
             expired: ids[..usize::from(form >> 1 & 1)].into(),
             token: b"a new token"[..].into(),
-        };
+        });
         let sender = from.id;
         let payload = Payload::Request { sender, request };
         self.send(from.addr, Tid(u32::from(form)), &payload);
@@ -350,11 +351,11 @@ impl World {
         match message.payload {
             Payload::Request { request, .. } => {
                 let asked = match request {
-                    Request::Put { values, .. } => {
+                    Request::Put(PutRequest { values, .. }) => {
                         let value = values.iter().find_map(wire::Item::into_value);
                         value.map_or(Asked::Else, |value| Asked::Put(value.id()))
                     }
-                    Request::Listen { socket, .. } => {
+                    Request::Listen(ListenRequest { socket, .. }) => {
                         self.sockets.push(socket);
                         Asked::Else
                     }

@@ -9,7 +9,7 @@ use super::{Check, CheckId, Node, Timer};
 use crate::storage::{Change, RefreshError};
 use crate::value::policy::{Decision, may_replace, may_store, rewrite_service};
 use crate::value::{Draft, Policy, Value, ValueId, ValueType};
-use crate::wire::{self, ErrorCode, Reply};
+use crate::wire::{self, ErrorCode, PutRequest, RefreshRequest, Reply};
 use crate::{Family, InfoHash, Timestamp, UnixTime};
 
 impl Node {
@@ -17,18 +17,17 @@ impl Node {
         &mut self,
         now: Timestamp,
         reply_to: ReplyTo,
-        key: InfoHash,
+        put: PutRequest<'_>,
         values: Vec<Value>,
-        created: Option<UnixTime>,
-        token: &[u8],
     ) {
+        let PutRequest { key, created, .. } = put;
         if key.is_zero() {
             let text = "Put with no info_hash";
             return self
                 .rpc
                 .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
         }
-        if !self.tokens.verify(reply_to.addr, token) {
+        if !self.tokens.verify(reply_to.addr, &put.token) {
             return self.refuse_put_token(reply_to);
         }
         self.rpc.peers_mut().on_token(now, reply_to.addr);
@@ -181,11 +180,10 @@ impl Node {
         &mut self,
         now: Timestamp,
         reply_to: ReplyTo,
-        key: InfoHash,
-        id: ValueId,
-        token: &[u8],
+        refresh: RefreshRequest<'_>,
     ) {
-        if !self.tokens.verify(reply_to.addr, token) {
+        let RefreshRequest { key, id, token } = refresh;
+        if !self.tokens.verify(reply_to.addr, &token) {
             return self.refuse_put_token(reply_to);
         }
         self.rpc.peers_mut().on_token(now, reply_to.addr);

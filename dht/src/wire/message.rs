@@ -167,7 +167,7 @@ impl<'a> Message<'a> {
         out.map(|root| match &self.payload {
             Payload::Request { sender, request } => {
                 request.write(sender, root.key("a"));
-                if request.is_notice_of_ids() {
+                if request.is_update_of_ids() {
                     root.str("y", "q");
                     self.write_sender(root);
                     root.str("q", request.name());

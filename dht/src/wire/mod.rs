@@ -26,7 +26,10 @@ pub use crate::msgpack::DecodeError;
 pub use message::{ErrorCode, Message, Notice, Payload, SocketId, Tid};
 pub use nodes::Nodes;
 pub use reply::Reply;
-pub use request::{Request, Want};
+pub use request::{
+    FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, UpdateRequest,
+    Want,
+};
 pub use rows::Rows;
 pub use value::{
     open_envelope, pack, pack_body, pack_encrypted, pack_envelope, pack_signed, unpack,
