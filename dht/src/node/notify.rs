@@ -2,7 +2,7 @@
 //! (`docs/spec/wire.md#11.4`).
 
 use super::{Event, Node, RequestPurpose};
-use crate::storage::Listener;
+use crate::storage::{Incoming, Listener};
 use crate::value::{Value, ValueId};
 use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, UpdateRequest, Values};
 use crate::{InfoHash, Timestamp, UnixTime};
@@ -37,13 +37,15 @@ impl Node {
         let (Some(expires), false) = (expires, guarded) else {
             return;
         };
-        let created = self.origin.to_timestamp(created);
-        let id = value.id();
-        let value = value.clone();
-        let stored = self.storage.store(now, &key, value, None, created, expires);
-        if stored.is_ok() {
+        let incoming = Incoming {
+            value: value.clone(),
+            source: None,
+            created: self.origin.to_timestamp(created),
+            expires,
+        };
+        if self.storage.store(now, &key, incoming).is_ok() {
             self.schedule_expiry();
-            self.notify_stored(now, key, id);
+            self.notify_stored(now, key, value.id());
         }
     }
 

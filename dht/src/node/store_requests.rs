@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use super::pending_puts::PendingPut;
 use super::requests::ReplyTo;
 use super::{Check, CheckId, Node, Timer};
-use crate::storage::{Change, RefreshError};
+use crate::storage::{Change, Incoming, RefreshError};
 use crate::value::policy::{Decision, may_replace, may_store, rewrite_service};
 use crate::value::{Draft, Policy, Value, ValueId, ValueType};
 use crate::wire::{self, ErrorCode, PutRequest, RefreshRequest, Reply};
-use crate::{Family, InfoHash, Timestamp, UnixTime};
+use crate::{Family, InfoHash, Source, Timestamp, UnixTime};
 
 impl Node {
     pub(super) fn on_put(
@@ -156,12 +156,13 @@ impl Node {
         let Some(expires) = self.moment_of(now, created + lifetime) else {
             return;
         };
-        let source = Some(reply_to.addr.ip());
-        let created = self.origin.to_timestamp(created);
-        let stored = self
-            .storage
-            .store(now, &key, value, source, created, expires);
-        match stored {
+        let incoming = Incoming {
+            value,
+            source: Some(Source::of(reply_to.addr.ip())),
+            created: self.origin.to_timestamp(created),
+            expires,
+        };
+        match self.storage.store(now, &key, incoming) {
             Ok(stored) => {
                 match stored.change {
                     Change::New | Change::Edited => self.notify_stored(now, key, id),

@@ -1,4 +1,4 @@
-//! [`Entry`]: what the store tells of a value; [`Sizes`]: what it tells of itself.
+//! [`Entry`]: a stored value as a snapshot sees it; [`Sizes`]: how much is stored.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub struct Entry<'a> {
     pub created: Timestamp,
     /// When it expires; [`Timestamp::MAX`] for a permanent value of this node.
     pub expires: Timestamp,
-    /// Whose room it takes, of an IPv6 address the upper half alone; `None` for a value of this node.
+    /// The source it is charged to, as the lowest address of it; `None` for a value of this node.
     pub source: Option<IpAddr>,
 }
 
@@ -34,7 +34,7 @@ pub struct Sizes {
 }
 
 impl Entry<'_> {
-    /// The value, its life and its origin, as a line for people.
+    /// Returns the value, its lifetime and its source, as a line for people.
     pub(super) fn describe(&self, now: Timestamp) -> String {
         let life = match self.expires {
             Timestamp::MAX => "permanent".to_owned(),

@@ -1,4 +1,4 @@
-//! The store's rules, one by one.
+//! The rules of the store, one by one.
 
 use bytes::Bytes;
 
@@ -48,7 +48,7 @@ fn a_full_key_and_a_full_store_refuse_what_is_new_of_others_alone() {
 }
 
 #[test]
-fn what_has_expired_is_refused_and_leaves_in_bounded_batches() {
+fn expired_values_are_refused_and_leave_in_bounded_batches() {
     let mut store = Store::of(&StorageConfig::default());
     assert_eq!(
         store.try_keep(1, sample(1), None, NOW),
@@ -66,7 +66,7 @@ fn what_has_expired_is_refused_and_leaves_in_bounded_batches() {
 }
 
 #[test]
-fn the_same_again_is_a_refresh_and_something_else_an_edit() {
+fn the_same_content_again_is_a_refresh_and_other_content_an_edit() {
     let mut store = Store::of(&StorageConfig::default());
     let mut keep = |data, expires| store.keep(1, sample(1).data(data), Some(1), expires);
     assert_eq!(keep(b"a", LATER), Change::New);
@@ -92,7 +92,7 @@ fn an_own_value_stays_own_and_permanent_when_others_put_the_same() {
 }
 
 #[test]
-fn a_refresh_never_shortens_and_tells_what_it_did_not_find() {
+fn a_refresh_never_shortens_a_lifetime_and_reports_what_it_did_not_find() {
     let mut store = Store::of(&StorageConfig::default());
     store.keep(1, sample(1), Some(1), LATER);
     let mut refresh = |number, id, micros| {
@@ -175,17 +175,19 @@ fn keys_are_named_once_and_in_order() {
 
 #[test]
 fn the_overhead_counted_covers_the_memory_used_and_a_small_value_takes_365_bytes_at_most() {
-    // Measured at 60,000 values of 137 packed bytes: 330 bytes each under keys of their own, 335 under one key, 375
-    // with two to a key, the worst. Ascending ids leave the leaves of an ordered map little more than half full.
-    let index = size_of::<(u32, ValueId, Slot)>() + size_of::<(u32, Timestamp, Slot)>();
-    let used = size_of::<Item>() + index * 11 / 6 + 16;
+    // Measured at 60,000 values of 137 packed bytes: 330 bytes each under keys of their own, 335
+    // under one key, 375 with two to a key, the worst. Ascending ids leave the leaves of an ordered
+    // map little more than half full.
+    let indices =
+        size_of::<(u32, ValueId, ValueIndex)>() + size_of::<(u32, Timestamp, ValueIndex)>();
+    let used = size_of::<StoredValue>() + indices * 11 / 6 + 16;
     assert!(used <= Storage::OVERHEAD_BYTES, "{used}");
     let packed = 130;
     assert!(packed + Storage::OVERHEAD_BYTES <= 365);
 }
 
 #[test]
-fn the_dump_names_keys_values_and_whose_they_are() {
+fn the_dump_names_keys_values_and_their_sources() {
     let mut store = Store::of(&StorageConfig::default());
     let minute = NOW + std::time::Duration::from_secs(60);
     store.keep(1, sample(1), None, Timestamp::MAX);
@@ -230,10 +232,13 @@ impl Store {
         source: Option<u8>,
         expires: Timestamp,
     ) -> Result<Change, Refusal> {
-        let source = source.map(|host| IpAddr::from([192, 0, 2, host]));
-        let stored = self
-            .storage
-            .store(NOW, &key(number), sample.build(), source, NOW, expires)?;
+        let incoming = Incoming {
+            value: sample.build(),
+            source: source.map(|host| Source::of([192, 0, 2, host].into())),
+            created: NOW,
+            expires,
+        };
+        let stored = self.storage.store(NOW, &key(number), incoming)?;
         assert_eq!(stored.evicted, []);
         Ok(stored.change)
     }
