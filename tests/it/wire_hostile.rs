@@ -61,7 +61,7 @@ fn lengths_beyond_the_datagram_are_refused() {
 }
 
 #[test]
-fn huge_lists_cost_nothing() {
+fn huge_lists_take_no_memory() {
     // An array of 4 G elements announces more than is there, wherever it stands.
     for key in [
         "a272 65",
@@ -88,7 +88,7 @@ fn huge_lists_cost_nothing() {
 }
 
 #[test]
-fn what_is_no_message_is_refused() {
+fn bytes_that_are_no_message_are_refused() {
     for bytes in [
         &b""[..],
         b"\x01",

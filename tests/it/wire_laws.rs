@@ -86,7 +86,7 @@ fn created() -> impl Strategy<Value = Option<UnixTime>> {
     prop::option::of((0..1_u64 << 40).prop_map(UnixTime::from_secs))
 }
 
-/// A request; its values are filled in by the test, which owns them.
+/// Makes a request; its values are filled in by the test, which owns them.
 fn request() -> impl Strategy<Value = Request<'static>> {
     prop_oneof![
         Just(Request::Ping),
@@ -274,7 +274,7 @@ proptest! {
     }
 }
 
-/// The sizes that a put or update announces.
+/// Returns the sizes that a put or update announces.
 fn announced(datagram: &[u8]) -> Vec<usize> {
     let Payload::Request {
         request:
@@ -291,8 +291,8 @@ fn announced(datagram: &[u8]) -> Vec<usize> {
     sizes.collect()
 }
 
-/// Reads everything that can be read, in every way; what is read is written again as the same. (Comparing messages
-/// reads all nodes, values, rows and parts in them.)
+/// Reads everything that can be read, in every way, and checks that it is written again as the
+/// same. (Comparing messages reads all nodes, values, rows and parts in them.)
 fn read_all(bytes: &[u8]) {
     if let Ok(message) = wire::decode(bytes) {
         let again = wire::encode(&message).head;

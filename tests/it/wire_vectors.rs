@@ -8,14 +8,15 @@ use serde_json::Value as Json;
 
 use crate::vectors::{bytes, entries};
 
-/// What encoding makes of a decoded message.
+/// Encodes a decoded message.
 fn again(message: &Message<'_>) -> Vec<u8> {
     let datagrams = wire::encode(message);
     assert!(datagrams.parts.is_empty());
     datagrams.head.to_vec()
 }
 
-/// Whether the message is written differently on purpose: with the IPv6 numbers of all operating systems.
+/// Reports whether the message is written differently on purpose: with the IPv6 numbers of all
+/// operating systems.
 fn names_families(message: &Message<'_>) -> bool {
     matches!(
         message.payload,
@@ -48,7 +49,7 @@ fn captured_datagrams_are_written_again_byte_for_byte() {
 }
 
 #[test]
-fn captured_datagrams_are_read_as_what_they_are() {
+fn captured_datagrams_are_read_as_the_kind_they_are() {
     for vector in entries("datagrams.json", "vectors") {
         let (name, decoded) = (&vector["name"], &vector["decoded"]);
         let datagram = bytes(&vector["hex"]);
@@ -247,12 +248,12 @@ fn large_values_are_sent_as_captured() {
     }
 }
 
-/// What a node answers to a datagram that is read without fault is for others to test; here: what is silently dropped
-/// must not be read, and what is answered must be.
+/// A datagram that OpenDHT silently drops must not be read, and one that it answers must be. The
+/// answers themselves are tested elsewhere.
 #[test]
 fn probes_are_read_if_and_only_if_they_were_answered() {
-    /// Read well, and yet not answered: the sender is the receiver, is of another network, puts nothing or too much,
-    /// or answers what nobody asked.
+    /// Read without error, but not answered: the sender is the receiver, is of another network,
+    /// puts nothing or too much, or answers what was not asked.
     const READ_BUT_SILENT: [&str; 6] = [
         "ping id of target itself",
         "ping network 1",

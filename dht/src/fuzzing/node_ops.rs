@@ -1,4 +1,4 @@
-//! A node among peers that do as they like, and an application that does too.
+//! A node among peers that do anything, with an application that does anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -16,9 +16,9 @@ use crate::{
     StorageConfig, Timestamp, TransportConfig,
 };
 
-/// What a node may have to do after one input.
+/// Outputs that a node may have after one input.
 const MAX_OUTPUTS: usize = 2_000;
-/// Wake-ups until all that is under way must be over.
+/// Wake-ups until all operations must have ended.
 const MAX_WAKES: usize = 5_000;
 
 /// Plays datagrams, waits and operations against a node.
@@ -36,7 +36,7 @@ struct World {
     node: Node,
     now: Timestamp,
     wake: Timestamp,
-    /// Requests of the node that nobody has answered.
+    /// Requests of the node that no peer has answered.
     asked: Vec<(SocketAddr, Tid, Asked)>,
     /// Write tokens that the node gave.
     tokens: BTreeMap<SocketAddr, Vec<u8>>,
@@ -47,7 +47,7 @@ struct World {
     endless: BTreeSet<OpId>,
 }
 
-/// What the node asked for.
+/// The kind of a request of the node.
 enum Asked {
     Put(ValueId),
     Else,
@@ -132,7 +132,7 @@ impl World {
         }
     }
 
-    /// Time passes: until something is due, some milliseconds, or up to half an hour.
+    /// Lets time pass: until something is due, some milliseconds, or up to half an hour.
     fn wait(&mut self, script: &mut Script<'_>) {
         let kind = script.byte() % 3;
         let number = script.number() as u64;
@@ -146,7 +146,7 @@ impl World {
         self.node.handle_timeout(self.now);
     }
 
-    /// A peer answers a request of the node, well or badly.
+    /// Lets a peer answer a request of the node, correctly or not.
     fn reply(&mut self, script: &mut Script<'_>) {
         if self.asked.is_empty() {
             return;
@@ -178,7 +178,7 @@ impl World {
         self.send(to, tid, &Payload::Reply { sender, reply });
     }
 
-    /// A peer asks for something.
+    /// Lets a peer send a request.
     fn request(&mut self, script: &mut Script<'_>) {
         let from = peer(script.byte());
         let key = script.key();
@@ -222,7 +222,7 @@ impl World {
         self.send(from.addr, Tid(u32::from(form)), &payload);
     }
 
-    /// A peer tells what it stores.
+    /// Lets a peer notify the node of what it stores.
     fn update(&mut self, script: &mut Script<'_>) {
         let from = peer(script.byte());
         let socket = script.one_of(&self.sockets).copied().unwrap_or_default();
@@ -243,7 +243,7 @@ impl World {
         self.send(from.addr, Tid(u32::from(form)), &payload);
     }
 
-    /// A peer sends a part that nobody may have announced.
+    /// Lets a peer send a part that may not have been announced.
     fn part(&mut self, script: &mut Script<'_>) {
         let to = peer(script.byte()).addr;
         let part = wire::Part {
@@ -255,7 +255,7 @@ impl World {
         self.send(to, tid, &Payload::Parts(wire::Parts::new(part)));
     }
 
-    /// The application does something.
+    /// Lets the application do something.
     fn operate(&mut self, script: &mut Script<'_>) {
         let (now, key) = (self.now, script.key());
         let form = script.byte();
@@ -315,7 +315,7 @@ impl World {
         }
     }
 
-    /// Takes all outputs. A wake-up in the past is obeyed once, and not asked for again.
+    /// Takes all outputs. A wake-up in the past is followed once, and not requested again.
     fn drain(&mut self) {
         if self.take_outputs() <= self.now {
             self.node.handle_timeout(self.now);
@@ -345,7 +345,7 @@ impl World {
         panic!("it does not come to rest");
     }
 
-    /// Learns what a peer could learn from a datagram.
+    /// Notes what a peer could learn from a datagram.
     fn note(&mut self, transmit: &Transmit) {
         let message = wire::decode(&transmit.bytes).expect("a message that others can read");
         match message.payload {
@@ -385,7 +385,7 @@ impl World {
         }
     }
 
-    /// Nobody answers any more: every get comes to its end.
+    /// Checks that every get ends when no peer answers any more.
     fn finish(&mut self) {
         for op in std::mem::take(&mut self.endless) {
             self.node.cancel(self.now, op);
@@ -403,7 +403,7 @@ impl World {
     }
 }
 
-/// One of sixteen peers, a quarter of them with IPv6.
+/// Returns one of sixteen peers, a quarter of them with IPv6.
 fn peer(number: u8) -> Contact {
     let number = number % 16;
     let addr = match number % 4 {

@@ -158,7 +158,8 @@ impl<'a> Raw<'a> {
 
 impl<'a> Map<'a> {
     /// Hands over keys and values in the order they came. A key that is no str counts as an empty
-    /// one. Fails where `take` does, and where the map has not been checked before and is not whole.
+    /// one. Fails where `take` does, and where the map has not been checked before and is not
+    /// whole.
     pub(crate) fn each(
         mut self,
         mut take: impl FnMut(&'a [u8], Raw<'a>) -> Result<(), DecodeError>,
@@ -233,7 +234,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn elements_end_where_others_say(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn elements_end_where_another_reader_ends_them(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let mut others = rmp_serde::Deserializer::new(&bytes[..]);
             let theirs = IgnoredAny::deserialize(&mut others).ok();
             let theirs = theirs.map(|_| bytes.len() - others.get_ref().len());
@@ -242,7 +243,7 @@ mod tests {
         }
 
         #[test]
-        fn one_walk_over_a_map_finds_what_two_find(
+        fn one_walk_over_a_map_finds_the_same_as_two(
             entries in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..6), 0..4),
             count in 0..4u8,
             cut in 0..24usize,
@@ -336,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_tell_where() {
+    fn errors_name_the_byte() {
         let message = [0x81, 0xa1, b'a', 0x93, 0x01, 0x02];
         assert_eq!(
             Raw::parse(&message).unwrap_err(),

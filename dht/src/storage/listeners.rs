@@ -396,9 +396,9 @@ mod tests {
         let mut subscribe = |listener| listeners.subscribe(now, &key(1), listener);
         assert_eq!(subscribe(listener(1, 10)), Ok(Subscribed::New));
         assert_eq!(subscribe(asking(1, 11, wants_two)), Ok(Subscribed::New));
-        let wants_kind = wanting(Condition::ValueType(ValueType(5)));
+        let wants_type = wanting(Condition::ValueType(ValueType(5)));
         assert_eq!(
-            subscribe(asking(1, 10, wants_kind)),
+            subscribe(asking(1, 10, wants_type)),
             Ok(Subscribed::Renewed)
         );
 
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn caps_hold_for_newcomers_alone() {
+    fn limits_apply_to_new_listeners_only() {
         let mut listeners = listeners();
         let now = Timestamp::ZERO;
         let mut subscribe =

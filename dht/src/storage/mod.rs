@@ -109,10 +109,11 @@ pub enum RefreshError {
 }
 
 impl Storage {
-    /// What a stored value costs beside its packed bytes, in bytes: its parsed fields and its places
-    /// in the indices, as measured.
+    /// What a stored value costs beside its packed bytes, in bytes: its parsed fields and its
+    /// places in the indices, as measured.
     ///
-    /// Differs: OpenDHT counts neither this nor the owner's key, so its limit says little of the memory in use.
+    /// Differs: OpenDHT counts neither this nor the owner's key, so its limit says little of the
+    /// memory in use.
     pub const OVERHEAD_BYTES: usize = 220;
 
     /// How many values one call of [`Storage::expire`] removes at most.

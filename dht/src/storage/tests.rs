@@ -10,7 +10,7 @@ const NOW: Timestamp = Timestamp::from_micros(1_000);
 const LATER: Timestamp = Timestamp::from_micros(2_000);
 
 #[test]
-fn own_values_are_permanent_if_asked_and_know_no_limit() {
+fn own_values_are_permanent_on_request_and_have_no_limit() {
     let mut store = Store::with_limits(0, 0);
     store.keep(1, sample(1).data(&[0; 1_000]), None, Timestamp::MAX);
     assert_eq!(store.storage.next_expiry(), None);
@@ -25,7 +25,7 @@ fn own_values_are_permanent_if_asked_and_know_no_limit() {
 }
 
 #[test]
-fn a_full_key_and_a_full_store_refuse_what_is_new_of_others_alone() {
+fn a_full_key_and_a_full_store_refuse_only_new_values_of_others() {
     let mut store = Store::of(&StorageConfig {
         max_values_per_key: 2,
         max_keys: 2,
@@ -111,7 +111,7 @@ fn a_refresh_never_shortens_a_lifetime_and_reports_what_it_did_not_find() {
 }
 
 #[test]
-fn values_come_in_order_of_ids_and_meet_the_query() {
+fn values_are_returned_in_order_of_ids_if_they_meet_the_query() {
     let mut store = Store::of(&StorageConfig::default());
     for id in [3, 1, 2] {
         let value_type = ValueType(id as u16 % 2);
@@ -145,7 +145,7 @@ fn values_come_in_order_of_ids_and_meet_the_query() {
 }
 
 #[test]
-fn own_and_foreign_values_are_removed_apart() {
+fn own_values_and_those_of_others_are_removed_separately() {
     let mut store = Store::of(&StorageConfig::default());
     store.keep(1, sample(1), None, LATER);
     store.keep(1, sample(2), Some(1), LATER);
@@ -161,7 +161,7 @@ fn own_and_foreign_values_are_removed_apart() {
 }
 
 #[test]
-fn keys_are_named_once_and_in_order() {
+fn keys_are_listed_once_and_in_order() {
     let mut store = Store::of(&StorageConfig::default());
     let mut keys: Vec<_> = (0..5).map(key).collect();
     keys.sort();

@@ -1,8 +1,8 @@
-//! May a value be stored, and may it replace another: the rules of `docs/spec/secure.md#6`,
-//! without cryptography.
+//! Whether a value may be stored, and whether it may replace another: the rules of
+//! `docs/spec/secure.md#6`, without cryptography.
 //!
-//! Where a rule asks for more than a look (a signature, a certificate), the answer is [`Decision::Check`]: what must
-//! be proved before the value is kept. A refusal is silent on the wire.
+//! Where a rule needs cryptography (a signature, a certificate), the answer is [`Decision::Check`]
+//! with what must be proved before the value is kept. A refusal is silent on the wire.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use super::{Policy, Value};
 use crate::msgpack::{Cursor, Head, Writer};
 use crate::sockaddr;
 
-/// What the rules say about a value.
+/// The outcome of the rules for a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub enum Decision {
@@ -20,7 +20,7 @@ pub enum Decision {
     Accept,
     /// It may be kept once this is proved.
     Check(Proof),
-    /// It may not.
+    /// It may not be kept.
     Refuse(Reason),
 }
 
@@ -29,8 +29,8 @@ pub enum Decision {
 pub enum Proof {
     /// Its signature verifies under its owner's key.
     Signature,
-    /// Its payload is a certificate, and the key it is stored under is an id of the certified key: the short key id
-    /// or the hash of the long one.
+    /// Its payload is a certificate, and the key it is stored under is an id of the certified key:
+    /// the short key id or the hash of the long one.
     Certificate,
     /// As [`Proof::Certificate`], and the value it replaces certifies the same key.
     SameCertificateKey,
@@ -52,12 +52,12 @@ pub enum Reason {
     #[error("the stored value cannot be replaced")]
     Final,
     /// The value would change the type of the one it replaces.
-    #[error("the stored value is of another value_type")]
-    OtherKind,
+    #[error("the stored value is of another type")]
+    OtherType,
     /// The stored value is signed and this one is not.
     #[error("the stored value is signed, the new one is not")]
     Unsigned,
-    /// The stored value belongs to someone else.
+    /// The stored value has another owner.
     #[error("the stored value is signed by another owner")]
     OtherOwner,
     /// The sequence number is not above that of the stored value.
@@ -65,9 +65,10 @@ pub enum Reason {
     OldSequence,
 }
 
-/// Whether a node may store a value under a key that holds none of its id. `policy` is that of the value's type.
+/// Decides whether a value may be stored under a key that holds none of its id. `policy` is that of
+/// the value's type.
 ///
-/// A service announcement must have gone through [`rewrite_service`] before it is kept.
+/// A service announcement must pass through [`rewrite_service`] before it is kept.
 pub fn may_store(value: &Value, policy: Policy) -> Decision {
     if value.packed().len() > Value::MAX_PACKED {
         return Decision::Refuse(Reason::TooLarge);
@@ -84,8 +85,8 @@ pub fn may_store(value: &Value, policy: Policy) -> Decision {
     }
 }
 
-/// Whether `new` may take the place of `stored`, which has the same id under the same key. `policy` is that of the
-/// stored value's type.
+/// Decides whether `new` may replace `stored`, which has the same id under the same key. `policy`
+/// is that of the stored value's type.
 ///
 /// The same content again is a refresh, not an edit, and always accepted.
 pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
@@ -98,27 +99,27 @@ pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
     match policy {
         Policy::Open | Policy::Service => Decision::Refuse(Reason::Final),
         Policy::Secured | Policy::Message => may_edit(stored, new),
-        // Neither owner nor signature plays a part: a stranger who signed around a certificate must not be able to
-        // keep its holder from renewing it.
+        // Owner and signature do not count: if they did, a peer that signed a value around
+        // another's certificate would keep its holder from renewing it.
         Policy::Certificate if new.value_type() == stored.value_type() => {
             Decision::Check(Proof::SameCertificateKey)
         }
-        Policy::Certificate => Decision::Refuse(Reason::OtherKind),
+        Policy::Certificate => Decision::Refuse(Reason::OtherType),
     }
 }
 
-/// The payload of a service announcement with its address replaced by `from`, the sender's as the storing node sees
-/// it; the port stays (`docs/spec/secure.md#6.4`). `None` if it is no announcement or its
-/// port is 0.
+/// Returns the payload of a service announcement with its address replaced by `from`, the sender's
+/// as the storing node sees it; the port stays (`docs/spec/secure.md#6.4`). `None` if it is no
+/// announcement or its port is 0.
 ///
-/// The value is to be built again of its id, type and this payload alone.
+/// The value must be built anew of its id, type and this payload alone.
 ///
 /// ```
 /// use bulla_dht::policy::rewrite_service;
 ///
-/// let claimed = b"\xc4\x10\x02\x00\x10\xe1\x08\x08\x08\x08\0\0\0\0\0\0\0\0";
-/// let stored = rewrite_service(claimed, "192.0.2.1:4222".parse()?);
-/// assert_eq!(stored.as_deref(), Some(&b"\xc4\x10\x02\x00\x10\xe1\xc0\x00\x02\x01\0\0\0\0\0\0\0\0"[..]));
+/// let claimed = b"\xc4\x10\x02\x00\x10\xe1\x08\x08\x08\x08\0\0\0\0\0\0\0\0"; let stored =
+/// rewrite_service(claimed, "192.0.2.1:4222".parse()?); assert_eq!(stored.as_deref(),
+/// Some(&b"\xc4\x10\x02\x00\x10\xe1\xc0\x00\x02\x01\0\0\0\0\0\0\0\0"[..]));
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 pub fn rewrite_service(data: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
@@ -128,7 +129,7 @@ pub fn rewrite_service(data: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
     Some(out.into_bytes())
 }
 
-/// The secured edit rule (`docs/spec/secure.md#6.1`).
+/// Decides by the secured edit rule (`docs/spec/secure.md#6.1`).
 fn may_edit(stored: &Value, new: &Value) -> Decision {
     let Some(old) = stored.signed() else {
         return Decision::Refuse(Reason::Final);
@@ -139,8 +140,9 @@ fn may_edit(stored: &Value, new: &Value) -> Decision {
     let reason = if signed.owner != old.owner {
         Reason::OtherOwner
     } else if signed.body.value_type != old.body.value_type {
-        // Differs: OpenDHT asks the old type's rules only, so that an edit can slip past the new type's.
-        Reason::OtherKind
+        // Differs: OpenDHT applies the old type's rules only, so that an edit can slip past the new
+        // type's.
+        Reason::OtherType
     } else if signed.seq < old.seq
         || (signed.seq == old.seq && signed.signed_bytes != old.signed_bytes)
     {
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_stored_depends_on_policy_and_form() {
+    fn policy_and_form_decide_what_may_be_stored() {
         let accept = Decision::Accept;
         let check = Decision::Check(Proof::Signature);
         let clear = || sample(1).data(b"hi");
@@ -252,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_stored_that_could_not_be_sent_on() {
+    fn nothing_is_stored_that_could_not_be_forwarded() {
         let owner = vec![b'k'; Value::MAX_PACKED];
         let value = sample(1).signed(&owner, 0, b"s").build();
         for policy in [Policy::Open, Policy::Secured, Policy::Certificate] {
@@ -278,7 +280,7 @@ mod tests {
             (signed(BOB, 5, b"new"), Decision::Refuse(Reason::OtherOwner)),
             (
                 signed(ALICE, 5, b"new").value_type(ValueType::SERVICE),
-                Decision::Refuse(Reason::OtherKind),
+                Decision::Refuse(Reason::OtherType),
             ),
             (sample(1).data(b"new"), Decision::Refuse(Reason::Unsigned)),
             (
@@ -303,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn unsigned_values_and_open_kinds_are_final_but_can_be_refreshed() {
+    fn unsigned_values_and_open_types_are_final_but_can_be_refreshed() {
         let final_ = Decision::Refuse(Reason::Final);
         let forms = [
             sample(1).data(b"old").build(),
@@ -322,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_replaced_by_one_of_the_same_key_whoever_signed_around_it() {
+    fn a_certificate_is_replaced_by_one_of_the_same_key_whatever_the_signature_around_it() {
         let old = sample(1).value_type(ValueType::CERTIFICATE).data(b"old");
         let new = sample(1)
             .value_type(ValueType::CERTIFICATE)
@@ -337,7 +339,7 @@ mod tests {
         assert_eq!(may_replace(&wrapped, &new, Policy::Certificate), check);
         assert_eq!(
             may_replace(&old.build(), &sample(1).build(), Policy::Certificate),
-            Decision::Refuse(Reason::OtherKind)
+            Decision::Refuse(Reason::OtherType)
         );
     }
 
@@ -354,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_service_is_not_rewritten() {
+    fn only_services_with_a_port_are_rewritten() {
         let mut without_port = SERVICE.to_vec();
         without_port[4..6].fill(0);
         let cut = &SERVICE[..SERVICE.len() - 1];

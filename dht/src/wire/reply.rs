@@ -1,4 +1,4 @@
-//! [`Reply`]: what is answered
+//! [`Reply`]: the answer to a request
 //! (`docs/spec/wire.md#5` to `docs/spec/wire.md#8`, `docs/spec/wire.md#11`).
 
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use crate::msgpack::{DecodeError, Writer};
 use crate::value::ValueId;
 use crate::{Family, InfoHash};
 
-/// An answer. What is in it depends on the request: the wire does not tell.
+/// An answer. What is in it depends on the request, which it does not name.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct Reply<'a> {
     /// The asker's address as the answerer sees it.
