@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::action::{Action, LookupRequest};
 use super::announcement::{Announcement, NextRequest};
-use super::candidates::Candidate;
 use super::find::{Find, FindKind};
 use super::{Lookup, MAX_UNAWAITED, OpId};
 use crate::Timestamp;
+use bulla_kad::lookup::Candidate;
 
 /// How soon answers may be expected.
 pub(crate) struct Latency<'a> {

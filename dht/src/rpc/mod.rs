@@ -2,13 +2,6 @@
 //!
 //! It knows messages, not what they are for: `P` is the caller's own note on each request.
 
-mod config;
-mod deferred;
-mod in_flight;
-pub mod limiter;
-mod peers;
-pub mod reassembly;
-
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,12 +13,9 @@ use crate::wire::{
     self, Datagrams, Encoder, ErrorCode, Message, Part, Payload, Reply, Request, Tid,
 };
 use crate::{InfoHash, Rng, Timestamp, is_martian};
-pub use config::TransportConfig;
-use deferred::DeferredReplies;
-pub(crate) use in_flight::Purpose;
-use in_flight::{Answered, Due, InFlight};
-use limiter::Limiter;
-use peers::Peers;
+pub(crate) use bulla_kad::transport::Purpose;
+pub use bulla_kad::transport::reassembly;
+use bulla_kad::transport::{Answered, DeferredReplies, Due, InFlight, Limiter, Peers};
 use reassembly::{Completed, Reassembly, Slot};
 
 /// How long to wait for the next part of an answer before the request is sent again.

@@ -26,7 +26,7 @@ const SETTLING: Duration = Duration::from_secs(150);
 
 impl Table {
     /// The next `find` that is due, if any: first for each bucket that is empty or had no reply for
-    /// [`RoutingConfig::expire_time`](crate::RoutingConfig::expire_time), then, if there was none and the table grew lately, for our own
+    /// [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time), then, if there was none and the table grew lately, for our own
     /// surroundings.
     ///
     /// Call it until it answers `None` in each maintenance run; what it answered is not answered again for some time.

@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Answers waiting for their address to prove itself.
 #[derive(Debug)]
-pub(super) struct DeferredReplies {
+pub struct DeferredReplies {
     answers: BTreeMap<SocketAddr, Answer>,
     /// By age; those released already are passed over.
     order: VecDeque<(Timestamp, SocketAddr)>,
@@ -32,7 +32,7 @@ struct Answer {
 
 impl DeferredReplies {
     /// At most `limit` answers of `max_bytes` in all, one to an address.
-    pub(super) fn new(limit: usize, max_bytes: usize) -> Self {
+    pub fn new(limit: usize, max_bytes: usize) -> Self {
         Self {
             answers: BTreeMap::new(),
             order: VecDeque::new(),
@@ -43,7 +43,7 @@ impl DeferredReplies {
     }
 
     /// Keeps an answer; `false` if there is no room, or one waits already for this address.
-    pub(super) fn defer(&mut self, now: Timestamp, to: SocketAddr, datagrams: Vec<Bytes>) -> bool {
+    pub fn defer(&mut self, now: Timestamp, to: SocketAddr, datagrams: Vec<Bytes>) -> bool {
         let size = size(&datagrams);
         if self.answers.len() >= self.limit
             || self.bytes + size > self.max_bytes
@@ -59,7 +59,7 @@ impl DeferredReplies {
     }
 
     /// The answer for an address that has proved itself.
-    pub(super) fn release(&mut self, to: &SocketAddr) -> Vec<Bytes> {
+    pub fn release(&mut self, to: &SocketAddr) -> Vec<Bytes> {
         let datagrams = self
             .answers
             .remove(to)
@@ -69,7 +69,7 @@ impl DeferredReplies {
     }
 
     /// Forgets what has waited too long.
-    pub(super) fn expire(&mut self, now: Timestamp) {
+    pub fn expire(&mut self, now: Timestamp) {
         while let Some(&(until, to)) = self.order.front().filter(|(until, _)| *until <= now) {
             self.order.pop_front();
             if self
@@ -82,7 +82,8 @@ impl DeferredReplies {
         }
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+    /// Returns when [`DeferredReplies::expire`] has something to do.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
         self.order.front().map(|(until, _)| *until)
     }
 }

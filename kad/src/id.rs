@@ -15,7 +15,7 @@ use thiserror::Error;
 /// counts as "no hash" on the wire.
 ///
 /// ```
-/// use bulla_dht::InfoHash;
+/// use bulla_kad::InfoHash;
 ///
 /// let key = InfoHash::of(b"foo");
 /// assert_eq!(key.to_string(), "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33");
@@ -98,7 +98,7 @@ impl InfoHash {
     }
 
     /// All hashes that share the first `bits` bits with this one.
-    pub(crate) fn block(&self, bits: usize) -> RangeInclusive<Self> {
+    pub fn block(&self, bits: usize) -> RangeInclusive<Self> {
         let (mut first, mut last) = (self.0, self.0);
         for (index, (low, high)) in first.iter_mut().zip(&mut last).enumerate() {
             let shared = bits.saturating_sub(8 * index).min(8) as u32;

@@ -6,7 +6,7 @@ use crate::Timestamp;
 
 /// Things by the time at which each is due. To set one anew moves it.
 #[derive(Debug)]
-pub(crate) struct Schedule<K> {
+pub struct Schedule<K> {
     order: BTreeSet<(Timestamp, K)>,
     due: BTreeMap<K, Timestamp>,
 }
@@ -22,7 +22,7 @@ impl<K> Default for Schedule<K> {
 
 impl<K: Copy + Ord> Schedule<K> {
     /// Lets something be due at `at` and at no other time.
-    pub(crate) fn set(&mut self, what: K, at: Timestamp) {
+    pub fn set(&mut self, what: K, at: Timestamp) {
         if self.due.get(&what) == Some(&at) {
             return;
         }
@@ -32,14 +32,14 @@ impl<K: Copy + Ord> Schedule<K> {
     }
 
     /// As [`Schedule::set`], but never later than already set.
-    pub(crate) fn schedule_by(&mut self, what: K, at: Timestamp) {
+    pub fn schedule_by(&mut self, what: K, at: Timestamp) {
         if self.due.get(&what).is_none_or(|&due| at < due) {
             self.set(what, at);
         }
     }
 
     /// Lets all there is be due at `at` at the latest.
-    pub(crate) fn schedule_all_by(&mut self, at: Timestamp) {
+    pub fn schedule_all_by(&mut self, at: Timestamp) {
         while let Some(&(due, what)) = self.order.last()
             && due > at
         {
@@ -48,14 +48,14 @@ impl<K: Copy + Ord> Schedule<K> {
     }
 
     /// Lets something be due no more.
-    pub(crate) fn stop(&mut self, what: K) {
+    pub fn stop(&mut self, what: K) {
         if let Some(at) = self.due.remove(&what) {
             self.order.remove(&(at, what));
         }
     }
 
     /// Takes something that is due at `now`, the earliest first.
-    pub(crate) fn take_due(&mut self, now: Timestamp) -> Option<K> {
+    pub fn take_due(&mut self, now: Timestamp) -> Option<K> {
         let (at, what) = self.next()?;
         (at <= now).then(|| {
             self.stop(what);
@@ -64,7 +64,7 @@ impl<K: Copy + Ord> Schedule<K> {
     }
 
     /// What is due next, and when.
-    pub(crate) fn next(&self) -> Option<(Timestamp, K)> {
+    pub fn next(&self) -> Option<(Timestamp, K)> {
         self.order.first().copied()
     }
 }

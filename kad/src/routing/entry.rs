@@ -13,7 +13,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::contact::Endpoint;
+use crate::Endpoint;
 use crate::{Contact, InfoHash, Timestamp};
 
 /// How a contact came to our notice; what comes later in the list is the stronger proof.
@@ -30,8 +30,8 @@ pub enum Confidence {
 /// How far a contact can be relied on (`docs/spec/node.md#2`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
-    /// It replied within [`RoutingConfig::good_time`](crate::RoutingConfig::good_time) and was heard within
-    /// [`RoutingConfig::expire_time`](crate::RoutingConfig::expire_time).
+    /// It replied within [`RoutingConfig::good_time`](crate::routing::RoutingConfig::good_time) and was heard within
+    /// [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time).
     Good,
     /// Neither good nor expired.
     Dubious,

@@ -31,8 +31,9 @@ pub const MAX_VALUE_BYTES: usize = 65_568;
 /// Unfinished sessions, each with a context `T` that is handed back with its values.
 ///
 /// ```
-/// use bulla_dht::rpc::reassembly::{Key, Part, Reassembly, Slot};
-/// use bulla_dht::{Timestamp, TransportConfig};
+/// use bulla_kad::transport::reassembly::{Key, Part, Reassembly, Slot};
+/// use bulla_kad::Timestamp;
+/// use bulla_kad::transport::TransportConfig;
 ///
 /// let mut reassembly = Reassembly::new(&TransportConfig::default());
 /// let now = Timestamp::ZERO;

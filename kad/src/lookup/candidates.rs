@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::OpId;
-use crate::{Contact, Distance, InfoHash, Timestamp};
+use crate::{Contact, Distance, InfoHash, OpId, Timestamp};
 
 /// Candidates kept that are late or gone, so that they are not taken for new ones when named again.
 const MAX_FAILED: usize = 25;
 
 /// The contacts nearest to a key, nearest first.
 #[derive(Debug)]
-pub(super) struct Candidates {
+pub struct Candidates {
     target: InfoHash,
     width: usize,
     candidates: Vec<Candidate>,
@@ -25,28 +24,31 @@ pub(super) struct Candidates {
 
 /// A contact in the frontier.
 #[derive(Debug)]
-pub(super) struct Candidate {
-    pub(super) contact: Contact,
+pub struct Candidate {
+    /// The contact.
+    pub contact: Contact,
     distance: Distance,
-    pub(super) state: CandidateState,
-    pub(super) token: Option<Token>,
+    /// Whether it answers.
+    pub state: CandidateState,
+    /// The write token that it gave last.
+    pub token: Option<Token>,
     /// A find of the walk is on its way to it.
-    pub(super) busy: bool,
+    pub busy: bool,
     /// When the walk asked it last.
-    pub(super) asked_at: Timestamp,
+    pub asked_at: Timestamp,
     /// When most would have answered that.
-    pub(super) slow_at: Timestamp,
+    pub slow_at: Timestamp,
     /// How long it is likely to take to answer, if that was looked up since it last did.
     round_trip: Option<Duration>,
     /// The finds that it has answered, in order: an application may have thousands for one key.
     answered: Vec<OpId>,
     /// Its place in the row of nodes that named each other: 1 if we knew it by ourselves.
-    pub(super) hops: u8,
+    pub hops: u8,
 }
 
 /// Whether a candidate answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum CandidateState {
+pub enum CandidateState {
     /// It was named, and has not answered yet.
     Unqueried,
     /// It answered.
@@ -59,13 +61,16 @@ pub(super) enum CandidateState {
 
 /// A write token and when it came.
 #[derive(Clone, Debug)]
-pub(super) struct Token {
-    pub(super) bytes: Bytes,
-    pub(super) at: Timestamp,
+pub struct Token {
+    /// The token.
+    pub bytes: Bytes,
+    /// When it came.
+    pub at: Timestamp,
 }
 
 impl Candidates {
-    pub(super) fn new(target: InfoHash, width: usize) -> Self {
+    /// Makes an empty list of at most `width` candidates that answered, and as many others.
+    pub fn new(target: InfoHash, width: usize) -> Self {
         Self {
             target,
             width,
@@ -75,7 +80,7 @@ impl Candidates {
 
     /// Takes a contact in if it is among the nearest; says whether it does. A gone one comes back only if it `proved`
     /// itself elsewhere.
-    pub(super) fn insert(&mut self, contact: Contact, proved: bool, hops: u8) -> bool {
+    pub fn insert(&mut self, contact: Contact, proved: bool, hops: u8) -> bool {
         let distance = contact.id.distance(&self.target);
         match self
             .candidates
@@ -100,7 +105,7 @@ impl Candidates {
     }
 
     /// The `count` nearest candidates that are live.
-    pub(super) fn nearest(&self, count: usize) -> impl Iterator<Item = &Candidate> {
+    pub fn nearest(&self, count: usize) -> impl Iterator<Item = &Candidate> {
         self.candidates
             .iter()
             .filter(|candidate| candidate.is_usable())
@@ -110,7 +115,7 @@ impl Candidates {
     /// The candidates that may be given values, with tokens no older than `oldest`: those known to be nearest. While the
     /// walk is not over these are all but the last of the leading candidates with a token, if that
     /// leaves any (`docs/spec/node.md#4.6`).
-    pub(super) fn ready(&self, count: usize, oldest: Timestamp) -> Vec<(Contact, &Bytes)> {
+    pub fn ready(&self, count: usize, oldest: Timestamp) -> Vec<(Contact, &Bytes)> {
         let mut ready = Vec::new();
         for candidate in self.nearest(count) {
             let Some(token) = candidate.fresh_token(oldest) else {
@@ -123,15 +128,17 @@ impl Candidates {
     }
 
     /// All candidates, nearest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Candidate> {
+    pub fn iter(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter()
     }
 
-    pub(super) fn get(&self, id: &InfoHash) -> Option<&Candidate> {
+    /// Returns the candidate of this id.
+    pub fn get(&self, id: &InfoHash) -> Option<&Candidate> {
         self.candidates.get(self.place(id)?)
     }
 
-    pub(super) fn get_mut(&mut self, id: &InfoHash) -> Option<&mut Candidate> {
+    /// Returns the candidate of this id, to be changed.
+    pub fn get_mut(&mut self, id: &InfoHash) -> Option<&mut Candidate> {
         let place = self.place(id)?;
         self.candidates.get_mut(place)
     }
@@ -144,14 +151,14 @@ impl Candidates {
     }
 
     /// A new find begins: all candidates are known by now.
-    pub(super) fn start_over(&mut self) {
+    pub fn start_over(&mut self) {
         for candidate in &mut self.candidates {
             candidate.hops = 1;
         }
     }
 
     /// Looks up the round trips of those that are new or have answered.
-    pub(super) fn measure(&mut self, round_trip: impl Fn(&SocketAddr) -> Duration) {
+    pub fn measure(&mut self, round_trip: impl Fn(&SocketAddr) -> Duration) {
         for candidate in &mut self.candidates {
             let addr = &candidate.contact.addr;
             candidate.round_trip.get_or_insert_with(|| round_trip(addr));
@@ -159,7 +166,7 @@ impl Candidates {
     }
 
     /// A candidate answered a find; says whether for the first time.
-    pub(super) fn on_answered(&mut self, id: &InfoHash, find: OpId) -> bool {
+    pub fn on_answered(&mut self, id: &InfoHash, find: OpId) -> bool {
         let Some(candidate) = self.get_mut(id) else {
             return false;
         };
@@ -171,7 +178,7 @@ impl Candidates {
     }
 
     /// A find is over.
-    pub(super) fn forget(&mut self, find: OpId) {
+    pub fn forget(&mut self, find: OpId) {
         for candidate in &mut self.candidates {
             let answered = &mut candidate.answered;
             if let Ok(place) = answered.binary_search(&find) {
@@ -185,14 +192,14 @@ impl Candidates {
     }
 
     /// How many requests of the walk are on their way to the `count` nearest candidates that may still answer in time.
-    pub(super) fn busy(&self, count: usize) -> usize {
+    pub fn busy(&self, count: usize) -> usize {
         self.nearest(count)
             .filter(|candidate| candidate.busy)
             .count()
     }
 
     /// How many requests of the walk are on their way to candidates that are not waited for.
-    pub(super) fn unawaited(&self) -> usize {
+    pub fn unawaited(&self) -> usize {
         self.candidates
             .iter()
             .filter(|candidate| candidate.busy && !candidate.is_usable())
@@ -200,7 +207,7 @@ impl Candidates {
     }
 
     /// How many candidates answered, and how many did not, or not yet.
-    pub(super) fn tally(&self) -> (usize, usize) {
+    pub fn tally(&self) -> (usize, usize) {
         let candidates = self.candidates.iter();
         candidates.fold((0, 0), |(answered, silent), candidate| {
             match candidate.state {
@@ -214,14 +221,14 @@ impl Candidates {
     }
 
     /// Forgets candidates that have been gone since before `limit`, so that they get another chance.
-    pub(super) fn drop_failed_before(&mut self, limit: Timestamp) {
+    pub fn drop_failed_before(&mut self, limit: Timestamp) {
         self.candidates.retain(
             |candidate| !matches!(candidate.state, CandidateState::Failed(since) if since < limit),
         );
     }
 
     /// Takes no more memory than its candidates need.
-    pub(super) fn shrink(&mut self) {
+    pub fn shrink(&mut self) {
         self.candidates.shrink_to_fit();
     }
 
@@ -271,32 +278,33 @@ impl Candidate {
     }
 
     /// It answered something.
-    pub(super) fn on_answer(&mut self) {
+    pub fn on_answer(&mut self) {
         self.state = CandidateState::Responsive;
         self.round_trip = None;
     }
 
-    pub(super) fn has_answered(&self, find: OpId) -> bool {
+    /// Reports whether it has answered a find.
+    pub fn has_answered(&self, find: OpId) -> bool {
         self.answered.binary_search(&find).is_ok()
     }
 
     /// How long it is likely to take to answer, if that is known.
-    pub(super) fn round_trip(&self) -> Duration {
+    pub fn round_trip(&self) -> Duration {
         self.round_trip.unwrap_or_default()
     }
 
     /// Whether it has been asked, and most would have answered.
-    pub(super) fn is_slow(&self, now: Timestamp) -> bool {
+    pub fn is_slow(&self, now: Timestamp) -> bool {
         self.busy && self.slow_at <= now
     }
 
     /// How many leading bits its id shares with the key; no more than 64 count.
-    pub(super) fn shared_bits(&self) -> u32 {
+    pub fn shared_bits(&self) -> u32 {
         self.distance.leading_bits().leading_zeros()
     }
 
     /// Whether it may be asked: it answered, or is yet to do so.
-    pub(super) fn is_usable(&self) -> bool {
+    pub fn is_usable(&self) -> bool {
         matches!(
             self.state,
             CandidateState::Unqueried | CandidateState::Responsive
@@ -304,7 +312,7 @@ impl Candidate {
     }
 
     /// The token, unless it came before `oldest`.
-    pub(super) fn fresh_token(&self, oldest: Timestamp) -> Option<&Bytes> {
+    pub fn fresh_token(&self, oldest: Timestamp) -> Option<&Bytes> {
         self.token
             .as_ref()
             .filter(|token| token.at >= oldest)

@@ -19,8 +19,8 @@ use crate::{Rng, Timestamp};
 /// Makes and checks write tokens.
 ///
 /// ```
-/// use bulla_dht::token::Tokens;
-/// use bulla_dht::{Seed, Timestamp, TokenConfig};
+/// use bulla_kad::token::{TokenConfig, Tokens};
+/// use bulla_kad::{Seed, Timestamp};
 ///
 /// let mut rng = Seed::from_number(1).private();
 /// let tokens = Tokens::new(&TokenConfig::default(), Timestamp::ZERO, &mut rng);

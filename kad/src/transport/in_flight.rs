@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::wire::Datagrams;
+use super::Datagrams;
 use crate::{Rng, Timestamp};
 
 /// However slowly an answer in parts comes, its request is not waited for longer than parts are kept.
@@ -22,14 +22,14 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 const QUICK_ATTEMPTS: u32 = 2;
 
 /// What a request is for.
-pub(crate) trait Purpose: Clone {
+pub trait Purpose: Clone {
     /// Whether it is part of a lookup. What strangers give rise to is not.
     fn is_for_lookup(&self) -> bool;
 }
 
 /// Requests waiting for an answer; `P` is what each is for.
 #[derive(Debug)]
-pub(crate) struct InFlight<P> {
+pub struct InFlight<P> {
     /// Apart from the table, which grows and shrinks with each burst.
     open: HashMap<u32, Box<Pending<P>>, BuildHasherDefault<IdHasher>>,
     deadlines: BTreeSet<(Timestamp, u32)>,
@@ -78,34 +78,42 @@ struct Pending<P> {
 
 /// What became due.
 #[derive(Debug)]
-pub(crate) enum Due<P> {
+pub enum Due<P> {
     /// An answer is overdue for the `count`th time; send the datagrams (if any) again.
     TimedOut {
+        /// Where the request went.
         to: SocketAddr,
+        /// What to send again.
         datagrams: Vec<Bytes>,
+        /// How many time-outs there were.
         count: u32,
+        /// What the request is for.
         purpose: P,
     },
     /// Nobody answered; the transaction is closed.
     Failed {
+        /// Where the request went.
         to: SocketAddr,
+        /// When it was first sent.
         asked_at: Timestamp,
+        /// What the request was for.
         purpose: P,
     },
 }
 
 /// An answered request.
 #[derive(Debug)]
-pub(crate) struct Answered<P> {
-    pub(crate) purpose: P,
+pub struct Answered<P> {
+    /// What the request was for.
+    pub purpose: P,
     /// The round trip; at most that if the request was sent again meanwhile.
-    pub(crate) round_trip: Duration,
+    pub round_trip: Duration,
 }
 
 impl<P: Purpose> InFlight<P> {
     /// At most `limit` at a time, each sent `attempts` times; a node is gone after 2^`attempts` − 1 times
     /// `response_time`.
-    pub(crate) fn new(attempts: u32, response_time: Duration, limit: usize) -> Self {
+    pub fn new(attempts: u32, response_time: Duration, limit: usize) -> Self {
         Self {
             open: HashMap::default(),
             deadlines: BTreeSet::new(),
@@ -118,7 +126,7 @@ impl<P: Purpose> InFlight<P> {
     }
 
     /// An unused, random id, never 0; `None` if too many requests are under way.
-    pub(crate) fn fresh_id(&self, rng: &mut Rng) -> Option<u32> {
+    pub fn fresh_id(&self, rng: &mut Rng) -> Option<u32> {
         if self.open.len() >= self.limit {
             return None;
         }
@@ -131,7 +139,7 @@ impl<P: Purpose> InFlight<P> {
     }
 
     /// Notes a request that is being sent now; the first answer is overdue after `wait`.
-    pub(crate) fn open(
+    pub fn open(
         &mut self,
         now: Timestamp,
         id: u32,
@@ -157,18 +165,13 @@ impl<P: Purpose> InFlight<P> {
     }
 
     /// What the request `id` to `from` is for, if it still waits.
-    pub(crate) fn pending(&self, from: SocketAddr, id: u32) -> Option<&P> {
+    pub fn pending(&self, from: SocketAddr, id: u32) -> Option<&P> {
         let pending = self.open.get(&id)?;
         (pending.to == from).then_some(&pending.purpose)
     }
 
     /// Closes the request that an answer with this id from this address belongs to.
-    pub(crate) fn close(
-        &mut self,
-        now: Timestamp,
-        from: SocketAddr,
-        id: u32,
-    ) -> Option<Answered<P>> {
+    pub fn close(&mut self, now: Timestamp, from: SocketAddr, id: u32) -> Option<Answered<P>> {
         self.pending(from, id)?;
         let pending = self.open.remove(&id)?;
         self.deadlines.remove(&(pending.deadline, id));
@@ -181,7 +184,7 @@ impl<P: Purpose> InFlight<P> {
     }
 
     /// The answer has begun to come, in parts: be patient until `until`, within [`LONGEST_ANSWER`].
-    pub(crate) fn extend(&mut self, from: SocketAddr, id: u32, until: Timestamp) {
+    pub fn extend(&mut self, from: SocketAddr, id: u32, until: Timestamp) {
         if let Some(pending) = self.open.get_mut(&id)
             && pending.to == from
         {
@@ -193,7 +196,7 @@ impl<P: Purpose> InFlight<P> {
     }
 
     /// Takes what is due at `now`; call until `None`.
-    pub(crate) fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
+    pub fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
         let &(at, id) = self.deadlines.first()?;
         if at > now {
             return None;
@@ -238,7 +241,7 @@ impl<P: Purpose> InFlight<P> {
     }
 
     /// When something will be due.
-    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+    pub fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
@@ -251,12 +254,12 @@ impl<P: Purpose> InFlight<P> {
     }
 
     /// How many wanted requests are under way whose answer is not overdue.
-    pub(crate) fn awaited(&self) -> usize {
+    pub fn awaited(&self) -> usize {
         self.awaited
     }
 
     /// How many requests are under way.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.open.len()
     }
 }

@@ -32,13 +32,13 @@ pub use refresh::Refresh;
 /// The known nodes of one address family.
 ///
 /// ```
-/// use bulla_dht::routing::{Confidence, Table};
-/// use bulla_dht::{Contact, InfoHash, RoutingConfig, Timestamp};
+/// use bulla_kad::routing::{Confidence, RoutingConfig, Table};
+/// use bulla_kad::{Contact, InfoHash, Timestamp};
 ///
 /// let mut table = Table::new(InfoHash::of(b"us"), &RoutingConfig::default());
 /// let peer = Contact::new(InfoHash::of(b"them"), "192.0.2.1:4222".parse()?);
 /// let now = Timestamp::ZERO;
-/// let _ = table.heard(peer, Confidence::Replied, now);
+/// let _ = table.on_seen(peer, Confidence::Replied, now);
 /// assert_eq!(table.closest(&InfoHash::of(b"a key"), 8, now), [peer]);
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
@@ -365,7 +365,7 @@ impl Table {
     }
 
     /// Whether the bucket of `target` is full of good contacts.
-    pub(crate) fn is_known(&self, target: &InfoHash, now: Timestamp) -> bool {
+    pub fn is_known(&self, target: &InfoHash, now: Timestamp) -> bool {
         let entries = &self.buckets[self.index_of(target)].entries;
         let good = |entry: &&Entry| entry.standing(self.ages, now) == Standing::Good;
         entries.iter().filter(good).count() >= self.bucket_size

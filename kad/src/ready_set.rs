@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::Schedule;
 use crate::Timestamp;
-use crate::schedule::Schedule;
 
-/// ReadySet under way at a time.
+/// Items under way at a time.
 const MAX_UNDER_WAY: usize = 32;
 
-/// ReadySet by name.
+/// Items by name, of which a bounded number is under way.
 #[derive(Debug)]
-pub(super) struct ReadySet<K, P> {
+pub struct ReadySet<K, P> {
     all: BTreeMap<K, P>,
     under_way: BTreeSet<K>,
     /// Of those under way, who may have something to do at once.
@@ -33,7 +33,7 @@ impl<K, P> Default for ReadySet<K, P> {
 
 impl<K: Copy + Ord, P> ReadySet<K, P> {
     /// Takes a plan in, in place of any other of its name, which it gives back. Those that came before begin before.
-    pub(super) fn insert(&mut self, now: Timestamp, name: K, plan: P) -> Option<P> {
+    pub fn insert(&mut self, now: Timestamp, name: K, plan: P) -> Option<P> {
         if self.under_way.contains(&name) {
             self.ready.insert(name);
         } else {
@@ -42,42 +42,47 @@ impl<K: Copy + Ord, P> ReadySet<K, P> {
         self.all.insert(name, plan)
     }
 
-    pub(super) fn remove(&mut self, name: &K) -> Option<P> {
+    /// Takes an item out.
+    pub fn remove(&mut self, name: &K) -> Option<P> {
         self.under_way.remove(name);
         self.ready.remove(name);
         self.others.stop(*name);
         self.all.remove(name)
     }
 
-    pub(super) fn get(&self, name: &K) -> Option<&P> {
+    /// Returns an item.
+    pub fn get(&self, name: &K) -> Option<&P> {
         self.all.get(name)
     }
 
-    pub(super) fn get_mut(&mut self, name: &K) -> Option<&mut P> {
+    /// Returns an item, to be changed by what does not concern its readiness.
+    pub fn get_mut(&mut self, name: &K) -> Option<&mut P> {
         self.all.get_mut(name)
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// Returns how many items there are.
+    pub fn len(&self) -> usize {
         self.all.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Reports whether there are no items.
+    pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
     /// All there are, in the order of their names.
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut P> {
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut P> {
         self.all.values_mut()
     }
 
     /// Those under way, in the order of their names.
-    pub(super) fn under_way(&self) -> impl Iterator<Item = (&K, &P)> {
+    pub fn under_way(&self) -> impl Iterator<Item = (&K, &P)> {
         let plan = |name| Some((name, self.all.get(name)?));
         self.under_way.iter().filter_map(plan)
     }
 
     /// As [`ReadySet::under_way`], to be changed.
-    pub(super) fn for_each_under_way(&mut self, mut change: impl FnMut(&K, &mut P)) {
+    pub fn for_each_under_way(&mut self, mut change: impl FnMut(&K, &mut P)) {
         for name in &self.under_way {
             if let Some(plan) = self.all.get_mut(name) {
                 change(name, plan);
@@ -86,7 +91,7 @@ impl<K: Copy + Ord, P> ReadySet<K, P> {
     }
 
     /// Lets those begin whose turn it is.
-    pub(super) fn begin(&mut self, now: Timestamp) {
+    pub fn begin(&mut self, now: Timestamp) {
         while self.under_way.len() < MAX_UNDER_WAY
             && let Some(name) = self.others.take_due(now)
         {
@@ -96,26 +101,26 @@ impl<K: Copy + Ord, P> ReadySet<K, P> {
     }
 
     /// A plan under way that may have something to do at once.
-    pub(super) fn next(&mut self, now: Timestamp) -> Option<(K, &mut P)> {
+    pub fn next(&mut self, now: Timestamp) -> Option<(K, &mut P)> {
         self.begin(now);
         let name = *self.ready.first()?;
         Some((name, self.all.get_mut(&name)?))
     }
 
     /// A plan has nothing to do until something happens.
-    pub(super) fn mark_idle(&mut self, name: &K) {
+    pub fn mark_idle(&mut self, name: &K) {
         self.ready.remove(name);
     }
 
     /// A plan has nothing to do before `until`, unless something happens.
-    pub(super) fn sleep_until(&mut self, name: K, until: Timestamp) {
+    pub fn sleep_until(&mut self, name: K, until: Timestamp) {
         self.under_way.remove(&name);
         self.ready.remove(&name);
         self.others.set(name, until);
     }
 
     /// A plan, to be changed by something that happened to it.
-    pub(super) fn mark_ready(&mut self, name: &K) -> Option<&mut P> {
+    pub fn mark_ready(&mut self, name: &K) -> Option<&mut P> {
         let plan = self.all.get_mut(name)?;
         if self.under_way.contains(name) {
             self.ready.insert(*name);
@@ -126,17 +131,17 @@ impl<K: Copy + Ord, P> ReadySet<K, P> {
     }
 
     /// Something happened to all that are under way.
-    pub(super) fn mark_all_ready(&mut self) {
+    pub fn mark_all_ready(&mut self) {
         self.ready.extend(&self.under_way);
     }
 
     /// Something happened to all that rest.
-    pub(super) fn wake_all(&mut self, now: Timestamp) {
+    pub fn wake_all(&mut self, now: Timestamp) {
         self.others.schedule_all_by(now);
     }
 
     /// When the next may begin or go on; those under way do so when something happens.
-    pub(super) fn next_at(&self) -> Timestamp {
+    pub fn next_at(&self) -> Timestamp {
         match self.others.next() {
             Some((at, _)) if self.under_way.len() < MAX_UNDER_WAY => at,
             _ => Timestamp::MAX,

@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::TransportConfig;
+use crate::Endpoint;
 use crate::Timestamp;
-use crate::contact::Endpoint;
 
 /// What share of the first guess at a round trip a network's first answer may be off by: the nearest nodes answer first.
 const FIRST_DOUBT: u32 = 8;
@@ -20,7 +20,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Bounded memory of addresses. When the young generation is full it becomes the old one, and the old one is forgotten.
 #[derive(Debug)]
-pub(crate) struct Peers {
+pub struct Peers {
     young: HashMap<Endpoint, PeerState>,
     old: HashMap<Endpoint, PeerState>,
     /// None is blocked as a rule, and then nobody need be looked up.
@@ -50,7 +50,8 @@ struct PeerState {
 struct RoundTrip(Option<(NonZeroU32, u32)>);
 
 impl Peers {
-    pub(crate) fn new(config: &TransportConfig) -> Self {
+    /// Remembers no peer yet.
+    pub fn new(config: &TransportConfig) -> Self {
         Self {
             young: HashMap::new(),
             old: HashMap::new(),
@@ -64,14 +65,14 @@ impl Peers {
     }
 
     /// How long to wait for an answer before it counts as overdue.
-    pub(crate) fn timeout(&self, addr: &SocketAddr) -> Duration {
+    pub fn timeout(&self, addr: &SocketAddr) -> Duration {
         self.wait(addr)
             .clamp(self.response_time_min, self.response_time)
     }
 
     /// When most answers have come: whoever has others to ask need not stand idle any longer. In networks of short round
     /// trips that is long before an answer is overdue.
-    pub(crate) fn slow_after(&self, addr: &SocketAddr) -> Duration {
+    pub fn slow_after(&self, addr: &SocketAddr) -> Duration {
         self.wait(addr)
             .clamp(self.response_time_min / SLOW_SHARE, self.response_time)
     }
@@ -85,18 +86,18 @@ impl Peers {
     }
 
     /// The round trip of `addr`, if it answered lately.
-    pub(crate) fn round_trip(&self, addr: &SocketAddr) -> Option<Duration> {
+    pub fn round_trip(&self, addr: &SocketAddr) -> Option<Duration> {
         self.state(addr)?.round_trip.mean()
     }
 
     /// The round trip of any address; nothing at all as long as none is known.
-    pub(crate) fn typical_round_trip(&self) -> Duration {
+    pub fn typical_round_trip(&self) -> Duration {
         self.network.mean().unwrap_or_default()
     }
 
     /// `addr` answered a request of ours, so much later at most. Late answers count too: whoever learnt from those alone
     /// that come in time would take all far nodes for dead as long as he has met near ones only.
-    pub(crate) fn on_reply(&mut self, now: Timestamp, addr: SocketAddr, round_trip: Duration) {
+    pub fn on_reply(&mut self, now: Timestamp, addr: SocketAddr, round_trip: Duration) {
         let validated_until = seconds(now + self.validation_time);
         let sample = round_trip.min(self.response_time);
         let state = self.state_mut(addr);
@@ -109,30 +110,30 @@ impl Peers {
     }
 
     /// An answer of `addr` is overdue.
-    pub(crate) fn on_timeout(&mut self, addr: SocketAddr) {
+    pub fn on_timeout(&mut self, addr: SocketAddr) {
         self.state_mut(addr).unresponsive = true;
     }
 
     /// Whether `addr` has let a request of ours time out, and answered none since.
-    pub(crate) fn is_unresponsive(&self, addr: &SocketAddr) -> bool {
+    pub fn is_unresponsive(&self, addr: &SocketAddr) -> bool {
         self.state(addr).is_some_and(|state| state.unresponsive)
     }
 
     /// `addr` returned a token of ours, so it receives what is sent to it.
-    pub(crate) fn on_token(&mut self, now: Timestamp, addr: SocketAddr) {
+    pub fn on_token(&mut self, now: Timestamp, addr: SocketAddr) {
         let validated_until = seconds(now + self.validation_time);
         self.state_mut(addr).validated_until = validated_until;
     }
 
     /// Whether `addr` has proved lately that it receives what is sent to it.
-    pub(crate) fn is_validated(&self, now: Timestamp, addr: &SocketAddr) -> bool {
+    pub fn is_validated(&self, now: Timestamp, addr: &SocketAddr) -> bool {
         self.state(addr)
             .is_some_and(|state| state.validated_until > seconds(now))
     }
 
     /// Whether `addr` may be pinged because of what came from there; if so, not again for a while unless it answers.
     /// Who forges source addresses so makes us send hardly more to them than he sends to us.
-    pub(crate) fn may_probe(&mut self, now: Timestamp, addr: SocketAddr) -> bool {
+    pub fn may_probe(&mut self, now: Timestamp, addr: SocketAddr) -> bool {
         if self
             .state(&addr)
             .is_some_and(|state| seconds(now) < state.silent_until)
@@ -144,27 +145,27 @@ impl Peers {
     }
 
     /// `addr` refused a token that it gave us; says for the how manieth time in a row.
-    pub(crate) fn on_auth_error(&mut self, addr: SocketAddr) -> u32 {
+    pub fn on_auth_error(&mut self, addr: SocketAddr) -> u32 {
         let state = self.state_mut(addr);
         state.auth_errors = state.auth_errors.saturating_add(1);
         state.auth_errors.into()
     }
 
     /// `addr` accepted a token.
-    pub(crate) fn on_auth(&mut self, addr: SocketAddr) {
+    pub fn on_auth(&mut self, addr: SocketAddr) {
         if self.state(&addr).is_some_and(|state| state.auth_errors > 0) {
             self.state_mut(addr).auth_errors = 0;
         }
     }
 
     /// `addr` broke the protocol; its datagrams are dropped from now on.
-    pub(crate) fn block(&mut self, addr: SocketAddr) {
+    pub fn block(&mut self, addr: SocketAddr) {
         self.state_mut(addr).blocked = true;
         self.is_any_blocked = true;
     }
 
     /// Whether datagrams of `addr` are dropped.
-    pub(crate) fn is_blocked(&self, addr: &SocketAddr) -> bool {
+    pub fn is_blocked(&self, addr: &SocketAddr) -> bool {
         self.is_any_blocked && self.state(addr).is_some_and(|state| state.blocked)
     }
 
