@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bulla::storage::{Incoming, Storage};
 use bulla::{Draft, InfoHash, Query, Seed, StorageConfig, Timestamp, ValueId, wire};
+use bulla_dht::bench::{Incoming, Storage};
 use divan::{AllocProfiler, Bencher, black_box};
 
 #[global_allocator]

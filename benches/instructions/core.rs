@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use bulla::routing::{Confidence, Table};
-use bulla::storage::{Incoming, Storage};
-use bulla::token::Tokens;
 use bulla::{
     Contact, Draft, InfoHash, Query, RoutingConfig, Seed, StorageConfig, Timestamp, TokenConfig,
     ValueId, wire,
 };
+use bulla_dht::bench::{Confidence, Incoming, Storage, Table, Tokens};
 use divan::black_box;
 
 const MANY: u64 = 10_000;

@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulla::node::{Node, Output};
-use bulla::policy::Proof;
+use bulla::node::{Node, Output, Proof};
 use bulla::wire::{self, GetRequest, Message, Payload, PutRequest, Reply, Request, Tid, Values};
 use bulla::{
     Config, Draft, InfoHash, Origin, Query, Seed, Timestamp, TransportConfig, Value, ValueId,

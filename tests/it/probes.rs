@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulla::node::{Check, Node, Output, Transmit};
-use bulla::policy::Proof;
+use bulla::node::{Check, Node, Output, Proof, Transmit};
 use bulla::wire::{self, Message, Payload, PutRequest, Request};
 use bulla::{Config, Draft, InfoHash, Origin, Seed, Timestamp, UnixTime, ValueId};
 use bulla_identity::PublicKey;

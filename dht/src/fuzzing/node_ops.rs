@@ -71,7 +71,6 @@ impl World {
                 max_values_per_key: 4,
                 max_keys: 8,
                 max_pending_puts: 4,
-                ..StorageConfig::default()
             },
             listen: ListenConfig {
                 max_per_key: 4,

@@ -34,7 +34,10 @@ use std::fmt;
 use std::net::SocketAddr;
 
 pub use crate::lookup::{GetReport, OpId, PutReport};
+pub use crate::routing::Counts;
 pub use crate::rpc::{Traffic, Transmit};
+pub use crate::storage::Sizes;
+pub use crate::value::policy::Proof;
 pub use config::{ConnectivityConfig, OperationConfig};
 pub use operations::{OpError, PutOptions};
 pub use output::{Check, CheckId, Event, Output, Status};

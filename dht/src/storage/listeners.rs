@@ -19,7 +19,7 @@ use crate::{Condition, Config, InfoHash, Query, Rng, Source, Timestamp, Value};
 /// A listener takes some 140 bytes, 220 if it is alone on its key, and 100 more if its address
 /// listens on nothing else; its query comes on top ([`Listener::MAX_QUERY_BYTES`]). All of them
 /// together are at most [`StorageConfig::max_keys`].
-pub struct Listeners {
+pub(crate) struct Listeners {
     lifetime: Duration,
     max: usize,
     max_per_key: usize,
@@ -35,21 +35,21 @@ pub struct Listeners {
 
 /// A remote node that listens on a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     /// Where it is told.
-    pub addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     /// The number under which it wants to be told.
-    pub socket: u32,
+    pub(crate) socket: u32,
     /// The version of the listen protocol it speaks: 0 takes bare replies, 1 and above `update`
     /// requests.
-    pub version: u8,
+    pub(crate) version: u8,
     /// Most listeners have none.
     query: Option<Box<Query>>,
 }
 
 /// What subscribing did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Subscribed {
+pub(crate) enum Subscribed {
     /// The listener was not known: it is to be told what is stored already.
     New,
     /// It was known; it lives longer and its query replaces the last one.
@@ -58,7 +58,7 @@ pub enum Subscribed {
 
 /// Why a listener was not accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum SubscribeError {
+pub(crate) enum SubscribeError {
     /// The key has [`ListenConfig::max_per_key`] listeners.
     #[error("too many listeners on this key")]
     KeyFull,
@@ -93,7 +93,7 @@ struct RemoteListenNumber(u32);
 
 impl Listeners {
     /// Makes an empty set with the limits of `config`; the keys of its hash tables come from `rng`.
-    pub fn new(config: &Config, rng: &mut Rng) -> Self {
+    pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
         Self {
             lifetime: config.routing.expire_time,
             max: config.storage.max_keys,
@@ -115,7 +115,7 @@ impl Listeners {
     /// # Errors
     ///
     /// [`SubscribeError`], with nothing changed. A known listener is only refused for its query.
-    pub fn subscribe(
+    pub(crate) fn subscribe(
         &mut self,
         now: Timestamp,
         key: &InfoHash,
@@ -179,7 +179,7 @@ impl Listeners {
     }
 
     /// Returns the listeners on `key` whose query `value` meets.
-    pub fn matching(&self, key: &InfoHash, value: &Value) -> impl Iterator<Item = Listener> {
+    pub(crate) fn matching(&self, key: &InfoHash, value: &Value) -> impl Iterator<Item = Listener> {
         self.remote_listens(key)
             .filter(|remote_listen| {
                 remote_listen
@@ -191,28 +191,23 @@ impl Listeners {
     }
 
     /// Returns all listeners on `key`.
-    pub fn on(&self, key: &InfoHash) -> impl Iterator<Item = Listener> + use<'_> {
+    pub(crate) fn on(&self, key: &InfoHash) -> impl Iterator<Item = Listener> + use<'_> {
         self.remote_listens(key)
             .map(|remote_listen| self.listener(remote_listen))
     }
 
     /// Reports whether there are listeners on `key`.
-    pub fn listen_on(&self, key: &InfoHash) -> bool {
+    pub(crate) fn listen_on(&self, key: &InfoHash) -> bool {
         self.keys.find(key).is_some()
     }
 
     /// Returns how many listeners there are, on all keys.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.remote_listens.len()
     }
 
-    /// Reports whether there are no listeners.
-    pub fn is_empty(&self) -> bool {
-        self.remote_listens.is_empty()
-    }
-
     /// Forgets the listeners at `addr`, whose node is gone.
-    pub fn remove(&mut self, addr: SocketAddr) {
+    pub(crate) fn remove(&mut self, addr: SocketAddr) {
         let Some(address) = self.addresses.find(&addr) else {
             return;
         };
@@ -223,7 +218,7 @@ impl Listeners {
     }
 
     /// Forgets the listeners that have not renewed for [`RoutingConfig::expire_time`].
-    pub fn drop_expired(&mut self, now: Timestamp) {
+    pub(crate) fn drop_expired(&mut self, now: Timestamp) {
         while let Some(&(renewed, number)) = self.by_renewal.first()
             && renewed + self.lifetime <= now
         {
@@ -232,7 +227,7 @@ impl Listeners {
     }
 
     /// Returns when [`Listeners::drop_expired`] has something to do next; `None` without listeners.
-    pub fn next_expiry(&self) -> Option<Timestamp> {
+    pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
         let &(renewed, _) = self.by_renewal.first()?;
         Some(renewed + self.lifetime)
     }
@@ -280,11 +275,11 @@ impl Listeners {
 
 impl Listener {
     /// The most memory that a query may take, in bytes: many times what a sensible one needs.
-    pub const MAX_QUERY_BYTES: usize = 1_024;
+    pub(crate) const MAX_QUERY_BYTES: usize = 1_024;
 
     /// Makes a listener at `addr` that wants to be told, under the number `socket`, of the values
     /// that meet `query`.
-    pub fn new(addr: SocketAddr, socket: u32, version: u8, query: Query) -> Self {
+    pub(crate) fn new(addr: SocketAddr, socket: u32, version: u8, query: Query) -> Self {
         Self {
             addr,
             socket,
@@ -294,7 +289,7 @@ impl Listener {
     }
 
     /// Returns what it wants to be told of; `None` for all values, whole.
-    pub fn query(&self) -> Option<&Query> {
+    pub(crate) fn query(&self) -> Option<&Query> {
         self.query.as_deref()
     }
 
@@ -517,7 +512,7 @@ mod tests {
                 }
             }
             listeners.drop_expired(now + LIFETIME);
-            prop_assert!(listeners.is_empty() && listeners.per_source.is_empty());
+            prop_assert!(listeners.len() == 0 && listeners.per_source.is_empty());
         }
     }
 }

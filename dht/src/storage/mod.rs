@@ -32,9 +32,10 @@ use thiserror::Error;
 
 use crate::{Condition, InfoHash, Query, Rng, Source, Timestamp, Value, ValueId};
 pub use config::{ListenConfig, StorageConfig};
-pub use entry::{Entry, Sizes};
+pub(crate) use entry::Entry;
+pub use entry::Sizes;
 use ids::ValueIndex;
-pub use listeners::{Listener, Listeners, SubscribeError, Subscribed};
+pub(crate) use listeners::{Listener, Listeners, Subscribed};
 use quota::Quota;
 use value_store::{ALL_IDS, StoredValue, ValueStore};
 
@@ -99,7 +100,7 @@ pub enum Refusal {
 
 /// Why a value was not refreshed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum RefreshError {
+pub(crate) enum RefreshError {
     /// Nothing is stored under the key.
     #[error("nothing is stored under this key")]
     UnknownKey,
@@ -114,10 +115,10 @@ impl Storage {
     ///
     /// Differs: OpenDHT counts neither this nor the owner's key, so its limit says little of the
     /// memory in use.
-    pub const OVERHEAD_BYTES: usize = 220;
+    pub(crate) const OVERHEAD_BYTES: usize = 220;
 
     /// How many values one call of [`Storage::expire`] removes at most.
-    pub const EXPIRE_BATCH: usize = 4_096;
+    pub(crate) const EXPIRE_BATCH: usize = 4_096;
 
     /// Makes an empty store with the limits of `config`; its hash table's key comes from `rng`.
     pub fn new(config: &StorageConfig, rng: &mut Rng) -> Self {
@@ -175,7 +176,7 @@ impl Storage {
     ///
     /// [`RefreshError::UnknownKey`], which the wire answers with error 404, and
     /// [`RefreshError::UnknownValue`], which it answers with success.
-    pub fn refresh(
+    pub(crate) fn refresh(
         &mut self,
         now: Timestamp,
         key: &InfoHash,
@@ -221,31 +222,11 @@ impl Storage {
             .filter(|value| query.matches(value))
     }
 
-    /// Reports whether `key` has values.
-    pub fn contains_key(&self, key: &InfoHash) -> bool {
-        self.values.contains(key)
-    }
-
     /// Removes a value of this node's own, and reports whether there was one.
     pub fn remove_own(&mut self, key: &InfoHash, id: ValueId) -> bool {
         let (_, held) = self.values.find(key, id);
         let own = held.filter(|&index| self.source(index).is_none());
         own.map(|index| self.take(index)).is_some()
-    }
-
-    /// Removes all values of others under `key`, which other nodes hold instead; returns their ids.
-    pub fn remove_others(&mut self, key: &InfoHash) -> Vec<ValueId> {
-        let ids: Vec<_> = self
-            .entries(key)
-            .filter(|entry| entry.source.is_some())
-            .map(|entry| entry.value.id())
-            .collect();
-        for id in &ids {
-            if let (_, Some(index)) = self.values.find(key, *id) {
-                self.take(index);
-            }
-        }
-        ids
     }
 
     /// Removes values that have expired, at most [`Storage::EXPIRE_BATCH`] of them; returns what
@@ -263,17 +244,17 @@ impl Storage {
     }
 
     /// Returns when [`Storage::expire`] has something to do next; `None` if never.
-    pub fn next_expiry(&self) -> Option<Timestamp> {
+    pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
         self.quota.next_expiry()
     }
 
     /// Returns the keys that have values, in order.
-    pub fn keys(&self) -> Vec<InfoHash> {
+    pub(crate) fn keys(&self) -> Vec<InfoHash> {
         self.values.keys()
     }
 
     /// Returns the values under `key`, in order of their ids.
-    pub fn entries(&self, key: &InfoHash) -> impl Iterator<Item = Entry<'_>> + use<'_> {
+    pub(crate) fn entries(&self, key: &InfoHash) -> impl Iterator<Item = Entry<'_>> + use<'_> {
         let key = *key;
         self.values.of_key(&key, ALL_IDS).map(move |stored| Entry {
             key,
@@ -285,12 +266,12 @@ impl Storage {
     }
 
     /// Returns all values, in order of keys and ids.
-    pub fn export(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub(crate) fn export(&self) -> impl Iterator<Item = Entry<'_>> {
         self.keys().into_iter().flat_map(|key| self.entries(&key))
     }
 
     /// Returns how much is stored.
-    pub fn sizes(&self) -> Sizes {
+    pub(crate) fn sizes(&self) -> Sizes {
         Sizes {
             keys: self.values.key_count(),
             values: self.values.value_count(),
@@ -300,7 +281,7 @@ impl Storage {
     }
 
     /// Returns what is stored, as text for people: a line for each key and each value.
-    pub fn dump(&self, now: Timestamp) -> String {
+    pub(crate) fn dump(&self, now: Timestamp) -> String {
         let mut text = String::new();
         for key in self.keys() {
             // Writing to a String cannot fail.

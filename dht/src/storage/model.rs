@@ -31,9 +31,6 @@ enum Step {
         key: u8,
         id: u64,
     },
-    RemoveOthers {
-        key: u8,
-    },
     Expire,
 }
 
@@ -64,7 +61,6 @@ fn step() -> impl Strategy<Value = Step> {
         8 => store.prop_map(|((key, id), len, source, life)| Step::Store { key, id, len, source, life }),
         2 => (place(), 1..300u64).prop_map(|((key, id), life)| Step::Refresh { key, id, life }),
         1 => place().prop_map(|(key, id)| Step::RemoveOwn { key, id }),
-        1 => (0..4u8).prop_map(|key| Step::RemoveOthers { key }),
         1 => Just(Step::Expire),
     ]
 }
@@ -125,14 +121,6 @@ impl Run {
                 if own {
                     self.known.remove(&at);
                 }
-            }
-            Step::RemoveOthers { key } => {
-                let (key, _) = place(key, 0);
-                let removed = self.storage.remove_others(&key);
-                let count = self.known.len();
-                self.known
-                    .retain(|(at, _), known| *at != key || known.source.is_none());
-                assert_eq!(removed.len(), count - self.known.len());
             }
             Step::Expire => {
                 let mut expired = self.storage.expire(self.now);

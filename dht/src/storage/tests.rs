@@ -145,19 +145,16 @@ fn values_are_returned_in_order_of_ids_if_they_meet_the_query() {
 }
 
 #[test]
-fn own_values_and_those_of_others_are_removed_separately() {
+fn only_own_values_are_removed_on_request() {
     let mut store = Store::of(&StorageConfig::default());
     store.keep(1, sample(1), None, LATER);
     store.keep(1, sample(2), Some(1), LATER);
-    store.keep(1, sample(3), Some(2), LATER);
     assert!(!store.storage.remove_own(&key(1), ValueId(2)));
-    assert_eq!(
-        store.storage.remove_others(&key(1)),
-        [ValueId(2), ValueId(3)]
-    );
-    assert!(store.storage.contains_key(&key(1)));
     assert!(store.storage.remove_own(&key(1), ValueId(1)));
-    assert!(!store.storage.contains_key(&key(1)));
+    assert!(!store.storage.remove_own(&key(1), ValueId(1)));
+    let left: Vec<_> = store.storage.entries(&key(1)).collect();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].value.id(), ValueId(2));
 }
 
 #[test]

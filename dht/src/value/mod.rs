@@ -7,7 +7,7 @@
 //! An application makes a [`Draft`]; only `wire` turns drafts and received bytes into values.
 
 mod payload;
-pub mod policy;
+pub(crate) mod policy;
 mod query;
 #[cfg(test)]
 pub(crate) mod sample;

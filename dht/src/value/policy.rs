@@ -15,7 +15,7 @@ use crate::sockaddr;
 /// The outcome of the rules for a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
-pub enum Decision {
+pub(crate) enum Decision {
     /// It may be kept.
     Accept,
     /// It may be kept once this is proved.
@@ -38,7 +38,7 @@ pub enum Proof {
 
 /// Why a value is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// Its content or packed form exceeds [`Value::MAX_CONTENT`] or [`Value::MAX_PACKED`].
     #[error("the value is too large")]
     TooLarge,
@@ -69,7 +69,7 @@ pub enum Reason {
 /// the value's type.
 ///
 /// A service announcement must pass through [`rewrite_service`] before it is kept.
-pub fn may_store(value: &Value, policy: Policy) -> Decision {
+pub(crate) fn may_store(value: &Value, policy: Policy) -> Decision {
     if value.packed().len() > Value::MAX_PACKED {
         return Decision::Refuse(Reason::TooLarge);
     }
@@ -89,7 +89,7 @@ pub fn may_store(value: &Value, policy: Policy) -> Decision {
 /// is that of the stored value's type.
 ///
 /// The same content again is a refresh, not an edit, and always accepted.
-pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
+pub(crate) fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
     if stored.same_content(new) {
         return Decision::Accept;
     }
@@ -113,16 +113,7 @@ pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
 /// announcement or its port is 0.
 ///
 /// The value must be built anew of its id, type and this payload alone.
-///
-/// ```
-/// use bulla_dht::policy::rewrite_service;
-///
-/// let claimed = b"\xc4\x10\x02\x00\x10\xe1\x08\x08\x08\x08\0\0\0\0\0\0\0\0"; let stored =
-/// rewrite_service(claimed, "192.0.2.1:4222".parse()?); assert_eq!(stored.as_deref(),
-/// Some(&b"\xc4\x10\x02\x00\x10\xe1\xc0\x00\x02\x01\0\0\0\0\0\0\0\0"[..]));
-/// # Ok::<(), std::net::AddrParseError>(())
-/// ```
-pub fn rewrite_service(data: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+pub(crate) fn rewrite_service(data: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
     let addr = SocketAddr::new(from.ip(), service_port(data)?);
     let mut out = Writer::default();
     out.bin(&sockaddr::to_raw(&addr));

@@ -81,7 +81,7 @@ pub fn encode(message: &Message<'_>) -> Datagrams {
 /// Writes messages one after another into memory that some of them share, which saves an
 /// allocation for each.
 #[derive(Debug)]
-pub struct Encoder {
+pub(crate) struct Encoder {
     out: Writer,
     kept: BufferPool,
     transient: BufferPool,
@@ -89,14 +89,14 @@ pub struct Encoder {
 
 impl Encoder {
     /// Writes a message as [`encode`] does, for a request that is kept until it is answered.
-    pub fn encode(&mut self, message: &Message<'_>) -> Datagrams {
+    pub(crate) fn encode(&mut self, message: &Message<'_>) -> Datagrams {
         let Self { out, kept, .. } = self;
         datagrams(message, |message| kept.place(write(message, out)))
     }
 
     /// Writes a message as [`encode`] does, for what is sent at once: its memory is used again when
     /// none of it is left. If it is to be kept after all, call [`Datagrams::detach`].
-    pub fn encode_transient(&mut self, message: &Message<'_>) -> Datagrams {
+    pub(crate) fn encode_transient(&mut self, message: &Message<'_>) -> Datagrams {
         let Self { out, transient, .. } = self;
         datagrams(message, |message| transient.place(write(message, out)))
     }
