@@ -52,8 +52,16 @@
 //! ```
 
 #[cfg(feature = "runner")]
+mod builder;
+#[cfg(feature = "runner")]
+mod client;
+#[cfg(feature = "runner")]
+mod net;
+#[cfg(feature = "runner")]
 pub mod runner;
 
+#[cfg(feature = "runner")]
+pub use builder::Builder;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use bulla_dht::fuzzing;
@@ -68,7 +76,7 @@ pub use bulla_dht::{
 #[doc(no_inline)]
 pub use bulla_identity::{self as identity, Identity};
 #[cfg(feature = "runner")]
-pub use runner::{Builder, Dht};
+pub use client::Dht;
 
 /// The examples of the readme, compiled.
 #[cfg(all(doctest, feature = "runner"))]

@@ -11,14 +11,14 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The monotonic clock of one node, and what the calendar showed when it started.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     started: Instant,
     origin: Origin,
 }
 
 impl Clock {
     /// A clock that stands at zero.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self {
             started: instant_now(),
             origin: Origin::new(unix_now()),
@@ -26,23 +26,23 @@ impl Clock {
     }
 
     /// The time on this clock.
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::ZERO + instant_now().duration_since(self.started)
     }
 
     /// Links this clock with the calendar.
-    pub(super) fn origin(&self) -> Origin {
+    pub(crate) fn origin(&self) -> Origin {
         self.origin
     }
 
     /// When the runtime shall wake up for `at`.
-    pub(super) fn instant(&self, at: Timestamp) -> Instant {
+    pub(crate) fn instant(&self, at: Timestamp) -> Instant {
         self.started + at.since(Timestamp::ZERO).min(FAR)
     }
 }
 
 /// The calendar's time; 1970 if the system's clock stands before that.
-pub(super) fn unix_now() -> UnixTime {
+pub(crate) fn unix_now() -> UnixTime {
     #[expect(clippy::disallowed_methods, reason = "this is where clocks are read")]
     let now = SystemTime::now();
     let since_1970 = now
@@ -56,7 +56,7 @@ pub(super) fn unix_now() -> UnixTime {
 /// # Errors
 ///
 /// What the system says if it has none.
-pub(super) fn entropy() -> Result<Seed, getrandom::Error> {
+pub(crate) fn entropy() -> Result<Seed, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(Seed::new(bytes))

@@ -12,12 +12,12 @@ use tokio::time::{Sleep, sleep_until};
 use tracing::{debug, info, warn};
 
 use super::clock::Clock;
-use super::network::Connectivity;
+use super::pending::Waiting;
 use super::pool::Pool;
-use super::resolve::HostPort;
-use super::socket::{SocketErrors, Sockets};
 use super::state::{Saver, StateError, StateFile};
-use super::waiting::Waiting;
+use crate::client::Connectivity;
+use crate::net::HostPort;
+use crate::net::{SocketErrors, Sockets};
 use crate::node::OpId;
 use crate::secure::{Done, Job, SecureDht, SecureEvent, SecureOutput};
 use crate::wire::snapshot::State;
@@ -27,7 +27,7 @@ use crate::{Contact, Timestamp};
 const BUDGET: usize = 64;
 
 /// What a handle wants.
-pub(super) enum Command {
+pub(crate) enum Command {
     /// Something done at once, with a way of its own to give an answer.
     Do(Box<dyn FnOnce(&mut Driver) + Send>),
     /// The end: not before running puts are done, but within this time.
@@ -35,20 +35,20 @@ pub(super) enum Command {
 }
 
 /// The lines to the rest of the program.
-pub(super) struct Lines {
-    pub(super) commands: mpsc::Receiver<Command>,
+pub(crate) struct Lines {
+    pub(crate) commands: mpsc::Receiver<Command>,
     /// Operations that nobody waits for any more; one entry for each operation at most.
-    pub(super) cancels: mpsc::UnboundedReceiver<OpId>,
+    pub(crate) cancels: mpsc::UnboundedReceiver<OpId>,
     /// Tells all handles.
-    pub(super) status: watch::Sender<Connectivity>,
+    pub(crate) status: watch::Sender<Connectivity>,
 }
 
 /// Everything that belongs to a running node.
-pub(super) struct Driver {
-    pub(super) dht: SecureDht,
-    pub(super) waiting: Waiting,
+pub(crate) struct Driver {
+    pub(crate) dht: SecureDht,
+    pub(crate) waiting: Waiting,
     /// Bootstrap peers that were given by name.
-    pub(super) names: BTreeSet<HostPort>,
+    pub(crate) names: BTreeSet<HostPort>,
     clock: Clock,
     sockets: Sockets,
     pool: Pool<Job, Done>,
@@ -71,7 +71,7 @@ enum Stage {
 }
 
 impl Driver {
-    pub(super) fn new(
+    pub(crate) fn new(
         dht: SecureDht,
         clock: Clock,
         sockets: Sockets,
@@ -94,7 +94,7 @@ impl Driver {
     }
 
     /// Runs the node until it is stopped or its last handle is gone.
-    pub(super) async fn run(mut self: Box<Self>) {
+    pub(crate) async fn run(mut self: Box<Self>) {
         info!(id = %self.dht.node().id(), addresses = ?self.sockets.addresses(), "node started");
         loop {
             let wake = self.drain().await;
@@ -107,13 +107,13 @@ impl Driver {
     }
 
     /// Takes in what was saved of the last node.
-    pub(super) fn restore(&mut self, state: &State) {
+    pub(crate) fn restore(&mut self, state: &State) {
         self.insert_contacts(&state.nodes);
         self.dht.import_values(self.now(), &state.records);
     }
 
     /// Makes contact with those of these addresses that there is a socket for.
-    pub(super) fn bootstrap(&mut self, addresses: &[SocketAddr]) {
+    pub(crate) fn bootstrap(&mut self, addresses: &[SocketAddr]) {
         let reachable = addresses.iter().filter(|addr| self.sockets.serve(addr));
         let reachable: Vec<_> = reachable.copied().collect();
         if !reachable.is_empty() {
@@ -122,7 +122,7 @@ impl Driver {
     }
 
     /// Takes in those of these contacts that there is a socket for.
-    pub(super) fn insert_contacts(&mut self, contacts: &[Contact]) {
+    pub(crate) fn insert_contacts(&mut self, contacts: &[Contact]) {
         let reachable = contacts
             .iter()
             .filter(|contact| self.sockets.serve(&contact.addr));
@@ -131,12 +131,12 @@ impl Driver {
     }
 
     /// The time on the node's clock.
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// What has gone wrong on the sockets.
-    pub(super) fn socket_errors(&self) -> SocketErrors {
+    pub(crate) fn socket_errors(&self) -> SocketErrors {
         self.sockets.errors()
     }
 

@@ -20,7 +20,7 @@ use super::priority::{claim_little, forgo_arrears, yield_to_all};
 use crate::secure::Lane;
 
 /// How long jobs may wait without any being begun before a thread that insists more on its share takes them.
-pub(super) const STARVED_AFTER: Duration = Duration::from_millis(50);
+pub(crate) const STARVED_AFTER: Duration = Duration::from_millis(50);
 
 /// So many it then does alone, before workers may try again.
 const RELIEF: u32 = 64;
@@ -40,7 +40,7 @@ const REST: Duration = Duration::from_micros(250);
 /// Dropping the pool forgets the jobs that wait and lets each thread end after the job at hand. It does not wait for that:
 /// on a busy machine it may be long until workers get to know.
 #[derive(Debug)]
-pub(super) struct Pool<J, D> {
+pub(crate) struct Pool<J, D> {
     shared: Arc<Shared<J, D>>,
     workers: usize,
     max_workers: usize,
@@ -104,7 +104,7 @@ impl<J, D> Queue<J, D> {
 impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
     /// Will have up to so many threads `run` jobs, and one that steps in when jobs wait for longer than the limit and
     /// none is begun.
-    pub(super) fn new(workers: usize, starved_after: Duration, run: fn(J) -> D) -> Self {
+    pub(crate) fn new(workers: usize, starved_after: Duration, run: fn(J) -> D) -> Self {
         let queue = Queue {
             local: VecDeque::new(),
             remote: VecDeque::new(),
@@ -133,7 +133,7 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
     }
 
     /// Has a thread do this as soon as one is free; local jobs go before remote ones.
-    pub(super) fn submit(&mut self, lane: Lane, job: J) {
+    pub(crate) fn submit(&mut self, lane: Lane, job: J) {
         let mut queue = self.shared.queue();
         match lane {
             Lane::Local => queue.local.push_back(job),
@@ -162,12 +162,12 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
     }
 
     /// Waits until there are outcomes, or may be. Loses nothing if it is dropped.
-    pub(super) async fn finished(&self) {
+    pub(crate) async fn finished(&self) {
         self.shared.finished.notified().await;
     }
 
     /// Takes outcomes that are there, in any order and so many at most; none comes of a job that panics.
-    pub(super) fn take_outcomes(&mut self, limit: usize) -> Vec<D> {
+    pub(crate) fn take_outcomes(&mut self, limit: usize) -> Vec<D> {
         if !self.shared.has_outcomes.load(Ordering::Acquire) {
             return Vec::new();
         }

@@ -22,19 +22,19 @@ const SAVE_PERIOD: Duration = Duration::from_secs(5 * 60);
 
 /// A file with id, contacts and values of a node, and beside it `<path>_port.txt` with its ports.
 #[derive(Clone, Debug)]
-pub(super) struct StateFile {
+pub(crate) struct StateFile {
     path: PathBuf,
 }
 
 /// The ports that a node used, 0 for none.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct Ports {
-    pub(super) v4: u16,
-    pub(super) v6: u16,
+pub(crate) struct Ports {
+    pub(crate) v4: u16,
+    pub(crate) v6: u16,
 }
 
 /// Saves the state now and then.
-pub(super) struct Saver {
+pub(crate) struct Saver {
     file: StateFile,
     ticks: Interval,
     /// A save under way.
@@ -72,7 +72,7 @@ pub enum StateError {
 
 impl Ports {
     /// The ports of these addresses.
-    pub(super) fn of(addresses: &[SocketAddr]) -> Self {
+    pub(crate) fn of(addresses: &[SocketAddr]) -> Self {
         let port = |family| {
             let mut ports = addresses.iter().filter(|addr| Family::of(addr) == family);
             ports.next().map_or(0, SocketAddr::port)
@@ -85,7 +85,7 @@ impl Ports {
 }
 
 impl StateFile {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
@@ -94,7 +94,7 @@ impl StateFile {
     /// # Errors
     ///
     /// [`StateError`] if there is a file that is of no use.
-    pub(super) fn read(&self, now: UnixTime) -> Result<Option<State>, StateError> {
+    pub(crate) fn read(&self, now: UnixTime) -> Result<Option<State>, StateError> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -115,12 +115,12 @@ impl StateFile {
     /// # Errors
     ///
     /// [`StateError::Write`].
-    pub(super) fn write(&self, state: &State) -> Result<(), StateError> {
+    pub(crate) fn write(&self, state: &State) -> Result<(), StateError> {
         replace(&self.path, &export_state(state))
     }
 
     /// The ports used last; any if that is not known.
-    pub(super) fn read_ports(&self) -> Ports {
+    pub(crate) fn read_ports(&self) -> Ports {
         let text = fs::read_to_string(self.beside("_port.txt")).unwrap_or_default();
         let mut ports = text.lines().map(|line| line.trim().parse().unwrap_or(0));
         Ports {
@@ -134,7 +134,7 @@ impl StateFile {
     /// # Errors
     ///
     /// [`StateError::Write`].
-    pub(super) fn write_ports(&self, ports: Ports) -> Result<(), StateError> {
+    pub(crate) fn write_ports(&self, ports: Ports) -> Result<(), StateError> {
         let text = format!("{}\n{}\n", ports.v4, ports.v6);
         replace(&self.beside("_port.txt"), text.as_bytes())
     }
@@ -145,7 +145,7 @@ impl StateFile {
 }
 
 impl Saver {
-    pub(super) fn new(file: StateFile, now: Instant) -> Self {
+    pub(crate) fn new(file: StateFile, now: Instant) -> Self {
         let mut ticks = interval_at(now + SAVE_PERIOD, SAVE_PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -156,12 +156,12 @@ impl Saver {
     }
 
     /// Waits until it is time to save.
-    pub(super) async fn is_due(&mut self) {
+    pub(crate) async fn is_due(&mut self) {
         self.ticks.tick().await;
     }
 
     /// Saves beside the loop; not if the last save is still under way.
-    pub(super) fn save(&mut self, state: State) {
+    pub(crate) fn save(&mut self, state: State) {
         if self
             .running
             .as_ref()
@@ -177,7 +177,7 @@ impl Saver {
     }
 
     /// Saves, after what is under way.
-    pub(super) async fn save_last(self, state: State) -> Result<(), StateError> {
+    pub(crate) async fn save_last(self, state: State) -> Result<(), StateError> {
         if let Some(running) = self.running {
             let _ = running.await;
         }

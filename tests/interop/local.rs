@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bulla::{
-    Builder, Config, Dht, Identity, InfoHash, Rules, ValueId, ValueType,
+    Builder, Config, Dht, Identity, InfoHash, TypeRules, ValueId, ValueType,
     identity::{Certificate, IdentityParams},
     runner::{Change, Listen, Put},
     secure::{Checked, KeyName},

@@ -4,11 +4,11 @@ use std::io;
 
 use thiserror::Error;
 
-use super::resolve::{ParseHostPortError, ResolveError};
-use super::socket::BindError;
-use super::state::StateError;
 use super::typed::EncodeError;
+use crate::net::BindError;
+use crate::net::{ParseHostPortError, ResolveError};
 use crate::node::OpError;
+use crate::runner::state::StateError;
 use crate::wire::DecodeError;
 use crate::{ConfigError, secure};
 

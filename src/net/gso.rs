@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 60_000;
 
 /// How many of the first datagrams make a train: the same address, the same size, only the last may be smaller. One is
 /// always there if there are any.
-pub(super) fn length(datagrams: &[Transmit]) -> usize {
+pub(crate) fn length(datagrams: &[Transmit]) -> usize {
     let Some(first) = datagrams.first() else {
         return 0;
     };
@@ -32,7 +32,7 @@ pub(super) fn length(datagrams: &[Transmit]) -> usize {
 }
 
 /// How many datagrams come before the next train or the next one of the other address family.
-pub(super) fn gap(datagrams: &[Transmit]) -> usize {
+pub(crate) fn gap(datagrams: &[Transmit]) -> usize {
     let Some(first) = datagrams.first() else {
         return 0;
     };

@@ -52,7 +52,7 @@ pub struct ResolveError {
 impl HostPort {
     /// Asks the system for the addresses of the host: at least one. Those that it knows no way to are left out, unless
     /// that is true of all: the network may come later.
-    pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, ResolveError> {
+    pub(crate) async fn resolve(&self) -> Result<Vec<SocketAddr>, ResolveError> {
         let failed = |source| ResolveError {
             name: self.clone(),
             source,

@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, trace};
 
-use super::train;
+use super::gso;
 use super::udp::Udp;
 use crate::node::Transmit;
 use crate::{Family, canonical};
@@ -27,7 +27,7 @@ const SEND_RETRY: Duration = Duration::from_millis(1);
 
 /// The addresses to bind: for each family none, a wish, or a demand.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     v4: Option<Wish>,
     v6: Option<Wish>,
 }
@@ -57,7 +57,7 @@ pub enum BindError {
 }
 
 /// The sockets of a node: at least one.
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
     v4: Option<Udp>,
     v6: Option<Udp>,
     /// To be sent at the next [`Sockets::flush`], or before.
@@ -78,7 +78,7 @@ pub struct SocketErrors {
 
 impl Plan {
     /// All addresses, of the families that the system has; port 0 leaves it to chance.
-    pub(super) fn everywhere(v4_port: u16, v6_port: u16) -> Self {
+    pub(crate) fn everywhere(v4_port: u16, v6_port: u16) -> Self {
         let wish = |ip: IpAddr, port| {
             Some(Wish {
                 addr: SocketAddr::new(ip, port),
@@ -92,7 +92,7 @@ impl Plan {
     }
 
     /// These addresses and no others.
-    pub(super) fn exactly(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+    pub(crate) fn exactly(addresses: &[SocketAddr]) -> Result<Self, BindError> {
         let mut plan = Self::default();
         for &addr in addresses {
             let place = match Family::of(&addr) {
@@ -113,7 +113,7 @@ impl Plan {
 
 impl Sockets {
     /// Binds what the plan says. An IPv6 port that is left to chance becomes that of IPv4 if it is free.
-    pub(super) fn bind(plan: Plan) -> Result<Self, BindError> {
+    pub(crate) fn bind(plan: Plan) -> Result<Self, BindError> {
         let v4 = plan.v4.map_or(Ok(None), bind_wish)?;
         let v4_port = v4.as_ref().and_then(|socket| socket.local_addr().ok());
         let v6 = match (plan.v6, v4_port) {
@@ -140,7 +140,7 @@ impl Sockets {
     }
 
     /// The addresses bound.
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         [&self.v4, &self.v6]
             .into_iter()
             .flatten()
@@ -149,17 +149,17 @@ impl Sockets {
     }
 
     /// Whether there is a socket for this address. One of IPv6 within IPv4's counts as IPv4.
-    pub(super) fn serve(&self, addr: &SocketAddr) -> bool {
+    pub(crate) fn serve(&self, addr: &SocketAddr) -> bool {
         self.of(&canonical(*addr)).is_some()
     }
 
     /// What has gone wrong so far.
-    pub(super) fn errors(&self) -> SocketErrors {
+    pub(crate) fn errors(&self) -> SocketErrors {
         self.errors
     }
 
     /// Waits until there is something to receive. Loses nothing if it is dropped.
-    pub(super) async fn readable(&self) {
+    pub(crate) async fn readable(&self) {
         // An error here is that of the runtime shutting down; the drain finds out about those of the socket.
         tokio::select! {
             _ = readable(self.v4.as_ref()) => {}
@@ -168,7 +168,7 @@ impl Sockets {
     }
 
     /// Hands over what is there, of each family as much as comes at once: few datagrams, so that answers do not pile up.
-    pub(super) fn receive(&mut self, mut take: impl FnMut(SocketAddr, &[u8])) {
+    pub(crate) fn receive(&mut self, mut take: impl FnMut(SocketAddr, &[u8])) {
         for (socket, family) in [(&self.v4, Family::V4), (&self.v6, Family::V6)] {
             let Some(socket) = socket else { continue };
             let received = socket.receive(family, |from, bytes| {
@@ -185,7 +185,7 @@ impl Sockets {
     }
 
     /// Sends a datagram, or drops it if that is not possible. It may wait for others until [`Sockets::flush`].
-    pub(super) async fn send(&mut self, transmit: Transmit) {
+    pub(crate) async fn send(&mut self, transmit: Transmit) {
         self.pending.push(transmit);
         if self.pending.len() >= MAX_PENDING {
             self.flush().await;
@@ -193,7 +193,7 @@ impl Sockets {
     }
 
     /// Sends what waits.
-    pub(super) async fn flush(&mut self) {
+    pub(crate) async fn flush(&mut self) {
         let mut pending = std::mem::take(&mut self.pending);
         let mut rest = &pending[..];
         while let Some((first, others)) = rest.split_first() {
@@ -215,13 +215,13 @@ impl Sockets {
             return 0;
         };
         let first = |count| datagrams.get(..count).unwrap_or_default();
-        let mut count = train::length(datagrams);
+        let mut count = gso::length(datagrams);
         if count > 1 && socket.send_together(first(count)).is_ok() {
             trace!(count, "sent together");
             return count;
         }
         if count == 1 {
-            count = train::gap(datagrams);
+            count = gso::gap(datagrams);
         }
         if count == 1 {
             return 0;

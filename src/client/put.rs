@@ -4,11 +4,11 @@ use std::pin::Pin;
 
 use tokio::sync::oneshot;
 
+use super::dht::Dht;
 use super::error::{Closed, PutError};
-use super::handle::Dht;
 use super::typed::EncodeError;
-use super::waiting::Sink;
 use crate::node::{OpId, PutReport};
+use crate::runner::pending::Sink;
 use crate::secure::{self, Expiry, Recipient, Scope, SecureDht, SignOptions};
 use crate::{Draft, Value, ValueId};
 use crate::{InfoHash, Timestamp, UnixTime};
@@ -45,7 +45,7 @@ pub struct Placed {
 
 /// What is put, and what is done to it before.
 #[derive(Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Clear(Draft),
     Signed(Draft),
     /// For all of these.
@@ -54,7 +54,7 @@ pub(super) enum Content {
 }
 
 impl Put {
-    pub(super) fn new(handle: Dht, key: InfoHash, content: Result<Content, EncodeError>) -> Self {
+    pub(crate) fn new(handle: Dht, key: InfoHash, content: Result<Content, EncodeError>) -> Self {
         Self {
             handle,
             key,

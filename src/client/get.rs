@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
+use super::changes::{Change, Reader, Writer, mailbox};
+use super::dht::Dht;
 use super::error::GetError;
-use super::handle::Dht;
-use super::mailbox::{Change, Reader, Writer, mailbox};
-use super::waiting::Sink;
 use crate::Query;
 use crate::node::{GetReport, OpError, OpId};
+use crate::runner::pending::Sink;
 use crate::secure::{Checked, GetOptions, SecureDht};
 use crate::{InfoHash, Timestamp};
 
@@ -61,7 +61,7 @@ struct Request {
 }
 
 impl Get {
-    pub(super) fn new(handle: Dht, key: InfoHash, query: Query) -> Self {
+    pub(crate) fn new(handle: Dht, key: InfoHash, query: Query) -> Self {
         Self(Operation::new(handle, key, query, SecureDht::get))
     }
 
@@ -91,7 +91,7 @@ impl Get {
     }
 
     /// Values that were found and not handed out, once the get has come to its end: they failed the checks, or came
-    /// faster than they were read and exceeded the limit of [`Builder::backlog_bytes`](super::Builder::backlog_bytes).
+    /// faster than they were read and exceeded the limit of [`Builder::backlog_bytes`](crate::Builder::backlog_bytes).
     pub fn dropped(&self) -> u64 {
         let found = self.0.reader.end().and_then(Result::ok);
         found.map_or(0, |found| found.dropped as u64) + self.0.reader.missed()
@@ -112,7 +112,7 @@ impl Get {
 }
 
 impl Listen {
-    pub(super) fn new(handle: Dht, key: InfoHash, query: Query) -> Self {
+    pub(crate) fn new(handle: Dht, key: InfoHash, query: Query) -> Self {
         Self(Operation::new(handle, key, query, SecureDht::listen))
     }
 
@@ -133,7 +133,7 @@ impl Listen {
     }
 
     /// Changes so far that came faster than they were read and gave way to later ones; see
-    /// [`Builder::backlog_bytes`](super::Builder::backlog_bytes).
+    /// [`Builder::backlog_bytes`](crate::Builder::backlog_bytes).
     pub fn missed(&self) -> u64 {
         self.0.reader.missed()
     }

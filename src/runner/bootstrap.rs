@@ -10,9 +10,9 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use super::driver::{Command, Driver};
-use super::error::StartError;
-use super::network::Connectivity;
-use super::resolve::{HostPort, ResolveError};
+use crate::client::Connectivity;
+use crate::client::StartError;
+use crate::net::{HostPort, ResolveError};
 
 /// How often names are looked up while the node is not connected.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// # Errors
 ///
 /// [`StartError::Unresolved`] if there are names and not one has an address.
-pub(super) async fn first_addresses(
+pub(crate) async fn first_addresses(
     names: &BTreeSet<HostPort>,
 ) -> Result<BTreeSet<SocketAddr>, StartError> {
     let (addresses, errors) = resolve(names).await;
@@ -33,7 +33,7 @@ pub(super) async fn first_addresses(
 }
 
 /// Looks names up again while the node is not connected, and hands over addresses that are new. Ends with the node.
-pub(super) async fn follow(
+pub(crate) async fn follow(
     commands: mpsc::WeakSender<Command>,
     mut status: watch::Receiver<Connectivity>,
     mut known: BTreeSet<SocketAddr>,

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 
 use tokio::sync::watch;
 
-use super::clock::unix_now;
+use super::dht::Dht;
 use super::error::{BootstrapError, Closed, ImportError};
-use super::handle::Dht;
-use super::resolve::HostPort;
+use crate::net::HostPort;
 use crate::node::Status;
+use crate::runner::clock::unix_now;
 use crate::wire::snapshot;
 use crate::{Contact, Family};
 
@@ -142,7 +142,7 @@ impl Connectivity {
         self.v4.max(self.v6) == Status::Connected
     }
 
-    pub(super) fn set(&mut self, family: Family, status: Status) {
+    pub(crate) fn set(&mut self, family: Family, status: Status) {
         match family {
             Family::V4 => self.v4 = status,
             Family::V6 => self.v6 = status,

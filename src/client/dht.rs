@@ -9,16 +9,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::driver::{Command, Driver};
 use super::error::{Closed, GetError};
-use super::network::Connectivity;
-use super::operation::{Get, Listen};
+use super::get::{Get, Listen};
 use super::put::{Content, Put};
-use super::socket::SocketErrors;
-use super::state::StateError;
+use super::status::Connectivity;
 use super::typed::{from_data, to_draft};
-use super::waiting::{Reply, Sink};
+use crate::net::SocketErrors;
 use crate::node::{OpError, OpId, Stats};
+use crate::runner::driver::{Command, Driver};
+use crate::runner::pending::{Reply, Sink};
+use crate::runner::state::StateError;
 use crate::secure::{Checked, KeyName, Recipient, SecureDht, SecureStats};
 use crate::{Draft, Query, Row, Value, ValueId};
 use crate::{InfoHash, Timestamp};
@@ -40,12 +40,12 @@ pub struct Dht {
 
 /// What does not change while a node runs.
 #[derive(Debug)]
-pub(super) struct Facts {
-    pub(super) id: InfoHash,
-    pub(super) identity: Option<LongKeyId>,
-    pub(super) addresses: Vec<SocketAddr>,
-    pub(super) backlog_bytes: usize,
-    pub(super) status: watch::Receiver<Connectivity>,
+pub(crate) struct Facts {
+    pub(crate) id: InfoHash,
+    pub(crate) identity: Option<LongKeyId>,
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) backlog_bytes: usize,
+    pub(crate) status: watch::Receiver<Connectivity>,
 }
 
 /// A node at a moment.
@@ -389,7 +389,7 @@ impl Dht {
 }
 
 impl Dht {
-    pub(super) fn new(
+    pub(crate) fn new(
         commands: mpsc::Sender<Command>,
         cancels: mpsc::UnboundedSender<OpId>,
         facts: Facts,
@@ -401,12 +401,12 @@ impl Dht {
         }
     }
 
-    pub(super) fn facts(&self) -> &Facts {
+    pub(crate) fn facts(&self) -> &Facts {
         &self.facts
     }
 
     /// Has something done in the loop.
-    pub(super) async fn tell(
+    pub(crate) async fn tell(
         &self,
         work: impl FnOnce(&mut Driver) + Send + 'static,
     ) -> Result<(), Closed> {
@@ -415,13 +415,13 @@ impl Dht {
     }
 
     /// Cancels an operation that nobody waits for any more.
-    pub(super) fn cancel(&self, op: OpId) {
+    pub(crate) fn cancel(&self, op: OpId) {
         // A node that is gone has no operations.
         let _ = self.cancels.send(op);
     }
 
     /// Has something done in the loop, and waits for its result.
-    pub(super) async fn visit<T: Send + 'static>(
+    pub(crate) async fn visit<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Driver) -> T + Send + 'static,
     ) -> Result<T, Closed> {

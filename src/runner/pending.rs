@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use bulla_identity::{Certificate, PublicKey};
 use tokio::sync::oneshot;
 
-use super::error::{GetError, PutError};
-use super::mailbox::{Change, Found, Writer};
-use super::put::Placed;
 use crate::InfoHash;
+use crate::client::Placed;
+use crate::client::{Change, Found, Writer};
+use crate::client::{GetError, PutError};
 use crate::node::OpId;
 use crate::secure::{self, SecureEvent};
 use crate::{Row, ValueId};
@@ -18,7 +18,7 @@ const MAX_ROWS: usize = 65_536;
 
 /// Where the events of one operation go. Dropped without an answer, it tells that the node is closed.
 #[derive(Debug)]
-pub(super) enum Sink {
+pub(crate) enum Sink {
     /// Of a get or listen.
     Values(Writer),
     /// Of a query: what came so far, and where all goes in the end.
@@ -36,25 +36,25 @@ pub(super) enum Sink {
 }
 
 /// Takes the outcome of an operation.
-pub(super) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
+pub(crate) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 
 /// Sinks by operation.
 #[derive(Default, Debug)]
-pub(super) struct Waiting(BTreeMap<OpId, Sink>);
+pub(crate) struct Waiting(BTreeMap<OpId, Sink>);
 
 impl Waiting {
     /// Lets the events of an operation go there.
-    pub(super) fn add(&mut self, op: OpId, sink: Sink) {
+    pub(crate) fn add(&mut self, op: OpId, sink: Sink) {
         self.0.insert(op, sink);
     }
 
     /// Forgets a cancelled operation.
-    pub(super) fn remove(&mut self, op: OpId) {
+    pub(crate) fn remove(&mut self, op: OpId) {
         self.0.remove(&op);
     }
 
     /// Tells the puts of this value that they were cancelled.
-    pub(super) fn cancel_puts(&mut self, cancelled: (InfoHash, ValueId)) {
+    pub(crate) fn cancel_puts(&mut self, cancelled: (InfoHash, ValueId)) {
         let is_meant = |sink: &Sink| match sink {
             Sink::Put { key, id, .. } => (*key, *id) == cancelled,
             Sink::Values(_) | Sink::Rows(..) | Sink::Certificate(_) | Sink::PublicKey(_) => false,
@@ -68,12 +68,12 @@ impl Waiting {
     }
 
     /// Whether a put has not come to its end.
-    pub(super) fn has_puts(&self) -> bool {
+    pub(crate) fn has_puts(&self) -> bool {
         self.0.values().any(|sink| matches!(sink, Sink::Put { .. }))
     }
 
     /// Hands an event over. Events of cancelled operations, and answers that nobody waits for any more, are dropped.
-    pub(super) fn tell(&mut self, event: SecureEvent) {
+    pub(crate) fn tell(&mut self, event: SecureEvent) {
         match event {
             SecureEvent::Values { op, values } => {
                 if let Some(Sink::Values(writer)) = self.0.get(&op) {

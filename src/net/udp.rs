@@ -2,9 +2,9 @@
 //! costs a good part of what it does.
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) use one_by_one::Udp;
+pub(crate) use one_by_one::Udp;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use together::Udp;
+pub(crate) use together::Udp;
 
 /// The largest UDP payload, in bytes.
 const MAX_DATAGRAM: usize = 65_535;
@@ -33,7 +33,7 @@ mod together {
 
     /// A socket whose datagrams can be waited for, and nothing else: of one that can be written to, the system would say
     /// so after each datagram that has gone, and wake up a thread for that.
-    pub(in super::super) struct Udp(AsyncFd<UdpSocket>);
+    pub(crate) struct Udp(AsyncFd<UdpSocket>);
 
     /// From one datagram's place to the next, in bytes: places a power of two apart would get into each other's way in
     /// the processor's caches.
@@ -50,16 +50,16 @@ mod together {
             deprecated,
             reason = "unsound with types that change or close their descriptor meanwhile, which a socket does not; what replaces it is unsafe"
         )]
-        pub(in super::super) fn new(socket: UdpSocket) -> io::Result<Self> {
+        pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
             AsyncFd::with_interest(socket, Interest::READABLE).map(Self)
         }
 
-        pub(in super::super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
             self.0.get_ref().local_addr()
         }
 
         /// Waits until there is something to receive. Loses nothing if it is dropped.
-        pub(in super::super) async fn readable(&self) -> io::Result<()> {
+        pub(crate) async fn readable(&self) -> io::Result<()> {
             self.0.readable().await.map(drop)
         }
 
@@ -68,7 +68,7 @@ mod together {
         /// # Errors
         ///
         /// What the system says; [`io::ErrorKind::WouldBlock`] also after the last that was there.
-        pub(in super::super) fn receive(
+        pub(crate) fn receive(
             &self,
             family: Family,
             take: impl FnMut(SocketAddr, &[u8]),
@@ -117,7 +117,7 @@ mod together {
         /// # Errors
         ///
         /// What the system says; [`io::ErrorKind::WouldBlock`] if it has no room now.
-        pub(in super::super) fn send(&self, Transmit { to, bytes }: &Transmit) -> io::Result<()> {
+        pub(crate) fn send(&self, Transmit { to, bytes }: &Transmit) -> io::Result<()> {
             self.0.get_ref().send_to(bytes, to).map(drop)
         }
 
@@ -126,7 +126,7 @@ mod together {
         /// # Errors
         ///
         /// What the system says of the first.
-        pub(in super::super) fn send_apart(&self, datagrams: &[Transmit]) -> io::Result<usize> {
+        pub(crate) fn send_apart(&self, datagrams: &[Transmit]) -> io::Result<usize> {
             let places = datagrams.chunks(MANY).next().unwrap_or_default();
             let slices: [_; MANY] = array::from_fn(|index| {
                 let bytes = places
@@ -156,7 +156,7 @@ mod together {
         ///
         /// What the system says, which may be that it cannot do so, as where a segment is too large for the path. Nothing
         /// has been sent then.
-        pub(in super::super) fn send_together(&self, datagrams: &[Transmit]) -> io::Result<()> {
+        pub(crate) fn send_together(&self, datagrams: &[Transmit]) -> io::Result<()> {
             let first = datagrams.first().ok_or(io::ErrorKind::InvalidInput)?;
             let size = first.bytes.len() as u16;
             let slices: Vec<_> = datagrams
@@ -191,25 +191,25 @@ mod one_by_one {
     }
 
     /// A socket as the runtime has it.
-    pub(in super::super) struct Udp(UdpSocket);
+    pub(crate) struct Udp(UdpSocket);
 
     impl Udp {
         /// Of one that does not block. Called within a runtime.
-        pub(in super::super) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+        pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
             UdpSocket::from_std(socket).map(Self)
         }
 
-        pub(in super::super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
             self.0.local_addr()
         }
 
         /// Waits until there is something to receive. Loses nothing if it is dropped.
-        pub(in super::super) async fn readable(&self) -> io::Result<()> {
+        pub(crate) async fn readable(&self) -> io::Result<()> {
             self.0.readable().await
         }
 
         /// Takes what is there, up to `MANY` datagrams.
-        pub(in super::super) fn receive(
+        pub(crate) fn receive(
             &self,
             _: Family,
             mut take: impl FnMut(SocketAddr, &[u8]),
@@ -224,18 +224,18 @@ mod one_by_one {
         }
 
         /// Sends one datagram.
-        pub(in super::super) fn send(&self, Transmit { to, bytes }: &Transmit) -> io::Result<()> {
+        pub(crate) fn send(&self, Transmit { to, bytes }: &Transmit) -> io::Result<()> {
             self.0.try_send_to(bytes, *to).map(drop)
         }
 
         /// Sends the first; how many were sent.
-        pub(in super::super) fn send_apart(&self, datagrams: &[Transmit]) -> io::Result<usize> {
+        pub(crate) fn send_apart(&self, datagrams: &[Transmit]) -> io::Result<usize> {
             let first = datagrams.first().ok_or(io::ErrorKind::InvalidInput)?;
             self.send(first).map(|()| 1)
         }
 
         /// Not offered.
-        pub(in super::super) fn send_together(&self, _: &[Transmit]) -> io::Result<()> {
+        pub(crate) fn send_together(&self, _: &[Transmit]) -> io::Result<()> {
             Err(io::ErrorKind::Unsupported.into())
         }
     }

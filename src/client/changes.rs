@@ -26,22 +26,22 @@ pub enum Change {
 
 /// How a get came to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Found {
-    pub(super) report: GetReport,
+pub(crate) struct Found {
+    pub(crate) report: GetReport,
     /// Values that did not pass the checks.
-    pub(super) dropped: usize,
+    pub(crate) dropped: usize,
 }
 
 /// The loop's side. Dropped without an end, it tells the reader that the node is closed.
 #[derive(Debug)]
-pub(super) struct Writer(Arc<Mutex<Mailbox>>);
+pub(crate) struct Writer(Arc<Mutex<Mailbox>>);
 
 /// The application's side.
 #[derive(Debug)]
-pub(super) struct Reader(Arc<Mutex<Mailbox>>);
+pub(crate) struct Reader(Arc<Mutex<Mailbox>>);
 
 /// A mailbox for letters of up to `limit_bytes`, of one operation.
-pub(super) fn mailbox(limit_bytes: usize) -> (Writer, Reader) {
+pub(crate) fn mailbox(limit_bytes: usize) -> (Writer, Reader) {
     let shared = Arc::new(Mutex::new(Mailbox {
         op: None,
         is_abandoned: false,
@@ -76,18 +76,18 @@ struct Mailbox {
 
 impl Writer {
     /// The operation runs; whether anyone still wants it.
-    pub(super) fn begin(&self, op: OpId) -> bool {
+    pub(crate) fn begin(&self, op: OpId) -> bool {
         let mut mailbox = lock(&self.0);
         mailbox.op = Some(op);
         !mailbox.is_abandoned
     }
 
-    pub(super) fn push(&self, change: Change) {
+    pub(crate) fn push(&self, change: Change) {
         lock(&self.0).push(change);
         self.wake();
     }
 
-    pub(super) fn end(self, end: Result<Found, GetError>) {
+    pub(crate) fn end(self, end: Result<Found, GetError>) {
         lock(&self.0).end = Some(end);
     }
 
@@ -112,7 +112,7 @@ impl Drop for Writer {
 
 impl Reader {
     /// The next letter; `None` at the end.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Change>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Change>> {
         let mut mailbox = lock(&self.0);
         if let Some(change) = mailbox.pop() {
             return Poll::Ready(Some(change));
@@ -125,18 +125,18 @@ impl Reader {
     }
 
     /// How the operation ended, once all letters have been read.
-    pub(super) fn end(&self) -> Option<Result<Found, GetError>> {
+    pub(crate) fn end(&self) -> Option<Result<Found, GetError>> {
         let mailbox = lock(&self.0);
         mailbox.end.filter(|_| mailbox.letters.is_empty())
     }
 
     /// Letters that were pushed out.
-    pub(super) fn missed(&self) -> u64 {
+    pub(crate) fn missed(&self) -> u64 {
         lock(&self.0).missed
     }
 
     /// Nobody will read on; the operation to be cancelled, if it runs.
-    pub(super) fn abandon(&self) -> Option<OpId> {
+    pub(crate) fn abandon(&self) -> Option<OpId> {
         let mut mailbox = lock(&self.0);
         mailbox.is_abandoned = true;
         mailbox.op
@@ -216,12 +216,21 @@ mod tests {
     /// Room for two small letters.
     const LIMIT: usize = 2 * OVERHEAD_BYTES + 300;
 
-    /// A value with this id, through a node of its own: only a DHT makes checked values.
-    fn value(id: u64, text: &str) -> Checked {
-        let (now, key) = (Timestamp::ZERO, InfoHash::of(b"key"));
+    /// A node of its own: only a DHT makes checked values and names operations.
+    fn dht() -> SecureDht {
         let seed = Seed::from_number(1);
         let node = Node::new(Config::default(), seed.clone(), Origin::default()).unwrap();
-        let mut dht = SecureDht::new(node, None, seed, SecureConfig::default());
+        SecureDht::new(node, None, seed, SecureConfig::default())
+    }
+
+    fn op() -> OpId {
+        let key = InfoHash::of(b"key");
+        dht().get(Timestamp::ZERO, key, Query::default()).unwrap()
+    }
+
+    fn value(id: u64, text: &str) -> Checked {
+        let (now, key) = (Timestamp::ZERO, InfoHash::of(b"key"));
+        let mut dht = dht();
         let draft = Draft::from(text).id(ValueId(id));
         dht.put(now, key, draft, PutOptions::default()).unwrap();
         dht.get(now, key, Query::default()).unwrap();
@@ -309,7 +318,7 @@ mod tests {
 
     #[test]
     fn an_abandoned_mailbox_names_the_operation_to_cancel_once_it_runs() {
-        let op = OpId(7);
+        let op = op();
         let (writer, reader) = mailbox(LIMIT);
         assert!(writer.begin(op));
         assert_eq!(reader.abandon(), Some(op));
