@@ -1,28 +1,31 @@
 //! [`Builder`]: the settings of a node to be started.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use bulla_identity::Identity;
-use tokio::sync::{mpsc, watch};
+use thiserror::Error;
+use tokio::sync::watch;
 use tracing::warn;
 
-use crate::client::{Connectivity, Dht, Facts, StartError};
-use crate::net::{BindError, HostPort, Plan, Sockets};
+use crate::client::{
+    Connectivity, Dht, HostPort, Link, ParseHostPortError, ResolveError, StateError, Static,
+    StatusWatch,
+};
+use crate::net::{BindError, BindPlan, Sockets};
 use crate::node::Node;
-use crate::runner::bootstrap;
+use crate::runner::bootstrap::{Bootstrap, resolve_all};
 use crate::runner::clock::{self, Clock};
-use crate::runner::driver::{Driver, Lines};
+use crate::runner::driver::{Channels, Driver};
 use crate::runner::pool::{Pool, STARVED_AFTER};
 use crate::runner::state::{Ports, StateFile};
 use crate::secure::{CertificateSource, Job, SecureConfig, SecureDht};
-use crate::{Config, InfoHash};
+use crate::{Config, ConfigError, InfoHash};
 
-/// Commands on their way to the loop; who sends more waits.
-const COMMANDS: usize = 1_024;
 /// Default of [`Builder::backlog_bytes`].
 const BACKLOG_BYTES: usize = 16 << 20;
 /// Most threads that are started by default: beyond, the loop is what limits.
@@ -58,6 +61,30 @@ pub struct Builder {
     state: Option<PathBuf>,
     workers: Option<NonZero<usize>>,
     backlog_bytes: usize,
+}
+
+/// The node could not be started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A setting is out of its range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A bootstrap peer is no host with or without a port.
+    #[error(transparent)]
+    Peer(#[from] ParseHostPortError),
+    /// No bootstrap peer has an address: a misspelt name, or no network.
+    #[error("no bootstrap peer has an address: {}", .0.iter().map(describe).collect::<Vec<_>>().join("; "))]
+    Unresolved(Vec<ResolveError>),
+    /// A port is taken, or an address not one of ours.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The saved state cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The system has no entropy.
+    #[error("the system has no randomness to give")]
+    Entropy(#[source] io::Error),
 }
 
 impl Dht {
@@ -182,7 +209,10 @@ impl Builder {
             None => None,
         };
         let sockets = self.open_sockets(file.as_ref())?;
-        let peers = bootstrap::first_addresses(&names).await?;
+        let (peers, unresolved) = resolve_all(&names).await;
+        if peers.is_empty() && !unresolved.is_empty() {
+            return Err(StartError::Unresolved(unresolved));
+        }
         if let Some(file) = &file {
             file.write_ports(Ports::of(&sockets.addresses()))?;
         }
@@ -194,48 +224,48 @@ impl Builder {
         let id = saved.as_ref().map(|state| state.id);
         let dht = self.open_dht(clock, id)?;
 
-        let (commands, commands_in) = mpsc::channel(COMMANDS);
-        let (cancels, cancels_in) = mpsc::unbounded_channel();
+        let (link, commands, cancels) = Link::new();
         let (status_out, status) = watch::channel(Connectivity::default());
-        let facts = Facts {
+        let status = StatusWatch::new(status);
+        let fixed = Static {
             id: dht.node().id(),
             identity: dht.identity().map(Identity::long_id),
             addresses: sockets.addresses(),
             backlog_bytes,
             status: status.clone(),
         };
-        let lines = Lines {
-            commands: commands_in,
-            cancels: cancels_in,
+        let channels = Channels {
+            commands,
+            cancels,
             status: status_out,
         };
-        let mut driver = Box::new(Driver::new(dht, clock, sockets, pool, lines, file));
+        let addresses = Vec::from_iter(peers.clone());
+        let bootstrap = Bootstrap::start(names, peers, link.downgrade(), status);
+        let mut driver = Driver::new(dht, clock, sockets, pool, channels, bootstrap, file);
         if let Some(state) = saved {
             driver.restore(&state);
         }
-        driver.bootstrap(&Vec::from_iter(peers.clone()));
-        driver.names = names;
-        tokio::spawn(bootstrap::follow(commands.downgrade(), status, peers));
-        tokio::spawn(driver.run());
-        Ok(Dht::new(commands, cancels, facts))
+        driver.bootstrap(&addresses);
+        tokio::spawn(Box::new(driver).run());
+        Ok(Dht::new(link, fixed))
     }
 
     /// Binds the addresses wanted, or the port wanted on all, or the ports used last.
     fn open_sockets(&self, file: Option<&StateFile>) -> Result<Sockets, BindError> {
         if !self.bind.is_empty() {
-            return Sockets::bind(Plan::exactly(&self.bind)?);
+            return Sockets::bind(BindPlan::exactly(&self.bind)?);
         }
         let last = match file {
             Some(file) if self.port == 0 => file.read_ports(),
             Some(_) | None => Ports::default(),
         };
         if last != Ports::default() {
-            match Sockets::bind(Plan::everywhere(last.v4, last.v6)) {
+            match Sockets::bind(BindPlan::everywhere(last.v4, last.v6)) {
                 Ok(sockets) => return Ok(sockets),
                 Err(error) => warn!(%error, "the ports used last are not free"),
             }
         }
-        Sockets::bind(Plan::everywhere(self.port, self.port))
+        Sockets::bind(BindPlan::everywhere(self.port, self.port))
     }
 
     /// Makes the DHT, under the id it had last.
@@ -252,6 +282,10 @@ impl Builder {
         }
         Ok(dht)
     }
+}
+
+fn describe(error: &ResolveError) -> String {
+    format!("{} ({})", error.name, error.source)
 }
 
 fn default_workers() -> NonZero<usize> {

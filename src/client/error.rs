@@ -1,45 +1,20 @@
 //! What can go wrong between an application and its node.
 
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::host_port::{ParseHostPortError, ResolveError};
 use super::typed::EncodeError;
-use crate::net::BindError;
-use crate::net::{ParseHostPortError, ResolveError};
 use crate::node::OpError;
-use crate::runner::state::StateError;
+use crate::secure;
 use crate::wire::DecodeError;
-use crate::{ConfigError, secure};
 
 /// The node has been shut down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[error("the node has been shut down")]
 pub struct Closed;
-
-/// The node could not be started.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// A setting is out of its range.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A bootstrap peer is no host with or without a port.
-    #[error(transparent)]
-    Peer(#[from] ParseHostPortError),
-    /// No bootstrap peer has an address: a misspelt name, or no network.
-    #[error("no bootstrap peer has an address: {}", .0.iter().map(describe).collect::<Vec<_>>().join("; "))]
-    Unresolved(Vec<ResolveError>),
-    /// A port is taken, or an address not one of ours.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The saved state cannot be used.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The system has no entropy.
-    #[error("the system has no randomness to give")]
-    Entropy(#[source] io::Error),
-}
 
 /// A get, listen, query or search could not be started, or not brought to its end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -92,6 +67,31 @@ pub enum BootstrapError {
     Closed(#[from] Closed),
 }
 
-fn describe(error: &ResolveError) -> String {
-    format!("{} ({})", error.name, error.source)
+/// The saved state of a node cannot be read or written.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// The file cannot be read.
+    #[error("cannot read the saved state in {}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is no saved state. Move it away to start without.
+    #[error("{} is not the saved state of a node; move it away to start without", .path.display())]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+    /// The file cannot be written.
+    #[error("cannot save the node's state to {}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
 }

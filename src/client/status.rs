@@ -1,16 +1,14 @@
-//! What a [`Dht`] does with the network around its node: first contacts, exports and imports, status.
+//! What a node is, counts and notices: [`NodeInfo`], and [`Connectivity`] to be watched.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use bulla_identity::LongKeyId;
 use tokio::sync::watch;
 
-use super::dht::Dht;
-use super::error::{BootstrapError, Closed, ImportError};
-use crate::net::HostPort;
-use crate::node::Status;
-use crate::runner::clock::unix_now;
-use crate::wire::snapshot;
-use crate::{Contact, Family};
+use super::error::Closed;
+use crate::node::{Stats, Status};
+use crate::secure::SecureStats;
+use crate::{Family, InfoHash};
 
 /// How well a node is connected.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -21,123 +19,40 @@ pub struct Connectivity {
     pub v6: Status,
 }
 
-/// The network.
-impl Dht {
-    /// Finds the addresses of a peer, `host` or `host:port`, and makes contact. The name is looked up again for as long
-    /// as the node is not connected.
-    ///
-    /// # Errors
-    ///
-    /// [`BootstrapError`] if the name is none, or has no address.
-    pub async fn bootstrap(&self, peer: &str) -> Result<(), BootstrapError> {
-        let name: HostPort = peer.parse()?;
-        let addresses = name.resolve().await?;
-        self.visit(move |driver| driver.names.insert(name)).await?;
-        Ok(self.bootstrap_addrs(&addresses).await?)
-    }
+/// How well a node is connected, as it changes.
+#[derive(Clone, Debug)]
+pub struct StatusWatch(watch::Receiver<Connectivity>);
 
-    /// Makes contact with these addresses, and again in rounds of growing distance for as long as the node is not
-    /// connected.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the node has been shut down.
-    pub async fn bootstrap_addrs(&self, addresses: &[SocketAddr]) -> Result<(), Closed> {
-        let addresses = addresses.to_vec();
-        self.visit(move |driver| driver.bootstrap(&addresses)).await
-    }
+/// A node at a moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeInfo {
+    /// The node's id.
+    pub id: InfoHash,
+    /// The id of the key it signs with.
+    pub identity: Option<LongKeyId>,
+    /// The addresses its sockets are bound to.
+    pub addresses: Vec<SocketAddr>,
+    /// The addresses that others see it at, the most often seen first.
+    pub public_addresses: Vec<IpAddr>,
+    /// What the node counts.
+    pub stats: Stats,
+    /// What the secure layer counts.
+    pub secure: SecureStats,
+    /// What has gone wrong on the sockets.
+    pub socket_errors: SocketErrors,
+}
 
-    /// Takes in contacts that may be nodes, and pings a few of them.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the node has been shut down.
-    pub async fn insert_contacts(&self, contacts: Vec<Contact>) -> Result<(), Closed> {
-        self.visit(move |driver| driver.insert_contacts(&contacts))
-            .await
-    }
-
-    /// The good contacts, in OpenDHT's form.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the node has been shut down.
-    pub async fn export_nodes(&self) -> Result<Vec<u8>, Closed> {
-        let contacts = self.visit(|driver| driver.dht.node().export_contacts(driver.now()));
-        Ok(snapshot::export_nodes(&contacts.await?))
-    }
-
-    /// Takes in contacts in OpenDHT's form; returns how many there were.
-    ///
-    /// # Errors
-    ///
-    /// [`ImportError`] if the bytes are no list of contacts.
-    pub async fn import_nodes(&self, bytes: &[u8]) -> Result<usize, ImportError> {
-        let contacts = snapshot::import_nodes(bytes)?;
-        let count = contacts.len();
-        self.insert_contacts(contacts).await?;
-        Ok(count)
-    }
-
-    /// The values stored here, in the form of OpenDHT 3.7.4 and later.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the node has been shut down.
-    pub async fn export_values(&self) -> Result<Vec<u8>, Closed> {
-        let records = self
-            .visit(|driver| driver.dht.node().export_values())
-            .await?;
-        Ok(snapshot::export_values(&records))
-    }
-
-    /// Stores values in OpenDHT's form, for what is left of their life; returns how many were stored. Signatures are
-    /// not checked: import what an own node exported.
-    ///
-    /// # Errors
-    ///
-    /// [`ImportError`] if the bytes are no list of values.
-    pub async fn import_values(&self, bytes: &[u8]) -> Result<usize, ImportError> {
-        let records = snapshot::import_values(bytes, unix_now())?;
-        Ok(self
-            .visit(move |driver| driver.dht.import_values(driver.now(), &records))
-            .await?)
-    }
-
-    /// The system has moved to another network: contacts must prove themselves anew.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the node has been shut down.
-    pub async fn connectivity_changed(&self) -> Result<(), Closed> {
-        self.visit(|driver| driver.dht.connectivity_changed(driver.now()))
-            .await
-    }
-
-    /// How well the node is connected.
-    pub fn status(&self) -> Connectivity {
-        *self.facts().status.borrow()
-    }
-
-    /// How well the node is connected, to be awaited. It is closed with the node.
-    pub fn watch_status(&self) -> watch::Receiver<Connectivity> {
-        self.facts().status.clone()
-    }
-
-    /// Waits until the node is connected in one address family: for ever if nobody is there.
-    ///
-    /// # Errors
-    ///
-    /// [`Closed`] if the node is shut down before.
-    pub async fn wait_connected(&self) -> Result<(), Closed> {
-        let mut status = self.watch_status();
-        let connected = status.wait_for(Connectivity::is_connected).await;
-        connected.map(|_| ()).map_err(|_| Closed)
-    }
+/// System calls on sockets that failed since the start. They end nothing: the network may return.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct SocketErrors {
+    /// Datagrams that could not be sent, for lack of a route or of room.
+    pub send: u64,
+    /// Failed reads.
+    pub receive: u64,
 }
 
 impl Connectivity {
-    /// Whether there is a good node in either family.
+    /// Reports whether there is a good node in either family.
     pub fn is_connected(&self) -> bool {
         self.v4.max(self.v6) == Status::Connected
     }
@@ -147,5 +62,41 @@ impl Connectivity {
             Family::V4 => self.v4 = status,
             Family::V6 => self.v6 = status,
         }
+    }
+}
+
+impl StatusWatch {
+    pub(crate) fn new(status: watch::Receiver<Connectivity>) -> Self {
+        Self(status)
+    }
+
+    /// Returns a watch that reports only changes from now on.
+    pub(super) fn subscribe(&self) -> Self {
+        let mut status = self.0.clone();
+        status.mark_unchanged();
+        Self(status)
+    }
+
+    /// Returns how well the node is connected now, or was when it ended.
+    pub fn now(&self) -> Connectivity {
+        *self.0.borrow()
+    }
+
+    /// Waits for a change since the last call, or since the watch was made; `None` when the node
+    /// has ended. Of several changes only the last is reported.
+    pub async fn next(&mut self) -> Option<Connectivity> {
+        self.0.changed().await.ok()?;
+        Some(*self.0.borrow_and_update())
+    }
+
+    /// Waits until the node is connected, or until it is not.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the node ends before.
+    pub(crate) async fn until(&mut self, is_connected: bool) -> Result<(), Closed> {
+        let is_so = |status: &Connectivity| status.is_connected() == is_connected;
+        let found = self.0.wait_for(is_so).await;
+        found.map(drop).map_err(|_| Closed)
     }
 }

@@ -1,10 +1,10 @@
-//! Datagrams and names: UDP sockets, and the addresses of hosts.
+//! The system's network: UDP sockets, and the addresses of hosts.
 
 mod gso;
 mod resolve;
 mod sockets;
 mod udp;
 
-pub use resolve::{DEFAULT_PORT, HostPort, ParseHostPortError, ResolveError};
-pub use sockets::{BindError, SocketErrors};
-pub(crate) use sockets::{Plan, Sockets};
+pub(crate) use resolve::resolve;
+pub use sockets::BindError;
+pub(crate) use sockets::{BindPlan, Sockets};

@@ -40,12 +40,11 @@
 pub(crate) mod bootstrap;
 pub(crate) mod clock;
 pub(crate) mod driver;
-pub(crate) mod pending;
+mod pending;
 pub(crate) mod pool;
 mod priority;
 pub(crate) mod state;
 
-pub use crate::builder::Builder;
+pub use crate::builder::{Builder, StartError};
 pub use crate::client::*;
-pub use crate::net::*;
-pub use state::StateError;
+pub use crate::net::BindError;

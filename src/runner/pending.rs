@@ -1,98 +1,88 @@
-//! [`Waiting`]: who waits for the events of which operation.
+//! [`Pending`]: the operations under way, and where their events go.
 
 use std::collections::BTreeMap;
 
 use bulla_identity::{Certificate, PublicKey};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::Sender;
 
-use crate::InfoHash;
-use crate::client::Placed;
-use crate::client::{Change, Found, Writer};
-use crate::client::{GetError, PutError};
+use crate::client::{Change, ChangeWriter, Found, GetError, Placed, PutError};
 use crate::node::OpId;
 use crate::secure::{self, SecureEvent};
-use crate::{Row, ValueId};
+use crate::{InfoHash, Row, ValueId};
 
 /// Rows kept of one query; more are dropped.
 const MAX_ROWS: usize = 65_536;
 
-/// Where the events of one operation go. Dropped without an answer, it tells that the node is closed.
+/// Where the events of one operation go. Dropped without a reply, it tells the caller that the node
+/// is closed.
 #[derive(Debug)]
-pub(crate) enum Sink {
+pub(super) enum ReplySlot {
     /// Of a get or listen.
-    Values(Writer),
+    Changes(ChangeWriter),
     /// Of a query: what came so far, and where all goes in the end.
-    Rows(Vec<Row>, Reply<Vec<Row>, GetError>),
+    Rows(Vec<Row>, Sender<Result<Vec<Row>, GetError>>),
     /// Of a put.
     Put {
         key: InfoHash,
         id: ValueId,
-        reply: Reply<Placed, PutError>,
+        reply: Sender<Result<Placed, PutError>>,
     },
     /// Of a search for a certificate.
-    Certificate(Reply<Option<Certificate>, GetError>),
+    Certificate(Sender<Result<Option<Certificate>, GetError>>),
     /// Of a search for a public key.
-    PublicKey(Reply<Option<PublicKey>, GetError>),
+    PublicKey(Sender<Result<Option<PublicKey>, GetError>>),
 }
 
-/// Takes the outcome of an operation.
-pub(crate) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
-
-/// Sinks by operation.
+/// Reply slots by operation.
 #[derive(Default, Debug)]
-pub(crate) struct Waiting(BTreeMap<OpId, Sink>);
+pub(super) struct Pending(BTreeMap<OpId, ReplySlot>);
 
-impl Waiting {
-    /// Lets the events of an operation go there.
-    pub(crate) fn add(&mut self, op: OpId, sink: Sink) {
-        self.0.insert(op, sink);
+impl Pending {
+    /// Sends the events of an operation there from now on.
+    pub(super) fn add(&mut self, op: OpId, slot: ReplySlot) {
+        self.0.insert(op, slot);
     }
 
     /// Forgets a cancelled operation.
-    pub(crate) fn remove(&mut self, op: OpId) {
+    pub(super) fn remove(&mut self, op: OpId) {
         self.0.remove(&op);
     }
 
-    /// Tells the puts of this value that they were cancelled.
-    pub(crate) fn cancel_puts(&mut self, cancelled: (InfoHash, ValueId)) {
-        let is_meant = |sink: &Sink| match sink {
-            Sink::Put { key, id, .. } => (*key, *id) == cancelled,
-            Sink::Values(_) | Sink::Rows(..) | Sink::Certificate(_) | Sink::PublicKey(_) => false,
+    /// Ends the puts of this value as cancelled.
+    pub(super) fn cancel_puts(&mut self, cancelled: (InfoHash, ValueId)) {
+        let is_meant = |slot: &ReplySlot| match slot {
+            ReplySlot::Put { key, id, .. } => (*key, *id) == cancelled,
+            ReplySlot::Changes(_)
+            | ReplySlot::Rows(..)
+            | ReplySlot::Certificate(_)
+            | ReplySlot::PublicKey(_) => false,
         };
-        let ops = self.0.iter().filter(|(_, sink)| is_meant(sink));
+        let ops = self.0.iter().filter(|(_, slot)| is_meant(slot));
         for op in ops.map(|(op, _)| *op).collect::<Vec<_>>() {
-            if let Some(Sink::Put { reply, .. }) = self.0.remove(&op) {
+            if let Some(ReplySlot::Put { reply, .. }) = self.0.remove(&op) {
                 let _ = reply.send(Err(secure::PutError::Cancelled.into()));
             }
         }
     }
 
-    /// Whether a put has not come to its end.
-    pub(crate) fn has_puts(&self) -> bool {
-        self.0.values().any(|sink| matches!(sink, Sink::Put { .. }))
+    /// Reports whether a put has not come to its end.
+    pub(super) fn has_puts(&self) -> bool {
+        let is_put = |slot: &ReplySlot| matches!(slot, ReplySlot::Put { .. });
+        self.0.values().any(is_put)
     }
 
-    /// Hands an event over. Events of cancelled operations, and answers that nobody waits for any more, are dropped.
-    pub(crate) fn tell(&mut self, event: SecureEvent) {
+    /// Hands an event over. Those of cancelled operations are dropped, as are replies that no
+    /// caller waits for any more.
+    pub(super) fn on_event(&mut self, event: SecureEvent) {
         match event {
             SecureEvent::Values { op, values } => {
-                if let Some(Sink::Values(writer)) = self.0.get(&op) {
-                    values
-                        .into_iter()
-                        .map(Change::Added)
-                        .for_each(|change| writer.push(change));
-                }
+                self.push(op, values.into_iter().map(Change::Added));
             }
             SecureEvent::Expired { op, values } => {
-                if let Some(Sink::Values(writer)) = self.0.get(&op) {
-                    values
-                        .into_iter()
-                        .map(Change::Expired)
-                        .for_each(|change| writer.push(change));
-                }
+                self.push(op, values.into_iter().map(Change::Expired));
             }
             SecureEvent::Rows { op, rows } => {
-                if let Some(Sink::Rows(found, _)) = self.0.get_mut(&op) {
+                if let Some(ReplySlot::Rows(found, _)) = self.0.get_mut(&op) {
                     let room = MAX_ROWS.saturating_sub(found.len());
                     found.extend(rows.into_iter().take(room));
                 }
@@ -102,32 +92,38 @@ impl Waiting {
                 report,
                 dropped,
             } => match self.0.remove(&op) {
-                Some(Sink::Values(writer)) => writer.end(Ok(Found { report, dropped })),
-                Some(Sink::Rows(rows, reply)) => drop(reply.send(Ok(rows))),
+                Some(ReplySlot::Changes(writer)) => writer.end(Ok(Found { report, dropped })),
+                Some(ReplySlot::Rows(rows, reply)) => drop(reply.send(Ok(rows))),
                 _ => {}
             },
             SecureEvent::PutDone { op, report } => {
-                if let Some(Sink::Put { id, reply, .. }) = self.0.remove(&op) {
+                if let Some(ReplySlot::Put { id, reply, .. }) = self.0.remove(&op) {
                     let _ = reply.send(Ok(Placed { id, report }));
                 }
             }
             SecureEvent::PutFailed { op, error } => {
-                if let Some(Sink::Put { reply, .. }) = self.0.remove(&op) {
+                if let Some(ReplySlot::Put { reply, .. }) = self.0.remove(&op) {
                     let _ = reply.send(Err(error.into()));
                 }
             }
             SecureEvent::Certificate { op, certificate } => {
-                if let Some(Sink::Certificate(reply)) = self.0.remove(&op) {
+                if let Some(ReplySlot::Certificate(reply)) = self.0.remove(&op) {
                     let _ = reply.send(Ok(certificate));
                 }
             }
             SecureEvent::PublicKey { op, key } => {
-                if let Some(Sink::PublicKey(reply)) = self.0.remove(&op) {
+                if let Some(ReplySlot::PublicKey(reply)) = self.0.remove(&op) {
                     let _ = reply.send(Ok(key));
                 }
             }
-            // For the driver, which tells all handles.
+            // The driver tells all handles.
             SecureEvent::StatusChanged { .. } => {}
+        }
+    }
+
+    fn push(&self, op: OpId, changes: impl Iterator<Item = Change>) {
+        if let Some(ReplySlot::Changes(writer)) = self.0.get(&op) {
+            changes.for_each(|change| writer.push(change));
         }
     }
 }

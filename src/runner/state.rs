@@ -8,12 +8,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tracing::warn;
 
-use crate::wire::DecodeError;
+use crate::client::StateError;
 use crate::wire::snapshot::{State, export_state, import_state};
 use crate::{Family, UnixTime};
 
@@ -39,35 +38,6 @@ pub(crate) struct Saver {
     ticks: Interval,
     /// A save under way.
     running: Option<JoinHandle<Result<(), StateError>>>,
-}
-
-/// The saved state of a node cannot be read or written.
-#[derive(Debug, Error)]
-pub enum StateError {
-    /// The file cannot be read.
-    #[error("cannot read the saved state in {}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The file is no saved state. Move it away to start without.
-    #[error("{} is not the saved state of a node; move it away to start without", .path.display())]
-    Decode {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: DecodeError,
-    },
-    /// The file cannot be written.
-    #[error("cannot save the node's state to {}", .path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
 }
 
 impl Ports {

@@ -149,7 +149,7 @@ async fn dropping_the_last_handle_ends_the_node() {
         drop(alice);
         assert!(clone.node_info().await.is_ok());
         drop(clone);
-        while status.changed().await.is_ok() {}
+        while status.next().await.is_some() {}
     })
     .await;
 }
