@@ -17,7 +17,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that stands at zero.
+    /// Starts a clock at zero.
     pub(crate) fn start() -> Self {
         Self {
             started: instant_now(),
@@ -25,23 +25,23 @@ impl Clock {
         }
     }
 
-    /// The time on this clock.
+    /// Returns the time on this clock.
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::ZERO + instant_now().duration_since(self.started)
     }
 
-    /// Links this clock with the calendar.
+    /// Returns what links this clock with the calendar.
     pub(crate) fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// When the runtime shall wake up for `at`.
+    /// Returns when the runtime is to wake up for `at`.
     pub(crate) fn instant(&self, at: Timestamp) -> Instant {
         self.started + at.since(Timestamp::ZERO).min(FAR)
     }
 }
 
-/// The calendar's time; 1970 if the system's clock stands before that.
+/// Returns the calendar's time; 1970 if the system's clock stands before that.
 pub(crate) fn unix_now() -> UnixTime {
     #[expect(clippy::disallowed_methods, reason = "this is where clocks are read")]
     let now = SystemTime::now();
@@ -51,7 +51,7 @@ pub(crate) fn unix_now() -> UnixTime {
     UnixTime::from_micros(u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// A seed of the system's entropy.
+/// Makes a seed of the system's entropy.
 ///
 /// # Errors
 ///
@@ -62,7 +62,7 @@ pub(crate) fn entropy() -> Result<Seed, getrandom::Error> {
     Ok(Seed::new(bytes))
 }
 
-/// The runtime's time, which tests can stop.
+/// Returns the runtime's time, which tests can stop.
 fn instant_now() -> Instant {
     Instant::now()
 }

@@ -1,5 +1,5 @@
 //! [`StateFile`]: what a node keeps over a restart, in OpenDHT's own form (`docs/spec/node.md#10`),
-//! and [`Saver`], which writes it now and then.
+//! and [`Saver`], which writes it from time to time.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -32,7 +32,7 @@ pub(crate) struct Ports {
     pub(crate) v6: u16,
 }
 
-/// Saves the state now and then.
+/// Saves the state from time to time.
 pub(crate) struct Saver {
     file: StateFile,
     ticks: Interval,
@@ -41,7 +41,7 @@ pub(crate) struct Saver {
 }
 
 impl Ports {
-    /// The ports of these addresses.
+    /// Returns the ports of these addresses.
     pub(crate) fn of(addresses: &[SocketAddr]) -> Self {
         let port = |family| {
             let mut ports = addresses.iter().filter(|addr| Family::of(addr) == family);
@@ -80,7 +80,7 @@ impl StateFile {
         Ok(Some(state))
     }
 
-    /// Puts a state in the place of the last one: a reader finds the old or the new, whole.
+    /// Replaces the saved state: whoever reads the file finds the old or the new one, whole.
     ///
     /// # Errors
     ///
@@ -89,7 +89,7 @@ impl StateFile {
         replace(&self.path, &export_state(state))
     }
 
-    /// The ports used last; any if that is not known.
+    /// Reads the ports used last; 0 for what is not known.
     pub(crate) fn read_ports(&self) -> Ports {
         let text = fs::read_to_string(self.beside("_port.txt")).unwrap_or_default();
         let mut ports = text.lines().map(|line| line.trim().parse().unwrap_or(0));
@@ -99,7 +99,7 @@ impl StateFile {
         }
     }
 
-    /// Notes the ports in use.
+    /// Writes the ports in use.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Saver {
         self.ticks.tick().await;
     }
 
-    /// Saves beside the loop; not if the last save is still under way.
+    /// Saves without holding up the driver; not if the last save is still under way.
     pub(crate) fn save(&mut self, state: State) {
         if self
             .running
@@ -146,7 +146,7 @@ impl Saver {
         }));
     }
 
-    /// Saves, after what is under way.
+    /// Saves once more, after a save that is under way.
     pub(crate) async fn save_last(self, state: State) -> Result<(), StateError> {
         if let Some(running) = self.running {
             let _ = running.await;
@@ -171,7 +171,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     fs::rename(&draft, path).map_err(failed)
 }
 
-/// The path of a file whose name is that of `path` and a suffix.
+/// Returns the path of a file whose name is that of `path` and a suffix.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or(OsStr::new("state")).to_owned();
     name.push(suffix);
