@@ -18,11 +18,11 @@ use super::pending::{Pending, ReplySlot};
 use super::pool::Pool;
 use super::state::{Saver, StateFile};
 use crate::client::{
-    ChangeWriter, Command, Connectivity, GetError, NodeInfo, PutValue, StateError,
+    ChangeWriter, Command, Connectivity, GetError, NodeInfo, PutError, PutValue, StateError,
 };
 use crate::net::Sockets;
 use crate::node::{OpError, OpId};
-use crate::secure::{self, Done, Job, Scope, SecureDht, SecureEvent, SecureOutput, SignOptions};
+use crate::secure::{Done, Job, Scope, SecureDht, SecureEvent, SecureOutput, SignOptions};
 use crate::wire::snapshot::State;
 use crate::{Contact, InfoHash, Timestamp, ValueId};
 
@@ -213,7 +213,7 @@ impl Driver {
                 reply,
             } => match start_put(&mut self.dht, now, key, value, options) {
                 Ok((op, id)) => self.pending.add(op, ReplySlot::Put { key, id, reply }),
-                Err(error) => answer(reply, Err(error.into())),
+                Err(error) => answer(reply, Err(error)),
             },
             Command::CancelPut { key, id, reply } => {
                 self.pending.cancel_puts((key, id));
@@ -381,19 +381,21 @@ fn start_put(
     key: InfoHash,
     value: PutValue,
     options: SignOptions,
-) -> Result<(OpId, ValueId), secure::PutError> {
-    match value {
+) -> Result<(OpId, ValueId), PutError> {
+    Ok(match value {
         PutValue::Clear(_) | PutValue::Packed(_) if options.scope != Scope::Anywhere => {
-            Err(secure::PutError::NotSigned)
+            return Err(PutError::NotSigned);
         }
-        PutValue::Clear(draft) => dht.put(now, key, draft, options.put),
-        PutValue::Signed(draft) => dht.put_signed(now, key, draft, options),
-        PutValue::Encrypted(to, draft) => dht.put_encrypted_to_many(now, key, to, draft, options),
+        PutValue::Clear(draft) => dht.put(now, key, draft, options.put)?,
+        PutValue::Signed(draft) => dht.put_signed(now, key, draft, options)?,
+        PutValue::Encrypted(to, draft) => {
+            dht.put_encrypted_to_many(now, key, to, draft, options)?
+        }
         PutValue::Packed(value) => {
             let id = value.id();
-            Ok((dht.put_value(now, key, value, options.put)?, id))
+            (dht.put_value(now, key, value, options.put)?, id)
         }
-    }
+    })
 }
 
 /// Replies to a caller. One that is gone needs no reply.

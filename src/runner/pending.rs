@@ -7,7 +7,7 @@ use tokio::sync::oneshot::Sender;
 
 use crate::client::{Change, ChangeWriter, Found, GetError, Placed, PutError};
 use crate::node::OpId;
-use crate::secure::{self, SecureEvent};
+use crate::secure::SecureEvent;
 use crate::{InfoHash, Row, ValueId};
 
 /// Rows kept of one query; more are dropped.
@@ -60,7 +60,7 @@ impl Pending {
         let ops = self.0.iter().filter(|(_, slot)| is_meant(slot));
         for op in ops.map(|(op, _)| *op).collect::<Vec<_>>() {
             if let Some(ReplySlot::Put { reply, .. }) = self.0.remove(&op) {
-                let _ = reply.send(Err(secure::PutError::Cancelled.into()));
+                let _ = reply.send(Err(PutError::Cancelled));
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Values that are bound to their place.
 
-use bulla::secure::PutError as Refusal;
 use bulla::{Draft, InfoHash, Query, ValueId, wire};
 
 use super::*;
@@ -55,7 +54,7 @@ async fn what_is_not_signed_is_not_bound() {
     within(async {
         let node = local().start().await.unwrap();
         let refusal = node.put("door", "open").bound().await.unwrap_err();
-        assert!(matches!(refusal, PutError::Refused(Refusal::NotSigned)));
+        assert!(matches!(refusal, PutError::NotSigned));
     })
     .await;
 }
