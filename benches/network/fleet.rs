@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use bulla::runner::Dht;
 use bulla::secure::Recipient;
-use bulla::{Config, Identity, Rng};
+use bulla::{Config, Dht, Identity, Rng};
 use tokio::time::sleep;
 
 use crate::Outcome;

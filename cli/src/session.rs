@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bulla::Config;
-use bulla::runner::{Builder, Dht};
+use bulla::{Builder, Config, Dht};
 use tokio::time::{Instant, timeout_at};
 
 use super::args::NetworkArgs;

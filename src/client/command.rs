@@ -14,7 +14,7 @@ use super::changes::ChangeWriter;
 use super::error::{BootstrapError, GetError, PutError, StateError};
 use super::host_port::HostPort;
 use super::status::NodeInfo;
-use crate::node::{OpId, PutReport};
+use crate::node::{Listed, LookupSnapshot, OpId, PutReport, StoredKey};
 use crate::secure::{GetOptions, KeyName, Recipient, SignOptions};
 use crate::wire::snapshot::Record;
 use crate::{Contact, Draft, InfoHash, Query, Row, Value, ValueId};
@@ -63,14 +63,14 @@ pub(crate) enum Command {
     },
     /// Tells what the node is and counts.
     Info { reply: Sender<NodeInfo> },
-    /// Tells what is in the routing tables, as text.
-    DumpRouting { reply: Sender<String> },
-    /// Tells what is stored, as text.
-    DumpStorage { reply: Sender<String> },
-    /// Tells of the lookups, or of that of one key, as text.
-    DumpLookups {
+    /// Tells what is in the routing tables.
+    ListContacts { reply: Sender<Vec<Listed>> },
+    /// Tells what is stored.
+    ListStored { reply: Sender<Vec<StoredKey>> },
+    /// Tells of the lookups, or of those of one key.
+    ListLookups {
         key: Option<InfoHash>,
-        reply: Sender<String>,
+        reply: Sender<Vec<LookupSnapshot>>,
     },
     /// Finds the addresses of a peer and makes contact with it.
     Bootstrap {
@@ -145,9 +145,9 @@ impl Command {
             Self::FindPublicKey { .. } => "FindPublicKey",
             Self::RegisterCertificate { .. } => "RegisterCertificate",
             Self::Info { .. } => "Info",
-            Self::DumpRouting { .. } => "DumpRouting",
-            Self::DumpStorage { .. } => "DumpStorage",
-            Self::DumpLookups { .. } => "DumpLookups",
+            Self::ListContacts { .. } => "ListContacts",
+            Self::ListStored { .. } => "ListStored",
+            Self::ListLookups { .. } => "ListLookups",
             Self::Bootstrap { .. } => "Bootstrap",
             Self::BootstrapAddrs { .. } => "BootstrapAddrs",
             Self::InsertContacts { .. } => "InsertContacts",
@@ -166,14 +166,14 @@ impl Command {
             Self::Query { key, .. } | Self::Put { key, .. } | Self::CancelPut { key, .. } => {
                 Some(*key)
             }
-            Self::DumpLookups { key, .. } => *key,
+            Self::ListLookups { key, .. } => *key,
             Self::Cancel { .. }
             | Self::FindCertificate { .. }
             | Self::FindPublicKey { .. }
             | Self::RegisterCertificate { .. }
             | Self::Info { .. }
-            | Self::DumpRouting { .. }
-            | Self::DumpStorage { .. }
+            | Self::ListContacts { .. }
+            | Self::ListStored { .. }
             | Self::Bootstrap { .. }
             | Self::BootstrapAddrs { .. }
             | Self::InsertContacts { .. }

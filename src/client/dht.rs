@@ -16,6 +16,7 @@ use super::listen::Listen;
 use super::put::Put;
 use super::status::{NodeInfo, StatusWatch};
 use super::typed::{from_data, to_draft};
+use crate::node::{Listed, LookupSnapshot, StoredKey};
 use crate::secure::{Checked, KeyName, Recipient};
 use crate::{Draft, InfoHash, Query, Row, Value, ValueId};
 
@@ -298,32 +299,34 @@ impl Dht {
         self.link.call(|reply| Command::Info { reply }).await
     }
 
-    /// Returns the routing tables, as text for people.
+    /// Returns the contacts in the routing tables, in the order of the buckets' ranges, IPv4 first.
     ///
     /// # Errors
     ///
     /// [`Closed`] if the node has been shut down.
-    pub async fn dump_routing(&self) -> Result<String, Closed> {
-        self.link.call(|reply| Command::DumpRouting { reply }).await
+    pub async fn list_contacts(&self) -> Result<Vec<Listed>, Closed> {
+        self.link
+            .call(|reply| Command::ListContacts { reply })
+            .await
     }
 
-    /// Returns what is stored, as text for people.
+    /// Returns what is stored, in the order of keys and ids.
     ///
     /// # Errors
     ///
     /// [`Closed`] if the node has been shut down.
-    pub async fn dump_storage(&self) -> Result<String, Closed> {
-        self.link.call(|reply| Command::DumpStorage { reply }).await
+    pub async fn list_stored(&self) -> Result<Vec<StoredKey>, Closed> {
+        self.link.call(|reply| Command::ListStored { reply }).await
     }
 
-    /// Returns the lookups, as text for people; only those of `key` if one is given.
+    /// Returns the lookups, IPv4 first; only those of `key` if one is given.
     ///
     /// # Errors
     ///
     /// [`Closed`] if the node has been shut down.
-    pub async fn dump_lookups(&self, key: Option<InfoHash>) -> Result<String, Closed> {
-        let dump = |reply| Command::DumpLookups { key, reply };
-        self.link.call(dump).await
+    pub async fn list_lookups(&self, key: Option<InfoHash>) -> Result<Vec<LookupSnapshot>, Closed> {
+        let list = |reply| Command::ListLookups { key, reply };
+        self.link.call(list).await
     }
 
     /// Ends the node: waits up to five seconds for running puts, saves the state, closes the

@@ -22,7 +22,7 @@ pub struct PayloadTypeError(#[source] rmp_serde::decode::Error);
 /// Makes user data of a value: msgpack, structures as maps by field name.
 ///
 /// ```
-/// use bulla::runner::{from_data, to_draft};
+/// use bulla::{from_data, to_draft};
 ///
 /// let draft = to_draft(&("alice", 7))?;
 /// assert_eq!(from_data::<(String, u8)>(&draft.data)?, ("alice".to_owned(), 7));

@@ -232,9 +232,9 @@ impl Driver {
                 answer(reply, ());
             }
             Command::Info { reply } => answer(reply, self.info()),
-            Command::DumpRouting { reply } => answer(reply, self.dht.node().dump_routing(now)),
-            Command::DumpStorage { reply } => answer(reply, self.dht.node().dump_storage(now)),
-            Command::DumpLookups { key, reply } => answer(reply, self.dht.node().dump_lookups(key)),
+            Command::ListContacts { reply } => answer(reply, self.dht.node().list_contacts(now)),
+            Command::ListStored { reply } => answer(reply, self.dht.node().list_stored(now)),
+            Command::ListLookups { key, reply } => answer(reply, self.dht.node().list_lookups(key)),
             Command::Bootstrap { peer, reply } => self.bootstrap.add(peer, reply),
             Command::BootstrapAddrs { addresses, reply } => {
                 self.bootstrap(&addresses);

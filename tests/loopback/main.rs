@@ -13,9 +13,11 @@ use std::time::Duration;
 
 use bulla::identity::{CertificateChain, PrivateKey};
 use bulla::node::OpError;
-use bulla::runner::{Change, Closed, GetError, PutError, StartError};
 use bulla::secure::Protection;
-use bulla::{Condition, Dht, Draft, Identity, Query, ValueId, ValueType, runner::Builder};
+use bulla::{
+    Builder, Change, Closed, Condition, Dht, Draft, GetError, Identity, PutError, Query,
+    StartError, ValueId, ValueType,
+};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;

@@ -3,8 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 
-use bulla::Config;
-use bulla::runner::Dht;
+use bulla::{Config, Dht};
 use serde_json::json;
 
 use crate::args::{Limit, NodeArgs};

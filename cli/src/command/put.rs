@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use bulla::runner::{Placed, PutError};
 use bulla::secure::{KeyName, Recipient};
-use bulla::{Draft, Value, ValueId, ValueType};
+use bulla::{Draft, Placed, PutError, Value, ValueId, ValueType};
 
 use crate::args::PutArgs;
 use crate::exit::{Context, Exit, Failure};

@@ -46,7 +46,7 @@ pub(super) struct Candidate {
 
 /// Whether a candidate answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum CandidateState {
+pub enum CandidateState {
     /// It was named, and has not answered yet.
     Unqueried,
     /// It answered.

@@ -3,8 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use bulla::InfoHash;
-use bulla::runner::{Builder, Dht};
+use bulla::{Builder, Dht, InfoHash};
 use bulla_identity::{Identity, IdentityParams};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -119,8 +118,9 @@ pub(super) async fn refusals(nodes: impl Iterator<Item = &Dht>) -> Result<u64, F
 
 /// Whether the node stores something under `key`.
 pub(super) async fn holds(node: &Dht, key: &str) -> Result<bool, Failure> {
-    let stored = node.dump_storage().await.context("looking at a node")?;
-    Ok(stored.contains(&InfoHash::from_key(key).to_string()))
+    let stored = node.list_stored().await.context("looking at a node")?;
+    let key = InfoHash::from_key(key);
+    Ok(stored.iter().any(|stored| stored.key == key))
 }
 
 /// Waits for what must come soon.
