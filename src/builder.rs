@@ -28,7 +28,7 @@ use crate::{Config, ConfigError, InfoHash};
 
 /// Default of [`Builder::backlog_bytes`].
 const BACKLOG_BYTES: usize = 16 << 20;
-/// Most threads that are started by default: beyond, the loop is what limits.
+/// Most threads that are started by default: with more, the driver is what limits.
 const MAX_DEFAULT_WORKERS: usize = 8;
 
 /// A node to be started: settings first, then [`Builder::start`].
@@ -88,8 +88,8 @@ pub enum StartError {
 }
 
 impl Dht {
-    /// Returns the settings of a node to be started, all at their defaults: on all addresses, on any port, without
-    /// bootstrap peers, anonymous.
+    /// Returns the settings of a node to be started, all at their defaults: on all addresses, on
+    /// any port, without bootstrap peers, anonymous.
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -117,7 +117,8 @@ impl Builder {
         self
     }
 
-    /// Makes contact with this peer, `host` or `host:port`, at the start. Can be given several times.
+    /// Makes contact with this peer, `host` or `host:port`, at the start. Can be given several
+    /// times.
     pub fn bootstrap(mut self, peer: impl Into<String>) -> Self {
         self.peers.push(peer.into());
         self
@@ -129,26 +130,28 @@ impl Builder {
         self
     }
 
-    /// Listens on this UDP port, on all addresses; default 0, which is any free one, or that of the saved state. Of no
-    /// effect beside [`Builder::bind`].
+    /// Listens on this UDP port, on all addresses; default 0, which is any free one, or that of the
+    /// saved state. Of no effect beside [`Builder::bind`].
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// Listens on this address, and on no other but those given the same way: at most one of each address family.
+    /// Listens on this address, and on no other but those given the same way: at most one of each
+    /// address family.
     pub fn bind(mut self, address: SocketAddr) -> Self {
         self.bind.push(address);
         self
     }
 
-    /// Asks others not to use this node as one of the DHT.
+    /// Asks other nodes not to list this one, as a client of the DHT.
     pub fn client(mut self, client: bool) -> Self {
         self.config.client = client;
         self
     }
 
-    /// Sets everything about the node, and what [`Builder::network`] and [`Builder::client`] have set before.
+    /// Sets everything about the node, in place of what [`Builder::network`] and
+    /// [`Builder::client`] have set before.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
@@ -160,29 +163,32 @@ impl Builder {
         self
     }
 
-    /// Asks there for certificates before the DHT is searched. The store is called by the loop and must not wait.
-    pub fn certificates(mut self, store: CertificateSource) -> Self {
-        self.certificates = Some(store);
+    /// Asks this source for certificates before the DHT is searched. It is called by the driver and
+    /// must not block.
+    pub fn certificates(mut self, source: CertificateSource) -> Self {
+        self.certificates = Some(source);
         self
     }
 
-    /// Keeps id, contacts and values of the node in this file, in OpenDHT's form: read at the start, written every five
-    /// minutes and at the end. Its ports stand beside it in `<path>_port.txt`.
+    /// Keeps id, contacts and values of the node in this file, in OpenDHT's form: read at the
+    /// start, written every five minutes and at the end. Its ports are beside it in
+    /// `<path>_port.txt`.
     pub fn state(mut self, path: impl Into<PathBuf>) -> Self {
         self.state = Some(path.into());
         self
     }
 
-    /// Does cryptography on this many threads; default one for each core, at most eight. 0 counts as 1. All but the
-    /// first begin when there is work for them. On Linux and Android they take only time that no other thread wants;
-    /// one thread more, with a third of another's share, steps in where that leaves them none for 50 ms.
+    /// Does cryptography on this many threads; default one for each core, at most eight. 0 counts
+    /// as 1. They begin when there is work for them. On Linux and Android they take only time that
+    /// no other thread wants; one thread more, with a third of another's share, steps in where that
+    /// leaves them none for 50 ms.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = NonZero::new(workers.max(1));
         self
     }
 
-    /// Lets each get and listen hold values of this many bytes that the application has not read; default 16 MiB.
-    /// Beyond, older ones give way.
+    /// Lets each get and listen hold values of this many bytes that the application has not read;
+    /// default 16 MiB. Beyond, older ones give way.
     pub fn backlog_bytes(mut self, bytes: usize) -> Self {
         self.backlog_bytes = bytes;
         self
@@ -190,13 +196,14 @@ impl Builder {
 
     /// Starts the node, as a task of the tokio runtime this is called in.
     ///
-    /// It is running when this returns, and making its first contacts; [`Dht::wait_connected`] waits for them, which
-    /// operations need not: they do so themselves, for some seconds.
+    /// It is running when this returns, and making its first contacts; [`Dht::wait_connected`]
+    /// waits for them, which operations need not: they do so themselves, for some seconds.
     ///
     /// # Errors
     ///
-    /// [`StartError`]: a setting out of its range, a port in use, a saved state that cannot be read, or not a single
-    /// bootstrap peer that has an address. A peer without one among others is left for later.
+    /// [`StartError`]: a setting out of its range, a port in use, a saved state that cannot be
+    /// read, or not a single bootstrap peer that has an address. A peer without one among others is
+    /// looked up again later.
     pub async fn start(self) -> Result<Dht, StartError> {
         let names = self
             .peers
@@ -277,8 +284,8 @@ impl Builder {
         };
         let node = Node::new(config, entropy()?, clock.origin())?;
         let mut dht = SecureDht::new(node, self.identity, entropy()?, self.secure);
-        if let Some(store) = self.certificates {
-            dht.set_certificate_source(store);
+        if let Some(source) = self.certificates {
+            dht.set_certificate_source(source);
         }
         Ok(dht)
     }

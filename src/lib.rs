@@ -24,28 +24,33 @@
 //!
 //! | I want to … | look at … |
 //! |---|---|
-//! | start a node: its port, network, peers, identity, limits | [`Dht::builder`], [`Builder`], [`Config`] |
-//! | put a value; sign it; encrypt it for others | [`Dht::put`], [`Dht::put_signed`], [`Dht::put_encrypted`] |
+//! | start a node: its port, peers, identity, limits | [`Dht::builder`], [`Builder`], [`Config`] |
+//! | put a value | [`Dht::put`] |
+//! | sign it; encrypt it for others | [`Dht::put_signed`], [`Dht::put_encrypted`] |
 //! | know how many nodes took it, or why none did | [`Placed`], [`PutError`] |
-//! | replace a value of mine; keep one for longer than its lifetime | [`Put::id`], [`Put::permanent`] |
-//! | get values, some of them, or some fields of them | [`Dht::get`], [`Dht::get_where`], [`Dht::query`], [`Query`] |
+//! | replace a value of mine | [`Put::id`] |
+//! | keep a value for longer than its lifetime | [`Put::permanent`] |
+//! | get the values of a key, or some of them | [`Dht::get`], [`Dht::get_where`] |
+//! | get some fields of values | [`Dht::query`] |
 //! | be told of new, edited and expired values | [`Dht::listen`], [`Change`] |
 //! | know who signed or encrypted a value | [`secure::Checked`] |
-//! | make a signed value good at one key only, or until a time | [`Put::bound`], [`Get::bound_only`] |
+//! | make a signed value good at one key alone | [`Put::bound`], [`Get::bound_only`] |
 //! | put types of my own | [`Dht::put_typed`], [`Dht::get_typed`], [`to_draft`], [`from_data`] |
-//! | read and write OpenDHT's messages, announcements and requests | [`Typed`], [`DhtMessage`], [`ImMessage`] |
-//! | make keys and certificates, or find and verify those of others | [`identity`], [`Dht::find_certificate`] |
+//! | read and write the payloads of OpenDHT | [`Typed`], [`DhtMessage`], [`ImMessage`] |
+//! | make, read and verify keys and certificates | [`identity`] |
+//! | find the certificate of another identity | [`Dht::find_certificate`] |
 //! | see how the node is doing | [`Dht::status`], [`Dht::watch_status`], [`Dht::node_info`] |
-//! | keep contacts and values over a restart, or move them to another node | [`Builder::state`], [`Dht::export_nodes`], [`Dht::export_values`] |
+//! | keep contacts and values over a restart | [`Builder::state`] |
+//! | move them to another node | [`Dht::export_nodes`], [`Dht::export_values`] |
 //! | set what may be stored here, and for how long | [`Config`], [`ValueTypes`], [`policy`] |
 //! | run a node without tokio, in a loop of my own | [the core](#the-core) |
 //! | read or write the bytes of the protocol | [`wire`] |
 //!
 //! # The driver
 //!
-//! [`Builder::start`] starts a task of the runtime, the driver. It alone owns the node, feeds it and
-//! does what it says; it waits neither for the application nor for cryptography nor for the disk.
-//! A [`Dht`] is a handle that sends it commands.
+//! [`Builder::start`] starts a task of the runtime, the driver. It alone owns the node, feeds it
+//! and does what it says; it waits neither for the application nor for cryptography nor for the
+//! disk. A [`Dht`] is a handle that sends it commands.
 //!
 //! ```text
 //!   Dht, Put ── commands ──▶ ┌────────┐ ◀── datagrams ──▶ sockets
@@ -60,9 +65,9 @@
 //!
 //! # The core
 //!
-//! Below that, nothing does I/O. What happens is told to a [`secure::SecureDht`], what is to be done
-//! is taken from it, and the time is always an argument. It wraps a [`node::Node`], the plain store,
-//! which has the same shape. Whoever owns the sockets runs this loop, with all of it in
+//! Below that, nothing does I/O. What happens is told to a [`secure::SecureDht`], what is to be
+//! done is taken from it, and the time is always an argument. It wraps a [`node::Node`], the plain
+//! store, which has the same shape. Whoever owns the sockets runs this loop, with all of it in
 //! `examples/sans_io_loop.rs`:
 //!
 //! ```

@@ -38,11 +38,12 @@ pub enum PutError {
     /// The node refused it.
     #[error(transparent)]
     Refused(#[from] OpError),
-    /// With owner and signature it exceeds [`Value::MAX_PACKED`](crate::Value::MAX_PACKED): it takes
-    /// this many bytes.
+    /// With owner and signature it exceeds [`Value::MAX_PACKED`](crate::Value::MAX_PACKED): it
+    /// takes this many bytes.
     #[error("{}", Cause::TooLarge(*.0))]
     TooLarge(usize),
-    /// An edition of the value has the last of all sequence numbers: put a new one, with another id.
+    /// An edition of the value has the last of all sequence numbers: put a new one, with another
+    /// id.
     #[error("{}", Cause::NoSequence)]
     NoSequence,
     /// The user type holds the text that marks a bound value: choose another.

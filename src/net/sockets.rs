@@ -106,8 +106,8 @@ impl BindPlan {
 }
 
 impl Sockets {
-    /// Binds what the plan says. An IPv6 port that is for the system to choose becomes that of IPv4 if
-    /// it is free.
+    /// Binds what the plan says. An IPv6 port that is for the system to choose becomes that of IPv4
+    /// if it is free.
     pub(crate) fn bind(plan: BindPlan) -> Result<Self, BindError> {
         let v4 = plan.v4.map_or(Ok(None), bind_addr)?;
         let v4_port = v4.as_ref().and_then(|socket| socket.local_addr().ok());
@@ -156,15 +156,15 @@ impl Sockets {
 
     /// Waits until there is something to receive. Loses nothing if it is dropped.
     pub(crate) async fn readable(&self) {
-        // An error here is that of the runtime shutting down; the drain finds out about those of the socket.
+        // An error here is that of the runtime shutting down; `receive` meets those of the socket.
         tokio::select! {
             _ = readable(self.v4.as_ref()) => {}
             _ = readable(self.v6.as_ref()) => {}
         }
     }
 
-    /// Hands over what is there, of each family as much as comes in one call: few datagrams, so that
-    /// replies do not pile up.
+    /// Hands over what is there, of each family as much as comes in one call: few datagrams, so
+    /// that replies do not pile up.
     pub(crate) fn receive(&mut self, mut take: impl FnMut(SocketAddr, &[u8])) {
         for (socket, family) in [(&self.v4, Family::V4), (&self.v6, Family::V6)] {
             let Some(socket) = socket else { continue };

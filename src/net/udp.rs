@@ -1,5 +1,5 @@
-//! [`Udp`]: a socket that takes and sends many datagrams in one system call, where the system offers
-//! that: entering the system is a good part of what a datagram costs.
+//! [`Udp`]: a socket that takes and sends many datagrams in one system call, where the system
+//! offers that: entering the system is a good part of what a datagram costs.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) use batched::Udp;

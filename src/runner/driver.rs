@@ -41,7 +41,7 @@ pub(crate) struct Channels {
 /// Everything that belongs to a running node.
 pub(crate) struct Driver {
     dht: SecureDht,
-    /// Who waits for which operation.
+    /// Where the events of each operation go.
     pending: Pending,
     clock: Clock,
     sockets: Sockets,
@@ -57,7 +57,7 @@ pub(crate) struct Driver {
 /// How far the node's life has gone.
 enum Stage {
     Running,
-    /// Waits for running puts, with a time-out; then replies to those who asked for the end.
+    /// Waits for running puts, with a time-out; then replies to the callers that asked for the end.
     Stopping {
         timeout: Pin<Box<Sleep>>,
         replies: Vec<Sender<Result<(), StateError>>>,
@@ -293,7 +293,7 @@ impl Driver {
         }
     }
 
-    /// Lets the node end once its puts are done, or after the time-out of the first who asked.
+    /// Lets the node end once its puts are done, or after the time-out of the first caller.
     fn stop(&mut self, timeout: Duration, reply: Sender<Result<(), StateError>>) {
         match &mut self.stage {
             Stage::Stopping { replies, .. } => replies.push(reply),
@@ -344,7 +344,7 @@ impl Driver {
         }
     }
 
-    /// Saves the state, drops all that the node has, and replies to those who asked for the end.
+    /// Saves the state, drops all that the node has, and replies to the callers of the end.
     async fn close(mut self: Box<Self>) {
         let state = self.snapshot();
         let saved = match self.saver.take() {

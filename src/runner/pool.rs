@@ -102,8 +102,8 @@ impl<J, D> Queue<J, D> {
 }
 
 impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
-    /// Makes a pool of up to so many threads that `run` jobs, and of a guard that steps in when jobs
-    /// have waited for so long and none was begun.
+    /// Makes a pool of up to so many threads that `run` jobs, and of a guard that steps in when
+    /// jobs have waited for so long and none was begun.
     pub(crate) fn new(workers: usize, starved_after: Duration, run: fn(J) -> D) -> Self {
         let queue = Queue {
             local: VecDeque::new(),
@@ -166,7 +166,8 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
         self.shared.finished.notified().await;
     }
 
-    /// Takes outcomes that are there, in any order, and so many at most. A job that panics has none.
+    /// Takes outcomes that are there, in any order, and so many at most. A job that panics has
+    /// none.
     pub(crate) fn take_outcomes(&mut self, limit: usize) -> Vec<D> {
         if !self.shared.has_outcomes.load(Ordering::Acquire) {
             return Vec::new();
@@ -304,8 +305,8 @@ impl<J, D> Shared<J, D> {
         }
     }
 
-    /// Waits for a job that workers do not get to: since the guard last looked, `starved_after` ago,
-    /// none has begun one. `None` when the pool is closed.
+    /// Waits for a job that workers do not get to: since the guard last looked, `starved_after`
+    /// ago, none has begun one. `None` when the pool is closed.
     fn next_starved(&self, starved_after: Duration) -> Option<J> {
         let mut queue = self.queue();
         loop {

@@ -3,9 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bulla::{
-    Builder, Config, Dht, Identity, InfoHash, TypeRules, ValueId, ValueType,
+    Builder, Change, Config, Dht, Identity, InfoHash, Listen, Put, TypeRules, ValueId, ValueType,
     identity::{Certificate, IdentityParams},
-    runner::{Change, Listen, Put},
     secure::{Checked, KeyName},
 };
 use tokio::time::{interval, timeout};

@@ -33,8 +33,8 @@ pub struct StoredValue {
     pub value: Value,
     /// How long it will be kept; `None` for a permanent value of this node.
     pub expires_in: Option<Duration>,
-    /// Whose quota it counts against, of an IPv6 address the upper half alone; `None` for a value of
-    /// this node.
+    /// Whose quota it counts against, of an IPv6 address the upper half alone; `None` for a value
+    /// of this node.
     pub source: Option<IpAddr>,
 }
 
@@ -63,7 +63,8 @@ impl AddressVotes {
 }
 
 impl Node {
-    /// The addresses that others see this node at, the most often seen first; at most 32 of each family.
+    /// The addresses that others see this node at, the most often seen first; at most 32 of each
+    /// family.
     pub fn public_addresses(&self) -> Vec<IpAddr> {
         self.votes.by_votes()
     }
@@ -86,8 +87,8 @@ impl Node {
         self.storage.export().map(record).collect()
     }
 
-    /// Stores values of a snapshot, for what is left of their life; returns how many were stored. Nothing becomes
-    /// permanent, and signatures are not checked: import what an own node exported.
+    /// Stores values of a snapshot, for what is left of their life; returns how many were stored.
+    /// Nothing becomes permanent, and signatures are not checked: import what an own node exported.
     pub fn import_values(&mut self, now: Timestamp, records: &[Record]) -> usize {
         let now = self.advance(now);
         let mut stored = 0;
