@@ -1,6 +1,6 @@
 //! What does a full routing table cost to ask and to fill? 8 of 10,000 contacts.
 
-use bulla::{Config, Contact, InfoHash, Seed, Timestamp};
+use bulla::{Contact, InfoHash, RoutingConfig, Seed, Timestamp};
 use bulla_dht::routing::{Confidence, Table};
 use divan::{AllocProfiler, Bencher, black_box};
 
@@ -38,7 +38,7 @@ fn hear_of_a_stranger(bencher: Bencher<'_, '_>) {
 
 fn full_table() -> Table {
     let mut rng = Seed::from_number(1).public();
-    let mut table = Table::new(rng.hash(), &Config::default());
+    let mut table = Table::new(rng.hash(), &RoutingConfig::default());
     for _ in 0..10_000 {
         let _ = table.on_seen(contact(rng.hash()), Confidence::Replied, Timestamp::ZERO);
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bulla::{Config, Draft, InfoHash, Query, Seed, Timestamp, ValueId, wire};
+use bulla::{Draft, InfoHash, Query, Seed, StorageConfig, Timestamp, ValueId, wire};
 use bulla_dht::storage::Storage;
 use divan::{AllocProfiler, Bencher, black_box};
 
@@ -85,10 +85,10 @@ fn own_key(id: u64) -> InfoHash {
 }
 
 fn filled(count: u64, key: impl Fn(u64) -> InfoHash) -> Storage {
-    let config = Config {
-        storage_limit_bytes: usize::MAX,
-        storage_limit_per_source_bytes: usize::MAX,
-        ..Config::default()
+    let config = StorageConfig {
+        limit_bytes: usize::MAX,
+        limit_per_source_bytes: usize::MAX,
+        ..StorageConfig::default()
     };
     let mut storage = Storage::new(&config, &mut Seed::from_number(1).hashing());
     for id in 1..=count {

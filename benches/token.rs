@@ -1,6 +1,6 @@
 //! What does a write token cost to make and to check?
 
-use bulla::{Config, Seed, Timestamp};
+use bulla::{Seed, Timestamp, TokenConfig};
 use bulla_dht::token::Tokens;
 use divan::{AllocProfiler, Bencher, black_box};
 
@@ -35,5 +35,5 @@ fn check_a_wrong_one(bencher: Bencher<'_, '_>) {
 
 fn tokens() -> Tokens {
     let mut rng = Seed::from_number(1).public();
-    Tokens::new(&Config::default(), Timestamp::ZERO, &mut rng)
+    Tokens::new(&TokenConfig::default(), Timestamp::ZERO, &mut rng)
 }

@@ -279,7 +279,7 @@ impl Builder {
     fn open_dht(self, clock: Clock, last_id: Option<InfoHash>) -> Result<SecureDht, StartError> {
         let entropy = || clock::entropy().map_err(|error| StartError::Entropy(error.into()));
         let config = Config {
-            node_id: last_id.or(self.config.node_id),
+            id: last_id.or(self.config.id),
             ..self.config
         };
         let node = Node::new(config, entropy()?, clock.origin())?;

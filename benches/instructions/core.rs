@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bulla::{Config, Contact, Draft, InfoHash, Query, Seed, Timestamp, ValueId, wire};
+use bulla::{
+    Contact, Draft, InfoHash, Query, RoutingConfig, Seed, StorageConfig, Timestamp, TokenConfig,
+    ValueId, wire,
+};
 use bulla_dht::routing::{Confidence, Table};
 use bulla_dht::storage::Storage;
 use bulla_dht::token::Tokens;
@@ -59,7 +62,7 @@ pub(crate) fn heard(times: u32) {
 
 pub(crate) fn token(times: u32) {
     let mut rng = Seed::from_number(3).public();
-    let keeper = Tokens::new(&Config::default(), Timestamp::ZERO, &mut rng);
+    let keeper = Tokens::new(&TokenConfig::default(), Timestamp::ZERO, &mut rng);
     let addr = ([127, 0, 0, 1], 4222).into();
     for _ in 0..times {
         let token = keeper.token(black_box(addr));
@@ -105,7 +108,7 @@ fn captured() -> Vec<Vec<u8>> {
 
 fn full_table() -> Table {
     let mut rng = Seed::from_number(1).public();
-    let mut table = Table::new(rng.hash(), &Config::default());
+    let mut table = Table::new(rng.hash(), &RoutingConfig::default());
     for _ in 0..MANY {
         let contact = Contact::new(rng.hash(), ([127, 0, 0, 1], 4222).into());
         let _ = table.on_seen(contact, Confidence::Replied, Timestamp::ZERO);
@@ -118,10 +121,10 @@ fn key(id: u64) -> InfoHash {
 }
 
 fn filled() -> Storage {
-    let config = Config {
-        storage_limit_bytes: usize::MAX,
-        storage_limit_per_source_bytes: usize::MAX,
-        ..Config::default()
+    let config = StorageConfig {
+        limit_bytes: usize::MAX,
+        limit_per_source_bytes: usize::MAX,
+        ..StorageConfig::default()
     };
     let mut storage = Storage::new(&config, &mut Seed::from_number(1).hashing());
     for id in 1..MANY {

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use bulla::node::{Event, Node, OpId, Output, PutOptions};
 use bulla::wire::{self, Message, Nodes, Payload, Reply};
 use bulla::{
-    Config, Contact, Draft, InfoHash, Origin, Query, Rng, Seed, Timestamp, UnixTime, ValueId,
-    ValueType,
+    Config, Contact, Draft, InfoHash, Origin, Query, Rng, Seed, Timestamp, TransportConfig,
+    UnixTime, ValueId, ValueType,
 };
 
 const NOW: Timestamp = Timestamp::ZERO;
@@ -15,8 +15,11 @@ const NOW: Timestamp = Timestamp::ZERO;
 /// A node that answers as often as it is asked.
 pub(crate) fn without_limits() -> Node {
     let config = Config {
-        rate_limit_per_sec: None,
-        peer_rate_limit_per_sec: None,
+        transport: TransportConfig {
+            rate_limit_per_sec: None,
+            peer_rate_limit_per_sec: None,
+            ..TransportConfig::default()
+        },
         ..Config::default()
     };
     let origin = Origin::new(UnixTime::from_secs(1_700_000_000));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bulla::secure::Recipient;
-use bulla::{Config, Dht, Identity, Rng};
+use bulla::{Config, Dht, Identity, Rng, TransportConfig};
 use tokio::time::sleep;
 
 use crate::Outcome;
@@ -78,8 +78,11 @@ pub(crate) async fn kill(nodes: Vec<Dht>) {
 /// Starts a node without limits, as those of the reference are set.
 pub(crate) async fn start(identity: Option<Identity>, entry: Option<&str>) -> Outcome<Dht> {
     let config = Config {
-        rate_limit_per_sec: None,
-        peer_rate_limit_per_sec: None,
+        transport: TransportConfig {
+            rate_limit_per_sec: None,
+            peer_rate_limit_per_sec: None,
+            ..TransportConfig::default()
+        },
         ..Config::default()
     };
     let mut runner = Dht::builder().config(config).bind("127.0.0.1:0".parse()?);

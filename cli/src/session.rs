@@ -1,4 +1,4 @@
-//! [`Session`]: a short stay in a network, as a client that nobody's table lists.
+//! [`Session`]: a short stay in a network, as a client that no table lists.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl Session {
             client: true,
             ..Config::default()
         };
-        // It may ask for a password, which takes the time it takes.
+        // It may ask for a password, the time for which does not count.
         let runner = runner(args, config, printer)?;
         let deadline = Instant::now() + args.timeout;
         let dht = start(runner).await?;
@@ -52,12 +52,12 @@ impl Session {
         Ok(session)
     }
 
-    /// What comes of `work`, unless the time of the whole command runs out before.
+    /// Returns what comes of `work`, unless the time of the whole command runs out before.
     pub(crate) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         timeout_at(self.deadline, work).await.ok()
     }
 
-    /// Seconds that the user would wait.
+    /// Returns the seconds that the whole command may take.
     pub(crate) fn patience(&self) -> f64 {
         self.patience.as_secs_f64()
     }
@@ -71,7 +71,7 @@ impl Session {
     }
 }
 
-/// A node to be, as the network's options say.
+/// Describes a node, as the network's options say.
 pub(crate) fn runner(
     args: &NetworkArgs,
     config: Config,
@@ -99,7 +99,7 @@ pub(crate) fn runner(
     Ok(runner)
 }
 
-/// Who we are, if anybody: the identity asked for, else the default.
+/// Returns the file of the identity asked for, else of the default one, if there is one.
 fn identity(args: &NetworkArgs) -> Result<Option<PathBuf>, Failure> {
     let keyring = Keyring::open()?;
     match &args.identity {
@@ -109,7 +109,7 @@ fn identity(args: &NetworkArgs) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
-/// Fails unless we are somebody, as `what` needs us to be.
+/// Fails without an identity, which `what` needs.
 pub(crate) fn require_identity(args: &NetworkArgs, what: &str) -> Result<(), Failure> {
     match identity(args)? {
         Some(_) => Ok(()),

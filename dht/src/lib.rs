@@ -41,31 +41,30 @@
 //! ```
 
 mod config;
-mod contact;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod infohash;
 mod lookup;
 pub mod node;
-mod rng;
-pub mod routing;
 pub mod rpc;
-mod schedule;
 pub mod secure;
 mod sockaddr;
 pub mod storage;
-mod time;
-pub mod token;
 mod value;
 mod value_type;
 pub mod wire;
 
+pub use bulla_kad::routing::{self, RoutingConfig};
+pub use bulla_kad::token::{self, TokenConfig};
+pub use bulla_kad::transport::TransportConfig;
+pub use bulla_kad::{
+    ByFamily, Contact, Distance, Family, InfoHash, Origin, ParseHashError, Rng, Seed, Source,
+    Timestamp, UnixTime, canonical, is_martian,
+};
 pub use config::{Config, ConfigError};
-pub use contact::{Contact, Family, Source, canonical, is_martian};
-pub use infohash::{Distance, InfoHash, ParseHashError};
-pub use rng::{Rng, Seed};
-pub use time::{Origin, Timestamp, UnixTime};
+pub use lookup::LookupConfig;
+pub use node::{ConnectivityConfig, OperationConfig};
+pub use storage::{ListenConfig, StorageConfig};
 pub use value::{
     Body, CertificatePayload, Condition, Content, DhtMessage, Draft, Field, IceCandidates,
     ImMessage, ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed,

@@ -1,4 +1,5 @@
-//! Alternative names: what a certificate's owner is called besides its common name (RFC 5280, section 4.2.1.6).
+//! Alternative names: what a certificate's owner is called besides its common name (RFC 5280,
+//! section 4.2.1.6).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +13,8 @@ use x509_parser::extensions::GeneralName;
 /// The longest alternative name, in bytes.
 const MAX_LENGTH: usize = 255;
 
-/// A name beside the common name. Like that, it is a claim that the issuer of the certificate stands for, or nobody.
+/// A name beside the common name. Like that, it is a claim: the issuer of the certificate stands
+/// for it, at most.
 ///
 /// ```
 /// use bulla_identity::AlternativeName;
@@ -35,7 +37,8 @@ pub enum AlternativeName {
     Ip(IpAddr),
 }
 
-/// The text is no alternative name: a kind (`dns`, `email`, `uri`, `ip`), a colon, and 1 to 255 printable ASCII characters.
+/// The text is no alternative name: a kind (`dns`, `email`, `uri`, `ip`), a colon, and 1 to 255
+/// printable ASCII characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "an alternative name is dns:, email:, uri: or ip: and a name of 1 to 255 ASCII characters without spaces"

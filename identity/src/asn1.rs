@@ -1,4 +1,5 @@
-//! The ASN.1 types that revocation lists and OCSP share (RFC 5280, sections 4.1 and 5.1).
+//! ASN.1 types that certificates, requests, revocation lists and OCSP share (RFC 5280, sections 4.1
+//! and 5.1).
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use pkcs8::spki::AlgorithmIdentifierRef;
 use crate::scheme::Scheme;
 use crate::signature::{self, Signature};
 
-/// Something with a signature, as in `CertificateList`.
+/// Any DER with a signature over it, as in `CertificateList`.
 #[derive(Sequence)]
 pub(crate) struct SignedDer<'a> {
     pub(crate) body: AnyRef<'a>,
@@ -24,7 +25,8 @@ impl SignedDer<'_> {
         self.body.to_der()
     }
 
-    /// Returns the signature. The algorithm is not signed: where the body names another, `names_same` is false, and neither counts.
+    /// Returns the signature. The algorithm is not signed: where the body names another,
+    /// `names_same` is false, and neither counts.
     pub(crate) fn signature(&self, names_same: bool) -> der::Result<Signature> {
         let algorithm = if names_same {
             plain_algorithm(&self.algorithm)
@@ -72,7 +74,8 @@ impl X509Time {
     }
 }
 
-/// Returns the identifier of a way to sign. Those of RSA have null for parameters (RFC 4055, section 5), the others none.
+/// Returns the identifier of a way to sign. Those of RSA have null for parameters (RFC 4055,
+/// section 5), the others none.
 pub(crate) fn algorithm(scheme: Scheme) -> der::Result<AlgorithmIdentifierRef<'static>> {
     let parameters = match scheme {
         Scheme::RsaPkcs1(_) => Some(Null.into()),
@@ -84,8 +87,8 @@ pub(crate) fn algorithm(scheme: Scheme) -> der::Result<AlgorithmIdentifierRef<'s
     })
 }
 
-/// Returns the DER contents of an algorithm's object identifier; none if it has other parameters than null, which is what those
-/// of RSA have (RFC 4055, section 5).
+/// Returns the DER contents of an algorithm's object identifier; none if it has other parameters
+/// than null, which is what those of RSA have (RFC 4055, section 5).
 pub(crate) fn plain_algorithm<'a>(algorithm: &'a AlgorithmIdentifierRef<'_>) -> &'a [u8] {
     match algorithm.parameters {
         Some(parameters) if parameters != Null.into() => &[],
@@ -93,7 +96,7 @@ pub(crate) fn plain_algorithm<'a>(algorithm: &'a AlgorithmIdentifierRef<'_>) -> 
     }
 }
 
-/// Returns DER that was read as it was: its only encoding.
+/// Returns the DER of a value that was read: it has no other encoding.
 pub(crate) fn raw(value: AnyRef<'_>) -> der::Result<Vec<u8>> {
     value.to_der()
 }

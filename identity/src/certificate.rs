@@ -1,7 +1,7 @@
 //! X.509 certificates: a name bound to a key.
 //!
-//! Parsing proves nothing about a certificate. What anchors a certificate found on the DHT is its long id; what anchors one in a
-//! hierarchy is [`verify_chain`](crate::verify_chain).
+//! Parsing proves nothing about a certificate. What anchors a certificate found on the DHT is its
+//! long id; what anchors one in a hierarchy is [`verify_chain`](crate::verify_chain).
 
 use std::fmt;
 use std::sync::Arc;
@@ -62,11 +62,11 @@ struct Extensions {
     issuer_key_id: Option<Vec<u8>>,
     signs_revocation_lists: bool,
     signs_ocsp_responses: bool,
-    /// There is one that must be understood and is not, or that is damaged.
+    /// There is an extension that must be understood and is not, or that is damaged.
     unknown_critical: bool,
 }
 
-/// What makes a certificate one of a certificate authority.
+/// What a certificate authority may do.
 #[derive(Clone, Copy)]
 struct Authority {
     /// How many authorities may stand below this one, if bounded.
@@ -76,10 +76,12 @@ struct Authority {
 impl Certificate {
     /// Reads one DER certificate.
     ///
-    /// Negative serial numbers, which OpenDHT before 4.3 writes, are accepted; the bytes are kept as they are.
+    /// Negative serial numbers, which OpenDHT before 4.3 writes, are accepted; the bytes are kept
+    /// as they are.
     ///
     /// # Errors
-    /// [`CertificateError::Malformed`], or [`CertificateError::TooLarge`] above [`MAX_CHAIN_BYTES`].
+    /// [`CertificateError::Malformed`], or [`CertificateError::TooLarge`] above
+    /// [`MAX_CHAIN_BYTES`].
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         if der.len() > MAX_CHAIN_BYTES {
             return Err(CertificateError::TooLarge);
@@ -155,7 +157,8 @@ impl Certificate {
         self.0.subject.common_name.as_deref()
     }
 
-    /// Returns the subject's UID: in OpenDHT's certificates the short key id in hex. It is a claim like the name.
+    /// Returns the subject's UID: in OpenDHT's certificates the short key id in hex. It is a claim
+    /// like the name.
     pub fn uid(&self) -> Option<&str> {
         self.0.subject.uid.as_deref()
     }
@@ -170,17 +173,20 @@ impl Certificate {
         self.0.issuer.uid.as_deref()
     }
 
-    /// Returns the serial number: the bytes of its DER integer, most significant first, which may be negative or oddly padded.
+    /// Returns the serial number: the bytes of its DER integer, most significant first, which may
+    /// be negative or oddly padded.
     pub fn serial(&self) -> &[u8] {
         &self.0.serial
     }
 
-    /// Returns the alternative names. Kinds other than those of [`AlternativeName`] are passed over.
+    /// Returns the alternative names. Kinds other than those of [`AlternativeName`] are passed
+    /// over.
     pub fn alternative_names(&self) -> &[AlternativeName] {
         &self.0.extensions.alternative_names
     }
 
-    /// Returns when the certificate begins to be valid, in Unix seconds (0 for any time before 1970).
+    /// Returns when the certificate begins to be valid, in Unix seconds (0 for any time before
+    /// 1970).
     pub fn not_before(&self) -> u64 {
         self.0.not_before
     }
@@ -190,19 +196,22 @@ impl Certificate {
         self.0.not_after
     }
 
-    /// Tells whether the certificate is one of a certificate authority: CA flag set, and key usage permits to sign certificates.
+    /// Reports whether the certificate is one of a certificate authority: CA flag set, and key
+    /// usage permits to sign certificates.
     ///
     /// Differs: OpenDHT asks for that key usage only if the extension is critical.
     pub fn is_ca(&self) -> bool {
         self.0.extensions.authority.is_some()
     }
 
-    /// Returns how many authorities may stand between this one and the end of a chain, if it is an authority and bounded.
+    /// Returns how many authorities may stand between this one and the end of a chain, if it is an
+    /// authority and bounded.
     pub fn path_length(&self) -> Option<u32> {
         self.0.extensions.authority?.path_length
     }
 
-    /// Returns the key identifier of the issuer, if the certificate names it. OpenDHT's certificates do not.
+    /// Returns the key identifier of the issuer, if the certificate names it. OpenDHT's
+    /// certificates do not.
     pub fn issuer_key_id(&self) -> Option<&[u8]> {
         self.0.extensions.issuer_key_id.as_deref()
     }
@@ -226,8 +235,9 @@ impl Certificate {
         }
     }
 
-    /// Tells whether `issuer` is named as the issuer and its key did sign this certificate, by RSA of at least 2048 bits or ECDSA
-    /// with SHA-256, SHA-384 or SHA-512, or by Ed25519. Dates, and whether the issuer may issue, are for [`verify_chain`](crate::verify_chain).
+    /// Reports whether `issuer` is named as the issuer and its key signed this certificate, by RSA
+    /// of at least 2048 bits or ECDSA with SHA-256, SHA-384 or SHA-512, or by Ed25519. Dates, and
+    /// whether the issuer may issue, are for [`verify_chain`](crate::verify_chain).
     #[must_use]
     pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
         self.names_as_issuer(issuer) && self.check_signature(issuer).is_ok()
@@ -237,7 +247,7 @@ impl Certificate {
         self.names_issuer(issuer.subject_der())
     }
 
-    /// Tells whether the issuer's distinguished name has this DER.
+    /// Reports whether the issuer's distinguished name has this DER.
     pub(crate) fn names_issuer(&self, name: &[u8]) -> bool {
         self.0.issuer.der == name
     }
@@ -267,7 +277,8 @@ impl Certificate {
         }
     }
 
-    /// Checks that this certificate may issue one that has `below` authorities between itself and the end of the chain.
+    /// Checks that this certificate may issue one that has `below` authorities between itself and
+    /// the end of the chain.
     pub(crate) fn check_authority(&self, below: usize) -> Result<(), TrustError> {
         let Some(authority) = self.0.extensions.authority else {
             return Err(TrustError::NotAuthority(self.display_name()));
@@ -280,7 +291,8 @@ impl Certificate {
         }
     }
 
-    /// Checks that no extension must be understood that is not (RFC 5280, section 4.2): it may limit what the certificate is for.
+    /// Checks that no extension must be understood that is not (RFC 5280, section 4.2): it may
+    /// limit what the certificate is for.
     pub(crate) fn check_extensions(&self) -> Result<(), TrustError> {
         if self.0.extensions.unknown_critical {
             return Err(TrustError::CriticalExtension(self.display_name()));
@@ -288,17 +300,19 @@ impl Certificate {
         Ok(())
     }
 
-    /// Tells whether this is an authority that may sign revocation lists.
+    /// Reports whether this is an authority that may sign revocation lists.
     pub(crate) fn signs_revocation_lists(&self) -> bool {
         self.is_ca() && self.0.extensions.signs_revocation_lists
     }
 
-    /// Tells whether the issuer of this certificate lets it sign OCSP responses (RFC 6960, section 4.2.2.2).
+    /// Reports whether the issuer of this certificate lets it sign OCSP responses (RFC 6960,
+    /// section 4.2.2.2).
     pub(crate) fn signs_ocsp_responses(&self) -> bool {
         self.0.extensions.signs_ocsp_responses
     }
 
-    /// Returns the subject key identifier: what the certificate says, or the short id if it says nothing.
+    /// Returns the subject key identifier: what the certificate says, or the short id if it says
+    /// nothing.
     pub(crate) fn subject_key_id(&self) -> Vec<u8> {
         let said = self.0.extensions.subject_key_id.clone();
         said.unwrap_or_else(|| self.id().as_bytes().to_vec())

@@ -1,4 +1,4 @@
-//! Chains of certificates, from one that is in question up to its authorities.
+//! Chains of certificates, from the one in question up to its authorities.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl CertificateChain {
         Ok(Self(chain.into()))
     }
 
-    /// Returns the first certificate: the one that the others are to vouch for.
+    /// Returns the first certificate: the one in question.
     pub fn leaf(&self) -> &Certificate {
         &self.0[0]
     }

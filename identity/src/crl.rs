@@ -1,4 +1,4 @@
-//! Revocation lists: what an authority has taken back (RFC 5280, section 5).
+//! Certificate revocation lists, CRLs (RFC 5280, section 5).
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ pub const MAX_REVOCATION_LIST_BYTES: usize = 1024 * 1024;
 pub(crate) const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
 pub(crate) const REASON_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
 
-/// What an authority has revoked, signed by it. A clone costs a counter; two lists are equal if their bytes are.
+/// What an authority has revoked, signed by it. A clone costs a counter; two lists are equal if
+/// their bytes are.
 ///
 /// Reading a list proves nothing: see [`is_issued_by`](Self::is_issued_by) and
 /// [`TrustList::add_revocation_list`](crate::TrustList::add_revocation_list).
@@ -56,9 +57,9 @@ pub enum RevocationReason {
     /// No reason is given.
     #[default]
     Unspecified = 0,
-    /// Somebody else may have the private key.
+    /// The private key may be known to others.
     KeyCompromise = 1,
-    /// Somebody else may have the private key of the authority.
+    /// The private key of the authority may be known to others.
     AuthorityCompromise = 2,
     /// What the certificate says of its owner is no longer so.
     AffiliationChanged = 3,
@@ -100,8 +101,9 @@ impl RevocationList {
     /// Reads a DER list.
     ///
     /// # Errors
-    /// [`RevocationListError::Malformed`], [`RevocationListError::TooLarge`] above [`MAX_REVOCATION_LIST_BYTES`], or
-    /// [`RevocationListError::Unsupported`] for lists that do not stand by themselves.
+    /// [`RevocationListError::Malformed`], [`RevocationListError::TooLarge`] above
+    /// [`MAX_REVOCATION_LIST_BYTES`], or [`RevocationListError::Unsupported`] for lists that are
+    /// not complete by themselves.
     pub fn from_der(der: &[u8]) -> Result<Self, RevocationListError> {
         if der.len() > MAX_REVOCATION_LIST_BYTES {
             return Err(RevocationListError::TooLarge);
@@ -144,7 +146,8 @@ impl RevocationList {
         self.0.issuer.uid.as_deref()
     }
 
-    /// Returns the number of the list, most significant byte first. Each list of an authority has a larger one than that before.
+    /// Returns the number of the list, most significant byte first. Each list of an authority has a
+    /// larger one than that before.
     pub fn number(&self) -> Option<&[u8]> {
         self.0.number.as_deref()
     }
@@ -159,7 +162,8 @@ impl RevocationList {
         self.0.next_update
     }
 
-    /// Tells whether there should be a newer list at the time `now` (Unix seconds). What an old list revokes stays revoked.
+    /// Reports whether there should be a newer list at the time `now` (Unix seconds). What an old
+    /// list revokes stays revoked.
     pub fn is_outdated(&self, now: u64) -> bool {
         self.next_update().is_some_and(|next| next < now)
     }
@@ -169,7 +173,8 @@ impl RevocationList {
         &self.0.revocations
     }
 
-    /// Returns the revocation of `certificate`, if its issuer has the name of the list's issuer and it is on the list.
+    /// Returns the revocation of `certificate`, if its issuer has the name of the list's issuer and
+    /// it is on the list.
     pub fn revocation_of(&self, certificate: &Certificate) -> Option<&Revocation> {
         if !certificate.names_issuer(&self.0.issuer.der) {
             return None;
@@ -181,7 +186,8 @@ impl RevocationList {
         self.0.revocations.get(position.ok()?)
     }
 
-    /// Tells whether `issuer` may sign revocation lists, is named as the issuer, and did sign this one.
+    /// Reports whether `issuer` may sign revocation lists, is named as the issuer, and signed this
+    /// one.
     #[must_use]
     pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
         issuer.signs_revocation_lists()
@@ -193,7 +199,7 @@ impl RevocationList {
         self.0.issuer.der == issuer.subject_der()
     }
 
-    /// Tells whether this list takes the place of `other`, of the same issuer.
+    /// Reports whether this list takes the place of `other`, of the same issuer.
     pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
         self.age() > other.age()
     }

@@ -1,4 +1,4 @@
-//! Revoking: making a revocation list, from nothing or from the one before.
+//! Making a revocation list, from nothing or from the one before.
 
 use der::asn1::{AnyRef, BitStringRef, OctetStringRef};
 use der::{Decode, Encode, Tag};
@@ -25,7 +25,9 @@ const MAX_NUMBER: usize = 20;
 /// ```no_run
 /// use bulla_identity::{Identity, RevocationDraft, RevocationReason};
 ///
-/// # fn revoke(ca: &Identity, alice: &Identity, bob: &Identity, now: u64) -> Result<(), bulla_identity::RevokeError> {
+/// # use bulla_identity::RevokeError;
+/// # type Result = std::result::Result<(), RevokeError>;
+/// # fn revoke(ca: &Identity, alice: &Identity, bob: &Identity, now: u64) -> Result {
 /// let first = RevocationDraft::new(now)
 ///     .revoke(alice.certificate(), RevocationReason::KeyCompromise)
 ///     .sign(ca)?;
@@ -47,7 +49,8 @@ pub struct RevocationDraft {
 }
 
 impl RevocationDraft {
-    /// Starts an empty list of the time `now` (Unix seconds), with a random number, and valid as long as its issuer.
+    /// Starts an empty list of the time `now` (Unix seconds), with a random number, and valid as
+    /// long as its issuer.
     pub fn new(now: u64) -> Self {
         Self {
             previous: None,
@@ -87,10 +90,12 @@ impl RevocationDraft {
         self
     }
 
-    /// Signs the list with SHA-512, as OpenDHT does; with Ed25519, which has a hash of its own, by that.
+    /// Signs the list with SHA-512, as OpenDHT does; with Ed25519, which has a hash of its own,
+    /// with that.
     ///
     /// # Errors
-    /// [`RevokeError`]: `issuer` may not sign lists or has not issued what is revoked, or a number or time out of bounds.
+    /// [`RevokeError`]: `issuer` may not sign lists or has not issued what is revoked, or a number
+    /// or time out of bounds.
     pub fn sign(&self, issuer: &Identity) -> Result<RevocationList, RevokeError> {
         let authority = issuer.certificate();
         if !authority.signs_revocation_lists() {
@@ -167,7 +172,8 @@ impl RevocationDraft {
             (None, Some(previous)) => successor(previous),
             (None, None) => {
                 let mut number = *random::bytes::<8>()?;
-                // The highest bit is the sign; the next one keeps the number from being shorter than 8 bytes.
+                // The highest bit is the sign; the next one keeps the number from being shorter
+                // than 8 bytes.
                 number[0] = number[0] & 0x7f | 0x40;
                 number.to_vec()
             }

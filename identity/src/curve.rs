@@ -1,7 +1,8 @@
-//! Keys on elliptic curves: they sign certificates, but neither values nor letters.
+//! Keys on elliptic curves: they sign certificates, but no values, and do not encrypt.
 //!
-//! OpenDHT makes P-384 keys too, and signs with them; but the algorithm of value signatures is fixed to RSA in every verifier,
-//! and these keys do not encrypt. Both builds use the same pure-Rust, constant-time implementations.
+//! OpenDHT makes P-384 keys too, and signs with them; but the algorithm of value signatures is
+//! fixed to RSA in every verifier. Both back-ends use the same pure-Rust, constant-time
+//! implementations.
 
 use ed25519_dalek::Signer;
 use p256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
@@ -52,7 +53,7 @@ impl Curve {
         }
     }
 
-    /// Tells which curve an algorithm identifier names: `None` if none of ours.
+    /// Returns the curve that an algorithm identifier names: `None` if it is not supported.
     pub(crate) fn of(algorithm: &AlgorithmIdentifierRef<'_>) -> Option<Self> {
         match algorithm.oid {
             EC_PUBLIC_KEY => Self::named(algorithm.parameters_oid().ok()?),
@@ -78,8 +79,8 @@ pub(crate) enum CurvePublic {
 }
 
 impl CurvePublic {
-    /// Takes a point as `SubjectPublicKeyInfo` holds it: uncompressed, so that a key has one encoding and one id; on the curve,
-    /// and not the neutral one.
+    /// Takes a point as `SubjectPublicKeyInfo` holds it: uncompressed, so that a key has one
+    /// encoding and one id; on the curve, and not the neutral one.
     pub(crate) fn from_point(curve: Curve, point: &[u8]) -> Option<Self> {
         let uncompressed = || point.first() == Some(&4);
         match curve {
@@ -187,8 +188,9 @@ impl CurvePrivate {
         }
     }
 
-    /// Takes a number, most significant byte first. Zeros before it do not count: GnuTLS 3.7 writes one where the highest bit is set
-    /// and leaves out those that an integer does not need, though RFC 5915 fixes the length.
+    /// Takes a number, most significant byte first. Zeros before it do not count: GnuTLS 3.7 writes
+    /// one where the highest bit is set and leaves out those that an integer does not need, though
+    /// RFC 5915 fixes the length.
     fn from_scalar(curve: Curve, number: &[u8]) -> Option<Self> {
         if curve == Curve::Ed25519 {
             let seed = number.try_into().ok()?;
@@ -241,7 +243,8 @@ impl CurvePrivate {
         CurvePublic::from_point(self.curve(), &point)?.to_spki(&point)
     }
 
-    /// Returns the DER PKCS#8 `PrivateKeyInfo`, with curve and public half repeated inside as GnuTLS does.
+    /// Returns the DER PKCS#8 `PrivateKeyInfo`, with curve and public half repeated inside as
+    /// GnuTLS does.
     pub(crate) fn to_pkcs8(&self) -> Option<SecretDocument> {
         let (scalar, point) = (self.scalar(), self.point());
         let inner = Zeroizing::new(match self.curve().name() {

@@ -8,13 +8,14 @@ use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument};
 use crate::error::KeyError;
 use crate::random::{self, NoRandomness};
 
-/// What a password is stretched by when a key is written, as OpenDHT does (PBKDF2-HMAC-SHA-256).
+/// The rounds of PBKDF2-HMAC-SHA-256 when a key is written, as many as OpenDHT makes.
 const PBKDF2_ROUNDS: u32 = 600_000;
 
 /// A file that asks for more rounds than this (a second of work) is refused.
 const MAX_PBKDF2_ROUNDS: u32 = 5_000_000;
 
-/// Opens a DER `EncryptedPrivateKeyInfo`: PBKDF2 with HMAC of SHA-1 or SHA-2, and AES or triple DES in CBC mode.
+/// Opens a DER `EncryptedPrivateKeyInfo`: PBKDF2 with HMAC of SHA-1 or SHA-2, and AES or triple DES
+/// in CBC mode.
 pub(crate) fn open(der: &[u8], password: &str) -> Result<SecretDocument, KeyError> {
     let protected =
         EncryptedPrivateKeyInfoRef::from_der(der).map_err(|_| KeyError::UnsupportedProtection)?;
@@ -40,7 +41,8 @@ pub(crate) fn open(der: &[u8], password: &str) -> Result<SecretDocument, KeyErro
     }
 }
 
-/// Protects a DER `PrivateKeyInfo` of our own encoding: 600,000 rounds of PBKDF2-HMAC-SHA-256, and AES-256-CBC.
+/// Protects a DER `PrivateKeyInfo` of our own encoding: 600,000 rounds of PBKDF2-HMAC-SHA-256, and
+/// AES-256-CBC.
 pub(crate) fn seal(pkcs8: &SecretDocument, password: &str) -> Result<SecretDocument, NoRandomness> {
     let (salt, iv) = (random::bytes::<16>()?, random::bytes::<16>()?);
     Ok(

@@ -1,13 +1,16 @@
 //! Encryption to a public key, hybrid when the data does not fit in one RSA block.
 //!
 //! ```text
-//! up to k - 11 bytes:  RSAES-PKCS1-v1_5(plaintext)                                       k bytes
-//! more:                RSAES-PKCS1-v1_5(AES key)  | IV 12 | AES-GCM ciphertext | tag 16   k + 28 + plaintext
+//! up to k - 11 bytes: RSAES-PKCS1-v1_5(plaintext)
+//! more:               RSAES-PKCS1-v1_5(AES key) | IV 12 | AES-GCM ciphertext | tag 16
 //! ```
 //!
-//! where k is the length of the modulus. A key for RSA-OAEP pads by that instead, and takes up to k - 66 bytes in a block. On opening, a block with wrong padding behaves like one that carried some other key: the
-//! AES-GCM tag is what fails, on one path and with one error. A ciphertext of a single block has no tag, so what comes out of a
-//! damaged one is an arbitrary message: whoever uses that form checks what is inside.
+//! where k is the length of the modulus, and so of a block. The longer form has k + 28 bytes more
+//! than the plaintext. A key for RSA-OAEP pads by that instead, and takes up to k - 66 bytes in a
+//! block. On opening, a block with wrong padding behaves like one that carried some other key: the
+//! AES-GCM tag is what fails, on one path and with one error. A ciphertext of a single block has no
+//! tag, so what comes out of a damaged one is an arbitrary message: callers that use this form
+//! check what is inside.
 
 use crate::backend::RsaPrivate;
 use crate::error::{DecryptError, EncryptError};
@@ -36,7 +39,7 @@ pub(crate) fn open(
     let (block, sealed) = envelope
         .split_at_checked(modulus.len())
         .ok_or(DecryptError)?;
-    // The modulus is public: refusing here tells nothing.
+    // The modulus is public: a refusal here tells nothing.
     if block >= modulus {
         return Err(DecryptError);
     }

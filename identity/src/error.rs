@@ -38,12 +38,13 @@ pub enum KeyError {
     /// The password does not open the key file.
     #[error("wrong password for the private key")]
     WrongPassword,
-    /// The key file is protected in a way that is not supported, or would take unreasonable work to open.
+    /// The key file is protected in a way that is not supported, or would take unreasonable work to
+    /// open.
     #[error(
         "this protection of a private key is not supported: convert the file by `openssl pkcs8 -topk8 -v2 aes-256-cbc`"
     )]
     UnsupportedProtection,
-    /// The caller broke off the search for a new key.
+    /// The caller cancelled the search for a new key.
     #[error("no key was made: it was broken off")]
     Cancelled,
     /// See [`NoRandomness`].
@@ -60,7 +61,8 @@ pub enum SignError {
         "values are signed with RSA keys alone, and this key is one of {0}: use an RSA identity"
     )]
     NotForValues(KeyKind),
-    /// A certificate, a request for one or a revocation list was to be signed with a key that signs nothing.
+    /// A certificate, a request for one or a revocation list was to be signed with a key that signs
+    /// nothing.
     #[error(
         "keys of {0} do not sign: let an authority with a key of another kind certify this one"
     )]
@@ -100,7 +102,8 @@ pub enum EncryptError {
     Stretch(#[from] StretchError),
 }
 
-/// Decryption failed. It never says why: the reason would help whoever made the ciphertext up.
+/// Decryption failed. It never says why: the reason would help an attacker with a forged
+/// ciphertext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("cannot be decrypted: damaged, or meant for another key")]
 pub struct DecryptError;
@@ -115,7 +118,7 @@ pub enum StretchError {
     /// The result has 1 to 64 bytes.
     #[error("a password can be stretched to 1 to 64 bytes, not {0}")]
     Length(usize),
-    /// The 64 MiB of memory that stretching takes are not there, or the password is absurdly long.
+    /// The 64 MiB of memory that stretching takes are not there, or the password is far too long.
     #[error("the password could not be stretched: 64 MiB of memory are needed")]
     Refused,
 }
@@ -140,18 +143,18 @@ pub enum CertificateError {
     Unordered,
 }
 
-/// Why a certificate is not trusted. What a variant holds is the common name of the certificate at fault
-/// (anything at all: the messages quote and escape it).
+/// Why a certificate is not trusted. What a variant holds is the common name of the certificate at
+/// fault (anything at all: the messages quote and escape it).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TrustError {
     /// There are more authorities below one than it permits.
     #[error("the chain is longer than {0:?} permits")]
     PathTooLong(String),
-    /// The certificate's time is over.
+    /// The certificate has expired.
     #[error("the certificate of {0:?} has expired")]
     Expired(String),
-    /// The certificate's time has not begun.
+    /// The certificate is not valid yet.
     #[error("the certificate of {0:?} is not valid yet")]
     NotYetValid(String),
     /// Neither the chain nor the trusted certificates hold the issuer.
@@ -160,19 +163,21 @@ pub enum TrustError {
     /// The issuer did not sign this certificate.
     #[error("the signature on the certificate of {0:?} is wrong")]
     BadSignature(String),
-    /// Signed by other means than Ed25519, or RSA (2048 bits or more) or ECDSA with SHA-256, SHA-384 or SHA-512.
+    /// Signed by other means than Ed25519, or RSA (2048 bits or more) or ECDSA with SHA-256,
+    /// SHA-384 or SHA-512.
     #[error("the certificate of {0:?} is signed in a weak or unsupported way")]
     UnsupportedSignature(String),
     /// The certified key is neither RSA of 2048 to 8192 bits nor an elliptic curve of at least 256.
     #[error("the key of {0:?} is too weak")]
     WeakKey(String),
-    /// A certificate was issued by one that is not a certificate authority's.
+    /// The issuer of a certificate is not a certificate authority.
     #[error("{0:?} is not a certificate authority")]
     NotAuthority(String),
     /// The issuer has revoked the certificate.
     #[error("the certificate of {0:?} was revoked by its issuer")]
     Revoked(String),
-    /// The certificate has an extension that must be understood and is not, such as name constraints.
+    /// The certificate has an extension that must be understood and is not, such as name
+    /// constraints.
     #[error("the certificate of {0:?} has a critical extension that is not supported")]
     CriticalExtension(String),
 }
@@ -187,7 +192,8 @@ pub enum RevocationListError {
     /// More than [`MAX_REVOCATION_LIST_BYTES`](crate::MAX_REVOCATION_LIST_BYTES).
     #[error("a revocation list of more than {} KiB", crate::MAX_REVOCATION_LIST_BYTES / 1024)]
     TooLarge,
-    /// It is not complete by itself: a delta or indirect list, or one of some reasons or certificates only.
+    /// It is not complete by itself: a delta or indirect list, or one of some reasons or
+    /// certificates only.
     #[error("a revocation list with critical extensions, such as a delta list, is not supported")]
     Unsupported,
     /// None of the trusted certificates has the name of its issuer and may sign revocation lists.
@@ -253,7 +259,8 @@ pub enum IssueError {
     /// The issuer is not a certificate authority.
     #[error("the issuer is not a certificate authority")]
     NotAuthority,
-    /// With the new certificate the chain would be longer than [`MAX_CHAIN_LENGTH`](crate::MAX_CHAIN_LENGTH).
+    /// With the new certificate the chain would be longer than
+    /// [`MAX_CHAIN_LENGTH`](crate::MAX_CHAIN_LENGTH).
     #[error("the issuer's chain is as long as a chain can be")]
     ChainTooLong,
     /// The issuer's subject name has parts that cannot be repeated in a new certificate.
@@ -265,7 +272,8 @@ pub enum IssueError {
     /// The challenge password of a request has more than 64 characters or control characters.
     #[error("a challenge password has 1 to 64 characters and no control characters")]
     Challenge,
-    /// The request is not signed by the key in it, the key is none that can be certified, or its name cannot be repeated.
+    /// The request is not signed by the key in it, the key is none that can be certified, or its
+    /// name cannot be repeated.
     #[error("the certificate request cannot be granted: its signature, key or name is not right")]
     Request,
     /// The issuer's key did not sign.
@@ -364,7 +372,8 @@ pub enum Pkcs12Error {
     /// The password does not open the file.
     #[error("wrong password for the PKCS#12 file")]
     WrongPassword,
-    /// The file is protected in a way that is not supported, or would take unreasonable work to open.
+    /// The file is protected in a way that is not supported, or would take unreasonable work to
+    /// open.
     #[error(
         "this protection of a PKCS#12 file is not supported: use PBES2 or triple DES, and at most a million rounds"
     )]
@@ -380,7 +389,7 @@ pub enum Pkcs12Error {
     NotWritten,
 }
 
-/// Why an OCSP question could not be asked, or its answer does not count.
+/// Why an OCSP request could not be made, or its response does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OcspError {
@@ -393,19 +402,19 @@ pub enum OcspError {
     /// More bytes than any response has.
     #[error("the OCSP response is too large")]
     TooLarge,
-    /// The responder did not answer; what it holds is its status (RFC 6960, section 4.2.1).
+    /// The responder refused; what it holds is the status (RFC 6960, section 4.2.1).
     #[error("the OCSP responder refused with status {0}")]
     Refused(u8),
-    /// Neither the issuer nor one whom it lets answer did sign it.
+    /// It is signed neither by the issuer nor by a responder that the issuer has certified.
     #[error("the signature on the OCSP response is wrong")]
     BadSignature,
-    /// The answer does not repeat the nonce: it may be an old one.
+    /// The response does not repeat the nonce: it may be an old one.
     #[error("the OCSP response does not repeat the nonce of the request")]
     OtherNonce,
-    /// The answer is about another certificate.
+    /// The response is about another certificate.
     #[error("the OCSP response is about another certificate")]
     OtherCertificate,
-    /// The answer is from the future, or there should be a newer one.
+    /// The response is from the future, or there should be a newer one.
     #[error("the OCSP response is not of this time")]
     NotCurrent,
     /// See [`NoRandomness`].

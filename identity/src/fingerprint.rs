@@ -10,16 +10,17 @@ use crate::key_id::LongKeyId;
 
 const WORDS: usize = 12;
 
-/// Each word of the list of 2048 stands for so many bits.
+/// The bits that each word of the list of 2048 stands for.
 const BITS_PER_WORD: usize = 11;
 
-/// The first 132 bits of a long id as twelve English words, those of BIP 39: short, common, and each known by its first four
-/// letters.
+/// The first 132 bits of a long id as twelve English words, those of BIP 39: short, common, and
+/// each known by its first four letters.
 ///
-/// All twelve must be compared. To stand in for somebody an attacker must make keys until one has the same 132 bits, some
-/// 2<sup>132</sup> keys; against the nearest of a million people still 2<sup>112</sup>, which is what breaking an RSA key of 2048
-/// bits is reckoned to take. Two or three words alone are found within hours. That two keys with the same words can be made in
-/// 2<sup>66</sup> steps gains their maker nothing: both are his.
+/// All twelve must be compared. To pass for the owner of a key an attacker must make keys until one
+/// has the same 132 bits, some 2<sup>132</sup> keys; for any of a million owners still
+/// 2<sup>112</sup>, which is about what breaking an RSA key of 2048 bits takes. Two or three words
+/// alone are found within hours. Two keys with the same words can be made in 2<sup>66</sup> steps,
+/// but that gains nothing: both belong to the same attacker.
 ///
 /// ```
 /// use bulla_identity::{Fingerprint, LongKeyId};
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn any_bit_of_them_changes_a_word() {
+    fn every_bit_of_a_fingerprint_changes_a_word() {
         let bytes = *id("foo").as_bytes();
         for bit in 0..WORDS * BITS_PER_WORD {
             let mut changed = bytes;

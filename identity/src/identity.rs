@@ -7,7 +7,7 @@ use crate::key_id::{KeyId, LongKeyId};
 use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 
-/// A private key and the certificate chain of its public half, which match. A clone costs two counters.
+/// A private key and the certificate chain of its public half. A clone costs two counters.
 #[derive(Debug, Clone)]
 pub struct Identity {
     key: PrivateKey,
@@ -16,7 +16,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Puts a key and its chain together, whose leaf is the certificate of `key`.
+    /// Puts a key and its chain together: the leaf is the certificate of `key`.
     ///
     /// # Errors
     /// [`LoadError::KeyMismatch`] if the leaf is of another key.

@@ -17,18 +17,20 @@ use crate::random::{self, NoRandomness};
 impl Identity {
     /// Loads an identity from PEM files.
     ///
-    /// The key is read from `path`, or from `path` with `.pem` added if there is no such file. The certificates are read from
-    /// the same file, or if it has none, from the one with the extension `.crt` instead. So `alice.pem` with everything in it and
-    /// OpenDHT's pair of `alice.pem` and `alice.crt` can both be given as `alice` or `alice.pem`.
+    /// The key is read from `path`, or from `path` with `.pem` added if there is no such file. The
+    /// certificates are read from the same file, or if it has none, from the one with the extension
+    /// `.crt` instead. So `alice.pem` with everything in it and OpenDHT's pair of `alice.pem` and
+    /// `alice.crt` can both be given as `alice` or `alice.pem`.
     ///
     /// # Errors
-    /// [`LoadError`]: a file that cannot be read or used, a wrong or missing password, or a certificate of another key.
+    /// [`LoadError`]: a file that cannot be read or used, a wrong or missing password, or a
+    /// certificate of another key.
     pub fn load(path: impl AsRef<Path>, password: Option<&str>) -> Result<Self, LoadError> {
         Self::load_with_warning(path, password).map(|(identity, _)| identity)
     }
 
-    /// Loads like [`load`](Self::load), and tells what should be put right: that others can read the file (where files have Unix
-    /// permissions).
+    /// Loads like [`load`](Self::load), and returns what should be put right: that others can read
+    /// the file (where files have Unix permissions).
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -54,16 +56,19 @@ impl Identity {
         Ok((Self::new(key, chain)?, warning))
     }
 
-    /// Saves the key, protected if there is a password, and the chain to a new PEM file that only its owner can read.
+    /// Saves the key, protected if there is a password, and the chain to a new PEM file that only
+    /// its owner can read.
     ///
     /// Until the identity is complete the file is empty, and if writing fails it is gone.
     ///
     /// # Errors
-    /// [`SaveError::Exists`] if there is such a file, which stays as it is; [`SaveError::Write`] if writing fails.
+    /// [`SaveError::Exists`] if there is such a file, which stays as it is; [`SaveError::Write`] if
+    /// writing fails.
     pub fn save(&self, path: impl AsRef<Path>, password: Option<&str>) -> Result<(), SaveError> {
         let path = path.as_ref();
         let text = self.to_pem(password)?;
-        // Claiming the name first makes this safe against another program that saves there at the same moment.
+        // Claiming the name first makes this safe against another program that saves there at the
+        // same moment.
         private_file(path).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => SaveError::Exists {
                 path: path.to_path_buf(),
@@ -76,7 +81,8 @@ impl Identity {
         write(path, &text).inspect_err(|_| drop(fs::remove_file(path)))
     }
 
-    /// Saves like [`save`](Self::save), over whatever is there. Until the new file is complete the old one stays.
+    /// Saves like [`save`](Self::save), over whatever is there. Until the new file is complete the
+    /// old one stays.
     ///
     /// # Errors
     /// [`SaveError::Write`] if writing fails.
@@ -126,7 +132,7 @@ fn permissions(_: &File) -> io::Result<u32> {
     Ok(0o600)
 }
 
-/// Writes a file beside `path` and renames it to `path`, so that nobody ever sees half of it.
+/// Writes a file beside `path` and renames it to `path`, so that it is never seen incomplete.
 fn write(path: &Path, text: &str) -> Result<(), SaveError> {
     let mut name = path.as_os_str().to_os_string();
     let suffix = u64::from_be_bytes(*random::bytes::<8>()?);

@@ -1,4 +1,5 @@
-//! Issuing certificates, self-signed or by an authority, with exactly the fields that OpenDHT writes.
+//! Issuing certificates, self-signed or by an authority, with exactly the fields that OpenDHT
+//! writes.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -25,7 +26,7 @@ const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 /// The last second that a certificate can name, the end of the year 9999.
 const END_OF_TIME: u64 = 253_402_300_799;
 
-/// What a certificate is to say: from when, for how long and for what it is valid.
+/// The parameters of a certificate: from when, for how long and for what it is valid.
 ///
 /// ```
 /// use bulla_identity::CertificateParams;
@@ -47,8 +48,8 @@ pub struct CertificateParams {
 }
 
 impl CertificateParams {
-    /// Starts with the defaults: no authority, valid from `now` (Unix seconds) on for ten years of 365 days, with exactly the
-    /// extensions that OpenDHT writes.
+    /// Starts with the defaults: no authority, valid from `now` (Unix seconds) on for ten years of
+    /// 365 days, with exactly the extensions that OpenDHT writes.
     pub fn new(now: u64) -> Self {
         Self {
             authority: false,
@@ -93,7 +94,8 @@ impl CertificateParams {
         }
     }
 
-    /// Adds the key identifier of the issuer, which strict verifiers want (RFC 5280, section 4.2.1.1) and OpenDHT does not write.
+    /// Adds the key identifier of the issuer, which strict verifiers want (RFC 5280, section
+    /// 4.2.1.1) and OpenDHT does not write.
     #[must_use]
     pub fn authority_key_id(self) -> Self {
         Self {
@@ -133,7 +135,7 @@ impl CertificateParams {
     }
 }
 
-/// What a new identity is to be: a name, and how it departs from the defaults.
+/// The parameters of a new identity: a name, and what is to differ from the defaults.
 ///
 /// ```no_run
 /// use bulla_identity::{Identity, IdentityParams};
@@ -154,7 +156,8 @@ pub struct IdentityParams<'a> {
 }
 
 impl<'a> IdentityParams<'a> {
-    /// Starts with the defaults: an RSA key of 4096 bits, self-signed, valid from `now` (Unix seconds) on for ten years of 365 days.
+    /// Starts with the defaults: an RSA key of 4096 bits, self-signed, valid from `now` (Unix
+    /// seconds) on for ten years of 365 days.
     pub fn new(name: &'a str, now: u64) -> Self {
         Self::with_certificate(name, CertificateParams::new(now))
     }
@@ -170,7 +173,8 @@ impl<'a> IdentityParams<'a> {
         }
     }
 
-    /// Sets the kind of the key. Only RSA keys sign values; a key of RSA-OAEP needs an issuer, since it signs nothing.
+    /// Sets the kind of the key. Only RSA keys sign values; a key of RSA-OAEP needs an issuer,
+    /// since it signs nothing.
     #[must_use]
     pub fn kind(self, kind: KeyKind) -> Self {
         Self { kind, ..self }
@@ -182,7 +186,8 @@ impl<'a> IdentityParams<'a> {
         Self { bits, ..self }
     }
 
-    /// Lets `issuer`, a certificate authority, sign the certificate. Its chain becomes the rest of the new chain.
+    /// Lets `issuer`, a certificate authority, sign the certificate. Its chain becomes the rest of
+    /// the new chain.
     #[must_use]
     pub fn issuer(self, issuer: &'a Identity) -> Self {
         Self {
@@ -209,7 +214,7 @@ impl<'a> IdentityParams<'a> {
         }
     }
 
-    /// Makes the key, unless a certificate for it could not be had.
+    /// Makes the key, unless a certificate for it would be refused.
     fn make_key(
         &self,
         on_progress: impl FnMut(Progress) -> ControlFlow<()>,
@@ -238,11 +243,13 @@ impl Identity {
         Self::generate_with(params, |_| ControlFlow::Continue(()))
     }
 
-    /// Makes a new identity like [`generate`](Self::generate) and tells `on_progress` how the search for an RSA key goes, as
-    /// [`PrivateKey::generate_with`] does; a key on a curve takes no search.
+    /// Makes a new identity like [`generate`](Self::generate) and calls `on_progress` during the
+    /// search for an RSA key, as [`PrivateKey::generate_with`] does; a key on a curve takes no
+    /// search.
     ///
     /// # Errors
-    /// [`IssueError::Key`] with [`KeyError::Cancelled`](crate::KeyError::Cancelled) after a `Break`; else as `generate`.
+    /// [`IssueError::Key`] with [`KeyError::Cancelled`](crate::KeyError::Cancelled) after a
+    /// `Break`; else as `generate`.
     pub fn generate_with(
         params: &IdentityParams<'_>,
         on_progress: impl FnMut(Progress) -> ControlFlow<()>,
@@ -250,8 +257,8 @@ impl Identity {
         Self::issue(params.make_key(on_progress)?, params)
     }
 
-    /// Makes a certificate for a key that is there already, such as a new one before the old expires. The parameters `kind` and
-    /// `bits` are not used.
+    /// Makes a certificate for a key that is there already, such as a new one before the old
+    /// expires. The parameters `kind` and `bits` are not used.
     ///
     /// # Errors
     /// As [`generate`](Self::generate).
@@ -264,14 +271,16 @@ impl Identity {
         Ok(Self::from_issued(key, chain))
     }
 
-    /// Certifies the key of a request, under the name that it asks for, and returns the certificate with the chain of this
-    /// identity above it. Nothing else that is requested is granted unless `params` say so, such as
-    /// `params.alternative_names(request.alternative_names().to_vec())`.
+    /// Certifies the key of a request, under the name that it asks for, and returns the certificate
+    /// with the chain of this identity above it. Nothing else that is requested is granted unless
+    /// `params` say so, such as `params.alternative_names(request.alternative_names().to_vec())`.
     ///
-    /// Differs: OpenDHT adds no extensions here. Ours are those of any certificate, so that strict verifiers accept it.
+    /// Differs: OpenDHT adds no extensions here. Ours are those of any certificate, so that strict
+    /// verifiers accept it.
     ///
     /// # Errors
-    /// [`IssueError`]: this identity is no authority, the request is not signed by its key, or parameters that cannot be.
+    /// [`IssueError`]: this identity is no authority, the request is not signed by its key, or
+    /// parameters that cannot be.
     pub fn certify(
         &self,
         request: &CertificateRequest,
@@ -367,8 +376,8 @@ fn fields(
     Ok(fields)
 }
 
-/// Returns what a key is for that certifies no others: what OpenDHT says, as far as the key can do it (RFC 8813, section 3, and
-/// RFC 4055, section 1.2, want no more to be said).
+/// Returns the key usages of a key that certifies no others: those that OpenDHT writes, as far as
+/// the key can do them (RFC 8813, section 3, and RFC 4055, section 1.2, forbid the rest).
 fn usages(kind: KeyKind) -> Vec<KeyUsagePurpose> {
     let mut usages = Vec::new();
     if kind != KeyKind::RsaOaep {

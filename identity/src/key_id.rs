@@ -9,8 +9,9 @@ use thiserror::Error;
 
 /// The short name of a key: SHA-1 of its `SubjectPublicKeyInfo`, 20 bytes.
 ///
-/// It is what a certificate's UID and subject key identifier hold, and what names the recipient of an encrypted value.
-/// SHA-1 is no protection against two keys made to collide: trust decisions compare a [`LongKeyId`].
+/// It is what a certificate's UID and subject key identifier hold, and what names the recipient of
+/// an encrypted value. SHA-1 is no protection against two keys made to collide: trust decisions
+/// compare a [`LongKeyId`].
 ///
 /// ```
 /// use bulla_identity::KeyId;
@@ -22,7 +23,8 @@ use thiserror::Error;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; 20]);
 
-/// The long name of a key: SHA-256 of its `SubjectPublicKeyInfo`, 32 bytes. The anchor of trust: no two keys share one.
+/// The long name of a key: SHA-256 of its `SubjectPublicKeyInfo`, 32 bytes. Trust is anchored in
+/// it: no two keys share one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LongKeyId([u8; 32]);
 

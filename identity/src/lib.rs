@@ -2,18 +2,22 @@
 //!
 //! | type or function | promise |
 //! |---|---|
-//! | [`PrivateKey`], [`PublicKey`] | sign and verify (RSASSA-PKCS1-v1_5, SHA-512), encrypt and decrypt (RSA, hybrid with AES-GCM) |
+//! | [`PrivateKey`], [`PublicKey`] | sign and verify, encrypt and decrypt (RSA) |
 //! | [`KeyKind`], [`Curve`], [`Scheme`] | what other keys than RSA can do: sign certificates |
 //! | [`SharedEnvelope`] | encrypt for several keys at once |
 //! | [`KeyId`], [`LongKeyId`], [`Fingerprint`] | the names of a key, for programs and in words |
-//! | [`Certificate`], [`verify_chain`] | read X.509, and judge it |
-//! | [`TrustList`], [`RevocationList`], [`OcspRequest`] | who is trusted, and what was taken back |
+//! | [`Certificate`], [`CertificateChain`], [`verify_chain`] | read X.509, and judge it |
+//! | [`TrustList`], [`RevocationList`], [`OcspRequest`] | trusted and revoked certificates |
 //! | [`Identity`] | a key with its certificates: made, saved, loaded |
 //! | [`CertificateRequest`] | asks an authority to certify a key |
-//! | [`encrypt_with_key`], [`encrypt_with_password`], [`stretch`] | authenticated encryption without public keys |
+//! | [`encrypt_with_key`], [`encrypt_with_password`], [`stretch`] | authenticated encryption |
 //!
-//! The crate knows nothing of the DHT and does no I/O but to load and save identities. It reads whatever strangers publish: sizes
-//! are bounded before work is done, nothing panics on their bytes, and secrets are wiped from memory and shown nowhere.
+//! Values are signed by RSASSA-PKCS1-v1_5 with SHA-512, and encrypted by RSA, hybrid with AES-GCM
+//! where they are longer than a block.
+//!
+//! The crate knows nothing of the DHT and does no I/O but to load and save identities. It reads
+//! whatever others publish: sizes are bounded before work is done, no bytes make it panic, and
+//! secrets are wiped from memory and shown nowhere.
 //!
 //! ```
 //! # let pem = include_str!("../tests/vectors/alice.pem");
@@ -24,13 +28,14 @@
 //! assert!(alice.public_key().verify(b"hello", &signature));
 //! assert!(!alice.public_key().verify(b"goodbye", &signature));
 //!
-//! let letter = alice.public_key().encrypt(b"for alice alone")?;
-//! assert_eq!(alice.decrypt(&letter)?, b"for alice alone");
+//! let ciphertext = alice.public_key().encrypt(b"for alice alone")?;
+//! assert_eq!(alice.decrypt(&ciphertext)?, b"for alice alone");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! RSA is done by aws-lc-rs (feature `aws-lc`, on by default; needs a C compiler) or by the pure-Rust `rsa`, with the same results.
-//! Prefer the default where strangers can watch how long decryption takes: `rsa` is hardened against that, but not cleared of it.
+//! RSA is done by aws-lc-rs (feature `aws-lc`, on by default; needs a C compiler) or by the
+//! pure-Rust `rsa`, with the same results. Prefer the default where others can measure how long
+//! decryption takes: `rsa` is hardened against that attack, but not proven safe from it.
 
 mod alternative_name;
 mod asn1;

@@ -11,12 +11,12 @@
 //! Numbers are big-endian.
 //!
 //! Slots stand in strictly ascending order of their hints: so a recipient has one to try at most,
-//! and their order tells nothing. The AES key depends on the whole header, so nothing in it can be
-//! changed, not even what is for others.
+//! and their order reveals nothing. The AES key depends on the whole header, so nothing in it can
+//! be changed, not even what is for others.
 //!
-//! The magic begins with eight bytes of ones. An envelope for a single recipient begins with a number
-//! below the recipient's modulus, which is smaller than that but for one key in 2^64: neither form is
-//! taken for the other, by older implementations either.
+//! The magic begins with eight bytes of ones. An envelope for a single recipient begins with a
+//! number below the recipient's modulus, which is smaller than that but for one key in 2^64:
+//! neither form is taken for the other, by older implementations either.
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -41,9 +41,9 @@ const DRAWS: usize = 64;
 
 /// An envelope for 2 to [`MAX_RECIPIENTS`] recipients, not yet open.
 ///
-/// It shows how many recipients there are and how long their keys are. Given a public key, anyone can
-/// tell that its holder is surely not among the recipients, or most likely is: another key's hint fits
-/// by chance in one of a thousand envelopes for 64.
+/// It shows how many recipients there are and how long their keys are. With a public key anyone can
+/// find out that its holder is surely not among the recipients, or most likely is: the hint of a
+/// key that is not fits by chance in one of a thousand envelopes for 64.
 #[derive(Debug)]
 pub struct SharedEnvelope<'a> {
     header: &'a [u8],
@@ -61,12 +61,13 @@ struct RecipientSlot<'a> {
 impl<'a> SharedEnvelope<'a> {
     /// Encrypts for the holders of these keys, of which two are the same if they are equal.
     ///
-    /// Costs one RSA encryption for each; the result is 61 bytes longer than the plaintext, and a modulus and 4 bytes for each.
+    /// Costs one RSA encryption for each; the result is 61 bytes longer than the plaintext, and a
+    /// modulus and 4 bytes for each.
     ///
     /// # Errors
-    /// [`EncryptError::Recipients`] for fewer than 2 or more than [`MAX_RECIPIENTS`] different keys;
-    /// [`EncryptError::Empty`]; [`EncryptError::NoRandomness`]; [`EncryptError::Refused`] if a key does
-    /// not work.
+    /// [`EncryptError::Recipients`] for fewer than 2 or more than [`MAX_RECIPIENTS`] different
+    /// keys; [`EncryptError::Empty`]; [`EncryptError::NoRandomness`]; [`EncryptError::Refused`] if
+    /// a key does not work.
     pub fn seal(recipients: &[PublicKey], plaintext: &[u8]) -> Result<Vec<u8>, EncryptError> {
         let mut recipients: Vec<_> = recipients.iter().collect();
         recipients.sort_by_key(|recipient| recipient.long_id());

@@ -1,6 +1,7 @@
-//! Asking an authority whether a certificate is revoked (OCSP, RFC 6960): the question, and what the answer is worth.
+//! Asking an authority whether a certificate is revoked (OCSP, RFC 6960): requests, and the check
+//! of responses.
 //!
-//! How question and answer travel, usually by HTTP, is for others.
+//! How they travel, usually by HTTP, is up to the caller.
 
 use der::asn1::{AnyRef, BitStringRef, GeneralizedTime, Null, OctetStringRef};
 use der::oid::ObjectIdentifier;
@@ -15,26 +16,28 @@ use crate::error::OcspError;
 use crate::random;
 use crate::signature::Signature;
 
-/// The most bytes that are read as an answer, 64 KiB.
+/// The most bytes that are read as a response, 64 KiB.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The most certificates in an answer that are tried as the responder's.
+/// The most certificates in a response that are tried as the responder's.
 const MAX_RESPONDERS: usize = 4;
 
 const SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.26");
 const NONCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.2");
 const BASIC_RESPONSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.1.1");
 
-/// The question whether a certificate is revoked, with a nonce of 32 bytes that only a fresh answer can repeat.
+/// A request for the status of a certificate, with a nonce of 32 bytes that only a fresh response
+/// can repeat.
 ///
 /// ```no_run
 /// use bulla_identity::{Certificate, OcspRequest, OcspStatus};
 ///
 /// # fn ask(_: &[u8]) -> Vec<u8> { Vec::new() }
-/// # fn check(alice: &Certificate, ca: &Certificate, now: u64) -> Result<(), bulla_identity::OcspError> {
+/// # use bulla_identity::OcspError;
+/// # fn check(alice: &Certificate, ca: &Certificate, now: u64) -> Result<(), OcspError> {
 /// let request = OcspRequest::new(alice, ca)?;
-/// let answer = ask(request.to_der());
-/// assert_eq!(request.verify(&answer, now)?, OcspStatus::Good);
+/// let response = ask(request.to_der());
+/// assert_eq!(request.verify(&response, now)?, OcspStatus::Good);
 /// # Ok(())
 /// # }
 /// ```
@@ -48,7 +51,7 @@ pub struct OcspRequest {
     issuer: Certificate,
 }
 
-/// What an authority says of a certificate.
+/// The status of a certificate, as an authority reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OcspStatus {
     /// It is not revoked.
@@ -134,7 +137,7 @@ struct SingleResponse<'a> {
 }
 
 impl OcspRequest {
-    /// Makes the question for a certificate of `issuer`, who is named by SHA-1 as OpenDHT does.
+    /// Makes the request for a certificate of `issuer`, which is named by SHA-1 as OpenDHT does.
     ///
     /// # Errors
     /// [`OcspError::OtherIssuer`] if `issuer` did not issue it, [`OcspError::NoRandomness`].
@@ -163,11 +166,12 @@ impl OcspRequest {
         &self.nonce[2..]
     }
 
-    /// Reads a DER `OCSPResponse` to this question. It counts if it is signed by the issuer, or by one whom the issuer has
-    /// certified to answer; repeats the nonce; and is of the time `now` (Unix seconds).
+    /// Reads a DER `OCSPResponse` to this request. It counts if it is signed by the issuer, or by a
+    /// responder that the issuer has certified for this; repeats the nonce; and is of the time
+    /// `now` (Unix seconds).
     ///
     /// # Errors
-    /// [`OcspError`]: no answer, or one that proves nothing.
+    /// [`OcspError`]: no response, or one that proves nothing.
     pub fn verify(&self, response: &[u8], now: u64) -> Result<OcspStatus, OcspError> {
         if response.len() > MAX_BYTES {
             return Err(OcspError::TooLarge);
@@ -214,7 +218,7 @@ impl OcspRequest {
             return Ok(());
         }
         let certificates = response.certificates.as_deref().unwrap_or_default();
-        let may_answer = |responder: &Certificate| {
+        let may_respond = |responder: &Certificate| {
             responder.signs_ocsp_responses()
                 && (responder.not_before()..=responder.not_after()).contains(&now)
                 && responder.is_issued_by(&self.issuer)
@@ -224,7 +228,7 @@ impl OcspRequest {
             .take(MAX_RESPONDERS)
             .filter_map(|der| Certificate::from_der(&asn1::raw(*der).ok()?).ok())
             .find(|responder| {
-                may_answer(responder) && signature.check(responder.public_key()).is_ok()
+                may_respond(responder) && signature.check(responder.public_key()).is_ok()
             })
             .map(drop)
             .ok_or(OcspError::BadSignature)

@@ -1,7 +1,8 @@
-//! PEM blocks (RFC 7468), found wherever they are.
+//! PEM blocks (RFC 7468), found anywhere in the bytes.
 //!
-//! The certificate published on the DHT is PEM text inside a msgpack value, and an identity file holds a key and certificates one
-//! after the other: so blocks are looked for anywhere in the bytes, in one pass, whatever lies between them.
+//! The certificate published on the DHT is PEM text inside a msgpack value, and an identity file
+//! holds a key and certificates one after the other: so blocks are looked for in one pass, whatever
+//! lies between them.
 
 use pkcs8::der::pem;
 use pkcs8::{LineEnding, SecretDocument};
@@ -29,7 +30,7 @@ pub(crate) struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// Tells whether the block is encrypted in the way of RFC 1421, with headers that say how.
+    /// Reports whether the block is encrypted in the way of RFC 1421, with headers that say how.
     pub(crate) fn is_encrypted(&self) -> bool {
         find(self.text, b"\nProc-Type:").is_some()
     }

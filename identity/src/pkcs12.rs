@@ -1,4 +1,5 @@
-//! Identities as PKCS#12 files (RFC 7292): key and chain under one password, as browsers and mail programs exchange them.
+//! Identities as PKCS#12 files (RFC 7292): key and chain under one password, as browsers and mail
+//! programs exchange them.
 
 use der::asn1::AnyRef;
 use der::{Decode, Sequence};
@@ -13,12 +14,12 @@ use crate::identity::Identity;
 use crate::pem;
 use crate::private_key::PrivateKey;
 
-/// What the password is stretched by when a file is written, once for encryption and once for the check value. More than other
-/// programs write, and less than what they refuse.
+/// The rounds of PBKDF2 when a file is written, once for encryption and once for the check value.
+/// More than other programs make, and less than what they refuse.
 const ROUNDS: u32 = 100_000;
 
-/// The outside of a file: the check value is what a password is tried against first, so that a file without one, which anybody
-/// could make, never gets to the work of opening it.
+/// The outside of a file: the check value is what a password is tried against first, so that a file
+/// without one, which needs no password to be made, is refused before the work of opening it.
 #[derive(Sequence)]
 struct Outside<'a> {
     version: u8,
@@ -27,8 +28,9 @@ struct Outside<'a> {
 }
 
 impl Identity {
-    /// Returns the identity as a PKCS#12 file, protected by `password`: PBES2 with PBKDF2-HMAC-SHA-256 and AES-256-CBC, and a
-    /// check value by HMAC-SHA-256, which OpenSSL since 1.1 and GnuTLS read. Takes some tenths of a second.
+    /// Returns the identity as a PKCS#12 file, protected by `password`: PBES2 with
+    /// PBKDF2-HMAC-SHA-256 and AES-256-CBC, and a check value by HMAC-SHA-256, which OpenSSL since
+    /// 1.1 and GnuTLS read. Takes some tenths of a second.
     ///
     /// # Errors
     /// [`Pkcs12Error::NotWritten`] for what the format cannot hold.
@@ -58,12 +60,14 @@ impl Identity {
         write().map_err(|_: Error| Pkcs12Error::NotWritten)
     }
 
-    /// Reads the identity in a PKCS#12 file: its first private key, the certificate of that key, and what is there of the chain
-    /// above it. Files of OpenSSL, GnuTLS and OpenDHT's users are read in today's protection (PBES2) and the old one (triple DES).
-    /// At most a million rounds are worked for each key and part of the file, and none for a file without a check value.
+    /// Reads the identity in a PKCS#12 file: its first private key, the certificate of that key,
+    /// and what is there of the chain above it. Both PBES2, today's protection, and the old one by
+    /// triple DES are read, as OpenSSL and GnuTLS write them. At most a million rounds are made for
+    /// each key and part of the file, and none for a file without a check value.
     ///
     /// # Errors
-    /// [`Pkcs12Error`]: damaged, a wrong password, protection that is not supported, or no key with its certificate.
+    /// [`Pkcs12Error`]: damaged, a wrong password, protection that is not supported, or no key with
+    /// its certificate.
     pub fn from_pkcs12(bytes: &[u8], password: &str) -> Result<Self, Pkcs12Error> {
         if bytes.len() > MAX_CHAIN_BYTES {
             return Err(Pkcs12Error::TooLarge);

@@ -1,4 +1,4 @@
-//! Private keys: sign, decrypt, and be kept in files.
+//! Private keys: signing, decryption, and their files.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -21,8 +21,9 @@ use crate::{encrypted_key, envelope, pem, rsa_key};
 
 /// A private key: RSA of 2048 to 8192 bits, or on one of the supported [curves](Curve).
 ///
-/// [`KeyKind`] tells what a key can do: only RSA keys sign values and decrypt. A clone costs a counter. The key is wiped from
-/// memory when its last clone goes, and `Debug` shows the public id alone.
+/// [`KeyKind`] tells what a key can do: only RSA keys sign values and decrypt. A clone costs a
+/// counter. The key is wiped from memory when its last clone goes, and `Debug` shows the public id
+/// alone.
 #[derive(Clone)]
 pub struct PrivateKey(Arc<PrivateKeyParts>);
 
@@ -40,17 +41,18 @@ enum PrivateNumbers {
 impl PrivateKey {
     /// Makes a new RSA key with exponent 65537, on all cores.
     ///
-    /// Takes tens of milliseconds for 2048 bits and half a second for 4096, several times as long with bad luck: keep it off
-    /// an event loop.
+    /// Takes tens of milliseconds for 2048 bits and half a second for 4096, several times as long
+    /// with bad luck: keep it off an event loop.
     ///
     /// # Errors
-    /// [`KeyError::Size`] outside of 2048 to 8192 bits or for a size that is no multiple of 8, [`KeyError::NoRandomness`].
+    /// [`KeyError::Size`] outside of 2048 to 8192 bits or for a size that is no multiple of 8,
+    /// [`KeyError::NoRandomness`].
     pub fn generate(bits: usize) -> Result<Self, KeyError> {
         Self::generate_with(bits, |_| ControlFlow::Continue(()))
     }
 
-    /// Makes a new RSA key like [`generate`](Self::generate) and tells `on_progress` how it goes, ten times a second or more
-    /// often. What that returns decides whether to go on.
+    /// Makes a new RSA key like [`generate`](Self::generate) and calls `on_progress` ten times a
+    /// second or more often. What that returns decides whether the search goes on.
     ///
     /// ```
     /// use std::ops::ControlFlow;
@@ -85,8 +87,9 @@ impl PrivateKey {
         Self::from_curve(CurvePrivate::generate(curve)?)
     }
 
-    /// Returns an RSA key with the same numbers that is for RSA-OAEP alone (`id-RSAES-OAEP`, SHA-256): letters to it are
-    /// padded in a way that leaves an attacker nothing to ask, but it cannot sign. It has ids of its own.
+    /// Returns an RSA key with the same numbers that is for RSA-OAEP alone (`id-RSAES-OAEP`,
+    /// SHA-256). Its padding gives no hold to attacks that send changed ciphertexts, but it cannot
+    /// sign. It has ids of its own.
     ///
     /// # Errors
     /// [`KeyError::Unsupported`] for a key on a curve.
@@ -100,14 +103,16 @@ impl PrivateKey {
     }
 
     /// Reads the first private key in PEM text: PKCS#8 (`PRIVATE KEY`), the same with a password
-    /// (`ENCRYPTED PRIVATE KEY`, PBES2 with AES or triple DES), PKCS#1 (`RSA PRIVATE KEY`), or `EC PRIVATE KEY` (RFC 5915). Other
-    /// blocks are passed over, and so is the password if the key has none.
+    /// (`ENCRYPTED PRIVATE KEY`, PBES2 with AES or triple DES), PKCS#1 (`RSA PRIVATE KEY`), or `EC
+    /// PRIVATE KEY` (RFC 5915). Other blocks are passed over, and so is the password if the key has
+    /// none.
     ///
     /// Opening a protected key takes a tenth of a second as commonly written, a second at most.
     ///
     /// # Errors
-    /// [`KeyError::PasswordNeeded`], [`KeyError::WrongPassword`] and [`KeyError::UnsupportedProtection`] for protected keys;
-    /// else as [`from_der`](Self::from_der).
+    /// [`KeyError::PasswordNeeded`], [`KeyError::WrongPassword`] and
+    /// [`KeyError::UnsupportedProtection`] for protected keys; else as
+    /// [`from_der`](Self::from_der).
     pub fn from_pem(pem: impl AsRef<[u8]>, password: Option<&str>) -> Result<Self, KeyError> {
         for block in pem::blocks(pem.as_ref()) {
             let der = || block.decode().ok_or(KeyError::Malformed);
@@ -133,8 +138,9 @@ impl PrivateKey {
     /// Reads a DER private key: PKCS#8, PKCS#1 or `ECPrivateKey`, not protected.
     ///
     /// # Errors
-    /// [`KeyError::Malformed`] if it is none, or its numbers do not fit together; [`KeyError::Unsupported`] for another kind of
-    /// key; [`KeyError::Size`], [`KeyError::Exponent`] and [`KeyError::OaepParameters`] for RSA keys out of bounds.
+    /// [`KeyError::Malformed`] if it is none, or its numbers do not fit together;
+    /// [`KeyError::Unsupported`] for another kind of key; [`KeyError::Size`],
+    /// [`KeyError::Exponent`] and [`KeyError::OaepParameters`] for RSA keys out of bounds.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         if PrivateKeyInfoRef::from_der(der).is_ok() {
             return Self::from_pkcs8(der);
@@ -156,7 +162,7 @@ impl PrivateKey {
     fn from_pkcs1(padding: Padding, der: &[u8]) -> Result<Self, KeyError> {
         let numbers = RsaPrivateKeyRef::from_der(der).map_err(|_| KeyError::Malformed)?;
         let public = der::Encode::to_der(&numbers.public_key()).map_err(|_| KeyError::Malformed)?;
-        // Sizes come first: what is out of bounds costs no more than a look.
+        // Sizes come first: numbers out of bounds cost no work.
         rsa_key::check(&public)?;
         Self::from_rsa(
             padding,
@@ -190,13 +196,14 @@ impl PrivateKey {
         })))
     }
 
-    /// Returns the PEM text (`PRIVATE KEY`, PKCS#8). Anyone who reads it has the key.
+    /// Returns the PEM text (`PRIVATE KEY`, PKCS#8). It is the key: keep it secret.
     pub fn to_pem(&self) -> Zeroizing<String> {
         pem::encode_secret(pem::PRIVATE_KEY, &self.0.pkcs8)
     }
 
-    /// Returns the PEM text protected by a password (`ENCRYPTED PRIVATE KEY`: PBES2 with PBKDF2-HMAC-SHA-256, 600,000 rounds,
-    /// and AES-256-CBC, which OpenDHT, OpenSSL and GnuTLS read). Takes about a tenth of a second.
+    /// Returns the PEM text protected by a password (`ENCRYPTED PRIVATE KEY`: PBES2 with
+    /// PBKDF2-HMAC-SHA-256, 600,000 rounds, and AES-256-CBC, which OpenDHT, OpenSSL and GnuTLS
+    /// read). Takes about a tenth of a second.
     ///
     /// # Errors
     /// [`NoRandomness`].
@@ -213,10 +220,11 @@ impl PrivateKey {
         &self.0.public
     }
 
-    /// Signs `message` as values are signed: RSASSA-PKCS1-v1_5 with SHA-512. The same message gives the same signature, as long
-    /// as the modulus.
+    /// Signs `message` as values are signed: RSASSA-PKCS1-v1_5 with SHA-512. The same message gives
+    /// the same signature, as long as the modulus.
     ///
-    /// Differs: OpenDHT signs values with keys on curves too, and then refuses the signature itself.
+    /// Differs: OpenDHT signs values with keys on curves too, and then refuses the signature
+    /// itself.
     ///
     /// # Errors
     /// [`SignError::NotForValues`] for a key that is not [`KeyKind::Rsa`], [`SignError::Failed`].
@@ -252,8 +260,8 @@ impl PrivateKey {
 
     /// Decrypts what was [encrypted](PublicKey::encrypt) for the public half.
     ///
-    /// A damaged ciphertext longer than one block always fails. One of exactly a block carries no proof of being whole: if
-    /// damaged it yields an arbitrary message, so check what is inside.
+    /// A damaged ciphertext longer than one block always fails. One of exactly a block carries no
+    /// proof of being whole: if damaged it yields an arbitrary message, so check what is inside.
     ///
     /// # Errors
     /// [`DecryptError`], which never says why.

@@ -1,4 +1,4 @@
-//! Public keys: who signed, and for whom to encrypt.
+//! Public keys: verification and encryption.
 
 use std::fmt;
 use std::hash::{Hash as StdHash, Hasher};
@@ -18,12 +18,15 @@ use crate::{envelope, pem};
 /// No public key of an accepted size is longer than this, in DER or PEM.
 const MAX_ENCODED: usize = 4096;
 
-/// A public key, parsed and checked once: RSA of 2048 to 8192 bits, or on one of the supported [curves](Curve).
+/// A public key, parsed and checked once: RSA of 2048 to 8192 bits, or on one of the supported
+/// [curves](Curve).
 ///
-/// [`KeyKind`] tells what a key can do: only RSA keys verify values and encrypt. A clone costs a counter. Two keys are equal if
-/// their DER is equal, and the DER is canonical whatever form was read.
+/// [`KeyKind`] tells what a key can do: only RSA keys verify values and encrypt. A clone costs a
+/// counter. Two keys are equal if their DER is equal, and the DER is canonical whatever form was
+/// read.
 ///
-/// Differs: OpenDHT takes RSA keys of other sizes too. Smaller ones are weak, larger ones cost verifiers dear.
+/// Differs: OpenDHT takes RSA keys of other sizes too. Smaller ones are weak, larger ones cost
+/// verifiers much work.
 #[derive(Clone)]
 pub struct PublicKey(Arc<PublicKeyParts>);
 
@@ -47,8 +50,9 @@ impl PublicKey {
     /// Costs some microseconds and at most a few kilobytes, whatever the bytes.
     ///
     /// # Errors
-    /// [`KeyError::Malformed`] if it is neither, [`KeyError::Unsupported`] for another kind of key, [`KeyError::Size`],
-    /// [`KeyError::Exponent`] and [`KeyError::OaepParameters`] for RSA keys out of bounds.
+    /// [`KeyError::Malformed`] if it is neither, [`KeyError::Unsupported`] for another kind of key,
+    /// [`KeyError::Size`], [`KeyError::Exponent`] and [`KeyError::OaepParameters`] for RSA keys out
+    /// of bounds.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         if der.len() > MAX_ENCODED {
             return Err(KeyError::Malformed);
@@ -138,15 +142,16 @@ impl PublicKey {
         }
     }
 
-    /// Tells whether `signature` was made over `message` with this key's private half as values are signed: RSASSA-PKCS1-v1_5
-    /// with SHA-512. Never true of a key that is not [`KeyKind::Rsa`].
+    /// Reports whether `signature` was made over `message` with this key's private half as values
+    /// are signed: RSASSA-PKCS1-v1_5 with SHA-512. Never true of a key that is not
+    /// [`KeyKind::Rsa`].
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         self.verify_with(Scheme::RsaPkcs1(Hash::Sha512), message, signature)
     }
 
-    /// Tells whether `signature` was made over `message` with this key's private half in this way, as certificates and others
-    /// than values may be signed.
+    /// Reports whether `signature` was made over `message` with this key's private half in this
+    /// way, as certificates and others than values may be signed.
     #[must_use]
     pub fn verify_with(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         match (scheme, &self.0.numbers) {
@@ -164,14 +169,15 @@ impl PublicKey {
         }
     }
 
-    /// Encrypts for the holder of the private half, who alone can [`decrypt`](crate::PrivateKey::decrypt) it.
+    /// Encrypts for the private half, which alone can [`decrypt`](crate::PrivateKey::decrypt) it.
     ///
-    /// Up to 11 bytes less than the modulus (66 with RSA-OAEP) fit in one RSA block; more goes into AES-256-GCM under a random
-    /// key, 28 bytes and one RSA block longer than the plaintext. Nobody is authenticated by this: sign first.
+    /// Up to 11 bytes less than the modulus (66 with RSA-OAEP) fit in one RSA block; more goes into
+    /// AES-256-GCM under a random key, 28 bytes and one RSA block longer than the plaintext. The
+    /// sender is not authenticated by this: sign first.
     ///
     /// # Errors
-    /// [`EncryptError::NotForEncryption`] for a key on a curve, [`EncryptError::NoRandomness`], or [`EncryptError::Refused`] for
-    /// more than 64 GiB.
+    /// [`EncryptError::NotForEncryption`] for a key on a curve, [`EncryptError::NoRandomness`], or
+    /// [`EncryptError::Refused`] for more than 64 GiB.
     pub fn encrypt(&self, plaintext: &[u8]) -> Result<Vec<u8>, EncryptError> {
         let rsa = self
             .rsa()
@@ -186,7 +192,8 @@ impl PublicKey {
         }
     }
 
-    /// Returns what the `SubjectPublicKeyInfo` holds beside the algorithm: a DER `RSAPublicKey`, or a point.
+    /// Returns what the `SubjectPublicKeyInfo` holds beside the algorithm: a DER `RSAPublicKey`, or
+    /// a point.
     pub(crate) fn subject_public_key(&self) -> &[u8] {
         &self.0.spki[self.0.key_start..]
     }

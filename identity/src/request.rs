@@ -42,7 +42,7 @@ struct RequestFields {
     signature: Signature,
 }
 
-/// What a request is to ask for: a name, and how it departs from the defaults.
+/// The parameters of a request: a name, and what is to differ from the defaults.
 #[derive(Clone)]
 pub struct RequestParams<'a> {
     name: &'a str,
@@ -80,7 +80,8 @@ impl<'a> RequestParams<'a> {
         }
     }
 
-    /// Adds a word by which the authority knows who asks. Anyone who reads the request reads it.
+    /// Adds a word by which the authority recognizes the sender. It is not secret: the request
+    /// shows it.
     #[must_use]
     pub fn challenge(self, password: &'a str) -> Self {
         Self {
@@ -97,10 +98,11 @@ impl fmt::Debug for RequestParams<'_> {
 }
 
 impl CertificateRequest {
-    /// Makes a request for `key` and signs it with it.
+    /// Makes a request for `key`, signed by that key.
     ///
     /// # Errors
-    /// [`IssueError`]: a name or challenge password that cannot be, or a key of RSA-OAEP, which signs nothing.
+    /// [`IssueError`]: a name or challenge password that cannot be, or a key of RSA-OAEP, which
+    /// signs nothing.
     pub fn new(key: &PrivateKey, params: &RequestParams<'_>) -> Result<Self, IssueError> {
         let id = key.public_key().id().to_string();
         let uid = params.uid.unwrap_or(&id);
@@ -188,12 +190,13 @@ impl CertificateRequest {
         self.0.challenge.as_deref()
     }
 
-    /// Returns the key that asks, or `None` if it is none that can be certified.
+    /// Returns the key to be certified, or `None` if it is of a kind or a size that is not
+    /// supported.
     pub fn public_key(&self) -> Option<&PublicKey> {
         self.0.key.as_ref()
     }
 
-    /// Tells whether the request is signed by the key in it: whoever asks has the private half.
+    /// Reports whether the request is signed by the key in it: its sender has the private half.
     #[must_use]
     pub fn is_signed(&self) -> bool {
         self.verified_key().is_some()

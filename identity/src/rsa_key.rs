@@ -11,7 +11,7 @@ use crate::error::KeyError;
 /// The sizes of RSA keys in bits that are accepted.
 pub(crate) const KEY_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// Larger exponents cost a verifier work and bring nothing. Both back-ends know this bound.
+/// Larger exponents cost verifiers work and gain nothing. Both back-ends know this bound.
 const MAX_EXPONENT: u64 = (1 << 33) - 1;
 
 /// `id-RSAES-OAEP` and `id-mgf1` (RFC 8017, appendix A.2), `id-sha256` (RFC 5754, section 2.2).
@@ -19,7 +19,8 @@ const OAEP: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.
 const MGF1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.8");
 const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
 
-/// `RSAES-OAEP-params` with SHA-256 for hash and mask and without label, in the one form that is written.
+/// `RSAES-OAEP-params` with SHA-256 for hash and mask and without label, in the one form that is
+/// written.
 const OAEP_SHA256: [u8; 49] = [
     0x30, 0x2f, //
     0xa0, 0x0f, // [0] the hash: SHA-256
@@ -30,7 +31,7 @@ const OAEP_SHA256: [u8; 49] = [
     0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
 ];
 
-/// A public RSA key whose numbers were checked, ready for the back-end.
+/// A public RSA key with checked numbers, ready for the back-end.
 pub(crate) struct RsaNumbers {
     /// Most significant byte first, without leading zeros. Its length is that of a block.
     pub(crate) modulus: Vec<u8>,
@@ -53,7 +54,7 @@ impl RsaNumbers {
     }
 }
 
-/// Tells how the key with this algorithm identifier pads: `None` if it is not one of RSA.
+/// Returns the padding of the key with this algorithm identifier: `None` if it is not one of RSA.
 pub(crate) fn padding_of(
     algorithm: &AlgorithmIdentifierRef<'_>,
 ) -> Option<Result<Padding, KeyError>> {
@@ -71,7 +72,8 @@ pub(crate) fn padding_of(
     }
 }
 
-/// Checks the numbers of a DER `RSAPublicKey` and returns the modulus: most significant byte first, without leading zeros.
+/// Checks the numbers of a DER `RSAPublicKey` and returns the modulus: most significant byte first,
+/// without leading zeros.
 pub(crate) fn check(pkcs1: &[u8]) -> Result<Vec<u8>, KeyError> {
     let numbers = RsaPublicKeyRef::from_der(pkcs1).map_err(|_| KeyError::Malformed)?;
     let modulus = numbers.modulus.as_bytes();
@@ -89,7 +91,8 @@ pub(crate) fn check(pkcs1: &[u8]) -> Result<Vec<u8>, KeyError> {
     Ok(modulus.to_vec())
 }
 
-/// Wraps a DER `RSAPublicKey` into the canonical `SubjectPublicKeyInfo`, so that a key has one encoding and one id.
+/// Wraps a DER `RSAPublicKey` into the canonical `SubjectPublicKeyInfo`, so that a key has one
+/// encoding and one id.
 pub(crate) fn to_spki(padding: Padding, pkcs1: &[u8]) -> Option<Vec<u8>> {
     SubjectPublicKeyInfo {
         algorithm: algorithm(padding)?,
@@ -133,7 +136,8 @@ fn is_oaep_sha256(parameters: Option<AnyRef<'_>>) -> bool {
             .mask_gen
             .parameters
             .is_some_and(|hash| hash.oid == SHA256)
-        // GnuTLS names no real algorithm for the source of the label: what counts is that the label is empty.
+        // GnuTLS names no real algorithm for the source of the label: what counts is that the label
+        // is empty.
         && parameters.p_source.parameters == RsaOaepParams::<Any>::default().p_source.parameters
 }
 

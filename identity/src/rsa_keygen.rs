@@ -16,16 +16,18 @@ use zeroize::Zeroizing;
 use crate::error::KeyError;
 use crate::random;
 
-/// How often the caller hears that the search goes on.
+/// How often `on_progress` is called while no prime is found.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
 const PUBLIC_EXPONENT: u64 = 65537;
 
-/// How far the search for a new key has come. It has no end that could be foretold: each candidate is as likely as the last.
+/// The progress of the search for a new key. Its end cannot be foreseen: each candidate is as
+/// likely as the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// How many numbers without small factors have been tried. For 2048 bits some 100 are needed, for 4096 some 200.
+    /// How many numbers without small factors have been tried. For 2048 bits some 100 are needed,
+    /// for 4096 some 200.
     pub candidates: u64,
     /// How many primes have been found. A key needs two.
     pub primes: usize,
@@ -72,8 +74,8 @@ struct PrimeSearch {
 }
 
 impl PrimeSearch {
-    /// Returns a random prime with the two highest bits set, so that the product of two has the full length; `None` when the
-    /// search is over.
+    /// Returns a random prime with the two highest bits set, so that the product of two has the
+    /// full length; `None` when the search is over.
     fn find(&self, generator: &mut StdRng) -> Option<Zeroizing<BoxedUint>> {
         let sieve =
             SmallFactorsSieveFactory::new(Flavor::Any, self.prime_bits, SetBits::TwoMsb).ok()?;
@@ -118,8 +120,9 @@ impl PrimeSearch {
     }
 }
 
-/// Puts two primes together. They are too close with a probability of 2^-98 (FIPS 186-5, appendix A.1.3, forbids it), and one less
-/// than a prime is a multiple of the exponent with one of 2^-16: then another prime is needed.
+/// Puts two primes together. They are too close with a probability of 2^-98 (FIPS 186-5, appendix
+/// A.1.3, forbids it), and one less than a prime is a multiple of the exponent with one of 2^-16:
+/// then another prime is needed.
 fn key_of(first: &BoxedUint, second: &BoxedUint) -> Option<RsaPrivateKey> {
     let (larger, smaller) = if first > second {
         (first, second)
@@ -148,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_ends_when_its_caller_says_so() {
+    fn a_search_ends_when_its_caller_cancels_it() {
         let mut last = None;
         let broken_off = rsa_key(8192, |progress| {
             last = Some(progress);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// What kind a key is of, which decides what it can do.
+/// The kind of a key, which decides what it can do.
 ///
 /// | | signs and verifies values | signs and verifies certificates | encrypts |
 /// |---|---|---|---|
@@ -16,13 +16,14 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 pub enum KeyKind {
     /// RSA for every use (`rsaEncryption`): what identities on the DHT have.
     Rsa,
-    /// RSA for encryption alone (`id-RSAES-OAEP`, with SHA-256): OpenDHT reads such keys since 3.5.4.
+    /// RSA for encryption alone (`id-RSAES-OAEP`, with SHA-256): OpenDHT reads such keys since
+    /// 3.5.4.
     RsaOaep,
     /// An elliptic curve.
     Curve(Curve),
 }
 
-/// An elliptic curve whose keys are supported.
+/// A supported elliptic curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Curve {
@@ -35,19 +36,20 @@ pub enum Curve {
 }
 
 impl KeyKind {
-    /// Tells whether such keys sign values on the DHT.
+    /// Reports whether such keys sign values on the DHT.
     #[must_use]
     pub fn signs_values(self) -> bool {
         self == Self::Rsa
     }
 
-    /// Tells whether one can encrypt for such keys.
+    /// Reports whether such keys encrypt.
     #[must_use]
     pub fn encrypts(self) -> bool {
         matches!(self, Self::Rsa | Self::RsaOaep)
     }
 
-    /// Returns how such keys sign certificates and the like, with this hash if they let one choose: `None` if not at all.
+    /// Returns how such keys sign certificates and the like, with this hash if they let one choose:
+    /// `None` if not at all.
     pub(crate) fn scheme(self, hash: HashAlgorithm) -> Option<Scheme> {
         match self {
             Self::Rsa => Some(Scheme::RsaPkcs1(hash)),
@@ -78,7 +80,7 @@ impl fmt::Display for Curve {
     }
 }
 
-/// A way to sign, named by who asks and not by who signed: a key never verifies in another.
+/// A way to sign. The verifier names it, not the signature: a key never verifies in another way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {

@@ -1,10 +1,12 @@
-//! Signatures on certificates, requests, revocation lists and OCSP responses: the signed bytes, the algorithm, the value.
+//! Signatures on certificates, requests, revocation lists and OCSP responses: the signed bytes, the
+//! algorithm, the value.
 
 use crate::public_key::PublicKey;
 use crate::scheme::{HashAlgorithm, Scheme};
 
-/// The DER contents of the object identifiers of accepted algorithms: RSASSA-PKCS1-v1_5 (RFC 8017, appendix C), ECDSA
-/// (RFC 5758, section 3.2) and Ed25519 (RFC 8410). The list is short on purpose: no SHA-1, no MD5, no PSS variants.
+/// The DER contents of the object identifiers of accepted algorithms: RSASSA-PKCS1-v1_5 (RFC 8017,
+/// appendix C), ECDSA (RFC 5758, section 3.2) and Ed25519 (RFC 8410). The list is short on purpose:
+/// no SHA-1, no MD5, no PSS variants.
 const ACCEPTED: [(&[u8], Scheme); 7] = [
     (
         b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b",
@@ -52,12 +54,13 @@ pub(crate) struct Signature {
 pub(crate) enum SignatureFault {
     /// The algorithm, or the kind of key, is weak or unknown.
     Unsupported,
-    /// The key did not make it.
+    /// The key has not made it.
     Wrong,
 }
 
 impl Signature {
-    /// Takes the DER contents of the algorithm's object identifier, the signed bytes, and the value.
+    /// Takes the DER contents of the algorithm's object identifier, the signed bytes, and the
+    /// value.
     pub(crate) fn new(algorithm: &[u8], signed: &[u8], value: &[u8]) -> Self {
         let accepted = ACCEPTED.iter().find(|(oid, _)| *oid == algorithm);
         Self {

@@ -1,4 +1,4 @@
-//! [`Signer`]: what connects keys to the library that writes certificates and requests.
+//! [`Signer`]: connects keys with the library that writes certificates and requests.
 
 use der::asn1::{AnyRef, BitStringRef};
 use der::{Decode, Encode};
@@ -10,7 +10,8 @@ use crate::private_key::PrivateKey;
 use crate::public_key::PublicKey;
 use crate::scheme::{Curve, HashAlgorithm, KeyKind, Scheme};
 
-/// A private key as the certificate writer wants it: the hash follows the strength of the certified key, not of its own.
+/// A private key as the certificate writer wants it: the hash follows the strength of the certified
+/// key, not of its own.
 pub(crate) struct Signer<'a> {
     key: &'a PrivateKey,
     scheme: Scheme,
@@ -51,7 +52,7 @@ impl PublicKeyData for Signer<'_> {
         self.key.public_key().subject_public_key()
     }
 
-    /// Names the way to sign and, where a key certifies itself, the kind of key: then both go together.
+    /// Returns the way to sign, which in a self-signed certificate also names the kind of the key.
     fn algorithm(&self) -> &'static SignatureAlgorithm {
         self.algorithm
     }
@@ -65,7 +66,8 @@ impl SigningKey for Signer<'_> {
     }
 }
 
-/// A public key as the certificate writer wants it. It looks at the kind of key alone, not at the hash.
+/// A public key as the certificate writer wants it. It looks at the kind of key alone, not at the
+/// hash.
 pub(crate) struct Certified<'a>(pub(crate) &'a PublicKey);
 
 impl PublicKeyData for Certified<'_> {
@@ -83,7 +85,8 @@ impl PublicKeyData for Certified<'_> {
     }
 }
 
-/// Puts `key` into a certificate and signs it again: the certificate writer knows no RSA key but plain ones.
+/// Puts `key` into a certificate and signs it again: the certificate writer knows plain RSA keys
+/// alone.
 pub(crate) fn with_key(
     certificate: &[u8],
     key: &PublicKey,

@@ -24,8 +24,9 @@ const SALT: usize = 16;
 /// Encrypts `plaintext` with a key of 16, 24 or 32 bytes, under a random IV.
 ///
 /// # Errors
-/// [`EncryptError::KeyLength`]; [`EncryptError::Empty`] for an empty plaintext, which no implementation
-/// decrypts; [`EncryptError::Refused`] for more than 64 GiB; [`EncryptError::NoRandomness`].
+/// [`EncryptError::KeyLength`]; [`EncryptError::Empty`] for an empty plaintext, which no
+/// implementation decrypts; [`EncryptError::Refused`] for more than 64 GiB;
+/// [`EncryptError::NoRandomness`].
 pub fn encrypt_with_key(key: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, EncryptError> {
     encrypt_after(Vec::new(), key, plaintext)
 }
@@ -70,7 +71,8 @@ pub fn decrypt_with_key(key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, DecryptErr
     Ok(plaintext)
 }
 
-/// Encrypts `plaintext` with a password, under a random salt and IV. Takes 64 MiB of memory and a noticeable time.
+/// Encrypts `plaintext` with a password, under a random salt and IV. Takes 64 MiB of memory and a
+/// noticeable time.
 ///
 /// # Errors
 /// Those of [`encrypt_with_key`] and [`stretch`].
@@ -78,11 +80,12 @@ pub fn encrypt_with_password(password: &str, plaintext: &[u8]) -> Result<Vec<u8>
     encrypt_with_salted_password(password, *random::bytes::<SALT>()?, plaintext)
 }
 
-/// Encrypts like [`encrypt_with_password`], with a salt that is given: for many plaintexts under one password the same salt
-/// can do, as the IV is random. OpenDHT 4.x offers the same.
+/// Encrypts like [`encrypt_with_password`], with a salt that is given: for many plaintexts under
+/// one password the same salt can do, as the IV is random. OpenDHT 4.x offers the same.
 ///
-/// Whoever keeps the key of `stretch(password, salt, 32)` can read and write the rest by [`decrypt_with_key`] and
-/// [`encrypt_with_key`], and need not stretch again: the salt is the first 16 bytes.
+/// A caller that keeps the key of `stretch(password, salt, 32)` can read and write the rest by
+/// [`decrypt_with_key`] and [`encrypt_with_key`], and need not stretch again: the salt is the first
+/// 16 bytes.
 ///
 /// Differs: OpenDHT writes salts of any length, but reads those of 16 bytes alone.
 ///
@@ -107,11 +110,12 @@ pub fn decrypt_with_password(password: &str, sealed: &[u8]) -> Result<Vec<u8>, D
     decrypt_with_key(&key, sealed)
 }
 
-/// Turns a password into `length` (1 to 64) bytes of key: Argon2i (16 passes over 64 MiB), then the first bytes of SHA-1,
-/// SHA-256 or SHA-512 of that, whichever is long enough.
+/// Turns a password into `length` (1 to 64) bytes of key: Argon2i (16 passes over 64 MiB), then the
+/// first bytes of SHA-1, SHA-256 or SHA-512 of that, whichever is long enough.
 ///
 /// # Errors
-/// [`StretchError::Length`], [`StretchError::SaltTooShort`] below 8 bytes, [`StretchError::Refused`] without the memory.
+/// [`StretchError::Length`], [`StretchError::SaltTooShort`] below 8 bytes,
+/// [`StretchError::Refused`] without the memory.
 pub fn stretch(
     password: &str,
     salt: &[u8],

@@ -1,17 +1,17 @@
-//! Is this certificate to be trusted, and if not, why?
+//! Trust in certificates: chains are checked up to trusted ones, and revoked ones are refused.
 
 use crate::certificate::Certificate;
 use crate::chain::{CertificateChain, MAX_CHAIN_LENGTH};
 use crate::crl::RevocationList;
 use crate::error::{RevocationListError, TrustError};
 
-/// The certificates that are trusted, and what their owners have revoked.
+/// The trusted certificates, and what their owners have revoked.
 ///
 /// ```
 /// use bulla_identity::{Certificate, CertificateChain, RevocationList, TrustList};
 ///
-/// # use std::error::Error;
-/// # fn accept(ca: &[Certificate], list: &[u8], found: &[u8], now: u64) -> Result<(), Box<dyn Error>> {
+/// # type Result = std::result::Result<(), Box<dyn std::error::Error>>;
+/// # fn accept(ca: &[Certificate], list: &[u8], found: &[u8], now: u64) -> Result {
 /// let mut trusted = TrustList::new();
 /// trusted.add(ca);
 /// trusted.add_revocation_list(RevocationList::from_der(list)?)?;
@@ -25,7 +25,7 @@ pub struct TrustList {
     revoked: Vec<Attached>,
 }
 
-/// A revocation list whose signature was checked, with the certificate that did sign it.
+/// A revocation list with a checked signature, and the certificate that signed it.
 #[derive(Debug, Clone)]
 struct Attached {
     list: RevocationList,
@@ -33,13 +33,13 @@ struct Attached {
 }
 
 impl TrustList {
-    /// Trusts nobody.
+    /// Makes an empty list, which trusts no certificate.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Trusts these certificates from now on, each by itself, and as an issuer if it is an authority.
-    /// Of a chain every certificate is trusted, as OpenDHT does.
+    /// Trusts these certificates from now on, each by itself, and as an issuer if it is an
+    /// authority. Of a chain every certificate is trusted, as OpenDHT does.
     pub fn add(&mut self, certificates: &[Certificate]) {
         for certificate in certificates {
             if !self.certificates.contains(certificate) {
@@ -48,7 +48,7 @@ impl TrustList {
         }
     }
 
-    /// Trusts `certificate` no longer, nor the revocation lists that only it vouches for. Tells whether it was there.
+    /// Removes `certificate` and the revocation lists that it signed. Reports whether it was there.
     pub fn remove(&mut self, certificate: &Certificate) -> bool {
         let before = self.certificates.len();
         self.certificates.retain(|trusted| trusted != certificate);
@@ -57,8 +57,8 @@ impl TrustList {
         self.certificates.len() < before
     }
 
-    /// Attaches a revocation list to the trusted certificate that did sign it. Of the lists of one issuer the newest counts, by
-    /// time and then by number; tells whether that is now this one.
+    /// Attaches a revocation list to the trusted certificate that signed it. Of the lists of one
+    /// issuer the newest counts, by time and then by number; reports whether that is now this one.
     ///
     /// # Errors
     /// [`RevocationListError::UnknownIssuer`] or [`RevocationListError::BadSignature`].
@@ -101,8 +101,9 @@ impl TrustList {
         self.revoked.iter().map(|attached| &attached.list)
     }
 
-    /// Checks `chain` like [`verify_chain`], and that no certificate on the way is revoked, nor one of those above it that are
-    /// trusted. An outdated list revokes what is on it, and is no reason to refuse what is not.
+    /// Checks `chain` like [`verify_chain`], and that no certificate on the way is revoked, nor one
+    /// of those above it that are trusted. An outdated list revokes what is on it, and is no reason
+    /// to refuse what is not.
     ///
     /// # Errors
     /// The first [`TrustError`] met on the way up.
@@ -135,13 +136,16 @@ impl TrustList {
     }
 }
 
-/// Checks that `chain`, the certificate in question first, leads to one of `roots` at the time `now` (Unix seconds).
+/// Checks that `chain`, the certificate in question first, leads to one of `roots` at the time
+/// `now` (Unix seconds).
 ///
-/// The chain is walked upwards until a certificate is itself among the roots or is issued by one; what comes after is not looked
-/// at. Every certificate passed, the root included, must be valid at `now`; every issuer must be a certificate authority and its
-/// path length kept; every signature must be right, by RSA of at least 2048 bits or ECDSA with SHA-256, SHA-384 or SHA-512, or by
-/// Ed25519; and the certificate in question must be of a strong key. A critical extension that is not understood, such as name
-/// constraints, makes a certificate useless. Host names and purposes are not checked; for revocation see [`TrustList`].
+/// The chain is walked upwards until a certificate is itself among the roots or is issued by one;
+/// what comes after is not looked at. Every certificate passed, the root included, must be valid at
+/// `now`; every issuer must be a certificate authority and its path length kept; every signature
+/// must be right, by RSA of at least 2048 bits or ECDSA with SHA-256, SHA-384 or SHA-512, or by
+/// Ed25519; and the certificate in question must be of a strong key. A critical extension that is
+/// not understood, such as name constraints, makes a certificate useless. Host names and purposes
+/// are not checked; for revocation see [`TrustList`].
 ///
 /// ```
 /// use bulla_identity::{Certificate, CertificateChain, verify_chain};

@@ -48,7 +48,7 @@ async fn opendht_trusts_our_chains_whatever_the_keys() {
 async fn we_trust_the_chains_of_opendht_whatever_the_keys() {
     for &release in releases() {
         let opendht = OpenDht::spawn(release, Options::default()).await;
-        for value_types in [
+        for kinds in [
             ["EC", "EC", "EC"],
             ["EC", "RSA", "EC"],
             ["RSA", "EC", "RSA"],
@@ -56,7 +56,7 @@ async fn we_trust_the_chains_of_opendht_whatever_the_keys() {
             let chain = opendht.make_chain(&kinds).await;
             let chain = CertificateChain::from_bytes(chain.as_bytes()).unwrap();
             let algorithms: Vec<_> = chain.iter().rev().map(Certificate::algorithm).collect();
-            assert_eq!(algorithms, value_types);
+            assert_eq!(algorithms, kinds);
             let mut trusted = TrustList::new();
             let now = chain.leaf().not_before();
             assert_eq!(
@@ -67,14 +67,14 @@ async fn we_trust_the_chains_of_opendht_whatever_the_keys() {
             assert_eq!(
                 trusted.verify(&chain, now),
                 Ok(()),
-                "{value_types:?}, {release:?}"
+                "{kinds:?}, {release:?}"
             );
         }
     }
 }
 
 fn issue(name: &str, kind: KeyKind, issuer: Option<&Identity>) -> Identity {
-    let parameters = IdentityParams::new(name, START).value_type(kind).bits(2048);
+    let parameters = IdentityParams::new(name, START).kind(kind).bits(2048);
     let parameters = match issuer {
         Some(issuer) if name != "device" => parameters.issuer(issuer).authority(),
         Some(issuer) => parameters.issuer(issuer),

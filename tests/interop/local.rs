@@ -1,9 +1,10 @@
-//! Our own nodes, on loopback, and the patience that all tests have.
+//! Our own nodes, on loopback, and the time-out of all tests.
 
 use std::{net::SocketAddr, time::Duration};
 
 use bulla::{
-    Builder, Change, Config, Dht, Identity, InfoHash, Listen, Put, TypeRules, ValueId, ValueType,
+    Builder, Change, Config, Dht, Identity, InfoHash, Listen, OperationConfig, Put, TypeRules,
+    ValueId, ValueType,
     identity::{Certificate, IdentityParams},
     secure::{Checked, KeyName},
 };
@@ -45,7 +46,7 @@ pub(crate) async fn crowd(config: &Config, key: &str) -> Vec<Dht> {
             id.with_bit(157 + bit, number >> bit & 1 == 1)
         });
         let runner = bulla().config(Config {
-            node_id: Some(id),
+            id: Some(id),
             ..config.clone()
         });
         let handle = match crowd.first() {
@@ -68,7 +69,10 @@ pub(crate) async fn crowd(config: &Config, key: &str) -> Vec<Dht> {
 /// passed.
 pub(crate) fn brief(value_type: ValueType, seconds: u64) -> Config {
     let mut config = Config {
-        announce_margin: Duration::from_secs(seconds - 1),
+        operations: OperationConfig {
+            announce_margin: Duration::from_secs(seconds - 1),
+            ..OperationConfig::default()
+        },
         ..Config::default()
     };
     let rules = TypeRules {

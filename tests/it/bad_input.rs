@@ -6,7 +6,10 @@ use std::time::Duration;
 use bulla::node::{Node, Output};
 use bulla::policy::Proof;
 use bulla::wire::{self, Message, Payload, Reply, Request, Tid, Values};
-use bulla::{Config, Draft, InfoHash, Origin, Query, Seed, Timestamp, Value, ValueId, ValueType};
+use bulla::{
+    Config, Draft, InfoHash, Origin, Query, Seed, Timestamp, TransportConfig, Value, ValueId,
+    ValueType,
+};
 
 use crate::vectors::{bytes, entries};
 
@@ -155,8 +158,11 @@ struct Target {
 impl Target {
     fn new() -> Self {
         let config = Config {
-            rate_limit_per_sec: None,
-            peer_rate_limit_per_sec: None,
+            transport: TransportConfig {
+                rate_limit_per_sec: None,
+                peer_rate_limit_per_sec: None,
+                ..TransportConfig::default()
+            },
             ..Config::default()
         };
         let mut target = Self {

@@ -53,7 +53,7 @@ struct Prober {
 impl Prober {
     fn new(probes: &[Value]) -> Self {
         let config = Config {
-            node_id: Some(NODE_ID),
+            id: Some(NODE_ID),
             ..Config::default()
         };
         let origin = Origin::new(UnixTime::from_secs(capture_time(probes)));

@@ -47,23 +47,23 @@ fn config(args: &NodeArgs) -> Config {
         Limit::Off => None,
     };
     if let Some(limit) = args.rate_limit {
-        config.rate_limit_per_sec = per_sec(limit);
+        config.transport.rate_limit_per_sec = per_sec(limit);
     }
     if let Some(limit) = args.peer_rate_limit {
-        config.peer_rate_limit_per_sec = per_sec(limit);
+        config.transport.peer_rate_limit_per_sec = per_sec(limit);
     }
     match args.storage_limit {
         None => {}
-        Some(Limit::At(bytes)) => config.storage_limit_bytes = bytes,
+        Some(Limit::At(bytes)) => config.storage.limit_bytes = bytes,
         Some(Limit::Off) => {
-            config.storage_limit_bytes = usize::MAX;
-            config.storage_limit_per_source_bytes = usize::MAX;
+            config.storage.limit_bytes = usize::MAX;
+            config.storage.limit_per_source_bytes = usize::MAX;
         }
     }
     config
 }
 
-/// Says that the node runs, where, and as whom.
+/// Prints that the node runs, its addresses and its identity.
 fn announce(dht: &Dht, printer: &Printer) -> Result<(), Failure> {
     let addresses: Vec<String> = dht.addresses().iter().map(ToString::to_string).collect();
     let identity = dht.identity().map(|id| id.to_string());
@@ -74,17 +74,12 @@ fn announce(dht: &Dht, printer: &Printer) -> Result<(), Failure> {
         "identity": identity,
     });
     let bold = printer.style(Style::Bold, dht.id());
-    let who = identity.map_or_else(String::new, |id| {
-        format!(
-            "
-as {id}"
-        )
-    });
-    let text = format!("node {bold} runs on {}{who}", list(dht.addresses()));
+    let owner = identity.map_or_else(String::new, |id| format!("\nas {id}"));
+    let text = format!("node {bold} runs on {}{owner}", list(dht.addresses()));
     Ok(printer.result(&object, text)?)
 }
 
-/// Obeys what is typed or piped in. Returns when the node shall end.
+/// Runs the commands that are typed or piped in. Returns when the node shall end.
 async fn converse(args: &NodeArgs, dht: &Dht, printer: &Printer) -> Result<(), Failure> {
     let is_terminal = io::stdin().is_terminal();
     if args.interactive == Some(false) {

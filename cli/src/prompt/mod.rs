@@ -1,4 +1,4 @@
-//! [`Prompt`]: obeys lines typed to a running node, one after the other.
+//! [`Prompt`]: runs the commands typed to a running node, one after the other.
 
 mod info;
 mod listing;
@@ -23,7 +23,7 @@ use super::{json, text};
 /// The media type that `dhtnode` gives to what is typed.
 const TEXT: &str = "text/plain";
 
-/// A running node that is told what to do.
+/// A running node that takes commands.
 pub(crate) struct Prompt {
     dht: Dht,
     printer: Printer,
@@ -42,7 +42,7 @@ pub(crate) enum End {
 }
 
 impl Prompt {
-    /// A prompt for this node.
+    /// Makes a prompt for this node.
     pub(crate) fn new(dht: Dht, printer: Printer) -> Self {
         Self {
             dht,
@@ -53,12 +53,13 @@ impl Prompt {
         }
     }
 
-    /// Obeys lines until they end. A command that fails ends nothing; output that cannot be written does.
+    /// Runs commands until they end. A command that fails ends nothing; output that cannot be
+    /// written does.
     pub(crate) async fn run(&mut self, mut input: Input) -> Result<End, Failure> {
         while let Some(line) = input.next().await {
             match TypedLine::parse(&line) {
                 Ok(TypedLine::Quit) => return Ok(End::Quit),
-                Ok(line) => match self.obey(line).await {
+                Ok(line) => match self.run_line(line).await {
                     Err(Failure::Explained(why)) => self.printer.note(why),
                     result => result?,
                 },
@@ -68,7 +69,7 @@ impl Prompt {
         Ok(End::Input)
     }
 
-    async fn obey(&mut self, line: TypedLine) -> Result<(), Failure> {
+    async fn run_line(&mut self, line: TypedLine) -> Result<(), Failure> {
         let dht = &self.dht;
         match line {
             TypedLine::Empty | TypedLine::Quit => Ok(()),
@@ -274,7 +275,7 @@ fn show_change(
     printer.result(&object, text::change(change, contacts, printer))
 }
 
-/// An object with the name of what happened, and the key where.
+/// Adds the name of what happened, and the key, to an object.
 fn event(name: &str, key: InfoHash, mut object: Json) -> Json {
     object["event"] = name.into();
     object["key"] = key.to_string().into();

@@ -10,7 +10,10 @@ use crate::value::{Query, Value, ValueId};
 use crate::wire::{
     self, ErrorCode, Message, Nodes, Payload, Reply, Request, SocketId, Tid, Values,
 };
-use crate::{Config, Contact, InfoHash, Origin, Seed, Timestamp};
+use crate::{
+    Config, Contact, InfoHash, ListenConfig, LookupConfig, OperationConfig, Origin, Seed,
+    StorageConfig, Timestamp, TransportConfig,
+};
 
 /// What a node may have to do after one input.
 const MAX_OUTPUTS: usize = 2_000;
@@ -52,20 +55,35 @@ enum Asked {
 impl World {
     fn new() -> Self {
         let config = Config {
-            max_lookups: 16,
-            max_operations: 16,
-            storage_limit_bytes: 32 << 10,
-            storage_limit_per_source_bytes: 16 << 10,
-            max_values_per_key: 4,
-            max_keys: 8,
-            max_listeners_per_key: 4,
-            max_listeners_per_source: 6,
-            max_part_sessions: 4,
-            max_part_bytes: 256 << 10,
-            max_requests: 32,
-            max_awaited: 12,
-            max_pending_puts: 4,
-            max_deferred_replies: 4,
+            lookup: LookupConfig {
+                max_lookups: 16,
+                max_awaited: 12,
+                ..LookupConfig::default()
+            },
+            operations: OperationConfig {
+                max: 16,
+                ..OperationConfig::default()
+            },
+            storage: StorageConfig {
+                limit_bytes: 32 << 10,
+                limit_per_source_bytes: 16 << 10,
+                max_values_per_key: 4,
+                max_keys: 8,
+                max_pending_puts: 4,
+                ..StorageConfig::default()
+            },
+            listen: ListenConfig {
+                max_per_key: 4,
+                max_per_source: 6,
+                ..ListenConfig::default()
+            },
+            transport: TransportConfig {
+                max_part_sessions: 4,
+                max_part_bytes: 256 << 10,
+                max_requests: 32,
+                max_deferred_replies: 4,
+                ..TransportConfig::default()
+            },
             ..Config::default()
         };
         let node = Node::new(config, Seed::from_number(1), Origin::default()).expect("valid");
@@ -304,11 +322,11 @@ impl World {
             assert!(again > self.now, "it wants to wake up twice at one moment");
         }
         let (stats, config) = (self.node.stats(self.now), self.node.config());
-        assert!(stats.storage.others_bytes <= config.storage_limit_bytes);
-        assert!(stats.listeners <= config.max_keys);
-        assert!(stats.pending_requests <= config.max_requests);
-        assert!(stats.operations <= config.max_operations);
-        assert!(stats.lookups <= config.max_lookups + 2);
+        assert!(stats.storage.others_bytes <= config.storage.limit_bytes);
+        assert!(stats.listeners <= config.storage.max_keys);
+        assert!(stats.pending_requests <= config.transport.max_requests);
+        assert!(stats.operations <= config.operations.max);
+        assert!(stats.lookups <= config.lookup.max_lookups + 2);
     }
 
     fn take_outputs(&mut self) -> Timestamp {

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use super::script::Script;
 use crate::rpc::reassembly::{Completed, Key, MAX_VALUE_BYTES, Part, Reassembly, Slot};
-use crate::{Config, Timestamp};
+use crate::{Timestamp, TransportConfig};
 
 /// Plays messages and parts from a few senders. All parts are cut from one pattern, so that bytes in a wrong place
 /// show.
 pub fn reassembly(bytes: &[u8]) {
     let mut script = Script::new(bytes);
-    let config = Config {
+    let config = TransportConfig {
         max_part_sessions: 8,
         max_part_bytes: 64 << 10,
-        ..Config::default()
+        ..TransportConfig::default()
     };
     let mut reassembly = Reassembly::new(&config);
     let mut now = Timestamp::ZERO;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::action::{Action, LookupRequest};
 use super::announcement::{Announcement, NextRequest};
-use super::candidates::Candidate;
 use super::find::{Find, FindKind};
 use super::{Lookup, MAX_UNAWAITED, OpId};
 use crate::Timestamp;
+use bulla_kad::lookup::Candidate;
 
 /// How soon answers may be expected.
 pub(crate) struct Latency<'a> {
@@ -139,7 +139,7 @@ mod tests {
     use crate::lookup::tests::ANY_LATENCY;
     use crate::lookup::{Limits, LookupReply};
     use crate::value::Query;
-    use crate::{Config, Contact, InfoHash, Seed};
+    use crate::{Config, Contact, InfoHash, LookupConfig, Seed};
 
     const ALPHA: usize = 4;
 
@@ -274,7 +274,10 @@ mod tests {
     /// A get of the key of zeros.
     fn lookup() -> Lookup {
         let config = Config {
-            lookup_parallelism: ALPHA,
+            lookup: LookupConfig {
+                parallelism: ALPHA,
+                ..LookupConfig::default()
+            },
             ..Config::default()
         };
         let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&config));

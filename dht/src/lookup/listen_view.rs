@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 use crate::value::{Value, ValueId};
 use crate::{InfoHash, Timestamp};
 
-/// Values remembered by one listen (`docs/spec/wire.md#11.5`).
-const MAX_VALUES: usize = 4_096;
-/// Holders remembered for one value.
-const MAX_HOLDERS: usize = 16;
-
 /// The values that a listen has reported and that some node holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ListenView {
+    /// Values remembered (`docs/spec/wire.md#11.5`).
+    max_values: usize,
+    /// Holders remembered of one value.
+    max_holders: usize,
     reported: BTreeMap<ValueId, Vec<Reported>>,
     count: usize,
 }
@@ -21,11 +20,20 @@ pub(crate) struct ListenView {
 #[derive(Debug)]
 struct Reported {
     value: Value,
-    /// ReplicaState and when its copy runs out.
+    /// The nodes that hold it, and when the copy of each runs out.
     replicas: BTreeMap<InfoHash, Timestamp>,
 }
 
 impl ListenView {
+    pub(crate) fn new(max_values: usize, max_holders: usize) -> Self {
+        Self {
+            max_values,
+            max_holders,
+            reported: BTreeMap::new(),
+            count: 0,
+        }
+    }
+
     /// `holder` has `value` until `expires`; says whether that is news. A node holds one value of an id, so whatever
     /// else it held under this one has been edited: that goes without a word once its last holder has the new one.
     ///
@@ -42,12 +50,12 @@ impl ListenView {
             .get_mut(&id)
             .and_then(|known| known.iter_mut().find(|entry| entry.value == *value));
         if let Some(same) = known {
-            if same.replicas.len() < MAX_HOLDERS || same.replicas.contains_key(&replica) {
+            if same.replicas.len() < self.max_holders || same.replicas.contains_key(&replica) {
                 same.replicas.insert(replica, expires);
             }
             return false;
         }
-        if self.count >= MAX_VALUES {
+        if self.count >= self.max_values {
             return false;
         }
         self.count += 1;

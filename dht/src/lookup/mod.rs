@@ -17,15 +17,13 @@
 
 mod action;
 mod announcement;
-mod candidates;
+mod config;
 mod deadlines;
 mod find;
 mod iterate;
-mod limits;
 mod listen_view;
 mod listing;
 mod pool;
-mod ready_set;
 mod store_phase;
 mod subscription;
 #[cfg(test)]
@@ -39,20 +37,22 @@ use bytes::Bytes;
 pub(crate) use action::{Action, LookupReply, LookupRequest};
 pub(crate) use announcement::Announcement;
 pub use announcement::PutReport;
-pub use candidates::CandidateState;
+pub use bulla_kad::OpId;
+use bulla_kad::ReadySet;
+pub use bulla_kad::lookup::CandidateState;
+use bulla_kad::lookup::{Candidates, Token};
+pub(crate) use config::Limits;
+pub use config::LookupConfig;
 pub(crate) use find::FindKind;
 pub use find::GetReport;
 pub(crate) use iterate::Latency;
-pub(crate) use limits::Limits;
 pub(crate) use listen_view::ListenView;
 pub use listing::{CandidateSnapshot, LookupSnapshot};
 pub(crate) use pool::Pool;
 
 use crate::value::{Query, ValueId};
 use crate::{Contact, InfoHash, Rng, Timestamp};
-use candidates::{Candidates, Token};
 use find::Find;
-use ready_set::ReadySet;
 use subscription::Subscription;
 
 /// Time-outs after which a late candidate is no longer waited for, if it has had the time that any node may take.
@@ -63,10 +63,6 @@ const MAX_UNAWAITED: usize = 16;
 const RETRY: Duration = Duration::from_millis(100);
 /// How long a candidate that did not answer is left alone, unless it shows up by itself.
 const RETRY_FAILED_AFTER: Duration = Duration::from_secs(60);
-
-/// Names an operation of the application: a get, query, listen or put.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct OpId(pub(crate) u64);
 
 /// All that is under way about one key in one address family.
 #[derive(Debug)]

@@ -29,7 +29,7 @@ proptest! {
         prop_assert!(lookup.is_idle());
         let nearest = net.nearest_living(8);
         prop_assert!(nearest.is_subset(&net.asked_values), "not all of the nearest were asked");
-        prop_assert!(net.most_busy <= Config::default().lookup_parallelism_max);
+        prop_assert!(net.most_busy <= Config::default().lookup.parallelism_max);
     }
 
     #[test]
@@ -179,7 +179,7 @@ fn nodes_that_owe_an_answer_are_asked_a_bounded_number_at_once() {
         asked += 1;
         assert!(asked < 1_000, "no end");
     }
-    let at_once = Config::default().lookup_parallelism_max;
+    let at_once = Config::default().lookup.parallelism_max;
     assert!(asked <= MAX_UNAWAITED + at_once, "{asked}");
 }
 
@@ -251,7 +251,7 @@ fn a_cancelled_listen_closes_its_sockets() {
 
 #[test]
 fn who_hardly_gets_answers_asks_more_at_once_if_somebody_waits_for_them() {
-    let typical = Config::default().lookup_parallelism;
+    let typical = Config::default().lookup.parallelism;
     for (goal, expected) in [
         (FindKind::Node, typical),
         (FindKind::Value(Query::default()), 2 * typical),

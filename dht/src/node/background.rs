@@ -1,7 +1,7 @@
 //! [`BackgroundLimiter`]: lookups for permanent puts and listens take turns, so that thousands of them flood nobody.
 //!
 //! They begin in the order in which they came up, while few are under way and the requests of those before are paid for: a
-//! second pays for [`Config::background_rate_per_sec`] of them. A lookup that has begun is not held up. What an application
+//! second pays for [`OperationConfig::background_rate_per_sec`] of them. A lookup that has begun is not held up. What an application
 //! waits for, a get or a put for once, takes no turn.
 
 use std::collections::BTreeSet;
@@ -35,16 +35,16 @@ pub(super) struct BackgroundLimiter {
 
 impl BackgroundLimiter {
     pub(super) fn new(config: &Config) -> Self {
-        let longest_renewal = config.listen_renewal_stable;
+        let longest_renewal = config.listen.renewal_stable;
         Self {
             under_way: BTreeSet::new(),
             waiting: Queue::default(),
             paid_at: Timestamp::ZERO,
-            rate: config.background_rate_per_sec,
+            rate: config.operations.background_rate_per_sec,
             renewal: if config.public_stable {
                 longest_renewal
             } else {
-                config.listen_renewal
+                config.listen.renewal
             },
             longest_renewal,
         }
@@ -120,12 +120,16 @@ impl BackgroundLimiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::OperationConfig;
 
     const MS: Duration = Duration::from_millis(1);
 
     fn turns(rate: u32) -> BackgroundLimiter {
         BackgroundLimiter::new(&Config {
-            background_rate_per_sec: rate,
+            operations: OperationConfig {
+                background_rate_per_sec: rate,
+                ..OperationConfig::default()
+            },
             ..Config::default()
         })
     }

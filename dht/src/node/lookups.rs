@@ -10,9 +10,6 @@ use crate::value::{Condition, Field, Query, Row, Value};
 use crate::wire::{Request, SocketId, Values};
 use crate::{Contact, Family, InfoHash, Timestamp};
 
-/// Values that one get hands out at most.
-const MAX_SEEN: usize = 65_536;
-
 impl Node {
     /// Makes sure that there is a lookup for `key`, and that it knows the nearest contacts.
     pub(super) fn open_lookup(&mut self, now: Timestamp, key: InfoHash, family: Family) {
@@ -64,7 +61,9 @@ impl Node {
                     return;
                 };
                 lookup = same;
-            } else if !lookup.has_begun() && self.rpc.awaited_count() >= self.config.max_awaited {
+            } else if !lookup.has_begun()
+                && self.rpc.awaited_count() >= self.config.lookup.max_awaited
+            {
                 self.queued.push((key, family));
                 return;
             }
@@ -101,7 +100,7 @@ impl Node {
 
     /// Lets those begin that wait until fewer answers are awaited.
     pub(super) fn catch_up(&mut self, now: Timestamp) {
-        while self.rpc.awaited_count() < self.config.max_awaited
+        while self.rpc.awaited_count() < self.config.lookup.max_awaited
             && let Some((key, family)) = self.queued.pop()
         {
             self.drive(now, key, family);
@@ -138,12 +137,13 @@ impl Node {
 
     /// Whether enough is known of the network to ask much of it, or as much as will be.
     fn is_warm(&self, now: Timestamp) -> bool {
-        let knows_some = |table: &Table| table.counts(now).good >= self.config.bucket_size;
+        let knows_some = |table: &Table| table.counts(now).good >= self.config.routing.bucket_size;
         now >= self.warm_at || self.tables.iter().any(knows_some)
     }
 
     /// Hands values to a get or listen of this key: those that meet its conditions and are news to it.
     pub(super) fn deliver(&mut self, op: OpId, values: &[Value]) -> bool {
+        let max_found = self.config.operations.max_found;
         let Some(Op {
             query,
             task: OpKind::Get { seen, .. },
@@ -155,7 +155,7 @@ impl Node {
         let matching = || values.iter().filter(|value| query.matches(value));
         let found = matching().next().is_some();
         let news: Vec<_> = matching()
-            .filter(|value| seen.len() < MAX_SEEN && seen.insert(InfoHash::of(value.packed())))
+            .filter(|value| seen.len() < max_found && seen.insert(InfoHash::of(value.packed())))
             .cloned()
             .collect();
         if !news.is_empty() {
@@ -166,6 +166,7 @@ impl Node {
 
     /// Hands field rows to a query: those that are news to it.
     pub(super) fn deliver_rows(&mut self, op: OpId, rows: Vec<Row>) -> bool {
+        let max_found = self.config.operations.max_found;
         let Some(Op {
             task: OpKind::Query { seen, .. },
             ..
@@ -176,7 +177,7 @@ impl Node {
         let found = !rows.is_empty();
         let news: Vec<_> = rows
             .into_iter()
-            .filter(|row| seen.len() < MAX_SEEN && seen.insert(row.clone()))
+            .filter(|row| seen.len() < max_found && seen.insert(row.clone()))
             .collect();
         if !news.is_empty() {
             self.events.push_back(Event::Rows { op, rows: news });
@@ -410,7 +411,7 @@ impl Node {
         if let Some(lookup) = self.lookup(key, family) {
             lookup.retire();
         }
-        self.timers.set(timer, now + self.config.lookup_memory);
+        self.timers.set(timer, now + self.config.lookup.memory);
         if let Some((key, family)) = self.lookups.retire(key, family) {
             self.timers.stop(Timer::Lookup(key, family));
         }

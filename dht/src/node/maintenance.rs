@@ -139,7 +139,7 @@ impl Node {
     /// Whether a family is connected, yet not by a bucketful of good contacts.
     fn knows_few(&self, now: Timestamp, family: Family) -> bool {
         self.status(family) == Status::Connected
-            && self.tables[family as usize].counts(now).good < self.config.bucket_size
+            && self.tables[family as usize].counts(now).good < self.config.routing.bucket_size
     }
 
     /// Works out how well a family is connected.
@@ -161,7 +161,7 @@ impl Node {
         if self.bootstrap.is_empty() || self.is_connected() {
             return;
         }
-        self.connect_deadline = now + self.config.connect_timeout;
+        self.connect_deadline = now + self.config.connectivity.connect_timeout;
         self.timers
             .set(Timer::ConnectDeadline, self.connect_deadline);
         self.bootstrap.restart();
@@ -185,7 +185,7 @@ impl Node {
         contacts: &[Contact],
         call: Timestamp,
     ) {
-        self.connect_deadline = now + self.config.connect_timeout;
+        self.connect_deadline = now + self.config.connectivity.connect_timeout;
         self.timers
             .set(Timer::ConnectDeadline, self.connect_deadline);
         for contact in contacts {

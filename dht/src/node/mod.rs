@@ -10,6 +10,7 @@
 
 mod background;
 mod bootstrap;
+mod config;
 mod failure_probe;
 mod lookups;
 mod maintenance;
@@ -38,6 +39,7 @@ pub use crate::lookup::{
 pub use crate::routing::{Counts, Listed, Standing};
 pub use crate::rpc::{Traffic, Transmit};
 pub use crate::storage::Sizes;
+pub use config::{ConnectivityConfig, OperationConfig};
 pub use operations::{OpError, PutOptions};
 pub use output::{Check, CheckId, Event, Output, Status};
 pub use snapshot::{StoredKey, StoredValue};
@@ -161,30 +163,33 @@ impl Node {
         let now = Timestamp::ZERO;
         let (mut public, mut private, mut hashing) =
             (seed.public(), seed.private(), seed.hashing());
-        let id = config.node_id.unwrap_or_else(|| public.hash());
+        let id = config.id.unwrap_or_else(|| public.hash());
         let mut node = Self {
             id,
             origin,
             now,
             rpc: Rpc::new(id, &config),
-            tokens: Tokens::new(&config, now, &mut private),
-            tables: [Table::new(id, &config), Table::new(id, &config)],
+            tokens: Tokens::new(&config.tokens, now, &mut private),
+            tables: [
+                Table::new(id, &config.routing),
+                Table::new(id, &config.routing),
+            ],
             status: [Status::Disconnected; 2],
-            bootstrap: Bootstrap::new(config.bootstrap_period),
-            storage: Storage::new(&config, &mut hashing),
+            bootstrap: Bootstrap::new(config.connectivity.bootstrap_period),
+            storage: Storage::new(&config.storage, &mut hashing),
             listeners: Listeners::new(&config, &mut hashing),
-            pending_puts: PendingPuts::new(config.max_pending_puts),
+            pending_puts: PendingPuts::new(config.storage.max_pending_puts),
             limits: Limits::new(&config),
             lookups: Pool::default(),
             background: BackgroundLimiter::new(&config),
             queued: Queue::default(),
             failure_probe: FailureProbe::default(),
-            warm_at: now + config.connect_timeout,
-            ops: Operations::new(config.max_operations),
+            warm_at: now + config.connectivity.connect_timeout,
+            ops: Operations::new(config.operations.max),
             listen_sockets: BTreeMap::new(),
             votes: AddressVotes::default(),
             timers: Timers::default(),
-            connect_deadline: now + config.connect_timeout,
+            connect_deadline: now + config.connectivity.connect_timeout,
             unverified: [0; 2],
             events: VecDeque::new(),
             checks: VecDeque::new(),

@@ -32,7 +32,7 @@ pub enum OpError {
     /// The content exceeds [`Value::MAX_CONTENT`].
     #[error("the value holds {0} bytes; at most {max} can be stored", max = Value::MAX_CONTENT)]
     TooLarge(usize),
-    /// [`Config::max_operations`](crate::Config::max_operations) run already.
+    /// [`OperationConfig::max`](crate::OperationConfig::max) run already.
     #[error("too many operations at a time")]
     TooManyOperations,
 }
@@ -88,7 +88,9 @@ impl Node {
             select: BTreeSet::new(),
             ..query
         };
-        let op = self.start(now, key, query, OpKind::Listen(ListenView::default()))?;
+        let config = &self.config.listen;
+        let view = ListenView::new(config.max_values, config.max_holders);
+        let op = self.start(now, key, query, OpKind::Listen(view))?;
         self.answer_locally(op);
         for family in Family::ALL {
             if let Some(lookup) = self.lookup(key, family) {
@@ -149,7 +151,7 @@ impl Node {
         self.store_own(now, key, &value, created, options.permanent);
         let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
         let renewal = options.permanent.then(|| {
-            let longest = lifetime.saturating_sub(self.config.announce_margin);
+            let longest = lifetime.saturating_sub(self.config.operations.announce_margin);
             // What was put together is not announced together for ever.
             self.public.between(longest * 7 / 8, longest)
         });
@@ -250,7 +252,7 @@ impl Node {
         if key.is_zero() {
             return Err(OpError::ZeroKey);
         }
-        if self.ops.is_full() || self.lookups.len() >= self.config.max_lookups {
+        if self.ops.is_full() || self.lookups.len() >= self.config.lookup.max_lookups {
             return Err(OpError::TooManyOperations);
         }
         for family in Family::ALL {

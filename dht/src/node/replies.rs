@@ -129,7 +129,9 @@ impl Node {
         );
         let unauthorized = code == ErrorCode::UNAUTHORIZED && needs_token;
         let unknown = code == ErrorCode::NOT_FOUND && matches!(ask, LookupRequest::Refresh(..));
-        if unauthorized && self.rpc.peers_mut().on_auth_error(from) > self.config.max_auth_errors {
+        if unauthorized
+            && self.rpc.peers_mut().on_auth_error(from) > self.config.transport.max_auth_errors
+        {
             return self.give_up_on(now, key, family, node);
         }
         if let Some(lookup) = self.lookups.get_mut(key, family) {

@@ -21,10 +21,6 @@ const UPDATE_BYTES: usize = 56 << 10;
 
 /// The nodes nearest to a key hardly ever share fewer bits with it than our nearest share with us, less this many.
 const NEIGHBOURHOOD_BITS: usize = 3;
-/// Lookups that hear of a newcomer: to prove an address is cheap, so what comes of it must be. The others learn of it when
-/// their tokens run out.
-const MAX_INTRODUCTIONS: usize = 1024;
-
 /// A request's way back: who asked, under which number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct ReplyTo {
@@ -346,7 +342,7 @@ impl Node {
         });
         let near = |wanted: bool, family: Family| {
             if wanted {
-                self.tables[family as usize].to_share(&target, self.config.bucket_size, now)
+                self.tables[family as usize].to_share(&target, self.config.routing.bucket_size, now)
             } else {
                 Vec::new()
             }
@@ -397,11 +393,12 @@ impl Node {
     /// The keys of permanent puts and listens that are to learn of a contact: if they are too many, those that share more
     /// bits with it.
     fn interested(&self, contact: &Contact) -> Vec<InfoHash> {
+        let max = self.config.lookup.max_introductions;
         let mut near = (0..=InfoHash::BITS).map(|nearer| -> Vec<_> {
             let keys = self.lasting_near(contact, nearer);
-            keys.take(MAX_INTRODUCTIONS + 1).collect()
+            keys.take(max + 1).collect()
         });
-        let few = near.find(|keys| keys.len() <= MAX_INTRODUCTIONS);
+        let few = near.find(|keys| keys.len() <= max);
         few.unwrap_or_default()
     }
 
@@ -489,11 +486,12 @@ mod tests {
             }
             node.interested(&newcomer)
         };
-        let (few, more) = keys.split_at(MAX_INTRODUCTIONS);
+        let max_introductions = Config::default().lookup.max_introductions;
+        let (few, more) = keys.split_at(max_introductions);
         assert_eq!(listen(few).len(), few.len());
 
         let mut interested = listen(more);
-        assert!((MAX_INTRODUCTIONS / 4..=MAX_INTRODUCTIONS).contains(&interested.len()));
+        assert!((max_introductions / 4..=max_introductions).contains(&interested.len()));
         keys.sort_by_key(|key| key.distance(&newcomer.id));
         interested.sort_by_key(|key| key.distance(&newcomer.id));
         assert_eq!(interested, keys[..interested.len()]);

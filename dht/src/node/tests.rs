@@ -187,7 +187,7 @@ fn of_many_gets_at_once_no_more_begin_than_answers_may_come_at_once() {
         net.nodes[9].get(now, key, Query::default()).unwrap();
     }
     let stats = net.nodes[9].stats(now);
-    let limit = Config::default().max_awaited;
+    let limit = Config::default().lookup.max_awaited;
     assert!((limit..limit + 16).contains(&stats.pending_requests));
     assert!(stats.waiting_lookups > 200, "{}", stats.waiting_lookups);
     net.drain(9);
@@ -220,7 +220,7 @@ fn pings_of_strangers_hold_up_no_get() {
         net.nodes[9].handle_datagram(net.now, from, &asked.bytes);
     }
     let pings = net.nodes[9].stats(net.now).pending_requests;
-    assert!(pings > Config::default().max_awaited, "{pings}");
+    assert!(pings > Config::default().lookup.max_awaited, "{pings}");
     let other = InfoHash::of(b"other");
     net.nodes[9].get(net.now, other, Query::default()).unwrap();
     assert_eq!(net.nodes[9].stats(net.now).waiting_lookups, 0);
@@ -305,7 +305,7 @@ fn own_requests_go_on_while_strangers_ask_as_much_as_is_answered_or_more() {
         }
         assert!(found);
         assert_eq!(ended.map(|report| report.answered), Some(8));
-        let least_time_out = Config::default().response_time_min;
+        let least_time_out = Config::default().transport.response_time_min;
         assert!(net.now.since(begin) < least_time_out, "nothing was lost");
         let dropped = net.nodes[9].stats(net.now).traffic.dropped_rate;
         assert_eq!(dropped > 0, drops, "{dropped} of {strangers} a millisecond");

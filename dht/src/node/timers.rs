@@ -1,6 +1,7 @@
 //! [`Timers`]: every deadline of a node in one ordered structure.
 
-use crate::schedule::Schedule;
+use bulla_kad::Schedule;
+
 use crate::{Family, InfoHash};
 
 /// Why a node wakes up.

@@ -2,12 +2,6 @@
 //!
 //! It knows messages, not what they are for: `P` is the caller's own note on each request.
 
-mod deferred;
-mod in_flight;
-pub mod limiter;
-mod peers;
-pub mod reassembly;
-
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,11 +13,9 @@ use crate::wire::{
     self, Datagrams, Encoder, ErrorCode, Message, Part, Payload, Reply, Request, Tid,
 };
 use crate::{InfoHash, Rng, Timestamp, is_martian};
-use deferred::DeferredReplies;
-pub(crate) use in_flight::Purpose;
-use in_flight::{Answered, Due, InFlight};
-use limiter::Limiter;
-use peers::Peers;
+pub(crate) use bulla_kad::transport::Purpose;
+pub use bulla_kad::transport::reassembly;
+use bulla_kad::transport::{Answered, DeferredReplies, Due, InFlight, Limiter, Peers};
 use reassembly::{Completed, Reassembly, Slot};
 
 /// How long to wait for the next part of an answer before the request is sent again.
@@ -111,16 +103,24 @@ impl<P: Purpose> Purpose for Kind<P> {
 
 impl<P: Purpose> Rpc<P> {
     pub(crate) fn new(id: InfoHash, config: &Config) -> Self {
+        let transport = &config.transport;
         Self {
             id,
             network: config.network,
             client: config.client,
-            unvalidated_reply_bytes: config.unvalidated_reply_bytes,
-            in_flight: InFlight::new(config.attempts, config.response_time, config.max_requests),
-            peers: Peers::new(config),
-            limiter: Limiter::new(config),
-            parts: Reassembly::new(config),
-            deferred: DeferredReplies::new(config.max_deferred_replies),
+            unvalidated_reply_bytes: transport.unvalidated_reply_bytes,
+            in_flight: InFlight::new(
+                transport.attempts,
+                transport.response_time,
+                transport.max_requests,
+            ),
+            peers: Peers::new(transport),
+            limiter: Limiter::new(transport),
+            parts: Reassembly::new(transport),
+            deferred: DeferredReplies::new(
+                transport.max_deferred_replies,
+                transport.max_deferred_bytes,
+            ),
             encoder: Encoder::default(),
             outbox: VecDeque::new(),
             traffic: Traffic::default(),

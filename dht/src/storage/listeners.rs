@@ -17,7 +17,7 @@ use crate::{Config, InfoHash, Query, Rng, Timestamp, Value};
 /// itself by a token, an id has not.
 ///
 /// A listener takes some 140 bytes, 220 if it is alone on its key, and 100 more if its address listens on nothing else;
-/// its query comes on top ([`Listener::MAX_QUERY_BYTES`]). All of them together are at most [`Config::max_keys`].
+/// its query comes on top ([`Listener::MAX_QUERY_BYTES`]). All of them together are at most [`StorageConfig::max_keys`].
 pub struct Listeners {
     lifetime: Duration,
     max: usize,
@@ -44,13 +44,13 @@ pub enum Subscribed {
 /// Why a listener was not accepted. Nothing has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum SubscribeError {
-    /// The key has [`Config::max_listeners_per_key`] listeners.
+    /// The key has [`ListenConfig::max_per_key`] listeners.
     #[error("too many listeners on this key")]
     KeyFull,
-    /// The listener's source (an IPv4 address or an IPv6 /64) has [`Config::max_listeners_per_source`] of them.
+    /// The listener's source (an IPv4 address or an IPv6 /64) has [`ListenConfig::max_per_source`] of them.
     #[error("too many listeners from this address")]
     SourceFull,
-    /// There are [`Config::max_keys`] listeners.
+    /// There are [`StorageConfig::max_keys`] listeners.
     #[error("too many listeners")]
     Full,
     /// Its query is larger than [`Listener::MAX_QUERY_BYTES`].
@@ -80,10 +80,10 @@ impl Listeners {
     /// No listeners, with the limits of `config`; the keys of its hash tables come from `rng`.
     pub fn new(config: &Config, rng: &mut Rng) -> Self {
         Self {
-            lifetime: config.expire_time,
-            max: config.max_keys,
-            max_per_key: config.max_listeners_per_key,
-            max_per_source: config.max_listeners_per_source,
+            lifetime: config.routing.expire_time,
+            max: config.storage.max_keys,
+            max_per_key: config.listen.max_per_key,
+            max_per_source: config.listen.max_per_source,
             keys: Interner::new(rng),
             addresses: Interner::new(rng),
             remote_listens: Slab::new(),
@@ -94,7 +94,7 @@ impl Listeners {
         }
     }
 
-    /// Lets `listener` hear of the values under `key`, for [`Config::expire_time`] from now.
+    /// Lets `listener` hear of the values under `key`, for [`RoutingConfig::expire_time`] from now.
     ///
     /// # Errors
     ///
@@ -206,7 +206,7 @@ impl Listeners {
         }
     }
 
-    /// Forgets the listeners that have not renewed for [`Config::expire_time`].
+    /// Forgets the listeners that have not renewed for [`RoutingConfig::expire_time`].
     pub fn drop_expired(&mut self, now: Timestamp) {
         while let Some(&(renewed, number)) = self.by_renewal.first()
             && renewed + self.lifetime <= now
@@ -281,16 +281,25 @@ mod tests {
 
     use super::*;
     use crate::value::sample::sample;
-    use crate::{Condition, Seed, ValueId, ValueType};
+    use crate::{Condition, ListenConfig, RoutingConfig, Seed, StorageConfig, ValueId, ValueType};
 
     const LIFETIME: Duration = Duration::from_secs(600);
 
     fn listeners() -> Listeners {
         let config = Config {
-            max_listeners_per_key: 3,
-            max_listeners_per_source: 4,
-            max_keys: 8,
-            expire_time: LIFETIME,
+            listen: ListenConfig {
+                max_per_key: 3,
+                max_per_source: 4,
+                ..ListenConfig::default()
+            },
+            storage: StorageConfig {
+                max_keys: 8,
+                ..StorageConfig::default()
+            },
+            routing: RoutingConfig {
+                expire_time: LIFETIME,
+                ..RoutingConfig::default()
+            },
             ..Config::default()
         };
         Listeners::new(&config, &mut Seed::from_number(1).hashing())

@@ -5,12 +5,13 @@
 //! policy, signature) is decided before it comes here, and telling the listeners is left to the
 //! node. Nothing is sent from here.
 //!
-//! - Values of others never use more than [`Config::storage_limit_bytes`], nor those of one source (an IPv4 address or
-//!   an IPv6 /64) more than [`Config::storage_limit_per_source_bytes`]. Own values count for neither and are never
+//! - Values of others never use more than [`StorageConfig::limit_bytes`], nor those of one source (an IPv4 address or
+//!   an IPv6 /64) more than [`StorageConfig::limit_per_source_bytes`]. Own values count for neither and are never
 //!   evicted.
 //! - Bytes are bytes of memory: the packed value and [`Storage::OVERHEAD_BYTES`].
 //! - Every operation on a value takes logarithmic time, however many lie under its key.
 
+mod config;
 mod entry;
 mod index;
 mod interner;
@@ -28,7 +29,8 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use crate::{Condition, Config, InfoHash, Query, Rng, Timestamp, Value, ValueId};
+use crate::{Condition, InfoHash, Query, Rng, Timestamp, Value, ValueId};
+pub use config::{ListenConfig, StorageConfig};
 pub use entry::{Entry, Sizes};
 pub use listener::Listener;
 pub use listeners::{Listeners, SubscribeError, Subscribed};
@@ -71,10 +73,10 @@ pub enum Refusal {
     /// Its lifetime is over.
     #[error("the value has expired")]
     Expired,
-    /// Its key holds [`Config::max_values_per_key`] values.
+    /// Its key holds [`StorageConfig::max_values_per_key`] values.
     #[error("too many values under this key")]
     KeyFull,
-    /// [`Config::max_keys`] keys hold values.
+    /// [`StorageConfig::max_keys`] keys hold values.
     #[error("too many keys")]
     TooManyKeys,
     /// It is larger than all the room that its source may have.
@@ -104,7 +106,7 @@ impl Storage {
     pub const EXPIRE_BATCH: usize = 4_096;
 
     /// An empty store with the limits of `config`; its hash table's key comes from `rng`.
-    pub fn new(config: &Config, rng: &mut Rng) -> Self {
+    pub fn new(config: &StorageConfig, rng: &mut Rng) -> Self {
         Self {
             values: ValueStore::new(rng),
             quota: Quota::new(config),

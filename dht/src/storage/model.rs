@@ -85,10 +85,10 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let config = Config {
-            storage_limit_bytes: LIMIT,
-            storage_limit_per_source_bytes: LIMIT_PER_SOURCE,
-            ..Config::default()
+        let config = StorageConfig {
+            limit_bytes: LIMIT,
+            limit_per_source_bytes: LIMIT_PER_SOURCE,
+            ..StorageConfig::default()
         };
         Self {
             now: Timestamp::ZERO,

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use slab::Slab;
 
+use super::StorageConfig;
 use super::source::Source;
 use super::value_store::Slot;
-use crate::{Config, Timestamp};
+use crate::Timestamp;
 
 /// The accounts of all who have values stored: one for each source, and one for this node itself, which has no limit.
 ///
@@ -39,15 +40,15 @@ struct Account {
 }
 
 impl Quota {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &StorageConfig) -> Self {
         let own = Account {
             source: None,
             bytes: 0,
             earliest: Timestamp::MAX,
         };
         Self {
-            limit: config.storage_limit_bytes,
-            limit_per_source: config.storage_limit_per_source_bytes,
+            limit: config.limit_bytes,
+            limit_per_source: config.limit_per_source_bytes,
             accounts: Slab::from_iter([(AccountNumber::OWN.index(), own)]),
             interner: BTreeMap::new(),
             values: BTreeSet::new(),
@@ -242,10 +243,10 @@ mod tests {
 
     /// Quotas with one value for each of (host, bytes, expiry), in slots 0 and up.
     fn quota(limit: usize, limit_per_source: usize, values: &[(u8, usize, u64)]) -> Quota {
-        let mut quota = Quota::new(&Config {
-            storage_limit_bytes: limit,
-            storage_limit_per_source_bytes: limit_per_source,
-            ..Config::default()
+        let mut quota = Quota::new(&StorageConfig {
+            limit_bytes: limit,
+            limit_per_source_bytes: limit_per_source,
+            ..StorageConfig::default()
         });
         for (slot, &(host, bytes, expires)) in (0..).zip(values) {
             let number = quota.open(Some(source(host)));

@@ -26,10 +26,10 @@ fn own_values_are_permanent_if_asked_and_know_no_limit() {
 
 #[test]
 fn a_full_key_and_a_full_store_refuse_what_is_new_of_others_alone() {
-    let mut store = Store::of(&Config {
+    let mut store = Store::of(&StorageConfig {
         max_values_per_key: 2,
         max_keys: 2,
-        ..Config::default()
+        ..StorageConfig::default()
     });
     store.keep(1, sample(1), Some(1), LATER);
     store.keep(1, sample(2), Some(1), LATER);
@@ -49,7 +49,7 @@ fn a_full_key_and_a_full_store_refuse_what_is_new_of_others_alone() {
 
 #[test]
 fn what_has_expired_is_refused_and_leaves_in_bounded_batches() {
-    let mut store = Store::of(&Config::default());
+    let mut store = Store::of(&StorageConfig::default());
     assert_eq!(
         store.try_keep(1, sample(1), None, NOW),
         Err(Refusal::Expired)
@@ -67,7 +67,7 @@ fn what_has_expired_is_refused_and_leaves_in_bounded_batches() {
 
 #[test]
 fn the_same_again_is_a_refresh_and_something_else_an_edit() {
-    let mut store = Store::of(&Config::default());
+    let mut store = Store::of(&StorageConfig::default());
     let mut keep = |data, expires| store.keep(1, sample(1).data(data), Some(1), expires);
     assert_eq!(keep(b"a", LATER), Change::New);
     assert_eq!(keep(b"a", Timestamp::from_micros(1_500)), Change::Refreshed);
@@ -80,7 +80,7 @@ fn the_same_again_is_a_refresh_and_something_else_an_edit() {
 
 #[test]
 fn an_own_value_stays_own_and_permanent_when_others_put_the_same() {
-    let mut store = Store::of(&Config::default());
+    let mut store = Store::of(&StorageConfig::default());
     store.keep(1, sample(1), None, Timestamp::MAX);
     store.keep(1, sample(1), Some(1), LATER);
     store.keep(2, sample(1), Some(1), LATER);
@@ -93,7 +93,7 @@ fn an_own_value_stays_own_and_permanent_when_others_put_the_same() {
 
 #[test]
 fn a_refresh_never_shortens_and_tells_what_it_did_not_find() {
-    let mut store = Store::of(&Config::default());
+    let mut store = Store::of(&StorageConfig::default());
     store.keep(1, sample(1), Some(1), LATER);
     let mut refresh = |number, id, micros| {
         let expires = Timestamp::from_micros(micros);
@@ -112,7 +112,7 @@ fn a_refresh_never_shortens_and_tells_what_it_did_not_find() {
 
 #[test]
 fn values_come_in_order_of_ids_and_meet_the_query() {
-    let mut store = Store::of(&Config::default());
+    let mut store = Store::of(&StorageConfig::default());
     for id in [3, 1, 2] {
         let value_type = ValueType(id as u16 % 2);
         let text = [b'a' + id as u8];
@@ -146,7 +146,7 @@ fn values_come_in_order_of_ids_and_meet_the_query() {
 
 #[test]
 fn own_and_foreign_values_are_removed_apart() {
-    let mut store = Store::of(&Config::default());
+    let mut store = Store::of(&StorageConfig::default());
     store.keep(1, sample(1), None, LATER);
     store.keep(1, sample(2), Some(1), LATER);
     store.keep(1, sample(3), Some(2), LATER);
@@ -162,7 +162,7 @@ fn own_and_foreign_values_are_removed_apart() {
 
 #[test]
 fn keys_are_named_once_and_in_order() {
-    let mut store = Store::of(&Config::default());
+    let mut store = Store::of(&StorageConfig::default());
     let mut keys: Vec<_> = (0..5).map(key).collect();
     keys.sort();
     for number in 0..5 {
@@ -193,17 +193,17 @@ struct Store {
 }
 
 impl Store {
-    fn of(config: &Config) -> Self {
+    fn of(config: &StorageConfig) -> Self {
         Self {
             storage: Storage::new(config, &mut Seed::from_number(1).hashing()),
         }
     }
 
     fn with_limits(bytes: usize, bytes_per_source: usize) -> Self {
-        Self::of(&Config {
-            storage_limit_bytes: bytes,
-            storage_limit_per_source_bytes: bytes_per_source,
-            ..Config::default()
+        Self::of(&StorageConfig {
+            limit_bytes: bytes,
+            limit_per_source_bytes: bytes_per_source,
+            ..StorageConfig::default()
         })
     }
 

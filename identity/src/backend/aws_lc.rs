@@ -14,7 +14,8 @@ use super::{Hash, Padding};
 pub(crate) struct RsaPublic {
     spki: Vec<u8>,
     encrypting: Encrypting,
-    /// Values are what is verified by the thousand, and they always use SHA-512: its key stays parsed.
+    /// Most of what is verified are values, which always use SHA-512: the key for that stays
+    /// parsed.
     sha512: ParsedPublicKey,
 }
 
@@ -134,7 +135,8 @@ impl RsaPrivate {
     }
 }
 
-/// Returns what a block with wrong padding decrypts to: a message of any length, always the same for the same block.
+/// Returns what a block with wrong padding decrypts to: a message of any length, always the same
+/// for the same block.
 fn rejected(secret: &[u8; 64], block: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let longest = block.len().checked_sub(Padding::Pkcs1.overhead())?;
     let stream = |counter: u8| {

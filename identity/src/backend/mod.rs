@@ -1,13 +1,14 @@
 //! The seam between this crate and the library that does the RSA arithmetic.
 //!
-//! Two back-ends offer the same two types, [`RsaPublic`] and [`RsaPrivate`], with the same functions and the same answers; the
-//! feature `aws-lc` chooses. Both are handed keys whose size and exponent have been checked, in canonical DER that names
-//! `rsaEncryption` even for a key of OAEP.
+//! Two back-ends offer the same two types, [`RsaPublic`] and [`RsaPrivate`], with the same
+//! functions and the same results; the feature `aws-lc` chooses. Both get keys of checked size and
+//! exponent, in canonical DER that names `rsaEncryption` even for a key of OAEP.
 //!
-//! With the padding of PKCS#1 v1.5, `decrypt_block` rejects implicitly: a block with wrong padding does not fail, it yields a
-//! pseudo-random message that depends on the key and the block alone. So no caller can tell a wrong padding from a right one, nor
-//! pass the difference on (the attacks of Bleichenbacher and their successors live on that difference). With OAEP a wrong block is
-//! `None`, whatever is wrong with it.
+//! With the padding of PKCS#1 v1.5, `decrypt_block` rejects implicitly: a block with wrong padding
+//! does not fail, it yields a pseudo-random message that depends on the key and the block alone. So
+//! no caller can tell a wrong padding from a right one, nor pass the difference on, which is what
+//! Bleichenbacher's attack and its successors need. With OAEP a wrong block is `None`, whatever is
+//! wrong with it.
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn back_ends_reject_wrong_padding_without_a_word_and_always_alike() {
+    fn back_ends_reject_wrong_padding_without_an_error_and_always_alike() {
         let (fast, _, portable, _) = alice();
         let lengths = |decrypt: &dyn Fn(&[u8]) -> Vec<u8>| -> Vec<usize> {
             (1..=8)

@@ -1,4 +1,5 @@
-//! The portable back-end: everything by the pure-Rust `rsa`, which blinds private operations and rejects implicitly.
+//! The portable back-end: everything by the pure-Rust `rsa`, which blinds private operations and
+//! rejects implicitly.
 
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey};
 use rsa::{Oaep, Pkcs1v15Encrypt, Pkcs1v15Sign, RsaPrivateKey, RsaPublicKey};

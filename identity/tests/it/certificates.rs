@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::vectors::{VERSIONS, identities, identity_vector, openssl_certificate, value};
 
 #[test]
-fn certificates_of_opendht_say_what_it_says_they_say() {
+fn certificates_of_opendht_are_read_as_opendht_reads_them() {
     for vector in identities() {
         let der = vector.bytes("certificate_der");
         let certificate = Certificate::from_der(&der).expect("a certificate");

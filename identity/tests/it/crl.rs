@@ -160,7 +160,7 @@ fn a_chain_of_certtool_is_trusted_and_its_lists_are_obeyed() {
     assert_eq!(verdict, Err(TrustError::Revoked("leaf".to_owned())));
 }
 
-/// An authority, an account and a device as strict verifiers want them, of today.
+/// Returns an authority, an account and a device as strict verifiers want them, valid today.
 fn strict_chain() -> (Identity, Identity, Identity) {
     let params = CertificateParams::new(today() - 60).authority_key_id();
     let issue = |key, params: &IdentityParams<'_>| {

@@ -32,7 +32,8 @@ fn curve_keys_are_written_as_opendht_writes_them() {
     assert_eq!(key.to_pem().as_str(), vector.text("private_key_pem"));
 }
 
-/// The library under 2.4.12 puts a zero before a number whose highest bit is set, and the number is then too long.
+/// The library under 2.4.12 puts a zero before a number with the highest bit set, and the number is
+/// then too long.
 #[test]
 fn a_zero_before_the_number_is_read_and_not_repeated() {
     let vector = erin("2.4.12");
@@ -43,7 +44,8 @@ fn a_zero_before_the_number_is_read_and_not_repeated() {
     assert_eq!(again.public_key(), key.public_key());
 }
 
-/// It also leaves out a zero that the number begins with, as of every 512th key: openssl reads it as we do.
+/// It also leaves out a zero that the number begins with, in one key of 512: OpenSSL reads it as we
+/// do.
 #[test]
 fn a_zero_left_out_before_the_number_is_read_and_written() {
     let pem = include_str!("../vectors/gnutls/short.pem");
@@ -105,13 +107,13 @@ fn each_key_signs_in_its_own_ways_alone() {
 }
 
 #[test]
-fn what_a_curve_key_cannot_do_is_said() {
+fn what_a_curve_key_cannot_do_is_an_error() {
     for curve in CURVES {
         let key = PrivateKey::generate_on(curve).expect("a key");
         let kind = KeyKind::Curve(curve);
         assert_eq!(key.sign(b"a value"), Err(SignError::NotForValues(kind)));
         assert_eq!(
-            key.public_key().encrypt(b"a letter"),
+            key.public_key().encrypt(b"a message"),
             Err(EncryptError::NotForEncryption(kind))
         );
         assert_eq!(key.decrypt(&[7; 300]), Err(DecryptError));
@@ -173,7 +175,7 @@ fn truncated_private_keys_are_refused() {
 }
 
 #[test]
-fn a_private_key_whose_public_half_is_anothers_is_refused() {
+fn a_private_key_with_the_public_half_of_another_is_refused() {
     let der = |key: &PrivateKey| {
         pkcs8::Document::from_pem(&key.to_pem())
             .expect("PEM")
@@ -192,7 +194,7 @@ fn a_private_key_whose_public_half_is_anothers_is_refused() {
 }
 
 #[test]
-fn other_curves_are_told_apart_from_damage() {
+fn keys_on_other_curves_are_unsupported_and_not_malformed() {
     // A key of X25519.
     let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VuBCIEIPiGRiM9QlfgaZ0/lKPU6G+8S/4YiOmV1R7BZgMrHuZ7\n-----END PRIVATE KEY-----\n";
     assert_eq!(

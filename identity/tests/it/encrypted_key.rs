@@ -1,4 +1,5 @@
-//! Private keys under a password, both ways with OpenSSL and GnuTLS. What is not installed is not checked.
+//! Private keys under a password, both ways with OpenSSL and GnuTLS. What is not installed is not
+//! checked.
 
 use std::fs;
 use std::path::Path;
@@ -122,7 +123,8 @@ fn check(pem: &str, key: &PrivateKey, command: &str) {
     assert_eq!(wrong, Some(KeyError::WrongPassword), "{command}");
 }
 
-/// Calls `check` with a folder in which `plain.pem` is a key, for a key of each kind that all programs know.
+/// Calls `check` with a folder in which `plain.pem` is a key, for a key of each kind that all
+/// programs know.
 fn for_each_kind(check: impl Fn(&Path, &PrivateKey)) {
     let curves = [Curve::P256, Curve::P384, Curve::Ed25519];
     let curves = curves.map(|curve| PrivateKey::generate_on(curve).expect("a key"));

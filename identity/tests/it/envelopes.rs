@@ -63,7 +63,7 @@ fn any_length_but_a_block_or_an_envelope_is_refused() {
 }
 
 #[test]
-fn an_envelope_for_somebody_else_is_refused() {
+fn an_envelope_for_another_key_is_refused() {
     let sealed = private_key("4.4.2", "bob")
         .public_key()
         .encrypt(&[1; 300])

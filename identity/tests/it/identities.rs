@@ -29,7 +29,8 @@ fn a_new_identity_is_a_self_signed_authority() {
     assert!(alice.public_key().verify(b"hello", &signature));
 }
 
-/// Everything but serial, dates and the order of extensions is as OpenDHT writes it, for an authority and for a leaf.
+/// Everything but serial, dates and the order of extensions is as OpenDHT writes it, for an
+/// authority and for a leaf.
 #[test]
 fn issued_certificates_are_as_long_as_opendhts() {
     let ca = identity("ca");
@@ -241,7 +242,7 @@ fn files_that_are_no_identity_say_why() {
         LoadError::TooLarge { .. }
     ));
     assert!(matches!(
-        Identity::load(folder.path().join("nobody"), None),
+        Identity::load(folder.path().join("missing"), None),
         Err(LoadError::Read { .. })
     ));
 }
@@ -279,7 +280,7 @@ fn a_key_that_others_can_read_is_warned_about() {
 }
 
 #[test]
-fn a_key_and_a_foreign_certificate_make_no_identity() {
+fn a_key_and_the_certificate_of_another_make_no_identity() {
     let key: PrivateKey = private_key("4.4.2", "alice");
     assert!(matches!(
         Identity::new(key, identity("bob").chain().clone()),

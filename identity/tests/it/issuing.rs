@@ -19,7 +19,7 @@ pub(crate) const SIGNERS: [KeyKind; 4] = [
     KeyKind::Curve(Curve::Ed25519),
 ];
 
-/// A key of this kind; those of RSA are always the same.
+/// Returns a key of this kind; those of RSA are always the same.
 pub(crate) fn key(kind: KeyKind) -> PrivateKey {
     match kind {
         KeyKind::Curve(curve) => PrivateKey::generate_on(curve).expect("a key"),
@@ -36,7 +36,7 @@ fn authority(kind: KeyKind) -> Identity {
     issue(kind, &IdentityParams::new("CA", NOW))
 }
 
-/// An authority below `issuer`, or by itself.
+/// Returns an authority below `issuer`.
 fn middle(kind: KeyKind, name: &str, issuer: &Identity) -> Identity {
     let params = IdentityParams::new(name, NOW).authority();
     issue(kind, &params.issuer(issuer))
@@ -112,7 +112,7 @@ fn the_hash_follows_the_strength_of_the_certified_key() {
 }
 
 #[test]
-fn keys_say_what_they_are_for_and_no_more() {
+fn certificates_name_the_usages_of_their_keys_and_no_others() {
     let ca = authority(KeyKind::Rsa);
     for (kind, usage) in [
         // digitalSignature and dataEncipherment, in the bits of a critical keyUsage.
@@ -189,8 +189,8 @@ fn a_key_that_signs_nothing_is_certified_by_others_alone() {
     never(CertificateRequest::new(&oaep, &request).expect_err("signs nothing"));
 
     let alice = issue(KeyKind::RsaOaep, &alone.issuer(&ca));
-    let letter = alice.public_key().encrypt(b"for alice").expect("encrypted");
-    assert_eq!(alice.key().decrypt(&letter), Ok(b"for alice".to_vec()));
+    let ciphertext = alice.public_key().encrypt(b"for alice").expect("encrypted");
+    assert_eq!(alice.key().decrypt(&ciphertext), Ok(b"for alice".to_vec()));
     let below = IdentityParams::new("below", NOW).issuer(&alice);
     let refusal = Identity::issue(key(KeyKind::Rsa), &below).expect_err("no authority");
     assert_eq!(refusal, IssueError::NotAuthority);
@@ -261,7 +261,7 @@ fn nothing_signed_on_a_curve_survives_the_change_of_a_byte() {
 }
 
 #[test]
-fn who_is_no_authority_issues_nothing_on_curves_either() {
+fn a_leaf_on_a_curve_cannot_issue() {
     let p256 = KeyKind::Curve(Curve::P256);
     let root = authority(KeyKind::Curve(Curve::P384));
     let leaf_key = key(p256);
@@ -306,7 +306,7 @@ fn a_circle_of_issuers_on_curves_leads_nowhere() {
     ));
 }
 
-/// What is accepted is refused with any byte changed, or cut off.
+/// Checks that what is accepted is refused with any byte changed, or cut off.
 fn refused_if_damaged(der: &[u8], accepts: impl Fn(&[u8]) -> bool) {
     assert!(accepts(der));
     for offset in 0..der.len() {

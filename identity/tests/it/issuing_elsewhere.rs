@@ -1,4 +1,5 @@
-//! Keys of every kind between us, OpenSSL and certtool: who makes a chain, a request or a list, and who believes it.
+//! Keys of every kind between us, OpenSSL and certtool: chains, requests and lists that one makes
+//! and the others verify.
 
 use bulla_identity::{
     CertificateChain, CertificateParams, CertificateRequest, Curve, Identity, IdentityParams,
@@ -182,7 +183,7 @@ fn we_trust_the_chains_of_openssl_and_certtool_on_curves_and_obey_their_lists() 
                     trusted.verify(&chain, today()),
                     Err(TrustError::Revoked("leaf".to_owned()))
                 );
-                // Their authority goes on with us.
+                // Our library goes on with their authority.
                 let ca_key = PrivateKey::from_pem(shop.read("ca.pem"), None).expect("a key");
                 let ca = Identity::new(ca_key, ca).expect("its key");
                 let next = RevocationDraft::extending(&list, today())

@@ -157,7 +157,7 @@ fn public_keys_are_read_from_pem_and_have_one_encoding() {
         Ok(key.clone())
     );
 
-    // The same key with the algorithm's NULL left out: tolerated, and written as everybody else does.
+    // The same key with the algorithm's NULL left out: tolerated, and written again with it.
     let mut der = key.to_der().to_vec();
     let null = der
         .windows(2)
@@ -242,7 +242,7 @@ fn numbers_that_do_not_fit_together_are_refused() {
 }
 
 #[test]
-fn keys_and_certificates_go_to_other_threads() {
+fn keys_and_certificates_can_be_sent_to_other_threads() {
     fn goes<T: Send + Sync + Clone + 'static>() {}
     goes::<PrivateKey>();
     goes::<PublicKey>();
@@ -296,7 +296,7 @@ proptest! {
     }
 }
 
-/// DER of a public key with any numbers (most significant byte first).
+/// Returns the DER of a public key with any numbers (most significant byte first).
 fn spki(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
     let modulus = UintRef::new(modulus).expect("short");
     let public_exponent = UintRef::new(exponent).expect("short");

@@ -1,4 +1,5 @@
-//! What this crate promises, held against vectors made by OpenDHT, against OpenSSL, and against damage.
+//! The crate's public interface, tested with vectors made by OpenDHT, with OpenSSL, and with
+//! damage.
 
 mod certificates;
 mod crl;

@@ -7,7 +7,7 @@ use crate::vectors::private_key;
 const BLOCK: usize = 256;
 
 #[test]
-fn letters_to_an_oaep_key_come_back_in_both_forms() {
+fn plaintexts_for_an_oaep_key_come_back_in_both_forms() {
     let key = bob();
     for (plaintext, ciphertext) in [
         (0, BLOCK),
@@ -36,7 +36,7 @@ fn damage_anywhere_is_refused_alike() {
 }
 
 #[test]
-fn a_letter_padded_in_one_way_does_not_open_in_the_other() {
+fn a_ciphertext_padded_in_one_way_does_not_open_in_the_other() {
     let (oaep, plain) = (bob(), private_key("4.4.2", "bob"));
     let sealed = plain.public_key().encrypt(&[3; 300]).expect("encrypted");
     assert_eq!(oaep.decrypt(&sealed), Err(DecryptError));
@@ -88,7 +88,8 @@ fn other_parameters_are_refused_by_name() {
     }
 }
 
-/// GnuTLS 3.8.10 writes an arbitrary algorithm for the source of the empty label, another one each time.
+/// GnuTLS 3.8.10 writes an arbitrary algorithm for the source of the empty label, another one each
+/// time.
 #[test]
 fn oaep_keys_of_gnutls_are_read() {
     let private = include_bytes!("../vectors/gnutls/oaep.key.der");

@@ -3,8 +3,9 @@ use bulla_identity::{Certificate, OcspError, OcspRequest, OcspStatus, Revocation
 use crate::programs::{Workshop, today};
 use crate::vectors::{identity, trust_vector};
 
-/// A responder of OpenSSL, with what it answers `request`. Its answers are of today, whenever that is.
-fn answer(shop: &Workshop, request: &OcspRequest, options: &str) -> Option<Vec<u8>> {
+/// Runs a responder of OpenSSL and returns its response to `request`. Its time is that of the
+/// system.
+fn respond(shop: &Workshop, request: &OcspRequest, options: &str) -> Option<Vec<u8>> {
     let ca = identity("ca");
     shop.write("ca.crt", ca.certificate().to_pem());
     shop.write("ca.pem", ca.key().to_pem().as_bytes());
@@ -30,7 +31,7 @@ fn answer(shop: &Workshop, request: &OcspRequest, options: &str) -> Option<Vec<u
 }
 
 #[test]
-fn openssl_answers_our_questions() {
+fn openssl_responds_to_our_requests() {
     let shop = Workshop::new();
     let ca = identity("ca");
     for (name, status) in [
@@ -45,7 +46,7 @@ fn openssl_answers_our_questions() {
     ] {
         let certificate = identity(name).certificate().clone();
         let request = OcspRequest::new(&certificate, ca.certificate()).expect("made");
-        let Some(response) = answer(&shop, &request, "") else {
+        let Some(response) = respond(&shop, &request, "") else {
             return;
         };
         let now = today();
@@ -66,11 +67,11 @@ fn openssl_answers_our_questions() {
 }
 
 #[test]
-fn an_answer_with_one_byte_changed_does_not_count() {
+fn a_response_with_one_byte_changed_does_not_count() {
     let shop = Workshop::new();
     let (ca, alice) = (identity("ca"), identity("alice"));
     let request = OcspRequest::new(alice.certificate(), ca.certificate()).expect("made");
-    let Some(response) = answer(&shop, &request, "-resp_no_certs") else {
+    let Some(response) = respond(&shop, &request, "-resp_no_certs") else {
         return;
     };
     let now = today();
@@ -87,19 +88,19 @@ fn an_answer_with_one_byte_changed_does_not_count() {
 }
 
 #[test]
-fn answers_of_others_do_not_count() {
+fn responses_of_others_do_not_count() {
     let shop = Workshop::new();
     let (ca, alice) = (identity("ca"), identity("alice"));
     let request = OcspRequest::new(alice.certificate(), ca.certificate()).expect("made");
     let bob = identity("bob");
     shop.write("bob.crt", bob.certificate().to_pem());
     shop.write("bob.pem", bob.key().to_pem().as_bytes());
-    // Alice is certified by the authority, but not to answer for it.
+    // Alice is certified by the authority, but not as a responder.
     shop.write("alice.crt", alice.certificate().to_pem());
     shop.write("alice.pem", alice.key().to_pem().as_bytes());
     for name in ["bob", "alice"] {
         let options = format!("-rsigner {name}.crt -rkey {name}.pem");
-        if let Some(response) = answer(&shop, &request, &options) {
+        if let Some(response) = respond(&shop, &request, &options) {
             assert_eq!(
                 request.verify(&response, today()),
                 Err(OcspError::BadSignature),
@@ -110,7 +111,7 @@ fn answers_of_others_do_not_count() {
 }
 
 #[test]
-fn one_whom_the_issuer_lets_answer_counts() {
+fn a_responder_certified_by_the_issuer_counts() {
     let shop = Workshop::new();
     let (ca, alice, bob) = (identity("ca"), identity("alice"), identity("bob"));
     let request = OcspRequest::new(alice.certificate(), ca.certificate()).expect("made");
@@ -123,7 +124,7 @@ fn one_whom_the_issuer_lets_answer_counts() {
         return;
     }
     shop.succeed("openssl x509 -req -in bob.csr -CA ca.crt -CAkey ca.pem -set_serial 7 -days 2 -extfile usage -out bob.crt");
-    let response = answer(&shop, &request, "-rsigner bob.crt -rkey bob.pem").expect("installed");
+    let response = respond(&shop, &request, "-rsigner bob.crt -rkey bob.pem").expect("installed");
     assert_eq!(request.verify(&response, today()), Ok(OcspStatus::Good));
     assert_eq!(
         request.verify(&response, today() + 3 * 86_400),
@@ -133,7 +134,7 @@ fn one_whom_the_issuer_lets_answer_counts() {
 }
 
 #[test]
-fn what_is_no_answer_is_refused() {
+fn what_is_no_response_is_refused() {
     let (ca, alice) = (identity("ca"), identity("alice"));
     assert_eq!(
         OcspRequest::new(identity("bob").certificate(), ca.certificate()).expect_err("another's"),

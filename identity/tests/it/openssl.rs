@@ -1,4 +1,5 @@
-//! What OpenSSL's program thinks of our files, and we of its. Where it is not installed these tests say so and pass.
+//! Our files read by OpenSSL's program, and its files by us. Where it is not installed these tests
+//! say so and pass.
 
 use std::fs;
 use std::path::Path;

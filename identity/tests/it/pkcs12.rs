@@ -19,7 +19,7 @@ fn what_is_exported_is_imported() {
 
 #[test]
 fn a_changed_or_truncated_file_is_refused() {
-    // Opening this takes 2 rounds, so that many can be tried.
+    // Opening this file takes 2 rounds, so that many can be tried.
     let file = fixture("quick.p12");
     assert!(Identity::from_pkcs12(&file, "secret").is_ok());
     for length in 0..file.len() {
@@ -31,7 +31,7 @@ fn a_changed_or_truncated_file_is_refused() {
     for offset in 0..file.len() {
         let mut damaged = file.clone();
         damaged[offset] ^= 1;
-        // What is outside of the check value's reach cannot change who it is.
+        // What the check value does not cover cannot change the identity.
         if let Ok(identity) = Identity::from_pkcs12(&damaged, "secret") {
             assert_eq!(
                 identity.chain(),

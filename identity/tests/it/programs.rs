@@ -1,4 +1,4 @@
-//! Other programs that read what we make and make what we read: OpenSSL and GnuTLS' certtool.
+//! Other programs, OpenSSL and GnuTLS' certtool: they read what we make and make what we read.
 
 use std::fs;
 use std::path::Path;
@@ -25,8 +25,8 @@ impl Workshop {
         fs::read(self.path().join(name)).expect("such a file")
     }
 
-    /// Runs a command whose words are parted by spaces, and returns whether it succeeded and what it printed; `None`, and says
-    /// so, if the program is not installed.
+    /// Runs a command, with spaces between its words, and returns whether it succeeded and what it
+    /// printed; `None`, with a note, if the program is not installed.
     pub(crate) fn run(&self, command: &str) -> Option<(bool, String)> {
         let words: Vec<_> = command.split(' ').collect();
         let Ok(output) = Command::new(words[0])
@@ -52,7 +52,7 @@ impl Workshop {
     }
 }
 
-/// Now, by the clock that the programs go by, and a little later.
+/// Returns the present time by the clock that the programs use, and a little more.
 #[expect(
     clippy::disallowed_methods,
     reason = "programs that have no option for the time go by the clock"

@@ -54,7 +54,7 @@ fn certificates_count_from_their_first_to_their_last_second() {
 }
 
 #[test]
-fn an_expired_root_trusts_nobody() {
+fn a_chain_under_an_expired_root_is_not_trusted() {
     let ca = issued("ca", &IdentityParams::new("Old CA", NOW).days(10));
     let alice = issued(
         "alice",
@@ -91,7 +91,8 @@ fn a_leaf_cannot_issue() {
         IssueError::NotAuthority
     );
 
-    // Alice may make herself an authority of the same name and sign as that. Her real certificate does not bear it out.
+    // With her key Alice can make an authority of the same name and sign as that. Her real
+    // certificate is none of an authority.
     let pretended = issued("alice", &IdentityParams::new("alice", NOW));
     let mallory = issued(
         "bob",
@@ -146,7 +147,7 @@ fn weak_signatures_are_not_trusted_on_the_way() {
         verify_chain(&sha1, &[], NOW),
         Err(TrustError::UnknownIssuer("Weak hash".to_owned()))
     );
-    // As a root it is trusted for being there, whoever signed it.
+    // As a root it is trusted whatever its signature.
     assert_eq!(verify_chain(&sha1, &sha1, NOW), Ok(()));
 }
 
@@ -163,7 +164,7 @@ fn a_weak_key_is_not_trusted_and_an_elliptic_curve_is() {
 }
 
 #[test]
-fn messages_escape_the_names_that_strangers_chose() {
+fn messages_escape_the_names_in_certificates() {
     let verdict = TrustError::Expired("\u{1b}[2J".to_owned());
     assert_eq!(
         verdict.to_string(),

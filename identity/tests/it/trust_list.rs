@@ -9,7 +9,7 @@ use crate::vectors::{
 };
 
 #[test]
-fn opendht_trusts_and_distrusts_the_same() {
+fn certificates_are_trusted_and_refused_as_by_opendht() {
     for version in VERSIONS {
         let vector = trust_vector(version);
         let chain = |name| identity_vector(version, name).chain();
@@ -43,7 +43,7 @@ fn opendht_trusts_and_distrusts_the_same() {
 }
 
 #[test]
-fn lists_of_opendht_say_what_it_says_they_say() {
+fn lists_of_opendht_are_read_as_opendht_reads_them() {
     for version in VERSIONS {
         let vector = trust_vector(version);
         let der = vector.bytes("crl_der");
@@ -166,7 +166,7 @@ fn a_revoked_authority_revokes_what_is_below_it() {
     assert_eq!(trusted.verify(device.chain(), NOW), refusal);
     trusted.add(device.chain());
     assert_eq!(trusted.verify(device.chain(), NOW), refusal);
-    // Without the root nobody vouches for its list.
+    // Without the root its list does not count.
     assert!(trusted.remove(root.certificate()) && !trusted.remove(root.certificate()));
     assert_eq!(trusted.revocation_lists().count(), 0);
     assert_eq!(trusted.verify(device.chain(), NOW), Ok(()));
@@ -197,7 +197,7 @@ fn an_account_revokes_its_device() {
 #[test]
 fn serial_numbers_count_only_with_their_issuer() {
     let (ca, alice) = (identity("ca"), identity("alice"));
-    // Another authority of the same name, whom we trust too, cannot revoke what the first has issued.
+    // Another authority of the same name, trusted too, cannot revoke what the first has issued.
     let impostor = Identity::issue(
         private_key("2.4.12", "bob"),
         &IdentityParams::new("Impostor", NOW),
@@ -225,7 +225,7 @@ fn serial_numbers_count_only_with_their_issuer() {
 }
 
 #[test]
-fn lists_that_cannot_be_are_not_made() {
+fn invalid_lists_are_not_made() {
     let (ca, alice, bob) = (identity("ca"), identity("alice"), identity("bob"));
     let draft = RevocationDraft::new(NOW);
     assert_eq!(draft.sign(&alice), Err(RevokeError::NotAuthority));
@@ -348,7 +348,7 @@ fn a_circle_of_issuers_leads_nowhere() {
         let params = issuer.map_or(params.clone(), |issuer| params.issuer(issuer));
         Identity::issue(private_key("4.4.2", key), &params).expect("issued")
     };
-    // Two authorities that vouch for each other, and for themselves.
+    // Two authorities that certify each other, and themselves.
     let (one, two) = (issue("ca", "one", None), issue("bob", "two", None));
     let one_by_two = issue("ca", "one", Some(&two)).certificate().clone();
     let two_by_one = issue("bob", "two", Some(&one)).certificate().clone();
@@ -358,14 +358,14 @@ fn a_circle_of_issuers_leads_nowhere() {
     };
     assert_eq!(circle(MAX_CHAIN_LENGTH), Err(CertificateError::TooMany));
     let circle = circle(MAX_CHAIN_LENGTH - 1).expect("a chain");
-    let stranger = identity("carol");
+    let carol = identity("carol");
     let mut trusted = TrustList::new();
-    trusted.add(stranger.chain());
+    trusted.add(carol.chain());
     assert!(matches!(
         trusted.verify(&circle, NOW),
         Err(TrustError::UnknownIssuer(_))
     ));
-    // Nor does looking for revoked authorities above a trusted one that is in a circle.
+    // Nor does the search for revoked authorities above a trusted one that is in a circle.
     trusted.add(&circle);
     assert_eq!(trusted.verify(&circle, NOW), Ok(()));
 }
@@ -379,7 +379,8 @@ fn a_critical_extension_that_is_not_understood_is_a_refusal() {
     );
 }
 
-/// A root, an account below it that is an authority, and a device below that: as Jami chains them.
+/// Returns a root, an account below it that is an authority, and a device below that: as Jami
+/// chains them.
 pub(crate) fn account_and_device() -> (Identity, Identity, Identity) {
     let root = identity("ca");
     let params = CertificateParams::new(NOW).path_length(0);

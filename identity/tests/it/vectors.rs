@@ -34,7 +34,7 @@ impl Vector {
         format!("{} of {}", self.text("name"), self.text("made_by"))
     }
 
-    /// The chain of an identity.
+    /// Returns the chain of an identity.
     pub(crate) fn chain(&self) -> CertificateChain {
         CertificateChain::from_bytes(self.text("certificate_chain_pem").as_bytes())
             .expect("a chain")
@@ -55,7 +55,7 @@ pub(crate) fn crypto(section: &str) -> Vec<Vector> {
     entries(include_str!("../vectors/crypto.json"), section)
 }
 
-/// The packed value with this name by this version.
+/// Returns the packed value with this name by this version.
 pub(crate) fn value(version: &str, name: &str) -> Vec<u8> {
     let is_it = |vector: &Vector| {
         vector.text("name") == name && vector.text("made_by").starts_with(version)
@@ -81,13 +81,13 @@ pub(crate) fn private_key(version: &str, name: &str) -> PrivateKey {
     PrivateKey::from_pem(vector.text("private_key_pem"), None).expect("a key")
 }
 
-/// An identity of 4.4.2.
+/// Returns an identity of 4.4.2.
 pub(crate) fn identity(name: &str) -> Identity {
     let chain = identity_vector("4.4.2", name).chain();
     Identity::new(private_key("4.4.2", name), chain).expect("key and chain match")
 }
 
-/// A certificate of `tests/vectors/openssl`.
+/// Returns a certificate of `tests/vectors/openssl`.
 pub(crate) fn openssl_certificate(name: &str) -> Certificate {
     let path = format!(
         "{}/tests/vectors/openssl/{name}.crt",
@@ -104,7 +104,8 @@ fn entries(file: &str, section: &str) -> Vec<Vector> {
     entries.into_iter().map(Vector).collect()
 }
 
-/// What this version of OpenDHT does with the certificates of [`identities`]: a revocation list, a request, verdicts.
+/// Returns what this version of OpenDHT makes of the certificates of [`identities`]: a revocation
+/// list, a request, verdicts.
 pub(crate) fn trust_vector(version: &str) -> Vector {
     let mut file: Value =
         serde_json::from_str(include_str!("../vectors/identities.json")).expect("JSON");

@@ -1,5 +1,5 @@
-//! Project Wycheproof's vectors: what attacks on other implementations have looked like. Each test counts what it checked, so
-//! that no filter can leave nothing over.
+//! Project Wycheproof's vectors: known attacks on other implementations. Each test counts what it
+//! checked, so that no filter can remove everything.
 
 use ::wycheproof::{
     HashFunction, TestResult, aead, ecdsa, eddsa, rsa_oaep, rsa_pkcs1_decrypt, rsa_pkcs1_verify,
@@ -15,7 +15,7 @@ const HASHES: [(HashFunction, HashAlgorithm); 3] = [
 ];
 
 #[test]
-fn rsa_signatures() {
+fn rsa_signatures_are_judged_as_expected() {
     use rsa_pkcs1_verify::{TestName, TestSet};
     let mut checked = 0;
     for name in [
@@ -42,7 +42,7 @@ fn rsa_signatures() {
 }
 
 #[test]
-fn ecdsa_signatures() {
+fn ecdsa_signatures_are_judged_as_expected() {
     use ecdsa::{TestName, TestSet};
     let mut checked = 0;
     for name in [
@@ -66,7 +66,7 @@ fn ecdsa_signatures() {
 }
 
 #[test]
-fn ed25519_signatures() {
+fn ed25519_signatures_are_judged_as_expected() {
     use eddsa::{TestName, TestSet};
     let mut checked = 0;
     let set = TestSet::load(TestName::Ed25519).expect("vectors");
@@ -81,9 +81,9 @@ fn ed25519_signatures() {
     assert!(checked > 100, "{checked}");
 }
 
-/// What has a wrong padding is not refused: it yields something else than the message.
+/// A block with wrong padding is not refused: it yields another message.
 #[test]
-fn pkcs1_blocks() {
+fn pkcs1_blocks_with_wrong_padding_yield_another_message() {
     use rsa_pkcs1_decrypt::{TestName, TestSet};
     let mut checked = 0;
     for name in [TestName::Rsa2048, TestName::Rsa3072, TestName::Rsa4096] {
@@ -107,7 +107,7 @@ fn pkcs1_blocks() {
 }
 
 #[test]
-fn oaep_blocks() {
+fn oaep_blocks_are_judged_as_expected() {
     use rsa_oaep::{TestName, TestSet};
     let mut checked = 0;
     for name in [
@@ -142,9 +142,9 @@ fn oaep_blocks() {
     assert!(checked > 60, "{checked}");
 }
 
-/// Those that have the lengths we write, something inside and nothing beside it.
+/// Only vectors with our lengths of nonce and tag, with a plaintext and without additional data.
 #[test]
-fn aes_gcm() {
+fn aes_gcm_ciphertexts_are_judged_as_expected() {
     use aead::{TestName, TestSet};
     let mut checked = 0;
     let set = TestSet::load(TestName::AesGcm).expect("vectors");
@@ -171,7 +171,7 @@ fn judge(expected: TestResult, accepted: bool, test: &impl std::fmt::Debug) {
     match expected {
         TestResult::Valid => assert!(accepted, "refused: {test:?}"),
         TestResult::Invalid => assert!(!accepted, "accepted: {test:?}"),
-        // A missing NULL, for instance: we may be strict.
+        // A missing NULL, for instance: both verdicts are right.
         TestResult::Acceptable => {}
     }
 }
@@ -181,7 +181,7 @@ fn hash(function: HashFunction) -> HashAlgorithm {
     known.expect("one of ours").1
 }
 
-/// The modulus is in the DER of the public key, 14 bytes and the exponent from its end.
+/// Reports whether a block is below the modulus, which ends 5 bytes before the end of the DER.
 fn below_modulus(key: &PrivateKey, block: &[u8]) -> bool {
     let der = key.public_key().to_der();
     let end = der.len() - 5;

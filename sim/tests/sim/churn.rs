@@ -1,4 +1,4 @@
-//! Hosts come and go: what is announced stays, and nobody is left waiting.
+//! Hosts come and go: what is announced stays, and no operation is left waiting.
 
 use std::time::Duration;
 
@@ -99,13 +99,13 @@ fn a_node_that_has_met_the_dead_waits_for_them_no_more() {
     assert!(durations.iter().sum::<Duration>() < secs(5));
     let (_, late) = durations.split_at_mut(5);
     late.sort_unstable();
-    let a_time_out = bulla_dht::Config::default().response_time_min;
+    let a_time_out = bulla_dht::Config::default().transport.response_time_min;
     assert!(late[2] < a_time_out, "{late:?}");
     world.check();
 }
 
 #[test]
-fn after_one_get_each_all_know_who_is_left_of_half_a_network() {
+fn after_one_get_each_all_know_what_is_left_of_half_a_network() {
     let mut world = World::settled(&Scenario {
         hosts: 128,
         link: Link::PERFECT,
@@ -130,7 +130,7 @@ fn after_one_get_each_all_know_who_is_left_of_half_a_network() {
         *median_of = median(&mut durations.collect::<Vec<_>>());
     }
     eprintln!("after half died: {medians:?}");
-    let a_time_out = bulla_dht::Config::default().response_time_min;
+    let a_time_out = bulla_dht::Config::default().transport.response_time_min;
     assert!(medians[1] < a_time_out, "{medians:?}");
     world.check();
 }

@@ -1,8 +1,8 @@
-//! Nodes with much to announce and to listen to start over at once, and flood nobody.
+//! Nodes with much to announce and to listen to restart at once, and flood no other node.
 
 use std::ops::ControlFlow;
 
-use bulla_dht::{Config, Draft, Query};
+use bulla_dht::{Config, Draft, OperationConfig, Query};
 use bulla_sim::{Experiment, Link, Restart, Scenario};
 
 use crate::world::{World, key, secs, seed};
@@ -53,7 +53,10 @@ fn more_listens_than_can_be_renewed_soon_are_renewed_later_one_after_the_other()
         hosts: 20,
         link: Link::WORLD,
         config: Config {
-            background_rate_per_sec: RATE,
+            operations: OperationConfig {
+                background_rate_per_sec: RATE,
+                ..OperationConfig::default()
+            },
             ..Config::default()
         },
         ..Scenario::new(seed(802))

@@ -68,7 +68,7 @@ impl Stage {
         Ok(node)
     }
 
-    /// A node that belongs to nobody and is far from `key`, so that it has nothing of what is there.
+    /// A node without an owner that is far from `key`, so that it holds nothing of what is there.
     pub(super) fn anyone_far_from(&self, key: &str) -> &Dht {
         let key = InfoHash::from_key(key);
         let distance = |node: &&Dht| node.id().distance(&key);

@@ -1,0 +1,95 @@
+//! [`LookupConfig`]: width, parallelism and bounds of lookups.
+
+use std::time::Duration;
+
+use crate::config::Config;
+
+/// What lookups are told at their start.
+#[derive(Clone, Debug)]
+pub struct LookupConfig {
+    /// Good nodes that a lookup keeps among its candidates. Default 14, `routing.bucket_size` to 64.
+    pub width: usize,
+    /// Requests a lookup has in flight (alpha). Default 4, 1 to 16.
+    pub parallelism: usize,
+    /// Requests a get or a put has in flight where most stay without a reply. Default 16 (ours: the
+    /// reference keeps to alpha), `parallelism` to 64.
+    pub parallelism_max: usize,
+    /// Lookups running or remembered, one for each key and address family. Default 131,072, two for
+    /// each operation; about 3 kB each where nodes are known (ours: the reference keeps 2²⁰).
+    pub max_lookups: usize,
+    /// A finished lookup's nodes are remembered for this long, to start the next on that key near it.
+    /// Default 5 min (ours: the reference remembers them for 62 min).
+    pub memory: Duration,
+    /// Requests of lookups whose reply is not overdue, above which no further get or put begins, as the
+    /// replies to all of them may come at once. Default 512 (ours), at least 1.
+    pub max_awaited: usize,
+    /// Permanent puts and listens that are offered a contact that has just been validated. Default
+    /// 1,024 (ours); the others learn of it when their tokens run out.
+    pub max_introductions: usize,
+}
+
+impl Default for LookupConfig {
+    fn default() -> Self {
+        Self {
+            width: 14,
+            parallelism: 4,
+            parallelism_max: 16,
+            max_lookups: 131_072,
+            memory: Duration::from_secs(300),
+            max_awaited: 512,
+            max_introductions: 1_024,
+        }
+    }
+}
+
+impl LookupConfig {
+    /// Returns one sentence for each setting that is out of its range, for buckets of `bucket_size`.
+    #[must_use]
+    pub fn violations(&self, bucket_size: usize) -> Vec<&'static str> {
+        [
+            (
+                (bucket_size..=64).contains(&self.width),
+                "lookup.width must be routing.bucket_size to 64",
+            ),
+            (
+                (1..=16).contains(&self.parallelism),
+                "lookup.parallelism must be 1 to 16",
+            ),
+            (
+                (self.parallelism..=64).contains(&self.parallelism_max),
+                "lookup.parallelism_max must be lookup.parallelism to 64",
+            ),
+            (self.max_awaited > 0, "lookup.max_awaited must be above 0"),
+        ]
+        .into_iter()
+        .filter_map(|(holds, violation)| (!holds).then_some(violation))
+        .collect()
+    }
+}
+
+/// The settings of a lookup; see [`LookupConfig`] for their meaning.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(super) bucket_size: usize,
+    pub(super) width: usize,
+    pub(super) parallelism: usize,
+    pub(super) most_parallel: usize,
+    pub(super) listen_nodes: usize,
+    pub(super) token_life: Duration,
+    /// What any node may take to answer, to a third attempt if need be.
+    pub(super) any_node_timeout: Duration,
+}
+
+impl Limits {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            bucket_size: config.routing.bucket_size,
+            width: config.lookup.width,
+            parallelism: config.lookup.parallelism,
+            most_parallel: config.lookup.parallelism_max,
+            listen_nodes: config.listen.nodes,
+            token_life: config.routing.expire_time,
+            any_node_timeout: config.transport.response_time * 23 / 20,
+        }
+    }
+}
