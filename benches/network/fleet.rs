@@ -85,14 +85,14 @@ pub(crate) async fn start(identity: Option<Identity>, entry: Option<&str>) -> Ou
         },
         ..Config::default()
     };
-    let mut runner = Dht::builder().config(config).bind("127.0.0.1:0".parse()?);
+    let mut builder = Dht::builder().config(config).bind("127.0.0.1:0".parse()?);
     if let Some(identity) = identity {
-        runner = runner.identity(identity);
+        builder = builder.identity(identity);
     }
     if let Some(entry) = entry {
-        runner = runner.bootstrap(entry);
+        builder = builder.bootstrap(entry);
     }
-    Ok(runner.start().await?)
+    Ok(builder.start().await?)
 }
 
 /// Good contacts of a node.

@@ -42,11 +42,11 @@ pub(super) struct Cast {
 impl Stage {
     /// Starts the nodes, all of which know only the first, and waits until each is connected.
     pub(super) async fn set() -> Result<Self, Failure> {
-        let first = start(runner()).await?;
+        let first = start(builder()).await?;
         let mut nodes = vec![first];
         while nodes.len() < NODES {
-            let runner = runner().bootstrap(nodes[0].addresses()[0].to_string());
-            nodes.push(start(runner).await?);
+            let builder = builder().bootstrap(nodes[0].addresses()[0].to_string());
+            nodes.push(start(builder).await?);
         }
         for node in &nodes {
             in_time("a node to connect", node.wait_connected())
@@ -58,10 +58,10 @@ impl Stage {
 
     /// Starts a person's node in the network.
     pub(super) async fn join(&self, identity: &Identity) -> Result<Dht, Failure> {
-        let runner = runner()
+        let builder = builder()
             .identity(identity.clone())
             .bootstrap(self.nodes[0].addresses()[0].to_string());
-        let node = start(runner).await?;
+        let node = start(builder).await?;
         in_time("a node to connect", node.wait_connected())
             .await?
             .context("waiting for a node")?;
@@ -142,15 +142,15 @@ pub(super) fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), F
     }
 }
 
-fn runner() -> Builder {
+fn builder() -> Builder {
     Dht::builder()
         .network(NETWORK)
         .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .workers(1)
 }
 
-async fn start(runner: Builder) -> Result<Dht, Failure> {
-    runner
+async fn start(builder: Builder) -> Result<Dht, Failure> {
+    builder
         .start()
         .await
         .context("cannot start a node on loopback")
