@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bulla::storage::Storage;
 use bulla::{Draft, InfoHash, Query, Seed, StorageConfig, Timestamp, ValueId, wire};
+use bulla_dht::storage::Storage;
 use divan::{AllocProfiler, Bencher, black_box};
 
 #[global_allocator]

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bulla::routing::{Confidence, Table};
-use bulla::storage::Storage;
-use bulla::token::Tokens;
 use bulla::{
     Contact, Draft, InfoHash, Query, RoutingConfig, Seed, StorageConfig, Timestamp, TokenConfig,
     ValueId, wire,
 };
+use bulla_dht::routing::{Confidence, Table};
+use bulla_dht::storage::Storage;
+use bulla_dht::token::Tokens;
 use divan::black_box;
 
 const MANY: u64 = 10_000;

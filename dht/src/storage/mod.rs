@@ -25,7 +25,6 @@ mod source;
 mod tests;
 mod value_store;
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use thiserror::Error;
@@ -294,19 +293,6 @@ impl Storage {
             own_bytes: self.quota.own_bytes(),
             others_bytes: self.quota.others_bytes(),
         }
-    }
-
-    /// What is stored, as text for people: a line for each key and each value.
-    pub fn dump(&self, now: Timestamp) -> String {
-        let mut text = String::new();
-        for key in self.keys() {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{key}: {} values", self.values.count(&key));
-            for entry in self.entries(&key) {
-                let _ = writeln!(text, "  {}", entry.describe(now));
-            }
-        }
-        text
     }
 
     fn check_limits(&self, value: &Value, count: usize, held: Option<Slot>) -> Result<(), Refusal> {

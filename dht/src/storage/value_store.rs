@@ -71,11 +71,6 @@ impl ValueStore {
         self.items.len()
     }
 
-    /// How many values a key has.
-    pub(super) fn count(&self, key: &InfoHash) -> usize {
-        self.entry(key).map_or(0, |entry| self.len(entry))
-    }
-
     /// Whether a key has values.
     pub(super) fn contains(&self, key: &InfoHash) -> bool {
         self.entry(key).is_some()
