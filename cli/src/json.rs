@@ -3,9 +3,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bulla::runner::{Change, Placed};
 use bulla::secure::{Checked, Protection};
-use bulla::{InfoHash, Row, ValueId};
+use bulla::{Change, InfoHash, Placed, Row, ValueId};
 use serde_json::{Map, Value as Json, json};
 
 use super::keyring::Contacts;

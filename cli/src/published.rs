@@ -1,8 +1,7 @@
 //! [`Published`]: the certificates that are published for a key.
 
-use bulla::runner::{Dht, Get, GetError};
 use bulla::secure::KeyName;
-use bulla::{CertificatePayload, Condition, Query, Typed, ValueType};
+use bulla::{CertificatePayload, Condition, Dht, Get, GetError, Query, Typed, ValueType};
 use bulla_identity::{Certificate, CertificateChain};
 
 /// The most certificates of the right key that are looked at. A certificate of a key can be

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bulla::Config;
-use bulla::runner::{Builder, Dht};
+use bulla::{Builder, Config, Dht};
 use tokio::time::{Instant, timeout_at};
 
 use super::args::NetworkArgs;
@@ -35,9 +34,9 @@ impl Session {
             ..Config::default()
         };
         // It may ask for a password, the time for which does not count.
-        let runner = runner(args, config, printer)?;
+        let builder = builder(args, config, printer)?;
         let deadline = Instant::now() + args.timeout;
-        let dht = start(runner).await?;
+        let dht = start(builder).await?;
         let session = Self {
             dht,
             patience: args.timeout,
@@ -73,7 +72,7 @@ impl Session {
 }
 
 /// Describes a node, as the network's options say.
-pub(crate) fn runner(
+pub(crate) fn builder(
     args: &NetworkArgs,
     config: Config,
     printer: &Printer,
@@ -82,9 +81,9 @@ pub(crate) fn runner(
         network: args.network,
         ..config
     };
-    let mut runner = Dht::builder().config(config);
+    let mut builder = Dht::builder().config(config);
     for peer in args.bootstrap() {
-        runner = runner.bootstrap(peer);
+        builder = builder.bootstrap(peer);
     }
     if let Some(path) = identity(args)? {
         let file = IdentityFile {
@@ -95,9 +94,9 @@ pub(crate) fn runner(
                 None => "--anonymous to go without the default identity, or --password-file",
             },
         };
-        runner = runner.identity(file.load(printer)?);
+        builder = builder.identity(file.load(printer)?);
     }
-    Ok(runner)
+    Ok(builder)
 }
 
 /// Returns the file of the identity asked for, else of the default one, if there is one.
@@ -121,6 +120,6 @@ pub(crate) fn require_identity(args: &NetworkArgs, what: &str) -> Result<(), Fai
 }
 
 /// Starts a node.
-pub(crate) async fn start(runner: Builder) -> Result<Dht, Failure> {
-    runner.start().await.context("cannot start the node")
+pub(crate) async fn start(builder: Builder) -> Result<Dht, Failure> {
+    builder.start().await.context("cannot start the node")
 }

@@ -3,9 +3,8 @@
 use std::fmt::Write;
 
 use bulla::node::PutReport;
-use bulla::runner::{Change, Placed};
 use bulla::secure::Checked;
-use bulla::{DhtMessage, ImMessage, Row, Typed, ValueType};
+use bulla::{Change, DhtMessage, ImMessage, Placed, Row, Typed, ValueType};
 
 use super::calendar::rfc3339;
 use super::json;

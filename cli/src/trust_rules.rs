@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bulla::runner::{Change, Dht, Get, GetError, Listen};
 use bulla::secure::{Checked, KeyName};
+use bulla::{Change, Dht, Get, GetError, Listen};
 use bulla_identity::{LongKeyId, PublicKey};
 use tokio::time::Instant;
 

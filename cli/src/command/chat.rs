@@ -5,9 +5,8 @@
 
 use std::io::IsTerminal;
 
-use bulla::runner::{Change, Dht};
 use bulla::secure::{Checked, KeyName, Protection, Recipient};
-use bulla::{ImMessage, Typed, ValueType};
+use bulla::{Change, Dht, ImMessage, Typed, ValueType};
 use bulla_identity::LongKeyId;
 use serde_json::json;
 

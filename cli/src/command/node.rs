@@ -3,8 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 
-use bulla::Config;
-use bulla::runner::Dht;
+use bulla::{Config, Dht};
 use serde_json::json;
 
 use crate::args::{Limit, NodeArgs};
@@ -13,19 +12,19 @@ use crate::input::Input;
 use crate::interrupt::Interrupt;
 use crate::printer::{Printer, Style};
 use crate::prompt::{End, Prompt};
-use crate::session::{runner, start};
+use crate::session::{builder, start};
 use crate::text::list;
 
 /// Runs the node.
 pub(crate) async fn run(args: &NodeArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let mut runner = runner(&args.network, config(args), printer)?.port(args.port);
+    let mut builder = builder(&args.network, config(args), printer)?.port(args.port);
     for address in &args.bind {
-        runner = runner.bind(SocketAddr::new(*address, args.port));
+        builder = builder.bind(SocketAddr::new(*address, args.port));
     }
     if let Some(state) = &args.state {
-        runner = runner.state(state);
+        builder = builder.state(state);
     }
-    let dht = start(runner).await?;
+    let dht = start(builder).await?;
     let mut interrupt = Interrupt::install()?;
     announce(&dht, printer)?;
     tokio::select! {

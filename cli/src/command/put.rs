@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use bulla::runner::{Placed, PutError};
 use bulla::secure::{KeyName, Recipient};
-use bulla::{Draft, Value, ValueId, ValueType, secure};
+use bulla::{Draft, Placed, PutError, Value, ValueId, ValueType};
 
 use crate::args::PutArgs;
 use crate::exit::{Context, Exit, Failure};
@@ -76,7 +75,7 @@ fn report(
     printer: &Printer,
 ) -> Result<bool, Failure> {
     let placed = match placed {
-        Err(PutError::Refused(secure::PutError::NoCertificate)) => {
+        Err(PutError::NoCertificate) => {
             let whose = match reader {
                 Some(reader) => format!("the certificate of {reader}"),
                 None => "a recipient's certificate".to_owned(),

@@ -1,7 +1,7 @@
 //! What a node is and has counted, for people and for programs.
 
+use bulla::NodeInfo;
 use bulla::node::{FamilyStats, Status};
-use bulla::runner::NodeInfo;
 use serde_json::{Value as Json, json};
 
 use crate::text::list;

@@ -1,14 +1,14 @@
 //! [`Prompt`]: runs the commands typed to a running node, one after the other.
 
 mod info;
+mod listing;
 mod typed_line;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bulla::runner::{Change, Dht};
 use bulla::secure::Recipient;
-use bulla::{Draft, InfoHash, ValueId};
+use bulla::{Change, Dht, Draft, InfoHash, ValueId};
 use serde_json::{Value as Json, json};
 use tokio::task::{AbortHandle, spawn};
 use tokio::time::Instant;
@@ -79,25 +79,29 @@ impl Prompt {
                 self.show(&info::object(&info), info::text(&info))
             }
             TypedLine::Routing => {
-                let dump = dht
-                    .dump_routing()
+                let contacts = dht
+                    .list_contacts()
                     .await
                     .context("cannot look at the routing tables")?;
-                self.show_dump("routing", &dump)
+                self.show_listing("routing", &listing::contacts(&contacts))
             }
             TypedLine::Storage(key) => {
-                let dump = dht
-                    .dump_storage()
+                let mut stored = dht
+                    .list_stored()
                     .await
                     .context("cannot look at the storage")?;
-                self.show_dump("storage", &of_key(&dump, key))
+                let Some(key) = key else {
+                    return self.show_listing("storage", &listing::stored(&stored));
+                };
+                stored.retain(|stored| stored.key == key);
+                self.show_listing("storage", listing::stored(&stored).trim_end())
             }
             TypedLine::Searches(key) => {
-                let dump = dht
-                    .dump_lookups(key)
+                let lookups = dht
+                    .list_lookups(key)
                     .await
                     .context("cannot look at the searches")?;
-                self.show_dump("searches", &dump)
+                self.show_listing("searches", &listing::lookups(&lookups))
             }
             TypedLine::Addresses => self.show_addresses().await,
             TypedLine::Bootstrap(peer) => {
@@ -240,12 +244,12 @@ impl Prompt {
         )
     }
 
-    fn show_dump(&self, of: &str, dump: &str) -> Result<(), Failure> {
-        let text = match dump.trim_end() {
+    fn show_listing(&self, of: &str, listing: &str) -> Result<(), Failure> {
+        let text = match listing.trim_end() {
             "" => "none",
             text => text,
         };
-        self.show(&json!({ "event": of, "text": dump }), text)
+        self.show(&json!({ "event": of, "text": listing }), text)
     }
 
     fn show(&self, object: &Json, text: impl std::fmt::Display) -> Result<(), Failure> {
@@ -269,21 +273,6 @@ fn show_change(
     let mut object = event("value", key, json::change(change, contacts));
     object["token"] = token.into();
     printer.result(&object, text::change(change, contacts, printer))
-}
-
-/// Returns the part of a storage dump that is about `key`: its line, and those indented below.
-fn of_key(dump: &str, key: Option<InfoHash>) -> String {
-    let Some(key) = key else {
-        return dump.to_owned();
-    };
-    let mut is_wanted = false;
-    let lines = dump.lines().filter(|line| {
-        if !line.starts_with(' ') {
-            is_wanted = line.starts_with(&key.to_string());
-        }
-        is_wanted
-    });
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Adds the name of what happened, and the key, to an object.

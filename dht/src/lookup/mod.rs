@@ -39,13 +39,15 @@ pub(crate) use announcement::Announcement;
 pub use announcement::PutReport;
 pub use bulla_kad::OpId;
 use bulla_kad::ReadySet;
-use bulla_kad::lookup::{CandidateState, Candidates, Token};
+pub use bulla_kad::lookup::CandidateState;
+use bulla_kad::lookup::{Candidates, Token};
 pub(crate) use config::Limits;
 pub use config::LookupConfig;
 pub(crate) use find::FindKind;
 pub use find::GetReport;
 pub(crate) use iterate::Latency;
 pub(crate) use listen_view::ListenView;
+pub use listing::{CandidateSnapshot, LookupSnapshot};
 pub(crate) use pool::Pool;
 
 use crate::value::{Query, ValueId};

@@ -33,14 +33,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 
-pub use crate::lookup::{GetReport, OpId, PutReport};
-pub use crate::routing::Counts;
+pub use crate::lookup::{
+    CandidateSnapshot, CandidateState, GetReport, LookupSnapshot, OpId, PutReport,
+};
+pub use crate::routing::{Counts, Listed, Standing};
 pub use crate::rpc::{Traffic, Transmit};
 pub use crate::storage::Sizes;
 pub use crate::value::policy::Proof;
 pub use config::{ConnectivityConfig, OperationConfig};
 pub use operations::{OpError, PutOptions};
 pub use output::{Check, CheckId, Event, Output, Status};
+pub use snapshot::{StoredKey, StoredValue};
 pub use stats::{FamilyStats, Stats};
 pub use timers::Timer;
 

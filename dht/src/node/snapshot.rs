@@ -1,11 +1,12 @@
 //! What a node knows, to be kept elsewhere: contacts, values, and its own address as others see it.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use super::Node;
+use super::{Listed, LookupSnapshot, Node};
 use crate::routing::Table;
-use crate::storage::Incoming;
+use crate::storage::{self, Incoming};
+use crate::value::Value;
 use crate::wire::snapshot::Record;
 use crate::{Contact, Family, InfoHash, Source, Timestamp, UnixTime};
 
@@ -15,6 +16,27 @@ const MAX_ADDRESSES: usize = 32;
 /// Which addresses others have seen this node at, by how many answers said so.
 #[derive(Default, Debug)]
 pub(super) struct AddressVotes(Vec<(IpAddr, u32)>);
+
+/// The values stored under a key at a moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredKey {
+    /// The key.
+    pub key: InfoHash,
+    /// The values, in the order of their ids.
+    pub values: Vec<StoredValue>,
+}
+
+/// A stored value at a moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredValue {
+    /// The value.
+    pub value: Value,
+    /// How long it will be kept; `None` for a permanent value of this node.
+    pub expires_in: Option<Duration>,
+    /// Whose quota it counts against, of an IPv6 address the upper half alone; `None` for a value
+    /// of this node.
+    pub source: Option<IpAddr>,
+}
 
 impl AddressVotes {
     pub(super) fn add(&mut self, ip: IpAddr) {
@@ -41,7 +63,8 @@ impl AddressVotes {
 }
 
 impl Node {
-    /// The addresses that others see this node at, the most often seen first; at most 32 of each family.
+    /// The addresses that others see this node at, the most often seen first; at most 32 of each
+    /// family.
     pub fn public_addresses(&self) -> Vec<IpAddr> {
         self.votes.by_votes()
     }
@@ -54,7 +77,7 @@ impl Node {
 
     /// All stored values (`docs/spec/node.md#9`).
     pub fn export_values(&self) -> Vec<Record> {
-        let record = |entry: crate::storage::Entry<'_>| Record {
+        let record = |entry: storage::Entry<'_>| Record {
             key: entry.key,
             value: entry.value.clone(),
             created: self.origin.to_unix(entry.created),
@@ -64,8 +87,8 @@ impl Node {
         self.storage.export().map(record).collect()
     }
 
-    /// Stores values of a snapshot, for what is left of their life; returns how many were stored. Nothing becomes
-    /// permanent, and signatures are not checked: import what an own node exported.
+    /// Stores values of a snapshot, for what is left of their life; returns how many were stored.
+    /// Nothing becomes permanent, and signatures are not checked: import what an own node exported.
     pub fn import_values(&mut self, now: Timestamp, records: &[Record]) -> usize {
         let now = self.advance(now);
         let mut stored = 0;
@@ -98,38 +121,34 @@ impl Node {
         stored
     }
 
-    /// What is stored, as text for people.
-    pub fn dump_storage(&self, now: Timestamp) -> String {
-        self.storage.dump(now)
+    /// Returns what is stored, in the order of keys and ids.
+    pub fn list_stored(&self, now: Timestamp) -> Vec<StoredKey> {
+        let value = |entry: storage::Entry<'_>| StoredValue {
+            value: entry.value.clone(),
+            expires_in: (entry.expires != Timestamp::MAX).then(|| entry.expires.since(now)),
+            source: entry.source,
+        };
+        let keys = self.storage.keys().into_iter();
+        keys.map(|key| StoredKey {
+            key,
+            values: self.storage.entries(&key).map(value).collect(),
+        })
+        .collect()
     }
 
-    /// The routing tables, as text for people: a line for each contact.
-    pub fn dump_routing(&self, now: Timestamp) -> String {
-        let mut text = String::new();
-        for family in Family::ALL {
-            for listed in self.tables[family as usize].entries(now) {
-                // Writing to a String cannot fail.
-                let _ = writeln!(
-                    text,
-                    "{family:?} bucket {}/{} {} {:?}",
-                    listed.bucket, listed.depth, listed.contact, listed.standing
-                );
-            }
-        }
-        text
+    /// Returns the contacts in the routing tables, in the order of the buckets' ranges, IPv4 first.
+    pub fn list_contacts(&self, now: Timestamp) -> Vec<Listed> {
+        let tables = self.tables.iter();
+        tables.flat_map(|table| table.entries(now)).collect()
     }
 
-    /// The lookups, as text for people; only that of `key` if one is given.
-    pub fn dump_lookups(&self, key: Option<InfoHash>) -> String {
-        let mut text = String::new();
-        for family in Family::ALL {
-            let wanted = key.map_or_else(|| self.lookups.keys(family), |key| vec![key]);
-            for key in wanted {
-                if let Some(lookup) = self.lookups.get(key, family) {
-                    let _ = write!(text, "{key} {family:?}\n{lookup}");
-                }
-            }
-        }
-        text
+    /// Returns the lookups, IPv4 first; only those of `key` if one is given.
+    pub fn list_lookups(&self, key: Option<InfoHash>) -> Vec<LookupSnapshot> {
+        let of_family = |family| {
+            let keys = key.map_or_else(|| self.lookups.keys(family), |key| vec![key]);
+            let snapshot = move |key| Some(self.lookups.get(key, family)?.snapshot(key, family));
+            keys.into_iter().filter_map(snapshot)
+        };
+        Family::ALL.into_iter().flat_map(of_family).collect()
     }
 }

@@ -1,7 +1,6 @@
 //! [`Entry`]: a stored value as a snapshot sees it; [`Sizes`]: how much is stored.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use crate::{InfoHash, Timestamp, Value};
 
@@ -31,21 +30,4 @@ pub struct Sizes {
     pub own_bytes: usize,
     /// Memory used by the values of others.
     pub others_bytes: usize,
-}
-
-impl Entry<'_> {
-    /// Returns the value, its lifetime and its source, as a line for people.
-    pub(super) fn describe(&self, now: Timestamp) -> String {
-        let life = match self.expires {
-            Timestamp::MAX => "permanent".to_owned(),
-            expires => format!(
-                "expires in {:?}",
-                Duration::from_secs(expires.since(now).as_secs())
-            ),
-        };
-        match self.source {
-            Some(ip) => format!("{:?}, {life}, from {ip}", self.value),
-            None => format!("{:?}, {life}, own", self.value),
-        }
-    }
 }

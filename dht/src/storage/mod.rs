@@ -25,7 +25,6 @@ mod quota;
 mod tests;
 mod value_store;
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use thiserror::Error;
@@ -37,7 +36,7 @@ pub use entry::Sizes;
 use ids::ValueIndex;
 pub(crate) use listeners::{Listener, Listeners, Subscribed};
 use quota::Quota;
-use value_store::{ALL_IDS, StoredValue, ValueStore};
+use value_store::{ALL_IDS, StoredItem, ValueStore};
 
 /// The stored values of a node.
 pub struct Storage {
@@ -280,19 +279,6 @@ impl Storage {
         }
     }
 
-    /// Returns what is stored, as text for people: a line for each key and each value.
-    pub(crate) fn dump(&self, now: Timestamp) -> String {
-        let mut text = String::new();
-        for key in self.keys() {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{key}: {} values", self.values.count(&key));
-            for entry in self.entries(&key) {
-                let _ = writeln!(text, "  {}", entry.describe(now));
-            }
-        }
-        text
-    }
-
     fn check_limits(
         &self,
         value: &Value,
@@ -333,7 +319,7 @@ impl Storage {
         } = incoming;
         let bytes = footprint(&value);
         let account = self.quota.open(source);
-        let index = self.values.insert(StoredValue {
+        let index = self.values.insert(StoredItem {
             key,
             value,
             created,
@@ -344,7 +330,7 @@ impl Storage {
     }
 
     /// Removes a value; returns it and the source it was charged to.
-    fn take(&mut self, index: ValueIndex) -> (StoredValue, Option<Source>) {
+    fn take(&mut self, index: ValueIndex) -> (StoredItem, Option<Source>) {
         let source = self.source(index);
         let stored = self.values.remove(index);
         let bytes = footprint(&stored.value);

@@ -177,26 +177,10 @@ fn the_overhead_counted_covers_the_memory_used_and_a_small_value_takes_365_bytes
     // map little more than half full.
     let indices =
         size_of::<(u32, ValueId, ValueIndex)>() + size_of::<(u32, Timestamp, ValueIndex)>();
-    let used = size_of::<StoredValue>() + indices * 11 / 6 + 16;
+    let used = size_of::<StoredItem>() + indices * 11 / 6 + 16;
     assert!(used <= Storage::OVERHEAD_BYTES, "{used}");
     let packed = 130;
     assert!(packed + Storage::OVERHEAD_BYTES <= 365);
-}
-
-#[test]
-fn the_dump_names_keys_values_and_their_sources() {
-    let mut store = Store::of(&StorageConfig::default());
-    let minute = NOW + std::time::Duration::from_secs(60);
-    store.keep(1, sample(1), None, Timestamp::MAX);
-    store.keep(1, sample(2), Some(7), minute);
-    let text = store.storage.dump(NOW);
-    let lines: Vec<_> = text.lines().collect();
-    assert_eq!(lines[0], format!("{}: 2 values", key(1)));
-    assert!(lines[1].ends_with("permanent, own"), "{text}");
-    assert!(
-        lines[2].ends_with("expires in 60s, from 192.0.2.7"),
-        "{text}"
-    );
 }
 
 fn key(number: u8) -> InfoHash {

@@ -11,7 +11,7 @@ use crate::{InfoHash, Rng, Timestamp, Value, ValueId};
 
 /// All stored values, each at an index of one array.
 pub(super) struct ValueStore {
-    values: Slab<StoredValue>,
+    values: Slab<StoredItem>,
     keys: Index<KeyEntry>,
     sets: Slab<ValueSet>,
     /// The values of all sets.
@@ -38,7 +38,7 @@ struct ValueSet {
 struct ValueSetNumber(u32);
 
 /// A stored value and what the store knows of it.
-pub(super) struct StoredValue {
+pub(super) struct StoredItem {
     pub(super) key: InfoHash,
     pub(super) value: Value,
     pub(super) created: Timestamp,
@@ -65,11 +65,6 @@ impl ValueStore {
     /// Returns how many values there are.
     pub(super) fn value_count(&self) -> usize {
         self.values.len()
-    }
-
-    /// Returns how many values a key has.
-    pub(super) fn count(&self, key: &InfoHash) -> usize {
-        self.entry(key).map_or(0, |entry| self.len(entry))
     }
 
     /// Reports whether a key has values.
@@ -101,7 +96,7 @@ impl ValueStore {
         &self,
         key: &InfoHash,
         ids: RangeInclusive<ValueId>,
-    ) -> impl Iterator<Item = &StoredValue> + use<'_> {
+    ) -> impl Iterator<Item = &StoredItem> + use<'_> {
         let (one, many) = match self.entry(key) {
             None => (None, None),
             Some(KeyEntry::One(index)) => {
@@ -119,17 +114,17 @@ impl ValueStore {
     }
 
     /// Returns what lies at an index in use.
-    pub(super) fn get(&self, index: ValueIndex) -> &StoredValue {
+    pub(super) fn get(&self, index: ValueIndex) -> &StoredItem {
         &self.values[index.index()]
     }
 
     /// Returns what lies at an index in use.
-    pub(super) fn get_mut(&mut self, index: ValueIndex) -> &mut StoredValue {
+    pub(super) fn get_mut(&mut self, index: ValueIndex) -> &mut StoredItem {
         &mut self.values[index.index()]
     }
 
     /// Adds a value of a key and id that no other has.
-    pub(super) fn insert(&mut self, stored: StoredValue) -> ValueIndex {
+    pub(super) fn insert(&mut self, stored: StoredItem) -> ValueIndex {
         let (key, id) = (stored.key, stored.value.id());
         let entry = self.entry(&key);
         let index = ValueIndex::new(self.values.insert(stored));
@@ -152,7 +147,7 @@ impl ValueStore {
     }
 
     /// Removes the value at an index in use.
-    pub(super) fn remove(&mut self, index: ValueIndex) -> StoredValue {
+    pub(super) fn remove(&mut self, index: ValueIndex) -> StoredItem {
         let entry = self.entry(&self.get(index).key);
         let stored = self.values.remove(index.index());
         let left = match entry {

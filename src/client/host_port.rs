@@ -1,30 +1,30 @@
-//! [`HostPort`]: names of bootstrap peers, and the addresses they stand for.
+//! [`HostPort`]: a peer as people name it.
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use thiserror::Error;
-use tokio::net::lookup_host;
 
-/// The port of a peer whose name tells none (OpenDHT's default).
+/// The port of a peer that is named without one (OpenDHT's default).
 pub const DEFAULT_PORT: u16 = 4222;
 
 /// The longest host name that DNS knows, in bytes.
 const MAX_HOST: usize = 253;
 
-/// A host and a UDP port: `host`, `host:port`, `192.0.2.1:4222`, `[2001:db8::1]:4222`, `2001:db8::1`.
+/// A host and a UDP port: `host`, `host:port`, `192.0.2.1:4222`, `[2001:db8::1]:4222`,
+/// `2001:db8::1`.
 ///
 /// A port that is missing or 0 is [`DEFAULT_PORT`].
 ///
 /// ```
-/// use bulla::runner::HostPort;
+/// use bulla::HostPort;
 ///
 /// let peer: HostPort = "dht.example.org".parse()?;
 /// assert_eq!(peer.to_string(), "dht.example.org:4222");
 /// assert_eq!("::1".parse::<HostPort>()?.to_string(), "[::1]:4222");
-/// # Ok::<(), bulla::runner::ParseHostPortError>(())
+/// # Ok::<(), bulla::ParseHostPortError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct HostPort {
@@ -47,25 +47,6 @@ pub struct ResolveError {
     pub name: HostPort,
     /// What the system says.
     pub source: io::Error,
-}
-
-impl HostPort {
-    /// Asks the system for the addresses of the host: at least one. Those that it knows no way to are left out, unless
-    /// that is true of all: the network may come later.
-    pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, ResolveError> {
-        let failed = |source| ResolveError {
-            name: self.clone(),
-            source,
-        };
-        let found = lookup_host((self.host.as_str(), self.port)).await;
-        let addresses: Vec<_> = found.map_err(failed)?.collect();
-        if addresses.is_empty() {
-            return Err(failed(io::ErrorKind::NotFound.into()));
-        }
-        let routed = addresses.iter().filter(|addr| has_route(addr));
-        let routed: Vec<_> = routed.copied().collect();
-        Ok(if routed.is_empty() { addresses } else { routed })
-    }
 }
 
 impl FromStr for HostPort {
@@ -95,6 +76,16 @@ impl fmt::Display for HostPort {
 }
 
 impl HostPort {
+    /// Returns the name or address of the host, an IPv6 address without brackets.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Returns the port, never 0.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     fn new(host: String, port: u16) -> Self {
         let port = if port == 0 { DEFAULT_PORT } else { port };
         Self { host, port }
@@ -124,15 +115,6 @@ fn parse(text: &str) -> Option<HostPort> {
         && host.bytes().all(|byte| byte.is_ascii_graphic())
         && !host.contains(['/', '[', ']', '@', '?', '#']);
     is_name.then(|| HostPort::new(host.to_owned(), port))
-}
-
-/// Whether the system knows a way there. Nothing is sent.
-fn has_route(addr: &SocketAddr) -> bool {
-    let any: IpAddr = match addr {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    UdpSocket::bind((any, 0)).is_ok_and(|socket| socket.connect(addr).is_ok())
 }
 
 #[cfg(test)]
@@ -174,18 +156,5 @@ mod tests {
         ] {
             assert!(text.parse::<HostPort>().is_err(), "{text}");
         }
-    }
-
-    #[tokio::test]
-    async fn addresses_need_no_name_server() {
-        let peer: HostPort = "[::1]:9".parse().unwrap();
-        assert_eq!(peer.resolve().await.unwrap(), ["[::1]:9".parse().unwrap()]);
-    }
-
-    #[tokio::test]
-    async fn an_unknown_host_is_named_in_the_error() {
-        let peer: HostPort = "no-such-host.invalid".parse().unwrap();
-        let error = peer.resolve().await.unwrap_err();
-        assert!(error.to_string().contains("no-such-host.invalid:4222"));
     }
 }

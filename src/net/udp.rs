@@ -1,19 +1,19 @@
-//! [`Udp`]: a socket that takes and sends many datagrams in one system call, where the system offers that: to enter it
-//! costs a good part of what it does.
+//! [`Udp`]: a socket that takes and sends many datagrams in one system call, where the system
+//! offers that: entering the system is a good part of what a datagram costs.
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) use one_by_one::Udp;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use together::Udp;
+pub(super) use batched::Udp;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) use portable::Udp;
 
 /// The largest UDP payload, in bytes.
 const MAX_DATAGRAM: usize = 65_535;
-/// Datagrams taken or sent at once.
-const MANY: usize = 16;
+/// Datagrams taken or sent in one call.
+const MAX_MANY: usize = 16;
 
 /// Linux and Android: `recvmmsg`, `sendmmsg`, and UDP segmentation offload.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod together {
+mod batched {
     use std::array;
     use std::cell::RefCell;
     use std::io::{self, IoSlice, IoSliceMut};
@@ -27,25 +27,26 @@ mod together {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
-    use super::{MANY, MAX_DATAGRAM};
+    use super::{MAX_DATAGRAM, MAX_MANY};
     use crate::Family;
     use crate::node::Transmit;
 
-    /// A socket whose datagrams can be waited for, and nothing else: of one that can be written to, the system would say
-    /// so after each datagram that has gone, and wake up a thread for that.
+    /// A socket whose datagrams can be waited for, and nothing else: of one that can be written to,
+    /// the system would say so after each datagram that has gone, and wake up a thread for that.
     pub(in super::super) struct Udp(AsyncFd<UdpSocket>);
 
-    /// From one datagram's place to the next, in bytes: places a power of two apart would get into each other's way in
-    /// the processor's caches.
+    /// From one datagram's place to the next, in bytes: places a power of two apart would get into
+    /// each other's way in the processor's caches.
     const PLACE: usize = MAX_DATAGRAM + 577;
 
     thread_local! {
-        /// Room for what one call receives, shared by all nodes that a thread drives. It takes memory as it is used.
-        static ROOM: RefCell<Vec<u8>> = RefCell::new(vec![0; MANY * PLACE]);
+        /// Takes what one call receives, for all nodes that a thread drives. It uses memory only as
+        /// far as datagrams fill it.
+        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_MANY * PLACE]);
     }
 
     impl Udp {
-        /// Of one that does not block. Called within a runtime.
+        /// Wraps a socket that does not block. Called within a runtime.
         #[expect(
             deprecated,
             reason = "unsound with types that change or close their descriptor meanwhile, which a socket does not; what replaces it is unsafe"
@@ -63,7 +64,7 @@ mod together {
             self.0.readable().await.map(drop)
         }
 
-        /// Takes what is there, up to `MANY` datagrams.
+        /// Takes what is there, up to `MAX_MANY` datagrams.
         ///
         /// # Errors
         ///
@@ -88,11 +89,11 @@ mod together {
             address: fn(&S) -> A,
             mut take: impl FnMut(SocketAddr, &[u8]),
         ) -> io::Result<()> {
-            let mut receive = |socket: &UdpSocket, room: &mut [u8]| {
-                let mut places = room.chunks_exact_mut(PLACE);
-                let mut places: [_; MANY] =
+            let mut receive = |socket: &UdpSocket, buffer: &mut [u8]| {
+                let mut places = buffer.chunks_exact_mut(PLACE);
+                let mut places: [_; MAX_MANY] =
                     array::from_fn(|_| [IoSliceMut::new(places.next().unwrap_or_default())]);
-                let mut headers = MultiHeaders::<S>::preallocate(MANY, None);
+                let mut headers = MultiHeaders::<S>::preallocate(MAX_MANY, None);
                 let (fd, flags) = (socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
                 let received = recvmmsg(fd, &mut headers, places.iter_mut(), flags, None)?;
                 let mut count = 0;
@@ -102,13 +103,13 @@ mod together {
                         take(address(from).into(), bytes);
                     }
                 }
-                if count < MANY {
+                if count < MAX_MANY {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
                 Ok(())
             };
             self.0.try_io(Interest::READABLE, |socket| {
-                ROOM.with_borrow_mut(|room| receive(socket, room))
+                BUFFER.with_borrow_mut(|buffer| receive(socket, buffer))
             })
         }
 
@@ -121,20 +122,20 @@ mod together {
             self.0.get_ref().send_to(bytes, to).map(drop)
         }
 
-        /// Sends datagrams to wherever each goes; how many were sent.
+        /// Sends datagrams, each to its own address; returns how many were sent.
         ///
         /// # Errors
         ///
         /// What the system says of the first.
-        pub(in super::super) fn send_apart(&self, datagrams: &[Transmit]) -> io::Result<usize> {
-            let places = datagrams.chunks(MANY).next().unwrap_or_default();
-            let slices: [_; MANY] = array::from_fn(|index| {
+        pub(in super::super) fn send_many(&self, datagrams: &[Transmit]) -> io::Result<usize> {
+            let places = datagrams.chunks(MAX_MANY).next().unwrap_or_default();
+            let slices: [_; MAX_MANY] = array::from_fn(|index| {
                 let bytes = places
                     .get(index)
                     .map_or(&[][..], |datagram| &datagram.bytes);
                 [IoSlice::new(bytes)]
             });
-            let addresses: [_; MANY] = array::from_fn(|index| {
+            let addresses: [_; MAX_MANY] = array::from_fn(|index| {
                 let datagram = places.get(index)?;
                 Some(SockaddrStorage::from(datagram.to))
             });
@@ -150,13 +151,14 @@ mod together {
             Ok(sent.count())
         }
 
-        /// Sends datagrams to the address of the first, all of its size but the last, which may be smaller.
+        /// Sends datagrams to the address of the first, all of its size but the last, which may be
+        /// smaller.
         ///
         /// # Errors
         ///
-        /// What the system says, which may be that it cannot do so, as where a segment is too large for the path. Nothing
-        /// has been sent then.
-        pub(in super::super) fn send_together(&self, datagrams: &[Transmit]) -> io::Result<()> {
+        /// What the system says, which may be that it cannot do so, as where a segment is too large
+        /// for the path. Nothing has been sent then.
+        pub(in super::super) fn send_batch(&self, datagrams: &[Transmit]) -> io::Result<()> {
             let first = datagrams.first().ok_or(io::ErrorKind::InvalidInput)?;
             let size = first.bytes.len() as u16;
             let slices: Vec<_> = datagrams
@@ -174,27 +176,27 @@ mod together {
 
 /// What every system offers.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod one_by_one {
+mod portable {
     use std::cell::RefCell;
     use std::io;
     use std::net::SocketAddr;
 
     use tokio::net::UdpSocket;
 
-    use super::{MANY, MAX_DATAGRAM};
+    use super::{MAX_DATAGRAM, MAX_MANY};
     use crate::Family;
     use crate::node::Transmit;
 
     thread_local! {
-        /// Room for what one call receives, shared by all nodes that a thread drives.
-        static ROOM: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_DATAGRAM]);
+        /// Takes what one call receives, for all nodes that a thread drives.
+        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_DATAGRAM]);
     }
 
-    /// A socket as the runtime has it.
+    /// A socket of the runtime.
     pub(in super::super) struct Udp(UdpSocket);
 
     impl Udp {
-        /// Of one that does not block. Called within a runtime.
+        /// Wraps a socket that does not block. Called within a runtime.
         pub(in super::super) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
             UdpSocket::from_std(socket).map(Self)
         }
@@ -208,16 +210,16 @@ mod one_by_one {
             self.0.readable().await
         }
 
-        /// Takes what is there, up to `MANY` datagrams.
+        /// Takes what is there, up to `MAX_MANY` datagrams.
         pub(in super::super) fn receive(
             &self,
             _: Family,
             mut take: impl FnMut(SocketAddr, &[u8]),
         ) -> io::Result<()> {
-            ROOM.with_borrow_mut(|room| {
-                for _ in 0..MANY {
-                    let (len, from) = self.0.try_recv_from(room)?;
-                    take(from, room.get(..len).unwrap_or_default());
+            BUFFER.with_borrow_mut(|buffer| {
+                for _ in 0..MAX_MANY {
+                    let (len, from) = self.0.try_recv_from(buffer)?;
+                    take(from, buffer.get(..len).unwrap_or_default());
                 }
                 Ok(())
             })
@@ -228,14 +230,14 @@ mod one_by_one {
             self.0.try_send_to(bytes, *to).map(drop)
         }
 
-        /// Sends the first; how many were sent.
-        pub(in super::super) fn send_apart(&self, datagrams: &[Transmit]) -> io::Result<usize> {
+        /// Sends the first; returns how many were sent.
+        pub(in super::super) fn send_many(&self, datagrams: &[Transmit]) -> io::Result<usize> {
             let first = datagrams.first().ok_or(io::ErrorKind::InvalidInput)?;
             self.send(first).map(|()| 1)
         }
 
-        /// Not offered.
-        pub(in super::super) fn send_together(&self, _: &[Transmit]) -> io::Result<()> {
+        /// Fails: this is not offered.
+        pub(in super::super) fn send_batch(&self, _: &[Transmit]) -> io::Result<()> {
             Err(io::ErrorKind::Unsupported.into())
         }
     }

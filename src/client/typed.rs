@@ -21,8 +21,11 @@ pub struct PayloadTypeError(#[source] rmp_serde::decode::Error);
 
 /// Makes user data of a value: msgpack, structures as maps by field name.
 ///
+/// The value types of the protocol have a form of their own, [`Typed`](crate::Typed): put what
+/// `draft()` makes of a message, and read one with `DhtMessage::read(body)`.
+///
 /// ```
-/// use bulla::runner::{from_data, to_draft};
+/// use bulla::{from_data, to_draft};
 ///
 /// let draft = to_draft(&("alice", 7))?;
 /// assert_eq!(from_data::<(String, u8)>(&draft.data)?, ("alice".to_owned(), 7));
@@ -38,7 +41,8 @@ pub fn to_draft<T: Serialize + ?Sized>(value: &T) -> Result<Draft, EncodeError> 
         .map_err(EncodeError)
 }
 
-/// Reads the payload of a value. Anyone may have written it; nesting is bounded, and `T` says what else is allowed.
+/// Reads the payload of a value. Anyone may have written it; nesting is bounded, and `T` says what
+/// else is allowed.
 ///
 /// # Errors
 ///

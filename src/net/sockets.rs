@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::io;
+use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -10,34 +11,35 @@ use thiserror::Error;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, trace};
 
-use super::train;
+use super::gso;
 use super::udp::Udp;
+use crate::client::SocketErrors;
 use crate::node::Transmit;
 use crate::{Family, canonical};
 
-/// The size asked for each buffer of a socket, in bytes. The system may give less; the usual 208 KiB lose most of a
-/// burst of a thousand datagrams.
+/// The size asked for each buffer of a socket, in bytes. The system may give less; the usual
+/// 208 KiB lose most of a burst of a thousand datagrams.
 const BUFFER_BYTES: usize = 4 << 20;
 /// Datagrams that wait for each other at most.
-const MAX_PENDING: usize = 64;
-/// How long a full send buffer is waited for before its datagram is dropped, as a network would.
+const MAX_QUEUED: usize = 64;
+/// How long a full send buffer is waited for before the datagram is dropped, as a network would.
 const SEND_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often it is looked at meanwhile.
 const SEND_RETRY: Duration = Duration::from_millis(1);
 
-/// The addresses to bind: for each family none, a wish, or a demand.
+/// The addresses to bind, at most one of each family.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Plan {
-    v4: Option<Wish>,
-    v6: Option<Wish>,
+pub(crate) struct BindPlan {
+    v4: Option<BindAddr>,
+    v6: Option<BindAddr>,
 }
 
 /// An address to bind.
 #[derive(Clone, Copy, Debug)]
-struct Wish {
+struct BindAddr {
     addr: SocketAddr,
     /// Whether the node shall not start without it.
-    is_demand: bool,
+    is_required: bool,
 }
 
 /// No socket could be had.
@@ -57,53 +59,45 @@ pub enum BindError {
 }
 
 /// The sockets of a node: at least one.
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
     v4: Option<Udp>,
     v6: Option<Udp>,
     /// To be sent at the next [`Sockets::flush`], or before.
-    pending: Vec<Transmit>,
+    queued: Vec<Transmit>,
     /// The last datagram waited in vain, so the next ones do not wait at all.
     is_congested: bool,
     errors: SocketErrors,
 }
 
-/// System calls on sockets that failed since the start. They end nothing: the network may return.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct SocketErrors {
-    /// Datagrams that could not be sent, for lack of a route or of room.
-    pub send: u64,
-    /// Failed reads.
-    pub receive: u64,
-}
-
-impl Plan {
-    /// All addresses, of the families that the system has; port 0 leaves it to chance.
-    pub(super) fn everywhere(v4_port: u16, v6_port: u16) -> Self {
-        let wish = |ip: IpAddr, port| {
-            Some(Wish {
+impl BindPlan {
+    /// Plans all addresses, of the families that the system has; a port 0 is for the system to
+    /// choose.
+    pub(crate) fn everywhere(v4_port: u16, v6_port: u16) -> Self {
+        let any = |ip: IpAddr, port| {
+            Some(BindAddr {
                 addr: SocketAddr::new(ip, port),
-                is_demand: false,
+                is_required: false,
             })
         };
         Self {
-            v4: wish(Ipv4Addr::UNSPECIFIED.into(), v4_port),
-            v6: wish(Ipv6Addr::UNSPECIFIED.into(), v6_port),
+            v4: any(Ipv4Addr::UNSPECIFIED.into(), v4_port),
+            v6: any(Ipv6Addr::UNSPECIFIED.into(), v6_port),
         }
     }
 
-    /// These addresses and no others.
-    pub(super) fn exactly(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+    /// Plans these addresses and no others.
+    pub(crate) fn exactly(addresses: &[SocketAddr]) -> Result<Self, BindError> {
         let mut plan = Self::default();
         for &addr in addresses {
             let place = match Family::of(&addr) {
                 Family::V4 => &mut plan.v4,
                 Family::V6 => &mut plan.v6,
             };
-            let wish = Wish {
+            let wanted = BindAddr {
                 addr,
-                is_demand: true,
+                is_required: true,
             };
-            if let Some(taken) = place.replace(wish) {
+            if let Some(taken) = place.replace(wanted) {
                 return Err(BindError::Twice(taken.addr, addr));
             }
         }
@@ -112,35 +106,36 @@ impl Plan {
 }
 
 impl Sockets {
-    /// Binds what the plan says. An IPv6 port that is left to chance becomes that of IPv4 if it is free.
-    pub(super) fn bind(plan: Plan) -> Result<Self, BindError> {
-        let v4 = plan.v4.map_or(Ok(None), bind_wish)?;
+    /// Binds what the plan says. An IPv6 port that is for the system to choose becomes that of IPv4
+    /// if it is free.
+    pub(crate) fn bind(plan: BindPlan) -> Result<Self, BindError> {
+        let v4 = plan.v4.map_or(Ok(None), bind_addr)?;
         let v4_port = v4.as_ref().and_then(|socket| socket.local_addr().ok());
         let v6 = match (plan.v6, v4_port) {
-            (Some(wish), Some(v4)) if wish.addr.port() == 0 => {
-                bind(SocketAddr::new(wish.addr.ip(), v4.port()))
-                    .map_or_else(|_| bind_wish(wish), |socket| Ok(Some(socket)))?
+            (Some(wanted), Some(v4)) if wanted.addr.port() == 0 => {
+                bind(SocketAddr::new(wanted.addr.ip(), v4.port()))
+                    .map_or_else(|_| bind_addr(wanted), |socket| Ok(Some(socket)))?
             }
-            (Some(wish), _) => bind_wish(wish)?,
+            (Some(wanted), _) => bind_addr(wanted)?,
             (None, _) => None,
         };
-        if let (None, None, Some(wish)) = (&v4, &v6, plan.v4) {
+        if let (None, None, Some(wanted)) = (&v4, &v6, plan.v4) {
             return Err(BindError::Address {
-                addr: wish.addr,
+                addr: wanted.addr,
                 source: io::ErrorKind::Unsupported.into(),
             });
         }
         Ok(Self {
             v4,
             v6,
-            pending: Vec::new(),
+            queued: Vec::new(),
             is_congested: false,
             errors: SocketErrors::default(),
         })
     }
 
-    /// The addresses bound.
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+    /// Returns the addresses bound.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         [&self.v4, &self.v6]
             .into_iter()
             .flatten()
@@ -148,27 +143,29 @@ impl Sockets {
             .collect()
     }
 
-    /// Whether there is a socket for this address. One of IPv6 within IPv4's counts as IPv4.
-    pub(super) fn serve(&self, addr: &SocketAddr) -> bool {
+    /// Reports whether there is a socket for this address. An IPv4 address mapped into IPv6 counts
+    /// as IPv4.
+    pub(crate) fn serves(&self, addr: &SocketAddr) -> bool {
         self.of(&canonical(*addr)).is_some()
     }
 
-    /// What has gone wrong so far.
-    pub(super) fn errors(&self) -> SocketErrors {
+    /// Returns what has gone wrong so far.
+    pub(crate) fn errors(&self) -> SocketErrors {
         self.errors
     }
 
     /// Waits until there is something to receive. Loses nothing if it is dropped.
-    pub(super) async fn readable(&self) {
-        // An error here is that of the runtime shutting down; the drain finds out about those of the socket.
+    pub(crate) async fn readable(&self) {
+        // An error here is that of the runtime shutting down; `receive` meets those of the socket.
         tokio::select! {
             _ = readable(self.v4.as_ref()) => {}
             _ = readable(self.v6.as_ref()) => {}
         }
     }
 
-    /// Hands over what is there, of each family as much as comes at once: few datagrams, so that answers do not pile up.
-    pub(super) fn receive(&mut self, mut take: impl FnMut(SocketAddr, &[u8])) {
+    /// Hands over what is there, of each family as much as comes in one call: few datagrams, so
+    /// that replies do not pile up.
+    pub(crate) fn receive(&mut self, mut take: impl FnMut(SocketAddr, &[u8])) {
         for (socket, family) in [(&self.v4, Family::V4), (&self.v6, Family::V6)] {
             let Some(socket) = socket else { continue };
             let received = socket.receive(family, |from, bytes| {
@@ -184,18 +181,19 @@ impl Sockets {
         }
     }
 
-    /// Sends a datagram, or drops it if that is not possible. It may wait for others until [`Sockets::flush`].
-    pub(super) async fn send(&mut self, transmit: Transmit) {
-        self.pending.push(transmit);
-        if self.pending.len() >= MAX_PENDING {
+    /// Sends a datagram, or drops it if that is not possible. It may wait for others until
+    /// [`Sockets::flush`].
+    pub(crate) async fn send(&mut self, transmit: Transmit) {
+        self.queued.push(transmit);
+        if self.queued.len() >= MAX_QUEUED {
             self.flush().await;
         }
     }
 
     /// Sends what waits.
-    pub(super) async fn flush(&mut self) {
-        let mut pending = std::mem::take(&mut self.pending);
-        let mut rest = &pending[..];
+    pub(crate) async fn flush(&mut self) {
+        let mut queued = mem::take(&mut self.queued);
+        let mut rest = &queued[..];
         while let Some((first, others)) = rest.split_first() {
             rest = match self.try_send(rest) {
                 0 => {
@@ -205,28 +203,28 @@ impl Sockets {
                 sent => rest.get(sent..).unwrap_or_default(),
             };
         }
-        pending.clear();
-        self.pending = pending;
+        queued.clear();
+        self.queued = queued;
     }
 
-    /// Sends as many of the first datagrams as go in one call, without waiting; how many were sent.
+    /// Sends as many of the first datagrams as go in one call, without waiting; returns how many.
     fn try_send(&self, datagrams: &[Transmit]) -> usize {
         let Some(socket) = datagrams.first().and_then(|first| self.of(&first.to)) else {
             return 0;
         };
         let first = |count| datagrams.get(..count).unwrap_or_default();
-        let mut count = train::length(datagrams);
-        if count > 1 && socket.send_together(first(count)).is_ok() {
-            trace!(count, "sent together");
+        let mut count = gso::batch_len(datagrams);
+        if count > 1 && socket.send_batch(first(count)).is_ok() {
+            trace!(count, "sent as one");
             return count;
         }
         if count == 1 {
-            count = train::gap(datagrams);
+            count = gso::run_before_batch(datagrams);
         }
         if count == 1 {
             return 0;
         }
-        let sent = socket.send_apart(first(count)).unwrap_or(0);
+        let sent = socket.send_many(first(count)).unwrap_or(0);
         trace!(count = sent, "sent");
         sent
     }
@@ -278,16 +276,16 @@ async fn readable(socket: Option<&Udp>) -> io::Result<()> {
     }
 }
 
-/// Binds a wish; a family that the system lacks is left out unless it is a demand.
-fn bind_wish(wish: Wish) -> Result<Option<Udp>, BindError> {
-    match bind(wish.addr) {
+/// Binds an address; a family that the system lacks is left out unless it is required.
+fn bind_addr(wanted: BindAddr) -> Result<Option<Udp>, BindError> {
+    match bind(wanted.addr) {
         Ok(socket) => Ok(Some(socket)),
-        Err(error) if !wish.is_demand && lacks_family(&error) => {
-            debug!(addr = %wish.addr, %error, "address family left out");
+        Err(error) if !wanted.is_required && lacks_family(&error) => {
+            debug!(addr = %wanted.addr, %error, "address family left out");
             Ok(None)
         }
         Err(source) => Err(BindError::Address {
-            addr: wish.addr,
+            addr: wanted.addr,
             source,
         }),
     }
@@ -304,7 +302,7 @@ fn bind(addr: SocketAddr) -> io::Result<Udp> {
     Udp::new(socket.into())
 }
 
-/// Small buffers are a loss, not a failure.
+/// Asks for large buffers. Small ones are a loss, not a failure.
 fn enlarge_buffers(socket: &Socket) {
     let socket = SockRef::from(socket);
     for result in [
@@ -317,7 +315,7 @@ fn enlarge_buffers(socket: &Socket) {
     }
 }
 
-/// Whether the error means that there is no such address family here.
+/// Reports whether the error means that the system lacks the address family.
 fn lacks_family(error: &io::Error) -> bool {
     /// `EAFNOSUPPORT` of Linux, of the BSDs and macOS, and of Windows.
     const NO_FAMILY: [i32; 3] = [97, 47, 10_047];
@@ -342,7 +340,7 @@ mod tests {
     use super::*;
 
     fn sockets(addr: &str) -> Sockets {
-        Sockets::bind(Plan::exactly(&[addr.parse().unwrap()]).unwrap()).unwrap()
+        Sockets::bind(BindPlan::exactly(&[addr.parse().unwrap()]).unwrap()).unwrap()
     }
 
     fn datagram(to: &str) -> Transmit {
@@ -403,28 +401,28 @@ mod tests {
     #[tokio::test]
     async fn a_family_without_a_socket_is_not_served() {
         let mut sockets = sockets("127.0.0.1:0");
-        assert!(sockets.serve(&"192.0.2.1:1".parse().unwrap()));
-        assert!(sockets.serve(&"[::ffff:192.0.2.1]:1".parse().unwrap()));
-        assert!(!sockets.serve(&"[2001:db8::1]:1".parse().unwrap()));
+        assert!(sockets.serves(&"192.0.2.1:1".parse().unwrap()));
+        assert!(sockets.serves(&"[::ffff:192.0.2.1]:1".parse().unwrap()));
+        assert!(!sockets.serves(&"[2001:db8::1]:1".parse().unwrap()));
         sockets.send(datagram("[2001:db8::1]:1")).await;
         sockets.flush().await;
         assert_eq!(sockets.errors(), SocketErrors::default());
     }
 
     #[tokio::test]
-    async fn an_ipv6_port_left_to_chance_is_that_of_ipv4_if_it_is_free() {
-        let wish = |ip: IpAddr| SocketAddr::new(ip, 0);
+    async fn an_ipv6_port_that_the_system_chooses_is_that_of_ipv4_if_it_is_free() {
+        let any_port = |ip: IpAddr| SocketAddr::new(ip, 0);
         let both = [
-            wish(Ipv4Addr::LOCALHOST.into()),
-            wish(Ipv6Addr::LOCALHOST.into()),
+            any_port(Ipv4Addr::LOCALHOST.into()),
+            any_port(Ipv6Addr::LOCALHOST.into()),
         ];
-        let first = Sockets::bind(Plan::exactly(&both).unwrap()).unwrap();
+        let first = Sockets::bind(BindPlan::exactly(&both).unwrap()).unwrap();
         let ports: Vec<_> = first.addresses().iter().map(SocketAddr::port).collect();
         assert_eq!(ports[0], ports[1]);
     }
 
     #[test]
-    fn a_demand_for_an_address_that_is_not_ours_says_so() {
+    fn an_address_that_no_interface_has_is_named_with_the_cause() {
         let error = BindError::Address {
             addr: "192.0.2.1:0".parse().unwrap(),
             source: io::ErrorKind::AddrNotAvailable.into(),
