@@ -1,4 +1,4 @@
-//! What strangers send that they should not: each is dropped and counted, and nothing stored is lost.
+//! Datagrams that no peer should send: each is dropped and counted, and no stored value is lost.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -144,7 +144,7 @@ fn answers_that_nobody_asked_for_change_nothing() {
     target.assert_unharmed();
 }
 
-/// A node with one stored value, and a stranger at the other end.
+/// A node with one stored value, and an unknown peer.
 struct Target {
     node: Node,
     now: Timestamp,
@@ -177,7 +177,7 @@ impl Target {
         target
     }
 
-    /// The value is still there, and strangers are still answered.
+    /// Checks that the value is still there, and that unknown peers are still answered.
     fn assert_unharmed(&mut self) {
         assert_eq!(self.stored(ValueId(7)), Some(precious()));
         let before = self.answers;

@@ -1,9 +1,12 @@
-//! Tests of the whole crate through its public interface, but for those with sockets, as one program.
+//! Tests of the library through its public interface, but for those with sockets, and of the
+//! repository as text.
 
 mod bad_input;
 mod citations;
 mod layering;
+mod line_width;
 mod probes;
+mod repository;
 mod vectors;
 mod wire_exports;
 mod wire_hostile;

@@ -178,7 +178,12 @@ impl Node {
             status: [Status::Disconnected; 2],
             bootstrap: Bootstrap::new(config.connectivity.bootstrap_period),
             storage: Storage::new(&config.storage, &mut hashing),
-            listeners: Listeners::new(&config, &mut hashing),
+            listeners: Listeners::new(
+                &config.listen,
+                config.storage.max_keys,
+                config.routing.expire_time,
+                &mut hashing,
+            ),
             pending_puts: PendingPuts::new(config.storage.max_pending_puts),
             limits: Limits::new(&config),
             lookups: Pool::default(),
