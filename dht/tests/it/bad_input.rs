@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulla::node::{Node, Output, Proof};
-use bulla::wire::{self, GetRequest, Message, Payload, PutRequest, Reply, Request, Tid, Values};
-use bulla::{
+use bulla_dht::node::{Node, Output, Proof};
+use bulla_dht::wire::{
+    self, GetRequest, Message, Payload, PutRequest, Reply, Request, Tid, Values,
+};
+use bulla_dht::{
     Config, Draft, InfoHash, Origin, Query, Seed, Timestamp, TransportConfig, Value, ValueId,
     ValueType,
 };

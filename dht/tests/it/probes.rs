@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulla::node::{Check, Node, Output, Proof, Transmit};
-use bulla::wire::{self, Message, Payload, PutRequest, Request};
-use bulla::{Config, Draft, InfoHash, Origin, Seed, Timestamp, UnixTime, ValueId};
+use bulla_dht::node::{Check, Node, Output, Proof, Transmit};
+use bulla_dht::wire::{self, Message, Payload, PutRequest, Request};
+use bulla_dht::{Config, Draft, InfoHash, Origin, Seed, Timestamp, UnixTime, ValueId};
 use bulla_identity::PublicKey;
 use serde_json::Value;
 
