@@ -117,8 +117,7 @@ pub use bulla_dht::{
     ListenConfig, LookupConfig, OperationConfig, Origin, ParseHashError, ParseQueryError,
     PayloadError, Policy, Query, Rng, RoutingConfig, Row, Seed, ServiceAnnouncement, Signed,
     Source, StorageConfig, Timestamp, TokenConfig, TransportConfig, TrustRequest, TypeRules, Typed,
-    UnixTime, Value, ValueId, ValueType, ValueTypes, canonical, is_martian, node, policy, secure,
-    wire,
+    UnixTime, Value, ValueId, ValueType, ValueTypes, canonical, is_martian, node, secure, wire,
 };
 #[doc(no_inline)]
 pub use bulla_identity::{self as identity, Identity};

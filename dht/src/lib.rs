@@ -45,17 +45,20 @@ mod config;
 #[doc(hidden)]
 pub mod fuzzing;
 mod lookup;
+mod msgpack;
 pub mod node;
-pub mod rpc;
+mod rpc;
 pub mod secure;
 mod sockaddr;
-pub mod storage;
+mod storage;
 mod value;
 mod value_type;
 pub mod wire;
 
-pub use bulla_kad::routing::{self, RoutingConfig};
-pub use bulla_kad::token::{self, TokenConfig};
+use bulla_kad::{routing, token};
+
+pub use bulla_kad::routing::RoutingConfig;
+pub use bulla_kad::token::TokenConfig;
 pub use bulla_kad::transport::TransportConfig;
 pub use bulla_kad::{
     ByFamily, Contact, Distance, Family, InfoHash, Origin, ParseHashError, Rng, Seed, Source,
@@ -68,6 +71,14 @@ pub use storage::{ListenConfig, StorageConfig};
 pub use value::{
     Body, CertificatePayload, Condition, Content, DhtMessage, Draft, Field, IceCandidates,
     ImMessage, ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed,
-    TrustRequest, Typed, Value, ValueId, policy,
+    TrustRequest, Typed, Value, ValueId,
 };
 pub use value_type::{Policy, TypeRules, ValueType, ValueTypes};
+
+/// The parts that are measured alone.
+#[doc(hidden)]
+pub mod bench {
+    pub use crate::storage::{Incoming, Storage};
+    pub use bulla_kad::routing::{Confidence, Table};
+    pub use bulla_kad::token::Tokens;
+}

@@ -8,12 +8,19 @@ use std::net::{IpAddr, Ipv6Addr};
 pub struct Source(IpAddr);
 
 impl Source {
-    /// Returns the source that an address belongs to.
+    /// Returns the source that an address belongs to; IPv4-mapped IPv6 counts as IPv4.
     pub fn of(ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(_) => Self(ip),
+        match ip.to_canonical() {
+            ip @ IpAddr::V4(_) => Self(ip),
             IpAddr::V6(ip) => Self(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into()),
         }
+    }
+}
+
+impl From<Source> for IpAddr {
+    /// Returns the lowest address of the source.
+    fn from(source: Source) -> Self {
+        source.0
     }
 }
 
@@ -27,5 +34,9 @@ mod tests {
         assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:0:0:2"));
         assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
         assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
+        assert_eq!(source("192.0.2.1"), source("::ffff:192.0.2.1"));
+        let lowest = |ip: &str| IpAddr::from(source(ip)).to_string();
+        assert_eq!(lowest("2001:db8::1"), "2001:db8::");
+        assert_eq!(lowest("192.0.2.1"), "192.0.2.1");
     }
 }

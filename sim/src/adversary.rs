@@ -7,7 +7,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bulla_dht::node::Transmit;
-use bulla_dht::wire::{self, Message, Nodes, Payload, Reply, Request, Tid, Values};
+use bulla_dht::wire::{
+    self, FindRequest, GetRequest, Message, Nodes, Payload, Reply, Request, Tid, Values,
+};
 use bulla_dht::{Contact, Draft, InfoHash, Query, Rng, Value, ValueId};
 use bytes::Bytes;
 
@@ -221,11 +223,11 @@ impl Adversary {
             match message.payload {
                 _ if *its != from || message.tid != tid => None,
                 Payload::Request {
-                    request: Request::Find { target, .. },
+                    request: Request::Find(FindRequest { target, .. }),
                     ..
                 } => Some(target),
                 Payload::Request {
-                    request: Request::Get { key, .. },
+                    request: Request::Get(GetRequest { key, .. }),
                     ..
                 } => Some(key),
                 _ => None,
@@ -245,15 +247,15 @@ impl Adversary {
     fn send_random_request(&mut self, from: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
         let request = match self.rng.below(3) {
             0 => Request::Ping,
-            1 => Request::Find {
+            1 => Request::Find(FindRequest {
                 target: self.rng.hash(),
                 want: None,
-            },
-            _ => Request::Get {
+            }),
+            _ => Request::Get(GetRequest {
                 key: self.rng.hash(),
                 query: Query::default(),
                 want: None,
-            },
+            }),
         };
         let message = Message {
             tid: Tid(self.rng.number() as u32),

@@ -7,7 +7,9 @@ use super::{
 use crate::lookup::{Action, FindKind, Latency, Lookup, LookupRequest};
 use crate::routing::Table;
 use crate::value::{Condition, Field, Query, Row, Value};
-use crate::wire::{Request, SocketId, Values};
+use crate::wire::{
+    FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, SocketId, Values,
+};
 use crate::{Contact, Family, InfoHash, Timestamp};
 
 impl Node {
@@ -259,27 +261,27 @@ impl Node {
         let family = node.family();
         let values: Vec<Value>;
         let request = match &ask {
-            LookupRequest::Find => Request::Find {
+            LookupRequest::Find => Request::Find(FindRequest {
                 target: key,
                 want: None,
-            },
+            }),
             LookupRequest::Get(question) => {
                 let lookup = self.lookups.get(key, family);
                 let query = lookup.and_then(|lookup| lookup.query(*question));
-                Request::Get {
+                Request::Get(GetRequest {
                     key,
                     query: query.cloned().unwrap_or_default(),
                     want: None,
-                }
+                })
             }
-            LookupRequest::Probe(id) | LookupRequest::Check(id) => Request::Get {
+            LookupRequest::Probe(id) | LookupRequest::Check(id) => Request::Get(GetRequest {
                 key,
                 query: Query {
                     select: [Field::Id, Field::Owner, Field::Seq].into(),
                     conditions: vec![Condition::Id(*id)],
                 },
                 want: None,
-            },
+            }),
             LookupRequest::Put(id, token) => {
                 let announce = self
                     .lookups
@@ -291,29 +293,29 @@ impl Node {
                 let sent = self.origin.to_unix(now);
                 let created = announce.created.filter(|at| at.as_secs() < sent.as_secs());
                 values = vec![announce.value.clone()];
-                Request::Put {
+                Request::Put(PutRequest {
                     key,
                     values: Values::new(&values),
                     created,
                     token: token.to_vec().into(),
-                }
+                })
             }
-            LookupRequest::Refresh(id, token) => Request::Refresh {
+            LookupRequest::Refresh(id, token) => Request::Refresh(RefreshRequest {
                 key,
                 id: *id,
                 token: token.to_vec().into(),
-            },
+            }),
             LookupRequest::Listen { op, socket, token } => {
                 let query = self.ops.get(*op).map(|op| op.query.clone());
                 let listen_socket = ListenSocket { op: *op, key, node };
                 self.listen_sockets.insert(*socket, listen_socket);
-                Request::Listen {
+                Request::Listen(ListenRequest {
                     key,
                     version: 1,
                     socket: SocketId(*socket),
                     query: query.unwrap_or_default(),
                     token: token.to_vec().into(),
-                }
+                })
             }
         };
         let is_walk = ask.is_of_walk();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Event, Node, RequestPurpose, Status, Timer};
 use crate::lookup::Lookup;
 use crate::routing::Refresh;
-use crate::wire::{Request, Want};
+use crate::wire::{FindRequest, Request, Want};
 use crate::{Contact, Family, InfoHash, Timestamp, UnixTime, is_martian};
 
 /// How many levels of the id space a newcomer gets to know at once.
@@ -313,10 +313,10 @@ impl Node {
         let dual = self.status(other) != Status::Disconnected;
         let sparse = self.tables[other as usize].is_sparse(&refresh.target);
         let want_both = dual && (sparse || self.public.one_in(38));
-        let request = Request::Find {
+        let request = Request::Find(FindRequest {
             target: refresh.target,
             want: want_both.then_some(Want { v4: true, v6: true }),
-        };
+        });
         let purpose = RequestPurpose::Probe(refresh.via);
         self.rpc
             .request(now, &mut self.public, refresh.via.addr, request, purpose);

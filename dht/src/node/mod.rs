@@ -39,6 +39,7 @@ pub use crate::lookup::{
 pub use crate::routing::{Counts, Listed, Standing};
 pub use crate::rpc::{Traffic, Transmit};
 pub use crate::storage::Sizes;
+pub use crate::value::policy::Proof;
 pub use config::{ConnectivityConfig, OperationConfig};
 pub use operations::{OpError, PutOptions};
 pub use output::{Check, CheckId, Event, Output, Status};

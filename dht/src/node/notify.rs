@@ -2,9 +2,9 @@
 //! (`docs/spec/wire.md#11.4`).
 
 use super::{Event, Node, RequestPurpose};
-use crate::storage::Listener;
+use crate::storage::{Incoming, Listener};
 use crate::value::{Value, ValueId};
-use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, Values};
+use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, UpdateRequest, Values};
 use crate::{InfoHash, Timestamp, UnixTime};
 
 /// What became of a value that listeners know by its id.
@@ -37,13 +37,15 @@ impl Node {
         let (Some(expires), false) = (expires, guarded) else {
             return;
         };
-        let created = self.origin.to_timestamp(created);
-        let id = value.id();
-        let value = value.clone();
-        let stored = self.storage.store(now, &key, value, None, created, expires);
-        if stored.is_ok() {
+        let incoming = Incoming {
+            value: value.clone(),
+            source: None,
+            created: self.origin.to_timestamp(created),
+            expires,
+        };
+        if self.storage.store(now, &key, incoming).is_ok() {
             self.schedule_expiry();
-            self.notify_stored(now, key, id);
+            self.notify_stored(now, key, value.id());
         }
     }
 
@@ -112,7 +114,7 @@ impl Node {
                 .rpc
                 .notify(listener.addr, Tid(listener.socket), payload);
         }
-        let request = Request::Update {
+        let request = Request::Update(UpdateRequest {
             socket: SocketId(listener.socket),
             key: Some(key),
             values: Values::new(values),
@@ -120,7 +122,7 @@ impl Node {
             refreshed: (&[][..]).into(),
             expired: (&[][..]).into(),
             token: (&token[..]).into(),
-        };
+        });
         let addr = listener.addr;
         self.rpc
             .request(now, &mut self.public, addr, request, RequestPurpose::Notify);
@@ -150,7 +152,7 @@ impl Node {
                 self.rpc.notify(addr, Tid(socket), payload);
                 continue;
             }
-            let request = Request::Update {
+            let request = Request::Update(UpdateRequest {
                 socket: SocketId(socket),
                 key: None,
                 values: Values::default(),
@@ -158,7 +160,7 @@ impl Node {
                 refreshed: refreshed.into(),
                 expired: expired.into(),
                 token: (&token[..]).into(),
-            };
+            });
             self.rpc
                 .request(now, &mut self.public, addr, request, RequestPurpose::Notify);
         }

@@ -9,10 +9,10 @@ use super::{Node, RequestPurpose};
 use crate::routing::{Confidence, Growth};
 use crate::rpc::reassembly::{Completed, Slot};
 use crate::storage::{Listener, Subscribed};
-use crate::value::{Query, Value};
+use crate::value::Value;
 use crate::wire::{
-    self, ErrorCode, Item, Message, Nodes, Payload, Reply, Request, Rows, SocketId, Tid, Values,
-    Want,
+    self, ErrorCode, FindRequest, GetRequest, Item, ListenRequest, Message, Nodes, Payload,
+    PutRequest, Reply, Request, Rows, SocketId, Tid, UpdateRequest, Values, Want,
 };
 use crate::{Contact, Family, InfoHash, Timestamp};
 
@@ -85,7 +85,7 @@ impl Node {
     fn may_assemble(&mut self, now: Timestamp, from: SocketAddr, message: &Message<'_>) -> bool {
         match &message.payload {
             Payload::Request {
-                request: Request::Put { token, .. },
+                request: Request::Put(PutRequest { token, .. }),
                 ..
             } => {
                 let authorized = self.tokens.verify(from, token);
@@ -99,7 +99,7 @@ impl Node {
                 authorized
             }
             Payload::Request {
-                request: Request::Update { socket, .. },
+                request: Request::Update(UpdateRequest { socket, .. }),
                 ..
             } => {
                 let wanted = self
@@ -180,42 +180,21 @@ impl Node {
         };
         match request {
             Request::Ping => self.answer(now, reply_to, Reply::default()),
-            Request::Find { target, want } => self.on_find(now, reply_to, target, want),
-            Request::Get { key, query, want } => self.on_get(now, reply_to, key, &query, want),
-            Request::Put {
-                key,
-                created,
-                token,
-                ..
-            } => self.on_put(now, reply_to, key, values, created, &token),
-            Request::Refresh { key, id, token } => self.on_refresh(now, reply_to, key, id, &token),
-            Request::Listen {
-                key,
-                version,
-                socket,
-                query,
-                token,
-            } => {
-                let version = u8::try_from(version).unwrap_or(u8::MAX);
-                let listener = Listener::new(from.addr, socket.0, version, query);
-                self.on_listen(now, reply_to, key, listener, &token);
-            }
-            Request::Update {
-                socket,
-                refreshed,
-                expired,
-                token,
-                ..
-            } => {
+            Request::Find(find) => self.on_find(now, reply_to, find),
+            Request::Get(get) => self.on_get(now, reply_to, get),
+            Request::Put(put) => self.on_put(now, reply_to, put, values),
+            Request::Refresh(refresh) => self.on_refresh(now, reply_to, refresh),
+            Request::Listen(listen) => self.on_listen(now, reply_to, listen),
+            Request::Update(update) => {
                 self.answer(now, reply_to, Reply::default());
-                self.on_update(now, from, socket, &values, &token);
-                self.on_update_ids(now, from, socket, &refreshed, &expired);
+                self.on_update(now, from, update.socket, &values, &update.token);
+                self.on_update_ids(now, from, update.socket, &update.refreshed, &update.expired);
             }
         }
     }
 
-    fn on_find(&mut self, now: Timestamp, reply_to: ReplyTo, target: InfoHash, want: Option<Want>) {
-        let (nodes4, nodes6) = self.nodes_near(now, reply_to, target, want);
+    fn on_find(&mut self, now: Timestamp, reply_to: ReplyTo, find: FindRequest) {
+        let (nodes4, nodes6) = self.nodes_near(now, reply_to, find.target, find.want);
         let token = self.tokens.token(reply_to.addr);
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
@@ -227,14 +206,8 @@ impl Node {
             .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
     }
 
-    fn on_get(
-        &mut self,
-        now: Timestamp,
-        reply_to: ReplyTo,
-        key: InfoHash,
-        query: &Query,
-        want: Option<Want>,
-    ) {
+    fn on_get(&mut self, now: Timestamp, reply_to: ReplyTo, get: GetRequest) {
+        let GetRequest { key, query, want } = get;
         if key.is_zero() {
             let text = "Get_values with no info_hash";
             return self
@@ -243,7 +216,7 @@ impl Node {
         }
         let (nodes4, nodes6) = self.nodes_near(now, reply_to, key, want);
         let token = self.tokens.token(reply_to.addr);
-        let values: Vec<_> = self.storage.get(&key, query).collect();
+        let values: Vec<_> = self.storage.get(&key, &query).collect();
         let whole = query.select.is_empty();
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
@@ -257,27 +230,23 @@ impl Node {
             .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
     }
 
-    fn on_listen(
-        &mut self,
-        now: Timestamp,
-        reply_to: ReplyTo,
-        key: InfoHash,
-        listener: Listener,
-        token: &[u8],
-    ) {
+    fn on_listen(&mut self, now: Timestamp, reply_to: ReplyTo, listen: ListenRequest<'_>) {
+        let key = listen.key;
         if key.is_zero() {
             let text = "Listen with no info_hash";
             return self
                 .rpc
                 .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
         }
-        if !self.tokens.verify(reply_to.addr, token) {
+        if !self.tokens.verify(reply_to.addr, &listen.token) {
             let text = "Listen with incorrect token";
             return self
                 .rpc
                 .error(reply_to.addr, reply_to.tid, ErrorCode::UNAUTHORIZED, text);
         }
         self.rpc.peers_mut().on_token(now, reply_to.addr);
+        let version = u8::try_from(listen.version).unwrap_or(u8::MAX);
+        let listener = Listener::new(reply_to.addr, listen.socket.0, version, listen.query);
         let Ok(subscribed) = self.listeners.subscribe(now, &key, listener.clone()) else {
             return;
         };
@@ -455,7 +424,8 @@ fn batches(values: &[Value]) -> impl Iterator<Item = &[Value]> {
 fn carried<'a>(message: &Message<'a>) -> Option<Values<'a>> {
     match &message.payload {
         Payload::Request {
-            request: Request::Put { values, .. } | Request::Update { values, .. },
+            request:
+                Request::Put(PutRequest { values, .. }) | Request::Update(UpdateRequest { values, .. }),
             ..
         } => Some(*values),
         Payload::Reply { reply, .. } => reply.values,
@@ -469,7 +439,7 @@ fn carried<'a>(message: &Message<'a>) -> Option<Values<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, Origin, Seed};
+    use crate::{Config, Origin, Query, Seed};
 
     #[test]
     fn of_many_lasting_lookups_the_nearest_learn_of_a_newcomer() {

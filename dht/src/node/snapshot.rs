@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::{Listed, LookupSnapshot, Node};
 use crate::routing::Table;
-use crate::storage;
+use crate::storage::{self, Incoming};
 use crate::value::Value;
 use crate::wire::snapshot::Record;
-use crate::{Contact, Family, InfoHash, Timestamp, UnixTime};
+use crate::{Contact, Family, InfoHash, Source, Timestamp, UnixTime};
 
 /// Addresses remembered in each family.
 const MAX_ADDRESSES: usize = 32;
@@ -106,15 +106,15 @@ impl Node {
             let Some(expires) = self.moment_of(now, expiry) else {
                 continue;
             };
-            let source = record.source.map(|source| source.ip());
-            let created = self.origin.to_timestamp(created);
-            let (id, value) = (record.value.id(), record.value.clone());
-            let outcome = self
-                .storage
-                .store(now, &record.key, value, source, created, expires);
-            if outcome.is_ok() {
+            let incoming = Incoming {
+                value: record.value.clone(),
+                source: record.source.map(|source| Source::of(source.ip())),
+                created: self.origin.to_timestamp(created),
+                expires,
+            };
+            if self.storage.store(now, &record.key, incoming).is_ok() {
                 stored += 1;
-                self.notify_stored(now, record.key, id);
+                self.notify_stored(now, record.key, record.value.id());
             }
         }
         self.schedule_expiry();

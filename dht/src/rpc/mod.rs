@@ -14,7 +14,7 @@ use crate::wire::{
 };
 use crate::{InfoHash, Rng, Timestamp, is_martian};
 pub(crate) use bulla_kad::transport::Purpose;
-pub use bulla_kad::transport::reassembly;
+pub(crate) use bulla_kad::transport::reassembly;
 use bulla_kad::transport::{Answered, DeferredReplies, Due, InFlight, Limiter, Peers};
 use reassembly::{Completed, Reassembly, Slot};
 

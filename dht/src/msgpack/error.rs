@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// The bytes are not what they should be: what, and at which byte. Never sent to anyone.
+/// The bytes are not what they should be: what, and at which byte. Never sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum DecodeError {

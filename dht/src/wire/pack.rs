@@ -7,33 +7,31 @@
 //! body   = { [seq, owner, [to]], type, data, [utype] }     the signed bytes
 //! ```
 //!
-//! Reading is lenient, and what was read is always packed anew: a [`Value`] holds canonical bytes, so its signed
-//! bytes are those that every other verifier rebuilds.
+//! Reading is lenient, and what was read is always packed anew: a [`Value`] holds canonical bytes,
+//! so its signed bytes are those that every other verifier rebuilds.
 
 use bytes::Bytes;
 
-use super::DecodeError;
-use super::msgpack::{Raw, Token};
-use super::writer::Writer;
 use crate::InfoHash;
+use crate::msgpack::{DecodeError, Head, Raw, Span, Writer};
 use crate::value::{
-    Body, Content, Draft, Fields, Layout, OwnerLayout, Signed, Span, Value, ValueId, ValueType,
+    Body, Content, Draft, Fields, Layout, OwnerLayout, Signed, Value, ValueId, ValueType,
 };
 
 /// Reads a packed value; bytes after it are ignored.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if the bytes are no value, a field has a wrong type, an owner comes without a signature, or the
-/// whole is larger than [`Value::MAX_PACKED`].
+/// [`DecodeError`] if the bytes are no value, a field has a wrong type, an owner comes without a
+/// signature, or the whole is larger than [`Value::MAX_PACKED`].
 pub fn unpack(bytes: &[u8]) -> Result<Value, DecodeError> {
-    read(Raw::parse(bytes)?)
+    read_value(Raw::parse(bytes)?)
 }
 
-/// Packs a draft as it is: readable by all, vouched for by nobody.
+/// Packs a draft as it is: readable by all, not signed.
 ///
-/// As in all functions here, the id is the one given, not the draft's, and the caller has held the draft's size
-/// against [`Value::MAX_CONTENT`].
+/// As in all functions here, the id is the one given, not the draft's, and the caller has checked
+/// the draft's size against [`Value::MAX_CONTENT`].
 ///
 /// ```
 /// use bulla_dht::{Draft, ValueId, wire};
@@ -46,7 +44,8 @@ pub fn pack(draft: &Draft, id: ValueId) -> Value {
     Header::new(draft, id).pack(Content::Clear(body_of(draft)))
 }
 
-/// Packs the part of a draft that a signature covers: payload, owner (DER), edit counter and recipient.
+/// Packs the part of a draft that a signature covers: payload, owner (DER), edit counter and
+/// recipient.
 pub fn pack_body(draft: &Draft, owner_der: &[u8], seq: u16, to: Option<InfoHash>) -> Vec<u8> {
     let signed = Signed {
         body: body_of(draft),
@@ -61,7 +60,8 @@ pub fn pack_body(draft: &Draft, owner_der: &[u8], seq: u16, to: Option<InfoHash>
     out.into_bytes()
 }
 
-/// Joins a body made by [`pack_body`] and its signature. Of `draft`, only priority and push type count.
+/// Joins a body made by [`pack_body`] and its signature. Of `draft`, only priority and push type
+/// count.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ pub fn pack_signed(
     read_dat(Raw::parse(&envelope)?, Header::new(draft, id))
 }
 
-/// What is encrypted for a recipient: a body made by [`pack_body`], and its signature.
+/// Packs what is encrypted for a recipient: a body made by [`pack_body`], and its signature.
 pub fn pack_envelope(body: &[u8], signature: &[u8]) -> Vec<u8> {
     let mut out = Writer::with_capacity(body.len() + signature.len() + 16);
     out.map(|dat| {
@@ -91,7 +91,8 @@ pub fn pack_encrypted(draft: &Draft, id: ValueId, ciphertext: &[u8]) -> Value {
     Header::new(draft, id).pack(Content::Encrypted(ciphertext))
 }
 
-/// The value inside an encrypted one: the decrypted content with the outer id, priority and push type.
+/// Reads the value inside an encrypted one: the decrypted content with the outer id, priority and
+/// push type.
 ///
 /// # Errors
 ///
@@ -106,7 +107,7 @@ pub fn open_envelope(outer: &Value, plaintext: &[u8]) -> Result<Value, DecodeErr
 }
 
 /// Reads an element that should be a value.
-pub(super) fn read(raw: Raw<'_>) -> Result<Value, DecodeError> {
+pub(super) fn read_value(raw: Raw<'_>) -> Result<Value, DecodeError> {
     if raw.bytes().len() > Value::MAX_PACKED {
         return Err(DecodeError::TooLarge(raw.bytes().len()));
     }
@@ -117,10 +118,10 @@ pub(super) fn read(raw: Raw<'_>) -> Result<Value, DecodeError> {
         push_type: push_type.map_or(Ok(&[][..]), Raw::str)?,
     };
     let dat = dat.ok_or(DecodeError::Missing("dat"))?;
-    match dat.token() {
-        // Bytes that are none are no ciphertext: others take such a value for one of empty user data.
-        Token::Bin([]) => Ok(header.pack(Content::Clear(body_of(&Draft::default())))),
-        Token::Bin(ciphertext) => Ok(header.pack(Content::Encrypted(ciphertext))),
+    match dat.head() {
+        // An empty ciphertext is none: others take such a value for one of empty user data.
+        Head::Bin([]) => Ok(header.pack(Content::Clear(body_of(&Draft::default())))),
+        Head::Bin(ciphertext) => Ok(header.pack(Content::Encrypted(ciphertext))),
         _ => read_dat(dat, header),
     }
 }
@@ -143,7 +144,8 @@ fn read_dat(raw: Raw<'_>, header: Header<'_>) -> Result<Value, DecodeError> {
     };
     let signature = signature.ok_or(DecodeError::Missing("sig"))?.blob()?;
     if signature.is_empty() {
-        // Differs: others take this for an unsigned value with an owner, which they could not forward.
+        // Differs: others take this for an unsigned value with an owner, which they could not
+        // forward.
         return Err(DecodeError::Missing("sig"));
     }
     Ok(header.pack(Content::Signed(Signed {
@@ -156,7 +158,7 @@ fn read_dat(raw: Raw<'_>, header: Header<'_>) -> Result<Value, DecodeError> {
     })))
 }
 
-/// What stands around the content.
+/// The fields around the content.
 #[derive(Clone, Copy)]
 struct Header<'a> {
     id: ValueId,
@@ -173,7 +175,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Writes a value and notes where its fields stand: the one place where values are made.
+    /// Writes a value and notes where its fields are. All values are made here.
     fn pack(self, content: Content<'_>) -> Value {
         let mut out = Writer::with_capacity(size_hint(&content) + self.push_type.len());
         let fields = out.map(|value| {
@@ -193,7 +195,7 @@ impl<'a> Header<'a> {
                 content,
             }
         });
-        // Without the room that was not needed: values are kept.
+        // Values are kept, so the copy has no spare memory.
         Value::from_parts(Bytes::copy_from_slice(out.as_bytes()), fields)
     }
 }
@@ -216,7 +218,7 @@ fn write_dat(out: &mut Writer, content: Content<'_>) -> Layout {
     }
 }
 
-/// Writes the bytes that are signed. Where the signature stands is not known yet.
+/// Writes the bytes that are signed. Where the signature will be is not known yet.
 fn write_body(out: &mut Writer, body: Body<'_>, signed: Option<Signed<'_>>) -> Layout {
     let start = out.position();
     let mut layout = out.map(|map| {
@@ -255,7 +257,7 @@ fn body_of(draft: &Draft) -> Body<'_> {
     }
 }
 
-/// About how many bytes it takes; a few more than less.
+/// Estimates how many bytes it takes, rather more than less.
 fn size_hint(content: &Content<'_>) -> usize {
     64 + match content {
         Content::Encrypted(ciphertext) => ciphertext.len(),

@@ -1,118 +1,121 @@
-//! Reading msgpack: [`Raw`], one checked element of a datagram, and its views [`Map`] and [`Array`].
+//! [`Raw`], one checked element of received bytes, and its views [`Map`] and [`Array`].
 //!
-//! [`Raw::parse`] and [`Raw::each_of_map`] are the only ways in. They walk over everything once: each length is held against the bytes that are
-//! left, so whatever is read afterwards lies within the datagram. Nothing recurses (no depth exhausts the stack) and
-//! nothing is allocated for what a header claims.
-//!
-//! A hand-driven reader, because serde's data model cannot tell what this wire tells apart: it takes bin for str, str
-//! for bin, arrays for maps, and integer keys for field numbers. How many bytes a marker is followed by is `rmp`'s.
+//! [`Raw::parse`] and [`Raw::each_of_map`] are the only ways in. They walk over everything once and
+//! hold each length against the bytes that are left, so that whatever is read afterwards lies
+//! within the datagram. Nothing recurses (no depth exhausts the stack) and nothing is allocated for
+//! what a head claims.
 
 use std::borrow::Cow;
 
-use super::DecodeError;
-use super::cursor::Cursor;
-pub(super) use super::cursor::Token;
+use super::{Cursor, DecodeError, Head};
 use crate::InfoHash;
 
 /// One whole element and the byte where it begins.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Raw<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) at: usize,
+pub(crate) struct Raw<'a> {
+    bytes: &'a [u8],
+    at: usize,
 }
 
 /// The entries of a map: keys and values in the order they came.
 #[derive(Clone, Debug)]
-pub(super) struct Map<'a> {
+pub(crate) struct Map<'a> {
     entries: u64,
     cursor: Cursor<'a>,
 }
 
 /// The elements of an array.
 #[derive(Clone, Default, Debug)]
-pub(super) struct Array<'a> {
+pub(crate) struct Array<'a> {
     elements: u64,
     cursor: Cursor<'a>,
 }
 
 impl<'a> Raw<'a> {
-    /// Checks the first element of `input`; what follows it is ignored.
-    pub(super) fn parse(input: &'a [u8]) -> Result<Self, DecodeError> {
+    /// Checks the first element of `input` and ignores what follows it.
+    pub(crate) fn parse(input: &'a [u8]) -> Result<Self, DecodeError> {
         let mut cursor = Cursor::new(input, 0);
-        cursor.element().ok_or_else(|| cursor.fault())
+        Self::next(&mut cursor).ok_or_else(|| cursor.fault())
     }
 
-    /// Checks the map at the beginning of `input`, what follows it is ignored, and hands over its entries in the same
-    /// walk, as [`Map::each`] does.
-    pub(super) fn each_of_map(
+    /// Checks the map at the beginning of `input`, ignores what follows it, and hands over its
+    /// entries in the same walk, as [`Map::each`] does.
+    pub(crate) fn each_of_map(
         input: &'a [u8],
         take: impl FnMut(&'a [u8], Self) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
         let mut cursor = Cursor::new(input, 0);
-        match cursor.token() {
-            Some(Token::Map(entries)) => Map { entries, cursor }.each(take),
+        match cursor.head() {
+            Some(Head::Map(entries)) => Map { entries, cursor }.each(take),
             _ => Self::parse(input).and_then(|raw| Err(raw.expected("a map"))),
         }
     }
 
-    /// The element as it came.
-    pub(super) fn bytes(self) -> &'a [u8] {
+    fn next(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let (at, bytes) = cursor.element()?;
+        Some(Self { bytes, at })
+    }
+
+    /// Returns the element as it came.
+    pub(crate) fn bytes(self) -> &'a [u8] {
         self.bytes
     }
 
-    pub(super) fn token(self) -> Token<'a> {
-        self.cursor().token().unwrap_or(Token::Other)
+    pub(crate) fn head(self) -> Head<'a> {
+        self.cursor().head().unwrap_or(Head::Other)
     }
 
-    /// An unsigned integer, in whichever encoding, that fits `T`.
-    pub(super) fn uint<T: TryFrom<u64>>(self) -> Result<T, DecodeError> {
-        match self.token() {
-            Token::Uint(number) => T::try_from(number).ok(),
+    /// Reads an unsigned integer, in whichever encoding, that fits `T`.
+    pub(crate) fn uint<T: TryFrom<u64>>(self) -> Result<T, DecodeError> {
+        match self.head() {
+            Head::Uint(number) => T::try_from(number).ok(),
             _ => None,
         }
         .ok_or_else(|| self.expected("an unsigned integer in range"))
     }
 
-    pub(super) fn bool(self) -> Result<bool, DecodeError> {
-        match self.token() {
-            Token::Bool(truth) => Ok(truth),
+    pub(crate) fn bool(self) -> Result<bool, DecodeError> {
+        match self.head() {
+            Head::Bool(truth) => Ok(truth),
             _ => Err(self.expected("a truth value")),
         }
     }
 
-    /// A str. Its bytes need not be UTF-8: the reference does not check.
-    pub(super) fn str(self) -> Result<&'a [u8], DecodeError> {
-        match self.token() {
-            Token::Str(text) => Ok(text),
+    /// Reads a str. Its bytes need not be UTF-8, which the reference does not check.
+    pub(crate) fn str(self) -> Result<&'a [u8], DecodeError> {
+        match self.head() {
+            Head::Str(text) => Ok(text),
             _ => Err(self.expected("a str")),
         }
     }
 
-    pub(super) fn bin(self) -> Result<&'a [u8], DecodeError> {
-        match self.token() {
-            Token::Bin(bytes) => Ok(bytes),
+    pub(crate) fn bin(self) -> Result<&'a [u8], DecodeError> {
+        match self.head() {
+            Head::Bin(bytes) => Ok(bytes),
             _ => Err(self.expected("a bin")),
         }
     }
 
-    /// Bytes in any of the forms that exist: bin, str, or an array of small integers (which alone needs a copy).
-    pub(super) fn blob(self) -> Result<Cow<'a, [u8]>, DecodeError> {
-        match self.token() {
-            Token::Bin(bytes) | Token::Str(bytes) => Ok(Cow::Borrowed(bytes)),
-            Token::Array(_) => self.array()?.map(Self::uint::<u8>).collect(),
+    /// Reads bytes in any of the forms that exist: bin, str, or an array of small integers, which
+    /// alone needs a copy.
+    pub(crate) fn blob(self) -> Result<Cow<'a, [u8]>, DecodeError> {
+        match self.head() {
+            Head::Bin(bytes) | Head::Str(bytes) => Ok(Cow::Borrowed(bytes)),
+            Head::Array(_) => self.array()?.map(Self::uint::<u8>).collect(),
             _ => Err(self.expected("bytes")),
         }
     }
 
-    /// A bin of exactly 20 bytes.
-    pub(super) fn hash(self) -> Result<InfoHash, DecodeError> {
+    /// Reads a bin of exactly 20 bytes.
+    pub(crate) fn hash(self) -> Result<InfoHash, DecodeError> {
         InfoHash::try_from(self.bin()?).map_err(|_| self.expected("a hash of 20 bytes"))
     }
 
-    /// A number of 32 bits: an integer or, in the old form, up to 4 bytes, most significant first.
-    pub(super) fn number32(self) -> Result<u32, DecodeError> {
-        match self.token() {
-            Token::Bin(bytes) | Token::Str(bytes) if bytes.len() <= 4 => {
+    /// Reads a number of 32 bits: an integer or, in the old form, up to 4 bytes, most significant
+    /// first.
+    pub(crate) fn number32(self) -> Result<u32, DecodeError> {
+        match self.head() {
+            Head::Bin(bytes) | Head::Str(bytes) if bytes.len() <= 4 => {
                 let mut number = [0; 4];
                 number
                     .iter_mut()
@@ -124,24 +127,24 @@ impl<'a> Raw<'a> {
         }
     }
 
-    pub(super) fn map(self) -> Result<Map<'a>, DecodeError> {
+    pub(crate) fn map(self) -> Result<Map<'a>, DecodeError> {
         let mut cursor = self.cursor();
-        match cursor.token() {
-            Some(Token::Map(entries)) => Ok(Map { entries, cursor }),
+        match cursor.head() {
+            Some(Head::Map(entries)) => Ok(Map { entries, cursor }),
             _ => Err(self.expected("a map")),
         }
     }
 
-    pub(super) fn array(self) -> Result<Array<'a>, DecodeError> {
+    pub(crate) fn array(self) -> Result<Array<'a>, DecodeError> {
         let mut cursor = self.cursor();
-        match cursor.token() {
-            Some(Token::Array(elements)) => Ok(Array { elements, cursor }),
+        match cursor.head() {
+            Some(Head::Array(elements)) => Ok(Array { elements, cursor }),
             _ => Err(self.expected("an array")),
         }
     }
 
-    /// The error that something else should be here.
-    pub(super) fn expected(self, expected: &'static str) -> DecodeError {
+    /// Returns the error that something else should be here.
+    pub(crate) fn expected(self, expected: &'static str) -> DecodeError {
         DecodeError::Unexpected {
             expected,
             at: self.at,
@@ -154,29 +157,30 @@ impl<'a> Raw<'a> {
 }
 
 impl<'a> Map<'a> {
-    /// Hands over keys and values in the order they came. A key that is no str counts as an empty one. Fails where `take`
-    /// does, and where the map has not been checked before and is not whole.
-    pub(super) fn each(
+    /// Hands over keys and values in the order they came. A key that is no str counts as an empty
+    /// one. Fails where `take` does, and where the map has not been checked before and is not
+    /// whole.
+    pub(crate) fn each(
         mut self,
         mut take: impl FnMut(&'a [u8], Raw<'a>) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
         let cursor = &mut self.cursor;
         for _ in 0..self.entries {
             let key = cursor.key().ok_or_else(|| cursor.fault())?;
-            let value = cursor.element().ok_or_else(|| cursor.fault())?;
+            let value = Raw::next(cursor).ok_or_else(|| cursor.fault())?;
             take(key, value)?;
         }
         Ok(())
     }
 
-    /// The values of these keys; the last of a repeated key counts.
-    pub(super) fn last<const N: usize>(self, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
-        self.pick(keys, |slot, value| *slot = Some(value))
+    /// Returns the values of these keys; the last of a repeated key counts.
+    pub(crate) fn last<const N: usize>(self, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
+        self.pick(keys, |kept, value| *kept = Some(value))
     }
 
-    /// The values of these keys; the first of a repeated key counts.
-    pub(super) fn first<const N: usize>(self, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
-        self.pick(keys, |slot, value| *slot = slot.or(Some(value)))
+    /// Returns the values of these keys; the first of a repeated key counts.
+    pub(crate) fn first<const N: usize>(self, keys: [&str; N]) -> [Option<Raw<'a>>; N] {
+        self.pick(keys, |kept, value| *kept = kept.or(Some(value)))
     }
 
     fn pick<const N: usize>(
@@ -186,9 +190,9 @@ impl<'a> Map<'a> {
     ) -> [Option<Raw<'a>>; N] {
         let mut values = [None; N];
         let picked = self.each(|name, value| {
-            let mut slots = keys.iter().zip(&mut values);
-            if let Some((_, slot)) = slots.find(|(key, _)| is_same(key.as_bytes(), name)) {
-                keep(slot, value);
+            let mut places = keys.iter().zip(&mut values);
+            if let Some((_, kept)) = places.find(|(key, _)| is_same(key.as_bytes(), name)) {
+                keep(kept, value);
             }
             Ok(())
         });
@@ -196,7 +200,7 @@ impl<'a> Map<'a> {
     }
 }
 
-/// Whether both are equal; for texts of a few bytes.
+/// Reports whether both are equal; for texts of a few bytes.
 fn is_same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b)
 }
@@ -206,7 +210,8 @@ impl<'a> Iterator for Map<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.entries = self.entries.checked_sub(1)?;
-        Some((self.cursor.element()?, self.cursor.element()?))
+        let cursor = &mut self.cursor;
+        Some((Raw::next(cursor)?, Raw::next(cursor)?))
     }
 }
 
@@ -215,7 +220,7 @@ impl<'a> Iterator for Array<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.elements = self.elements.checked_sub(1)?;
-        self.cursor.element()
+        Raw::next(&mut self.cursor)
     }
 }
 
@@ -229,7 +234,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn elements_end_where_others_say(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn elements_end_where_another_reader_ends_them(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let mut others = rmp_serde::Deserializer::new(&bytes[..]);
             let theirs = IgnoredAny::deserialize(&mut others).ok();
             let theirs = theirs.map(|_| bytes.len() - others.get_ref().len());
@@ -238,7 +243,7 @@ mod tests {
         }
 
         #[test]
-        fn one_walk_over_a_map_finds_what_two_find(
+        fn one_walk_over_a_map_finds_the_same_as_two(
             entries in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..6), 0..4),
             count in 0..4u8,
             cut in 0..24usize,
@@ -332,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_tell_where() {
+    fn errors_name_the_byte() {
         let message = [0x81, 0xa1, b'a', 0x93, 0x01, 0x02];
         assert_eq!(
             Raw::parse(&message).unwrap_err(),

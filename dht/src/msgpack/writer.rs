@@ -1,41 +1,48 @@
-//! Writing msgpack: [`Writer`] with the canonical forms (shortest integers and lengths, str keys, bin for bytes).
+//! [`Writer`]: the canonical forms, which are the shortest integers and lengths, str keys, and bin
+//! for bytes.
 
 use rmp::encode::{self, ByteBuf};
 
 use crate::InfoHash;
-use crate::value::{Span, ValueId};
 
 /// Bytes being written.
 #[derive(Default, Debug)]
-pub(super) struct Writer(ByteBuf);
+pub(crate) struct Writer(ByteBuf);
 
 /// A map being written, at most 15 entries: its one-byte header is set when all are in.
-pub(super) struct MapWriter<'w> {
+pub(crate) struct MapWriter<'w> {
     out: &'w mut Writer,
     entries: u8,
 }
 
+/// A range of packed bytes, which are far below 4 GiB.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+}
+
 impl Writer {
-    /// An empty one with room for so many bytes.
-    pub(super) fn with_capacity(bytes: usize) -> Self {
+    /// Makes an empty one with room for so many bytes.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
         Self(ByteBuf::with_capacity(bytes))
     }
 
-    /// Forgets what was written and keeps the room.
-    pub(super) fn clear(&mut self) {
+    /// Forgets what was written and keeps its memory.
+    pub(crate) fn clear(&mut self) {
         self.0.as_mut_vec().clear();
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_slice()
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0.into_vec()
     }
 
-    /// Writes a map of whatever entries `fill` makes.
-    pub(super) fn map<T>(&mut self, fill: impl FnOnce(&mut MapWriter<'_>) -> T) -> T {
+    /// Writes a map of the entries that `fill` writes.
+    pub(crate) fn map<T>(&mut self, fill: impl FnOnce(&mut MapWriter<'_>) -> T) -> T {
         const FIXMAP: u8 = 0x80;
         let start = self.position();
         self.raw(&[FIXMAP]);
@@ -53,55 +60,55 @@ impl Writer {
     }
 
     /// Writes the header of an array; so many elements must follow.
-    pub(super) fn array(&mut self, elements: usize) {
+    pub(crate) fn array(&mut self, elements: usize) {
         let Ok(_) = encode::write_array_len(&mut self.0, elements as u32);
     }
 
-    pub(super) fn uint(&mut self, number: u64) {
+    pub(crate) fn uint(&mut self, number: u64) {
         let Ok(_) = encode::write_uint(&mut self.0, number);
     }
 
-    pub(super) fn bool(&mut self, truth: bool) {
+    pub(crate) fn bool(&mut self, truth: bool) {
         let Ok(()) = encode::write_bool(&mut self.0, truth);
     }
 
-    /// Writes a str, which need not be UTF-8, and tells where its text stands.
-    pub(super) fn str(&mut self, text: &[u8]) -> Span {
+    /// Writes a str, which need not be UTF-8, and returns where its text stands.
+    pub(crate) fn str(&mut self, text: &[u8]) -> Span {
         let Ok(_) = encode::write_str_len(&mut self.0, text.len() as u32);
         self.raw(text)
     }
 
-    /// Writes a bin and tells where its bytes stand.
-    pub(super) fn bin(&mut self, bytes: &[u8]) -> Span {
+    /// Writes a bin and returns where its bytes stand.
+    pub(crate) fn bin(&mut self, bytes: &[u8]) -> Span {
         self.bin_len(bytes.len());
         self.raw(bytes)
     }
 
     /// Writes the header of a bin; so many raw bytes must follow.
-    pub(super) fn bin_len(&mut self, bytes: usize) {
+    pub(crate) fn bin_len(&mut self, bytes: usize) {
         let Ok(_) = encode::write_bin_len(&mut self.0, bytes as u32);
     }
 
     /// Writes an extension: a type and bytes.
-    pub(super) fn ext(&mut self, kind: i8, bytes: &[u8]) {
+    pub(crate) fn ext(&mut self, kind: i8, bytes: &[u8]) {
         let Ok(_) = encode::write_ext_meta(&mut self.0, bytes.len() as u32, kind);
         self.raw(bytes);
     }
 
-    /// Writes bytes as they are: an element packed before.
-    pub(super) fn raw(&mut self, bytes: &[u8]) -> Span {
+    /// Writes an element that was packed before, and returns where it stands.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Span {
         let start = self.position();
         self.0.as_mut_vec().extend_from_slice(bytes);
         self.span_from(start)
     }
 
-    /// How many bytes are written.
-    pub(super) fn position(&self) -> usize {
+    /// Returns how many bytes are written.
+    pub(crate) fn position(&self) -> usize {
         self.0.as_slice().len()
     }
 
-    /// The bytes from `start` to here.
-    pub(super) fn span_from(&self, start: usize) -> Span {
+    /// Returns the bytes from `start` to here.
+    pub(crate) fn span_from(&self, start: usize) -> Span {
         Span {
             start: start as u32,
             len: (self.position() - start) as u32,
@@ -111,43 +118,32 @@ impl Writer {
 
 impl MapWriter<'_> {
     /// Writes a key; exactly one element must follow.
-    pub(super) fn key(&mut self, key: &str) -> &mut Writer {
+    pub(crate) fn key(&mut self, key: &str) -> &mut Writer {
         self.entries += 1;
         self.out.str(key.as_bytes());
         self.out
     }
 
     /// Writes a key that is a number; exactly one element must follow.
-    pub(super) fn number_key(&mut self, key: u32) -> &mut Writer {
+    pub(crate) fn number_key(&mut self, key: u32) -> &mut Writer {
         self.entries += 1;
         self.out.uint(key.into());
         self.out
     }
 
-    pub(super) fn uint(&mut self, key: &str, number: u64) {
+    pub(crate) fn uint(&mut self, key: &str, number: u64) {
         self.key(key).uint(number);
     }
 
-    pub(super) fn str(&mut self, key: &str, text: &str) {
+    pub(crate) fn str(&mut self, key: &str, text: &str) {
         self.key(key).str(text.as_bytes());
     }
 
-    pub(super) fn bin(&mut self, key: &str, bytes: &[u8]) {
+    pub(crate) fn bin(&mut self, key: &str, bytes: &[u8]) {
         self.key(key).bin(bytes);
     }
 
-    pub(super) fn hash(&mut self, key: &str, hash: &InfoHash) {
+    pub(crate) fn hash(&mut self, key: &str, hash: &InfoHash) {
         self.bin(key, hash.as_bytes());
-    }
-
-    /// Writes a list of ids, unless it is empty.
-    pub(super) fn ids(&mut self, key: &str, ids: &[ValueId]) {
-        if !ids.is_empty() {
-            let list = self.key(key);
-            list.array(ids.len());
-            for id in ids {
-                list.uint(id.0);
-            }
-        }
     }
 }
