@@ -46,6 +46,7 @@ mod config;
 pub mod fuzzing;
 mod lookup;
 pub mod node;
+pub mod routing;
 pub mod rpc;
 pub mod secure;
 mod sockaddr;
@@ -54,12 +55,12 @@ mod value;
 mod value_type;
 pub mod wire;
 
-pub use bulla_kad::routing::{self, RoutingConfig};
+pub use bulla_kad::routing::RoutingConfig;
 pub use bulla_kad::token::{self, TokenConfig};
 pub use bulla_kad::transport::TransportConfig;
 pub use bulla_kad::{
-    ByFamily, Contact, Distance, Family, InfoHash, Origin, ParseHashError, Rng, Seed, Source,
-    Timestamp, UnixTime, canonical, is_martian,
+    ByFamily, Family, Origin, ParseIdError as ParseHashError, Rng, Seed, Source, Timestamp,
+    UnixTime, canonical, is_martian,
 };
 pub use config::{Config, ConfigError};
 pub use lookup::LookupConfig;
@@ -71,3 +72,18 @@ pub use value::{
     TrustRequest, Typed, Value, ValueId, policy,
 };
 pub use value_type::{Policy, TypeRules, ValueType, ValueTypes};
+
+/// A 160-bit identifier: a key of the store, a node id or a short key id (`docs/spec/secure.md#1`).
+///
+/// ```
+/// use bulla_dht::InfoHash;
+///
+/// let key = InfoHash::of(b"foo");
+/// assert_eq!(key.to_string(), "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33");
+/// assert_eq!(InfoHash::from_key("foo"), key);
+/// ```
+pub type InfoHash = bulla_kad::Id<20>;
+/// The XOR distance between two hashes.
+pub type Distance = bulla_kad::Distance<20>;
+/// A node as others name it: id and UDP address.
+pub type Contact = bulla_kad::Contact<20>;
