@@ -10,7 +10,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng as _, SeedableRng};
 use zeroize::Zeroize;
 
-use crate::InfoHash;
+use crate::Id;
 
 /// 32 bytes from which all chance of one node grows. From the system's entropy in production, fixed in tests.
 #[derive(Clone)]
@@ -93,11 +93,11 @@ impl Rng {
         self.0.fill_bytes(bytes);
     }
 
-    /// Any hash.
-    pub fn hash(&mut self) -> InfoHash {
-        let mut bytes = [0; InfoHash::LEN];
+    /// Any id, as random as a hash.
+    pub fn hash<const N: usize>(&mut self) -> Id<N> {
+        let mut bytes = [0; N];
         self.fill(&mut bytes);
-        InfoHash::new(bytes)
+        Id::new(bytes)
     }
 
     /// A fresh seed, for a part that wants streams of its own.

@@ -6,9 +6,8 @@ use std::time::Duration;
 use super::action::{Action, LookupRequest};
 use super::announcement::{Announcement, NextRequest};
 use super::find::{Find, FindKind};
-use super::{Lookup, MAX_UNAWAITED, OpId};
+use super::{Candidate, Lookup, MAX_UNAWAITED, OpId};
 use crate::Timestamp;
-use bulla_kad::lookup::Candidate;
 
 /// How soon answers may be expected.
 pub(crate) struct Latency<'a> {

@@ -40,7 +40,7 @@ pub use announcement::PutReport;
 pub use bulla_kad::OpId;
 use bulla_kad::ReadySet;
 pub use bulla_kad::lookup::CandidateState;
-use bulla_kad::lookup::{Candidates, Token};
+use bulla_kad::lookup::Token;
 pub(crate) use config::Limits;
 pub use config::LookupConfig;
 pub(crate) use find::FindKind;
@@ -63,6 +63,9 @@ const MAX_UNAWAITED: usize = 16;
 const RETRY: Duration = Duration::from_millis(100);
 /// How long a candidate that did not answer is left alone, unless it shows up by itself.
 const RETRY_FAILED_AFTER: Duration = Duration::from_secs(60);
+
+type Candidate = bulla_kad::lookup::Candidate<20>;
+type Candidates = bulla_kad::lookup::Candidates<20>;
 
 /// All that is under way about one key in one address family.
 #[derive(Debug)]

@@ -9,25 +9,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Contact, Distance, InfoHash, OpId, Timestamp};
+use crate::{Contact, Distance, Id, OpId, Timestamp};
 
 /// Candidates kept that are late or gone, so that they are not taken for new ones when named again.
 const MAX_FAILED: usize = 25;
 
 /// The contacts nearest to a key, nearest first.
 #[derive(Debug)]
-pub struct Candidates {
-    target: InfoHash,
+pub struct Candidates<const N: usize> {
+    target: Id<N>,
     width: usize,
-    candidates: Vec<Candidate>,
+    candidates: Vec<Candidate<N>>,
 }
 
 /// A contact in the frontier.
 #[derive(Debug)]
-pub struct Candidate {
+pub struct Candidate<const N: usize> {
     /// The contact.
-    pub contact: Contact,
-    distance: Distance,
+    pub contact: Contact<N>,
+    distance: Distance<N>,
     /// Whether it answers.
     pub state: CandidateState,
     /// The write token that it gave last.
@@ -68,9 +68,9 @@ pub struct Token {
     pub at: Timestamp,
 }
 
-impl Candidates {
+impl<const N: usize> Candidates<N> {
     /// Makes an empty list of at most `width` candidates that answered, and as many others.
-    pub fn new(target: InfoHash, width: usize) -> Self {
+    pub fn new(target: Id<N>, width: usize) -> Self {
         Self {
             target,
             width,
@@ -80,7 +80,7 @@ impl Candidates {
 
     /// Takes a contact in if it is among the nearest; says whether it does. A gone one comes back only if it `proved`
     /// itself elsewhere.
-    pub fn insert(&mut self, contact: Contact, proved: bool, hops: u8) -> bool {
+    pub fn insert(&mut self, contact: Contact<N>, proved: bool, hops: u8) -> bool {
         let distance = contact.id.distance(&self.target);
         match self
             .candidates
@@ -105,7 +105,7 @@ impl Candidates {
     }
 
     /// The `count` nearest candidates that are live.
-    pub fn nearest(&self, count: usize) -> impl Iterator<Item = &Candidate> {
+    pub fn nearest(&self, count: usize) -> impl Iterator<Item = &Candidate<N>> {
         self.candidates
             .iter()
             .filter(|candidate| candidate.is_usable())
@@ -115,7 +115,7 @@ impl Candidates {
     /// The candidates that may be given values, with tokens no older than `oldest`: those known to be nearest. While the
     /// walk is not over these are all but the last of the leading candidates with a token, if that
     /// leaves any (`docs/spec/node.md#4.6`).
-    pub fn ready(&self, count: usize, oldest: Timestamp) -> Vec<(Contact, &Bytes)> {
+    pub fn ready(&self, count: usize, oldest: Timestamp) -> Vec<(Contact<N>, &Bytes)> {
         let mut ready = Vec::new();
         for candidate in self.nearest(count) {
             let Some(token) = candidate.fresh_token(oldest) else {
@@ -128,22 +128,22 @@ impl Candidates {
     }
 
     /// All candidates, nearest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Candidate> {
+    pub fn iter(&self) -> impl Iterator<Item = &Candidate<N>> {
         self.candidates.iter()
     }
 
     /// Returns the candidate of this id.
-    pub fn get(&self, id: &InfoHash) -> Option<&Candidate> {
+    pub fn get(&self, id: &Id<N>) -> Option<&Candidate<N>> {
         self.candidates.get(self.place(id)?)
     }
 
     /// Returns the candidate of this id, to be changed.
-    pub fn get_mut(&mut self, id: &InfoHash) -> Option<&mut Candidate> {
+    pub fn get_mut(&mut self, id: &Id<N>) -> Option<&mut Candidate<N>> {
         let place = self.place(id)?;
         self.candidates.get_mut(place)
     }
 
-    fn place(&self, id: &InfoHash) -> Option<usize> {
+    fn place(&self, id: &Id<N>) -> Option<usize> {
         let distance = id.distance(&self.target);
         self.candidates
             .binary_search_by(|candidate| candidate.distance.cmp(&distance))
@@ -166,7 +166,7 @@ impl Candidates {
     }
 
     /// A candidate answered a find; says whether for the first time.
-    pub fn on_answered(&mut self, id: &InfoHash, find: OpId) -> bool {
+    pub fn on_answered(&mut self, id: &Id<N>, find: OpId) -> bool {
         let Some(candidate) = self.get_mut(id) else {
             return false;
         };
@@ -261,8 +261,8 @@ impl Candidates {
     }
 }
 
-impl Candidate {
-    fn new(contact: Contact, distance: Distance, hops: u8) -> Self {
+impl<const N: usize> Candidate<N> {
+    fn new(contact: Contact<N>, distance: Distance<N>, hops: u8) -> Self {
         Self {
             contact,
             distance,
@@ -326,15 +326,18 @@ mod tests {
 
     use super::*;
 
+    type Contact = crate::Contact<20>;
+    type Id = crate::Id<20>;
+
     proptest! {
         #[test]
         fn keeps_the_nearest_in_order(ids in proptest::collection::vec(any::<[u8; 20]>(), 1..80), target: [u8; 20]) {
-            let target = InfoHash::new(target);
+            let target = Id::new(target);
             let mut candidates = Candidates::new(target, 14);
             for id in &ids {
                 candidates.insert(contact(*id), false, 1);
             }
-            let mut expected: Vec<_> = ids.iter().map(|id| InfoHash::new(*id)).collect();
+            let mut expected: Vec<_> = ids.iter().map(|id| Id::new(*id)).collect();
             expected.sort_by_key(|id| id.distance(&target));
             expected.dedup();
             expected.truncate(14);
@@ -345,7 +348,7 @@ mod tests {
 
     #[test]
     fn contacts_only_named_do_not_push_out_those_that_answered() {
-        let mut candidates = Candidates::new(InfoHash::ZERO, 2);
+        let mut candidates = Candidates::new(Id::ZERO, 2);
         let far = contact([9; 20]);
         candidates.insert(far, false, 1);
         candidates.get_mut(&far.id).unwrap().state = CandidateState::Responsive;
@@ -361,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_gone_contact_comes_back_only_with_proof() {
-        let mut candidates = Candidates::new(InfoHash::ZERO, 2);
+        let mut candidates = Candidates::new(Id::ZERO, 2);
         let node = contact([1; 20]);
         candidates.insert(node, false, 1);
         candidates.get_mut(&node.id).unwrap().state = CandidateState::Failed(Timestamp::ZERO);
@@ -373,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_candidate_answers_each_question_once_until_it_is_over() {
-        let mut candidates = Candidates::new(InfoHash::ZERO, 2);
+        let mut candidates = Candidates::new(Id::ZERO, 2);
         let node = contact([1; 20]);
         candidates.insert(node, false, 1);
         for number in [2, 3, 1] {
@@ -384,26 +387,25 @@ mod tests {
         let candidate = candidates.get_mut(&node.id).unwrap();
         let known = [1, 2, 3].map(|number| candidate.has_answered(OpId(number)));
         assert_eq!(known, [true, false, true]);
-        assert!(!candidates.on_answered(&InfoHash::new([9; 20]), OpId(4)));
+        assert!(!candidates.on_answered(&Id::new([9; 20]), OpId(4)));
     }
 
     #[test]
     fn the_late_make_room_for_farther_ones() {
-        let mut candidates = Candidates::new(InfoHash::ZERO, 2);
+        let mut candidates = Candidates::new(Id::ZERO, 2);
         for byte in 1..=2 {
             candidates.insert(contact([byte; 20]), false, 1);
         }
-        candidates.get_mut(&InfoHash::new([1; 20])).unwrap().state =
-            CandidateState::Unresponsive(1);
+        candidates.get_mut(&Id::new([1; 20])).unwrap().state = CandidateState::Unresponsive(1);
         candidates.insert(contact([3; 20]), false, 1);
         let live: Vec<_> = candidates
             .nearest(8)
             .map(|candidate| candidate.contact.id)
             .collect();
-        assert_eq!(live, [InfoHash::new([2; 20]), InfoHash::new([3; 20])]);
+        assert_eq!(live, [Id::new([2; 20]), Id::new([3; 20])]);
     }
 
     fn contact(id: [u8; 20]) -> Contact {
-        Contact::new(InfoHash::new(id), "127.0.0.1:4222".parse().unwrap())
+        Contact::new(Id::new(id), "127.0.0.1:4222".parse().unwrap())
     }
 }

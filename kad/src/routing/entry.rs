@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::Endpoint;
-use crate::{Contact, InfoHash, Timestamp};
+use crate::{Contact, Id, Timestamp};
 
 /// How a contact came to our notice; what comes later in the list is the stronger proof.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -50,8 +50,8 @@ pub(super) struct Ages {
 
 /// There is one for each contact, so it is kept small.
 #[derive(Debug)]
-pub(super) struct Entry {
-    id: InfoHash,
+pub(super) struct Entry<const N: usize> {
+    id: Id<N>,
     endpoint: Endpoint,
     has_failed: bool,
     /// An answer is overdue, and nothing has come since.
@@ -79,11 +79,11 @@ impl Moment {
     }
 }
 
-impl Entry {
+impl<const N: usize> Entry<N> {
     /// A request has been answered or given up after this time (`docs/spec/wire.md#15`).
     const TIMEOUT: Duration = Duration::from_secs(10);
 
-    pub(super) fn new(contact: Contact, confidence: Confidence, now: Timestamp) -> Self {
+    pub(super) fn new(contact: Contact<N>, confidence: Confidence, now: Timestamp) -> Self {
         let if_at_least = |least| {
             if confidence >= least {
                 Moment::at(now)
@@ -102,11 +102,11 @@ impl Entry {
         }
     }
 
-    pub(super) fn id(&self) -> &InfoHash {
+    pub(super) fn id(&self) -> &Id<N> {
         &self.id
     }
 
-    pub(super) fn contact(&self) -> Contact {
+    pub(super) fn contact(&self) -> Contact<N> {
         Contact::new(self.id, self.endpoint.into())
     }
 
@@ -146,7 +146,7 @@ impl Entry {
     }
 
     /// Notes that the caller is about to be told to ask it.
-    pub(super) fn ask(&mut self, now: Timestamp) -> Contact {
+    pub(super) fn ask(&mut self, now: Timestamp) -> Contact<N> {
         self.asked = Moment::at(now);
         self.contact()
     }
@@ -161,7 +161,7 @@ impl Entry {
         addr: SocketAddr,
         confidence: Confidence,
         now: Timestamp,
-    ) -> Option<Contact> {
+    ) -> Option<Contact<N>> {
         let moved = self.endpoint != addr.into();
         let newcomer = Contact::new(self.id, addr);
         match confidence {
@@ -225,13 +225,16 @@ impl Entry {
 mod tests {
     use super::*;
 
+    type Contact = crate::Contact<20>;
+    type Entry = super::Entry<20>;
+
     const AGES: Ages = Ages {
         reply: Duration::from_secs(120 * 60),
         silence: Duration::from_secs(10 * 60),
     };
 
     fn contact(port: u16) -> Contact {
-        Contact::new(InfoHash::of(b"peer"), ([192, 0, 2, 1], port).into())
+        Contact::new(Id::of(b"peer"), ([192, 0, 2, 1], port).into())
     }
 
     fn minute(minutes: u64) -> Timestamp {

@@ -11,8 +11,8 @@ pub struct TransportConfig {
     /// First wait for a reply when nothing is known of the network's speed, and the least time before a
     /// third attempt: a twentieth more. Default 1 s, at most 60 s.
     pub response_time: Duration,
-    /// Least wait for a reply however fast the network is (ours). Default 50 ms, which a busy host near
-    /// by may take.
+    /// Least wait for a reply however fast the network is (ours). Default 50 ms, which a host near by
+    /// with much to do may take.
     pub response_time_min: Duration,
     /// Refused tokens in a row after which a node counts as failed. Default 3.
     pub max_auth_errors: u32,

@@ -49,7 +49,7 @@ impl<T> Session<T> {
         }
     }
 
-    /// When it dies unless there is progress.
+    /// When it ends unless there is progress.
     pub(super) fn deadline(&self) -> Timestamp {
         (self.began + Self::LIFETIME).min(self.progressed + Self::TIMEOUT)
     }
