@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::queue::Queue;
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::{Family, InfoHash, Timestamp};
 
@@ -26,8 +27,8 @@ type Which = (InfoHash, Family);
 pub(super) struct BackgroundLimiter {
     under_way: BTreeSet<Which>,
     waiting: Queue<Which>,
-    /// When all requests so far are paid for.
-    paid_at: Timestamp,
+    /// What requests are paid from.
+    budget: Budget,
     rate: u32,
     renewal: Duration,
     longest_renewal: Duration,
@@ -39,7 +40,7 @@ impl BackgroundLimiter {
         Self {
             under_way: BTreeSet::new(),
             waiting: Queue::default(),
-            paid_at: Timestamp::ZERO,
+            budget: Budget::empty(BURST),
             rate: config.operations.background_rate_per_sec,
             renewal: if config.public_stable {
                 longest_renewal
@@ -77,14 +78,13 @@ impl BackgroundLimiter {
             MAX_CONCURRENT_COLD
         };
         let is_open = self.waiting.len() > 0 && self.under_way.len() < places;
-        is_open.then_some(self.paid_at)
+        is_open.then(|| self.budget.paid_at())
     }
 
     /// A request was sent, while there are so many subscriptions.
     pub(super) fn on_request(&mut self, now: Timestamp, subscriptions: usize) {
-        let saved = now - BURST;
         let price = Duration::from_secs(1) / self.rate(subscriptions);
-        self.paid_at = self.paid_at.max(saved) + price;
+        self.budget.spend(now, price);
     }
 
     /// Whether a lookup has begun its turn, and is not at rest.

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::Node;
+use crate::budget::Budget;
 use crate::{Contact, Timestamp};
 
 /// Contacts asked for one that fell silent.
@@ -19,32 +20,31 @@ const REFILL: Duration = Duration::from_secs(10);
 const TIME_OUTS: u32 = 2;
 
 /// How many contacts may be asked.
-#[derive(Default, Debug)]
-pub(super) struct FailureProbe {
-    /// When all that was spent is saved up again.
-    saved_at: Timestamp,
+#[derive(Debug)]
+pub(super) struct FailureProbe(Budget);
+
+impl Default for FailureProbe {
+    fn default() -> Self {
+        Self(Budget::full(REFILL * BURST))
+    }
 }
 
 impl FailureProbe {
     /// How many contacts may be asked now.
     fn allowance(&self, now: Timestamp) -> u32 {
-        let spent = self
-            .saved_at
-            .since(now)
-            .as_micros()
-            .div_ceil(REFILL.as_micros());
-        BURST.saturating_sub(spent as u32).min(PROBES)
+        let saved = self.0.saved(now).as_micros() / REFILL.as_micros();
+        PROBES.min(saved as u32)
     }
 
     fn spend(&mut self, now: Timestamp, asked: u32) {
-        self.saved_at = self.saved_at.max(now) + REFILL * asked;
+        self.0.spend(now, REFILL * asked);
     }
 }
 
 impl Node {
     /// A contact let a request time out, for the `count`th time.
     pub(super) fn probe_others(&mut self, now: Timestamp, contact: Contact, count: u32) {
-        let table = &mut self.tables[contact.family() as usize];
+        let table = &mut self.tables[contact.family()];
         table.on_late(&contact);
         let allowance = self.failure_probe.allowance(now) as usize;
         if count != TIME_OUTS || allowance == 0 {

@@ -22,7 +22,7 @@ impl Node {
 
     /// Offers a lookup farther contacts in place of those that do not answer.
     pub(super) fn refill(&mut self, now: Timestamp, key: InfoHash, family: Family) {
-        let table = &self.tables[family as usize];
+        let table = &self.tables[family];
         if let Some(lookup) = self.lookups.get_mut(key, family)
             && let Some(count) = lookup.reach_wanted()
         {

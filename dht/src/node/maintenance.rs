@@ -91,7 +91,7 @@ impl Node {
     fn on_connected(&mut self, now: Timestamp, family: Family) {
         self.warm_at = now + WARM_UP;
         // Who has a table from before knows the way, and goes home when he knows who else is left.
-        if self.unverified[family as usize] == 0 {
+        if self.unverified[family] == 0 {
             self.explore(now, family);
         }
         for key in self.lookups.keys(family) {
@@ -139,12 +139,12 @@ impl Node {
     /// Whether a family is connected, yet not by a bucketful of good contacts.
     fn knows_few(&self, now: Timestamp, family: Family) -> bool {
         self.status(family) == Status::Connected
-            && self.tables[family as usize].counts(now).good < self.config.routing.bucket_size
+            && self.tables[family].counts(now).good < self.config.routing.bucket_size
     }
 
     /// Works out how well a family is connected.
     pub(super) fn update_status(&mut self, now: Timestamp, family: Family) {
-        let counts = self.tables[family as usize].counts(now);
+        let counts = self.tables[family].counts(now);
         let status = if counts.good > 0 {
             Status::Connected
         } else if counts.dubious > 0 || (self.bootstrap.has(family) && now < self.connect_deadline)
@@ -192,7 +192,7 @@ impl Node {
             if !is_martian(&contact.addr) {
                 let family = contact.family();
                 let is_new = self.table(family).restore(*contact, now);
-                self.unverified[family as usize] += usize::from(is_new);
+                self.unverified[family] += usize::from(is_new);
             }
         }
         for family in Family::ALL {
@@ -207,7 +207,7 @@ impl Node {
 
     /// Asks `count` contacts of a snapshot whether they are still there, and others a little later.
     fn call(&mut self, now: Timestamp, family: Family, count: usize) {
-        let unverified = self.unverified[family as usize];
+        let unverified = self.unverified[family];
         let asked = self
             .table(family)
             .ask_unverified(count.min(unverified), now);
@@ -219,7 +219,7 @@ impl Node {
         } else {
             unverified - asked.len()
         };
-        self.unverified[family as usize] = left;
+        self.unverified[family] = left;
         if left > 0 {
             let pause = self.public.between(SECOND, SECOND * 2);
             self.timers.set(Timer::VerifyRestored(family), now + pause);
@@ -252,7 +252,7 @@ impl Node {
     }
 
     fn set_status(&mut self, now: Timestamp, family: Family, status: Status) {
-        let before = std::mem::replace(&mut self.status[family as usize], status);
+        let before = std::mem::replace(&mut self.status[family], status);
         if before == status {
             return;
         }
@@ -266,7 +266,9 @@ impl Node {
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        self.status.contains(&Status::Connected)
+        self.status
+            .iter()
+            .any(|status| *status == Status::Connected)
     }
 
     pub(super) fn ping_bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
@@ -292,7 +294,7 @@ impl Node {
     /// Maintenance of a table (`docs/spec/node.md#3.1`).
     fn confirm(&mut self, now: Timestamp, family: Family) {
         let mut asked = false;
-        while let Some(refresh) = self.tables[family as usize].next_refresh(now, &mut self.public) {
+        while let Some(refresh) = self.tables[family].next_refresh(now, &mut self.public) {
             asked = true;
             self.refresh_bucket(now, family, refresh);
         }
@@ -311,7 +313,7 @@ impl Node {
             Family::V6 => Family::V4,
         };
         let dual = self.status(other) != Status::Disconnected;
-        let sparse = self.tables[other as usize].is_sparse(&refresh.target);
+        let sparse = self.tables[other].is_sparse(&refresh.target);
         let want_both = dual && (sparse || self.public.one_in(38));
         let request = Request::Find {
             target: refresh.target,

@@ -10,6 +10,7 @@
 
 mod background;
 mod bootstrap;
+mod by_family;
 mod config;
 mod failure_probe;
 mod lookups;
@@ -50,6 +51,7 @@ use crate::token::Tokens;
 use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
 use background::BackgroundLimiter;
 use bootstrap::Bootstrap;
+use by_family::ByFamily;
 use failure_probe::FailureProbe;
 use ops::Operations;
 use pending_puts::PendingPuts;
@@ -80,8 +82,8 @@ pub struct Node {
     private: Rng,
     rpc: Rpc<RequestPurpose>,
     tokens: Tokens,
-    tables: [Table; 2],
-    status: [Status; 2],
+    tables: ByFamily<Table>,
+    status: ByFamily<Status>,
     bootstrap: Bootstrap,
     storage: Storage,
     listeners: Listeners,
@@ -100,7 +102,7 @@ pub struct Node {
     timers: Timers,
     connect_deadline: Timestamp,
     /// Contacts of a snapshot in each family that have not been asked yet.
-    unverified: [usize; 2],
+    unverified: ByFamily<usize>,
     events: VecDeque<Event>,
     checks: VecDeque<Box<Check>>,
     refused_puts: u64,
@@ -165,11 +167,8 @@ impl Node {
             now,
             rpc: Rpc::new(id, &config),
             tokens: Tokens::new(&config.tokens, now, &mut private),
-            tables: [
-                Table::new(id, &config.routing),
-                Table::new(id, &config.routing),
-            ],
-            status: [Status::Disconnected; 2],
+            tables: ByFamily::from_fn(|_| Table::new(id, &config.routing)),
+            status: ByFamily::default(),
             bootstrap: Bootstrap::new(config.connectivity.bootstrap_period),
             storage: Storage::new(&config.storage, &mut hashing),
             listeners: Listeners::new(&config, &mut hashing),
@@ -185,7 +184,7 @@ impl Node {
             votes: AddressVotes::default(),
             timers: Timers::default(),
             connect_deadline: now + config.connectivity.connect_timeout,
-            unverified: [0; 2],
+            unverified: ByFamily::default(),
             events: VecDeque::new(),
             checks: VecDeque::new(),
             refused_puts: 0,
@@ -286,7 +285,7 @@ impl Node {
 
     /// How well a family is connected.
     pub fn status(&self, family: Family) -> Status {
-        self.status[family as usize]
+        self.status[family]
     }
 
     /// The settings.
@@ -306,6 +305,6 @@ impl Node {
     }
 
     fn table(&mut self, family: Family) -> &mut Table {
-        &mut self.tables[family as usize]
+        &mut self.tables[family]
     }
 }

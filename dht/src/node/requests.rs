@@ -342,7 +342,7 @@ impl Node {
         });
         let near = |wanted: bool, family: Family| {
             if wanted {
-                self.tables[family as usize].to_share(&target, self.config.routing.bucket_size, now)
+                self.tables[family].to_share(&target, self.config.routing.bucket_size, now)
             } else {
                 Vec::new()
             }
@@ -412,7 +412,7 @@ impl Node {
     /// share so many bits more with it.
     fn lasting_near(&self, contact: &Contact, nearer: usize) -> impl Iterator<Item = InfoHash> {
         let family = contact.family();
-        let shared = self.tables[family as usize]
+        let shared = self.tables[family]
             .depth()
             .saturating_sub(NEIGHBOURHOOD_BITS);
         let keys = contact.id.block(shared + nearer);

@@ -106,7 +106,7 @@ impl Node {
     pub fn dump_routing(&self, now: Timestamp) -> String {
         let mut text = String::new();
         for family in Family::ALL {
-            for listed in self.tables[family as usize].entries(now) {
+            for listed in self.tables[family].entries(now) {
                 // Writing to a String cannot fail.
                 let _ = writeln!(
                     text,

@@ -62,7 +62,7 @@ impl Node {
     }
 
     fn family_stats(&self, now: Timestamp, family: Family) -> FamilyStats {
-        let table = &self.tables[family as usize];
+        let table = &self.tables[family];
         FamilyStats {
             status: self.status(family),
             contacts: table.counts(now),

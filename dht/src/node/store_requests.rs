@@ -221,7 +221,7 @@ impl Node {
 
     /// Whether at least 8 good nodes are nearer to the key than this one (`docs/spec/node.md#5.1`).
     fn is_too_far(&self, now: Timestamp, from: SocketAddr, key: &InfoHash) -> bool {
-        let table = &self.tables[Family::of(&from) as usize];
+        let table = &self.tables[Family::of(&from)];
         let (least, width) = (self.config.routing.bucket_size, self.config.lookup.width);
         table.is_surrounded(key, least, width, now)
     }
