@@ -50,7 +50,7 @@ impl Node {
         if count != TIME_OUTS || allowance == 0 {
             return;
         }
-        let peers = self.rpc.peers();
+        let peers = self.outbox.rpc.peers();
         // Who was heard of since it was asked is there.
         let silence = peers.timeout(&contact.addr) * ((1 << TIME_OUTS) - 1);
         let asked = table.ask_silent(allowance, silence, now, |contact| {
@@ -58,7 +58,7 @@ impl Node {
         });
         self.failure_probe.spend(now, asked.len() as u32);
         for contact in asked {
-            self.ping(now, contact);
+            self.outbox.ping(now, contact);
         }
     }
 }

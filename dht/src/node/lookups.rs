@@ -62,18 +62,18 @@ impl Node {
                 };
                 lookup = same;
             } else if !lookup.has_begun()
-                && self.rpc.awaited_count() >= self.config.lookup.max_awaited
+                && self.outbox.rpc.awaited_count() >= self.config.lookup.max_awaited
             {
                 self.queued.push((key, family));
                 return;
             }
-            let peers = self.rpc.peers();
+            let peers = self.outbox.rpc.peers();
             let latency = Latency {
                 typical: peers.typical_round_trip(),
                 of: &|addr| peers.round_trip(addr),
                 slow_after: &|addr| peers.slow_after(addr),
             };
-            match lookup.poll(now, may_wait, &latency, &mut self.public) {
+            match lookup.poll(now, may_wait, &latency, &mut self.outbox.rng) {
                 Action::LookupRequest(contact, ask) => {
                     if can_wait {
                         self.background.on_request(now, self.listen_sockets.len());
@@ -100,7 +100,7 @@ impl Node {
 
     /// Lets those begin that wait until fewer answers are awaited.
     pub(super) fn catch_up(&mut self, now: Timestamp) {
-        while self.rpc.awaited_count() < self.config.lookup.max_awaited
+        while self.outbox.rpc.awaited_count() < self.config.lookup.max_awaited
             && let Some((key, family)) = self.queued.pop()
         {
             self.drive(now, key, family);
@@ -130,8 +130,8 @@ impl Node {
     fn schedule_background(&mut self, now: Timestamp) {
         let none_waits = self.background.waiting() == 0;
         match self.background.next_at(none_waits || self.is_warm(now)) {
-            Some(at) => self.timers.set(Timer::Background, at.max(now)),
-            None => self.timers.stop(Timer::Background),
+            Some(at) => self.outbox.timers.set(Timer::Background, at.max(now)),
+            None => self.outbox.timers.stop(Timer::Background),
         }
     }
 
@@ -159,7 +159,7 @@ impl Node {
             .cloned()
             .collect();
         if !news.is_empty() {
-            self.events.push_back(Event::Values { op, values: news });
+            self.outbox.report([Event::Values { op, values: news }]);
         }
         found
     }
@@ -180,7 +180,7 @@ impl Node {
             .filter(|row| seen.len() < max_found && seen.insert(row.clone()))
             .collect();
         if !news.is_empty() {
-            self.events.push_back(Event::Rows { op, rows: news });
+            self.outbox.report([Event::Rows { op, rows: news }]);
         }
         found
     }
@@ -235,10 +235,12 @@ impl Node {
             }
         }
         if first_expiry < Timestamp::MAX {
-            self.timers.schedule_by(Timer::ListenedValues, first_expiry);
+            self.outbox
+                .timers
+                .schedule_by(Timer::ListenedValues, first_expiry);
         }
         if !news.is_empty() {
-            self.events.push_back(Event::Values { op, values: news });
+            self.outbox.report([Event::Values { op, values: news }]);
         }
     }
 
@@ -250,7 +252,7 @@ impl Node {
             ..
         }) = self.ops.remove(op)
         {
-            self.events.push_back(Event::PutDone { op, report });
+            self.outbox.report([Event::PutDone { op, report }]);
         }
     }
 
@@ -323,10 +325,8 @@ impl Node {
             node,
             ask,
         };
-        let sent = self
-            .rpc
-            .request(now, &mut self.public, node.addr, request, purpose);
-        let owes = is_walk && self.rpc.peers().is_unresponsive(&node.addr);
+        let sent = self.outbox.request(now, node.addr, request, purpose);
+        let owes = is_walk && self.outbox.rpc.peers().is_unresponsive(&node.addr);
         if sent && !owes {
             return;
         }
@@ -356,7 +356,7 @@ impl Node {
         if over {
             let report = *total;
             self.ops.remove(op);
-            self.events.push_back(Event::GetDone { op, report });
+            self.outbox.report([Event::GetDone { op, report }]);
         }
     }
 
@@ -380,7 +380,7 @@ impl Node {
             if !permanent {
                 self.ops.remove(op);
             }
-            self.events.push_back(Event::PutDone { op, report });
+            self.outbox.report([Event::PutDone { op, report }]);
         }
     }
 
@@ -400,20 +400,22 @@ impl Node {
         self.schedule_background(now);
         let timer = Timer::Lookup(key, family);
         if !is_idle {
-            self.timers.set(timer, at);
+            self.outbox.timers.set(timer, at);
             return;
         }
         if !is_worth_remembering {
-            self.timers.stop(timer);
+            self.outbox.timers.stop(timer);
             self.lookups.forget_idle((key, family));
             return;
         }
         if let Some(lookup) = self.lookup(key, family) {
             lookup.retire();
         }
-        self.timers.set(timer, now + self.config.lookup.memory);
+        self.outbox
+            .timers
+            .set(timer, now + self.config.lookup.memory);
         if let Some((key, family)) = self.lookups.retire(key, family) {
-            self.timers.stop(Timer::Lookup(key, family));
+            self.outbox.timers.stop(Timer::Lookup(key, family));
         }
     }
 }

@@ -30,12 +30,15 @@ const VERIFIED_PER_ROUND: usize = 4;
 impl Node {
     pub(super) fn start_upkeep(&mut self) {
         let now = self.now;
-        self.timers.set(Timer::Tokens, self.tokens.next_rotation());
-        self.timers
+        self.outbox
+            .timers
+            .set(Timer::Tokens, self.tokens.next_rotation());
+        self.outbox
+            .timers
             .set(Timer::ConnectDeadline, self.connect_deadline);
         for family in Family::ALL {
-            let confirm = self.public.between(SECOND * 3, SECOND * 5);
-            self.timers.set(Timer::Confirm(family), now + confirm);
+            self.outbox
+                .set_between(now, Timer::Confirm(family), SECOND * 3, SECOND * 5);
             self.schedule_purge(now, family);
         }
     }
@@ -48,24 +51,27 @@ impl Node {
             Timer::Listeners => {
                 self.listeners.drop_expired(now);
                 if let Some(at) = self.listeners.next_expiry() {
-                    self.timers.set(Timer::Listeners, at);
+                    self.outbox.timers.set(Timer::Listeners, at);
                 }
             }
             Timer::ListenedValues => self.expire_listened(now),
             Timer::PendingPuts => {
                 self.pending_puts.expire(now);
-                self.timers
+                self.outbox
+                    .timers
                     .set(Timer::PendingPuts, self.pending_puts.next_deadline());
             }
             Timer::Tokens => {
                 self.tokens.rotate(now, &mut self.private);
-                self.timers.set(Timer::Tokens, self.tokens.next_rotation());
+                self.outbox
+                    .timers
+                    .set(Timer::Tokens, self.tokens.next_rotation());
             }
             Timer::Bootstrap => self.run_bootstrap(now),
             Timer::Confirm(family) => self.confirm(now, family),
             Timer::Purge(family) => {
                 for candidate in self.table(family).purge() {
-                    self.ping(now, candidate);
+                    self.outbox.ping(now, candidate);
                 }
                 self.update_status(now, family);
                 self.schedule_purge(now, family);
@@ -103,8 +109,12 @@ impl Node {
     /// Walks to the own neighbours, and looks around a little later: who comes at the same moment goes home first.
     fn explore(&mut self, now: Timestamp, family: Family) {
         self.walk(now, self.id, family);
-        let pause = self.public.between(EXPLORE_DELAY, EXPLORE_DELAY * 2);
-        self.timers.set(Timer::RefreshSiblings(family), now + pause);
+        self.outbox.set_between(
+            now,
+            Timer::RefreshSiblings(family),
+            EXPLORE_DELAY,
+            EXPLORE_DELAY * 2,
+        );
     }
 
     /// Walks into the half of the id space that is not ours, the quarter that is not ours of the half that is, and so on.
@@ -115,8 +125,9 @@ impl Node {
     fn look_around(&mut self, now: Timestamp, family: Family) {
         let own = self.id;
         for depth in 0..EXPLORED_DEPTH {
-            let shared =
-                (0..depth).fold(self.public.hash(), |id, bit| id.with_bit(bit, own.bit(bit)));
+            let shared = (0..depth).fold(self.outbox.rng.hash(), |id, bit| {
+                id.with_bit(bit, own.bit(bit))
+            });
             let target = shared.with_bit(depth, !own.bit(depth));
             if !self.table(family).is_known(&target, now) {
                 self.walk(now, target, family);
@@ -130,9 +141,8 @@ impl Node {
         let connected = now.since(self.warm_at - WARM_UP);
         if connected < EXPLORE_WINDOW && self.knows_few(now, family) {
             let pause = connected.max(RETRY_MIN);
-            let pause = self.public.between(pause, pause * 2);
-            self.timers
-                .set(Timer::RepeatSelfLookup(family), now + pause);
+            self.outbox
+                .set_between(now, Timer::RepeatSelfLookup(family), pause, pause * 2);
         }
     }
 
@@ -162,7 +172,8 @@ impl Node {
             return;
         }
         self.connect_deadline = now + self.config.connectivity.connect_timeout;
-        self.timers
+        self.outbox
+            .timers
             .set(Timer::ConnectDeadline, self.connect_deadline);
         self.bootstrap.restart();
         self.run_bootstrap(now);
@@ -186,7 +197,8 @@ impl Node {
         call: Timestamp,
     ) {
         self.connect_deadline = now + self.config.connectivity.connect_timeout;
-        self.timers
+        self.outbox
+            .timers
             .set(Timer::ConnectDeadline, self.connect_deadline);
         for contact in contacts {
             if !is_martian(&contact.addr) {
@@ -197,7 +209,7 @@ impl Node {
         }
         for family in Family::ALL {
             if call > now {
-                self.timers.set(Timer::VerifyRestored(family), call);
+                self.outbox.timers.set(Timer::VerifyRestored(family), call);
             } else {
                 self.call(now, family, VERIFIED_AT_ONCE);
             }
@@ -212,7 +224,7 @@ impl Node {
             .table(family)
             .ask_unverified(count.min(unverified), now);
         for contact in &asked {
-            self.ping(now, *contact);
+            self.outbox.ping(now, *contact);
         }
         let left = if asked.is_empty() {
             0
@@ -221,8 +233,8 @@ impl Node {
         };
         self.unverified[family] = left;
         if left > 0 {
-            let pause = self.public.between(SECOND, SECOND * 2);
-            self.timers.set(Timer::VerifyRestored(family), now + pause);
+            self.outbox
+                .set_between(now, Timer::VerifyRestored(family), SECOND, SECOND * 2);
         } else if unverified > 0 && self.status(family) == Status::Connected {
             self.explore(now, family);
         }
@@ -230,14 +242,15 @@ impl Node {
 
     /// Runs maintenance within a second.
     pub(super) fn hasten_confirmation(&mut self, now: Timestamp, family: Family) {
-        self.timers
+        self.outbox
+            .timers
             .schedule_by(Timer::Confirm(family), now + SECOND);
     }
 
     pub(super) fn schedule_expiry(&mut self) {
         match self.storage.next_expiry() {
-            Some(at) => self.timers.set(Timer::Storage, at),
-            None => self.timers.stop(Timer::Storage),
+            Some(at) => self.outbox.timers.set(Timer::Storage, at),
+            None => self.outbox.timers.stop(Timer::Storage),
         }
     }
 
@@ -256,8 +269,8 @@ impl Node {
         if before == status {
             return;
         }
-        self.events
-            .push_back(Event::StatusChanged { family, status });
+        self.outbox
+            .report([Event::StatusChanged { family, status }]);
         if status == Status::Connected {
             self.on_connected(now, family);
         } else if before == Status::Connected {
@@ -274,8 +287,7 @@ impl Node {
     pub(super) fn ping_bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
         for address in addresses {
             let purpose = RequestPurpose::Bootstrap;
-            self.rpc
-                .request(now, &mut self.public, *address, Request::Ping, purpose);
+            self.outbox.request(now, *address, Request::Ping, purpose);
         }
     }
 
@@ -285,7 +297,7 @@ impl Node {
         }
         let (addresses, next) = self.bootstrap.round(now);
         self.ping_bootstrap(now, &addresses);
-        self.timers.set(Timer::Bootstrap, next);
+        self.outbox.timers.set(Timer::Bootstrap, next);
         for family in Family::ALL {
             self.update_status(now, family);
         }
@@ -294,17 +306,17 @@ impl Node {
     /// Maintenance of a table (`docs/spec/node.md#3.1`).
     fn confirm(&mut self, now: Timestamp, family: Family) {
         let mut asked = false;
-        while let Some(refresh) = self.tables[family].next_refresh(now, &mut self.public) {
+        while let Some(refresh) = self.tables[family].next_refresh(now, &mut self.outbox.rng) {
             asked = true;
             self.refresh_bucket(now, family, refresh);
         }
         self.update_status(now, family);
         let next = if asked {
-            self.public.between(SECOND * 5, SECOND * 25)
+            self.outbox.rng.between(SECOND * 5, SECOND * 25)
         } else {
-            self.public.between(SECOND * 60, SECOND * 180)
+            self.outbox.rng.between(SECOND * 60, SECOND * 180)
         };
-        self.timers.set(Timer::Confirm(family), now + next);
+        self.outbox.timers.set(Timer::Confirm(family), now + next);
     }
 
     fn refresh_bucket(&mut self, now: Timestamp, family: Family, refresh: Refresh) {
@@ -314,14 +326,13 @@ impl Node {
         };
         let dual = self.status(other) != Status::Disconnected;
         let sparse = self.tables[other].is_sparse(&refresh.target);
-        let want_both = dual && (sparse || self.public.one_in(38));
+        let want_both = dual && (sparse || self.outbox.rng.one_in(38));
         let request = Request::Find {
             target: refresh.target,
             want: want_both.then_some(Want { v4: true, v6: true }),
         };
         let purpose = RequestPurpose::Probe(refresh.via);
-        self.rpc
-            .request(now, &mut self.public, refresh.via.addr, request, purpose);
+        self.outbox.request(now, refresh.via.addr, request, purpose);
     }
 
     fn on_lookup_timer(&mut self, now: Timestamp, key: InfoHash, family: Family) {
@@ -342,8 +353,8 @@ impl Node {
     }
 
     fn schedule_purge(&mut self, now: Timestamp, family: Family) {
-        let next = self.public.between(SECOND * 120, SECOND * 360);
-        self.timers.set(Timer::Purge(family), now + next);
+        self.outbox
+            .set_between(now, Timer::Purge(family), SECOND * 120, SECOND * 360);
     }
 
     fn drive_all(&mut self, now: Timestamp) {

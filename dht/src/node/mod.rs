@@ -18,6 +18,7 @@ mod maintenance;
 mod notify;
 mod operations;
 mod ops;
+mod outbox;
 mod output;
 mod pending_puts;
 mod queue;
@@ -43,9 +44,8 @@ pub use stats::{FamilyStats, Stats};
 pub use timers::Timer;
 
 use crate::config::{Config, ConfigError};
-use crate::lookup::{Limits, LookupRequest, Pool};
+use crate::lookup::{Limits, Pool};
 use crate::routing::Table;
-use crate::rpc::{Purpose, Rpc};
 use crate::storage::{Listeners, Storage};
 use crate::token::Tokens;
 use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
@@ -54,10 +54,10 @@ use bootstrap::Bootstrap;
 use by_family::ByFamily;
 use failure_probe::FailureProbe;
 use ops::Operations;
+use outbox::{Outbox, ReplyTo, RequestPurpose};
 use pending_puts::PendingPuts;
 use queue::Queue;
 use snapshot::AddressVotes;
-use timers::Timers;
 
 /// A DHT node without a socket, a clock or a thread.
 ///
@@ -78,9 +78,8 @@ pub struct Node {
     id: InfoHash,
     origin: Origin,
     now: Timestamp,
-    public: Rng,
     private: Rng,
-    rpc: Rpc<RequestPurpose>,
+    outbox: Outbox,
     tokens: Tokens,
     tables: ByFamily<Table>,
     status: ByFamily<Status>,
@@ -99,11 +98,9 @@ pub struct Node {
     ops: Operations,
     listen_sockets: BTreeMap<u32, ListenSocket>,
     votes: AddressVotes,
-    timers: Timers,
     connect_deadline: Timestamp,
     /// Contacts of a snapshot in each family that have not been asked yet.
     unverified: ByFamily<usize>,
-    events: VecDeque<Event>,
     checks: VecDeque<Box<Check>>,
     refused_puts: u64,
 }
@@ -111,30 +108,6 @@ pub struct Node {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Node({})", self.id)
-    }
-}
-
-/// What a request of the node is for.
-#[derive(Clone, Debug)]
-enum RequestPurpose {
-    /// To learn who is at a bootstrap address.
-    Bootstrap,
-    /// To learn whether a contact is alive, or who is near an id.
-    Probe(Contact),
-    /// To serve a lookup.
-    Lookup {
-        key: InfoHash,
-        family: Family,
-        node: Contact,
-        ask: LookupRequest,
-    },
-    /// To tell a remote listener.
-    Notify,
-}
-
-impl Purpose for RequestPurpose {
-    fn is_for_lookup(&self) -> bool {
-        matches!(self, Self::Lookup { .. })
     }
 }
 
@@ -165,7 +138,7 @@ impl Node {
             id,
             origin,
             now,
-            rpc: Rpc::new(id, &config),
+            outbox: Outbox::new(id, &config, public),
             tokens: Tokens::new(&config.tokens, now, &mut private),
             tables: ByFamily::from_fn(|_| Table::new(id, &config.routing)),
             status: ByFamily::default(),
@@ -182,13 +155,10 @@ impl Node {
             ops: Operations::new(config.operations.max),
             listen_sockets: BTreeMap::new(),
             votes: AddressVotes::default(),
-            timers: Timers::default(),
             connect_deadline: now + config.connectivity.connect_timeout,
             unverified: ByFamily::default(),
-            events: VecDeque::new(),
             checks: VecDeque::new(),
             refused_puts: 0,
-            public,
             private,
             config,
         };
@@ -206,10 +176,10 @@ impl Node {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let now = self.advance(now);
-        while let Some(overdue) = self.rpc.poll_no_reply(now) {
+        while let Some(overdue) = self.outbox.rpc.poll_no_reply(now) {
             self.on_no_reply(now, overdue);
         }
-        while let Some(timer) = self.timers.take_due(now) {
+        while let Some(timer) = self.outbox.timers.take_due(now) {
             self.on_timer(now, timer);
         }
         self.catch_up(now);
@@ -228,19 +198,15 @@ impl Node {
 
     /// What is to be done next; [`Output::Wake`] is the last.
     pub fn poll_output(&mut self) -> Output {
-        if let Some(transmit) = self.rpc.poll_transmit() {
+        if let Some(transmit) = self.outbox.poll_transmit() {
             return Output::Transmit(transmit);
         }
         if let Some(check) = self.checks.pop_front() {
             return Output::Check(check);
         }
-        if let Some(event) = self.events.pop_front() {
-            return Output::Event(event);
-        }
-        let (at, timer) = (self.timers.next()).unwrap_or((Timestamp::MAX, Timer::Never));
-        match self.rpc.next_deadline() {
-            Some(deadline) if deadline < at => Output::Wake(deadline, Timer::Requests),
-            _ => Output::Wake(at, timer),
+        match self.outbox.poll_event() {
+            Some(event) => Output::Event(event),
+            None => self.outbox.wake(),
         }
     }
 

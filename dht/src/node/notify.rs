@@ -85,7 +85,7 @@ impl Node {
     /// Reports values that nobody holds any more.
     pub(super) fn report_expired(&mut self, op: super::OpId, values: Vec<Value>) {
         if !values.is_empty() {
-            self.events.push_back(Event::Expired { op, values });
+            self.outbox.report([Event::Expired { op, values }]);
         }
     }
 
@@ -109,6 +109,7 @@ impl Node {
             let sender = self.id;
             let payload = Payload::Reply { sender, reply };
             return self
+                .outbox
                 .rpc
                 .notify(listener.addr, Tid(listener.socket), payload);
         }
@@ -122,8 +123,8 @@ impl Node {
             token: (&token[..]).into(),
         };
         let addr = listener.addr;
-        self.rpc
-            .request(now, &mut self.public, addr, request, RequestPurpose::Notify);
+        self.outbox
+            .request(now, addr, request, RequestPurpose::Notify);
     }
 
     fn notify_id(&mut self, now: Timestamp, key: InfoHash, id: ValueId, fate: Fate) {
@@ -147,7 +148,7 @@ impl Node {
                 };
                 let sender = self.id;
                 let payload = Payload::Notice { sender, notice };
-                self.rpc.notify(addr, Tid(socket), payload);
+                self.outbox.rpc.notify(addr, Tid(socket), payload);
                 continue;
             }
             let request = Request::Update {
@@ -159,8 +160,8 @@ impl Node {
                 expired: expired.into(),
                 token: (&token[..]).into(),
             };
-            self.rpc
-                .request(now, &mut self.public, addr, request, RequestPurpose::Notify);
+            self.outbox
+                .request(now, addr, request, RequestPurpose::Notify);
         }
     }
 }

@@ -153,7 +153,7 @@ impl Node {
         let renewal = options.permanent.then(|| {
             let longest = lifetime.saturating_sub(self.config.operations.announce_margin);
             // What was put together is not announced together for ever.
-            self.public.between(longest * 7 / 8, longest)
+            self.outbox.rng.between(longest * 7 / 8, longest)
         });
         for family in Family::ALL {
             let created = (!options.permanent).then_some(created);

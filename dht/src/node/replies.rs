@@ -63,7 +63,7 @@ impl Node {
             .map(Bytes::copy_from_slice);
         if token.is_none() && (ask.is_of_walk() || matches!(ask, LookupRequest::Check(_))) {
             // The reference shuns nodes that answer without a token, and so do we.
-            self.rpc.peers_mut().block(from.addr);
+            self.outbox.rpc.peers_mut().block(from.addr);
             return self.give_up_on(now, key, family, node);
         }
         let rows = reply
@@ -86,7 +86,7 @@ impl Node {
                 false
             }
             LookupRequest::Put(..) | LookupRequest::Refresh(..) | LookupRequest::Listen { .. } => {
-                self.rpc.peers_mut().on_auth(from.addr);
+                self.outbox.rpc.peers_mut().on_auth(from.addr);
                 false
             }
             LookupRequest::Find => false,
@@ -130,7 +130,8 @@ impl Node {
         let unauthorized = code == ErrorCode::UNAUTHORIZED && needs_token;
         let unknown = code == ErrorCode::NOT_FOUND && matches!(ask, LookupRequest::Refresh(..));
         if unauthorized
-            && self.rpc.peers_mut().on_auth_error(from) > self.config.transport.max_auth_errors
+            && self.outbox.rpc.peers_mut().on_auth_error(from)
+                > self.config.transport.max_auth_errors
         {
             return self.give_up_on(now, key, family, node);
         }
@@ -230,7 +231,7 @@ impl Node {
             self.report_expired(op, expired);
         }
         if next < Timestamp::MAX {
-            self.timers.set(Timer::ListenedValues, next);
+            self.outbox.timers.set(Timer::ListenedValues, next);
         }
     }
 
@@ -248,7 +249,7 @@ impl Node {
                         && !contact.id.is_zero()
                         && contact.family() == family
                         && !is_martian(&contact.addr)
-                        && !self.rpc.peers().is_blocked(&contact.addr)
+                        && !self.outbox.rpc.peers().is_blocked(&contact.addr)
                 });
             let usable: Vec<_> = usable.collect();
             for contact in &usable {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::{Node, RequestPurpose};
+use super::{Node, ReplyTo};
 use crate::routing::{Confidence, Growth};
 use crate::rpc::reassembly::{Completed, Slot};
 use crate::storage::{Listener, Subscribed};
@@ -21,22 +21,15 @@ const UPDATE_BYTES: usize = 56 << 10;
 
 /// The nodes nearest to a key hardly ever share fewer bits with it than our nearest share with us, less this many.
 const NEIGHBOURHOOD_BITS: usize = 3;
-/// A request's way back: who asked, under which number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct ReplyTo {
-    pub(super) addr: SocketAddr,
-    pub(super) tid: Tid,
-}
-
 impl Node {
     /// Lets a datagram in and hands it on, once all its values are there.
     pub(super) fn receive(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
-        let Some(message) = self.rpc.admit(now, from, datagram) else {
+        let Some(message) = self.outbox.rpc.admit(now, from, datagram) else {
             return;
         };
         if let Payload::Parts(parts) = &message.payload {
             for part in parts.iter() {
-                let complete = self.rpc.part(now, from, message.tid, &part);
+                let complete = self.outbox.rpc.part(now, from, message.tid, &part);
                 if let Some(complete) = complete {
                     self.on_complete(now, from, complete);
                 }
@@ -52,7 +45,10 @@ impl Node {
                     Item::Embedded(_) | Item::Unusable => Slot::Embedded,
                 });
                 let head = datagram.to_vec().into();
-                let complete = self.rpc.assemble(now, from, message.tid, slots, head);
+                let complete = self
+                    .outbox
+                    .rpc
+                    .assemble(now, from, message.tid, slots, head);
                 if let Some(complete) = complete {
                     self.on_complete(now, from, complete);
                 }
@@ -111,7 +107,7 @@ impl Node {
                         addr: from,
                         tid: message.tid,
                     };
-                    self.answer(now, reply_to, Reply::default());
+                    self.outbox.reply(now, reply_to, Reply::default());
                 }
                 wanted
             }
@@ -145,8 +141,8 @@ impl Node {
                 self.on_request(now, contact, tid, request, values);
             }
             Payload::Reply { sender, reply } => {
-                let is_newcomer = !self.rpc.peers().is_validated(now, &from);
-                if let Some(purpose) = self.rpc.close(now, from, tid) {
+                let is_newcomer = !self.outbox.rpc.peers().is_validated(now, &from);
+                if let Some(purpose) = self.outbox.rpc.close(now, from, tid) {
                     let contact = Contact::new(sender, from);
                     if !client {
                         self.on_contact(now, contact, Confidence::Replied);
@@ -158,7 +154,7 @@ impl Node {
                 }
             }
             Payload::Error { code, .. } => {
-                if let Some(purpose) = self.rpc.close(now, from, tid) {
+                if let Some(purpose) = self.outbox.rpc.close(now, from, tid) {
                     self.on_error(now, from, purpose, code);
                 }
             }
@@ -179,7 +175,7 @@ impl Node {
             tid,
         };
         match request {
-            Request::Ping => self.answer(now, reply_to, Reply::default()),
+            Request::Ping => self.outbox.reply(now, reply_to, Reply::default()),
             Request::Find { target, want } => self.on_find(now, reply_to, target, want),
             Request::Get { key, query, want } => self.on_get(now, reply_to, key, &query, want),
             Request::Put {
@@ -207,7 +203,7 @@ impl Node {
                 token,
                 ..
             } => {
-                self.answer(now, reply_to, Reply::default());
+                self.outbox.reply(now, reply_to, Reply::default());
                 self.on_update(now, from, socket, &values, &token);
                 self.on_update_ids(now, from, socket, &refreshed, &expired);
             }
@@ -223,8 +219,7 @@ impl Node {
             token: Some((&token[..]).into()),
             ..Reply::default()
         };
-        self.rpc
-            .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
+        self.outbox.reply(now, reply_to, reply);
     }
 
     fn on_get(
@@ -237,9 +232,7 @@ impl Node {
     ) {
         if key.is_zero() {
             let text = "Get_values with no info_hash";
-            return self
-                .rpc
-                .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
+            return self.outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
         let (nodes4, nodes6) = self.nodes_near(now, reply_to, key, want);
         let token = self.tokens.token(reply_to.addr);
@@ -253,8 +246,7 @@ impl Node {
             rows: (!whole && !values.is_empty()).then(|| Rows::new(&query.select, &values)),
             ..Reply::default()
         };
-        self.rpc
-            .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
+        self.outbox.reply(now, reply_to, reply);
     }
 
     fn on_listen(
@@ -267,22 +259,18 @@ impl Node {
     ) {
         if key.is_zero() {
             let text = "Listen with no info_hash";
-            return self
-                .rpc
-                .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
+            return self.outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
         if !self.tokens.verify(reply_to.addr, token) {
             let text = "Listen with incorrect token";
-            return self
-                .rpc
-                .error(reply_to.addr, reply_to.tid, ErrorCode::UNAUTHORIZED, text);
+            return self.outbox.error(reply_to, ErrorCode::UNAUTHORIZED, text);
         }
-        self.rpc.peers_mut().on_token(now, reply_to.addr);
+        self.outbox.rpc.peers_mut().on_token(now, reply_to.addr);
         let Ok(subscribed) = self.listeners.subscribe(now, &key, listener.clone()) else {
             return;
         };
         if let Some(at) = self.listeners.next_expiry() {
-            self.timers.schedule_by(super::Timer::Listeners, at);
+            self.outbox.timers.schedule_by(super::Timer::Listeners, at);
         }
         if subscribed == Subscribed::New {
             let query = listener.query().cloned().unwrap_or_default();
@@ -296,7 +284,7 @@ impl Node {
             token: Some((&token[..]).into()),
             ..Reply::default()
         };
-        self.answer(now, reply_to, reply);
+        self.outbox.reply(now, reply_to, reply);
     }
 
     /// A storing node tells of values on one of our sockets.
@@ -321,11 +309,6 @@ impl Node {
             lookup.on_token(now, &listen_socket.node.id, token.to_vec().into());
         }
         self.on_values(listen_socket.op, listen_socket.node.id, values, Some(now));
-    }
-
-    pub(super) fn answer(&mut self, now: Timestamp, reply_to: ReplyTo, reply: Reply<'_>) {
-        self.rpc
-            .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
     }
 
     fn nodes_near(
@@ -355,18 +338,18 @@ impl Node {
         let family = contact.family();
         let heard = self.table(family).on_seen(contact, confidence, now);
         if let Some(doubted) = heard.ping {
-            self.probe(now, doubted);
+            self.outbox.probe(now, doubted);
         }
         match heard.growth {
             Growth::None => {}
             Growth::Refused => {
                 if confidence == Confidence::Sent && self.is_of_use(now, &contact) {
-                    self.probe(now, contact);
+                    self.outbox.probe(now, contact);
                 }
             }
             Growth::Added | Growth::AfterPause => {
                 if confidence == Confidence::Sent {
-                    self.probe(now, contact);
+                    self.outbox.probe(now, contact);
                 }
             }
         }
@@ -404,7 +387,7 @@ impl Node {
 
     /// Whether an unproven contact may be among the nearest to the key of a permanent put or a listen.
     fn is_of_use(&self, now: Timestamp, contact: &Contact) -> bool {
-        !self.rpc.peers().is_validated(now, &contact.addr)
+        !self.outbox.rpc.peers().is_validated(now, &contact.addr)
             && self.lasting_near(contact, 0).next().is_some()
     }
 
@@ -417,19 +400,6 @@ impl Node {
             .saturating_sub(NEIGHBOURHOOD_BITS);
         let keys = contact.id.block(shared + nearer);
         self.lookups.lasting(keys, family)
-    }
-
-    /// Pings a contact that a datagram called to mind, who may have no part in that.
-    fn probe(&mut self, now: Timestamp, contact: Contact) {
-        if self.rpc.may_probe(now, contact.addr) {
-            self.ping(now, contact);
-        }
-    }
-
-    pub(super) fn ping(&mut self, now: Timestamp, contact: Contact) {
-        let purpose = RequestPurpose::Probe(contact);
-        self.rpc
-            .request(now, &mut self.public, contact.addr, Request::Ping, purpose);
     }
 }
 

@@ -55,9 +55,9 @@ impl Node {
             lookups: self.lookups.len(),
             waiting_lookups: self.background.waiting() + self.queued.len(),
             operations: self.ops.len(),
-            pending_requests: self.rpc.pending_count(),
+            pending_requests: self.outbox.rpc.pending_count(),
             refused_puts: self.refused_puts,
-            traffic: self.rpc.traffic(),
+            traffic: self.outbox.rpc.traffic(),
         }
     }
 

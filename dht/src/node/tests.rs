@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
+use crate::rpc::Rpc;
 use crate::value::{Field, Query, Value, ValueId};
 use crate::wire::Request;
 use crate::{Draft, wire};
