@@ -1,12 +1,10 @@
 //! Lookups at work: what they want asked is sent, what comes of it is told to their operations.
 
-use super::ops::{Op, OpKind};
-use super::{
-    Event, GetReport, ListenSocket, Node, OpId, PutReport, RequestPurpose, Status, Timer, WALK,
-};
+use super::subscriptions::ListenSocket;
+use super::{Node, RequestPurpose, Status, Timer, WALK};
 use crate::lookup::{Action, FindKind, Latency, Lookup, LookupRequest};
 use crate::routing::Table;
-use crate::value::{Condition, Field, Query, Row, Value};
+use crate::value::{Condition, Field, Query, Value};
 use crate::wire::{Request, SocketId, Values};
 use crate::{Contact, Family, InfoHash, Timestamp};
 
@@ -76,7 +74,8 @@ impl Node {
             match lookup.poll(now, may_wait, &latency, &mut self.outbox.rng) {
                 Action::LookupRequest(contact, ask) => {
                     if can_wait {
-                        self.background.on_request(now, self.listen_sockets.len());
+                        self.background
+                            .on_request(now, self.subscriptions.socket_count());
                     }
                     self.send(now, key, contact, ask);
                 }
@@ -85,11 +84,13 @@ impl Node {
                         if op == WALK && key == self.id {
                             self.on_explored(now, family);
                         } else {
-                            self.on_answered(op, report);
+                            self.outbox.report(self.operations.on_answered(op, report));
                         }
                     }
                 }
-                Action::Announced(op, report) => self.on_announced(op, report),
+                Action::Announced(op, report) => {
+                    self.outbox.report(self.operations.on_announced(op, report));
+                }
                 Action::Wait(at) => {
                     self.rest(now, key, family, at);
                     return;
@@ -139,121 +140,6 @@ impl Node {
     fn is_warm(&self, now: Timestamp) -> bool {
         let knows_some = |table: &Table| table.counts(now).good >= self.config.routing.bucket_size;
         now >= self.warm_at || self.tables.iter().any(knows_some)
-    }
-
-    /// Hands values to a get or listen of this key: those that meet its conditions and are news to it.
-    pub(super) fn deliver(&mut self, op: OpId, values: &[Value]) -> bool {
-        let max_found = self.config.operations.max_found;
-        let Some(Op {
-            query,
-            task: OpKind::Get { seen, .. },
-            ..
-        }) = self.ops.get_mut(op)
-        else {
-            return false;
-        };
-        let matching = || values.iter().filter(|value| query.matches(value));
-        let found = matching().next().is_some();
-        let news: Vec<_> = matching()
-            .filter(|value| seen.len() < max_found && seen.insert(InfoHash::of(value.packed())))
-            .cloned()
-            .collect();
-        if !news.is_empty() {
-            self.outbox.report([Event::Values { op, values: news }]);
-        }
-        found
-    }
-
-    /// Hands field rows to a query: those that are news to it.
-    pub(super) fn deliver_rows(&mut self, op: OpId, rows: Vec<Row>) -> bool {
-        let max_found = self.config.operations.max_found;
-        let Some(Op {
-            task: OpKind::Query { seen, .. },
-            ..
-        }) = self.ops.get_mut(op)
-        else {
-            return false;
-        };
-        let found = !rows.is_empty();
-        let news: Vec<_> = rows
-            .into_iter()
-            .filter(|row| seen.len() < max_found && seen.insert(row.clone()))
-            .collect();
-        if !news.is_empty() {
-            self.outbox.report([Event::Rows { op, rows: news }]);
-        }
-        found
-    }
-
-    /// Answers a get, query or listen with what is stored here.
-    pub(super) fn answer_locally(&mut self, op: OpId) {
-        let Some(running) = self.ops.get(op) else {
-            return;
-        };
-        let values: Vec<_> = self
-            .storage
-            .get(&running.key, &running.query)
-            .cloned()
-            .collect();
-        let select = running.query.select.clone();
-        match running.task {
-            OpKind::Get { .. } => {
-                self.deliver(op, &values);
-            }
-            OpKind::Query { .. } => {
-                let rows = values.iter().map(|value| Row::of(value, &select)).collect();
-                self.deliver_rows(op, rows);
-            }
-            OpKind::Listen(_) => self.on_values(op, self.id, &values, None),
-            OpKind::Put { .. } => {}
-        }
-    }
-
-    /// Tells a listen that `holder` has these values: for a lifetime from `since` on, or until it says otherwise.
-    pub(super) fn on_values(
-        &mut self,
-        op: OpId,
-        holder: InfoHash,
-        values: &[Value],
-        since: Option<Timestamp>,
-    ) {
-        let value_types = &self.config.value_types;
-        let expires = |value: &Value| match since {
-            Some(since) => since + value_types.rules(value.value_type()).lifetime,
-            None => Timestamp::MAX,
-        };
-        let Some((query, view)) = self.ops.listen_mut(op) else {
-            return;
-        };
-        let mut first_expiry = Timestamp::MAX;
-        let mut news = Vec::new();
-        for value in values.iter().filter(|value| query.matches(value)) {
-            let expires = expires(value);
-            first_expiry = first_expiry.min(expires);
-            if view.add(holder, value, expires) {
-                news.push(value.clone());
-            }
-        }
-        if first_expiry < Timestamp::MAX {
-            self.outbox
-                .timers
-                .schedule_by(Timer::ListenedValues, first_expiry);
-        }
-        if !news.is_empty() {
-            self.outbox.report([Event::Values { op, values: news }]);
-        }
-    }
-
-    /// Ends a put whose announcement is over before its time; reports it, unless that has been done.
-    pub(super) fn end_put(&mut self, op: OpId) {
-        if let Some(Op {
-            task: OpKind::Put { report, .. },
-            open_families: 1..,
-            ..
-        }) = self.ops.remove(op)
-        {
-            self.outbox.report([Event::PutDone { op, report }]);
-        }
     }
 
     /// Sends what a lookup wants sent.
@@ -306,14 +192,15 @@ impl Node {
                 token: token.to_vec().into(),
             },
             LookupRequest::Listen { op, socket, token } => {
-                let query = self.ops.get(*op).map(|op| op.query.clone());
-                let listen_socket = ListenSocket { op: *op, key, node };
-                self.listen_sockets.insert(*socket, listen_socket);
+                let op = *op;
+                let query = self
+                    .subscriptions
+                    .open(*socket, ListenSocket { op, key, node });
                 Request::Listen {
                     key,
                     version: 1,
                     socket: SocketId(*socket),
-                    query: query.unwrap_or_default(),
+                    query,
                     token: token.to_vec().into(),
                 }
             }
@@ -341,56 +228,13 @@ impl Node {
         }
     }
 
-    fn on_answered(&mut self, op: OpId, report: GetReport) {
-        let Some(running) = self.ops.get_mut(op) else {
-            return;
-        };
-        running.open_families -= 1;
-        let over = running.open_families == 0;
-        let (OpKind::Get { report: total, .. } | OpKind::Query { report: total, .. }) =
-            &mut running.task
-        else {
-            return;
-        };
-        *total += report;
-        if over {
-            let report = *total;
-            self.ops.remove(op);
-            self.outbox.report([Event::GetDone { op, report }]);
-        }
-    }
-
-    fn on_announced(&mut self, op: OpId, report: PutReport) {
-        let Some(running) = self.ops.get_mut(op) else {
-            return;
-        };
-        running.open_families -= 1;
-        let over = running.open_families == 0;
-        let OpKind::Put {
-            permanent,
-            report: total,
-            ..
-        } = &mut running.task
-        else {
-            return;
-        };
-        *total += report;
-        if over {
-            let (report, permanent) = (*total, *permanent);
-            if !permanent {
-                self.ops.remove(op);
-            }
-            self.outbox.report([Event::PutDone { op, report }]);
-        }
-    }
-
     /// Puts a lookup to rest until `at`, or for good.
     fn rest(&mut self, now: Timestamp, key: InfoHash, family: Family, at: Timestamp) {
         let Some(lookup) = self.lookups.get_mut(key, family) else {
             return;
         };
         for socket in lookup.take_closed_sockets() {
-            self.listen_sockets.remove(&socket);
+            self.subscriptions.close(socket);
         }
         let is_idle = lookup.is_idle();
         let is_worth_remembering = lookup.is_worth_remembering();

@@ -54,7 +54,12 @@ impl Node {
                     self.outbox.timers.set(Timer::Listeners, at);
                 }
             }
-            Timer::ListenedValues => self.expire_listened(now),
+            Timer::ListenedValues => {
+                self.outbox.report(self.subscriptions.expire(now));
+                if let Some(at) = self.subscriptions.next_expiry() {
+                    self.outbox.timers.set(Timer::ListenedValues, at);
+                }
+            }
             Timer::PendingPuts => {
                 self.pending_puts.expire(now);
                 self.outbox

@@ -13,33 +13,36 @@ mod bootstrap;
 mod by_family;
 mod config;
 mod failure_probe;
+mod gets;
 mod lookups;
 mod maintenance;
 mod notify;
 mod operations;
-mod ops;
 mod outbox;
 mod output;
 mod pending_puts;
+mod puts;
 mod queue;
 mod replies;
 mod requests;
 mod snapshot;
 mod stats;
 mod store_requests;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod timers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 
 pub use crate::lookup::{GetReport, OpId, PutReport};
 pub use crate::rpc::{Traffic, Transmit};
 pub use config::{ConnectivityConfig, OperationConfig};
-pub use operations::{OpError, PutOptions};
+pub use operations::OpError;
 pub use output::{Check, CheckId, Event, Output, Status};
+pub use puts::PutOptions;
 pub use stats::{FamilyStats, Stats};
 pub use timers::Timer;
 
@@ -53,11 +56,12 @@ use background::BackgroundLimiter;
 use bootstrap::Bootstrap;
 use by_family::ByFamily;
 use failure_probe::FailureProbe;
-use ops::Operations;
+use operations::Operations;
 use outbox::{Outbox, ReplyTo, RequestPurpose};
 use pending_puts::PendingPuts;
 use queue::Queue;
 use snapshot::AddressVotes;
+use subscriptions::Subscriptions;
 
 /// A DHT node without a socket, a clock or a thread.
 ///
@@ -95,8 +99,8 @@ pub struct Node {
     failure_probe: FailureProbe,
     /// From then on enough is known of the network to ask much of it.
     warm_at: Timestamp,
-    ops: Operations,
-    listen_sockets: BTreeMap<u32, ListenSocket>,
+    operations: Operations,
+    subscriptions: Subscriptions,
     votes: AddressVotes,
     connect_deadline: Timestamp,
     /// Contacts of a snapshot in each family that have not been asked yet.
@@ -109,14 +113,6 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Node({})", self.id)
     }
-}
-
-/// A subscription of ours at a storing node.
-#[derive(Clone, Copy, Debug)]
-struct ListenSocket {
-    op: OpId,
-    key: InfoHash,
-    node: Contact,
 }
 
 /// The operation of all walks that get to know who lives somewhere.
@@ -152,8 +148,12 @@ impl Node {
             queued: Queue::default(),
             failure_probe: FailureProbe::default(),
             warm_at: now + config.connectivity.connect_timeout,
-            ops: Operations::new(config.operations.max),
-            listen_sockets: BTreeMap::new(),
+            operations: Operations::new(config.operations.max, config.operations.max_found),
+            subscriptions: Subscriptions::new(
+                id,
+                config.listen.clone(),
+                config.value_types.clone(),
+            ),
             votes: AddressVotes::default(),
             connect_deadline: now + config.connectivity.connect_timeout,
             unverified: ByFamily::default(),

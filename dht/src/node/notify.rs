@@ -1,11 +1,11 @@
 //! Listeners are told what changed: remote ones by `update` requests, our own by events
 //! (`docs/spec/wire.md#11.4`).
 
-use super::{Event, Node, RequestPurpose};
+use super::{Node, RequestPurpose};
 use crate::storage::Listener;
 use crate::value::{Value, ValueId};
 use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, Values};
-use crate::{InfoHash, Timestamp, UnixTime};
+use crate::{InfoHash, Timestamp};
 
 /// What became of a value that listeners know by its id.
 #[derive(Clone, Copy)]
@@ -15,42 +15,9 @@ enum Fate {
 }
 
 impl Node {
-    /// Keeps an own value here, unless a signed one stands in its place.
-    pub(super) fn store_own(
-        &mut self,
-        now: Timestamp,
-        key: InfoHash,
-        value: &Value,
-        created: UnixTime,
-        permanent: bool,
-    ) {
-        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
-        let expires = if permanent {
-            Some(Timestamp::MAX)
-        } else {
-            self.moment_of(now, created + lifetime)
-        };
-        let guarded = self
-            .storage
-            .find(&key, value.id())
-            .is_some_and(|held| held.signed().is_some() && value.signed().is_none());
-        let (Some(expires), false) = (expires, guarded) else {
-            return;
-        };
-        let created = self.origin.to_timestamp(created);
-        let id = value.id();
-        let value = value.clone();
-        let stored = self.storage.store(now, &key, value, None, created, expires);
-        if stored.is_ok() {
-            self.schedule_expiry();
-            self.notify_stored(now, key, id);
-        }
-    }
-
     /// A value was stored or edited.
     pub(super) fn notify_stored(&mut self, now: Timestamp, key: InfoHash, id: ValueId) {
-        let ops = self.ops.listens(&key);
-        if ops.is_empty() && !self.listeners.listen_on(&key) {
+        if !self.subscriptions.is_on(&key) && !self.listeners.listen_on(&key) {
             return;
         }
         let Some(value) = self.storage.find(&key, id).cloned() else {
@@ -60,9 +27,8 @@ impl Node {
         for listener in listeners {
             self.notify_values(now, key, &listener, std::slice::from_ref(&value));
         }
-        for op in ops {
-            self.on_values(op, self.id, std::slice::from_ref(&value), None);
-        }
+        self.outbox
+            .report(self.subscriptions.on_stored(&key, &value));
     }
 
     /// A stored value lives on.
@@ -73,20 +39,7 @@ impl Node {
     /// A stored value is gone.
     pub(super) fn notify_removed(&mut self, now: Timestamp, key: InfoHash, id: ValueId) {
         self.notify_id(now, key, id, Fate::Lost);
-        for op in self.ops.listens(&key) {
-            let own = self.id;
-            if let Some((_, view)) = self.ops.listen_mut(op) {
-                let values = view.remove(&own, id);
-                self.report_expired(op, values);
-            }
-        }
-    }
-
-    /// Reports values that nobody holds any more.
-    pub(super) fn report_expired(&mut self, op: super::OpId, values: Vec<Value>) {
-        if !values.is_empty() {
-            self.outbox.report([Event::Expired { op, values }]);
-        }
+        self.outbox.report(self.subscriptions.on_removed(&key, id));
     }
 
     /// Sends values to a remote listener.

@@ -5,13 +5,12 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::ops::OpKind;
-use super::{Node, OpId, RequestPurpose, Timer};
+use super::{Node, RequestPurpose};
 use crate::lookup::{LookupReply, LookupRequest};
 use crate::routing::Confidence;
 use crate::rpc::NoReply;
 use crate::value::{Field, Row, Value, ValueId};
-use crate::wire::{ErrorCode, Reply, SocketId};
+use crate::wire::{ErrorCode, Reply};
 use crate::{Contact, Family, InfoHash, Timestamp, is_martian};
 
 /// The longest write token that is kept (`docs/spec/wire.md#13`), in bytes.
@@ -76,8 +75,10 @@ impl Node {
                 let operations = lookup.into_iter().flat_map(|it| it.operations(*question));
                 let operations: Vec<_> = operations.collect();
                 let mut found = false;
-                for reply_to in operations {
-                    found |= self.take_found(reply_to, &values, &rows);
+                for op in operations {
+                    let (is_any, event) = self.operations.on_found(op, &values, &rows);
+                    self.outbox.report(event);
+                    found |= is_any;
                 }
                 found
             }
@@ -91,7 +92,7 @@ impl Node {
             }
             LookupRequest::Find => false,
         };
-        let renewal = self.background.renewal(self.listen_sockets.len());
+        let renewal = self.background.renewal(self.subscriptions.socket_count());
         let answer = LookupReply {
             token,
             contacts: named,
@@ -188,53 +189,6 @@ impl Node {
         }
     }
 
-    /// The ids that a storing node refreshed or lost, told on one of our sockets.
-    pub(super) fn on_update_ids(
-        &mut self,
-        now: Timestamp,
-        from: Contact,
-        socket: SocketId,
-        refreshed: &[ValueId],
-        expired: &[ValueId],
-    ) {
-        let listen_socket = self.listen_sockets.get(&socket.0).copied();
-        let Some(listen_socket) =
-            listen_socket.filter(|listen_socket| listen_socket.node.addr == from.addr)
-        else {
-            return;
-        };
-        let value_types = &self.config.value_types;
-        let Some((_, view)) = self.ops.listen_mut(listen_socket.op) else {
-            return;
-        };
-        for id in refreshed {
-            view.refresh(&listen_socket.node.id, *id, |value| {
-                now + value_types.rules(value.value_type()).lifetime
-            });
-        }
-        let lost: Vec<_> = expired
-            .iter()
-            .flat_map(|id| view.remove(&listen_socket.node.id, *id))
-            .collect();
-        self.report_expired(listen_socket.op, lost);
-    }
-
-    /// Values of our listens that ran out.
-    pub(super) fn expire_listened(&mut self, now: Timestamp) {
-        let mut next = Timestamp::MAX;
-        for op in self.ops.all_listens() {
-            let Some((_, view)) = self.ops.listen_mut(op) else {
-                continue;
-            };
-            let expired = view.expire(now);
-            next = next.min(view.next_expiry().unwrap_or(Timestamp::MAX));
-            self.report_expired(op, expired);
-        }
-        if next < Timestamp::MAX {
-            self.outbox.timers.set(Timer::ListenedValues, next);
-        }
-    }
-
     /// The contacts a reply names, as far as they can be any; the tables hear of them.
     fn take_named(&mut self, now: Timestamp, from: Contact, reply: &Reply<'_>) -> Vec<Contact> {
         let mut named = Vec::new();
@@ -260,25 +214,6 @@ impl Node {
             }
         }
         named
-    }
-
-    /// Hands what a node holds to the get or query that asked.
-    fn take_found(&mut self, op: OpId, values: &[Value], rows: &[Row]) -> bool {
-        let Some(running) = self.ops.get(op) else {
-            return false;
-        };
-        match running.task {
-            OpKind::Get { .. } => self.deliver(op, values),
-            OpKind::Query { .. } => {
-                let query = &running.query;
-                // Some nodes ignore the selection and send whole values.
-                let selected = values.iter().filter(|value| query.matches(value));
-                let selected = selected.map(|value| Row::of(value, &query.select));
-                let rows = rows.iter().cloned().chain(selected).collect();
-                self.deliver_rows(op, rows)
-            }
-            OpKind::Listen(_) | OpKind::Put { .. } => false,
-        }
     }
 
     /// A node of a lookup is of no use.

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::{Node, ReplyTo};
+use super::subscriptions::ListenSocket;
+use super::{Node, ReplyTo, Timer};
 use crate::routing::{Confidence, Growth};
 use crate::rpc::reassembly::{Completed, Slot};
 use crate::storage::{Listener, Subscribed};
 use crate::value::{Query, Value};
 use crate::wire::{
-    self, ErrorCode, Item, Message, Nodes, Payload, Reply, Request, Rows, SocketId, Tid, Values,
-    Want,
+    self, ErrorCode, Item, Message, Nodes, Payload, Reply, Request, Rows, Tid, Values, Want,
 };
 use crate::{Contact, Family, InfoHash, Timestamp};
 
@@ -98,10 +98,7 @@ impl Node {
                 request: Request::Update { socket, .. },
                 ..
             } => {
-                let wanted = self
-                    .listen_sockets
-                    .get(&socket.0)
-                    .is_some_and(|listen_socket| listen_socket.node.addr == from);
+                let wanted = self.subscriptions.socket(socket.0, from).is_some();
                 if !wanted {
                     let reply_to = ReplyTo {
                         addr: from,
@@ -204,8 +201,14 @@ impl Node {
                 ..
             } => {
                 self.outbox.reply(now, reply_to, Reply::default());
-                self.on_update(now, from, socket, &values, &token);
-                self.on_update_ids(now, from, socket, &refreshed, &expired);
+                let Some(socket) = self.subscriptions.socket(socket.0, from.addr) else {
+                    return;
+                };
+                self.on_update(now, &socket, &values, &token);
+                let event = self
+                    .subscriptions
+                    .on_ids(now, &socket, &refreshed, &expired);
+                self.outbox.report(event);
             }
         }
     }
@@ -270,7 +273,7 @@ impl Node {
             return;
         };
         if let Some(at) = self.listeners.next_expiry() {
-            self.outbox.timers.schedule_by(super::Timer::Listeners, at);
+            self.outbox.timers.schedule_by(Timer::Listeners, at);
         }
         if subscribed == Subscribed::New {
             let query = listener.query().cloned().unwrap_or_default();
@@ -287,28 +290,20 @@ impl Node {
         self.outbox.reply(now, reply_to, reply);
     }
 
-    /// A storing node tells of values on one of our sockets.
-    fn on_update(
-        &mut self,
-        now: Timestamp,
-        from: Contact,
-        socket: SocketId,
-        values: &[Value],
-        token: &[u8],
-    ) {
-        let Some(listen_socket) = self.listen_sockets.get(&socket.0).copied() else {
-            return;
-        };
-        if listen_socket.node.addr != from.addr {
-            return;
-        }
+    /// A storing node tells of values, and gives a new write token.
+    fn on_update(&mut self, now: Timestamp, socket: &ListenSocket, values: &[Value], token: &[u8]) {
+        let node = socket.node;
         if !token.is_empty()
             && token.len() <= super::replies::MAX_TOKEN
-            && let Some(lookup) = self.lookups.get_mut(listen_socket.key, from.family())
+            && let Some(lookup) = self.lookups.get_mut(socket.key, node.family())
         {
-            lookup.on_token(now, &listen_socket.node.id, token.to_vec().into());
+            lookup.on_token(now, &node.id, token.to_vec().into());
         }
-        self.on_values(listen_socket.op, listen_socket.node.id, values, Some(now));
+        self.outbox
+            .report(self.subscriptions.on_values(now, socket, values));
+        if let Some(at) = self.subscriptions.next_expiry() {
+            self.outbox.timers.set(Timer::ListenedValues, at);
+        }
     }
 
     fn nodes_near(

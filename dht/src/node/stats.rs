@@ -54,7 +54,7 @@ impl Node {
             listeners: self.listeners.len(),
             lookups: self.lookups.len(),
             waiting_lookups: self.background.waiting() + self.queued.len(),
-            operations: self.ops.len(),
+            operations: self.operations.len(),
             pending_requests: self.outbox.rpc.pending_count(),
             refused_puts: self.refused_puts,
             traffic: self.outbox.rpc.traffic(),
