@@ -3,7 +3,6 @@
 use super::subscriptions::ListenSocket;
 use super::{Node, RequestPurpose, Status, Timer, WALK};
 use crate::lookup::{Action, FindKind, Latency, Lookup, LookupRequest};
-use crate::routing::Table;
 use crate::value::{Condition, Field, Query, Value};
 use crate::wire::{Request, SocketId, Values};
 use crate::{Contact, Family, InfoHash, Timestamp};
@@ -20,7 +19,7 @@ impl Node {
 
     /// Offers a lookup farther contacts in place of those that do not answer.
     pub(super) fn refill(&mut self, now: Timestamp, key: InfoHash, family: Family) {
-        let table = &self.tables[family];
+        let table = self.contacts.table(family);
         if let Some(lookup) = self.lookups.get_mut(key, family)
             && let Some(count) = lookup.reach_wanted()
         {
@@ -48,7 +47,7 @@ impl Node {
 
     /// Does all that a lookup wants done now, and sets its timer for the rest.
     pub(super) fn drive(&mut self, now: Timestamp, key: InfoHash, family: Family) {
-        let may_wait = self.status(family) == Status::Connecting && now < self.connect_deadline;
+        let may_wait = self.connectivity.may_wait(now, family);
         while let Some(mut lookup) = self.lookups.get_mut(key, family) {
             let can_wait = lookup.can_wait();
             if can_wait {
@@ -81,8 +80,15 @@ impl Node {
                 }
                 Action::Answered(ops, report) => {
                     for op in ops {
-                        if op == WALK && key == self.id {
-                            self.on_explored(now, family);
+                        if op == WALK && key == self.contacts.own() {
+                            let rng = &mut self.outbox.rng;
+                            let repeat =
+                                self.connectivity
+                                    .on_explored(now, family, &self.contacts, rng);
+                            if let Some(at) = repeat {
+                                let timer = Timer::RepeatSelfLookup(family);
+                                self.outbox.timers.set(timer, at);
+                            }
                         } else {
                             self.outbox.report(self.operations.on_answered(op, report));
                         }
@@ -110,7 +116,10 @@ impl Node {
 
     /// Lets lookups for permanent puts and listens begin, as many as may.
     pub(super) fn run_background(&mut self, now: Timestamp) {
-        while let Some((key, family)) = self.background.next(now, self.is_warm(now)) {
+        while let Some((key, family)) = self
+            .background
+            .next(now, self.connectivity.is_warm(now, &self.contacts))
+        {
             self.open_lookup(now, key, family);
             self.drive(now, key, family);
         }
@@ -119,7 +128,7 @@ impl Node {
 
     /// Whether a lookup that nobody waits for may go on now. One that knows nobody disturbs nobody.
     fn may_go_on(&mut self, now: Timestamp, key: InfoHash, family: Family) -> bool {
-        let is_warm = self.is_warm(now);
+        let is_warm = self.connectivity.is_warm(now, &self.contacts);
         let admitted = self.status(family) == Status::Disconnected
             || self.background.admits(now, is_warm, (key, family));
         if !admitted {
@@ -130,16 +139,13 @@ impl Node {
 
     fn schedule_background(&mut self, now: Timestamp) {
         let none_waits = self.background.waiting() == 0;
-        match self.background.next_at(none_waits || self.is_warm(now)) {
+        match self
+            .background
+            .next_at(none_waits || self.connectivity.is_warm(now, &self.contacts))
+        {
             Some(at) => self.outbox.timers.set(Timer::Background, at.max(now)),
             None => self.outbox.timers.stop(Timer::Background),
         }
-    }
-
-    /// Whether enough is known of the network to ask much of it, or as much as will be.
-    fn is_warm(&self, now: Timestamp) -> bool {
-        let knows_some = |table: &Table| table.counts(now).good >= self.config.routing.bucket_size;
-        now >= self.warm_at || self.tables.iter().any(knows_some)
     }
 
     /// Sends what a lookup wants sent.

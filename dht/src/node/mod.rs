@@ -12,6 +12,8 @@ mod background;
 mod bootstrap;
 mod by_family;
 mod config;
+mod connectivity;
+mod contacts;
 mod failure_probe;
 mod gets;
 mod lookups;
@@ -21,6 +23,7 @@ mod operations;
 mod outbox;
 mod output;
 mod pending_puts;
+mod presence;
 mod puts;
 mod queue;
 mod replies;
@@ -48,14 +51,12 @@ pub use timers::Timer;
 
 use crate::config::{Config, ConfigError};
 use crate::lookup::{Limits, Pool};
-use crate::routing::Table;
 use crate::storage::{Listeners, Storage};
 use crate::token::Tokens;
 use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
 use background::BackgroundLimiter;
-use bootstrap::Bootstrap;
-use by_family::ByFamily;
-use failure_probe::FailureProbe;
+use connectivity::Connectivity;
+use contacts::Contacts;
 use operations::Operations;
 use outbox::{Outbox, ReplyTo, RequestPurpose};
 use pending_puts::PendingPuts;
@@ -79,15 +80,13 @@ use subscriptions::Subscriptions;
 /// ```
 pub struct Node {
     config: Config,
-    id: InfoHash,
     origin: Origin,
     now: Timestamp,
     private: Rng,
     outbox: Outbox,
     tokens: Tokens,
-    tables: ByFamily<Table>,
-    status: ByFamily<Status>,
-    bootstrap: Bootstrap,
+    contacts: Contacts,
+    connectivity: Connectivity,
     storage: Storage,
     listeners: Listeners,
     pending_puts: PendingPuts,
@@ -96,22 +95,16 @@ pub struct Node {
     background: BackgroundLimiter,
     /// Lookups for gets and puts that wait until fewer answers are awaited.
     queued: Queue<(InfoHash, Family)>,
-    failure_probe: FailureProbe,
-    /// From then on enough is known of the network to ask much of it.
-    warm_at: Timestamp,
     operations: Operations,
     subscriptions: Subscriptions,
     votes: AddressVotes,
-    connect_deadline: Timestamp,
-    /// Contacts of a snapshot in each family that have not been asked yet.
-    unverified: ByFamily<usize>,
     checks: VecDeque<Box<Check>>,
     refused_puts: u64,
 }
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Node({})", self.id)
+        write!(f, "Node({})", self.id())
     }
 }
 
@@ -131,14 +124,12 @@ impl Node {
             (seed.public(), seed.private(), seed.hashing());
         let id = config.id.unwrap_or_else(|| public.hash());
         let mut node = Self {
-            id,
             origin,
             now,
             outbox: Outbox::new(id, &config, public),
             tokens: Tokens::new(&config.tokens, now, &mut private),
-            tables: ByFamily::from_fn(|_| Table::new(id, &config.routing)),
-            status: ByFamily::default(),
-            bootstrap: Bootstrap::new(config.connectivity.bootstrap_period),
+            contacts: Contacts::new(id, &config.routing),
+            connectivity: Connectivity::new(now, &config.connectivity),
             storage: Storage::new(&config.storage, &mut hashing),
             listeners: Listeners::new(&config, &mut hashing),
             pending_puts: PendingPuts::new(config.storage.max_pending_puts),
@@ -146,8 +137,6 @@ impl Node {
             lookups: Pool::default(),
             background: BackgroundLimiter::new(&config),
             queued: Queue::default(),
-            failure_probe: FailureProbe::default(),
-            warm_at: now + config.connectivity.connect_timeout,
             operations: Operations::new(config.operations.max, config.operations.max_found),
             subscriptions: Subscriptions::new(
                 id,
@@ -155,8 +144,6 @@ impl Node {
                 config.value_types.clone(),
             ),
             votes: AddressVotes::default(),
-            connect_deadline: now + config.connectivity.connect_timeout,
-            unverified: ByFamily::default(),
             checks: VecDeque::new(),
             refused_puts: 0,
             private,
@@ -214,12 +201,9 @@ impl Node {
     pub fn bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
         let now = self.advance(now);
         let addresses: Vec<_> = addresses.iter().copied().map(canonical).collect();
-        self.bootstrap.add(&addresses);
-        if self.is_connected() {
-            self.ping_bootstrap(now, &addresses);
-        } else {
-            self.restart_bootstrap(now);
-        }
+        let timers = &mut self.outbox.timers;
+        (self.connectivity).add_addresses(now, &addresses, &self.contacts, timers);
+        self.act_on_connectivity(now);
     }
 
     /// Takes contacts in from a snapshot. A few are pinged at once, the others a few in each second.
@@ -246,12 +230,12 @@ impl Node {
 
     /// The node's id.
     pub fn id(&self) -> InfoHash {
-        self.id
+        self.contacts.own()
     }
 
     /// How well a family is connected.
     pub fn status(&self, family: Family) -> Status {
-        self.status[family]
+        self.connectivity.status(family)
     }
 
     /// The settings.
@@ -268,9 +252,5 @@ impl Node {
     fn advance(&mut self, now: Timestamp) -> Timestamp {
         self.now = self.now.max(now);
         self.now
-    }
-
-    fn table(&mut self, family: Family) -> &mut Table {
-        &mut self.tables[family]
     }
 }

@@ -59,7 +59,7 @@ impl Node {
                 observed: Some(listener.addr.ip()),
                 ..Reply::default()
             };
-            let sender = self.id;
+            let sender = self.contacts.own();
             let payload = Payload::Reply { sender, reply };
             return self
                 .outbox
@@ -99,7 +99,7 @@ impl Node {
                     refreshed: refreshed.into(),
                     expired: expired.into(),
                 };
-                let sender = self.id;
+                let sender = self.contacts.own();
                 let payload = Payload::Notice { sender, notice };
                 self.outbox.rpc.notify(addr, Tid(socket), payload);
                 continue;

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use super::{Node, RequestPurpose};
 use crate::lookup::{LookupReply, LookupRequest};
 use crate::routing::Confidence;
-use crate::rpc::NoReply;
 use crate::value::{Field, Row, Value, ValueId};
 use crate::wire::{ErrorCode, Reply};
 use crate::{Contact, Family, InfoHash, Timestamp, is_martian};
@@ -48,7 +47,7 @@ impl Node {
         };
         if node.id != from.id {
             // Another node lives there now.
-            self.table(family).on_failure(&node);
+            self.contacts.on_failure(&node);
             if let Some(lookup) = self.lookups.get_mut(key, family) {
                 lookup.on_failed(now, &node.id);
                 lookup.offer(&[from], true);
@@ -146,49 +145,6 @@ impl Node {
         self.drive(now, key, family);
     }
 
-    /// A request of ours is not answered in time, or at all.
-    pub(super) fn on_no_reply(&mut self, now: Timestamp, overdue: NoReply<RequestPurpose>) {
-        match overdue {
-            NoReply::TimedOut {
-                purpose:
-                    RequestPurpose::Lookup {
-                        key, family, node, ..
-                    },
-                count,
-            } => {
-                if let Some(lookup) = self.lookups.get_mut(key, family) {
-                    lookup.on_timeout(&node.id, count);
-                }
-                self.refill(now, key, family);
-                self.drive(now, key, family);
-                self.probe_others(now, node, count);
-            }
-            NoReply::TimedOut {
-                purpose: RequestPurpose::Probe(contact),
-                count,
-            } => self.probe_others(now, contact, count),
-            NoReply::TimedOut { .. } => {}
-            NoReply::Failed {
-                to,
-                asked_at,
-                purpose,
-            } => match purpose {
-                RequestPurpose::Lookup {
-                    key, family, node, ..
-                } => {
-                    if let Some(lookup) = self.lookups.get_mut(key, family) {
-                        lookup.on_failed(now, &node.id);
-                    }
-                    self.on_missed_reply(now, node, asked_at);
-                    self.drive(now, key, family);
-                }
-                RequestPurpose::Probe(contact) => self.on_missed_reply(now, contact, asked_at),
-                RequestPurpose::Notify => self.listeners.remove(to),
-                RequestPurpose::Bootstrap => self.update_status(now, Family::of(&to)),
-            },
-        }
-    }
-
     /// The contacts a reply names, as far as they can be any; the tables hear of them.
     fn take_named(&mut self, now: Timestamp, from: Contact, reply: &Reply<'_>) -> Vec<Contact> {
         let mut named = Vec::new();
@@ -199,7 +155,7 @@ impl Node {
                 .take(MAX_NAMED)
                 .map(|contact| on_host_of(from, contact))
                 .filter(|contact| {
-                    contact.id != self.id
+                    contact.id != self.contacts.own()
                         && !contact.id.is_zero()
                         && contact.family() == family
                         && !is_martian(&contact.addr)
@@ -223,24 +179,6 @@ impl Node {
         }
         self.on_failed(now, node);
         self.drive(now, key, family);
-    }
-
-    /// A contact did not answer what it was asked at a moment.
-    fn on_missed_reply(&mut self, now: Timestamp, contact: Contact, asked_at: Timestamp) {
-        if self.table(contact.family()).on_no_reply(&contact, asked_at) {
-            self.forget(now, contact);
-        }
-    }
-
-    /// A contact is not there, or of no use.
-    fn on_failed(&mut self, now: Timestamp, contact: Contact) {
-        self.table(contact.family()).on_failure(&contact);
-        self.forget(now, contact);
-    }
-
-    fn forget(&mut self, now: Timestamp, contact: Contact) {
-        self.listeners.remove(contact.addr);
-        self.update_status(now, contact.family());
     }
 }
 

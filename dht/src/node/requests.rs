@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::subscriptions::ListenSocket;
 use super::{Node, ReplyTo, Timer};
-use crate::routing::{Confidence, Growth};
+use crate::routing::Confidence;
 use crate::rpc::reassembly::{Completed, Slot};
 use crate::storage::{Listener, Subscribed};
 use crate::value::{Query, Value};
@@ -19,8 +19,6 @@ use crate::{Contact, Family, InfoHash, Timestamp};
 /// Values whose packed size is below this are told in one datagram with others (bytes of content in one update).
 const UPDATE_BYTES: usize = 56 << 10;
 
-/// The nodes nearest to a key hardly ever share fewer bits with it than our nearest share with us, less this many.
-const NEIGHBOURHOOD_BITS: usize = 3;
 impl Node {
     /// Lets a datagram in and hands it on, once all its values are there.
     pub(super) fn receive(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
@@ -214,7 +212,8 @@ impl Node {
     }
 
     fn on_find(&mut self, now: Timestamp, reply_to: ReplyTo, target: InfoHash, want: Option<Want>) {
-        let (nodes4, nodes6) = self.nodes_near(now, reply_to, target, want);
+        let family = Family::of(&reply_to.addr);
+        let [nodes4, nodes6] = self.contacts.to_name(now, family, target, want);
         let token = self.tokens.token(reply_to.addr);
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
@@ -237,7 +236,8 @@ impl Node {
             let text = "Get_values with no info_hash";
             return self.outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
-        let (nodes4, nodes6) = self.nodes_near(now, reply_to, key, want);
+        let family = Family::of(&reply_to.addr);
+        let [nodes4, nodes6] = self.contacts.to_name(now, family, key, want);
         let token = self.tokens.token(reply_to.addr);
         let values: Vec<_> = self.storage.get(&key, query).collect();
         let whole = query.select.is_empty();
@@ -305,97 +305,6 @@ impl Node {
             self.outbox.timers.set(Timer::ListenedValues, at);
         }
     }
-
-    fn nodes_near(
-        &self,
-        now: Timestamp,
-        reply_to: ReplyTo,
-        target: InfoHash,
-        want: Option<Want>,
-    ) -> (Vec<Contact>, Vec<Contact>) {
-        let family = Family::of(&reply_to.addr);
-        let want = want.unwrap_or(Want {
-            v4: family == Family::V4,
-            v6: family == Family::V6,
-        });
-        let near = |wanted: bool, family: Family| {
-            if wanted {
-                self.tables[family].to_share(&target, self.config.routing.bucket_size, now)
-            } else {
-                Vec::new()
-            }
-        };
-        (near(want.v4, Family::V4), near(want.v6, Family::V6))
-    }
-
-    /// A contact was heard of: the table is told, and pings those it wants to know better.
-    pub(super) fn on_contact(&mut self, now: Timestamp, contact: Contact, confidence: Confidence) {
-        let family = contact.family();
-        let heard = self.table(family).on_seen(contact, confidence, now);
-        if let Some(doubted) = heard.ping {
-            self.outbox.probe(now, doubted);
-        }
-        match heard.growth {
-            Growth::None => {}
-            Growth::Refused => {
-                if confidence == Confidence::Sent && self.is_of_use(now, &contact) {
-                    self.outbox.probe(now, contact);
-                }
-            }
-            Growth::Added | Growth::AfterPause => {
-                if confidence == Confidence::Sent {
-                    self.outbox.probe(now, contact);
-                }
-            }
-        }
-        if heard.growth == Growth::AfterPause {
-            self.hasten_confirmation(now, family);
-        }
-        if confidence == Confidence::Replied {
-            self.on_good_contact(now, contact);
-        }
-    }
-
-    /// Tells permanent puts and listens of a contact that has just proved to be there, as it may be nearer to their keys
-    /// than those they know (`docs/spec/node.md#4.1`).
-    fn offer_to_lookups(&mut self, now: Timestamp, contact: Contact) {
-        let family = contact.family();
-        for key in self.interested(&contact) {
-            let lookup = self.lookups.get_mut(key, family);
-            if lookup.is_some_and(|lookup| lookup.offer(&[contact], true)) {
-                self.drive(now, key, family);
-            }
-        }
-    }
-
-    /// The keys of permanent puts and listens that are to learn of a contact: if they are too many, those that share more
-    /// bits with it.
-    fn interested(&self, contact: &Contact) -> Vec<InfoHash> {
-        let max = self.config.lookup.max_introductions;
-        let mut near = (0..=InfoHash::BITS).map(|nearer| -> Vec<_> {
-            let keys = self.lasting_near(contact, nearer);
-            keys.take(max + 1).collect()
-        });
-        let few = near.find(|keys| keys.len() <= max);
-        few.unwrap_or_default()
-    }
-
-    /// Whether an unproven contact may be among the nearest to the key of a permanent put or a listen.
-    fn is_of_use(&self, now: Timestamp, contact: &Contact) -> bool {
-        !self.outbox.rpc.peers().is_validated(now, &contact.addr)
-            && self.lasting_near(contact, 0).next().is_some()
-    }
-
-    /// The keys of permanent puts and listens that a contact may be among the nearest to; with `nearer`, only those that
-    /// share so many bits more with it.
-    fn lasting_near(&self, contact: &Contact, nearer: usize) -> impl Iterator<Item = InfoHash> {
-        let family = contact.family();
-        let shared = self.tables[family]
-            .depth()
-            .saturating_sub(NEIGHBOURHOOD_BITS);
-        let keys = contact.id.block(shared + nearer);
-        self.lookups.lasting(keys, family)
-    }
 }
 
 /// Splits values so that each batch holds about 56 KiB (`docs/spec/wire.md#9.3`).
@@ -428,37 +337,5 @@ fn carried<'a>(message: &Message<'a>) -> Option<Values<'a>> {
         | Payload::Error { .. }
         | Payload::Notice { .. }
         | Payload::Parts(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Config, Origin, Seed};
-
-    #[test]
-    fn of_many_lasting_lookups_the_nearest_learn_of_a_newcomer() {
-        let config = Config::default();
-        let mut node = Node::new(config, Seed::from_number(1), Origin::default()).unwrap();
-        let newcomer = Contact::new(InfoHash::of(b"newcomer"), ([127, 0, 0, 1], 1).into());
-        let mut keys: Vec<_> = (0..3_000u32)
-            .map(|number| InfoHash::of(&number.to_be_bytes()))
-            .collect();
-        let mut listen = |keys: &[InfoHash]| {
-            for key in keys {
-                node.listen(Timestamp::ZERO, *key, Query::default())
-                    .unwrap();
-            }
-            node.interested(&newcomer)
-        };
-        let max_introductions = Config::default().lookup.max_introductions;
-        let (few, more) = keys.split_at(max_introductions);
-        assert_eq!(listen(few).len(), few.len());
-
-        let mut interested = listen(more);
-        assert!((max_introductions / 4..=max_introductions).contains(&interested.len()));
-        keys.sort_by_key(|key| key.distance(&newcomer.id));
-        interested.sort_by_key(|key| key.distance(&newcomer.id));
-        assert_eq!(interested, keys[..interested.len()]);
     }
 }

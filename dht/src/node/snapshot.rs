@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::Node;
-use crate::routing::Table;
 use crate::wire::snapshot::Record;
 use crate::{Contact, Family, InfoHash, Timestamp, UnixTime};
 
@@ -47,8 +46,7 @@ impl Node {
 
     /// The good contacts, those near the own id first (`docs/spec/node.md#8`).
     pub fn export_contacts(&self, now: Timestamp) -> Vec<Contact> {
-        let good = |table: &Table| table.contacts(now);
-        self.tables.iter().flat_map(good).collect()
+        self.contacts.good(now)
     }
 
     /// All stored values (`docs/spec/node.md#9`).
@@ -106,7 +104,7 @@ impl Node {
     pub fn dump_routing(&self, now: Timestamp) -> String {
         let mut text = String::new();
         for family in Family::ALL {
-            for listed in self.tables[family].entries(now) {
+            for listed in self.contacts.table(family).entries(now) {
                 // Writing to a String cannot fail.
                 let _ = writeln!(
                     text,

@@ -62,7 +62,7 @@ impl Node {
     }
 
     fn family_stats(&self, now: Timestamp, family: Family) -> FamilyStats {
-        let table = &self.tables[family];
+        let table = self.contacts.table(family);
         FamilyStats {
             status: self.status(family),
             contacts: table.counts(now),

@@ -217,8 +217,7 @@ impl Node {
 
     /// Whether at least 8 good nodes are nearer to the key than this one (`docs/spec/node.md#5.1`).
     fn is_too_far(&self, now: Timestamp, from: SocketAddr, key: &InfoHash) -> bool {
-        let table = &self.tables[Family::of(&from)];
-        let (least, width) = (self.config.routing.bucket_size, self.config.lookup.width);
-        table.is_surrounded(key, least, width, now)
+        let (family, width) = (Family::of(&from), self.config.lookup.width);
+        self.contacts.is_far_from(now, family, key, width)
     }
 }

@@ -310,7 +310,11 @@ mod tests {
         assert_eq!(event, Some(Event::Values { op: OP, values }));
         assert!(subscriptions.on_stored(&KEY, &value(1)).is_empty());
         assert_eq!(subscriptions.on_stored(&KEY, &value(2)).len(), 1);
-        assert!(subscriptions.expire(Timestamp::MAX - Duration::from_secs(1)).is_empty());
+        assert!(
+            subscriptions
+                .expire(Timestamp::MAX - Duration::from_secs(1))
+                .is_empty()
+        );
         assert_eq!(subscriptions.next_expiry(), None);
         let values = vec![value(1)];
         let gone = Event::Expired { op: OP, values };
