@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::operations::{Cancelled, OpState};
-use super::{Node, OpError, OpId};
+use super::{LookupId, Node, OpError, OpId};
 use crate::lookup::FindKind;
 use crate::value::{Field, Query};
-use crate::{Family, InfoHash, Timestamp};
+use crate::{InfoHash, Timestamp};
 
 impl Node {
     /// Finds the values under `key` that meet the conditions of `query`, whole.
@@ -60,12 +60,12 @@ impl Node {
         self.subscriptions.start(op, key, query);
         let event = self.subscriptions.on_stored_before(op, &stored);
         self.outbox.report(event);
-        for family in Family::ALL {
-            if let Some(lookup) = self.lookup(key, family) {
+        for id in LookupId::of(key) {
+            if let Some(lookup) = self.lookups.get_mut(id) {
                 lookup.subscribe(now, op);
-                self.lookups.set_lasting(key, family);
+                self.lookups.set_lasting(id);
             }
-            self.drive(now, key, family);
+            self.drive(now, id);
         }
         Ok(op)
     }
@@ -78,14 +78,14 @@ impl Node {
             return;
         };
         self.subscriptions.end(op);
-        for family in Family::ALL {
-            if let Some(lookup) = self.lookups.get_mut(key, family) {
+        for lookup_id in LookupId::of(key) {
+            if let Some(lookup) = self.lookups.get_mut(lookup_id) {
                 match announced {
                     Some(id) => lookup.withdraw(id),
                     None => lookup.cancel(op),
                 }
             }
-            self.drive(now, key, family);
+            self.drive(now, lookup_id);
         }
     }
 
@@ -100,11 +100,11 @@ impl Node {
         if key.is_zero() {
             return Err(OpError::ZeroKey);
         }
-        if self.operations.is_full() || self.lookups.len() >= self.config.lookup.max_lookups {
+        if self.operations.is_full() || self.lookups.is_full() {
             return Err(OpError::TooManyOperations);
         }
-        for family in Family::ALL {
-            self.open_lookup(now, key, family);
+        for id in LookupId::of(key) {
+            self.lookups.open(now, id, &self.contacts);
         }
         self.operations.start(op, key, state);
         Ok(())
@@ -124,13 +124,13 @@ impl Node {
         let (_, event) = self.operations.on_found(op, &stored, &[]);
         self.outbox.report(event);
         let goal = FindKind::Value(query);
-        for family in Family::ALL {
-            if let Some(lookup) = self.lookup(key, family) {
+        for id in LookupId::of(key) {
+            if let Some(lookup) = self.lookups.get_mut(id) {
                 lookup.ask(now, op, goal.clone());
             }
         }
-        for family in Family::ALL {
-            self.drive(now, key, family);
+        for id in LookupId::of(key) {
+            self.drive(now, id);
         }
         Ok(op)
     }

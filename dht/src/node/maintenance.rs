@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use super::connectivity::{ConnectivityAction, EXPLORED_DEPTH, target_beyond};
 use super::{Connectivity, Event, Node, RequestPurpose, Status, Timer};
-use crate::lookup::Lookup;
 use crate::wire::Request;
-use crate::{Contact, Family, InfoHash, Timestamp, UnixTime};
+use crate::{Contact, Family, Timestamp, UnixTime};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Contacts of a snapshot that are asked at once in each family, some of each bucket.
@@ -31,7 +30,11 @@ impl Node {
 
     pub(super) fn on_timer(&mut self, now: Timestamp, timer: Timer) {
         match timer {
-            Timer::Lookup(key, family) => self.on_lookup_timer(now, key, family),
+            Timer::Lookup(id) => {
+                if !self.lookups.forget_if_idle(id) {
+                    self.resume(now, id);
+                }
+            }
             Timer::Background => self.run_background(now),
             Timer::Storage => self.expire_storage(now),
             Timer::Listeners => {
@@ -120,9 +123,8 @@ impl Node {
         if self.contacts.unverified(family) == 0 {
             self.explore(now, family);
         }
-        for key in self.lookups.keys(family) {
-            self.open_lookup(now, key, family);
-            self.drive(now, key, family);
+        for id in self.lookups.of_family(family) {
+            self.resume(now, id);
         }
     }
 
@@ -236,16 +238,6 @@ impl Node {
         self.outbox.set_between(now, timer, low, high);
     }
 
-    fn on_lookup_timer(&mut self, now: Timestamp, key: InfoHash, family: Family) {
-        let idle = self.lookups.get(key, family).is_none_or(Lookup::is_idle);
-        if idle {
-            self.lookups.forget_idle((key, family));
-        } else {
-            self.open_lookup(now, key, family);
-            self.drive(now, key, family);
-        }
-    }
-
     fn expire_storage(&mut self, now: Timestamp) {
         for (key, id) in self.storage.expire(now) {
             self.notify_removed(now, key, id);
@@ -262,9 +254,9 @@ impl Node {
     fn drive_all(&mut self, now: Timestamp) {
         for family in Family::ALL {
             self.update_status(now, family);
-            for key in self.lookups.keys(family) {
-                self.refill(now, key, family);
-                self.drive(now, key, family);
+            for id in self.lookups.of_family(family) {
+                self.lookups.refill(now, id, &self.contacts);
+                self.drive(now, id);
             }
         }
     }

@@ -14,6 +14,7 @@ mod by_family;
 mod config;
 mod connectivity;
 mod contacts;
+mod drive;
 mod failure_probe;
 mod gets;
 mod lookups;
@@ -43,6 +44,7 @@ use std::net::SocketAddr;
 pub use crate::lookup::{GetReport, OpId, PutReport};
 pub use crate::rpc::{Traffic, Transmit};
 pub use config::{ConnectivityConfig, OperationConfig};
+pub use lookups::LookupId;
 pub use operations::OpError;
 pub use output::{Check, CheckId, Event, Output, Status};
 pub use puts::PutOptions;
@@ -50,17 +52,15 @@ pub use stats::{FamilyStats, Stats};
 pub use timers::Timer;
 
 use crate::config::{Config, ConfigError};
-use crate::lookup::{Limits, Pool};
 use crate::storage::{Listeners, Storage};
 use crate::token::Tokens;
 use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
-use background::BackgroundLimiter;
 use connectivity::Connectivity;
 use contacts::Contacts;
+use lookups::Lookups;
 use operations::Operations;
 use outbox::{Outbox, ReplyTo, RequestPurpose};
 use pending_puts::PendingPuts;
-use queue::Queue;
 use snapshot::AddressVotes;
 use subscriptions::Subscriptions;
 
@@ -90,11 +90,7 @@ pub struct Node {
     storage: Storage,
     listeners: Listeners,
     pending_puts: PendingPuts,
-    limits: Limits,
-    lookups: Pool,
-    background: BackgroundLimiter,
-    /// Lookups for gets and puts that wait until fewer answers are awaited.
-    queued: Queue<(InfoHash, Family)>,
+    lookups: Lookups,
     operations: Operations,
     subscriptions: Subscriptions,
     votes: AddressVotes,
@@ -133,10 +129,7 @@ impl Node {
             storage: Storage::new(&config.storage, &mut hashing),
             listeners: Listeners::new(&config, &mut hashing),
             pending_puts: PendingPuts::new(config.storage.max_pending_puts),
-            limits: Limits::new(&config),
-            lookups: Pool::default(),
-            background: BackgroundLimiter::new(&config),
-            queued: Queue::default(),
+            lookups: Lookups::new(&config, origin),
             operations: Operations::new(config.operations.max, config.operations.max_found),
             subscriptions: Subscriptions::new(
                 id,

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::lookups::LookupId;
 use super::timers::Timers;
 use super::{Event, Output, Timer, Transmit};
 use crate::config::Config;
 use crate::lookup::LookupRequest;
 use crate::rpc::{Purpose, Rpc};
 use crate::wire::{ErrorCode, Reply, Request, Tid};
-use crate::{Contact, Family, InfoHash, Rng, Timestamp};
+use crate::{Contact, InfoHash, Rng, Timestamp};
 
 /// Datagrams, events and the next wake-up. Every part of the node puts in what it wants to leave;
 /// all of it comes out in the order in which it was put in, datagrams before events.
@@ -34,14 +35,18 @@ pub(super) enum RequestPurpose {
     /// To learn whether a contact is alive, or which nodes are near an id.
     Probe(Contact),
     /// To serve a lookup.
-    Lookup {
-        key: InfoHash,
-        family: Family,
-        node: Contact,
-        ask: LookupRequest,
-    },
+    Lookup(LookupStep),
     /// To tell a remote listener.
     Notify,
+}
+
+/// A request of a lookup.
+#[derive(Clone, Debug)]
+pub(super) struct LookupStep {
+    pub(super) id: LookupId,
+    /// The node asked.
+    pub(super) node: Contact,
+    pub(super) ask: LookupRequest,
 }
 
 /// A request's way back: its sender and its number.
@@ -55,7 +60,7 @@ pub(super) struct ReplyTo {
 
 impl Purpose for RequestPurpose {
     fn is_for_lookup(&self) -> bool {
-        matches!(self, Self::Lookup { .. })
+        matches!(self, Self::Lookup(_))
     }
 }
 

@@ -1,10 +1,10 @@
 //! The application's puts, permanent or for once.
 
 use super::operations::OpState;
-use super::{Node, OpError, OpId};
+use super::{LookupId, Node, OpError, OpId};
 use crate::lookup::Announcement;
 use crate::value::{Value, ValueId};
-use crate::{Family, InfoHash, Timestamp, UnixTime};
+use crate::{InfoHash, Timestamp, UnixTime};
 
 /// How a put is announced.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -66,19 +66,20 @@ impl Node {
             // What was put together is not announced together for ever.
             self.outbox.rng.between(longest * 7 / 8, longest)
         });
-        for family in Family::ALL {
+        for lookup_id in LookupId::of(key) {
             let created = (!options.permanent).then_some(created);
-            let announce = Announcement::new(op, value.clone(), created, renewal);
+            let announcement = Announcement::new(op, value.clone(), created, renewal);
             let replaced = self
-                .lookup(key, family)
-                .and_then(|lookup| lookup.announce(now, announce));
+                .lookups
+                .get_mut(lookup_id)
+                .and_then(|lookup| lookup.announce(now, announcement));
             if let Some(replaced) = replaced {
                 self.outbox.report(self.operations.end_put(replaced));
             }
             if options.permanent {
-                self.lookups.set_lasting(key, family);
+                self.lookups.set_lasting(lookup_id);
             }
-            self.drive(now, key, family);
+            self.drive(now, lookup_id);
         }
         Ok(())
     }
@@ -87,16 +88,16 @@ impl Node {
     /// until they expire. A put that has not been reported yet is: [`Event::PutDone`](super::Event::PutDone).
     pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
         let now = self.advance(now);
-        let announced: Vec<_> = Family::ALL
+        let announced: Vec<_> = LookupId::of(key)
             .into_iter()
-            .filter_map(|family| Some(self.lookups.get(key, family)?.announced(id)?.op))
+            .filter_map(|lookup_id| Some(self.lookups.get(lookup_id)?.announced(id)?.op))
             .collect();
         for op in &announced {
-            for family in Family::ALL {
-                if let Some(lookup) = self.lookups.get_mut(key, family) {
+            for lookup_id in LookupId::of(key) {
+                if let Some(lookup) = self.lookups.get_mut(lookup_id) {
                     lookup.withdraw(id);
                 }
-                self.drive(now, key, family);
+                self.drive(now, lookup_id);
             }
             self.outbox.report(self.operations.end_put(*op));
         }
@@ -109,10 +110,10 @@ impl Node {
 
     /// The value of this id that is being announced under `key`.
     pub fn announced(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
-        Family::ALL
+        LookupId::of(key)
             .into_iter()
-            .find_map(|family| self.lookups.get(key, family)?.announced(id))
-            .map(|announce| &announce.value)
+            .find_map(|lookup_id| self.lookups.get(lookup_id)?.announced(id))
+            .map(|announcement| &announcement.value)
     }
 
     /// The value of this id that is stored here under `key`, by whomever.

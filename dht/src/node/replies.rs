@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::{Node, RequestPurpose};
+use super::outbox::LookupStep;
+use super::{LookupId, Node, RequestPurpose};
 use crate::lookup::{LookupReply, LookupRequest};
 use crate::routing::Confidence;
 use crate::value::{Field, Row, Value, ValueId};
 use crate::wire::{ErrorCode, Reply};
-use crate::{Contact, Family, InfoHash, Timestamp, is_martian};
+use crate::{Contact, Family, Timestamp, is_martian};
 
 /// The longest write token that is kept (`docs/spec/wire.md#13`), in bytes.
 pub(super) const MAX_TOKEN: usize = 64;
@@ -36,23 +37,17 @@ impl Node {
         {
             self.on_failed(now, *contact);
         }
-        let RequestPurpose::Lookup {
-            key,
-            family,
-            node,
-            ask,
-        } = purpose
-        else {
+        let RequestPurpose::Lookup(LookupStep { id, node, ask }) = purpose else {
             return;
         };
         if node.id != from.id {
             // Another node lives there now.
             self.contacts.on_failure(&node);
-            if let Some(lookup) = self.lookups.get_mut(key, family) {
+            if let Some(lookup) = self.lookups.get_mut(id) {
                 lookup.on_failed(now, &node.id);
                 lookup.offer(&[from], true);
             }
-            return self.drive(now, key, family);
+            return self.drive(now, id);
         }
         let token = reply
             .token
@@ -62,7 +57,7 @@ impl Node {
         if token.is_none() && (ask.is_of_walk() || matches!(ask, LookupRequest::Check(_))) {
             // The reference shuns nodes that answer without a token, and so do we.
             self.outbox.rpc.peers_mut().block(from.addr);
-            return self.give_up_on(now, key, family, node);
+            return self.give_up_on(now, id, node);
         }
         let rows = reply
             .rows
@@ -70,7 +65,7 @@ impl Node {
         let mut held = None;
         let found = match &ask {
             LookupRequest::Get(question) => {
-                let lookup = self.lookups.get(key, family);
+                let lookup = self.lookups.get(id);
                 let operations = lookup.into_iter().flat_map(|it| it.operations(*question));
                 let operations: Vec<_> = operations.collect();
                 let mut found = false;
@@ -81,8 +76,8 @@ impl Node {
                 }
                 found
             }
-            LookupRequest::Probe(id) | LookupRequest::Check(id) => {
-                held = held_row(*id, &values, rows);
+            LookupRequest::Probe(value_id) | LookupRequest::Check(value_id) => {
+                held = held_row(*value_id, &values, rows);
                 false
             }
             LookupRequest::Put(..) | LookupRequest::Refresh(..) | LookupRequest::Listen { .. } => {
@@ -91,19 +86,17 @@ impl Node {
             }
             LookupRequest::Find => false,
         };
-        let renewal = self.background.renewal(self.subscriptions.socket_count());
         let answer = LookupReply {
             token,
             contacts: named,
             found,
             held: held.as_ref(),
-            // Listens that began together part with time.
-            renewal: renewal * (1_024 - u32::from(key.as_bytes()[19])) / 1_024,
+            renewal: (self.lookups).renewal(id.key, self.subscriptions.socket_count()),
         };
-        if let Some(lookup) = self.lookups.get_mut(key, family) {
+        if let Some(lookup) = self.lookups.get_mut(id) {
             lookup.on_answer(now, &from.id, &ask, answer);
         }
-        self.drive(now, key, family);
+        self.drive(now, id);
     }
 
     /// A request of ours was refused.
@@ -114,13 +107,7 @@ impl Node {
         purpose: RequestPurpose,
         code: ErrorCode,
     ) {
-        let RequestPurpose::Lookup {
-            key,
-            family,
-            node,
-            ask,
-        } = purpose
-        else {
+        let RequestPurpose::Lookup(LookupStep { id, node, ask }) = purpose else {
             return;
         };
         let needs_token = matches!(
@@ -133,16 +120,16 @@ impl Node {
             && self.outbox.rpc.peers_mut().on_auth_error(from)
                 > self.config.transport.max_auth_errors
         {
-            return self.give_up_on(now, key, family, node);
+            return self.give_up_on(now, id, node);
         }
-        if let Some(lookup) = self.lookups.get_mut(key, family) {
+        if let Some(lookup) = self.lookups.get_mut(id) {
             if unauthorized || unknown {
                 lookup.on_rejected(&node.id, &ask, unauthorized);
             } else {
                 lookup.on_refused(now, &node.id, &ask);
             }
         }
-        self.drive(now, key, family);
+        self.drive(now, id);
     }
 
     /// The contacts a reply names, as far as they can be any; the tables hear of them.
@@ -173,12 +160,12 @@ impl Node {
     }
 
     /// A node of a lookup is of no use.
-    fn give_up_on(&mut self, now: Timestamp, key: InfoHash, family: Family, node: Contact) {
-        if let Some(lookup) = self.lookups.get_mut(key, family) {
+    fn give_up_on(&mut self, now: Timestamp, id: LookupId, node: Contact) {
+        if let Some(lookup) = self.lookups.get_mut(id) {
             lookup.on_failed(now, &node.id);
         }
         self.on_failed(now, node);
-        self.drive(now, key, family);
+        self.drive(now, id);
     }
 }
 

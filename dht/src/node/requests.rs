@@ -295,7 +295,7 @@ impl Node {
         let node = socket.node;
         if !token.is_empty()
             && token.len() <= super::replies::MAX_TOKEN
-            && let Some(lookup) = self.lookups.get_mut(socket.key, node.family())
+            && let Some(lookup) = self.lookups.get_mut(socket.lookup())
         {
             lookup.on_token(now, &node.id, token.to_vec().into());
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::Node;
+use super::{LookupId, Node};
 use crate::wire::snapshot::Record;
 use crate::{Contact, Family, InfoHash, Timestamp, UnixTime};
 
@@ -120,9 +120,11 @@ impl Node {
     pub fn dump_lookups(&self, key: Option<InfoHash>) -> String {
         let mut text = String::new();
         for family in Family::ALL {
-            let wanted = key.map_or_else(|| self.lookups.keys(family), |key| vec![key]);
-            for key in wanted {
-                if let Some(lookup) = self.lookups.get(key, family) {
+            let all = || self.lookups.of_family(family).collect();
+            let wanted = key.map_or_else(all, |key| vec![LookupId { key, family }]);
+            for id in wanted {
+                if let Some(lookup) = self.lookups.get(id) {
+                    let key = id.key;
                     let _ = write!(text, "{key} {family:?}\n{lookup}");
                 }
             }

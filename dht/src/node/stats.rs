@@ -53,7 +53,7 @@ impl Node {
             storage: self.storage.sizes(),
             listeners: self.listeners.len(),
             lookups: self.lookups.len(),
-            waiting_lookups: self.background.waiting() + self.queued.len(),
+            waiting_lookups: self.lookups.waiting(),
             operations: self.operations.len(),
             pending_requests: self.outbox.rpc.pending_count(),
             refused_puts: self.refused_puts,

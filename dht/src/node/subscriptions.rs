@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use super::Event;
+use super::{Event, LookupId};
 use crate::lookup::{ListenView, OpId};
 use crate::value::{Query, Value, ValueId};
 use crate::{Contact, InfoHash, ListenConfig, Timestamp, ValueTypes};
@@ -44,6 +44,16 @@ pub(super) struct ListenSocket {
     pub(super) key: InfoHash,
     /// The storing node.
     pub(super) node: Contact,
+}
+
+impl ListenSocket {
+    /// Returns the lookup that opened it.
+    pub(super) fn lookup(&self) -> LookupId {
+        LookupId {
+            key: self.key,
+            family: self.node.family(),
+        }
+    }
 }
 
 impl Subscriptions {

@@ -1,7 +1,8 @@
 //! [`Timers`]: every deadline of a node in one ordered structure.
 
+use super::LookupId;
+use crate::Family;
 use crate::schedule::Schedule;
-use crate::{Family, InfoHash};
 
 /// Why a node wakes up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -9,7 +10,7 @@ pub enum Timer {
     /// An answer is overdue, or parts of a value or an answer held for an unproven address have waited too long.
     Requests,
     /// A lookup has something to do: ask, announce again, renew a listen.
-    Lookup(InfoHash, Family),
+    Lookup(LookupId),
     /// The next lookup for a permanent put or a listen may begin.
     Background,
     /// A stored value runs out.
