@@ -1,7 +1,7 @@
 //! What does a full routing table cost to ask and to fill? 8 of 10,000 contacts.
 
-use bulla::routing::{Confidence, Table};
 use bulla::{Contact, InfoHash, RoutingConfig, Seed, Timestamp};
+use bulla_dht::bench::{Confidence, Table};
 use divan::{AllocProfiler, Bencher, black_box};
 
 #[global_allocator]

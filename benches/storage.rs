@@ -1,10 +1,9 @@
 //! Does storing stay flat? One more value on top of so many, under one key and under as many keys.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use bulla::storage::Storage;
 use bulla::{Draft, InfoHash, Query, Seed, StorageConfig, Timestamp, ValueId, wire};
+use bulla_dht::bench::{Incoming, Storage};
 use divan::{AllocProfiler, Bencher, black_box};
 
 #[global_allocator]
@@ -99,8 +98,11 @@ fn filled(count: u64, key: impl Fn(u64) -> InfoHash) -> Storage {
 
 fn keep(storage: &mut Storage, key: &InfoHash, id: u64) {
     let now = Timestamp::ZERO;
-    let value = wire::pack(&Draft::new(vec![7; 100]), ValueId(id));
-    let expires = now + Duration::from_secs(id);
-    let own: Option<IpAddr> = None;
-    let _ = black_box(storage.store(now, key, value, own, now, expires));
+    let incoming = Incoming {
+        value: wire::pack(&Draft::new(vec![7; 100]), ValueId(id)),
+        source: None,
+        created: now,
+        expires: now + Duration::from_secs(id),
+    };
+    let _ = black_box(storage.store(now, key, incoming));
 }

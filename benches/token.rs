@@ -1,7 +1,7 @@
 //! What does a write token cost to make and to check?
 
-use bulla::token::Tokens;
 use bulla::{Seed, Timestamp, TokenConfig};
+use bulla_dht::bench::Tokens;
 use divan::{AllocProfiler, Bencher, black_box};
 
 #[global_allocator]

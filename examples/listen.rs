@@ -1,7 +1,6 @@
 //! One node listens for what another puts.
 
-use bulla::Dht;
-use bulla::runner::Change;
+use bulla::{Change, Dht};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

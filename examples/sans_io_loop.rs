@@ -1,6 +1,6 @@
 //! The whole run loop by hand, over a blocking socket and without a runtime.
 
-#![expect(clippy::disallowed_methods, reason = "somebody has to read the clock")]
+#![expect(clippy::disallowed_methods, reason = "a driver reads the clock")]
 
 use std::io;
 use std::net::UdpSocket;
@@ -18,7 +18,8 @@ struct Host {
 }
 
 impl Host {
-    /// The seed is a number to keep this short; a node on a network takes one from the system's entropy.
+    /// Makes a node of a seed that is a number, to keep this short; one on a network takes its seed
+    /// from the system's entropy.
     fn new(seed: u64) -> Result<Self, Box<dyn std::error::Error>> {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let origin = Origin::new(UnixTime::from_secs(unix));

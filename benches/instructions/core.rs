@@ -1,15 +1,12 @@
 //! The parts of the core, each by itself.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use bulla::routing::{Confidence, Table};
-use bulla::storage::Storage;
-use bulla::token::Tokens;
 use bulla::{
     Contact, Draft, InfoHash, Query, RoutingConfig, Seed, StorageConfig, Timestamp, TokenConfig,
     ValueId, wire,
 };
+use bulla_dht::bench::{Confidence, Incoming, Storage, Table, Tokens};
 use divan::black_box;
 
 const MANY: u64 = 10_000;
@@ -135,8 +132,11 @@ fn filled() -> Storage {
 
 fn keep(storage: &mut Storage, id: u64) {
     let now = Timestamp::ZERO;
-    let value = wire::pack(&Draft::new(vec![7; 100]), ValueId(id));
-    let expires = now + Duration::from_secs(id);
-    let own: Option<IpAddr> = None;
-    let _ = black_box(storage.store(now, &key(id), value, own, now, expires));
+    let incoming = Incoming {
+        value: wire::pack(&Draft::new(vec![7; 100]), ValueId(id)),
+        source: None,
+        created: now,
+        expires: now + Duration::from_secs(id),
+    };
+    let _ = black_box(storage.store(now, &key(id), incoming));
 }

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use bulla::node::{Node, Output, Transmit};
-use bulla::wire::{self, Message, Payload, Reply, Request, SocketId, Tid, Values};
+use bulla::wire::{
+    self, FindRequest, GetRequest, ListenRequest, Message, Payload, PutRequest, Reply, Request,
+    SocketId, Tid, Values,
+};
 use bulla::{Contact, Draft, InfoHash, Query, Seed, Timestamp, Value, ValueId, ValueType};
 use divan::black_box;
 
@@ -18,19 +21,23 @@ pub(crate) fn ping(times: u32) {
 
 pub(crate) fn find(times: u32) {
     let (mut server, _) = Server::with_a_value();
-    server.answer(times, |number, _| Request::Find {
-        target: InfoHash::of(&number.to_be_bytes()),
-        want: None,
+    server.answer(times, |number, _| {
+        Request::Find(FindRequest {
+            target: InfoHash::of(&number.to_be_bytes()),
+            want: None,
+        })
     });
 }
 
 pub(crate) fn get(times: u32) {
     let (mut server, _) = Server::with_a_value();
     let key = server.own_key(0);
-    server.answer(times, |_, _| Request::Get {
-        key,
-        query: Query::default(),
-        want: None,
+    server.answer(times, |_, _| {
+        Request::Get(GetRequest {
+            key,
+            query: Query::default(),
+            want: None,
+        })
     });
 }
 
@@ -165,10 +172,10 @@ impl Server {
 
     /// The token that the node gives to an address.
     fn token(&mut self, from: SocketAddr) -> Vec<u8> {
-        let find = self.pack(Request::Find {
+        let find = self.pack(Request::Find(FindRequest {
             target: self.node.id(),
             want: None,
-        });
+        }));
         self.node.handle_datagram(NOW, from, &find);
         let answers = self.transmits();
         let token =
@@ -216,20 +223,20 @@ fn value(number: u32) -> Value {
 }
 
 fn put_under<'a>(key: InfoHash, values: &'a [Value], token: &'a [u8]) -> Request<'a> {
-    Request::Put {
+    Request::Put(PutRequest {
         key,
         values: Values::new(values),
         created: None,
         token: token.into(),
-    }
+    })
 }
 
 fn listen_to(key: InfoHash, token: &[u8]) -> Request<'_> {
-    Request::Listen {
+    Request::Listen(ListenRequest {
         key,
         version: 1,
         socket: SocketId(1),
         query: Query::default(),
         token: token.into(),
-    }
+    })
 }

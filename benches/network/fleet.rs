@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use bulla::runner::Dht;
 use bulla::secure::Recipient;
-use bulla::{Config, Identity, Rng, TransportConfig};
+use bulla::{Config, Dht, Identity, Rng, TransportConfig};
 use tokio::time::sleep;
 
 use crate::Outcome;
@@ -86,14 +85,14 @@ pub(crate) async fn start(identity: Option<Identity>, entry: Option<&str>) -> Ou
         },
         ..Config::default()
     };
-    let mut runner = Dht::builder().config(config).bind("127.0.0.1:0".parse()?);
+    let mut builder = Dht::builder().config(config).bind("127.0.0.1:0".parse()?);
     if let Some(identity) = identity {
-        runner = runner.identity(identity);
+        builder = builder.identity(identity);
     }
     if let Some(entry) = entry {
-        runner = runner.bootstrap(entry);
+        builder = builder.bootstrap(entry);
     }
-    Ok(runner.start().await?)
+    Ok(builder.start().await?)
 }
 
 /// Good contacts of a node.

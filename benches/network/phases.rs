@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use bulla::identity::IdentityParams;
-use bulla::runner::{Change, Dht};
 use bulla::secure::Recipient;
-use bulla::{Identity, Seed};
+use bulla::{Change, Dht, Identity, Seed};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;

@@ -80,7 +80,7 @@ fn programs(args: &Args) -> Vec<(String, Option<Program>)> {
     {
         match Program::open_dht(python) {
             Some((version, program)) => {
-                programs.push((format!("OpenDHT {version}"), Some(program)))
+                programs.push((format!("OpenDHT {version}"), Some(program)));
             }
             None => eprintln!("{} has no opendht; left out", python.display()),
         }

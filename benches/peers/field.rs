@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bulla::InfoHash;
-use bulla::wire::Request;
+use bulla::wire::{FindRequest, Request};
 
 use crate::load::{self, Batch, Pace, Rest, Tally};
 use crate::node::Node;
@@ -68,7 +68,11 @@ impl Field {
             }
             for index in 0..peers.len() {
                 // It may not listen yet.
-                if let Ok(answer) = ask(&mut peers, index, Request::Find { target, want: None }) {
+                if let Ok(answer) = ask(
+                    &mut peers,
+                    index,
+                    Request::Find(FindRequest { target, want: None }),
+                ) {
                     (node_id, known) = (answer.sender, answer.nodes);
                 }
             }
@@ -86,7 +90,13 @@ impl Field {
     pub(crate) fn tokens(&mut self) -> Result<Vec<Vec<u8>>> {
         let target = InfoHash::of(b"anything");
         let indices = 0..self.peers.len();
-        let mut find = |index| ask(&mut self.peers, index, Request::Find { target, want: None });
+        let mut find = |index| {
+            ask(
+                &mut self.peers,
+                index,
+                Request::Find(FindRequest { target, want: None }),
+            )
+        };
         indices.map(|index| Ok(find(index)?.token)).collect()
     }
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use bulla::InfoHash;
-use bulla::wire::{self, Item, Message, Payload, Reply, Request, Tid};
+use bulla::wire::{self, Item, Message, Payload, Reply, Request, Tid, UpdateRequest};
 
 use crate::line::Line;
 
@@ -135,7 +135,7 @@ impl Peer {
 
 /// Of an update with values, the listener's number and the first value's id.
 fn told(request: &Request<'_>) -> Option<(u32, u64)> {
-    let Request::Update { socket, values, .. } = request else {
+    let Request::Update(UpdateRequest { socket, values, .. }) = request else {
         return None;
     };
     let first = values.iter().find_map(Item::into_value)?;
@@ -149,7 +149,7 @@ fn answer(
     tid: Tid,
     request: &Request<'_>,
 ) -> Box<[u8]> {
-    let token = matches!(request, Request::Find { .. } | Request::Get { .. });
+    let token = matches!(request, Request::Find(_) | Request::Get(_));
     let reply = Reply {
         observed,
         token: token.then(|| (&b"token"[..]).into()),

@@ -4,7 +4,7 @@ use std::io::Result;
 use std::thread;
 use std::time::Instant;
 
-use bulla::wire::{Request, SocketId, Values};
+use bulla::wire::{ListenRequest, PutRequest, Request, SocketId, Values};
 use bulla::{InfoHash, Query};
 
 use crate::field::{Course, Field};
@@ -29,12 +29,12 @@ pub(crate) fn tell(field: &mut Field, puts: u64) -> Result<Course> {
     for number in 0..puts {
         let value = value(FIRST + number, 64);
         let tid = putter.take_tids(1);
-        let request = Request::Put {
+        let request = Request::Put(PutRequest {
             key,
             values: Values::new(std::slice::from_ref(&value)),
             created: None,
             token: (&tokens[0][..]).into(),
-        };
+        });
         ready.push((value.id().0, putter.encode(tid, request)));
     }
     field.watch(|field| {
@@ -101,13 +101,13 @@ pub(crate) fn burst(field: &mut Field) -> Result<usize> {
 fn subscribe(field: &mut Field, key: InfoHash, tokens: &[Vec<u8>]) -> Result<()> {
     for socket in 0..LISTENERS {
         let index = socket % field.peers.len();
-        let request = Request::Listen {
+        let request = Request::Listen(ListenRequest {
             key,
             version: 1,
             socket: SocketId(socket as u32),
             query: Query::default(),
             token: (&tokens[index][..]).into(),
-        };
+        });
         ask(&mut field.peers, index, request)?;
     }
     Ok(())

@@ -4,7 +4,9 @@ use std::fmt;
 use std::io::Result;
 
 use bulla::identity::PrivateKey;
-use bulla::wire::{self, Request, SocketId, Values};
+use bulla::wire::{
+    self, FindRequest, GetRequest, ListenRequest, PutRequest, Request, SocketId, Values,
+};
 use bulla::{Draft, InfoHash, Query, Value, ValueId};
 
 use crate::field::Field;
@@ -120,24 +122,26 @@ impl Workload {
         write: impl FnOnce(Request<'_>) -> T,
     ) -> T {
         let (id, token) = (place.near, place.token.into());
-        let get = |workload: Self| Request::Get {
-            key: near(id, &format!("{workload}")),
-            query: Query::default(),
-            want: None,
+        let get = |workload: Self| {
+            Request::Get(GetRequest {
+                key: near(id, &format!("{workload}")),
+                query: Query::default(),
+                want: None,
+            })
         };
         match self {
             Self::Ping => write(Request::Ping),
-            Self::Find => write(Request::Find {
+            Self::Find => write(Request::Find(FindRequest {
                 target: InfoHash::of(&place.serial.to_be_bytes()),
                 want: None,
-            }),
+            })),
             Self::Get | Self::GetLarge => write(get(self)),
             Self::Put | Self::PutTogether | Self::PutSigned => {
                 let value = match self {
                     Self::PutSigned => signed.0[place.number % signed.0.len()].clone(),
                     _ => value(place.serial as u64, 64),
                 };
-                write(Request::Put {
+                write(Request::Put(PutRequest {
                     key: match self {
                         Self::PutTogether => near(id, &format!("{self}")),
                         _ => near(id, &format!("{self} {}", place.serial)),
@@ -145,9 +149,9 @@ impl Workload {
                     values: Values::new(&[value]),
                     created: None,
                     token,
-                })
+                }))
             }
-            Self::Listen | Self::ListenTogether => write(Request::Listen {
+            Self::Listen | Self::ListenTogether => write(Request::Listen(ListenRequest {
                 key: match self {
                     Self::ListenTogether => {
                         near(id, &format!("{self} {}", place.serial / TOGETHER))
@@ -158,7 +162,7 @@ impl Workload {
                 socket: SocketId(place.serial as u32),
                 query: Query::default(),
                 token,
-            }),
+            })),
             Self::Mix => {
                 let part = match place.serial % 10 {
                     0..4 => Self::Get,
@@ -234,12 +238,12 @@ pub(crate) fn store(field: &mut Field, key: InfoHash, count: u64, len: usize) ->
     let token = field.tokens()?.swap_remove(0);
     for number in 0..count {
         let value = value(number, len);
-        let request = Request::Put {
+        let request = Request::Put(PutRequest {
             key,
             values: Values::new(std::slice::from_ref(&value)),
             created: None,
             token: (&token[..]).into(),
-        };
+        });
         ask(&mut field.peers, 0, request)?;
     }
     Ok(())

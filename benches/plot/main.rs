@@ -6,21 +6,14 @@
 //!
 //! The files are what those two write with `--json`.
 
-#![allow(
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "pictures are made of rounded figures"
-)]
-
-mod chart;
-mod scale;
-mod svg;
+#![allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+use bulla_cli::plot::{Axis, Plot, Ranges, to_file};
 use serde::Deserialize;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -82,7 +75,7 @@ fn main() -> Outcome<()> {
     }
     for (name, picture) in pictures {
         let file = folder.join(name).with_extension("svg");
-        fs::write(&file, picture)?;
+        fs::write(&file, to_file(&picture))?;
         println!("{}", file.display());
     }
     Ok(())
@@ -95,14 +88,16 @@ fn read<T: for<'a> Deserialize<'a>>(file: &str) -> Outcome<T> {
 
 fn ratios(peers: &Peers) -> String {
     let ours = peers.rows.first().map(|row| &row.node);
-    let rows: Vec<_> = peers
-        .rows
-        .iter()
-        .filter(|row| Some(&row.node) == ours)
-        .filter_map(|row| Some((row.title.clone(), row.ratio?)))
-        .collect();
-    let title = "CPU of a reply, and memory, of bulla as a share of OpenDHT's newest";
-    chart::ratios(title, &rows)
+    let rows = peers.rows.iter().filter(|row| Some(&row.node) == ours);
+    let ratios = rows.filter_map(|row| Some((row.title.clone(), row.ratio?)));
+    let title = "CPU of a reply, and memory, beside OpenDHT's newest";
+    let axis = Axis::linear("share of OpenDHT's");
+    let plot = Ranges::new(title, axis, vec!["bulla".to_owned()]);
+    ratios
+        .fold(plot, |plot, (name, ratio)| {
+            plot.row(name, vec![vec![0.0, ratio]])
+        })
+        .to_svg()
 }
 
 fn latency(peers: &Peers) -> String {
@@ -112,58 +107,63 @@ fn latency(peers: &Peers) -> String {
         let mut rows = peers.rows.iter();
         let row = rows.find(|row| row.title == *name && row.node == *node)?;
         let at = |figure: &str| median(row.rounds.iter().filter_map(|round| round.get(figure)));
-        Some([at("p50_us")?, at("p99_us")?, at("p999_us")?])
+        Some(vec![at("p50_us")?, at("p99_us")?, at("p999_us")?])
     };
-    let rows: Vec<_> = rows
-        .into_iter()
-        .map(|row| {
-            let ranges: Vec<_> = nodes.iter().map(|node| range(&row, node)).collect();
-            (row, ranges)
-        })
-        .filter(|(_, ranges)| ranges.iter().any(Option::is_some))
-        .collect();
-    let title = "µs until a reply: the median, and what 99 % and 99.9 % do not exceed";
-    chart::ranges(title, &nodes, &rows)
+    let title = "Time until a reply: the median, 99 % and 99.9 %";
+    let mut plot = Ranges::new(title, Axis::logarithmic("µs"), nodes.clone());
+    for row in rows {
+        let ranges = nodes.iter().map(|node| range(&row, node));
+        let ranges: Vec<_> = ranges.map(Option::unwrap_or_default).collect();
+        if ranges.iter().any(|range| !range.is_empty()) {
+            plot = plot.row(row, ranges);
+        }
+    }
+    plot.to_svg()
 }
 
 fn growth(peers: &Peers) -> Vec<(String, String)> {
     let nodes = in_order(peers.curves.iter().map(|point| &point.node));
     let value_types = in_order(peers.curves.iter().map(|point| &point.kind));
-    let curve = |kind: &String, node: &String| {
+    let points = |kind: &String, node: &String| {
         let points = peers.curves.iter();
         let points = points.filter(|point| point.kind == *kind && point.node == *node);
         let points = points.filter_map(|point| Some((point.count, median(point.cpu_us.iter())?)));
-        (node.clone(), points.collect())
+        points.collect::<Vec<_>>()
     };
     value_types
         .iter()
         .map(|kind| {
-            let curves: Vec<_> = nodes.iter().map(|node| curve(kind, node)).collect();
-            let axes = ("how many there are", "µs of CPU");
             let title = format!("What one more costs: {kind}");
+            let (count, cost) = ("how many there are", "µs of CPU");
+            let plot = Plot::new(title, Axis::linear(count), Axis::logarithmic(cost));
+            let plot = nodes
+                .iter()
+                .fold(plot, |plot, node| plot.curve(node, points(kind, node)));
             let name = format!("growth-{}", kind.replace(' ', "-").to_lowercase());
-            (name, chart::curves(&title, axes, true, &curves))
+            (name, plot.to_svg())
         })
         .collect()
 }
 
 fn gets(size: &Networks) -> String {
-    let curve = |network: &Network| {
+    let points = |network: &Network| {
         let rounds = network.curves.get("growth gets_per_s")?;
         let blocks = rounds.iter().map(Vec::len).min()?;
         let block = |block: usize| {
             let rate = median(rounds.iter().map(|round| &round[block]))?;
             Some(((block + 1) as f64 * 1000.0, rate))
         };
-        Some((
-            network.library.clone(),
-            (0..blocks).filter_map(block).collect(),
-        ))
+        Some((0..blocks).filter_map(block).collect::<Vec<_>>())
     };
-    let curves: Vec<_> = size.networks.iter().filter_map(curve).collect();
-    let axes = ("keys looked up so far", "gets a second");
     let title = "Gets of distinct keys from one node, 64 under way";
-    chart::curves(title, axes, true, &curves)
+    let (keys, rate) = ("keys looked up so far", "gets a second");
+    let mut plot = Plot::new(title, Axis::linear(keys), Axis::logarithmic(rate));
+    for network in &size.networks {
+        if let Some(points) = points(network) {
+            plot = plot.curve(&network.library, points);
+        }
+    }
+    plot.to_svg()
 }
 
 /// All names, once each.

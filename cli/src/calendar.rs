@@ -1,8 +1,8 @@
-//! The calendar: what it shows, and how it is written.
+//! Times of the calendar, as they are read, written and judged by.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Seconds since 1970 now; 0 if the system's clock stands before that.
+/// Returns the seconds since 1970; 0 if the system's clock stands before that.
 #[expect(
     clippy::disallowed_methods,
     reason = "making and judging certificates runs no node whose clock could be asked"
@@ -38,7 +38,8 @@ pub(crate) fn rfc3339(seconds: u64) -> String {
     )
 }
 
-/// Reads a time: seconds since 1970, a date (its first second), or a date with a time of day as [`rfc3339`] writes it.
+/// Reads a time: seconds since 1970, a date (its first second), or a date with a time of day as
+/// [`rfc3339`] writes it.
 pub(crate) fn time(text: &str) -> Result<u64, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(seconds);

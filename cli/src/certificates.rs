@@ -14,8 +14,8 @@ pub(crate) fn read_named(named: &Path) -> Result<CertificateChain, Failure> {
     read_chain(&Keyring::open()?.identity_path(named))
 }
 
-/// Reads the certificates of an identity, from the places where [`Identity::load`](bulla_identity::Identity::load) finds
-/// them.
+/// Reads the certificates of an identity, from the places where
+/// [`Identity::load`](bulla_identity::Identity::load) finds them.
 pub(crate) fn read_chain(path: &Path) -> Result<CertificateChain, Failure> {
     let mut path = path.to_path_buf();
     if !path.exists() && path != Path::new("-") {
@@ -24,7 +24,8 @@ pub(crate) fn read_chain(path: &Path) -> Result<CertificateChain, Failure> {
     let beside = path.with_extension("crt");
     if path.exists() || !beside.exists() {
         let bytes = file::read(&path, MAX_CHAIN_BYTES)?;
-        // A key alone is one half of a pair. Anything else without a certificate is a mistake, whatever lies beside it.
+        // A key alone is one half of a pair. Anything else without a certificate is a mistake,
+        // whatever lies beside it.
         if !(is_key_alone(&bytes) && beside.exists()) {
             return chain_in(&path, &bytes);
         }

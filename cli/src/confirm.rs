@@ -1,11 +1,12 @@
-//! Questions that a person answers with yes or no.
+//! Questions that the user answers with yes or no.
 
 use std::io::{self, IsTerminal};
 
 use super::exit::Failure;
 use super::printer::ask;
 
-/// Asks on the terminal; anything but yes is no. Without a terminal it fails, and names the option that answers.
+/// Asks on the terminal; anything but yes is no. Without a terminal it fails, and names the option
+/// that answers.
 pub(crate) fn confirm(question: &str, option: &str) -> Result<bool, Failure> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Err(Failure::new(format!(

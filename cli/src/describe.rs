@@ -1,4 +1,5 @@
-//! Certificates, requests and revocation lists as rows for people and as JSON. What strangers wrote is made harmless first.
+//! Certificates, requests and revocation lists as rows for people and as JSON. Text of others is
+//! sanitized first.
 
 use std::fmt::Write;
 
@@ -23,7 +24,7 @@ pub(crate) const REASONS: [(&str, RevocationReason); 8] = [
     ("privilege-withdrawn", RevocationReason::PrivilegeWithdrawn),
 ];
 
-/// A thing in its two forms.
+/// A description in its two forms.
 pub(crate) struct Description {
     /// For programs.
     pub(crate) json: Json,
@@ -37,7 +38,7 @@ impl Description {
         self.rows.push((label, value.to_owned()));
     }
 
-    /// The rows, one to a line, without those that say nothing.
+    /// Returns the rows, one to a line, without empty ones.
     pub(crate) fn text(&self, printer: &Printer) -> String {
         let line = |(label, value): &(&str, String)| {
             let label = format!("{label:<13}");
@@ -48,7 +49,7 @@ impl Description {
     }
 }
 
-/// A certificate.
+/// Describes a certificate.
 pub(crate) fn certificate(certificate: &Certificate) -> Description {
     let sha256 = hex(&Sha256::digest(certificate.to_der()));
     let words = certificate.long_id().fingerprint().to_string();
@@ -108,7 +109,8 @@ pub(crate) fn certificate(certificate: &Certificate) -> Description {
     Description { json, rows }
 }
 
-/// A request, and whether its key did sign it. The challenge is told from nobody: it is for the authority to compare.
+/// Describes a request, and whether its key signed it. The challenge is not shown: it is for the
+/// authority to compare.
 pub(crate) fn request(request: &CertificateRequest) -> Description {
     let asks = request.public_key();
     let id = asks.map(|key| key.id().to_string());
@@ -142,7 +144,7 @@ pub(crate) fn request(request: &CertificateRequest) -> Description {
     Description { json, rows }
 }
 
-/// A revocation list with all its entries.
+/// Describes a revocation list with all its entries.
 pub(crate) fn list(list: &RevocationList) -> Description {
     let number = list.number().map(hex);
     let next_update = list.next_update().map(rfc3339);
@@ -186,13 +188,13 @@ pub(crate) fn list(list: &RevocationList) -> Description {
     Description { json, rows }
 }
 
-/// The name of a reason.
+/// Returns the name of a reason.
 pub(crate) fn reason(reason: RevocationReason) -> &'static str {
     let known = REASONS.iter().find(|(_, known)| *known == reason);
     known.map_or("unspecified", |(name, _)| name)
 }
 
-/// Bytes in hexadecimal digits.
+/// Writes bytes in hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut digits, byte| {
         // Writing to a string cannot fail.
@@ -201,7 +203,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Alternative names in a line, empty if there are none.
+/// Writes alternative names in a line, empty if there are none.
 pub(crate) fn names(names: &[AlternativeName]) -> String {
     sanitize(&strings(names).join(", "))
 }
@@ -210,12 +212,12 @@ fn name(name: Option<&str>) -> String {
     sanitize(name.unwrap_or("(none)"))
 }
 
-/// The key of a certificate in a few words.
+/// Describes the key of a certificate in a few words.
 pub(crate) fn certified_key(certificate: &Certificate) -> String {
     key(&kind(certificate), certificate.bits())
 }
 
-/// The kind of key, or the algorithm if it is one that we do not know.
+/// Returns the kind of key, or the algorithm if it is an unknown one.
 fn kind(certificate: &Certificate) -> String {
     let known = certificate.public_key().map(|key| key.kind().to_string());
     known.unwrap_or_else(|| certificate.algorithm().to_owned())

@@ -24,7 +24,8 @@ pub(crate) enum Document {
 }
 
 impl Document {
-    /// Reads a file that may hold any of them. What else there is in PEM text, such as a private key, is passed over.
+    /// Reads a file that may hold any of them. Other blocks of PEM text, such as a private key, are
+    /// ignored.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let bytes = file::read(path, MAX_BYTES)?;
         let bytes = bytes.as_slice();
@@ -59,7 +60,7 @@ pub(crate) fn read_request(path: &Path) -> Result<CertificateRequest, Failure> {
     request(&bytes).context(format_args!("cannot use {}", path.display()))
 }
 
-/// Reads a revocation list, and tells whether it is PEM.
+/// Reads a revocation list, and returns whether it is PEM.
 pub(crate) fn read_list(path: &Path) -> Result<(RevocationList, bool), Failure> {
     let bytes = file::read(path, MAX_BYTES)?;
     let list = list(&bytes).context(format_args!("cannot use {}", path.display()))?;

@@ -1,4 +1,5 @@
-//! How the program ends: [`Exit`] codes, and [`Failure`], the one line that explains the worst of them.
+//! How the program ends: [`Exit`] codes, and [`Failure`], the one line that explains the worst of
+//! them.
 
 use std::fmt::Display;
 use std::io;
@@ -39,12 +40,12 @@ impl From<Exit> for ExitCode {
 }
 
 impl Failure {
-    /// A failure in words.
+    /// Makes a failure of an explanation.
     pub(crate) fn new(explanation: impl Into<String>) -> Self {
         Self::Explained(explanation.into())
     }
 
-    /// Whether the reader of our output has left, which is no failure of ours.
+    /// Whether the reader of the output has gone, which is no failure.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
@@ -56,7 +57,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error.source();
     while let Some(error) = cause {
         let text = error.to_string();
-        // A transparent error says what its cause says.
+        // A transparent error has the text of its cause.
         if !line.ends_with(&text) {
             line = format!("{line}: {text}");
         }
@@ -70,7 +71,7 @@ pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Says what was being done when an error came up.
+/// Adds to an error what was being done when it came up.
 pub(crate) trait Context<T> {
     /// Turns the error into `doing: error: cause`.
     fn context(self, doing: impl Display) -> Result<T, Failure>;

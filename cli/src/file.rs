@@ -1,4 +1,4 @@
-//! Files read as far as they can be of use, and written whole or not at all.
+//! Files, read up to the size that can be of use, and written whole or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -12,16 +12,17 @@ use super::exit::{Context, Failure};
 /// The name that stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// Who may read a file that is made.
+/// The readers of a file that is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Readers {
     /// Its owner alone.
     Owner,
-    /// All whom the system lets.
+    /// All that the system permits.
     All,
 }
 
-/// Reads a file of `most` bytes or less, `-` for standard input. A private key may be in it, so the bytes are wiped.
+/// Reads a file of `most` bytes or less, `-` for standard input. A private key may be in it, so the
+/// bytes are wiped.
 pub(crate) fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Room for all: a vector that grows would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
@@ -41,7 +42,7 @@ pub(crate) fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, Failu
     Ok(bytes)
 }
 
-/// Refuses a file that is there, before work is done for it.
+/// Fails if a file exists, before work is done for it.
 pub(crate) fn refuse_existing(path: &Path) -> Result<(), Failure> {
     if path.exists() {
         return Err(exists(path));
@@ -62,7 +63,8 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], readers: Readers) -> Result<(
         })
 }
 
-/// Writes a file for all over the one that is there, whose permissions it gets. Until it is complete the old one stays.
+/// Replaces a file that all may read, keeping its permissions. Until the new one is complete the
+/// old one stays.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let replace = || {
         // What a link points to is replaced, not the link.
@@ -77,7 +79,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         .context(format_args!("cannot write {}", path.display()))
 }
 
-/// Writes a file for its owner alone, new or over the one that is there.
+/// Writes a file for its owner alone, or replaces it.
 pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let write = || {
         let file = write_beside(path, bytes, Readers::Owner)?;
@@ -95,7 +97,7 @@ fn exists(path: &Path) -> Failure {
     ))
 }
 
-/// Writes a file without a lasting name into the folder of `path`.
+/// Writes a file with a temporary name into the folder of `path`.
 fn write_beside(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,

@@ -11,19 +11,19 @@ use super::exit::{Context, Failure};
 use super::printer::Printer;
 use super::saved_termios::SavedTermios;
 
-/// Lines of standard input. A thread reads them, one when it is asked for, so that a prompt appears when the answer to
-/// the line before is complete.
+/// Lines of standard input. A thread reads them, one when it is asked for, so that a prompt appears
+/// when the answer to the line before is complete.
 pub(crate) struct Input {
     ask: SyncSender<()>,
     typed: mpsc::Receiver<String>,
     is_asked: bool,
-    /// Of a terminal.
+    /// The settings of the terminal, if it is one.
     _saved: Option<SavedTermios>,
 }
 
 impl Input {
-    /// Reads a terminal, with `prompt` before the cursor and with history. What the returned printer prints appears
-    /// above the line being typed.
+    /// Reads a terminal, with `prompt` before the cursor and with history. What the returned
+    /// printer prints appears above the line being typed.
     pub(crate) fn of_terminal(
         prompt: &'static str,
         printer: Printer,
@@ -82,7 +82,7 @@ impl Input {
         })
     }
 
-    /// The next line; `None` at the end. Loses nothing if it is dropped.
+    /// Returns the next line; `None` at the end. Loses nothing if it is dropped.
     pub(crate) async fn next(&mut self) -> Option<String> {
         if !self.is_asked {
             // A reader that is gone has closed the other channel too.

@@ -1,4 +1,4 @@
-//! [`Interrupt`]: the wish of the user or the system that the program ends.
+//! [`Interrupt`]: the request of the user or the system that the program ends.
 
 use super::exit::{Context, Failure};
 
@@ -11,7 +11,7 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Takes over the signals: from here on they end nothing by themselves.
+    /// Takes over the signals: from here on they do not end the process.
     #[cfg(unix)]
     pub(crate) fn install() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -22,13 +22,13 @@ impl Interrupt {
         })
     }
 
-    /// Nothing to take over: Ctrl-C is waited for when it is wanted.
+    /// Takes over nothing: Ctrl-C is waited for when it is wanted.
     #[cfg(not(unix))]
     pub(crate) fn install() -> Result<Self, Failure> {
         Ok(Self {})
     }
 
-    /// Waits for the wish. Loses nothing if it is dropped.
+    /// Waits for the request. Loses nothing if it is dropped.
     #[cfg(unix)]
     pub(crate) async fn wait(&mut self) {
         tokio::select! {
@@ -37,7 +37,7 @@ impl Interrupt {
         }
     }
 
-    /// Waits for the wish. Loses nothing if it is dropped.
+    /// Waits for the request. Loses nothing if it is dropped.
     #[cfg(not(unix))]
     pub(crate) async fn wait(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {

@@ -3,16 +3,15 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bulla::runner::{Change, Placed};
 use bulla::secure::{Checked, Protection};
-use bulla::{InfoHash, Row, ValueId};
+use bulla::{Change, InfoHash, Placed, Row, ValueId};
 use serde_json::{Map, Value as Json, json};
 
 use super::keyring::Contacts;
 
-/// A value, with fields of our own: `status` (`clear`, `signed`, `encrypted`), `signer` (long id or null), if we know the signer
-/// `contact` (our name for them) and `verified`, `bound`, if it is in time `bound_until` (Unix seconds), and if it is for several
-/// `readers` (long ids).
+/// Writes a value, with fields of our own: `status` (`clear`, `signed`, `encrypted`), `signer`
+/// (long id or null), if the signer is a contact `contact` (its name) and `verified`, `bound`, if
+/// it is bound in time `bound_until` (Unix seconds), and if it is for several `readers` (long ids).
 pub(crate) fn value(value: &Checked, contacts: &Contacts) -> Json {
     let mut fields = Map::new();
     let mut add = |name: &str, field: Json| fields.insert(name.to_owned(), field);
@@ -56,7 +55,7 @@ pub(crate) fn value(value: &Checked, contacts: &Contacts) -> Json {
     Json::Object(fields)
 }
 
-/// A value that was found, or one that is gone: `expired`.
+/// Writes a value that was found, or one that has `expired`.
 pub(crate) fn change(change: &Change, contacts: &Contacts) -> Json {
     let mut object = value(change.value(), contacts);
     if let Change::Expired(_) = change {
@@ -65,7 +64,7 @@ pub(crate) fn change(change: &Change, contacts: &Contacts) -> Json {
     object
 }
 
-/// The fields that a query selected. `owner` is the owner's short id: no key travels along.
+/// Writes the fields that a query selected. `owner` is the owner's short id: the key is not sent.
 pub(crate) fn row(row: &Row) -> Json {
     let mut fields = Map::new();
     let mut add =
@@ -78,7 +77,7 @@ pub(crate) fn row(row: &Row) -> Json {
     Json::Object(fields)
 }
 
-/// What became of a put.
+/// Writes what became of a put.
 pub(crate) fn put(key: InfoHash, Placed { id: number, report }: &Placed) -> Json {
     json!({
         "key": key.to_string(),
@@ -90,12 +89,12 @@ pub(crate) fn put(key: InfoHash, Placed { id: number, report }: &Placed) -> Json
     })
 }
 
-/// A value's number: as text, for it may be greater than what a JSON number holds.
+/// Writes a value's number: as text, for it may be greater than what a JSON number holds.
 pub(crate) fn id(id: ValueId) -> Json {
     id.0.to_string().into()
 }
 
-/// The word for how far a value can be believed.
+/// Returns the word for the protection of a value.
 pub(crate) fn status(trust: Protection) -> &'static str {
     match trust {
         Protection::Clear => "clear",
@@ -104,7 +103,7 @@ pub(crate) fn status(trust: Protection) -> &'static str {
     }
 }
 
-/// An owner's short id; null for the zero hash, which stands for "none".
+/// Writes an owner's short id; null for the zero hash, which stands for "none".
 fn owner(owner: InfoHash) -> Json {
     if owner.is_zero() {
         Json::Null

@@ -1,4 +1,5 @@
-//! The program `bulla`: what was typed becomes calls of the library, and their results lines or JSON.
+//! The program `bulla`: turns what was typed into calls of the library, and their results into
+//! lines or JSON.
 
 mod args;
 mod calendar;
@@ -13,6 +14,7 @@ mod input;
 mod interrupt;
 mod json;
 mod keyring;
+pub mod plot;
 mod printer;
 mod prompt;
 mod published;
@@ -81,7 +83,7 @@ fn networked(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exi
     let log = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
-        // What happens at the prompt is no news.
+        // The editor of the prompt is of no interest.
         .with_filter(wanted.with_target("rustyline", LevelFilter::OFF));
     tracing_subscriber::registry().with(log).init();
     let mut runtime = Builder::new_current_thread();

@@ -13,7 +13,8 @@ use serde_json::Value as Json;
 
 use super::exit::{Exit, one_line};
 
-/// Shows results as text for people or as JSON lines for programs, and remarks on standard error. Clones share the output.
+/// Prints results as text for people or as JSON lines for programs, and notes on standard error.
+/// Clones share the output.
 #[derive(Clone)]
 pub(crate) struct Printer {
     json: bool,
@@ -44,7 +45,8 @@ pub(crate) struct Styled<T> {
 }
 
 impl Printer {
-    /// A printer to this process's output. Colours are for terminals, and for those who did not set `NO_COLOR`.
+    /// Makes a printer to this process's output. Colours are for terminals, unless `NO_COLOR` is
+    /// set.
     pub(crate) fn new(json: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self {
@@ -54,7 +56,7 @@ impl Printer {
         }
     }
 
-    /// Lets text for people appear above the line that is being typed.
+    /// Makes text for people appear above the line that is being typed.
     pub(crate) fn above_prompt(
         self,
         prompt: impl rustyline::ExternalPrinter + Send + 'static,
@@ -96,7 +98,7 @@ impl Printer {
         }
     }
 
-    /// Prints a remark or a failure, one line on standard error. If that cannot be written there is nobody to tell.
+    /// Prints a note or a failure, one line on standard error. A failure to do so is ignored.
     pub(crate) fn note(&self, text: impl Display) {
         let _ = match &self.prompt {
             Some(prompt) => print_above(prompt, format_args!("bulla: {text}")),
@@ -201,11 +203,12 @@ pub(crate) fn ask(question: impl Display) -> io::Result<String> {
     Ok(answer)
 }
 
-/// Prints the help or version that was asked for, or one line on what is wrong with the command line.
+/// Prints the help or version that was asked for, or one line on what is wrong with the command
+/// line.
 pub(crate) fn usage(error: &clap::Error) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // Whoever does not want to read on may close the pipe.
+            // The reader may close the pipe before the end.
             let _ = error.print();
             Exit::Done
         }
@@ -224,7 +227,7 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
     }
 }
 
-/// What is wrong, without clap's usage and pointers to help, in one line.
+/// Returns what is wrong, without clap's usage and pointers to help, in one line.
 fn complaint(text: &str) -> String {
     let paragraphs = text.trim_start_matches("error: ").split("\n\n");
     let told =
@@ -248,17 +251,17 @@ impl Gauge {
         self.0.set_position((share.clamp(0.0, 1.0) * full) as u64);
     }
 
-    /// Takes it off the terminal.
+    /// Removes it from the terminal.
     pub(crate) fn clear(&self) {
         self.0.finish_and_clear();
     }
 }
 
-/// A sign of life on a terminal.
+/// Shows on a terminal that work goes on.
 pub(crate) struct Spinner(ProgressBar);
 
 impl Spinner {
-    /// Says how far the work has come.
+    /// Shows how far the work has come.
     pub(crate) fn tell(&self, progress: String) {
         self.0.set_message(progress);
     }
@@ -287,7 +290,8 @@ impl<T: Display> Display for Styled<T> {
     }
 }
 
-/// Text of strangers, safe to show: control characters, which could command a terminal or forge lines, are escaped.
+/// Makes text of others safe to show: escapes control characters, which could command a terminal or
+/// forge lines.
 pub(crate) fn sanitize(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -300,7 +304,7 @@ pub(crate) fn sanitize(text: &str) -> String {
     shown
 }
 
-/// Characters that change how their neighbours are shown (Unicode TR 36, section 2.5).
+/// Whether a character changes how its neighbours are shown (Unicode TR 36, section 2.5).
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -310,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_of_strangers_commands_no_terminal() {
+    fn text_of_others_commands_no_terminal() {
         assert_eq!(sanitize("plain ü 漢"), "plain ü 漢");
         assert_eq!(sanitize("\x1b[2J\r\nroot"), r"\u{1b}[2J\r\nroot");
         assert_eq!(sanitize("a\u{202e}b"), r"a\u{202e}b");

@@ -1,12 +1,12 @@
 //! [`Published`]: the certificates that are published for a key.
 
-use bulla::runner::{Dht, Get, GetError};
 use bulla::secure::KeyName;
-use bulla::{CertificatePayload, Condition, Query, Typed, ValueType};
+use bulla::{CertificatePayload, Condition, Dht, Get, GetError, Query, Typed, ValueType};
 use bulla_identity::{Certificate, CertificateChain};
 
-/// Certificates of the right key that are looked at. Anyone can publish a certificate of anyone's key, so one that is not
-/// trusted says nothing about the others; but there is no end to what can be published.
+/// The most certificates of the right key that are looked at. A certificate of a key can be
+/// published by any node, so one that is not trusted says nothing about the others; but there is no
+/// end to what can be published.
 const MAX_CANDIDATES: usize = 64;
 
 /// Certificates of one key, each with its chain, as they are found.
@@ -30,7 +30,7 @@ impl Published {
         }
     }
 
-    /// The next chain; `None` at the end.
+    /// Returns the next chain; `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<CertificateChain> {
         while self.left > 0 {
             let value = self.get.next().await?;
@@ -42,7 +42,7 @@ impl Published {
         None
     }
 
-    /// Why the search came to an early end.
+    /// Returns why the search ended early.
     pub(crate) fn error(&self) -> Option<GetError> {
         self.get.error()
     }
@@ -55,7 +55,7 @@ impl Published {
     }
 }
 
-/// A chain as it is published.
+/// Reads a chain as it is published, which is never empty.
 fn chain_in(data: &[u8]) -> Option<CertificateChain> {
     let published = CertificatePayload::from_data(data).ok()?;
     CertificateChain::from_bytes(&published.encoded).ok()

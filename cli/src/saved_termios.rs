@@ -21,11 +21,11 @@ mod unix {
     use rustix::process::getpgrp;
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
-    /// Ends what an editor of lines begins: that the terminal marks what is pasted.
+    /// Ends the mode that an editor of lines begins, in which the terminal marks what is pasted.
     const UNMARKED: &[u8] = b"\x1b[?2004l\r\n";
 
-    /// The settings of the terminal, which has them again when this is dropped: the thread that reads a line changes them
-    /// meanwhile, and nothing makes it stop.
+    /// The settings of the terminal, which are restored when this is dropped: the thread that reads
+    /// a line changes them meanwhile, and cannot be stopped.
     pub(crate) struct SavedTermios(Termios);
 
     impl SavedTermios {
@@ -41,7 +41,8 @@ mod unix {
             let Ok(now) = tcgetattr(io::stdin()) else {
                 return;
             };
-            // In the background the terminal is another program's, and who changes it is stopped.
+            // In the background the terminal is another program's, and a process that changes it is
+            // stopped.
             let is_ours = tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp());
             if is_ours && now.local_modes != self.0.local_modes {
                 let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);

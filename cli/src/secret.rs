@@ -1,4 +1,5 @@
-//! Passwords and the identities they open. A password is never an argument: others could read it there.
+//! Passwords and the identities they open. A password is never an argument: others could read it
+//! there.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -27,8 +28,8 @@ pub(crate) struct IdentityFile<'a> {
 }
 
 impl IdentityFile<'_> {
-    /// Loads the identity, and remarks if others can read its key. If it is protected and there is no password file, the
-    /// password is asked for.
+    /// Loads the identity, and prints a note if others can read its key. If it is protected and
+    /// there is no password file, the password is asked for.
     pub(crate) fn load(&self, printer: &Printer) -> Result<Identity, Failure> {
         self.open(printer).map(|(identity, _)| identity)
     }
@@ -67,15 +68,16 @@ impl IdentityFile<'_> {
     }
 }
 
-/// Opens what may be protected: without a password, and if it turns out to be `locked`, with the one in the file, else with
-/// one that is asked for on a terminal. Returns the password if there is one.
+/// Opens what may be protected: without a password, and if it turns out to be `locked`, with the
+/// one in the file, else with one that is asked for on a terminal. Returns the password if there is
+/// one.
 pub(crate) fn unlock<T, E>(
     what: impl Display,
     password_file: Option<&Path>,
     open: impl Fn(Option<&str>) -> Result<T, E>,
     is_locked: impl Fn(&E) -> bool,
 ) -> Result<(Result<T, E>, Option<Password>), Failure> {
-    // A file that was named must be there, needed or not.
+    // A file that was named must exist, needed or not.
     let given = password_file.map(read_password).transpose()?;
     let opened = open(None);
     if !opened.as_ref().is_err_and(is_locked) {

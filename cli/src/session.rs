@@ -1,10 +1,9 @@
-//! [`Session`]: a short stay in a network, as a client that nobody's table lists.
+//! [`Session`]: a short stay in a network, as a client that no table lists.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bulla::Config;
-use bulla::runner::{Builder, Dht};
+use bulla::{Builder, Config, Dht};
 use tokio::time::{Instant, timeout_at};
 
 use super::args::NetworkArgs;
@@ -34,10 +33,10 @@ impl Session {
             client: true,
             ..Config::default()
         };
-        // It may ask for a password, which takes the time it takes.
-        let runner = runner(args, config, printer)?;
+        // It may ask for a password, the time for which does not count.
+        let builder = builder(args, config, printer)?;
         let deadline = Instant::now() + args.timeout;
-        let dht = start(runner).await?;
+        let dht = start(builder).await?;
         let session = Self {
             dht,
             patience: args.timeout,
@@ -53,12 +52,12 @@ impl Session {
         Ok(session)
     }
 
-    /// What comes of `work`, unless the time of the whole command runs out before.
+    /// Returns what comes of `work`, unless the time of the whole command runs out before.
     pub(crate) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         timeout_at(self.deadline, work).await.ok()
     }
 
-    /// Seconds that the user would wait.
+    /// Returns the seconds that the whole command may take.
     pub(crate) fn patience(&self) -> f64 {
         self.patience.as_secs_f64()
     }
@@ -72,8 +71,8 @@ impl Session {
     }
 }
 
-/// A node to be, as the network's options say.
-pub(crate) fn runner(
+/// Describes a node, as the network's options say.
+pub(crate) fn builder(
     args: &NetworkArgs,
     config: Config,
     printer: &Printer,
@@ -82,9 +81,9 @@ pub(crate) fn runner(
         network: args.network,
         ..config
     };
-    let mut runner = Dht::builder().config(config);
+    let mut builder = Dht::builder().config(config);
     for peer in args.bootstrap() {
-        runner = runner.bootstrap(peer);
+        builder = builder.bootstrap(peer);
     }
     if let Some(path) = identity(args)? {
         let file = IdentityFile {
@@ -95,12 +94,12 @@ pub(crate) fn runner(
                 None => "--anonymous to go without the default identity, or --password-file",
             },
         };
-        runner = runner.identity(file.load(printer)?);
+        builder = builder.identity(file.load(printer)?);
     }
-    Ok(runner)
+    Ok(builder)
 }
 
-/// Who we are, if anybody: the identity asked for, else the default.
+/// Returns the file of the identity asked for, else of the default one, if there is one.
 fn identity(args: &NetworkArgs) -> Result<Option<PathBuf>, Failure> {
     let keyring = Keyring::open()?;
     match &args.identity {
@@ -110,7 +109,7 @@ fn identity(args: &NetworkArgs) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
-/// Fails unless we are somebody, as `what` needs us to be.
+/// Fails without an identity, which `what` needs.
 pub(crate) fn require_identity(args: &NetworkArgs, what: &str) -> Result<(), Failure> {
     match identity(args)? {
         Some(_) => Ok(()),
@@ -121,6 +120,6 @@ pub(crate) fn require_identity(args: &NetworkArgs, what: &str) -> Result<(), Fai
 }
 
 /// Starts a node.
-pub(crate) async fn start(runner: Builder) -> Result<Dht, Failure> {
-    runner.start().await.context("cannot start the node")
+pub(crate) async fn start(builder: Builder) -> Result<Dht, Failure> {
+    builder.start().await.context("cannot start the node")
 }

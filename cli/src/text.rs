@@ -1,21 +1,20 @@
-//! Values, rows and reports as text for people. What strangers wrote is made harmless first.
+//! Values, rows and reports as text for people. Text of others is sanitized first.
 
 use std::fmt::Write;
 
 use bulla::node::PutReport;
-use bulla::runner::{Change, Placed};
 use bulla::secure::Checked;
-use bulla::{DhtMessage, ImMessage, Row, Typed, ValueType};
+use bulla::{Change, DhtMessage, ImMessage, Placed, Row, Typed, ValueType};
 
 use super::calendar::rfc3339;
 use super::json;
 use super::keyring::Contacts;
 use super::printer::{Printer, Style, sanitize};
 
-/// Bytes of a payload that is no text which are shown.
+/// The most bytes that are shown of a payload that is not text.
 const MAX_SHOWN_BYTES: usize = 32;
 
-/// A value: what it says, and below it what it is.
+/// Describes a value: its payload, and below it what it is.
 pub(crate) fn value(value: &Checked, contacts: &Contacts, printer: &Printer) -> String {
     let mut about = vec![format!("id {}", value.id().0)];
     if value.value_type() != ValueType::USER_DATA {
@@ -47,7 +46,7 @@ pub(crate) fn value(value: &Checked, contacts: &Contacts, printer: &Printer) -> 
     format!("{}\n  {about}", payload(value))
 }
 
-/// A value that was found, or one that is gone.
+/// Describes a value that was found, or one that has expired.
 pub(crate) fn change(change: &Change, contacts: &Contacts, printer: &Printer) -> String {
     let text = value(change.value(), contacts, printer);
     match change {
@@ -56,7 +55,7 @@ pub(crate) fn change(change: &Change, contacts: &Contacts, printer: &Printer) ->
     }
 }
 
-/// What a value says: its text, or the beginning of its bytes.
+/// Returns the text of a value, or the beginning of its bytes.
 fn payload(value: &Checked) -> String {
     let body = value.value().body();
     if let Some(message) = body.and_then(|body| ImMessage::read(body).ok()) {
@@ -68,7 +67,7 @@ fn payload(value: &Checked) -> String {
     bytes(value.data())
 }
 
-/// Bytes as text if they are one, else in hex.
+/// Writes bytes as text if they are one, else in hex.
 pub(crate) fn bytes(data: &[u8]) -> String {
     if let Ok(text) = str::from_utf8(data) {
         return sanitize(text);
@@ -84,7 +83,7 @@ pub(crate) fn bytes(data: &[u8]) -> String {
     shown
 }
 
-/// The fields that a query selected.
+/// Writes the fields that a query selected.
 pub(crate) fn row(row: &Row) -> String {
     let owner = row.owner.map(|owner| {
         if owner.is_zero() {
@@ -110,13 +109,13 @@ pub(crate) fn row(row: &Row) -> String {
     shown.join(", ")
 }
 
-/// What became of a put.
+/// Describes what became of a put.
 pub(crate) fn put(placed: &Placed, printer: &Printer) -> String {
     let id = printer.style(Style::Bold, placed.id.0);
     format!("value {id}: acknowledged by {}", holders(&placed.report))
 }
 
-/// Who acknowledged a put, and who did not.
+/// Counts the nodes that acknowledged a put, and those that did not.
 pub(crate) fn holders(report: &PutReport) -> String {
     let mut text = format!("{} of {} nodes", report.acknowledged, report.asked);
     for (count, what) in [
@@ -130,7 +129,7 @@ pub(crate) fn holders(report: &PutReport) -> String {
     text
 }
 
-/// Several things in a line.
+/// Writes several items in a line.
 pub(crate) fn list<T: ToString>(items: &[T]) -> String {
     match items {
         [] => "none".to_owned(),

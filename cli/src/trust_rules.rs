@@ -1,10 +1,10 @@
-//! [`TrustRules`]: which signers' values are shown, as the user said.
+//! [`TrustRules`]: which signers' values are shown, as the options say.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bulla::runner::{Change, Dht, Get, GetError, Listen};
 use bulla::secure::{Checked, KeyName};
+use bulla::{Change, Dht, Get, GetError, Listen};
 use bulla_identity::{LongKeyId, PublicKey};
 use tokio::time::Instant;
 
@@ -15,16 +15,18 @@ use super::keyring::Keyring;
 use super::published::Published;
 use super::verifier::Verifier;
 
-/// How long it is remembered that no good certificate of a signer was found. One may be published later.
+/// How long it is remembered that no good certificate of a signer was found. One may be published
+/// later.
 const REMEMBER_REFUSAL: Duration = Duration::from_secs(60);
 
-/// Signers whose certificates are remembered as good or not; when there are more, all are judged anew.
+/// The most signers whose certificates are remembered as good or not; when there are more, all are
+/// verified anew.
 const MAX_VERDICTS: usize = 1024;
 
 /// What a value must meet to be shown.
 pub(crate) struct TrustRules {
     from: Vec<KeyName>,
-    /// The authorities, if it matters who certified the signer.
+    /// The authorities, if it matters which of them certified the signer.
     authorities: Option<Verifier>,
     bound_only: bool,
     verdicts: HashMap<LongKeyId, CachedVerdict>,
@@ -36,8 +38,8 @@ pub(crate) struct TrustedChanges<'a> {
     listen: Listen,
     dht: &'a Dht,
     rules: TrustRules,
-    /// The change that is being judged.
-    judged: Option<Change>,
+    /// The change that is being checked.
+    pending: Option<Change>,
 }
 
 struct CachedVerdict {
@@ -60,7 +62,7 @@ impl TrustRules {
         })
     }
 
-    /// Lets a get find only what is bound, if that is a rule.
+    /// Restricts a get to what is bound, if that is a rule.
     pub(crate) fn narrow_get(&self, get: Get) -> Get {
         if self.bound_only {
             get.bound_only()
@@ -69,7 +71,7 @@ impl TrustRules {
         }
     }
 
-    /// Judges what a listen reports.
+    /// Applies the rules to what a listen reports.
     pub(crate) fn over(self, listen: Listen, dht: &Dht) -> TrustedChanges<'_> {
         let listen = if self.bound_only {
             listen.bound_only()
@@ -80,7 +82,7 @@ impl TrustRules {
             listen,
             dht,
             rules: self,
-            judged: None,
+            pending: None,
         }
     }
 
@@ -91,7 +93,7 @@ impl TrustRules {
         Ok(admitted)
     }
 
-    /// Values so far that did not meet the rules.
+    /// Returns how many values so far did not meet the rules.
     pub(crate) fn refused(&self) -> u64 {
         self.refused
     }
@@ -138,29 +140,29 @@ impl CachedVerdict {
 }
 
 impl TrustedChanges<'_> {
-    /// The next change that meets the rules; `None` when the listen has come to its end.
+    /// Returns the next change that meets the rules; `None` when the listen has ended.
     pub(crate) async fn next(&mut self) -> Result<Option<Change>, Failure> {
         loop {
-            if self.judged.is_none() {
-                self.judged = self.listen.next().await;
+            if self.pending.is_none() {
+                self.pending = self.listen.next().await;
             }
-            let Some(change) = &self.judged else {
+            let Some(change) = &self.pending else {
                 return Ok(None);
             };
             if self.rules.admit(self.dht, change.value()).await? {
-                return Ok(self.judged.take());
+                return Ok(self.pending.take());
             }
-            self.judged = None;
+            self.pending = None;
         }
     }
 
-    /// Why the listen came to its end.
+    /// Returns why the listen ended.
     pub(crate) fn error(&self) -> Option<GetError> {
         self.listen.error()
     }
 }
 
-/// Whom these contacts or ids name.
+/// Resolves contacts and ids into the names of keys.
 pub(crate) fn resolve_all(named: &[String]) -> Result<Vec<KeyName>, Failure> {
     if named.is_empty() {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! [`Verifier`]: whom a person trusts, and what those have revoked.
+//! [`Verifier`]: which authorities are trusted, and what they have revoked.
 
 use std::iter::successors;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use super::document::read_list;
 use super::exit::{Context, Exit, Failure};
 use super::printer::{Printer, Style};
 
-/// Judges certificates.
+/// Verifies certificates.
 pub(crate) struct Verifier {
     trusted: TrustList,
     lists: Vec<(PathBuf, RevocationList)>,
@@ -24,10 +24,10 @@ pub(crate) struct Verifier {
 pub(crate) struct Verdict(Result<(), TrustError>);
 
 impl Verifier {
-    /// Trusts a certificate that certifies itself, and nobody if it does not.
+    /// Trusts a certificate that certifies itself, and none if it does not.
     pub(crate) fn of_itself(certificate: &Certificate) -> Self {
         let mut trusted = TrustList::new();
-        // One that is trusted is not asked for its signature.
+        // The signature of a trusted one is not checked.
         if certificate.is_issued_by(certificate) {
             trusted.add(from_ref(certificate));
         }
@@ -50,15 +50,16 @@ impl Verifier {
         Ok(verifier)
     }
 
-    /// Judges the first certificate of a chain at the time `at` (Unix seconds).
+    /// Verifies the first certificate of a chain at the time `at` (Unix seconds).
     ///
-    /// A list may be one of those who are trusted, or of an authority in the chain that they vouch for. One of anybody else is a
-    /// failure: to pass over it could be to trust what was revoked.
+    /// A list must be issued by a trusted authority, or by one in the chain that leads to it. Any
+    /// other list is a failure: to ignore it could be to trust what was revoked.
     pub(crate) fn verify(&self, chain: &CertificateChain, at: u64) -> Result<Verdict, Failure> {
         let mut trusted = self.trusted.clone();
         let mut lists: Vec<_> = self.lists.iter().map(|list| (list, None)).collect();
         attach(&mut trusted, &mut lists);
-        // Before authorities of the chain are added: as one that is trusted each would be a way round the root.
+        // Before authorities of the chain are added: a path may end at each that is trusted, short
+        // of the root.
         let mut verdict = trusted.verify(chain, at);
         let above: Vec<_> =
             successors(chain.issuer_chain(), CertificateChain::issuer_chain).collect();
@@ -78,7 +79,7 @@ impl Verifier {
         Ok(Verdict(verdict))
     }
 
-    /// Remarks on the lists in whose place there should be newer ones.
+    /// Prints a note on each list that should have been replaced by a newer one.
     pub(crate) fn note_outdated(&self, at: u64, printer: &Printer) {
         for (path, list) in &self.lists {
             if list.is_outdated(at) {
@@ -91,7 +92,7 @@ impl Verifier {
     }
 }
 
-/// Attaches the lists that somebody who is trusted did sign, and keeps the others with the reason.
+/// Attaches the lists that a trusted authority signed, and keeps the others with the reason.
 fn attach(
     trusted: &mut TrustList,
     lists: &mut Vec<(&(PathBuf, RevocationList), Option<RevocationListError>)>,
@@ -108,7 +109,7 @@ impl Verdict {
         self.0.is_ok()
     }
 
-    /// How a command ends whose business is the verdict.
+    /// Returns how a command ends whose result is the verdict.
     pub(crate) fn exit(&self) -> Exit {
         if self.is_trusted() {
             Exit::Done
@@ -117,7 +118,7 @@ impl Verdict {
         }
     }
 
-    /// `trusted`, the `reason` in words, and a word for it that stays the same: `refusal`.
+    /// Returns `trusted`, the `reason` in words, and a word for it that stays the same: `refusal`.
     pub(crate) fn json(&self, subject: &Certificate) -> Json {
         let refusal = self.0.as_ref().err();
         json!({
@@ -129,7 +130,7 @@ impl Verdict {
         })
     }
 
-    /// The verdict in words.
+    /// Returns the verdict in words.
     pub(crate) fn text(&self, printer: &Printer) -> String {
         match &self.0 {
             Ok(()) => printer.style(Style::Good, "trusted").to_string(),

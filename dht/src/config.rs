@@ -6,10 +6,10 @@
 use thiserror::Error;
 
 use crate::InfoHash;
+use crate::TransportConfig;
 use crate::lookup::LookupConfig;
 use crate::node::{ConnectivityConfig, OperationConfig};
 use crate::routing::RoutingConfig;
-use crate::rpc::TransportConfig;
 use crate::storage::{ListenConfig, StorageConfig};
 use crate::token::TokenConfig;
 use crate::value_type::ValueTypes;

@@ -42,40 +42,60 @@
 
 mod budget;
 mod config;
-mod contact;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod infohash;
 mod lookup;
+mod msgpack;
 pub mod node;
-mod rng;
-pub mod routing;
-pub mod rpc;
-mod schedule;
+mod routing;
+mod rpc;
 pub mod secure;
 mod sockaddr;
-pub mod storage;
-mod time;
-pub mod token;
+mod storage;
 mod value;
 mod value_type;
 pub mod wire;
 
+use bulla_kad::token;
+
+pub use bulla_kad::routing::RoutingConfig;
+pub use bulla_kad::token::TokenConfig;
+pub use bulla_kad::transport::TransportConfig;
+pub use bulla_kad::{
+    ByFamily, Family, Origin, ParseIdError as ParseHashError, Rng, Seed, Source, Timestamp,
+    UnixTime, canonical, is_martian,
+};
 pub use config::{Config, ConfigError};
-pub use contact::{Contact, Family, Source, canonical, is_martian};
-pub use infohash::{Distance, InfoHash, ParseHashError};
 pub use lookup::LookupConfig;
 pub use node::{ConnectivityConfig, OperationConfig};
-pub use rng::{Rng, Seed};
-pub use routing::RoutingConfig;
-pub use rpc::TransportConfig;
 pub use storage::{ListenConfig, StorageConfig};
-pub use time::{Origin, Timestamp, UnixTime};
-pub use token::TokenConfig;
 pub use value::{
     Body, CertificatePayload, Condition, Content, DhtMessage, Draft, Field, IceCandidates,
     ImMessage, ImStatus, ParseQueryError, PayloadError, Query, Row, ServiceAnnouncement, Signed,
-    TrustRequest, Typed, Value, ValueId, policy,
+    TrustRequest, Typed, Value, ValueId,
 };
 pub use value_type::{Policy, TypeRules, ValueType, ValueTypes};
+
+/// A 160-bit identifier: a key of the store, a node id or a short key id (`docs/spec/secure.md#1`).
+///
+/// ```
+/// use bulla_dht::InfoHash;
+///
+/// let key = InfoHash::of(b"foo");
+/// assert_eq!(key.to_string(), "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33");
+/// assert_eq!(InfoHash::from_key("foo"), key);
+/// ```
+pub type InfoHash = bulla_kad::Id<20>;
+/// The XOR distance between two hashes.
+pub type Distance = bulla_kad::Distance<20>;
+/// A node as others name it: id and UDP address.
+pub type Contact = bulla_kad::Contact<20>;
+
+/// The parts that are measured alone.
+#[doc(hidden)]
+pub mod bench {
+    pub use crate::routing::{Confidence, Table};
+    pub use crate::storage::{Incoming, Storage};
+    pub use bulla_kad::token::Tokens;
+}

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// The bytes of a `sockaddr` on little-endian Linux: 16 for IPv4, 28 for IPv6.
+/// Writes a `sockaddr` as little-endian Linux does: 16 bytes for IPv4, 28 for IPv6.
 pub(crate) fn to_raw(addr: &SocketAddr) -> Vec<u8> {
     let port = addr.port().to_be_bytes();
     match addr {
@@ -19,7 +19,8 @@ pub(crate) fn to_raw(addr: &SocketAddr) -> Vec<u8> {
     }
 }
 
-/// Reads a `sockaddr`. The length tells the family: its number differs between operating systems.
+/// Reads a `sockaddr`. Its length decides the family, whose number differs between operating
+/// systems.
 pub(crate) fn from_raw(bytes: &[u8]) -> Option<SocketAddr> {
     let (_family, rest) = bytes.split_first_chunk::<2>()?;
     let (port, rest) = rest.split_first_chunk()?;

@@ -1,10 +1,10 @@
-//! [`ValueType`]: what a value is, how long storing nodes keep it, and who may replace it.
+//! [`ValueType`], and its [`TypeRules`]: how long values are kept, and what may replace them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A value type's number (`docs/spec/secure.md#6.2`). Any number may travel; those not registered follow
-/// [`TypeRules::DEFAULT`].
+/// A value type's number (`docs/spec/secure.md#6.2`). Any number may travel; those not registered
+/// follow [`TypeRules::DEFAULT`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct ValueType(pub u16);
 
@@ -20,15 +20,17 @@ pub struct TypeRules {
 /// Who may store and replace values of a type (`docs/spec/secure.md#6`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {
-    /// Anyone may store, nobody may replace; signatures are not checked on storing.
+    /// All may store, none may replace; signatures are not checked on storing.
     Open,
-    /// Signed values are stored only if they verify, and replaced only by their owner with a higher sequence number.
+    /// Signed values are stored only if they verify, and replaced only by their owner with a higher
+    /// sequence number.
     Secured,
     /// As [`Policy::Secured`], and the payload must name a service.
     Message,
     /// As [`Policy::Open`]; the payload's address is replaced by the sender's.
     Service,
-    /// Stored only under the id of the key that the payload certifies; replaced only for the same key.
+    /// Stored only under the id of the key that the payload certifies; replaced only for the same
+    /// key.
     Certificate,
 }
 
@@ -54,7 +56,7 @@ impl ValueType {
 }
 
 impl TypeRules {
-    /// What holds for types that are not registered.
+    /// The rules of types that are not registered.
     pub const DEFAULT: Self = Self::new(10 * 60, Policy::Open);
 
     const fn new(lifetime_secs: u64, policy: Policy) -> Self {
@@ -66,7 +68,7 @@ impl TypeRules {
 }
 
 impl ValueTypes {
-    /// The rules of a type.
+    /// Returns the rules of a type.
     pub fn rules(&self, value_type: ValueType) -> TypeRules {
         self.0
             .get(&value_type)
@@ -81,7 +83,7 @@ impl ValueTypes {
 }
 
 impl Default for ValueTypes {
-    /// The types of `docs/spec/secure.md#6.2`.
+    /// Returns the types of `docs/spec/secure.md#6.2`.
     fn default() -> Self {
         const MINUTE: u64 = 60;
         const WEEK: u64 = 7 * 24 * 60 * MINUTE;
@@ -123,17 +125,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_kinds_live_ten_minutes_and_are_open() {
+    fn unknown_types_live_ten_minutes_and_are_open() {
         let rules = ValueTypes::default().rules(ValueType(4711));
         assert_eq!(rules, TypeRules::DEFAULT);
         assert_eq!(rules.lifetime, Duration::from_secs(600));
     }
 
     #[test]
-    fn a_registered_kind_follows_its_own_rules() {
-        let mut kinds = ValueTypes::default();
+    fn a_registered_type_follows_its_own_rules() {
+        let mut types = ValueTypes::default();
         let rules = TypeRules::new(1, Policy::Secured);
-        kinds.register(ValueType(4711), rules);
-        assert_eq!(kinds.rules(ValueType(4711)), rules);
+        types.register(ValueType(4711), rules);
+        assert_eq!(types.rules(ValueType(4711)), rules);
     }
 }

@@ -1,19 +1,24 @@
-//! [`Behaviour`]: what a hostile host does. It runs an ordinary node, and twists what that says.
+//! [`Behaviour`]: the Byzantine nodes. Each host runs an ordinary node, and its [`Adversary`]
+//! tampers with what that sends and attacks of its own accord.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use bulla_dht::node::Transmit;
+use bulla_dht::wire::{
+    self, FindRequest, GetRequest, Message, Nodes, Payload, Reply, Request, Tid, Values,
+};
+use bulla_dht::{Contact, Draft, InfoHash, Query, Rng, Value, ValueId};
 use bytes::Bytes;
 
-use bulla_dht::node::Transmit;
-use bulla_dht::wire::{self, Message, Nodes, Payload, Reply, Request, Tid, Values};
-use bulla_dht::{Contact, Draft, InfoHash, Query, Rng, Value, ValueId};
+use super::event::Event;
+use super::{HostId, Sim};
 
-/// Datagrams a hostile host remembers.
+/// Datagrams that an adversary remembers.
 const MEMORY: usize = 256;
-/// Values it never finishes sending, at a time.
+/// Values that it never finishes sending, at a time.
 const ENDLESS: usize = 8;
 /// Contacts invented for one reply.
 const INVENTED: usize = 8;
@@ -21,7 +26,7 @@ const INVENTED: usize = 8;
 /// What is wrong with a host.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Behaviour {
-    /// Names contacts in each reply that do not exist, nearer to the key than anybody.
+    /// Names contacts in each reply that do not exist, nearer to the key than any node.
     Liar,
     /// Gives out write tokens that it will not take back.
     WrongTokens,
@@ -29,21 +34,21 @@ pub enum Behaviour {
     NoTokens,
     /// Changes the data of the values it hands out.
     Forger,
-    /// Keeps what it stores to itself.
+    /// Returns nothing of what it stores.
     Denier,
     /// Answers pings and nothing else.
     Mute,
     /// Sends every other part of a value.
     HalfParts,
-    /// Announces large values in its answers and sends the same part of them for ever.
+    /// Announces large values in its replies and sends the same part of them for ever.
     EndlessParts,
     /// Sends requests about random keys, a hundred a second.
     Flooder,
-    /// Sends again what it has heard, in its own name and in that of the sender.
+    /// Sends again what it has received, in its own name and in that of the sender.
     Replayer,
-    /// Sends noise, and damaged copies of what it has heard.
+    /// Sends noise, and damaged copies of what it has received.
     Garbage,
-    /// Asks in the name of [`Behaviour::VICTIM`], so that the answers go there.
+    /// Sends requests in the name of [`Behaviour::VICTIM`], so that the replies go there.
     Spoofer,
 }
 
@@ -54,7 +59,7 @@ pub(super) struct Forged {
     pub(super) transmit: Transmit,
 }
 
-/// A hostile host at work.
+/// A hostile node at work.
 #[derive(Debug)]
 pub(super) struct Adversary {
     behaviour: Behaviour,
@@ -67,7 +72,7 @@ pub(super) struct Adversary {
 }
 
 impl Behaviour {
-    /// All there are.
+    /// All behaviours.
     pub const ALL: [Self; 12] = [
         Self::Liar,
         Self::WrongTokens,
@@ -83,13 +88,13 @@ impl Behaviour {
         Self::Spoofer,
     ];
 
-    /// Where the answers to spoofed requests go. Nobody lives there.
+    /// Where the replies to spoofed requests go. No host is there.
     pub const VICTIM: SocketAddr =
         SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 4222);
 }
 
 impl Adversary {
-    /// The time from one act of its own accord to the next.
+    /// The time from one attack to the next.
     pub(super) const PERIOD: Duration = Duration::from_millis(100);
 
     pub(super) fn new(behaviour: Behaviour, rng: Rng, network: u32) -> Self {
@@ -103,7 +108,7 @@ impl Adversary {
         }
     }
 
-    /// Remembers what came in.
+    /// Remembers a datagram that came in.
     pub(super) fn record(&mut self, from: SocketAddr, datagram: &Bytes) {
         if self.recorded.len() == MEMORY {
             self.recorded.pop_front();
@@ -111,7 +116,7 @@ impl Adversary {
         self.recorded.push_back((from, datagram.clone()));
     }
 
-    /// What becomes of a datagram that the node wants to send.
+    /// Returns what becomes of a datagram that the node wants to send.
     pub(super) fn tamper(&mut self, transmit: Transmit) -> Vec<Transmit> {
         let Ok(message) = wire::decode(&transmit.bytes) else {
             return vec![transmit];
@@ -134,7 +139,7 @@ impl Adversary {
         }
     }
 
-    /// What it does of its own accord, now and every [`Adversary::PERIOD`] from now. It knows all addresses.
+    /// Returns what it sends of its own accord. It knows all addresses.
     pub(super) fn attack(&mut self, own: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
         match self.behaviour {
             Behaviour::Flooder => (0..10)
@@ -211,18 +216,18 @@ impl Adversary {
         vec![encode_one(to, &message)]
     }
 
-    /// What `from` asked in this transaction.
+    /// Returns what `from` asked about in this transaction.
     fn asked_about(&self, from: SocketAddr, tid: Tid) -> InfoHash {
         let asked = self.recorded.iter().rev().find_map(|(its, datagram)| {
             let message = wire::decode(datagram).ok()?;
             match message.payload {
                 _ if *its != from || message.tid != tid => None,
                 Payload::Request {
-                    request: Request::Find { target, .. },
+                    request: Request::Find(FindRequest { target, .. }),
                     ..
                 } => Some(target),
                 Payload::Request {
-                    request: Request::Get { key, .. },
+                    request: Request::Get(GetRequest { key, .. }),
                     ..
                 } => Some(key),
                 _ => None,
@@ -231,7 +236,7 @@ impl Adversary {
         asked.unwrap_or_default()
     }
 
-    /// A contact beside `target` that does not exist.
+    /// Makes up a contact beside `target`.
     fn invent(&mut self, target: InfoHash) -> Contact {
         let id = (100..InfoHash::BITS).fold(target, |id, bit| id.with_bit(bit, self.rng.one_in(2)));
         let host = self.rng.below(1 << 16) as u32;
@@ -242,15 +247,15 @@ impl Adversary {
     fn send_random_request(&mut self, from: SocketAddr, addresses: &[SocketAddr]) -> Vec<Forged> {
         let request = match self.rng.below(3) {
             0 => Request::Ping,
-            1 => Request::Find {
+            1 => Request::Find(FindRequest {
                 target: self.rng.hash(),
                 want: None,
-            },
-            _ => Request::Get {
+            }),
+            _ => Request::Get(GetRequest {
                 key: self.rng.hash(),
                 query: Query::default(),
                 want: None,
-            },
+            }),
         };
         let message = Message {
             tid: Tid(self.rng.number() as u32),
@@ -326,7 +331,7 @@ impl Adversary {
         forged.collect()
     }
 
-    /// Announces values; their first part is sent from now on.
+    /// Announces values, whose first part is sent from now on.
     fn begin_endless(&mut self, to: SocketAddr, message: &Message<'_>) -> Vec<Transmit> {
         let wire::Datagrams { head, parts } = wire::encode(message);
         let part = parts.into_iter().next();
@@ -338,7 +343,7 @@ impl Adversary {
         vec![Transmit { to, bytes: head }]
     }
 
-    /// Somebody of the family of `from`, other than it.
+    /// Draws an address of the family of `from`, other than it.
     fn random_peer(&mut self, from: SocketAddr, addresses: &[SocketAddr]) -> Option<SocketAddr> {
         let others: Vec<_> = addresses
             .iter()
@@ -349,7 +354,36 @@ impl Adversary {
     }
 }
 
-/// A message without the parts of its values.
+impl Sim {
+    /// Has the adversary at a host attack, now and every [`Adversary::PERIOD`] from now.
+    pub(super) fn attack_from(&mut self, id: HostId) {
+        let all = self.ids();
+        let addresses: Vec<SocketAddr> = all
+            .flat_map(|id| self.hosts[id.index()].addresses(id))
+            .collect();
+        let host = &mut self.hosts[id.index()];
+        let generation = host.generation;
+        let own = host.addresses(id).next();
+        let adversary = host.instance.as_mut().and_then(|it| it.adversary.as_mut());
+        let (Some(adversary), Some(own)) = (adversary, own) else {
+            return;
+        };
+        for Forged { from, transmit } in adversary.attack(own, &addresses) {
+            if from == Behaviour::VICTIM {
+                self.spoofed.add(transmit.bytes.len());
+            }
+            self.carry(id, from, transmit);
+        }
+        let next = self.now + Adversary::PERIOD;
+        let attack = Event::Attack {
+            host: id,
+            generation,
+        };
+        self.queue.push(next, attack);
+    }
+}
+
+/// Encodes a message without the parts of its values.
 fn encode_one(to: SocketAddr, message: &Message<'_>) -> Transmit {
     Transmit {
         to,

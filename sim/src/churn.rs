@@ -9,22 +9,22 @@ use bulla_dht::Rng;
 pub struct Churn {
     /// How long hosts stay.
     pub session: Distribution,
-    /// How long they are away.
+    /// How long they are absent.
     pub absence: Distribution,
-    /// Hosts that never leave, the first ones: others start from them.
+    /// Hosts that never leave, the first ones: others bootstrap from them.
     pub anchors: usize,
 }
 
-/// How long something takes.
+/// The distribution of a span of time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Distribution {
     /// Any time from the first to the second, all equally likely.
     Between(Duration, Duration),
-    /// Exponential with this median: how long it has taken tells nothing of how long it will. What DHTs are usually
-    /// tried with.
+    /// Exponential with this median, without memory: the time passed says nothing about the time
+    /// left. What DHTs are usually tested with.
     Exponential(Duration),
-    /// Weibull of shape ½ with this median, near to what measurements of file sharing networks found: many short ones,
-    /// and a few very long.
+    /// Weibull of shape ½ with this median, near to what measurements of file sharing networks
+    /// found: many short ones, and a few very long.
     HeavyTailed(Duration),
 }
 
@@ -34,7 +34,7 @@ const POINT: u32 = 16;
 const LONGEST: u64 = 1_000;
 
 impl Distribution {
-    /// One at random. Whole numbers only, so that it is the same on every machine.
+    /// Draws a span. It computes with integers only, so that it is the same on every machine.
     pub(super) fn draw(self, rng: &mut Rng) -> Duration {
         let halvings = |rng: &mut Rng| halvings(rng.number());
         match self {
@@ -48,8 +48,9 @@ impl Distribution {
     }
 }
 
-/// How often a whole must be halved to become the share that `number` is of all numbers: −log₂, of mean 1 / ln 2 and
-/// median 1, as a fixed-point number. Each further bit comes from squaring.
+/// Returns how often a whole must be halved to become the share that `number` is of all numbers:
+/// −log₂, of mean 1 / ln 2 and median 1, as a fixed-point number. Each further bit comes from
+/// squaring.
 fn halvings(number: u64) -> u64 {
     let number = number.max(1);
     let whole = u64::from(number.leading_zeros());

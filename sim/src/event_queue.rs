@@ -1,4 +1,4 @@
-//! [`EventQueue`]: all that is going to happen, in order.
+//! [`EventQueue`]: all events to come, in order.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,7 +8,8 @@ use slab::Slab;
 use super::event::Event;
 use bulla_dht::Timestamp;
 
-/// Ordered by time, then by the order of scheduling. The heap moves small keys; what happens stays where it is.
+/// Ordered by time, then by the order of scheduling. The heap moves small keys; the events stay
+/// where they are.
 #[derive(Default)]
 pub(super) struct EventQueue {
     order: BinaryHeap<Reverse<(Timestamp, u64, usize)>>,
@@ -28,12 +29,12 @@ impl EventQueue {
         Some((at, self.events.remove(slot)))
     }
 
-    /// When the next thing happens.
+    /// Returns the time of the next event.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.order.peek().map(|Reverse((at, _, _))| *at)
     }
 
-    /// How many things are going to happen.
+    /// Returns how many events there are.
     pub(super) fn len(&self) -> usize {
         self.events.len()
     }

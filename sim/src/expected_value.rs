@@ -1,4 +1,4 @@
-//! [`ExpectedValue`]: what a host really put, to be told from what others say it put.
+//! [`ExpectedValue`]: what a host really put, as against what others claim that it put.
 
 use std::fmt;
 
@@ -19,9 +19,9 @@ pub struct ExpectedValue {
     pub data: Bytes,
     /// How far it can be believed.
     pub trust: Protection,
-    /// Who signed it; `None` if it is clear.
+    /// The signer's key; `None` if it is clear.
     pub signer: Option<LongKeyId>,
-    /// Whether it is announced for as long as its author is there.
+    /// Whether it is announced for as long as its author runs.
     pub permanent: bool,
 }
 
@@ -43,7 +43,7 @@ impl ExpectedValue {
         }
     }
 
-    /// What is expected of a put of a value that is packed already and unsigned.
+    /// Returns what is expected of a put of a value that is packed already and unsigned.
     pub(super) fn of_value(value: &Value) -> Self {
         Self {
             id: value.id(),
@@ -64,7 +64,7 @@ impl ExpectedValue {
             && self.signer == checked.signer()
     }
 
-    /// Whether a stored value is a copy of this, as far as one can see without a key.
+    /// Whether a stored value is a copy of this, as far as that shows without a key.
     pub(super) fn matches_stored(&self, stored: &Value) -> bool {
         let alike = match (stored.content(), self.trust) {
             (Content::Clear(body), Protection::Clear) => body.data == self.data,

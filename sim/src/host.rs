@@ -1,18 +1,15 @@
-//! [`Host`]: a place in the network, and the node that lives there for a while.
+//! [`Host`]: a place in the network where a node runs for a while.
 
-use std::collections::BTreeMap;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::OperationId;
-use super::adversary::{Adversary, Behaviour};
-use super::nat::Nat;
-use bulla_dht::node::{OpId, Timer};
-use bulla_dht::secure::SecureDht;
-use bulla_dht::{Config, Family, Timestamp};
+use bulla_dht::{Config, Family};
 use bulla_identity::Identity;
+
+use super::adversary::Behaviour;
+use super::instance::Instance;
+use super::nat::Nat;
 
 /// Names a host of a simulation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -27,7 +24,7 @@ pub struct HostSpec {
     pub nat: Option<Nat>,
     /// The settings of its node.
     pub config: Config,
-    /// Who signs and decrypts there, if anybody.
+    /// What signs and decrypts there, if anything does.
     pub identity: Option<Identity>,
     /// What is wrong with it; `None` for an honest one.
     pub behaviour: Option<Behaviour>,
@@ -48,29 +45,11 @@ pub enum Addressing {
 /// A host of a simulation.
 pub(super) struct Host {
     pub(super) spec: Arc<HostSpec>,
+    /// The node there, while the host is present.
     pub(super) instance: Option<Box<Instance>>,
-    /// How many nodes have lived here.
+    /// How many nodes have started here.
     pub(super) generation: u32,
     pub(super) load: Load,
-}
-
-/// A node at work.
-pub(super) struct Instance {
-    pub(super) dht: SecureDht,
-    /// The zero of its clock.
-    pub(super) born: Timestamp,
-    /// Whether it has found its network.
-    pub(super) is_connected: bool,
-    /// When it wants to be woken.
-    pub(super) due: Timestamp,
-    /// Which entry of the queue will wake it, or look again when it wants to be woken.
-    pub(super) planned: Option<Timestamp>,
-    /// What it is to be woken for.
-    pub(super) timer: Timer,
-    /// What it does for the simulation.
-    pub(super) operations: BTreeMap<OpId, OperationId>,
-    pub(super) adversary: Option<Adversary>,
-    pub(super) spin_detector: SpinDetector,
 }
 
 /// Datagrams that a host sent and received, with the bytes of their headers.
@@ -90,13 +69,6 @@ const FIRST_V4: u32 = (10 << 24) + 1;
 const FIRST_V6: u128 = (0xfd << 120) + 1;
 const PORT: u16 = 4222;
 
-/// How often a node woke up lately for nothing, unanswered requests not counted: each of those is waited for in turn.
-#[derive(Default, Debug)]
-pub(super) struct SpinDetector {
-    since: Timestamp,
-    count: u32,
-}
-
 impl Default for HostSpec {
     /// Honest, open, IPv4, default settings.
     fn default() -> Self {
@@ -111,7 +83,7 @@ impl Default for HostSpec {
 }
 
 impl HostSpec {
-    /// Whether others look for values there.
+    /// Whether values can be looked for there.
     pub(super) fn serves(&self) -> bool {
         self.behaviour.is_none() && self.nat.is_none() && !self.config.client
     }
@@ -130,7 +102,7 @@ impl HostId {
         self.0 as usize
     }
 
-    /// The host that an address would belong to; [`HostId::address`] the other way round.
+    /// Returns the host that an address would belong to; the reverse of [`HostId::address`].
     pub(super) fn at(ip: IpAddr) -> Option<Self> {
         let number = match ip {
             IpAddr::V4(ip) => ip.to_bits().checked_sub(FIRST_V4)?,
@@ -139,7 +111,7 @@ impl HostId {
         Some(Self(number))
     }
 
-    /// Each host has an IPv4 address and an IPv6 /64 of its own.
+    /// Returns its address: each host has an IPv4 address and an IPv6 /64 of its own.
     pub(super) fn address(self, family: Family) -> SocketAddr {
         let ip = match family {
             Family::V4 => IpAddr::V4(Ipv4Addr::from_bits(FIRST_V4 + self.0)),
@@ -170,7 +142,7 @@ impl Host {
         }
     }
 
-    /// Its addresses, if it is the host of this id.
+    /// Returns its addresses, if it is the host of this id.
     pub(super) fn addresses(&self, id: HostId) -> impl Iterator<Item = SocketAddr> + use<> {
         let addressing = self.spec.addressing;
         let families = Family::ALL.into_iter();
@@ -184,39 +156,6 @@ impl Host {
             && Family::ALL
                 .into_iter()
                 .any(|family| self.spec.addressing.has(family) && other.spec.addressing.has(family))
-    }
-}
-
-impl Instance {
-    /// What its clock shows.
-    pub(super) fn clock(&self, now: Timestamp) -> Timestamp {
-        Timestamp::ZERO + now.since(self.born)
-    }
-
-    /// When its clock will show `at`.
-    pub(super) fn moment(&self, at: Timestamp) -> Timestamp {
-        if at == Timestamp::MAX {
-            return at;
-        }
-        self.born + at.since(Timestamp::ZERO)
-    }
-}
-
-impl SpinDetector {
-    /// Wake-ups for nothing that a node may have in [`SpinDetector::SPAN`].
-    const LIMIT: u32 = 100;
-    const SPAN: Duration = Duration::from_secs(10);
-
-    /// Counts a wake-up for nothing; says whether there are too many.
-    pub(super) fn is_spinning(&mut self, now: Timestamp) -> bool {
-        if now.since(self.since) > Self::SPAN {
-            *self = Self {
-                since: now,
-                count: 0,
-            };
-        }
-        self.count += 1;
-        self.count > Self::LIMIT
     }
 }
 
@@ -234,7 +173,7 @@ impl Load {
         self.received_bytes += payload as u64 + Self::HEADERS;
     }
 
-    /// What has been counted since the last call.
+    /// Takes what has been counted since the last call.
     pub(super) fn take(&mut self) -> Self {
         mem::take(self)
     }

@@ -4,20 +4,24 @@ use std::time::Duration;
 
 use super::HostId;
 
-/// How long a datagram travels from one host to another. Each pair of hosts has its own time, the same both ways.
+/// How long a datagram travels from one host to another. Each pair of hosts has its own time, the
+/// same both ways.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Latency {
     /// Least and greatest time one way; all between are equally likely.
     Between(Duration, Duration),
-    /// Hosts live in ten regions of the world, as many in each, and 1 to 10 ms from the centre of their region (that
-    /// span is ours). Half the round trip of [`REGIONS`] lies between the centres.
+    /// Hosts are in ten regions of the world, as many in each, and 1 to 10 ms from the centre of
+    /// their region (that range is ours). Half the round trip of [`REGIONS`] lies between the
+    /// centres.
     World,
 }
 
-/// Ten regions and the average round trips between them in milliseconds, from the 27th of July to the 25th of August 2024.
+/// Ten regions and the average round trips between them in milliseconds, from the 27th of July to
+/// the 25th of August 2024.
 ///
-/// Source: IBM Cloud documentation, "Network latency dashboards" for VPC (`ibm-cloud-docs/vpc`), table "Inter-region
-/// latency"; the mean of both directions. Within a region the figure is that between availability zones.
+/// Source: IBM Cloud documentation, "Network latency dashboards" for VPC (`ibm-cloud-docs/vpc`),
+/// table "Inter-region latency"; the mean of both directions. Within a region the figure is that
+/// between availability zones.
 pub const REGIONS: [(&str, [u16; 10]); 10] = [
     ("Dallas", [2, 34, 31, 123, 113, 121, 150, 186, 143, 145]),
     ("Toronto", [34, 2, 19, 93, 83, 107, 169, 215, 162, 129]),
@@ -38,7 +42,7 @@ pub const REGIONS: [(&str, [u16; 10]); 10] = [
 const ACCESS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
 
 impl Latency {
-    /// The time one way between two hosts. `salt` makes one world differ from another.
+    /// Returns the time one way between two hosts. `salt` makes one world differ from another.
     pub(super) fn one_way(self, salt: u64, from: HostId, to: HostId) -> Duration {
         let (low, high) = (from.min(to).number(), from.max(to).number());
         match self {
@@ -56,18 +60,18 @@ impl Latency {
     }
 }
 
-/// The region of a host whose scattered number is this.
+/// Returns the region of a host whose scattered number is this.
 fn region(host: u64) -> usize {
     (host % REGIONS.len() as u64) as usize
 }
 
-/// The time that stands where `share` stands among all numbers.
+/// Returns the time that stands where `share` stands among all numbers.
 fn spread(least: Duration, greatest: Duration, share: u64) -> Duration {
     let micros = greatest.saturating_sub(least).as_micros();
     least + Duration::from_micros(((u128::from(share) * micros) >> 64) as u64)
 }
 
-/// A number that seems to have nothing to do with `number` (the finalizer of `SplitMix64`).
+/// Returns a number that looks unrelated to `number` (the finalizer of `SplitMix64`).
 fn scatter(number: u64) -> u64 {
     let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,51 +1,58 @@
-//! [`Sim`]: a network of hosts under virtual time, on one thread, with an oracle looking on.
+//! [`Sim`]: a network of hosts under virtual time, on one thread, checked by an oracle.
 //!
-//! All that happens stands in one queue, ordered by time and then by the order of its making. [`Sim::step`] takes the
-//! first and lets it happen; the clock jumps there. The same scenario and seed give the same world, on any machine:
-//! compare [`Trace::digest`]. After each step the [oracle](Sim::violations) has checked what came of it.
+//! A discrete-event simulation: all events stand in one queue, ordered by time and then by the
+//! order in which they were scheduled. [`Sim::step`] takes the first and handles it; the clock
+//! jumps there. The same scenario and seed give the same world, on any machine: compare
+//! [`Trace::digest`]. After each step the [oracle](Sim::violations) has checked what came of it.
 //!
 //! Each node has a clock of its own that stood at zero when it was started.
 //!
 //! # What is simulated
 //!
-//! - *Paths* ([`Link`]): latency between random places or between ten regions of the world ([`REGIONS`]), jitter, loss,
-//!   copies. Half a round trip each way; nothing queues, so no path is ever full.
-//! - *Routers* ([`Nat`]): four kinds, which remember for two minutes whom their host has written to.
-//! - *Comings and goings* ([`Churn`]): sessions and absences drawn from a distribution with a given median.
-//! - *Work of the processor*: a job (signing, verifying, decrypting) takes [`Scenario::job_time`]; all else takes no time.
-//! - *Behaviours* ([`Behaviour`]): hosts that lie, flood, forge or stay mute.
+//! - *Paths* ([`Link`]): latency between random places or between ten regions of the world
+//!   ([`REGIONS`]), jitter, loss, copies. Half a round trip each way; nothing queues, so no path is
+//!   ever full.
+//! - *Routers* ([`Nat`]): four kinds, which remember for two minutes where their host has sent to.
+//! - *Churn* ([`Churn`]): sessions and absences drawn from a distribution with a given median.
+//! - *Work of the processor*: a job (signing, verifying, decrypting) takes [`Scenario::job_time`];
+//!   all else takes no time.
+//! - *Adversaries* ([`Behaviour`]): hosts that lie, flood, forge or stay mute.
 //!
-//! # Beginnings
+//! # Starts
 //!
-//! Nodes [bootstrap](Start::Bootstrap) as real ones do, or [start warm](Start::Warm), as if a network that was there before
-//! had been restarted: each with the contacts that it would have saved. A network of a hundred thousand that bootstraps
-//! through three nodes within seconds would tell of these three and of nothing else.
+//! Nodes [bootstrap](Start::Bootstrap) as real ones do, or [start warm](Start::Warm), as if a
+//! network that was there before had been restarted: each with the contacts that it would have
+//! saved. A network of a hundred thousand nodes that bootstraps through three of them within
+//! seconds would show how these three bear it and nothing else.
 //!
 //! # Measuring
 //!
-//! A [`Experiment`] lets a world settle, watches it idle, has values put and looked up, lets nodes vanish, and gives
-//! [`Results`]. `bulla simulate` runs one, from a scenario file if wanted.
+//! An [`Experiment`] lets a world settle, watches it idle, puts and looks up values, removes nodes,
+//! and returns [`Results`]. `bulla simulate` runs one, from a scenario file if wanted.
 //!
 //! # Size
 //!
-//! All runs on one thread. A datagram costs some 10 microseconds with all that the nodes make of it, memory grows with the
-//! number of nodes: see `bulla simulate --nodes`.
+//! All runs on one thread. A datagram costs some 10 microseconds with all that the nodes make of
+//! it, memory grows with the number of nodes: see `bulla simulate --nodes`.
 
 mod adversary;
+mod application;
 mod churn;
+mod driver;
 mod event;
 mod event_queue;
 mod expected_value;
 mod experiment;
 mod host;
+mod instance;
 mod latency;
 mod nat;
 mod network;
 mod operation;
-mod operations;
 mod oracle;
 mod scenario;
 mod trace;
+mod transport;
 mod warm_start;
 
 use std::collections::BTreeMap;
@@ -54,10 +61,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
-
 use bulla_dht::node::Node;
-use bulla_dht::secure::{PutError, SecureDht};
+use bulla_dht::secure::SecureDht;
 use bulla_dht::{Contact, InfoHash, Rng, Seed, Timestamp, UnixTime};
 
 pub use adversary::Behaviour;
@@ -70,10 +75,11 @@ pub use host::{Addressing, HostId, HostSpec, Load};
 pub use latency::{Latency, REGIONS};
 pub use nat::Nat;
 pub use network::Link;
-pub use operation::{Observation, Operation, OperationId, Outcome, Request};
+pub use operation::{Observation, Operation, OperationError, OperationId, Outcome, Request};
 pub use oracle::Violation;
 pub use scenario::{Scenario, Start};
 pub use trace::{Trace, TraceDigest};
+pub use transport::UndeliveredTraffic;
 
 use event_queue::EventQueue;
 use host::Host;
@@ -82,56 +88,44 @@ use network::Network;
 use oracle::Oracle;
 use warm_start::WarmStart;
 
-/// What the calendar shows when a simulation begins.
+/// The Unix time at which each simulation begins.
 const EPOCH: UnixTime = UnixTime::from_secs(1_700_000_000);
-/// Addresses that a newcomer is told to start from.
+/// Hosts whose addresses a new node bootstraps from.
 const ENTRY_POINTS: usize = 3;
-/// Of the nodes nearest to a key, so many must hold a value before a get must find it.
-const WELL_HELD: usize = 4;
-/// The nodes nearest to a key that ought to hold its values.
-const NEAREST: usize = 8;
 
 /// A simulated world. Made by [`Scenario::start`].
 pub struct Sim {
+    /// What all chance grows from.
     seed: u64,
     now: Timestamp,
+    /// Draws all chance but that of the network.
     rng: Rng,
+    /// Loss, latency and splits of the paths between hosts.
     network: Network,
+    /// The mappings of all routers.
     routers: Routers,
+    /// All hosts ever added, by number, present or not.
     hosts: Vec<Host>,
+    /// What is going to happen.
     queue: EventQueue,
+    /// All operations ever begun, by number.
     operations: Vec<Operation>,
+    /// What was published, and the rules broken so far.
     oracle: Oracle,
+    /// The digest of what the nodes did.
     trace: Trace,
+    /// Whether and how hosts come and go.
     churn: Option<Churn>,
+    /// Ids and contacts of nodes that start with a table.
     warm_start: WarmStart,
     /// How long each node took to find its network.
     connecting: Vec<Duration>,
+    /// How long a job takes.
     job_time: Duration,
+    /// What was sent to addresses without a host.
     undelivered: BTreeMap<SocketAddr, UndeliveredTraffic>,
+    /// What was sent in the name of [`Behaviour::VICTIM`].
     spoofed: UndeliveredTraffic,
-}
-
-/// Datagrams sent to an address, or in its name.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct UndeliveredTraffic {
-    /// How many datagrams.
-    pub datagrams: u64,
-    /// Bytes in all of them.
-    pub bytes: u64,
-    /// Bytes in the largest.
-    pub largest: usize,
-}
-
-/// An operation could not be begun.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum OperationError {
-    /// No node is at the host.
-    #[error("{0:?} is away")]
-    Away(HostId),
-    /// The node refused.
-    #[error(transparent)]
-    Refused(#[from] PutError),
 }
 
 impl fmt::Debug for Sim {
@@ -140,14 +134,6 @@ impl fmt::Debug for Sim {
             seed, now, trace, ..
         } = self;
         write!(f, "Sim(seed {seed}, {now:?}, {trace:?})")
-    }
-}
-
-impl UndeliveredTraffic {
-    fn add(&mut self, bytes: usize) {
-        self.datagrams += 1;
-        self.bytes += bytes as u64;
-        self.largest = self.largest.max(bytes);
     }
 }
 
@@ -174,7 +160,7 @@ impl Sim {
         }
     }
 
-    /// Lets the next thing happen; `false` if nothing is left to handle.
+    /// Handles the next event; returns `false` if there is none.
     pub fn step(&mut self) -> bool {
         let Some((at, event)) = self.queue.pop() else {
             return false;
@@ -192,12 +178,12 @@ impl Sim {
         self.now = self.now.max(end);
     }
 
-    /// Runs for so long.
+    /// Runs for `span`.
     pub fn run_for(&mut self, span: Duration) {
         self.run_until(self.now + span);
     }
 
-    /// Runs until these gets, queries and puts are over, or a minute has passed.
+    /// Runs until these gets, queries and puts have ended, or a minute has passed.
     pub fn finish(&mut self, operations: &[OperationId]) {
         let end = self.now + Duration::from_secs(60);
         while self.now < end
@@ -211,86 +197,87 @@ impl Sim {
         }
     }
 
-    /// The number that the whole world grew from.
+    /// Returns the number that the whole world grew from.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The time of this world.
+    /// Returns the time of this world.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// What the nodes did so far.
+    /// Returns the trace of what the nodes did so far.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
 
-    /// The rules broken so far.
+    /// Returns the rules broken so far.
     pub fn violations(&self) -> &[Violation] {
         &self.oracle.violations
     }
 
-    /// An operation.
+    /// Returns an operation.
     pub fn operation(&self, operation: OperationId) -> &Operation {
         &self.operations[operation.0]
     }
 
-    /// The node at a host; `None` while the host is away.
+    /// Returns the node at a host; `None` while the host is absent.
     pub fn node(&self, host: HostId) -> Option<&Node> {
         self.dht(host).map(SecureDht::node)
     }
 
-    /// The same with its secure layer.
+    /// Returns the same with its secure layer.
     pub fn dht(&self, host: HostId) -> Option<&SecureDht> {
         let instance = self.hosts[host.index()].instance.as_ref();
         instance.map(|instance| &instance.dht)
     }
 
-    /// What the clock of the node at a host shows.
+    /// Returns what the clock of the node at a host shows.
     pub fn clock(&self, host: HostId) -> Timestamp {
         let instance = self.hosts[host.index()].instance.as_ref();
         instance.map_or(Timestamp::ZERO, |instance| instance.clock(self.now))
     }
 
-    /// The honest, open hosts that are there and are no clients.
+    /// Returns the honest, open hosts that are present and are no clients.
     pub fn hosts(&self) -> Vec<HostId> {
         self.present(HostSpec::serves)
     }
 
-    /// The hosts that are there and take part as clients.
+    /// Returns the hosts that are present and take part as clients.
     pub fn clients(&self) -> Vec<HostId> {
         self.present(|spec| spec.config.client)
     }
 
-    /// The hosts that are there, behind routers.
+    /// Returns the hosts that are present, behind routers.
     pub fn behind_nat(&self) -> Vec<HostId> {
         self.present(|spec| spec.nat.is_some())
     }
 
-    /// How long each node took so far to find its network, in the order in which they did.
+    /// Returns how long each node took so far to find its network, in the order in which they did.
     pub fn connecting(&self) -> &[Duration] {
         &self.connecting
     }
 
-    /// What each host has sent and received since the last call; those that are away come with the others.
+    /// Takes what each host has sent and received since the last call, whether it is present or
+    /// not.
     pub fn take_loads(&mut self) -> Vec<Load> {
         self.hosts.iter_mut().map(|host| host.load.take()).collect()
     }
 
-    /// How many things are going to happen: datagrams on their way, wake-ups, comings and goings.
+    /// Returns how many events are queued: datagrams on their way, wake-ups, comings and goings.
     pub fn pending(&self) -> usize {
         self.queue.len()
     }
 
-    /// One of [`Sim::hosts`], at random.
+    /// Draws one of [`Sim::hosts`].
     pub fn any_host(&mut self) -> Option<HostId> {
         let hosts = self.hosts();
         let which = self.rng.below(hosts.len() as u64) as usize;
         hosts.get(which).copied()
     }
 
-    /// The `count` of [`Sim::hosts`] nearest to `key` that `asker` could reach.
+    /// Returns the `count` of [`Sim::hosts`] nearest to `key` that `asker` could reach.
     pub fn nearest(&self, asker: HostId, key: InfoHash, count: usize) -> Vec<HostId> {
         let asking = &self.hosts[asker.index()];
         let mut near: Vec<_> = self
@@ -310,7 +297,7 @@ impl Sim {
         near.into_iter().take(count).map(|(_, host)| host).collect()
     }
 
-    /// The hosts whose node holds what a put published.
+    /// Returns the hosts whose node holds what a put published.
     pub fn holders(&self, put: OperationId) -> Vec<HostId> {
         let Operation { key, request, .. } = self.operation(put);
         let Request::Put(expected_value) = request else {
@@ -321,34 +308,35 @@ impl Sim {
             .collect()
     }
 
-    /// What hostile hosts sent in the name of [`Behaviour::VICTIM`].
+    /// Returns what hostile hosts sent in the name of [`Behaviour::VICTIM`].
     pub fn spoofed(&self) -> UndeliveredTraffic {
         self.spoofed
     }
 
-    /// What was sent to an address where nobody lives.
+    /// Returns what was sent to an address without a host.
     pub fn undelivered_to(&self, to: SocketAddr) -> UndeliveredTraffic {
         self.undelivered.get(&to).copied().unwrap_or_default()
     }
 
-    /// Adds a host, which joins at once.
+    /// Adds a host and starts its node at once.
     pub fn join(&mut self, spec: HostSpec) -> HostId {
         let host = self.add(Arc::new(spec));
         self.start_node(host);
         host
     }
 
-    /// Lets a host that is away come back, with a new node.
+    /// Starts a new node at a host that is absent.
     pub fn rejoin(&mut self, host: HostId) {
         self.start_node(host);
     }
 
-    /// Lets a host vanish without a word.
+    /// Stops the node at a host without notice.
     pub fn leave(&mut self, host: HostId) {
         self.stop_node(host);
     }
 
-    /// Splits the network: each host sees only those of its own side. Hosts that are on none see all.
+    /// Splits the network: each host reaches only those of its own side. Hosts on no side reach
+    /// all.
     pub fn split(&mut self, sides: &[&[HostId]]) {
         let sides = sides.iter().enumerate();
         let sides = sides.flat_map(|(side, hosts)| hosts.iter().map(move |host| (*host, side)));
@@ -365,12 +353,12 @@ impl Sim {
         self.network.set_link(link);
     }
 
-    /// Tells the node of a host that its network has changed.
+    /// Tells the node at a host that its network has changed.
     pub fn connectivity_changed(&mut self, host: HostId) {
         self.with_dht(host, SecureDht::connectivity_changed);
     }
 
-    /// Has the oracle look through all that is stored. Takes time in proportion to it.
+    /// Has the oracle check all that is stored. Takes time in proportion to it.
     pub fn inspect_storage(&mut self) {
         for (id, host) in (0..).map(HostId::new).zip(&self.hosts) {
             if let Some(instance) = host
@@ -383,7 +371,8 @@ impl Sim {
         }
     }
 
-    /// Gives the hosts so far the ids of their first nodes, and tables to find each other with.
+    /// Draws the ids of the first nodes at the hosts so far, and collects those that a table can
+    /// hold.
     fn prepare_warm_start(&mut self) {
         let ids: Vec<_> = self.hosts.iter().map(|_| self.rng.hash()).collect();
         let all = self.ids().zip(self.hosts.iter().zip(&ids));

@@ -7,19 +7,21 @@ use std::time::Duration;
 use super::HostId;
 use bulla_dht::Timestamp;
 
-/// How long a router remembers that a datagram went out (RFC 4787, section 4.3, asks for 2 minutes at least).
+/// How long a router remembers that a datagram went out (RFC 4787, section 4.3, asks for 2 minutes
+/// at least).
 const MAPPING_LIFE: Duration = Duration::from_secs(120);
 /// The first port that a symmetric router gives away.
 const FIRST_PORT: u16 = 10_000;
 
-/// What kind of router a host sits behind, by the names of RFC 3489, section 5. All remember for two minutes.
+/// What kind of router a host sits behind, by the names of RFC 3489, section 5. All remember for
+/// two minutes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Nat {
-    /// As long as the host sends to anybody, everybody reaches it.
+    /// As long as the host sends to any address, every address reaches it.
     FullCone,
-    /// Lets in what comes from the IP addresses that the host has written to.
+    /// Lets in what comes from the IP addresses that the host has sent to.
     Restricted,
-    /// Lets in what comes from the very addresses that the host has written to.
+    /// Lets in what comes from the addresses and ports that the host has sent to.
     PortRestricted,
     /// As [`Nat::PortRestricted`], and shows the host under another port to each address.
     Symmetric,
@@ -31,16 +33,17 @@ pub(super) struct Routers {
     mappings: BTreeMap<(HostId, SocketAddr), Mapping>,
 }
 
-/// A host has written to an address.
+/// An address that a host has sent to.
 #[derive(Clone, Copy, Debug)]
 struct Mapping {
+    /// When it last did.
     at: Timestamp,
     /// The port under which that address sees the host.
     port: u16,
 }
 
 impl Nat {
-    /// All there are.
+    /// All kinds.
     pub const ALL: [Self; 4] = [
         Self::FullCone,
         Self::Restricted,
@@ -50,7 +53,7 @@ impl Nat {
 }
 
 impl Routers {
-    /// A host behind a router sends something; answers the port that it seems to come from.
+    /// Lets out a datagram of a host, and returns the port that it seems to come from.
     pub(super) fn let_out(
         &mut self,
         now: Timestamp,
@@ -89,7 +92,7 @@ impl Routers {
         }
     }
 
-    /// A host starts anew: its router has forgotten it.
+    /// Forgets what a host has sent: a new node starts there.
     pub(super) fn forget(&mut self, host: HostId) {
         let gone: Vec<_> = self.of(host).map(|(to, _)| *to).collect();
         for to in gone {
@@ -97,7 +100,7 @@ impl Routers {
         }
     }
 
-    /// A port that no address sees the host under.
+    /// Returns a port that no address sees the host under.
     fn next_port(&self, host: HostId) -> u16 {
         let last = self.of(host).map(|(_, mapping)| mapping.port).max();
         last.map_or(FIRST_PORT, |last| last.wrapping_add(1).max(FIRST_PORT))

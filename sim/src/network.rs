@@ -1,4 +1,4 @@
-//! [`Network`]: when a datagram arrives, and whether. Seeded, so each run of a seed meets the same weather.
+//! [`Network`]: when a datagram arrives, and whether. All its chance grows from a seed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,7 +39,8 @@ impl Link {
         duplication_per_mille: 0,
     };
 
-    /// The public Internet on a bad day: 20 to 200 ms each way, jitter of 20 ms, 5 % lost, 1 % twice.
+    /// The public Internet on a bad day: 20 to 200 ms each way, jitter of 20 ms, 5 % lost, 1 %
+    /// twice.
     pub const INTERNET: Self = Self {
         latency: Latency::Between(Duration::from_millis(20), Duration::from_millis(200)),
         jitter: Duration::from_millis(20),
@@ -71,7 +72,7 @@ impl Network {
         self.link = link;
     }
 
-    /// Lets hosts of different sides lose sight of each other; those without a side see all.
+    /// Cuts the paths between hosts of different sides; those without a side reach all.
     pub(super) fn split(&mut self, sides: BTreeMap<HostId, usize>) {
         self.sides = sides;
     }
@@ -84,7 +85,7 @@ impl Network {
         }
     }
 
-    /// When a datagram arrives that is sent now: never, once or twice.
+    /// Returns when a datagram arrives that is sent now: never, once or twice.
     pub(super) fn carry(
         &mut self,
         now: Timestamp,

@@ -1,12 +1,14 @@
-//! [`Operation`]: an operation that a simulation had one of its nodes do, and all that came of it.
+//! [`Operation`]: what a simulation has one of its nodes do, and all that came of it.
 
 use std::time::Duration;
 
-use super::HostId;
-use super::expected_value::ExpectedValue;
 use bulla_dht::node::{GetReport, PutReport};
 use bulla_dht::secure::{Checked, PutError, SecureEvent};
 use bulla_dht::{InfoHash, Query, Row, Timestamp};
+use thiserror::Error;
+
+use super::HostId;
+use super::expected_value::ExpectedValue;
 
 /// Names an operation of a simulation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -15,7 +17,7 @@ pub struct OperationId(pub(super) usize);
 /// An operation and what its node told of it.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// Who does it.
+    /// Where it is done.
     pub host: HostId,
     /// About which key.
     pub key: InfoHash,
@@ -42,7 +44,7 @@ pub enum Request {
     Get(Query),
     /// Find fields of values.
     Query(Query),
-    /// Hear of values.
+    /// Follow values as they come and go.
     Listen(Query),
     /// Publish a value.
     Put(ExpectedValue),
@@ -57,7 +59,7 @@ pub enum Outcome {
     Put(PutReport),
     /// A put came to nothing.
     Failed(PutError),
-    /// It was cancelled, or its node left.
+    /// It was cancelled, or its node stopped.
     Cancelled,
 }
 
@@ -68,8 +70,19 @@ pub struct Observation {
     pub at: Timestamp,
     /// Of which value.
     pub value: Checked,
-    /// Whether it is gone rather than there.
+    /// Whether it expired rather than came.
     pub expired: bool,
+}
+
+/// An operation could not be begun.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum OperationError {
+    /// No node is at the host.
+    #[error("{0:?} is away")]
+    Away(HostId),
+    /// The node refused.
+    #[error(transparent)]
+    Refused(#[from] PutError),
 }
 
 impl Request {
@@ -98,20 +111,20 @@ impl Operation {
         }
     }
 
-    /// The values that are there as far as the operation was told.
+    /// Returns the values that are there, as far as the operation was told.
     pub fn values(&self) -> Vec<Checked> {
         let mut values: Vec<Checked> = Vec::new();
-        for observations in &self.observations {
-            if observations.expired {
-                values.retain(|value| *value != observations.value);
+        for observation in &self.observations {
+            if observation.expired {
+                values.retain(|value| *value != observation.value);
             } else {
-                values.push(observations.value.clone());
+                values.push(observation.value.clone());
             }
         }
         values
     }
 
-    /// What a put publishes.
+    /// Returns what a put publishes.
     pub fn expected_value(&self) -> Option<&ExpectedValue> {
         match &self.request {
             Request::Put(expected_value) => Some(expected_value),
@@ -119,7 +132,7 @@ impl Operation {
         }
     }
 
-    /// The report of a get or query that has ended.
+    /// Returns the report of a get or query that has ended.
     pub fn get_report(&self) -> Option<GetReport> {
         match self.ended {
             Some((_, Outcome::Got(report))) => Some(report),
@@ -127,7 +140,7 @@ impl Operation {
         }
     }
 
-    /// The report of a put that has ended.
+    /// Returns the report of a put that has ended.
     pub fn put_report(&self) -> Option<PutReport> {
         match self.ended {
             Some((_, Outcome::Put(report))) => Some(report),
@@ -135,19 +148,18 @@ impl Operation {
         }
     }
 
-    /// How long it took, if it has ended.
+    /// Returns how long it took, if it has ended.
     pub fn duration(&self) -> Option<Duration> {
         self.ended.map(|(at, _)| at.since(self.started))
     }
 
-    /// How long the first value took.
+    /// Returns how long the first value took.
     pub fn time_to_first_value(&self) -> Option<Duration> {
-        self.observations
-            .first()
-            .map(|observations| observations.at.since(self.started))
+        let first = self.observations.first()?;
+        Some(first.at.since(self.started))
     }
 
-    /// Takes in what a node told of it; `Err` says what is wrong with that.
+    /// Takes in what the node told; `Err` says what is wrong with that.
     pub(super) fn on_event(&mut self, now: Timestamp, event: SecureEvent) -> Result<(), String> {
         if self.ended.is_some() && !matches!(self.request, Request::Put(_)) {
             return Err(format!("told of an errand that was over: {event:?}"));
@@ -188,7 +200,7 @@ impl Operation {
                 }
                 self.ended = Some((now, Outcome::Put(report)));
             }
-            // All others are about no operation.
+            // All others are about the node.
             _ => {}
         }
         Ok(())

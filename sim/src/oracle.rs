@@ -1,16 +1,18 @@
-//! [`Oracle`]: the reference model. It knows what was really published, and so what a node must, may and must not say.
+//! [`Oracle`]: the reference model. It knows what was really published, and so what a node must,
+//! may and must not report.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::expected_value::ExpectedValue;
-use super::operation::{Operation, Request};
-use super::{HostId, OperationId};
 use bulla_dht::secure::{Checked, Protection, SecureDht};
 use bulla_dht::{InfoHash, Query, Timestamp};
 
-/// How much longer than its lifetime a value may be seen: copies are made and clocks start when datagrams arrive.
+use super::expected_value::ExpectedValue;
+use super::{HostId, Operation, OperationId, Request, Sim};
+
+/// How much longer than its lifetime a value may be seen: copies are made and clocks start when
+/// datagrams arrive.
 const SLACK: Duration = Duration::from_secs(20);
 /// A get or query is over by then, connected or not.
 const GET_LIMIT: Duration = Duration::from_secs(30);
@@ -20,14 +22,18 @@ const PUT_LIMIT: Duration = Duration::from_secs(45);
 const LASTING_PUT_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// Idle lookups that a node remembers beside its running ones.
 const REMEMBERED_LOOKUPS: usize = 258;
+/// The nodes nearest to a key that ought to hold its values.
+const NEAREST: usize = 8;
+/// Of those, so many must hold a value before a get must find it.
+const WELL_HELD: usize = 4;
 
-/// What was published, and each offence against the rules so far.
+/// What was published, and the rules broken so far.
 #[derive(Default, Debug)]
 pub(super) struct Oracle {
     published: BTreeMap<InfoHash, Vec<Published>>,
-    /// Hostile hosts invent values: clear ones may come from anybody.
+    /// Hostile hosts invent values: a clear one may have any author.
     pub(super) expects_forgeries: bool,
-    /// Whoever counts what is not found does not want it judged.
+    /// A get may find nothing: misses are counted elsewhere.
     pub(super) excuses_misses: bool,
     pub(super) violations: Vec<Violation>,
 }
@@ -37,7 +43,7 @@ pub(super) struct Oracle {
 pub struct Violation {
     /// When.
     pub at: Timestamp,
-    /// By whom.
+    /// Where.
     pub host: HostId,
     /// How.
     pub what: String,
@@ -47,33 +53,33 @@ pub struct Violation {
 struct Published {
     put: OperationId,
     by: HostId,
-    expected_value: ExpectedValue,
+    value: ExpectedValue,
     lifetime: Duration,
     /// When the last copy may have been made; `None` while it is still being announced.
     until: Option<Timestamp>,
 }
 
 impl Oracle {
-    /// Something is being published, for one lifetime from now or until its author stops.
+    /// A put publishes a value, for one lifetime from now or until its author stops.
     pub(super) fn on_put(
         &mut self,
         now: Timestamp,
         put: OperationId,
         operation: &Operation,
-        expected_value: &ExpectedValue,
+        value: &ExpectedValue,
         lifetime: Duration,
     ) {
         let published = self.published.entry(operation.key).or_default();
         published.push(Published {
             put,
             by: operation.host,
-            expected_value: expected_value.clone(),
+            value: value.clone(),
             lifetime,
-            until: (!expected_value.permanent).then_some(now),
+            until: (!value.permanent).then_some(now),
         });
     }
 
-    /// An author does not announce any more: what one put published, or all it did.
+    /// An author stops announcing: what one put published, or all that it did.
     pub(super) fn on_stop(&mut self, now: Timestamp, by: HostId, put: Option<OperationId>) {
         let all = self.published.values_mut().flatten();
         let stopped = all.filter(|one| one.by == by && put.is_none_or(|put| put == one.put));
@@ -82,7 +88,7 @@ impl Oracle {
         }
     }
 
-    /// What may be found under `key` now.
+    /// Returns what may be found under `key` now.
     pub(super) fn current(
         &self,
         now: Timestamp,
@@ -91,10 +97,11 @@ impl Oracle {
         let published = self.published.get(key).into_iter().flatten();
         published
             .filter(move |one| one.lives(now))
-            .map(|one| &one.expected_value)
+            .map(|one| &one.value)
     }
 
-    /// An operation is told of values: they must have been published, must match, and must not have run out long ago.
+    /// Checks values that an operation was told of: they must have been published, must match, and
+    /// must not have expired long ago.
     pub(super) fn check_values(
         &mut self,
         now: Timestamp,
@@ -109,7 +116,7 @@ impl Oracle {
         for value in values {
             let published = self.published.get(&operation.key).into_iter().flatten();
             let mut genuine = published
-                .filter(|one| one.expected_value.matches_checked(value))
+                .filter(|one| one.value.matches_checked(value))
                 .peekable();
             let offence = if genuine.peek().is_none() {
                 let excused = self.expects_forgeries && value.status() == Protection::Clear;
@@ -127,7 +134,7 @@ impl Oracle {
         }
     }
 
-    /// An operation is over: what was well held all the time must have been found.
+    /// Checks a get that has ended: what was well held all the time must have been found.
     pub(super) fn check_end(
         &mut self,
         now: Timestamp,
@@ -145,7 +152,7 @@ impl Oracle {
         }
     }
 
-    /// An operation has used up the time it has.
+    /// Checks an operation whose time is up: it must have ended.
     pub(super) fn on_deadline(&mut self, now: Timestamp, operation: &Operation) {
         if operation.ended.is_none() {
             let what = format!(
@@ -156,7 +163,8 @@ impl Oracle {
         }
     }
 
-    /// A node's containers keep their bounds, and it does what it is asked and nothing else.
+    /// Checks that a node's containers keep their bounds, and that it does what it was asked and
+    /// nothing else.
     pub(super) fn check_bounds(
         &mut self,
         now: Timestamp,
@@ -166,8 +174,8 @@ impl Oracle {
         operations: usize,
     ) {
         let (stats, config) = (dht.node().stats(clock), dht.node().config());
-        // A signed put looks for earlier editions, an encrypted one for a certificate at two keys; one with an identity
-        // announces its certificate at two keys.
+        // A signed put looks for earlier editions, an encrypted one for a certificate at two keys;
+        // a node with an identity announces its certificate at two keys.
         let inner = 3 * dht.stats().preparations + if dht.identity().is_some() { 2 } else { 0 };
         let operations = operations + inner;
         let lookups = (2 * operations + REMEMBERED_LOOKUPS).min(config.lookup.max_lookups);
@@ -189,12 +197,11 @@ impl Oracle {
         }
     }
 
-    /// Nobody stores what claims to be signed and is not, unless it is its own.
+    /// Checks that a node stores nothing that claims to be signed and is not, unless it is its own.
     pub(super) fn check_storage(&mut self, now: Timestamp, host: HostId, dht: &SecureDht) {
         for record in dht.node().export_values() {
             let published = self.published.get(&record.key).into_iter().flatten();
-            let mut genuine =
-                published.filter(|one| one.expected_value.matches_stored(&record.value));
+            let mut genuine = published.filter(|one| one.value.matches_stored(&record.value));
             let claims = record.value.signed().is_some() && record.source.is_some();
             let certifies = record.value.value_type() == bulla_dht::ValueType::CERTIFICATE;
             if claims && !certifies && genuine.next().is_none() {
@@ -203,23 +210,54 @@ impl Oracle {
         }
     }
 
+    /// Adds a broken rule.
     pub(super) fn report_violation(&mut self, at: Timestamp, host: HostId, what: String) {
         self.violations.push(Violation { at, host, what });
     }
 }
 
 impl Published {
-    /// Whether a copy made as late as possible lives at `now`.
+    /// Whether a copy made as late as possible is still alive at `now`.
     fn lives(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until + self.lifetime)
     }
 }
 
-/// How long an operation may take; `None` if it goes on until it is cancelled.
+impl Sim {
+    /// Returns the values that so many of the nodes nearest to a key hold that a get must find
+    /// them.
+    pub(super) fn well_held(
+        &self,
+        asker: HostId,
+        key: InfoHash,
+        query: &Query,
+    ) -> Vec<ExpectedValue> {
+        let mut current = self.oracle.current(self.now, &key).peekable();
+        let is_checked = !self.oracle.excuses_misses && query.conditions.is_empty();
+        if current.peek().is_none() || !is_checked {
+            return Vec::new();
+        }
+        let nearest = self.nearest(asker, key, NEAREST);
+        let is_well_held = |value: &&ExpectedValue| {
+            let holding = |host: &&HostId| self.holds(**host, key, value);
+            nearest.iter().filter(holding).count() >= WELL_HELD
+        };
+        current.filter(is_well_held).cloned().collect()
+    }
+
+    /// Whether the node at a host holds a copy of a value.
+    pub(super) fn holds(&self, host: HostId, key: InfoHash, value: &ExpectedValue) -> bool {
+        self.node(host)
+            .and_then(|node| node.stored(key, value.id))
+            .is_some_and(|stored| value.matches_stored(stored))
+    }
+}
+
+/// Returns how long an operation may take; `None` if it goes on until it is cancelled.
 pub(super) fn time_limit(request: &Request) -> Option<Duration> {
     match request {
         Request::Get(_) | Request::Query(_) => Some(GET_LIMIT),
-        Request::Put(expected_value) if expected_value.permanent => Some(LASTING_PUT_LIMIT),
+        Request::Put(value) if value.permanent => Some(LASTING_PUT_LIMIT),
         Request::Put(_) => Some(PUT_LIMIT),
         Request::Listen(_) => None,
     }

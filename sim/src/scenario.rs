@@ -1,4 +1,4 @@
-//! [`Scenario`]: what a simulated world is like, as data: who is there, how good the paths are, who comes and goes.
+//! [`Scenario`]: a simulated world as data: its hosts, the quality of the paths, the churn.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use super::nat::Nat;
 use super::network::Link;
 use bulla_dht::{Config, Timestamp};
 
-/// A world to be. [`Scenario::start`] makes it.
+/// A description of a world. [`Scenario::start`] makes it.
 ///
 /// ```
 /// use std::time::Duration;
-/// use bulla_sim::{Link, Scenario};
 /// use bulla_dht::{Draft, InfoHash, Query};
+/// use bulla_sim::{Link, Scenario};
 ///
 /// let mut sim = Scenario { hosts: 20, link: Link::PERFECT, ..Scenario::new(1) }.start();
 /// sim.run_for(Duration::from_secs(10));
@@ -37,7 +37,8 @@ pub struct Scenario {
     pub seed: u64,
     /// Honest, open hosts that stay. Default 200.
     pub hosts: usize,
-    /// Honest, open hosts that are away at first, and come when their absence is over if there is churn. Default none.
+    /// Honest, open hosts that are absent at first, and come when their absence is over if there is
+    /// churn. Default none.
     pub away: usize,
     /// Honest hosts that take part as clients. Default none.
     pub clients: usize,
@@ -67,14 +68,14 @@ pub enum Start {
     /// Nodes know the addresses of the first few and find the others. What real networks do.
     #[default]
     Bootstrap,
-    /// Nodes were there before: all start at once with the contacts that they saved, as many as their buckets hold, and ask
-    /// who of them is there, one node after the other while the others would arrive. Saves the time in which a great network grows up. Nodes
-    /// that come later bootstrap.
+    /// Nodes were there before: all start at once with the contacts that they saved, as many as
+    /// their buckets hold, and ping these, one node after the other during the time of arrival.
+    /// Saves the time in which a large network grows. Nodes that come later bootstrap.
     Warm,
 }
 
 impl Scenario {
-    /// 200 honest hosts on ordinary Internet paths.
+    /// Returns 200 honest hosts on ordinary Internet paths.
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
@@ -93,7 +94,7 @@ impl Scenario {
         }
     }
 
-    /// Makes the world. Nobody is there yet: the first host comes with the first step.
+    /// Makes the world. It is empty yet: the first node starts with the first step.
     pub fn start(&self) -> Sim {
         let mut sim = Sim::new(self.seed, self.link, self.job_time);
         sim.churn = self.churn;

@@ -1,4 +1,4 @@
-//! [`Trace`]: a running digest of all that nodes did. Two runs, one number.
+//! [`Trace`]: a running digest of all that nodes did. Two equal runs have the same.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -19,29 +19,29 @@ pub struct Trace {
     events: u64,
 }
 
-/// What a [`Trace`] amounts to. Equal if, and for all practical purposes only if, the runs were.
+/// The value of a [`Trace`]. Equal if, and for all practical purposes only if, the runs were.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceDigest([u8; 16]);
 
 impl Trace {
-    /// The digest of all so far.
+    /// Returns the digest of all so far.
     pub fn digest(&self) -> TraceDigest {
         let digest: [u8; 32] = self.hasher.clone().finalize().into();
         let (head, _) = digest.split_first_chunk().unwrap_or((&[0; 16], &[]));
         TraceDigest(*head)
     }
 
-    /// Datagrams sent by all nodes.
+    /// Returns how many datagrams all nodes sent.
     pub fn datagrams(&self) -> u64 {
         self.datagrams
     }
 
-    /// Bytes in them.
+    /// Returns the bytes in them.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Events told to applications.
+    /// Returns how many events applications were told of.
     pub fn events(&self) -> u64 {
         self.events
     }

@@ -1,30 +1,31 @@
-//! [`WarmStart`]: what hosts know of each other if the world does not begin with a bootstrap.
+//! [`WarmStart`]: the tables that nodes have if the world does not begin with a bootstrap.
 
 use super::HostId;
 use bulla_dht::{Contact, InfoHash, Rng};
 
-/// The ids that the first nodes get, so that each can be told of others.
+/// The ids of the first nodes, which their tables hold before they start.
 #[derive(Default, Debug)]
 pub(super) struct WarmStart {
     ids: Vec<InfoHash>,
-    /// Those who can be told of, by id.
+    /// The nodes that a table can hold, by id.
     contacts: Vec<Contact>,
 }
 
 impl WarmStart {
-    /// The id of the first node at each host, and those who can be told of.
+    /// Takes the id of the first node at each host, and the nodes that a table can hold.
     pub(super) fn new(ids: Vec<InfoHash>, mut contacts: Vec<Contact>) -> Self {
         contacts.sort_unstable();
         Self { ids, contacts }
     }
 
-    /// The id of the first node at a host.
+    /// Returns the id of the first node at a host.
     pub(super) fn id(&self, host: HostId) -> Option<InfoHash> {
         self.ids.get(host.index()).copied()
     }
 
-    /// What a node saved before it was restarted: of each half of the id space that is not its own, of each quarter of its
-    /// half, and so on, as many contacts as a bucket holds, at random; the nearest ones first.
+    /// Returns what a node saved before it was restarted: of each half of the id space that is not
+    /// its own, of each quarter of its half, and so on, as many contacts as a bucket holds, at
+    /// random; the nearest ones first.
     pub(super) fn of(&self, own: InfoHash, bucket_size: usize, rng: &mut Rng) -> Vec<Contact> {
         let mut known = Vec::new();
         let mut range = &self.contacts[..];
@@ -48,7 +49,7 @@ impl WarmStart {
     }
 }
 
-/// `count` of these at random, each once.
+/// Draws `count` of these, each once.
 fn chosen(from: &[Contact], count: usize, rng: &mut Rng) -> Vec<Contact> {
     let mut places = Vec::new();
     while places.len() < count.min(from.len()) {

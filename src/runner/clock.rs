@@ -11,38 +11,38 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The monotonic clock of one node, and what the calendar showed when it started.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     started: Instant,
     origin: Origin,
 }
 
 impl Clock {
-    /// A clock that stands at zero.
-    pub(super) fn start() -> Self {
+    /// Starts a clock at zero.
+    pub(crate) fn start() -> Self {
         Self {
             started: instant_now(),
             origin: Origin::new(unix_now()),
         }
     }
 
-    /// The time on this clock.
-    pub(super) fn now(&self) -> Timestamp {
+    /// Returns the time on this clock.
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::ZERO + instant_now().duration_since(self.started)
     }
 
-    /// Links this clock with the calendar.
-    pub(super) fn origin(&self) -> Origin {
+    /// Returns what links this clock with the calendar.
+    pub(crate) fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// When the runtime shall wake up for `at`.
-    pub(super) fn instant(&self, at: Timestamp) -> Instant {
+    /// Returns when the runtime is to wake up for `at`.
+    pub(crate) fn instant(&self, at: Timestamp) -> Instant {
         self.started + at.since(Timestamp::ZERO).min(FAR)
     }
 }
 
-/// The calendar's time; 1970 if the system's clock stands before that.
-pub(super) fn unix_now() -> UnixTime {
+/// Returns the calendar's time; 1970 if the system's clock stands before that.
+pub(crate) fn unix_now() -> UnixTime {
     #[expect(clippy::disallowed_methods, reason = "this is where clocks are read")]
     let now = SystemTime::now();
     let since_1970 = now
@@ -51,18 +51,18 @@ pub(super) fn unix_now() -> UnixTime {
     UnixTime::from_micros(u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// A seed of the system's entropy.
+/// Makes a seed of the system's entropy.
 ///
 /// # Errors
 ///
 /// What the system says if it has none.
-pub(super) fn entropy() -> Result<Seed, getrandom::Error> {
+pub(crate) fn entropy() -> Result<Seed, getrandom::Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
     Ok(Seed::new(bytes))
 }
 
-/// The runtime's time, which tests can stop.
+/// Returns the runtime's time, which tests can stop.
 fn instant_now() -> Instant {
     Instant::now()
 }

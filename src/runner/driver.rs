@@ -1,59 +1,55 @@
 //! [`Driver`]: the loop that feeds the DHT and does what it says. It decides nothing.
 
-use std::collections::BTreeSet;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use bulla_identity::Identity;
+use tokio::sync::oneshot::Sender;
+use tokio::sync::{mpsc, watch};
 use tokio::task::coop;
 use tokio::time::{Sleep, sleep_until};
 use tracing::{debug, info, warn};
 
+use super::bootstrap::Bootstrap;
 use super::clock::Clock;
-use super::network::Connectivity;
+use super::pending::{Pending, ReplySlot};
 use super::pool::Pool;
-use super::resolve::HostPort;
-use super::socket::{SocketErrors, Sockets};
-use super::state::{Saver, StateError, StateFile};
-use super::waiting::Waiting;
-use crate::node::OpId;
-use crate::secure::{Done, Job, SecureDht, SecureEvent, SecureOutput};
+use super::state::{Saver, StateFile};
+use crate::client::{
+    ChangeWriter, Command, Connectivity, GetError, NodeInfo, PutError, PutValue, StateError,
+};
+use crate::net::Sockets;
+use crate::node::{OpError, OpId};
+use crate::secure::{Done, Job, Scope, SecureDht, SecureEvent, SecureOutput, SignOptions};
 use crate::wire::snapshot::State;
-use crate::{Contact, Timestamp};
+use crate::{Contact, InfoHash, Timestamp, ValueId};
 
-/// Commands or finished jobs taken in one turn before outputs are seen to and others get their turn.
+/// Commands or finished jobs taken in one turn before outputs are seen to and others get their
+/// turn.
 const BUDGET: usize = 64;
 
-/// What a handle wants.
-pub(super) enum Command {
-    /// Something done at once, with a way of its own to give an answer.
-    Do(Box<dyn FnOnce(&mut Driver) + Send>),
-    /// The end: not before running puts are done, but within this time.
-    Stop(Duration, oneshot::Sender<Result<(), StateError>>),
-}
-
-/// The lines to the rest of the program.
-pub(super) struct Lines {
-    pub(super) commands: mpsc::Receiver<Command>,
-    /// Operations that nobody waits for any more; one entry for each operation at most.
-    pub(super) cancels: mpsc::UnboundedReceiver<OpId>,
-    /// Tells all handles.
-    pub(super) status: watch::Sender<Connectivity>,
+/// The driver's ends of the channels to handles.
+pub(crate) struct Channels {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    /// Operations that are not read any more.
+    pub(crate) cancels: mpsc::UnboundedReceiver<OpId>,
+    pub(crate) status: watch::Sender<Connectivity>,
 }
 
 /// Everything that belongs to a running node.
-pub(super) struct Driver {
-    pub(super) dht: SecureDht,
-    pub(super) waiting: Waiting,
-    /// Bootstrap peers that were given by name.
-    pub(super) names: BTreeSet<HostPort>,
+pub(crate) struct Driver {
+    dht: SecureDht,
+    /// Where the events of each operation go.
+    pending: Pending,
     clock: Clock,
     sockets: Sockets,
     pool: Pool<Job, Done>,
-    lines: Lines,
-    alarm: Pin<Box<Sleep>>,
+    channels: Channels,
+    bootstrap: Bootstrap,
+    /// Goes off when the DHT wants to be woken, or before.
+    timer: Pin<Box<Sleep>>,
     saver: Option<Saver>,
     stage: Stage,
 }
@@ -61,40 +57,41 @@ pub(super) struct Driver {
 /// How far the node's life has gone.
 enum Stage {
     Running,
-    /// Waits for running puts, with time; then tells those who asked for the end.
+    /// Waits for running puts, with a time-out; then replies to the callers that asked for the end.
     Stopping {
         timeout: Pin<Box<Sleep>>,
-        askers: Vec<oneshot::Sender<Result<(), StateError>>>,
+        replies: Vec<Sender<Result<(), StateError>>>,
     },
     /// The last handle is gone.
     Abandoned,
 }
 
 impl Driver {
-    pub(super) fn new(
+    pub(crate) fn new(
         dht: SecureDht,
         clock: Clock,
         sockets: Sockets,
         pool: Pool<Job, Done>,
-        lines: Lines,
+        channels: Channels,
+        bootstrap: Bootstrap,
         state: Option<StateFile>,
     ) -> Self {
         Self {
             dht,
-            waiting: Waiting::default(),
-            names: BTreeSet::new(),
-            alarm: Box::pin(sleep_until(clock.instant(Timestamp::ZERO))),
+            pending: Pending::default(),
+            timer: Box::pin(sleep_until(clock.instant(Timestamp::ZERO))),
             saver: state.map(|file| Saver::new(file, clock.instant(clock.now()))),
             clock,
             sockets,
             pool,
-            lines,
+            channels,
+            bootstrap,
             stage: Stage::Running,
         }
     }
 
     /// Runs the node until it is stopped or its last handle is gone.
-    pub(super) async fn run(mut self: Box<Self>) {
+    pub(crate) async fn run(mut self: Box<Self>) {
         info!(id = %self.dht.node().id(), addresses = ?self.sockets.addresses(), "node started");
         loop {
             let wake = self.drain().await;
@@ -107,14 +104,14 @@ impl Driver {
     }
 
     /// Takes in what was saved of the last node.
-    pub(super) fn restore(&mut self, state: &State) {
+    pub(crate) fn restore(&mut self, state: &State) {
         self.insert_contacts(&state.nodes);
-        self.dht.import_values(self.now(), &state.records);
+        self.dht.import_values(self.clock.now(), &state.records);
     }
 
     /// Makes contact with those of these addresses that there is a socket for.
-    pub(super) fn bootstrap(&mut self, addresses: &[SocketAddr]) {
-        let reachable = addresses.iter().filter(|addr| self.sockets.serve(addr));
+    pub(crate) fn bootstrap(&mut self, addresses: &[SocketAddr]) {
+        let reachable = addresses.iter().filter(|addr| self.sockets.serves(addr));
         let reachable: Vec<_> = reachable.copied().collect();
         if !reachable.is_empty() {
             self.dht.bootstrap(self.clock.now(), &reachable);
@@ -122,22 +119,12 @@ impl Driver {
     }
 
     /// Takes in those of these contacts that there is a socket for.
-    pub(super) fn insert_contacts(&mut self, contacts: &[Contact]) {
+    fn insert_contacts(&mut self, contacts: &[Contact]) {
         let reachable = contacts
             .iter()
-            .filter(|contact| self.sockets.serve(&contact.addr));
+            .filter(|contact| self.sockets.serves(&contact.addr));
         let reachable: Vec<_> = reachable.copied().collect();
         self.dht.insert_contacts(self.clock.now(), &reachable);
-    }
-
-    /// The time on the node's clock.
-    pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
-    /// What has gone wrong on the sockets.
-    pub(super) fn socket_errors(&self) -> SocketErrors {
-        self.sockets.errors()
     }
 
     /// Does all that is to be done now; returns when to look again.
@@ -148,11 +135,11 @@ impl Driver {
                 SecureOutput::Job(job) => self.pool.submit(job.lane(), job),
                 SecureOutput::Event(SecureEvent::StatusChanged { family, status }) => {
                     debug!(?family, ?status, "status changed");
-                    self.lines
+                    self.channels
                         .status
                         .send_modify(|both| both.set(family, status));
                 }
-                SecureOutput::Event(event) => self.waiting.tell(event),
+                SecureOutput::Event(event) => self.pending.on_event(event),
                 SecureOutput::Wake(at, _) => {
                     self.sockets.flush().await;
                     return at;
@@ -161,63 +148,167 @@ impl Driver {
         }
     }
 
-    /// Waits for something to happen, and tells the DHT. Whatever is ready at the same time gets its turn by lot.
+    /// Waits for something to happen, and tells the DHT. Of what is ready at the same time, one is
+    /// picked at random.
     async fn turn(&mut self, wake: Timestamp) {
-        // An alarm that goes off early does no harm, and deadlines move on with every answer.
+        // To wake up early does no harm, and deadlines move on with every reply.
         let wake = self.clock.instant(wake);
-        if wake < self.alarm.deadline() || self.alarm.is_elapsed() {
-            self.alarm.as_mut().reset(wake);
+        if wake < self.timer.deadline() || self.timer.is_elapsed() {
+            self.timer.as_mut().reset(wake);
         }
         tokio::select! {
-            command = self.lines.commands.recv() => self.obey(command),
-            Some(op) = self.lines.cancels.recv() => self.cancel(op),
+            command = self.channels.commands.recv() => self.handle_commands(command),
+            Some(op) = self.channels.cancels.recv() => self.handle_command(Command::Cancel { op }),
             () = self.pool.finished() => {}
             () = self.sockets.readable() => self.receive(),
-            () = &mut self.alarm => self.dht.handle_timeout(self.clock.now()),
+            () = &mut self.timer => self.dht.handle_timeout(self.clock.now()),
             () = save_is_due(self.saver.as_mut()) => self.save(),
             () = timeout_ends(&mut self.stage) => {}
         }
-        self.finish();
+        self.finish_jobs();
     }
 
-    /// Obeys a command, and more of them that are there; without one, all handles are gone.
-    fn obey(&mut self, first: Option<Command>) {
-        let mut next = first;
+    /// Handles a command, and more of them that are there; without one, all handles are gone.
+    fn handle_commands(&mut self, first: Option<Command>) {
+        let Some(first) = first else {
+            self.stage = Stage::Abandoned;
+            return;
+        };
+        self.handle_command(first);
         for _ in 1..BUDGET {
-            self.obey_one(next);
-            match self.lines.commands.try_recv() {
-                Ok(command) => next = Some(command),
+            match self.channels.commands.try_recv() {
+                Ok(command) => self.handle_command(command),
                 Err(_) => return,
             }
         }
-        self.obey_one(next);
     }
 
-    fn obey_one(&mut self, command: Option<Command>) {
-        match (command, &mut self.stage) {
-            (Some(Command::Do(work)), Stage::Running) => work(self),
-            // Dropped undone: whoever waits for it learns that the node is closed.
-            (Some(Command::Do(_)), Stage::Stopping { .. } | Stage::Abandoned) => {}
-            (Some(Command::Stop(_, asker)), Stage::Stopping { askers, .. }) => {
-                askers.push(asker);
+    fn handle_command(&mut self, command: Command) {
+        debug!(?command, "command");
+        let now = self.clock.now();
+        match command {
+            Command::Cancel { op } => {
+                self.pending.remove(op);
+                self.dht.cancel(now, op);
             }
-            (Some(Command::Stop(timeout, asker)), Stage::Running | Stage::Abandoned) => {
-                self.stage = Stage::Stopping {
-                    timeout: Box::pin(sleep_until(self.clock.instant(self.now() + timeout))),
-                    askers: vec![asker],
-                };
+            Command::Shutdown { timeout, reply } => self.stop(timeout, reply),
+            // Its reply slot is dropped with it, which tells the caller that the node is closed.
+            command if !matches!(self.stage, Stage::Running) => drop(command),
+            Command::Get(request) => {
+                let started = self.dht.get(now, request.key, request.options);
+                self.report_to(request.changes, started);
             }
-            (None, _) => self.stage = Stage::Abandoned,
+            Command::Listen(request) => {
+                let started = self.dht.listen(now, request.key, request.options);
+                self.report_to(request.changes, started);
+            }
+            Command::Query { key, query, reply } => {
+                let started = self.dht.query(now, key, query);
+                self.reply_to(reply, started, |reply| ReplySlot::Rows(Vec::new(), reply));
+            }
+            Command::Put {
+                key,
+                value,
+                options,
+                reply,
+            } => match start_put(&mut self.dht, now, key, value, options) {
+                Ok((op, id)) => self.pending.add(op, ReplySlot::Put { key, id, reply }),
+                Err(error) => answer(reply, Err(error)),
+            },
+            Command::CancelPut { key, id, reply } => {
+                self.pending.cancel_puts((key, id));
+                answer(reply, self.dht.cancel_put(now, key, id));
+            }
+            Command::FindCertificate { name, reply } => {
+                let started = self.dht.find_certificate(now, name);
+                self.reply_to(reply, started, ReplySlot::Certificate);
+            }
+            Command::FindPublicKey { name, reply } => {
+                let started = self.dht.find_public_key(now, name);
+                self.reply_to(reply, started, ReplySlot::PublicKey);
+            }
+            Command::RegisterCertificate { certificate, reply } => {
+                self.dht.register_certificate(&certificate);
+                answer(reply, ());
+            }
+            Command::Info { reply } => answer(reply, self.info()),
+            Command::ListContacts { reply } => answer(reply, self.dht.node().list_contacts(now)),
+            Command::ListStored { reply } => answer(reply, self.dht.node().list_stored(now)),
+            Command::ListLookups { key, reply } => answer(reply, self.dht.node().list_lookups(key)),
+            Command::Bootstrap { peer, reply } => self.bootstrap.add(peer, reply),
+            Command::BootstrapAddrs { addresses, reply } => {
+                self.bootstrap(&addresses);
+                answer(reply, ());
+            }
+            Command::InsertContacts { contacts, reply } => {
+                self.insert_contacts(&contacts);
+                answer(reply, ());
+            }
+            Command::ExportContacts { reply } => {
+                answer(reply, self.dht.node().export_contacts(now));
+            }
+            Command::ExportValues { reply } => answer(reply, self.dht.node().export_values()),
+            Command::ImportValues { records, reply } => {
+                answer(reply, self.dht.import_values(now, &records));
+            }
+            Command::ConnectivityChanged { reply } => {
+                self.dht.connectivity_changed(now);
+                answer(reply, ());
+            }
         }
     }
 
-    fn cancel(&mut self, op: OpId) {
-        self.waiting.remove(op);
-        self.dht.cancel(self.clock.now(), op);
+    /// Has a get or listen write its changes there, or ends it if the reader is gone already.
+    fn report_to(&mut self, changes: ChangeWriter, started: Result<OpId, OpError>) {
+        match started {
+            Ok(op) if changes.begin(op) => self.pending.add(op, ReplySlot::Changes(changes)),
+            Ok(op) => self.dht.cancel(self.clock.now(), op),
+            Err(error) => changes.end(Err(error.into())),
+        }
+    }
+
+    /// Has the result of an operation sent there.
+    fn reply_to<T>(
+        &mut self,
+        reply: Sender<Result<T, GetError>>,
+        started: Result<OpId, OpError>,
+        slot: impl FnOnce(Sender<Result<T, GetError>>) -> ReplySlot,
+    ) {
+        match started {
+            Ok(op) => self.pending.add(op, slot(reply)),
+            Err(error) => answer(reply, Err(error.into())),
+        }
+    }
+
+    fn info(&self) -> NodeInfo {
+        let node = self.dht.node();
+        NodeInfo {
+            id: node.id(),
+            identity: self.dht.identity().map(Identity::long_id),
+            addresses: self.sockets.addresses(),
+            public_addresses: node.public_addresses(),
+            stats: node.stats(self.clock.now()),
+            secure: self.dht.stats(),
+            socket_errors: self.sockets.errors(),
+        }
+    }
+
+    /// Lets the node end once its puts are done, or after the time-out of the first caller.
+    fn stop(&mut self, timeout: Duration, reply: Sender<Result<(), StateError>>) {
+        match &mut self.stage {
+            Stage::Stopping { replies, .. } => replies.push(reply),
+            Stage::Running | Stage::Abandoned => {
+                let end = self.clock.instant(self.clock.now() + timeout);
+                self.stage = Stage::Stopping {
+                    timeout: Box::pin(sleep_until(end)),
+                    replies: vec![reply],
+                };
+            }
+        }
     }
 
     /// Hands in finished jobs.
-    fn finish(&mut self) {
+    fn finish_jobs(&mut self) {
         for done in self.pool.take_outcomes(BUDGET) {
             self.dht.handle_done(self.clock.now(), done);
         }
@@ -240,7 +331,7 @@ impl Driver {
         let node = self.dht.node();
         State {
             id: node.id(),
-            nodes: node.export_contacts(self.now()),
+            nodes: node.export_contacts(self.clock.now()),
             records: node.export_values(),
         }
     }
@@ -248,12 +339,12 @@ impl Driver {
     fn is_over(&self) -> bool {
         match &self.stage {
             Stage::Running => false,
-            Stage::Stopping { timeout, .. } => !self.waiting.has_puts() || timeout.is_elapsed(),
+            Stage::Stopping { timeout, .. } => !self.pending.has_puts() || timeout.is_elapsed(),
             Stage::Abandoned => true,
         }
     }
 
-    /// Saves the state, lets go of all the node has, and tells those who asked for it.
+    /// Saves the state, drops all that the node has, and replies to the callers of the end.
     async fn close(mut self: Box<Self>) {
         let state = self.snapshot();
         let saved = match self.saver.take() {
@@ -265,23 +356,51 @@ impl Driver {
         }
         let Self {
             dht,
-            waiting,
+            pending,
             sockets,
             pool,
-            lines,
+            channels,
             stage,
             ..
         } = *self;
-        drop((sockets, lines, waiting, pool));
+        drop((sockets, channels, pending, pool));
         info!(id = %dht.node().id(), "node stopped");
-        if let Stage::Stopping { askers, .. } = stage {
-            // The first is told the result; the others learn of the end as their senders are dropped.
-            let mut askers = askers.into_iter();
-            if let Some(first) = askers.next() {
-                let _ = first.send(saved);
+        if let Stage::Stopping { replies, .. } = stage {
+            // The first gets the result; the others learn of the end as their slots are dropped.
+            if let Some(first) = replies.into_iter().next() {
+                answer(first, saved);
             }
         }
     }
+}
+
+/// Starts a put of what this value becomes.
+fn start_put(
+    dht: &mut SecureDht,
+    now: Timestamp,
+    key: InfoHash,
+    value: PutValue,
+    options: SignOptions,
+) -> Result<(OpId, ValueId), PutError> {
+    Ok(match value {
+        PutValue::Clear(_) | PutValue::Packed(_) if options.scope != Scope::Anywhere => {
+            return Err(PutError::NotSigned);
+        }
+        PutValue::Clear(draft) => dht.put(now, key, draft, options.put)?,
+        PutValue::Signed(draft) => dht.put_signed(now, key, draft, options)?,
+        PutValue::Encrypted(to, draft) => {
+            dht.put_encrypted_to_many(now, key, to, draft, options)?
+        }
+        PutValue::Packed(value) => {
+            let id = value.id();
+            (dht.put_value(now, key, value, options.put)?, id)
+        }
+    })
+}
+
+/// Replies to a caller. One that is gone needs no reply.
+fn answer<T>(reply: Sender<T>, result: T) {
+    let _ = reply.send(result);
 }
 
 async fn save_is_due(saver: Option<&mut Saver>) {

@@ -1,4 +1,4 @@
-//! [`Pool`]: a few threads for work that would hold up the loop.
+//! [`Pool`]: a few threads for work that would hold up the driver.
 
 #[cfg(test)]
 mod tests;
@@ -16,35 +16,35 @@ use tokio::sync::Notify;
 use tracing::{error, warn};
 
 use super::clock::Clock;
-use super::priority::{claim_little, forgo_arrears, yield_to_all};
+use super::priority::{lower_priority, set_idle_policy, yield_scheduler_credit};
 use crate::secure::Lane;
 
-/// How long jobs may wait without any being begun before a thread that insists more on its share takes them.
-pub(super) const STARVED_AFTER: Duration = Duration::from_millis(50);
+/// How long jobs may wait without any being begun before the starvation guard does them.
+pub(crate) const STARVED_AFTER: Duration = Duration::from_millis(50);
 
-/// So many it then does alone, before workers may try again.
-const RELIEF: u32 = 64;
+/// How many jobs the guard then does alone, before workers may try again.
+const GUARD_TURNS: u32 = 64;
 
-/// How long an outcome lies before the loop is woken for it, while its worker has remote jobs to do: those are short, and
-/// waking takes as long as some of them.
-const REST: Duration = Duration::from_micros(250);
+/// How long an outcome waits before the driver is woken for it, while its worker has remote jobs to
+/// do: those are short, and waking takes as long as some of them.
+const WAKE_DELAY: Duration = Duration::from_micros(250);
 
-/// Worker threads that turn jobs `J` into outcomes. How many jobs wait is for those who submit them to bound: the
-/// secure layer admits a number of jobs until they are done. A thread is started when a job waits and all others are at
-/// work.
+/// Worker threads that turn jobs `J` into outcomes `D`. How many jobs wait is for the submitter to
+/// bound: the secure layer admits a number of jobs until they are done. A thread is started when a
+/// job waits and all others are at work.
 ///
-/// Where the system has a way to say so, workers take only the time that no other thread wants, so that the loop never
-/// waits for one. On a machine that others keep busy they would hardly get any: one thread more, the reliever, then
-/// does what waits, as one who claims little.
+/// Where the system can be told so, workers take only the time that no other thread wants, so that
+/// the driver never waits for one. On a machine that is kept busy they would hardly get any: one
+/// thread more, the starvation guard, then does what waits, at a low priority of its own.
 ///
-/// Dropping the pool forgets the jobs that wait and lets each thread end after the job at hand. It does not wait for that:
-/// on a busy machine it may be long until workers get to know.
+/// Dropping the pool drops the jobs that wait and lets each thread end after the job at hand. It
+/// does not wait for that: on a busy machine it may be long until workers run at all.
 #[derive(Debug)]
-pub(super) struct Pool<J, D> {
+pub(crate) struct Pool<J, D> {
     shared: Arc<Shared<J, D>>,
     workers: usize,
     max_workers: usize,
-    has_reliever: bool,
+    has_guard: bool,
     starved_after: Duration,
 }
 
@@ -52,13 +52,13 @@ pub(super) struct Pool<J, D> {
 struct Shared<J, D> {
     run: fn(J) -> D,
     queue: Mutex<Queue<J, D>>,
-    /// There is a job, or the end: for workers.
+    /// Tells workers of a job, or of the end.
     changed: Condvar,
-    /// There is a job while the reliever does not watch, or the end: for the reliever.
+    /// Tells the guard of a job while it does not watch, or of the end.
     submitted: Condvar,
-    /// There are outcomes: for who submits.
+    /// Tells the submitter of outcomes.
     finished: Notify,
-    /// The same, to see without the lock.
+    /// Whether there are outcomes, to be seen without the lock.
     has_outcomes: AtomicBool,
 }
 
@@ -71,11 +71,11 @@ struct Queue<J, D> {
     idle: usize,
     /// How many jobs workers have begun.
     begun: u64,
-    /// How many they had begun when the reliever last looked.
+    /// How many they had begun when the guard last looked.
     begun_before: Option<u64>,
-    /// How many of the next jobs are the reliever's alone.
-    relief: u32,
-    /// Whether the reliever looks at the queue from time to time.
+    /// How many of the next jobs are the guard's alone.
+    guard_turns: u32,
+    /// Whether the guard looks at the queue from time to time.
     is_watched: bool,
     is_closed: bool,
 }
@@ -90,9 +90,9 @@ impl<J, D> Queue<J, D> {
         local.or_else(|| self.remote.pop_front().map(|job| (Lane::Remote, job)))
     }
 
-    /// The next job for a worker, unless it is the reliever's.
+    /// Takes the next job for a worker, unless it is the guard's.
     fn begin(&mut self) -> Option<(Lane, J)> {
-        if self.relief > 0 {
+        if self.guard_turns > 0 {
             return None;
         }
         let next = self.pop()?;
@@ -102,9 +102,9 @@ impl<J, D> Queue<J, D> {
 }
 
 impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
-    /// Will have up to so many threads `run` jobs, and one that steps in when jobs wait for longer than the limit and
-    /// none is begun.
-    pub(super) fn new(workers: usize, starved_after: Duration, run: fn(J) -> D) -> Self {
+    /// Makes a pool of up to so many threads that `run` jobs, and of a guard that steps in when
+    /// jobs have waited for so long and none was begun.
+    pub(crate) fn new(workers: usize, starved_after: Duration, run: fn(J) -> D) -> Self {
         let queue = Queue {
             local: VecDeque::new(),
             remote: VecDeque::new(),
@@ -112,7 +112,7 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
             idle: 0,
             begun: 0,
             begun_before: None,
-            relief: 0,
+            guard_turns: 0,
             is_watched: false,
             is_closed: false,
         };
@@ -127,13 +127,13 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
             }),
             workers: 0,
             max_workers: workers,
-            has_reliever: false,
+            has_guard: false,
             starved_after,
         }
     }
 
-    /// Has a thread do this as soon as one is free; local jobs go before remote ones.
-    pub(super) fn submit(&mut self, lane: Lane, job: J) {
+    /// Has a thread do this job as soon as one is free; local jobs go before remote ones.
+    pub(crate) fn submit(&mut self, lane: Lane, job: J) {
         let mut queue = self.shared.queue();
         match lane {
             Lane::Local => queue.local.push_back(job),
@@ -141,7 +141,7 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
         }
         let are_all_busy = queue.len() > queue.idle;
         let is_watched = mem::replace(&mut queue.is_watched, true);
-        let is_waited_for = queue.idle > 0;
+        let has_idle = queue.idle > 0;
         drop(queue);
         let mut added = Ok(());
         if are_all_busy && self.workers < self.max_workers {
@@ -153,31 +153,32 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
         if let Err(error) = added {
             warn!(%error, "no further thread for jobs");
         }
-        if is_waited_for {
+        if has_idle {
             self.shared.changed.notify_one();
         }
         if self.workers == 0 {
-            self.shared.work_off();
+            self.shared.run_inline();
         }
     }
 
     /// Waits until there are outcomes, or may be. Loses nothing if it is dropped.
-    pub(super) async fn finished(&self) {
+    pub(crate) async fn finished(&self) {
         self.shared.finished.notified().await;
     }
 
-    /// Takes outcomes that are there, in any order and so many at most; none comes of a job that panics.
-    pub(super) fn take_outcomes(&mut self, limit: usize) -> Vec<D> {
+    /// Takes outcomes that are there, in any order, and so many at most. A job that panics has
+    /// none.
+    pub(crate) fn take_outcomes(&mut self, limit: usize) -> Vec<D> {
         if !self.shared.has_outcomes.load(Ordering::Acquire) {
             return Vec::new();
         }
         let mut queue = self.shared.queue();
         let count = queue.outcomes.len().min(limit);
         let taken = queue.outcomes.drain(..count).collect();
-        let is_rest = !queue.outcomes.is_empty();
-        self.shared.has_outcomes.store(is_rest, Ordering::Release);
+        let are_more = !queue.outcomes.is_empty();
+        self.shared.has_outcomes.store(are_more, Ordering::Release);
         drop(queue);
-        if is_rest {
+        if are_more {
             self.shared.finished.notify_one();
         }
         taken
@@ -188,29 +189,29 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
         thread::Builder::new()
             .name(format!("bulla-worker-{}", self.workers))
             .spawn(move || {
-                yield_to_all();
+                set_idle_policy();
                 shared.work();
             })?;
         self.workers += 1;
         Ok(())
     }
 
-    /// Has the reliever look at the queue from time to time until it is empty.
+    /// Has the guard look at the queue from time to time until it is empty.
     fn watch(&mut self) -> io::Result<()> {
-        if self.has_reliever {
+        if self.has_guard {
             self.shared.submitted.notify_one();
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);
         let starved_after = self.starved_after;
         thread::Builder::new()
-            .name("bulla-reliever".to_owned())
+            .name("bulla-guard".to_owned())
             .spawn(move || {
-                claim_little();
-                shared.relieve(starved_after);
+                lower_priority();
+                shared.guard(starved_after);
             })
             .inspect_err(|_| self.shared.queue().is_watched = false)?;
-        self.has_reliever = true;
+        self.has_guard = true;
         Ok(())
     }
 }
@@ -225,40 +226,40 @@ impl<J, D> Shared<J, D> {
     /// Does jobs as a worker until the pool is closed.
     fn work(&self) {
         let clock = Clock::start();
-        let mut told_at = clock.now();
+        let mut woken_at = clock.now();
         while let Some(first) = self.next() {
             let mut next = Some(first);
             while let Some((lane, job)) = next {
                 if lane == Lane::Local {
-                    forgo_arrears();
+                    yield_scheduler_credit();
                 }
                 let outcome = self.attempt(job);
-                next = self.exchange(outcome);
-                let may_rest = matches!(next, Some((Lane::Remote, _)));
+                next = self.store_and_begin(outcome);
+                let may_wait = matches!(next, Some((Lane::Remote, _)));
                 let now = clock.now();
-                if !may_rest || now.since(told_at) >= REST {
+                if !may_wait || now.since(woken_at) >= WAKE_DELAY {
                     self.finished.notify_one();
-                    told_at = now;
+                    woken_at = now;
                 }
             }
         }
     }
 
-    /// Does what waits, in the thread of who submits it: there is no other.
-    fn work_off(&self) {
+    /// Does what waits in the submitting thread: there is no other.
+    fn run_inline(&self) {
         let mut next = self.queue().begin();
         while let Some((_, job)) = next {
             let outcome = self.attempt(job);
-            next = self.exchange(outcome);
+            next = self.store_and_begin(outcome);
         }
         self.finished.notify_one();
     }
 
-    /// Does jobs as the reliever until the pool is closed.
-    fn relieve(&self, starved_after: Duration) {
-        while let Some(job) = self.next_delayed(starved_after) {
+    /// Does jobs as the guard until the pool is closed.
+    fn guard(&self, starved_after: Duration) {
+        while let Some(job) = self.next_starved(starved_after) {
             let outcome = self.attempt(job);
-            self.lay_down(&mut self.queue(), outcome);
+            self.store(&mut self.queue(), outcome);
             self.finished.notify_one();
         }
     }
@@ -272,15 +273,15 @@ impl<J, D> Shared<J, D> {
         outcome.ok()
     }
 
-    fn lay_down(&self, queue: &mut Queue<J, D>, outcome: Option<D>) {
+    fn store(&self, queue: &mut Queue<J, D>, outcome: Option<D>) {
         queue.outcomes.extend(outcome);
         self.has_outcomes.store(true, Ordering::Release);
     }
 
-    /// Leaves an outcome for the loop, and takes the next job if there is one for a worker.
-    fn exchange(&self, outcome: Option<D>) -> Option<(Lane, J)> {
+    /// Stores an outcome, and takes the next job if there is one for a worker.
+    fn store_and_begin(&self, outcome: Option<D>) -> Option<(Lane, J)> {
         let mut queue = self.queue();
-        self.lay_down(&mut queue, outcome);
+        self.store(&mut queue, outcome);
         queue.begin()
     }
 
@@ -304,23 +305,23 @@ impl<J, D> Shared<J, D> {
         }
     }
 
-    /// Waits for a job that workers do not get to: none has begun another since the reliever, before its limit ran
-    /// out, last looked. `None` when the pool is closed.
-    fn next_delayed(&self, starved_after: Duration) -> Option<J> {
+    /// Waits for a job that workers do not get to: since the guard last looked, `starved_after`
+    /// ago, none has begun one. `None` when the pool is closed.
+    fn next_starved(&self, starved_after: Duration) -> Option<J> {
         let mut queue = self.queue();
         loop {
             if queue.is_closed {
                 return None;
             }
             if queue.len() > 0 && queue.begun_before == Some(queue.begun) {
-                queue.relief = RELIEF;
+                queue.guard_turns = GUARD_TURNS;
             }
             queue.begun_before = None;
-            if queue.relief > 0
+            if queue.guard_turns > 0
                 && let Some((_, job)) = queue.pop()
             {
-                queue.relief -= 1;
-                if queue.relief == 0 {
+                queue.guard_turns -= 1;
+                if queue.guard_turns == 0 {
                     self.changed.notify_all();
                 }
                 return Some(job);
@@ -329,7 +330,7 @@ impl<J, D> Shared<J, D> {
                 queue.is_watched = false;
                 queue = (self.submitted.wait(queue)).unwrap_or_else(PoisonError::into_inner);
                 queue.is_watched = true;
-            } else if queue.relief == 0 {
+            } else if queue.guard_turns == 0 {
                 queue.begun_before = Some(queue.begun);
                 let waited = self.submitted.wait_timeout(queue, starved_after);
                 queue = waited.unwrap_or_else(PoisonError::into_inner).0;

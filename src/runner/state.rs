@@ -1,5 +1,5 @@
 //! [`StateFile`]: what a node keeps over a restart, in OpenDHT's own form (`docs/spec/node.md#10`),
-//! and [`Saver`], which writes it now and then.
+//! and [`Saver`], which writes it from time to time.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -8,12 +8,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tracing::warn;
 
-use crate::wire::DecodeError;
+use crate::client::StateError;
 use crate::wire::snapshot::{State, export_state, import_state};
 use crate::{Family, UnixTime};
 
@@ -22,57 +21,28 @@ const SAVE_PERIOD: Duration = Duration::from_secs(5 * 60);
 
 /// A file with id, contacts and values of a node, and beside it `<path>_port.txt` with its ports.
 #[derive(Clone, Debug)]
-pub(super) struct StateFile {
+pub(crate) struct StateFile {
     path: PathBuf,
 }
 
 /// The ports that a node used, 0 for none.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct Ports {
-    pub(super) v4: u16,
-    pub(super) v6: u16,
+pub(crate) struct Ports {
+    pub(crate) v4: u16,
+    pub(crate) v6: u16,
 }
 
-/// Saves the state now and then.
-pub(super) struct Saver {
+/// Saves the state from time to time.
+pub(crate) struct Saver {
     file: StateFile,
     ticks: Interval,
     /// A save under way.
     running: Option<JoinHandle<Result<(), StateError>>>,
 }
 
-/// The saved state of a node cannot be read or written.
-#[derive(Debug, Error)]
-pub enum StateError {
-    /// The file cannot be read.
-    #[error("cannot read the saved state in {}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The file is no saved state. Move it away to start without.
-    #[error("{} is not the saved state of a node; move it away to start without", .path.display())]
-    Decode {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: DecodeError,
-    },
-    /// The file cannot be written.
-    #[error("cannot save the node's state to {}", .path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-}
-
 impl Ports {
-    /// The ports of these addresses.
-    pub(super) fn of(addresses: &[SocketAddr]) -> Self {
+    /// Returns the ports of these addresses.
+    pub(crate) fn of(addresses: &[SocketAddr]) -> Self {
         let port = |family| {
             let mut ports = addresses.iter().filter(|addr| Family::of(addr) == family);
             ports.next().map_or(0, SocketAddr::port)
@@ -85,7 +55,7 @@ impl Ports {
 }
 
 impl StateFile {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
@@ -94,7 +64,7 @@ impl StateFile {
     /// # Errors
     ///
     /// [`StateError`] if there is a file that is of no use.
-    pub(super) fn read(&self, now: UnixTime) -> Result<Option<State>, StateError> {
+    pub(crate) fn read(&self, now: UnixTime) -> Result<Option<State>, StateError> {
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -110,17 +80,17 @@ impl StateFile {
         Ok(Some(state))
     }
 
-    /// Puts a state in the place of the last one: a reader finds the old or the new, whole.
+    /// Replaces the saved state: whoever reads the file finds the old or the new one, whole.
     ///
     /// # Errors
     ///
     /// [`StateError::Write`].
-    pub(super) fn write(&self, state: &State) -> Result<(), StateError> {
+    pub(crate) fn write(&self, state: &State) -> Result<(), StateError> {
         replace(&self.path, &export_state(state))
     }
 
-    /// The ports used last; any if that is not known.
-    pub(super) fn read_ports(&self) -> Ports {
+    /// Reads the ports used last; 0 for what is not known.
+    pub(crate) fn read_ports(&self) -> Ports {
         let text = fs::read_to_string(self.beside("_port.txt")).unwrap_or_default();
         let mut ports = text.lines().map(|line| line.trim().parse().unwrap_or(0));
         Ports {
@@ -129,12 +99,12 @@ impl StateFile {
         }
     }
 
-    /// Notes the ports in use.
+    /// Writes the ports in use.
     ///
     /// # Errors
     ///
     /// [`StateError::Write`].
-    pub(super) fn write_ports(&self, ports: Ports) -> Result<(), StateError> {
+    pub(crate) fn write_ports(&self, ports: Ports) -> Result<(), StateError> {
         let text = format!("{}\n{}\n", ports.v4, ports.v6);
         replace(&self.beside("_port.txt"), text.as_bytes())
     }
@@ -145,7 +115,7 @@ impl StateFile {
 }
 
 impl Saver {
-    pub(super) fn new(file: StateFile, now: Instant) -> Self {
+    pub(crate) fn new(file: StateFile, now: Instant) -> Self {
         let mut ticks = interval_at(now + SAVE_PERIOD, SAVE_PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -156,12 +126,12 @@ impl Saver {
     }
 
     /// Waits until it is time to save.
-    pub(super) async fn is_due(&mut self) {
+    pub(crate) async fn is_due(&mut self) {
         self.ticks.tick().await;
     }
 
-    /// Saves beside the loop; not if the last save is still under way.
-    pub(super) fn save(&mut self, state: State) {
+    /// Saves without holding up the driver; not if the last save is still under way.
+    pub(crate) fn save(&mut self, state: State) {
         if self
             .running
             .as_ref()
@@ -176,8 +146,8 @@ impl Saver {
         }));
     }
 
-    /// Saves, after what is under way.
-    pub(super) async fn save_last(self, state: State) -> Result<(), StateError> {
+    /// Saves once more, after a save that is under way.
+    pub(crate) async fn save_last(self, state: State) -> Result<(), StateError> {
         if let Some(running) = self.running {
             let _ = running.await;
         }
@@ -201,7 +171,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     fs::rename(&draft, path).map_err(failed)
 }
 
-/// The path of a file whose name is that of `path` and a suffix.
+/// Returns the path of a file whose name is that of `path` and a suffix.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or(OsStr::new("state")).to_owned();
     name.push(suffix);

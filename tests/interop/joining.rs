@@ -52,18 +52,18 @@ async fn networks_do_not_mix() {
     for &release in releases() {
         let public = OpenDht::spawn(release, Options::default()).await;
         let own = OpenDht::spawn(release, Options::default().network(7)).await;
-        let runner = || {
+        let builder = || {
             client()
                 .network(7)
                 .bootstrap(public.node.address.to_string())
         };
-        let node = join(runner(), own.node.address).await;
+        let node = join(builder(), own.node.address).await;
         let key = key("name");
         acknowledged(node.put(&*key, "ours")).await;
         assert!(!public.put(&key, Put::new(1, b"theirs")).await);
         assert_eq!(own.get(&key).await.len(), 1);
         assert_eq!(public.get(&key).await[0].data, b"theirs");
-        let found = get(&join(runner(), own.node.address).await, &key).await;
+        let found = get(&join(builder(), own.node.address).await, &key).await;
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].text(), Ok("ours"));
     }

@@ -1,6 +1,6 @@
 //! What listeners hear of.
 
-use bulla::{Config, ValueId, ValueType, runner::Change};
+use bulla::{Change, Config, ValueId, ValueType};
 
 use crate::{
     environment::{Release, releases},

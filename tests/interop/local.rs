@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bulla::{
-    Builder, Config, Dht, Identity, InfoHash, OperationConfig, TypeRules, ValueId, ValueType,
+    Builder, Change, Config, Dht, Identity, InfoHash, Listen, OperationConfig, Put, TypeRules,
+    ValueId, ValueType,
     identity::{Certificate, IdentityParams},
-    runner::{Change, Listen, Put},
     secure::{Checked, KeyName},
 };
 use tokio::time::{interval, timeout};
@@ -25,13 +25,13 @@ pub(crate) fn client() -> Builder {
 }
 
 /// Starts a node that knows nobody.
-pub(crate) async fn start(runner: Builder) -> Dht {
-    runner.start().await.expect("a node starts on loopback")
+pub(crate) async fn start(builder: Builder) -> Dht {
+    builder.start().await.expect("a node starts on loopback")
 }
 
 /// Starts a node from another one, and waits until it has reached it.
-pub(crate) async fn join(runner: Builder, peer: SocketAddr) -> Dht {
-    let handle = start(runner.bootstrap(peer.to_string())).await;
+pub(crate) async fn join(builder: Builder, peer: SocketAddr) -> Dht {
+    let handle = start(builder.bootstrap(peer.to_string())).await;
     in_time("a first good node", handle.wait_connected())
         .await
         .expect("the node runs");
@@ -45,13 +45,13 @@ pub(crate) async fn crowd(config: &Config, key: &str) -> Vec<Dht> {
         let id = (0..3).fold(InfoHash::from_key(key), |id, bit| {
             id.with_bit(157 + bit, number >> bit & 1 == 1)
         });
-        let runner = bulla().config(Config {
+        let builder = bulla().config(Config {
             id: Some(id),
             ..config.clone()
         });
         let handle = match crowd.first() {
-            Some(first) => join(runner, address(first)).await,
-            None => start(runner).await,
+            Some(first) => join(builder, address(first)).await,
+            None => start(builder).await,
         };
         crowd.push(handle);
     }

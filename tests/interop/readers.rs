@@ -1,8 +1,8 @@
 //! Values for several readers: in the form that all read, and in the form that OpenDHT only stores.
 
 use bulla::{
+    PutError,
     identity::PublicKey,
-    runner::PutError,
     secure::{Protection, Recipient},
 };
 

@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulla::node::{Node, Output};
-use bulla::policy::Proof;
-use bulla::wire::{self, Message, Payload, Reply, Request, Tid, Values};
+use bulla::node::{Node, Output, Proof};
+use bulla::wire::{self, GetRequest, Message, Payload, PutRequest, Reply, Request, Tid, Values};
 use bulla::{
     Config, Draft, InfoHash, Origin, Query, Seed, Timestamp, TransportConfig, Value, ValueId,
     ValueType,
@@ -213,12 +212,12 @@ impl Target {
 
     fn encode_put(value: &Value, token: &[u8]) -> Vec<Vec<u8>> {
         let values = [value.clone()];
-        let put = Request::Put {
+        let put = Request::Put(PutRequest {
             key: key(),
             values: Values::new(&values),
             created: None,
             token: token.into(),
-        };
+        });
         let datagrams = wire::encode(&request(put));
         datagrams.into_iter().map(|bytes| bytes.to_vec()).collect()
     }
@@ -238,11 +237,11 @@ impl Target {
     }
 
     fn token(&mut self) -> Vec<u8> {
-        let get = request(Request::Get {
+        let get = request(Request::Get(GetRequest {
             key: InfoHash::of(b"elsewhere"),
             query: Query::default(),
             want: None,
-        });
+        }));
         self.send_message(&get);
         match wire::decode(&self.last_answer).unwrap().payload {
             Payload::Reply { reply, .. } => reply.token.unwrap().to_vec(),

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulla::node::{Check, Node, Output, Transmit};
-use bulla::policy::Proof;
-use bulla::wire::{self, Message, Payload, Request};
+use bulla::node::{Check, Node, Output, Proof, Transmit};
+use bulla::wire::{self, Message, Payload, PutRequest, Request};
 use bulla::{Config, Draft, InfoHash, Origin, Seed, Timestamp, UnixTime, ValueId};
 use bulla_identity::PublicKey;
 use serde_json::Value;
@@ -145,7 +144,7 @@ fn comparable(answers: &[Vec<u8>], token: &[u8], seen: &mut BTreeSet<u32>) -> Ve
         message.agent = None;
         match &mut message.payload {
             Payload::Request { request, .. } => {
-                let update = matches!(request, Request::Update { .. });
+                let update = matches!(request, Request::Update(_));
                 if !update || !seen.insert(message.tid.0) {
                     continue;
                 }
@@ -169,18 +168,18 @@ fn whole_put(announcement: &[u8], name: &str) -> Vec<Vec<u8>> {
     let message = wire::decode(announcement).unwrap();
     let Payload::Request {
         sender,
-        request: Request::Put { key, token, .. },
+        request: Request::Put(PutRequest { key, token, .. }),
     } = message.payload
     else {
         panic!("{name} is no put");
     };
     let values = [wire::pack(&Draft::new(vec![b'A'; size]), ValueId(9))];
-    let request = Request::Put {
+    let request = Request::Put(PutRequest {
         key,
         values: wire::Values::new(&values),
         created: None,
         token,
-    };
+    });
     let payload = Payload::Request { sender, request };
     let datagrams = wire::encode(&Message { payload, ..message });
     datagrams.into_iter().map(|bytes| bytes.to_vec()).collect()
@@ -191,7 +190,7 @@ fn capture_time(probes: &[Value]) -> u64 {
     let put = bytes(&named(probes, "put with c in the past")["sent"][0]);
     match wire::decode(&put).unwrap().payload {
         Payload::Request {
-            request: Request::Put { created, .. },
+            request: Request::Put(PutRequest { created, .. }),
             ..
         } => created.unwrap().as_secs() + 60,
         other => panic!("{other:?} is no put"),

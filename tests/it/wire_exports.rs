@@ -1,4 +1,4 @@
-//! What OpenDHT nodes export and save, and what we write in their stead.
+//! What OpenDHT nodes export and save, and the same written by us.
 
 use bulla::wire::snapshot::{
     Record, State, export_nodes, export_state, export_values, import_nodes, import_state,
@@ -76,7 +76,7 @@ fn states_of_both_versions_are_imported() {
 }
 
 #[test]
-fn what_is_exported_is_imported() {
+fn exports_are_imported_as_they_were() {
     let record = |key: &str, id, expiry, source: Option<&str>| Record {
         key: InfoHash::from_key(key),
         value: wire::pack(&Draft::from("hello"), ValueId(id)),

@@ -1,6 +1,6 @@
 //! Datagrams that mean harm.
 
-use bulla::wire::{self, DecodeError, Item, Payload, Request};
+use bulla::wire::{self, DecodeError, Item, Payload, PutRequest, Request};
 
 /// A root map of these hexadecimal entries.
 fn datagram(entries: u8, hex: &str) -> Vec<u8> {
@@ -61,7 +61,7 @@ fn lengths_beyond_the_datagram_are_refused() {
 }
 
 #[test]
-fn huge_lists_cost_nothing() {
+fn huge_lists_take_no_memory() {
     // An array of 4 G elements announces more than is there, wherever it stands.
     for key in [
         "a272 65",
@@ -78,7 +78,7 @@ fn huge_lists_cost_nothing() {
     );
     list.extend(vec![0x01; 65_535]);
     let Payload::Request {
-        request: Request::Put { values, .. },
+        request: Request::Put(PutRequest { values, .. }),
         ..
     } = wire::decode(&list).unwrap().payload
     else {
@@ -88,7 +88,7 @@ fn huge_lists_cost_nothing() {
 }
 
 #[test]
-fn what_is_no_message_is_refused() {
+fn bytes_that_are_no_message_are_refused() {
     for bytes in [
         &b""[..],
         b"\x01",
@@ -185,7 +185,7 @@ fn unusable_values_keep_their_place() {
         "a676616c756573 95 81a2696407 cd0bb8 ce00010021 c0 82a269642aa3646174c40101",
     );
     let Payload::Request {
-        request: Request::Put { values, .. },
+        request: Request::Put(PutRequest { values, .. }),
         ..
     } = wire::decode(&message).unwrap().payload
     else {

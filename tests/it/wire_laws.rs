@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use bulla::wire::{
-    self, ErrorCode, Item, Message, Nodes, Notice, Payload, Reply, Request, Rows, SocketId, Tid,
-    Values, Want,
+    self, ErrorCode, FindRequest, GetRequest, Item, ListenRequest, Message, Nodes, Notice, Payload,
+    PutRequest, RefreshRequest, Reply, Request, Rows, SocketId, Tid, UpdateRequest, Values, Want,
 };
 use bulla::{
     Condition, Contact, Draft, Field, InfoHash, Query, UnixTime, Value, ValueId, ValueType,
@@ -86,32 +86,38 @@ fn created() -> impl Strategy<Value = Option<UnixTime>> {
     prop::option::of((0..1_u64 << 40).prop_map(UnixTime::from_secs))
 }
 
-/// A request; its values are filled in by the test, which owns them.
+/// Makes a request; its values are filled in by the test, which owns them.
 fn request() -> impl Strategy<Value = Request<'static>> {
     prop_oneof![
         Just(Request::Ping),
-        (hash(), want()).prop_map(|(target, want)| Request::Find { target, want }),
-        (hash(), query(), want()).prop_map(|(key, query, want)| Request::Get { key, query, want }),
-        (hash(), created(), token()).prop_map(|(key, created, token)| Request::Put {
+        (hash(), want()).prop_map(|(target, want)| Request::Find(FindRequest { target, want })),
+        (hash(), query(), want()).prop_map(|(key, query, want)| Request::Get(GetRequest {
+            key,
+            query,
+            want
+        })),
+        (hash(), created(), token()).prop_map(|(key, created, token)| Request::Put(PutRequest {
             key,
             values: Values::default(),
             created,
             token
-        }),
-        (hash(), any::<u64>(), token()).prop_map(|(key, id, token)| Request::Refresh {
-            key,
-            id: ValueId(id),
-            token
-        }),
+        })),
+        (hash(), any::<u64>(), token()).prop_map(|(key, id, token)| Request::Refresh(
+            RefreshRequest {
+                key,
+                id: ValueId(id),
+                token
+            }
+        )),
         (hash(), any::<u32>(), any::<u32>(), query(), token()).prop_map(
             |(key, version, socket, query, token)| {
-                Request::Listen {
+                Request::Listen(ListenRequest {
                     key,
                     version,
                     socket: SocketId(socket),
                     query,
                     token,
-                }
+                })
             }
         ),
         (
@@ -123,7 +129,7 @@ fn request() -> impl Strategy<Value = Request<'static>> {
             token()
         )
             .prop_map(|(socket, key, created, refreshed, expired, token)| {
-                Request::Update {
+                Request::Update(UpdateRequest {
                     socket: SocketId(socket),
                     key,
                     values: Values::default(),
@@ -131,7 +137,7 @@ fn request() -> impl Strategy<Value = Request<'static>> {
                     refreshed,
                     expired,
                     token,
-                }
+                })
             }),
     ]
 }
@@ -154,7 +160,7 @@ proptest! {
         values in prop::collection::vec(value(), 0..4),
         (tid, network, client) in any::<(u32, u32, bool)>(),
     ) {
-        if let Request::Put { values: slot, .. } | Request::Update { values: slot, .. } = &mut request {
+        if let Request::Put(PutRequest { values: slot, .. }) | Request::Update(UpdateRequest { values: slot, .. }) = &mut request {
             *slot = Values::new(&values);
         }
         let payload = Payload::Request { sender, request };
@@ -220,12 +226,12 @@ proptest! {
     #[test]
     fn parts_join_to_the_values(sizes in prop::collection::vec(0..5_000_usize, 1..5)) {
         let values: Vec<_> = sizes.iter().map(|size| wire::pack(&Draft::new(vec![7; 600 + size]), ValueId(1))).collect();
-        let request = Request::Put {
+        let request = Request::Put(PutRequest {
             key: InfoHash::of(b"key"),
             values: Values::new(&values),
             created: None,
             token: Cow::Borrowed(b"token"),
-        };
+        });
         let sent = wire::encode(&message(Payload::Request { sender: InfoHash::of(b"me"), request }));
         let mut joined = vec![Vec::new(); announced(&sent.head).len()];
         for datagram in &sent.parts {
@@ -268,10 +274,11 @@ proptest! {
     }
 }
 
-/// The sizes that a put or update announces.
+/// Returns the sizes that a put or update announces.
 fn announced(datagram: &[u8]) -> Vec<usize> {
     let Payload::Request {
-        request: Request::Put { values, .. } | Request::Update { values, .. },
+        request:
+            Request::Put(PutRequest { values, .. }) | Request::Update(UpdateRequest { values, .. }),
         ..
     } = wire::decode(datagram).unwrap().payload
     else {
@@ -284,8 +291,8 @@ fn announced(datagram: &[u8]) -> Vec<usize> {
     sizes.collect()
 }
 
-/// Reads everything that can be read, in every way; what is read is written again as the same. (Comparing messages
-/// reads all nodes, values, rows and parts in them.)
+/// Reads everything that can be read, in every way, and checks that it is written again as the
+/// same. (Comparing messages reads all nodes, values, rows and parts in them.)
 fn read_all(bytes: &[u8]) {
     if let Ok(message) = wire::decode(bytes) {
         let again = wire::encode(&message).head;

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::vectors::{bytes, entries};
 
-/// The vectors whose name begins like this, one of each version.
+/// Returns the vectors with this prefix of their name, one of each version.
 fn named(prefix: &str) -> Vec<Json> {
     let mut vectors = entries("values.json", "vectors");
     vectors.retain(|vector| vector["name"].as_str().unwrap().starts_with(prefix));

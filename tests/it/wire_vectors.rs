@@ -1,24 +1,28 @@
 //! Messages of OpenDHT nodes: each is read, and written again byte for byte.
 
-use bulla::wire::{self, Item, Message, Payload, Request};
+use bulla::wire::{
+    self, FindRequest, GetRequest, Item, Message, Payload, PutRequest, Request, UpdateRequest,
+};
 use bulla::{InfoHash, Query, ValueId};
 use serde_json::Value as Json;
 
 use crate::vectors::{bytes, entries};
 
-/// What encoding makes of a decoded message.
+/// Encodes a decoded message.
 fn again(message: &Message<'_>) -> Vec<u8> {
     let datagrams = wire::encode(message);
     assert!(datagrams.parts.is_empty());
     datagrams.head.to_vec()
 }
 
-/// Whether the message is written differently on purpose: with the IPv6 numbers of all operating systems.
+/// Reports whether the message is written differently on purpose: with the IPv6 numbers of all
+/// operating systems.
 fn names_families(message: &Message<'_>) -> bool {
     matches!(
         message.payload,
         Payload::Request {
-            request: Request::Find { want: Some(_), .. } | Request::Get { want: Some(_), .. },
+            request: Request::Find(FindRequest { want: Some(_), .. })
+                | Request::Get(GetRequest { want: Some(_), .. }),
             ..
         }
     )
@@ -45,7 +49,7 @@ fn captured_datagrams_are_written_again_byte_for_byte() {
 }
 
 #[test]
-fn captured_datagrams_are_read_as_what_they_are() {
+fn captured_datagrams_are_read_as_the_kind_they_are() {
     for vector in entries("datagrams.json", "vectors") {
         let (name, decoded) = (&vector["name"], &vector["decoded"]);
         let datagram = bytes(&vector["hex"]);
@@ -116,11 +120,11 @@ fn nodes_of_a_reply_come_nearest_first() {
         let request = bytes(&vector["request"]);
         let target = match wire::decode(&request).unwrap().payload {
             Payload::Request {
-                request: Request::Find { target, .. },
+                request: Request::Find(FindRequest { target, .. }),
                 ..
             } => target,
             Payload::Request {
-                request: Request::Get { key, .. },
+                request: Request::Get(GetRequest { key, .. }),
                 ..
             } => key,
             _ => continue,
@@ -158,7 +162,9 @@ fn exchanges_are_written_again_and_their_parts_join_to_values() {
             reads_and_writes_alike(&datagram, name);
             let announced = match wire::decode(&datagram).unwrap().payload {
                 Payload::Request {
-                    request: Request::Put { values, .. } | Request::Update { values, .. },
+                    request:
+                        Request::Put(PutRequest { values, .. })
+                        | Request::Update(UpdateRequest { values, .. }),
                     ..
                 } => values,
                 Payload::Reply { reply, .. } => reply.values.unwrap_or_default(),
@@ -209,7 +215,7 @@ fn large_values_are_sent_as_captured() {
         let Ok(Message {
             payload:
                 Payload::Request {
-                    request: Request::Put { values, .. },
+                    request: Request::Put(PutRequest { values, .. }),
                     ..
                 },
             ..
@@ -230,7 +236,7 @@ fn large_values_are_sent_as_captured() {
         let whole = [wire::unpack(&packed).unwrap()];
         let mut message = wire::decode(&datagrams[0]).unwrap();
         let Payload::Request {
-            request: Request::Put { values, .. },
+            request: Request::Put(PutRequest { values, .. }),
             ..
         } = &mut message.payload
         else {
@@ -242,12 +248,12 @@ fn large_values_are_sent_as_captured() {
     }
 }
 
-/// What a node answers to a datagram that is read without fault is for others to test; here: what is silently dropped
-/// must not be read, and what is answered must be.
+/// A datagram that OpenDHT silently drops must not be read, and one that it answers must be. The
+/// answers themselves are tested elsewhere.
 #[test]
 fn probes_are_read_if_and_only_if_they_were_answered() {
-    /// Read well, and yet not answered: the sender is the receiver, is of another network, puts nothing or too much,
-    /// or answers what nobody asked.
+    /// Read without error, but not answered: the sender is the receiver, is of another network,
+    /// puts nothing or too much, or answers what was not asked.
     const READ_BUT_SILENT: [&str; 6] = [
         "ping id of target itself",
         "ping network 1",
@@ -293,11 +299,11 @@ fn queries_are_encoded_as_the_original_does() {
             agent: None,
             payload: Payload::Request {
                 sender: InfoHash::of(b"me"),
-                request: Request::Get {
+                request: Request::Get(GetRequest {
                     key: InfoHash::of(b"key"),
                     query,
                     want: None,
-                },
+                }),
             },
         };
         let datagram = again(&message);

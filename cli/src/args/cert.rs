@@ -38,7 +38,8 @@ Examples:
     },
     /// Check that a certificate is to be trusted. Exit code 1 if it is not.
     Verify(Deferred<VerifyArgs>),
-    /// Show what is in a file: a certificate with its issuers, a request or a revocation list, in PEM or DER.
+    /// Show what is in a file: a certificate with its issuers, a request or a revocation list, in
+    /// PEM or DER.
     #[command(after_help = "\
 Nothing is judged: see `bulla cert verify` and `bulla cert crl`.
 
@@ -59,14 +60,16 @@ Examples:
   bulla cert publish --identity alice.pem -b dht.example.org
   bulla cert publish --identity alice.pem --once -b dht.example.org")]
     Publish {
-        /// Put it once and leave: it is gone when it expires. Otherwise stay, and put it again before, until interrupted.
+        /// Put it once and leave: it is gone when it expires. Otherwise stay, and put it again
+        /// before, until interrupted.
         #[arg(long)]
         once: bool,
         /// How to join.
         #[command(flatten)]
         network: NetworkArgs,
     },
-    /// Find the certificate that somebody published. Exit code 1 if there is none, or it is not trusted.
+    /// Find the certificate that somebody published. Exit code 1 if there is none, or it is not
+    /// trusted.
     Find(Deferred<FindArgs>),
 }
 
@@ -132,7 +135,8 @@ pub(crate) struct RequestArgs {
     /// An alternative name to ask for: dns:, email:, uri: or ip: and the name. May be repeated.
     #[arg(long = "alt", value_name = "KIND:NAME")]
     pub alternative_names: Vec<AlternativeName>,
-    /// A word by which the authority knows us: the first line of this file. Whoever reads the request reads it.
+    /// A word by which the authority knows us: the first line of this file. Whoever reads the
+    /// request reads it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub challenge_file: Option<PathBuf>,
     /// Ask for the key of this identity.
@@ -240,13 +244,15 @@ pub(crate) struct VerifyArgs {
     /// The certificate, followed by its issuers if there are some; `-` is standard input.
     #[arg(value_name = "CERT", value_hint = ValueHint::FilePath)]
     pub certificate: PathBuf,
-    /// A certificate to trust: the first one in the file, or that of an identity kept here. May be repeated.
+    /// A certificate to trust: the first one in the file, or that of an identity kept here. May be
+    /// repeated.
     #[arg(long, value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub ca: Vec<PathBuf>,
     /// A revocation list of an authority that is trusted or in the chain. May be repeated.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub crl: Vec<PathBuf>,
-    /// The time to judge at: 2026-08-21, 2026-08-21T09:00:00Z, or seconds since 1970. Now unless given.
+    /// The time to judge at: 2026-08-21, 2026-08-21T09:00:00Z, or seconds since 1970. Now unless
+    /// given.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub at: Option<u64>,
 }
@@ -260,16 +266,19 @@ Examples:
   bulla cert find alice -b dht.example.org
   bulla cert find LONG_ID --trusted-by root.pem --out alice.crt -b dht.example.org")]
 pub(crate) struct FindArgs {
-    /// A contact, or the long id of the owner's key (64 hexadecimal digits). OpenDHT before 3.5 goes by the short id, 40 digits.
+    /// A contact, or the long id of the owner's key (64 hexadecimal digits). OpenDHT before 3.5
+    /// goes by the short id, 40 digits.
     #[arg(value_name = "CONTACT|ID")]
     pub name: String,
-    /// Take only a certificate that leads to this one: a file, or an identity kept here. May be repeated.
+    /// Take only a certificate that leads to this one: a file, or an identity kept here. May be
+    /// repeated.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub trusted_by: Vec<PathBuf>,
     /// A revocation list to go by. May be repeated.
     #[arg(long, value_name = "FILE", requires = "trusted_by", value_hint = ValueHint::FilePath)]
     pub crl: Vec<PathBuf>,
-    /// The file to make, with the certificate and its issuers in PEM; one that exists is never written over.
+    /// The file to make, with the certificate and its issuers in PEM; one that exists is never
+    /// written over.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
     /// How to join.

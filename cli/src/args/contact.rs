@@ -30,7 +30,8 @@ Examples:
   bulla contact list
   bulla contact list --json")]
     List,
-    /// Compare fingerprints with somebody, and remember that they matched. Exit code 1 if they do not.
+    /// Compare fingerprints with somebody, and remember that they matched. Exit code 1 if they do
+    /// not.
     #[command(after_help = "\
 Meet, or call each other and know the voice. Read your words aloud, and let the other read theirs: all twelve must match
 what the other sees.

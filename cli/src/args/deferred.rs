@@ -1,5 +1,5 @@
-//! [`Deferred`]: arguments that are described only when their command is typed. A program that runs for months needs not
-//! keep in memory what it takes to describe all the others.
+//! [`Deferred`]: arguments that are described only when their command is typed. A program that runs
+//! for months need not keep in memory what it takes to describe all the others.
 
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Id};
 

@@ -40,8 +40,8 @@ Examples:
   bulla identity show alice
   bulla identity show bob.crt --json")]
     Show {
-        /// An identity of yours, a file with an identity or certificate, or the name of a pair FILE.pem and FILE.crt. The
-        /// default identity unless given.
+        /// An identity of yours, a file with an identity or certificate, or the name of a pair
+        /// FILE.pem and FILE.crt. The default identity unless given.
         #[arg(value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
         identity: Option<PathBuf>,
     },
@@ -141,7 +141,8 @@ pub(crate) struct NewArgs {
     /// Where that password comes from.
     #[command(flatten)]
     pub password_from: PasswordArgs,
-    /// The file to make instead of keeping it in your keyring; one that exists is never written over.
+    /// The file to make instead of keeping it in your keyring; one that exists is never written
+    /// over.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
 }
@@ -213,8 +214,8 @@ pub(crate) struct ExportArgs {
 pub(crate) struct ImportArgs {
     /// The name in your keyring.
     pub name: Name,
-    /// A PKCS#12 file, a PEM file with private key and certificates, the name of a pair FILE.pem and FILE.crt, or the private
-    /// key (PEM or DER) if --certificate is given.
+    /// A PKCS#12 file, a PEM file with private key and certificates, the name of a pair FILE.pem
+    /// and FILE.crt, or the private key (PEM or DER) if --certificate is given.
     #[arg(value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// The certificate of the key, followed by its issuers' if there are some.

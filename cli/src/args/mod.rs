@@ -78,7 +78,8 @@ Examples:
     /// Make, keep, show and exchange identities: who you are.
     #[command(subcommand)]
     Identity(IdentityCommand),
-    /// Do the work of a certificate authority: make one, sign requests, revoke, verify; publish and find certificates.
+    /// Do the work of a certificate authority: make one, sign requests, revoke, verify; publish and
+    /// find certificates.
     #[command(subcommand)]
     Cert(CertCommand),
     /// Name those you know, and make sure that they are who you mean.

@@ -27,8 +27,8 @@ pub(crate) struct NetworkArgs {
     /// The network's number; nodes of other networks are not heard.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub network: u32,
-    /// Who we are: the name of an identity of ours, or a PEM file with private key and certificates. The default identity
-    /// unless given, if there is one.
+    /// Who we are: the name of an identity of ours, or a PEM file with private key and
+    /// certificates. The default identity unless given, if there is one.
     #[arg(long, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
     pub identity: Option<PathBuf>,
     /// Be nobody: leave out the default identity.
@@ -88,7 +88,7 @@ pub(crate) struct NodeArgs {
     pub network: NetworkArgs,
 }
 
-/// Long enough for anyone, and far from where clocks overflow.
+/// Long enough for any use, and far from where clocks overflow.
 const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A bound that can be switched off.
@@ -101,7 +101,7 @@ pub(crate) enum Limit<T> {
 }
 
 impl NetworkArgs {
-    /// The nodes to join by.
+    /// Returns the nodes to join by.
     pub(crate) fn bootstrap(&self) -> impl Iterator<Item = &str> {
         self.bootstrap
             .iter()

@@ -27,14 +27,14 @@ pub(crate) struct NewPasswordArgs {
 }
 
 impl PasswordArgs {
-    /// The file to read.
+    /// Returns the file to read.
     pub(crate) fn path(&self) -> Option<PathBuf> {
         path(self.password_file.as_ref(), self.password_fd)
     }
 }
 
 impl NewPasswordArgs {
-    /// The file to read.
+    /// Returns the file to read.
     pub(crate) fn path(&self) -> Option<PathBuf> {
         path(self.new_password_file.as_ref(), self.new_password_fd)
     }

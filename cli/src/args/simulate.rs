@@ -28,7 +28,8 @@ pub(crate) struct SimulateArgs {
     /// What the world is like and what is done in it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub scenario: Option<PathBuf>,
-    /// Also run networks of growing size, with churn, losses and other settings, and plot them all in this HTML file.
+    /// Also run networks of growing size, with churn, losses and other settings, and plot them all
+    /// in this HTML file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub report: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Whom to believe, and how values are bound.
+//! Which signers to trust, and how values are bound.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,15 +9,18 @@ use clap::{Args, ValueHint};
 
 use crate::calendar::time;
 
-/// Rules that a value must meet to be shown. Rules of different kinds must all be met; of several of one kind, one.
+/// Rules that a value must meet to be shown. Rules of different kinds must all be met; of several
+/// of one kind, one.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Trust")]
 pub(crate) struct TrustArgs {
-    /// Only values signed by this contact, or by the identity with this long or short id; may be repeated.
+    /// Only values signed by this contact, or by the identity with this long or short id; may be
+    /// repeated.
     #[arg(long, value_name = "CONTACT")]
     pub from: Vec<String>,
-    /// Only values signed by those whose certificate this authority has issued, itself or through others: a file, or the
-    /// name of an identity kept here; may be repeated. Certificates are searched for in the network.
+    /// Only values signed by those whose certificate this authority has issued, itself or through
+    /// others: a file, or the name of an identity kept here; may be repeated. Certificates are
+    /// searched for in the network.
     #[arg(long, value_name = "CA", value_hint = ValueHint::FilePath)]
     pub trusted_by: Vec<PathBuf>,
     /// What the authorities have revoked; may be repeated.
@@ -31,16 +34,18 @@ pub(crate) struct TrustArgs {
 /// Where, and until when, a signed value holds.
 #[derive(Debug, Args)]
 pub(crate) struct BoundArgs {
-    /// Bind what is signed to its key and number, so that it can be replayed nowhere else. OpenDHT reads it as any other.
+    /// Bind what is signed to its key and number, so that it can be replayed nowhere else. OpenDHT
+    /// reads it as any other.
     #[arg(long)]
     bound: bool,
-    /// Bind it also in time: for a span such as 90s, 15m, 12h or 7days, or until a date such as 2027-01-31T12:00:00Z.
+    /// Bind it also in time: for a span such as 90s, 15m, 12h or 7days, or until a date such as
+    /// 2027-01-31T12:00:00Z.
     #[arg(long, value_name = "SPAN|DATE", value_parser = expiry)]
     bound_until: Option<Expiry>,
 }
 
 impl BoundArgs {
-    /// For which place a value is to be signed.
+    /// Returns the scope that a value is to be signed for.
     pub(crate) fn scope(&self) -> Scope {
         match self.bound_until {
             Some(end) => Scope::BoundUntil(end),

@@ -33,8 +33,8 @@ pub(crate) struct PutArgs {
     /// Sign it, so that only we can change it. A put of the same number replaces the one before.
     #[arg(long)]
     pub signed: bool,
-    /// Encrypt it for a contact, or for the identity with this long id (64 hexadecimal digits), signed within; may be
-    /// repeated. OpenDHT before 3.5 goes by the short id, 40 digits.
+    /// Encrypt it for a contact, or for the identity with this long id (64 hexadecimal digits),
+    /// signed within; may be repeated. OpenDHT before 3.5 goes by the short id, 40 digits.
     #[arg(long, value_name = "CONTACT|LONG_ID")]
     pub encrypt_for: Vec<String>,
     /// Put a value for several readers once for each of them, so that OpenDHT can read it too.
@@ -143,8 +143,8 @@ Examples:
 pub(crate) struct ChatArgs {
     /// The room: a key.
     pub room: InfoHash,
-    /// Encrypt what is typed for a contact, or for the identity with this long id (64 hexadecimal digits); may be repeated.
-    /// OpenDHT before 3.5 goes by the short id, 40 digits.
+    /// Encrypt what is typed for a contact, or for the identity with this long id (64 hexadecimal
+    /// digits); may be repeated. OpenDHT before 3.5 goes by the short id, 40 digits.
     #[arg(long, value_name = "CONTACT|LONG_ID")]
     pub to: Vec<String>,
     /// Send a message for several readers once to each of them, so that OpenDHT can read it too.

@@ -1,12 +1,12 @@
 //! `bulla chat`: exchange messages in a room, as OpenDHT's chat does.
 //!
-//! A room is a key. A message is an [`ImMessage`] put there, signed; or encrypted for one of those present, at the same key.
+//! A room is a key. A message is an [`ImMessage`] put there, signed; or encrypted for one
+//! recipient, at the same key.
 
 use std::io::IsTerminal;
 
-use bulla::runner::{Change, Dht};
 use bulla::secure::{Checked, KeyName, Protection, Recipient};
-use bulla::{ImMessage, Typed, ValueType};
+use bulla::{Change, Dht, ImMessage, Typed, ValueType};
 use bulla_identity::LongKeyId;
 use serde_json::json;
 
@@ -68,7 +68,7 @@ fn open(printer: &Printer) -> Result<(Input, Printer), Failure> {
     }
 }
 
-/// Sends a line; whether a node acknowledged it.
+/// Sends a line, and returns whether a node acknowledged it.
 async fn send(
     dht: &Dht,
     args: &ChatArgs,
@@ -119,7 +119,7 @@ async fn send(
     Ok(acknowledged > 0)
 }
 
-/// Shows a message of someone else that is vouched for; whatever else is in the room is passed over.
+/// Shows a signed message of another; other values in the room are ignored.
 fn receive(
     value: &Checked,
     me: Option<LongKeyId>,
@@ -149,7 +149,7 @@ fn receive(
     });
     let sender = match contact {
         Some((name, contact)) if contact.verified_at.is_some() => name.to_string(),
-        // A question mark says that nobody compared the fingerprints.
+        // A question mark means that the fingerprints were not compared.
         Some((name, _)) => format!("{name}?"),
         None => sender.to_string().chars().take(SHORT).collect(),
     };

@@ -1,6 +1,6 @@
 //! `bulla listen`: print what happens under a key.
 
-use bulla::runner::Change;
+use bulla::Change;
 
 use crate::args::ListenArgs;
 use crate::exit::{Context, Exit, Failure};

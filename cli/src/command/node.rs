@@ -3,8 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 
-use bulla::Config;
-use bulla::runner::Dht;
+use bulla::{Config, Dht};
 use serde_json::json;
 
 use crate::args::{Limit, NodeArgs};
@@ -13,19 +12,19 @@ use crate::input::Input;
 use crate::interrupt::Interrupt;
 use crate::printer::{Printer, Style};
 use crate::prompt::{End, Prompt};
-use crate::session::{runner, start};
+use crate::session::{builder, start};
 use crate::text::list;
 
 /// Runs the node.
 pub(crate) async fn run(args: &NodeArgs, printer: &Printer) -> Result<Exit, Failure> {
-    let mut runner = runner(&args.network, config(args), printer)?.port(args.port);
+    let mut builder = builder(&args.network, config(args), printer)?.port(args.port);
     for address in &args.bind {
-        runner = runner.bind(SocketAddr::new(*address, args.port));
+        builder = builder.bind(SocketAddr::new(*address, args.port));
     }
     if let Some(state) = &args.state {
-        runner = runner.state(state);
+        builder = builder.state(state);
     }
-    let dht = start(runner).await?;
+    let dht = start(builder).await?;
     let mut interrupt = Interrupt::install()?;
     announce(&dht, printer)?;
     tokio::select! {
@@ -64,7 +63,7 @@ fn config(args: &NodeArgs) -> Config {
     config
 }
 
-/// Says that the node runs, where, and as whom.
+/// Prints that the node runs, its addresses and its identity.
 fn announce(dht: &Dht, printer: &Printer) -> Result<(), Failure> {
     let addresses: Vec<String> = dht.addresses().iter().map(ToString::to_string).collect();
     let identity = dht.identity().map(|id| id.to_string());
@@ -75,17 +74,12 @@ fn announce(dht: &Dht, printer: &Printer) -> Result<(), Failure> {
         "identity": identity,
     });
     let bold = printer.style(Style::Bold, dht.id());
-    let who = identity.map_or_else(String::new, |id| {
-        format!(
-            "
-as {id}"
-        )
-    });
-    let text = format!("node {bold} runs on {}{who}", list(dht.addresses()));
+    let owner = identity.map_or_else(String::new, |id| format!("\nas {id}"));
+    let text = format!("node {bold} runs on {}{owner}", list(dht.addresses()));
     Ok(printer.result(&object, text)?)
 }
 
-/// Obeys what is typed or piped in. Returns when the node shall end.
+/// Runs the commands that are typed or piped in. Returns when the node shall end.
 async fn converse(args: &NodeArgs, dht: &Dht, printer: &Printer) -> Result<(), Failure> {
     let is_terminal = io::stdin().is_terminal();
     if args.interactive == Some(false) {

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use bulla::runner::{Placed, PutError};
 use bulla::secure::{KeyName, Recipient};
-use bulla::{Draft, Value, ValueId, ValueType, secure};
+use bulla::{Draft, Placed, PutError, Value, ValueId, ValueType};
 
 use crate::args::PutArgs;
 use crate::exit::{Context, Exit, Failure};
@@ -16,7 +15,7 @@ use crate::session::{Session, require_identity};
 use crate::trust_rules::resolve_all;
 use crate::{json, text};
 
-/// Puts the value, and says who holds it.
+/// Puts the value, and prints how many nodes hold it.
 pub(crate) async fn run(args: &PutArgs, printer: &Printer) -> Result<Exit, Failure> {
     if args.signed || !args.encrypt_for.is_empty() {
         require_identity(&args.network, "the value is to be signed")?;
@@ -67,7 +66,8 @@ pub(crate) async fn run(args: &PutArgs, printer: &Printer) -> Result<Exit, Failu
     Ok(exit)
 }
 
-/// Says what became of a put, of one for this reader alone if there is one; whether somebody holds the value.
+/// Prints what became of a put, of one for this reader alone if there is one, and returns whether a
+/// node holds the value.
 fn report(
     args: &PutArgs,
     reader: Option<&KeyName>,
@@ -75,7 +75,7 @@ fn report(
     printer: &Printer,
 ) -> Result<bool, Failure> {
     let placed = match placed {
-        Err(PutError::Refused(secure::PutError::NoCertificate)) => {
+        Err(PutError::NoCertificate) => {
             let whose = match reader {
                 Some(reader) => format!("the certificate of {reader}"),
                 None => "a recipient's certificate".to_owned(),
@@ -125,7 +125,8 @@ fn draft(args: &PutArgs) -> Result<Draft, Failure> {
         .user_type(args.user_type.clone()))
 }
 
-/// Reads all there is, as far as a value can hold it, and a byte more to tell that it cannot.
+/// Reads all input up to the greatest length of a value, and a byte more to detect that it is
+/// longer.
 fn read(source: impl Read) -> io::Result<Vec<u8>> {
     let mut data = Vec::new();
     source

@@ -1,4 +1,4 @@
-//! [`Contacts`]: people by the names that we gave them.
+//! [`Contacts`]: keys of others, by the names that the user gave them.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +9,20 @@ use super::Keyring;
 use super::name::Name;
 use crate::exit::{Context, Failure};
 
-/// Whom we know. Each is known by one name.
+/// All contacts of the user. Each has one name.
 #[derive(Default)]
 pub(crate) struct Contacts(BTreeMap<Name, Contact>);
 
-/// One whom we know.
+/// A contact.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Contact {
-    /// Whose key it is.
+    /// The id of its key.
     pub(crate) id: LongKeyId,
     /// When the fingerprint was compared and found right, in seconds since 1970.
     pub(crate) verified_at: Option<u64>,
 }
 
-/// The file. What we do not know in it would be lost if it were written again, so it is refused.
+/// The file. Unknown fields in it would be lost if it were written again, so they are refused.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Page {
@@ -38,7 +38,7 @@ struct Line {
 }
 
 impl Contacts {
-    /// Those of this user, or nobody if that cannot be told: to show names where ids would do as well.
+    /// Reads those of this user, or none if that fails: to show names where ids would do as well.
     pub(crate) fn known() -> Self {
         Keyring::open()
             .and_then(|keyring| keyring.contacts())
@@ -64,7 +64,7 @@ impl Contacts {
             .map(Self)
     }
 
-    /// The text of a contacts file.
+    /// Writes the text of a contacts file.
     pub(super) fn to_json(&self) -> Result<String, Failure> {
         let line = |(name, contact): (&Name, &Contact)| {
             let line = Line {
@@ -81,7 +81,7 @@ impl Contacts {
             .context("cannot write the contacts")
     }
 
-    /// Adds one who is not verified.
+    /// Adds one that is not verified.
     pub(crate) fn add(&mut self, name: &Name, id: LongKeyId) -> Result<(), Failure> {
         if let Some((known, _)) = self.find(id) {
             return Err(Failure::new(format!(
@@ -98,12 +98,12 @@ impl Contacts {
         Ok(())
     }
 
-    /// The one with this name.
+    /// Returns the one with this name.
     pub(crate) fn get(&self, name: &Name) -> Result<&Contact, Failure> {
         self.0.get(name).ok_or_else(|| unknown(name))
     }
 
-    /// The one with this name, to change.
+    /// Returns the one with this name, to change.
     pub(crate) fn get_mut(&mut self, name: &Name) -> Result<&mut Contact, Failure> {
         self.0.get_mut(name).ok_or_else(|| unknown(name))
     }
@@ -113,12 +113,12 @@ impl Contacts {
         self.0.remove(name).ok_or_else(|| unknown(name))
     }
 
-    /// The one with this id.
+    /// Returns the one with this id.
     pub(crate) fn find(&self, id: LongKeyId) -> Option<(&Name, &Contact)> {
         self.iter().find(|(_, contact)| contact.id == id)
     }
 
-    /// All, by name.
+    /// Returns all, by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Name, &Contact)> {
         self.0.iter()
     }

@@ -1,4 +1,5 @@
-//! The files of the keyring: for their owner alone, never half written, changed by one program at a time.
+//! The files of the keyring: for their owner alone, never half written, changed by one program at a
+//! time.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read};
@@ -10,7 +11,7 @@ use crate::file;
 /// The most bytes that a file of the keyring may have: thousands of contacts.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
 
-/// Makes a directory, and those above it, for their owner alone. One that is there stays as it is.
+/// Makes a directory, and those above it, for their owner alone. One that exists stays as it is.
 pub(super) fn make_directory(path: &Path) -> Result<(), Failure> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -21,7 +22,8 @@ pub(super) fn make_directory(path: &Path) -> Result<(), Failure> {
         .context(format_args!("cannot make directory {}", path.display()))
 }
 
-/// Waits until no other program changes the keyring in this directory, and keeps others from it until the file is dropped.
+/// Waits until no other program changes the keyring in this directory, and keeps others from it
+/// until the file is dropped.
 pub(super) fn lock(directory: &Path) -> Result<File, Failure> {
     let path = directory.join("lock");
     let lock = || {
@@ -55,7 +57,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Failure> {
     Ok(Some(text))
 }
 
-/// Writes a text file in the place of the one that is there, if any.
+/// Writes a text file, or replaces it.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if text.len() > MAX_BYTES {
         let path = path.display();

@@ -1,10 +1,10 @@
-//! [`Keyring`]: who we are and whom we know, in a directory of files.
+//! [`Keyring`]: the user's identities and contacts, in a directory of files.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `identities/NAME.pem` | an identity: its private key and certificates |
 //! | `default` | the name of the identity that is used unless another is asked for |
-//! | `contacts.json` | the long ids of others, by the names that we gave them |
+//! | `contacts.json` | the long ids of others, by the names that the user gave them |
 //! | `lock` | nothing: it is locked by the program that changes the others |
 
 mod contacts;
@@ -27,13 +27,15 @@ pub(crate) use name::Name;
 use super::args::recipient;
 use super::exit::{Context, Failure, chain};
 
-/// The directory with who we are and whom we know. Opening it reads nothing, and it is made when something is saved.
+/// The directory of identities and contacts. Opening it reads nothing, and it is made when
+/// something is saved.
 pub(crate) struct Keyring {
     home: PathBuf,
 }
 
 impl Keyring {
-    /// The keyring in the directory that `BULLA_HOME` names, else in the one where the platform wants configuration.
+    /// Opens the keyring in the directory that `BULLA_HOME` names, else in the one where the
+    /// platform wants configuration.
     pub(crate) fn open() -> Result<Self, Failure> {
         if let Some(home) = env::var_os("BULLA_HOME").filter(|home| !home.is_empty()) {
             return Ok(Self { home: home.into() });
@@ -45,8 +47,8 @@ impl Keyring {
         })
     }
 
-    /// The file of the identity that was asked for by its name or by a path, to which `.pem` may have to be added. A name
-    /// comes first: `./alice` is a file for sure.
+    /// Returns the file of the identity that was asked for by its name or by a path, to which
+    /// `.pem` may have to be added. A name comes first: `./alice` is a file for sure.
     pub(crate) fn identity_path(&self, named: &Path) -> PathBuf {
         let kept = named.to_str().and_then(|text| text.parse().ok());
         if let Some(path) = kept.map(|name| self.file_of(&name))
@@ -65,7 +67,7 @@ impl Keyring {
         }
     }
 
-    /// The file of the identity that was asked for, or of the default one.
+    /// Returns the file of the identity that was asked for, or of the default one.
     pub(crate) fn identity_or_default(&self, named: Option<&Path>) -> Result<PathBuf, Failure> {
         match named {
             Some(named) => Ok(self.identity_path(named)),
@@ -77,7 +79,7 @@ impl Keyring {
         }
     }
 
-    /// The file of the identity that is used unless another is asked for.
+    /// Returns the file of the identity that is used unless another is asked for.
     pub(crate) fn default_identity(&self) -> Result<Option<PathBuf>, Failure> {
         let Some(name) = self.default_name()? else {
             return Ok(None);
@@ -91,7 +93,7 @@ impl Keyring {
         Ok(Some(path))
     }
 
-    /// The name of the identity that is used unless another is asked for.
+    /// Returns the name of the identity that is used unless another is asked for.
     pub(crate) fn default_name(&self) -> Result<Option<Name>, Failure> {
         let path = self.home.join("default");
         let text = disk::read(&path)?;
@@ -109,7 +111,7 @@ impl Keyring {
         self.write_default(name)
     }
 
-    /// The names of the identities kept here.
+    /// Returns the names of the identities kept here.
     pub(crate) fn identities(&self) -> Result<Vec<Name>, Failure> {
         let directory = self.identities_directory();
         let doing = || format!("cannot list {}", directory.display());
@@ -129,7 +131,8 @@ impl Keyring {
         Ok(names)
     }
 
-    /// Keeps a new identity under a name, and tells whether it is the default now, as the first is if it can sign values.
+    /// Keeps a new identity under a name, and returns whether it is the default now, as the first
+    /// is if it can sign values.
     pub(crate) fn add_identity(
         &self,
         name: &Name,
@@ -160,7 +163,7 @@ impl Keyring {
         Ok(())
     }
 
-    /// The file of an identity that is kept here.
+    /// Returns the file of an identity that is kept here.
     pub(crate) fn kept(&self, name: &Name) -> Result<PathBuf, Failure> {
         let path = self.file_of(name);
         if !path.exists() {
@@ -181,7 +184,7 @@ impl Keyring {
         fs::remove_file(&path).context(format_args!("cannot remove {}", path.display()))
     }
 
-    /// The id of the one whom a text names: a contact, or the id itself, long or short.
+    /// Returns the id that a text names: of a contact, or the id itself, long or short.
     pub(crate) fn resolve(&self, text: &str) -> Result<KeyName, Failure> {
         if let Ok(id) = recipient(text) {
             return Ok(id);
@@ -197,7 +200,7 @@ impl Keyring {
         Ok(KeyName::Long(contact.id))
     }
 
-    /// Whom we know.
+    /// Reads the contacts.
     pub(crate) fn contacts(&self) -> Result<Contacts, Failure> {
         let path = self.contacts_file();
         disk::read(&path)?.map_or_else(
@@ -211,7 +214,7 @@ impl Keyring {
         )
     }
 
-    /// Changes whom we know, unless the change fails.
+    /// Changes the contacts, unless the change fails.
     pub(crate) fn change_contacts<T>(
         &self,
         change: impl FnOnce(&mut Contacts) -> Result<T, Failure>,

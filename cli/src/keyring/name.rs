@@ -1,4 +1,4 @@
-//! [`Name`]: what a person calls an identity of theirs, or somebody else.
+//! [`Name`]: the user's name for an identity of their own, or for a contact.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,8 +8,9 @@ use thiserror::Error;
 use crate::args::recipient;
 use crate::printer::sanitize;
 
-/// A name that can be a file's, and that looks like what it is: 1 to 64 bytes, without separators, control or invisible
-/// characters, and nothing that could be taken for an option, a hidden file or the id of a key.
+/// A name that can be a file's, and that shows all its characters: 1 to 64 bytes, without
+/// separators, control or invisible characters, and nothing that could be taken for an option, a
+/// hidden file or the id of a key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Name(String);
 
@@ -23,7 +24,7 @@ pub(crate) struct ParseNameError;
 impl Name {
     const MAX_BYTES: usize = 64;
 
-    /// The name as text.
+    /// Returns the name as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

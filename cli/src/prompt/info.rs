@@ -1,12 +1,12 @@
-//! What a node is and counts, for people and for programs.
+//! What a node is and has counted, for people and for programs.
 
+use bulla::NodeInfo;
 use bulla::node::{FamilyStats, Status};
-use bulla::runner::NodeInfo;
 use serde_json::{Value as Json, json};
 
 use crate::text::list;
 
-/// The figures as an object.
+/// Returns the figures as an object.
 pub(super) fn object(info: &NodeInfo) -> Json {
     let stats = &info.stats;
     json!({
@@ -41,7 +41,7 @@ pub(super) fn object(info: &NodeInfo) -> Json {
     })
 }
 
-/// The figures as a few lines.
+/// Returns the figures as a few lines.
 pub(super) fn text(info: &NodeInfo) -> String {
     let stats = &info.stats;
     let (storage, traffic) = (&stats.storage, &stats.traffic);

@@ -1,14 +1,14 @@
-//! [`Prompt`]: obeys lines typed to a running node, one after the other.
+//! [`Prompt`]: runs the commands typed to a running node, one after the other.
 
 mod info;
+mod listing;
 mod typed_line;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bulla::runner::{Change, Dht};
 use bulla::secure::Recipient;
-use bulla::{Draft, InfoHash, ValueId};
+use bulla::{Change, Dht, Draft, InfoHash, ValueId};
 use serde_json::{Value as Json, json};
 use tokio::task::{AbortHandle, spawn};
 use tokio::time::Instant;
@@ -23,7 +23,7 @@ use super::{json, text};
 /// The media type that `dhtnode` gives to what is typed.
 const TEXT: &str = "text/plain";
 
-/// A running node that is told what to do.
+/// A running node that takes commands.
 pub(crate) struct Prompt {
     dht: Dht,
     printer: Printer,
@@ -42,7 +42,7 @@ pub(crate) enum End {
 }
 
 impl Prompt {
-    /// A prompt for this node.
+    /// Makes a prompt for this node.
     pub(crate) fn new(dht: Dht, printer: Printer) -> Self {
         Self {
             dht,
@@ -53,12 +53,13 @@ impl Prompt {
         }
     }
 
-    /// Obeys lines until they end. A command that fails ends nothing; output that cannot be written does.
+    /// Runs commands until they end. A command that fails ends nothing; output that cannot be
+    /// written does.
     pub(crate) async fn run(&mut self, mut input: Input) -> Result<End, Failure> {
         while let Some(line) = input.next().await {
             match TypedLine::parse(&line) {
                 Ok(TypedLine::Quit) => return Ok(End::Quit),
-                Ok(line) => match self.obey(line).await {
+                Ok(line) => match self.run_line(line).await {
                     Err(Failure::Explained(why)) => self.printer.note(why),
                     result => result?,
                 },
@@ -68,7 +69,7 @@ impl Prompt {
         Ok(End::Input)
     }
 
-    async fn obey(&mut self, line: TypedLine) -> Result<(), Failure> {
+    async fn run_line(&mut self, line: TypedLine) -> Result<(), Failure> {
         let dht = &self.dht;
         match line {
             TypedLine::Empty | TypedLine::Quit => Ok(()),
@@ -78,25 +79,29 @@ impl Prompt {
                 self.show(&info::object(&info), info::text(&info))
             }
             TypedLine::Routing => {
-                let dump = dht
-                    .dump_routing()
+                let contacts = dht
+                    .list_contacts()
                     .await
                     .context("cannot look at the routing tables")?;
-                self.show_dump("routing", &dump)
+                self.show_listing("routing", &listing::contacts(&contacts))
             }
             TypedLine::Storage(key) => {
-                let dump = dht
-                    .dump_storage()
+                let mut stored = dht
+                    .list_stored()
                     .await
                     .context("cannot look at the storage")?;
-                self.show_dump("storage", &of_key(&dump, key))
+                let Some(key) = key else {
+                    return self.show_listing("storage", &listing::stored(&stored));
+                };
+                stored.retain(|stored| stored.key == key);
+                self.show_listing("storage", listing::stored(&stored).trim_end())
             }
             TypedLine::Searches(key) => {
-                let dump = dht
-                    .dump_lookups(key)
+                let lookups = dht
+                    .list_lookups(key)
                     .await
                     .context("cannot look at the searches")?;
-                self.show_dump("searches", &dump)
+                self.show_listing("searches", &listing::lookups(&lookups))
             }
             TypedLine::Addresses => self.show_addresses().await,
             TypedLine::Bootstrap(peer) => {
@@ -239,12 +244,12 @@ impl Prompt {
         )
     }
 
-    fn show_dump(&self, of: &str, dump: &str) -> Result<(), Failure> {
-        let text = match dump.trim_end() {
+    fn show_listing(&self, of: &str, listing: &str) -> Result<(), Failure> {
+        let text = match listing.trim_end() {
             "" => "none",
             text => text,
         };
-        self.show(&json!({ "event": of, "text": dump }), text)
+        self.show(&json!({ "event": of, "text": listing }), text)
     }
 
     fn show(&self, object: &Json, text: impl std::fmt::Display) -> Result<(), Failure> {
@@ -270,22 +275,7 @@ fn show_change(
     printer.result(&object, text::change(change, contacts, printer))
 }
 
-/// The part of a storage dump that is about `key`: its line, and those indented below.
-fn of_key(dump: &str, key: Option<InfoHash>) -> String {
-    let Some(key) = key else {
-        return dump.to_owned();
-    };
-    let mut is_wanted = false;
-    let lines = dump.lines().filter(|line| {
-        if !line.starts_with(' ') {
-            is_wanted = line.starts_with(&key.to_string());
-        }
-        is_wanted
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// An object with the name of what happened, and the key where.
+/// Adds the name of what happened, and the key, to an object.
 fn event(name: &str, key: InfoHash, mut object: Json) -> Json {
     object["event"] = name.into();
     object["key"] = key.to_string().into();

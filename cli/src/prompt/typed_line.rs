@@ -5,7 +5,7 @@ use bulla::{InfoHash, ValueId};
 
 use crate::args;
 
-/// What the prompt's help says.
+/// The prompt's help.
 pub(crate) const HELP: &str = "Commands:
   h                    this help
   x                    end the program
@@ -117,14 +117,14 @@ impl TypedLine {
     }
 }
 
-/// The first word, and what follows it.
+/// Returns the first word, and what follows it.
 fn word(text: &str) -> (&str, &str) {
     let text = text.trim();
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     (word, rest.trim_start())
 }
 
-/// The only word.
+/// Returns the only word.
 fn single(text: &str) -> Option<&str> {
     let (word, rest) = word(text);
     (!word.is_empty() && rest.is_empty()).then_some(word)
@@ -139,7 +139,8 @@ fn key_and<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<(InfoHash,
     Some((key.into(), read(single(rest)?)?))
 }
 
-/// A value's number in decimal as everywhere here, or in hexadecimal as the listing of stored values has it.
+/// Reads a value's number in decimal as everywhere here, or in hexadecimal as the listing of stored
+/// values has it.
 fn value_id(text: &str) -> Option<ValueId> {
     let hexadecimal = || {
         u64::from_str_radix(text, 16)

@@ -4,7 +4,7 @@ use bulla::identity::{Certificate, CertificateParams, Identity, IdentityParams, 
 
 use super::workshop::Workshop;
 
-/// A root, an authority below it, and alice, whom that has certified.
+/// Makes a root, an authority below it, and a certificate of that for alice.
 fn authorities() -> Workshop {
     let shop = Workshop::new();
     shop.bulla("cert ca Root --bits 2048 --out root.pem")
@@ -153,7 +153,7 @@ fn an_authority_in_the_chain_is_revoked_by_the_one_above() {
     shop.object("cert revoke --ca root.pem --crl root.crl");
     let verify = "cert verify alice.crt --ca root.pem --crl issuing.crl --crl root.crl";
     shop.bulla(verify).assert_done();
-    // A list that nobody who is trusted vouches for cannot be passed over.
+    // A list without a trusted issuer must not be ignored.
     shop.bulla("cert ca Other --bits 2048 --out other.pem")
         .assert_done();
     shop.object("cert revoke --ca other.pem --crl other.crl");

@@ -1,4 +1,5 @@
-//! What certificate commands are asked and given: options, names, passwords, and files that are not what they should be.
+//! What certificate commands are asked and given: options, names, passwords, and files that are not
+//! what they should be.
 
 use std::fs;
 

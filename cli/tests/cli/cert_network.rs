@@ -3,8 +3,8 @@
 use super::program::{Running, command, finish, node};
 use super::workshop::Workshop;
 
-/// A root, and alice whom it has certified; her long id and her short one.
-fn people() -> (Workshop, String, String) {
+/// Makes a root, and a certificate of that for alice; returns alice's long id and short id.
+fn root_and_alice() -> (Workshop, String, String) {
     let shop = Workshop::new();
     shop.bulla("cert ca Root --bits 2048 --out root.pem")
         .assert_done();
@@ -17,7 +17,7 @@ fn people() -> (Workshop, String, String) {
 
 #[test]
 fn what_is_published_is_found_by_both_ids() {
-    let (shop, long_id, short_id) = people();
+    let (shop, long_id, short_id) = root_and_alice();
     let (_node, peer) = node(&[]);
     shop.bulla(&format!("cert find {long_id} -b {peer}"))
         .assert_refused(1, "no certificate of");
@@ -71,9 +71,9 @@ fn what_is_published_is_found_by_both_ids() {
 
 #[test]
 fn a_trusted_certificate_is_found_among_others_of_the_same_key() {
-    let (shop, long_id, _) = people();
+    let (shop, long_id, _) = root_and_alice();
     let (_node, peer) = node(&[]);
-    // Alice's key, by an authority that nobody knows: anyone who has her request can make it.
+    // Alice's key, by an unknown authority: whoever has the request can make it.
     shop.bulla("cert ca Mallory --bits 2048 --out mallory.pem")
         .assert_done();
     shop.bulla("cert sign alice.csr --ca mallory.pem --out forged.crt")
@@ -107,7 +107,7 @@ fn a_trusted_certificate_is_found_among_others_of_the_same_key() {
 #[cfg(unix)]
 #[test]
 fn publication_lasts_until_it_is_interrupted() {
-    let (shop, long_id, _) = people();
+    let (shop, long_id, _) = root_and_alice();
     let (_node, peer) = node(&[]);
     let alice = shop.path("alice.crt");
     let alice = alice.to_str().unwrap();
@@ -129,7 +129,7 @@ fn publication_lasts_until_it_is_interrupted() {
 
 #[test]
 fn a_nodes_own_certificate_is_found_without_publishing_it_again() {
-    let (shop, long_id, short_id) = people();
+    let (shop, long_id, short_id) = root_and_alice();
     let (_node, peer) = node(&[]);
     let alice = shop.path("alice");
     let alice = alice.to_str().unwrap();
@@ -166,7 +166,7 @@ fn identities_and_contacts_go_by_their_names() {
         (&found["name"], &found["trusted"]),
         (&"alice".into(), &true.into())
     );
-    // The default identity is whose certificate is published without a name.
+    // Without a name the certificate of the default identity is published.
     let published = shop.bulla(&format!("cert publish --once -b {peer} --json"));
     let root = shop.object("identity show root");
     assert_eq!(
@@ -180,7 +180,7 @@ fn identities_and_contacts_go_by_their_names() {
 
 #[test]
 fn what_is_missing_is_said() {
-    let (shop, long_id, _) = people();
+    let (shop, long_id, _) = root_and_alice();
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let peer = silent.local_addr().unwrap().to_string();
     shop.bulla("cert publish --once -b 127.0.0.1:9")

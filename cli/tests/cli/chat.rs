@@ -36,7 +36,7 @@ fn people_in_a_room_read_each_other_and_whispers_are_read_by_one() {
         (&"sent".into(), &1.into())
     );
 
-    // Bob hears what was said before he came, and his own words are not told to him.
+    // Bob gets what was said before, and not what he wrote himself.
     let mut bobs = Running::start(["chat", "lobby", "--identity", &bob, "-b", &peer]);
     let heard = bobs.object();
     assert_eq!(heard["event"], "message");
@@ -45,7 +45,7 @@ fn people_in_a_room_read_each_other_and_whispers_are_read_by_one() {
     assert_eq!(heard["id"], sent["id"]);
     assert_eq!(heard["encrypted"], false);
 
-    // Bob is there, so his certificate is.
+    // Bob's node runs, so his certificate can be found.
     let whisper = [
         "chat",
         "lobby",
@@ -103,7 +103,7 @@ fn a_message_is_an_im_message_signed_under_the_name_of_the_room() {
     assert!(message.date > 1_700_000_000, "{message:?}");
 }
 
-/// Decodes base64, to look at the bytes with another eye than the program's.
+/// Decodes base64, independently of the program.
 fn base64(text: &str) -> Vec<u8> {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let sextets = text

@@ -5,7 +5,7 @@ use super::program::Home;
 const BOB: &str = "5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b";
 
 #[test]
-fn somebody_is_added_by_id_or_certificate_under_one_name() {
+fn a_contact_is_added_by_id_or_certificate_under_one_name() {
     let home = Home::of("alice");
     let bobs = Home::of("Bob himself");
     let certificate = home.path("bob.crt");
@@ -42,7 +42,7 @@ fn somebody_is_added_by_id_or_certificate_under_one_name() {
 }
 
 #[test]
-fn somebody_is_verified_by_the_right_words_alone() {
+fn a_contact_is_verified_by_the_right_words_alone() {
     let home = Home::of("alice");
     let bob = home.object(&["contact", "add", "bob", BOB]);
     let words = bob["fingerprint"].as_str().unwrap();
@@ -79,7 +79,7 @@ fn somebody_is_verified_by_the_right_words_alone() {
 }
 
 #[test]
-fn what_names_nobody_is_refused() {
+fn what_names_no_contact_is_refused() {
     let home = Home::new();
     let text = home.file("text", "no certificate");
     for (who, reason) in [

@@ -61,7 +61,7 @@ fn a_new_identity_is_shown_and_trusts_itself() {
 }
 
 #[test]
-fn what_an_authority_issues_is_trusted_by_those_who_trust_it() {
+fn what_an_authority_issues_is_trusted_where_it_is_trusted() {
     let dir = tempdir().unwrap();
     make(&dir, "ca.pem", &[]).assert_done();
     make(&dir, "other.pem", &[]).assert_done();

@@ -181,7 +181,7 @@ fn an_encrypted_value_is_read_by_its_recipient_alone() {
     at(&peer, &put).assert_refused(1, "certificate was not found");
 
     let (_bobs, _) = node(&["--identity", &bob, "--bootstrap", &peer]);
-    // His certificate is published under his short id too: once it is there it can be found.
+    // Bob's certificate is published under the short id too: once it is there it can be found.
     let mut published = Running::start(["listen", &bob_short_id, "--bootstrap", &peer]);
     assert_eq!(published.object()["type"], 8);
     at(&peer, &put).assert_done();

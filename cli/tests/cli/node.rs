@@ -8,7 +8,7 @@ use super::identity::make;
 use super::program::{bulla, bulla_with_input, node};
 
 #[test]
-fn it_says_first_who_and_where_it_is() {
+fn it_says_first_its_id_and_addresses() {
     let dir = tempdir().unwrap();
     let alice = make(&dir, "alice.pem", &["--json"]).object();
     let path = dir.path().join("alice.pem");

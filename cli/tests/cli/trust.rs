@@ -1,4 +1,4 @@
-//! Whose values are shown, where they hold, and who can read them.
+//! Which signers' values are shown, where values hold, and which keys can read them.
 
 use std::fs;
 
@@ -86,14 +86,14 @@ fn only_values_of_those_certified_are_shown_until_they_are_revoked() {
     let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     make(&dir, "ca.pem", &[]).assert_done();
     make(&dir, "phone.pem", &["--ca", &file("ca.pem")]).assert_done();
-    let (stranger, _) = person(&dir, "stranger");
+    let (other, _) = person(&dir, "stranger");
 
-    // Those who run a node publish their certificates.
+    // A node publishes the certificate of its identity.
     let running = |identity: &str| {
         let args = ["--identity", identity, "--bootstrap", &peer];
         node(&args).0
     };
-    let _nodes = [running(&file("phone.pem")), running(&stranger)];
+    let _nodes = [running(&file("phone.pem")), running(&other)];
     at(
         &peer,
         &[
@@ -108,7 +108,7 @@ fn only_values_of_those_certified_are_shown_until_they_are_revoked() {
     .assert_done();
     at(
         &peer,
-        &["put", "news", "false", "--signed", "--identity", &stranger],
+        &["put", "news", "false", "--signed", "--identity", &other],
     )
     .assert_done();
 
@@ -130,8 +130,8 @@ fn only_values_of_those_certified_are_shown_until_they_are_revoked() {
     let none = at(&peer, &[&get[..], &["--crl", &crl]].concat());
     none.assert_refused(1, "2 values were not shown");
 
-    // A list of somebody else revokes nothing, and whoever gives it is told.
-    let args = ["get", "news", "--trusted-by", &stranger, "--crl", &crl];
+    // A list of another authority revokes nothing, and is refused.
+    let args = ["get", "news", "--trusted-by", &other, "--crl", &crl];
     at(&peer, &args).assert_refused(2, "cannot use");
     fs::write(&crl, "nonsense").unwrap();
     at(&peer, &[&get[..], &["--crl", &crl]].concat()).assert_refused(2, "cannot use");
@@ -176,7 +176,7 @@ fn several_readers_share_a_value_or_get_one_each() {
     let (alice, _) = person(&dir, "alice");
     let (bob, bob_id) = person(&dir, "bob");
     let (carol, carol_id) = person(&dir, "carol");
-    let (stranger, _) = person(&dir, "stranger");
+    let (other, _) = person(&dir, "stranger");
     let running = |identity: &str| node(&["--identity", identity, "--bootstrap", &peer]).0;
     let _nodes = [running(&bob), running(&carol)];
     let put = |key: &str, more: &[&str]| {
@@ -208,7 +208,7 @@ fn several_readers_share_a_value_or_get_one_each() {
         );
         assert_eq!(value["readers"].as_array().map(Vec::len), Some(2));
     }
-    get("shared", &stranger).assert_refused(1, "encrypted for others");
+    get("shared", &other).assert_refused(1, "encrypted for others");
 
     let placed = put("each", &["--compatible"]).objects();
     let readers: Vec<_> = placed.iter().map(|placed| &placed["reader"]).collect();

@@ -43,14 +43,15 @@ impl Workshop {
             .expect("the program starts")
     }
 
-    /// Runs the program, which must succeed without a remark, and returns the object that it prints.
+    /// Runs the program, which must succeed without a note, and returns the object that it
+    /// prints.
     #[track_caller]
     pub(super) fn object(&self, line: &str) -> Json {
         self.bulla(&format!("{line} --json")).assert_done().object()
     }
 
-    /// Runs another program with words parted by spaces, and returns whether it succeeded and what it printed; `None`, and says
-    /// so, if it is not installed.
+    /// Runs another program with words parted by spaces, and returns whether it succeeded and what
+    /// it printed; `None`, and says so, if it is not installed.
     pub(super) fn other(&self, line: &str) -> Option<(bool, String)> {
         let words: Vec<_> = line.split(' ').collect();
         let run = Command::new(words[0])

@@ -1,4 +1,5 @@
-//! The `bulla` program beside real OpenDHT nodes, which the library's own tests start: see `tests/interop/`.
+//! The `bulla` program beside real OpenDHT nodes, which the library's own tests start: see
+//! `tests/interop/`.
 
 #![expect(
     dead_code,
@@ -58,7 +59,7 @@ async fn the_program_publishes_for_opendht_and_finds_what_that_publishes() {
         let object = run(&["find", &name, "--trusted-by", file]).await;
         assert!(object.contains(r#""trusted":true"#), "{object}");
 
-        // A node that knows nobody publishes nothing: it needs one to publish to.
+        // A node that knows no other publishes nothing: it needs one to publish to.
         let storing = start(bulla()).await;
         opendht.bootstrap(address(&storing)).await;
         let reader = join(client(), address(&storing)).await;

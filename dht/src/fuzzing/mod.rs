@@ -1,6 +1,8 @@
-//! The bodies of the fuzz targets in `fuzz/`, each a function of some bytes that panics if something is wrong.
+//! The bodies of the fuzz targets in `fuzz/`, each a function of some bytes that panics if
+//! something is wrong.
 //!
-//! `cargo test` runs each over its corpus, `fuzz/corpus/<target>/`; a crash that was found becomes a file there.
+//! `cargo test` runs each over its corpus, `fuzz/corpus/<target>/`; a crash that was found becomes
+//! a file there.
 
 mod node_ops;
 mod reassembly;
@@ -19,13 +21,14 @@ use bulla_identity::{
 
 use crate::secure::binding::{Claim, split};
 use crate::value::policy::{may_replace, may_store, rewrite_service};
-use crate::wire::{self, Message, Payload, Request, Tid};
+use crate::wire::{self, GetRequest, Message, Payload, Request, Tid};
 use crate::{
     CertificatePayload, DhtMessage, Draft, IceCandidates, ImMessage, InfoHash, Query, Row,
     ServiceAnnouncement, TrustRequest, Typed, UnixTime, ValueId, ValueTypes,
 };
 
-/// What is read from a datagram is written as the same. Comparing reads every node, value, row and part in it.
+/// Checks that what is read from a datagram is written as the same. Comparing reads every node,
+/// value, row and part in it.
 pub fn datagram(bytes: &[u8]) {
     if let Ok(message) = wire::decode(bytes) {
         let again = wire::encode(&message).head;
@@ -33,7 +36,8 @@ pub fn datagram(bytes: &[u8]) {
     }
 }
 
-/// What is read from a value, its payload or a saved state is written as the same, and can be judged.
+/// Checks that what is read from a value, its payload or a saved state is written as the same, and
+/// that the rules of storage decide on it.
 pub fn value(bytes: &[u8]) {
     let now = UnixTime::from_secs(1 << 30);
     if let Ok(nodes) = wire::snapshot::import_nodes(bytes) {
@@ -59,7 +63,7 @@ pub fn value(bytes: &[u8]) {
     let _ = rewrite_service(value.data(), ([192, 0, 2, 1], 4222).into());
 }
 
-/// A query reads the same after it was shown as text, and after it travelled.
+/// Checks that a query is the same after it was written as text, and after it was sent.
 pub fn query(bytes: &[u8]) {
     let Ok(query) = String::from_utf8_lossy(bytes).parse::<Query>() else {
         return;
@@ -75,11 +79,11 @@ pub fn query(bytes: &[u8]) {
         agent: None,
         payload: Payload::Request {
             sender: InfoHash::of(b"sender"),
-            request: Request::Get {
+            request: Request::Get(GetRequest {
                 key: InfoHash::of(b"key"),
                 query,
                 want: None,
-            },
+            }),
         },
     };
     let sent = wire::encode(&get).head;
@@ -89,7 +93,7 @@ pub fn query(bytes: &[u8]) {
     }
 }
 
-/// Certificates of strangers are read or refused; what is read keeps its bytes.
+/// Checks that certificates are read or refused, and that what is read keeps its bytes.
 pub fn certificate(bytes: &[u8]) {
     if let Ok(chain) = CertificateChain::from_bytes(bytes) {
         let leaf = chain.leaf();
@@ -115,7 +119,8 @@ pub fn certificate(bytes: &[u8]) {
     }
 }
 
-/// Keys are read or refused; what is read is written as the same, and does or refuses everything a key does.
+/// Checks that keys are read or refused, that what is read is written as the same, and that it does
+/// or refuses everything a key does.
 pub fn key(bytes: &[u8]) {
     if let Ok(key) = PublicKey::from_der(bytes) {
         assert_eq!(PublicKey::from_der(key.to_der()).as_ref(), Ok(&key));
@@ -140,7 +145,8 @@ pub fn key(bytes: &[u8]) {
     }
 }
 
-/// What strangers encrypted is refused if they did not know the key, in each form that needs no password to be stretched.
+/// Checks that ciphertexts made without the key are refused, in each form that needs no password to
+/// be stretched.
 pub fn blob(bytes: &[u8]) {
     for length in [16, 24, 32] {
         let key = &[7; 32][..length];
@@ -155,7 +161,8 @@ pub fn blob(bytes: &[u8]) {
     }
 }
 
-/// An envelope for several readers is refused if it is not, byte for byte, as it was sealed.
+/// Checks that an envelope for several recipients is refused unless it is, byte for byte, as it was
+/// sealed.
 pub fn shared(bytes: &[u8]) {
     static SEALED: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let sealed = include_str!("../../../identity/tests/vectors/shared.hex").trim();
@@ -171,7 +178,8 @@ pub fn shared(bytes: &[u8]) {
     assert!(opened.is_err() || envelope.may_be_for(ALICE.public_key()));
 }
 
-/// A user type is free of a binding, is exactly what is written for one, or cannot be checked.
+/// Checks that a user type has no binding, has exactly what is written for one, or cannot be
+/// checked.
 pub fn binding(bytes: &[u8]) {
     let draft = Draft::from("hello").user_type(String::from_utf8_lossy(bytes));
     let body = wire::pack_body(&draft, b"owner", 0, None);

@@ -1,4 +1,4 @@
-//! A node among peers that do as they like, and an application that does too.
+//! A node among peers that do anything, with an application that does anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -8,16 +8,17 @@ use super::script::Script;
 use crate::node::{CheckId, Event, Node, OpId, Output, PutOptions, Transmit};
 use crate::value::{Query, Value, ValueId};
 use crate::wire::{
-    self, ErrorCode, Message, Nodes, Payload, Reply, Request, SocketId, Tid, Values,
+    self, ErrorCode, FindRequest, GetRequest, ListenRequest, Message, Nodes, Payload, PutRequest,
+    RefreshRequest, Reply, Request, SocketId, Tid, UpdateRequest, Values,
 };
 use crate::{
     Config, Contact, InfoHash, ListenConfig, LookupConfig, OperationConfig, Origin, Seed,
     StorageConfig, Timestamp, TransportConfig,
 };
 
-/// What a node may have to do after one input.
+/// Outputs that a node may have after one input.
 const MAX_OUTPUTS: usize = 2_000;
-/// Wake-ups until all that is under way must be over.
+/// Wake-ups until all operations must have ended.
 const MAX_WAKES: usize = 5_000;
 
 /// Plays datagrams, waits and operations against a node.
@@ -35,7 +36,7 @@ struct World {
     node: Node,
     now: Timestamp,
     wake: Timestamp,
-    /// Requests of the node that nobody has answered.
+    /// Requests of the node that no peer has answered.
     asked: Vec<(SocketAddr, Tid, Asked)>,
     /// Write tokens that the node gave.
     tokens: BTreeMap<SocketAddr, Vec<u8>>,
@@ -46,7 +47,7 @@ struct World {
     endless: BTreeSet<OpId>,
 }
 
-/// What the node asked for.
+/// The kind of a request of the node.
 enum Asked {
     Put(ValueId),
     Else,
@@ -70,7 +71,6 @@ impl World {
                 max_values_per_key: 4,
                 max_keys: 8,
                 max_pending_puts: 4,
-                ..StorageConfig::default()
             },
             listen: ListenConfig {
                 max_per_key: 4,
@@ -131,7 +131,7 @@ impl World {
         }
     }
 
-    /// Time passes: until something is due, some milliseconds, or up to half an hour.
+    /// Lets time pass: until something is due, some milliseconds, or up to half an hour.
     fn wait(&mut self, script: &mut Script<'_>) {
         let kind = script.byte() % 3;
         let number = script.number() as u64;
@@ -145,7 +145,7 @@ impl World {
         self.node.handle_timeout(self.now);
     }
 
-    /// A peer answers a request of the node, well or badly.
+    /// Lets a peer answer a request of the node, correctly or not.
     fn reply(&mut self, script: &mut Script<'_>) {
         if self.asked.is_empty() {
             return;
@@ -177,7 +177,7 @@ impl World {
         self.send(to, tid, &Payload::Reply { sender, reply });
     }
 
-    /// A peer asks for something.
+    /// Lets a peer send a request.
     fn request(&mut self, script: &mut Script<'_>) {
         let from = peer(script.byte());
         let key = script.key();
@@ -188,47 +188,47 @@ impl World {
         let query = some_query(form);
         let request = match form % 6 {
             0 => Request::Ping,
-            1 => Request::Find {
+            1 => Request::Find(FindRequest {
                 target: key,
                 want: None,
-            },
-            2 => Request::Get {
+            }),
+            2 => Request::Get(GetRequest {
                 key,
                 query,
                 want: None,
-            },
-            3 => Request::Put {
+            }),
+            3 => Request::Put(PutRequest {
                 key,
                 values: Values::new(&values),
                 created: None,
                 token,
-            },
-            4 => Request::Refresh {
+            }),
+            4 => Request::Refresh(RefreshRequest {
                 key,
                 id: ValueId(u64::from(form >> 5)),
                 token,
-            },
-            _ => Request::Listen {
+            }),
+            _ => Request::Listen(ListenRequest {
                 key,
                 version: u32::from(form >> 7),
                 socket: SocketId(u32::from(form >> 5)),
                 query,
                 token,
-            },
+            }),
         };
         let sender = from.id;
         let payload = Payload::Request { sender, request };
         self.send(from.addr, Tid(u32::from(form)), &payload);
     }
 
-    /// A peer tells what it stores.
+    /// Lets a peer notify the node of what it stores.
     fn update(&mut self, script: &mut Script<'_>) {
         let from = peer(script.byte());
         let socket = script.one_of(&self.sockets).copied().unwrap_or_default();
         let values = values(script);
         let ids = [ValueId(u64::from(script.byte() % 5))];
         let form = script.byte();
-        let request = Request::Update {
+        let request = Request::Update(UpdateRequest {
             socket,
             key: None,
             values: Values::new(&values),
@@ -236,13 +236,13 @@ impl World {
             refreshed: ids[..usize::from(form & 1)].into(),
             expired: ids[..usize::from(form >> 1 & 1)].into(),
             token: b"a new token"[..].into(),
-        };
+        });
         let sender = from.id;
         let payload = Payload::Request { sender, request };
         self.send(from.addr, Tid(u32::from(form)), &payload);
     }
 
-    /// A peer sends a part that nobody may have announced.
+    /// Lets a peer send a part that may not have been announced.
     fn part(&mut self, script: &mut Script<'_>) {
         let to = peer(script.byte()).addr;
         let part = wire::Part {
@@ -254,7 +254,7 @@ impl World {
         self.send(to, tid, &Payload::Parts(wire::Parts::new(part)));
     }
 
-    /// The application does something.
+    /// Lets the application do something.
     fn operate(&mut self, script: &mut Script<'_>) {
         let (now, key) = (self.now, script.key());
         let form = script.byte();
@@ -314,7 +314,7 @@ impl World {
         }
     }
 
-    /// Takes all outputs. A wake-up in the past is obeyed once, and not asked for again.
+    /// Takes all outputs. A wake-up in the past is followed once, and not requested again.
     fn drain(&mut self) {
         if self.take_outputs() <= self.now {
             self.node.handle_timeout(self.now);
@@ -344,17 +344,17 @@ impl World {
         panic!("it does not come to rest");
     }
 
-    /// Learns what a peer could learn from a datagram.
+    /// Notes what a peer could learn from a datagram.
     fn note(&mut self, transmit: &Transmit) {
         let message = wire::decode(&transmit.bytes).expect("a message that others can read");
         match message.payload {
             Payload::Request { request, .. } => {
                 let asked = match request {
-                    Request::Put { values, .. } => {
+                    Request::Put(PutRequest { values, .. }) => {
                         let value = values.iter().find_map(wire::Item::into_value);
                         value.map_or(Asked::Else, |value| Asked::Put(value.id()))
                     }
-                    Request::Listen { socket, .. } => {
+                    Request::Listen(ListenRequest { socket, .. }) => {
                         self.sockets.push(socket);
                         Asked::Else
                     }
@@ -384,7 +384,7 @@ impl World {
         }
     }
 
-    /// Nobody answers any more: every get comes to its end.
+    /// Checks that every get ends when no peer answers any more.
     fn finish(&mut self) {
         for op in std::mem::take(&mut self.endless) {
             self.node.cancel(self.now, op);
@@ -402,7 +402,7 @@ impl World {
     }
 }
 
-/// One of sixteen peers, a quarter of them with IPv6.
+/// Returns one of sixteen peers, a quarter of them with IPv6.
 fn peer(number: u8) -> Contact {
     let number = number % 16;
     let addr = match number % 4 {

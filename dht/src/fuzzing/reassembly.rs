@@ -1,4 +1,4 @@
-//! Parts in any order, lying or honest: what is put together is what was sent.
+//! Parts in any order, honest or not: the assembled values are those that were sent.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use super::script::Script;
 use crate::rpc::reassembly::{Completed, Key, MAX_VALUE_BYTES, Part, Reassembly, Slot};
 use crate::{Timestamp, TransportConfig};
 
-/// Plays messages and parts from a few senders. All parts are cut from one pattern, so that bytes in a wrong place
-/// show.
+/// Plays messages and parts from a few senders. All parts are cut from one pattern, so that bytes
+/// in a wrong place are noticed.
 pub fn reassembly(bytes: &[u8]) {
     let mut script = Script::new(bytes);
     let config = TransportConfig {
@@ -66,7 +66,7 @@ fn slot(script: &mut Script<'_>) -> Slot {
     }
 }
 
-/// Every announced value is there, in its length and with its bytes.
+/// Checks that every announced value is there, in its length and with its bytes.
 fn check(completed: &Completed<Vec<Slot>>, pattern: &[u8]) {
     let expected = completed.context.iter().enumerate();
     let expected = expected.filter_map(|(index, slot)| match slot {

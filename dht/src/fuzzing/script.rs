@@ -23,12 +23,12 @@ impl<'a> Script<'a> {
         byte
     }
 
-    /// A number below 65,536.
+    /// Takes a number below 65,536.
     pub(super) fn number(&mut self) -> usize {
         usize::from(u16::from_be_bytes([self.byte(), self.byte()]))
     }
 
-    /// Up to 255 bytes as they stand.
+    /// Takes up to 255 bytes as they are.
     pub(super) fn bytes(&mut self) -> &'a [u8] {
         let length = usize::from(self.byte()).min(self.0.len());
         let (bytes, rest) = self.0.split_at(length);
@@ -36,22 +36,22 @@ impl<'a> Script<'a> {
         bytes
     }
 
-    /// One of the things, if there are any.
-    pub(super) fn one_of<'t, T>(&mut self, things: &'t [T]) -> Option<&'t T> {
+    /// Chooses one of the items, if there are any.
+    pub(super) fn one_of<'t, T>(&mut self, items: &'t [T]) -> Option<&'t T> {
         let choice = usize::from(self.byte());
-        things.get(choice.checked_rem(things.len())?)
+        items.get(choice.checked_rem(items.len())?)
     }
 
-    /// One of four keys.
+    /// Chooses one of four keys.
     pub(super) fn key(&mut self) -> InfoHash {
         InfoHash::of(&[self.byte() % 4])
     }
 
-    /// A value of any form and type, now and then one that must travel in parts.
+    /// Makes a value of any form and type, now and then one that must be sent in parts.
     pub(super) fn value(&mut self) -> Value {
-        const KINDS: [u16; 8] = [0, 1, 2, 3, 4, 5, 8, 4711];
+        const TYPES: [u16; 8] = [0, 1, 2, 3, 4, 5, 8, 4711];
         let (form, id) = (self.byte(), ValueId(u64::from(self.byte() % 5)));
-        let value_type = ValueType(KINDS[usize::from(form >> 5)]);
+        let value_type = ValueType(TYPES[usize::from(form >> 5)]);
         let mut data = self.bytes().to_vec();
         if form & 16 != 0 {
             data.resize(3_000, form);

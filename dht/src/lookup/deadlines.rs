@@ -1,8 +1,8 @@
 //! What a lookup still has to do: how urgent it is, and when.
 
-use super::candidates::CandidateState;
 use super::{FindKind, LATE_LIMIT, Lookup, RETRY};
 use crate::Timestamp;
+use bulla_kad::lookup::CandidateState;
 
 impl Lookup {
     /// Whether all it serves goes on for ever, so that nobody waits for it: permanent puts and listens.

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use super::action::{Action, LookupRequest};
 use super::announcement::{Announcement, NextRequest};
-use super::candidates::Candidate;
 use super::find::{Find, FindKind};
-use super::{Lookup, MAX_UNAWAITED, OpId};
+use super::{Candidate, Lookup, MAX_UNAWAITED, OpId};
 use crate::Timestamp;
 
 /// How soon answers may be expected.

@@ -20,7 +20,7 @@ pub(crate) struct ListenView {
 #[derive(Debug)]
 struct Reported {
     value: Value,
-    /// ReplicaState and when its copy runs out.
+    /// The nodes that hold it, and when the copy of each runs out.
     replicas: BTreeMap<InfoHash, Timestamp>,
 }
 

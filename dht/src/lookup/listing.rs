@@ -1,26 +1,51 @@
-//! A lookup in words, for those who look at a running node.
+//! [`LookupSnapshot`]: a lookup as it stands, for those who look at a running node.
 
-use std::fmt;
+use super::{CandidateState, Lookup};
+use crate::{Contact, Family, InfoHash};
 
-use super::Lookup;
+/// A lookup at a moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LookupSnapshot {
+    /// The key it is about.
+    pub key: InfoHash,
+    /// The address family it runs in.
+    pub family: Family,
+    /// The contacts that it may ask, nearest to the key first.
+    pub candidates: Vec<CandidateSnapshot>,
+    /// Gets and walks that it serves.
+    pub finds: usize,
+    /// Values that it announces.
+    pub announcements: usize,
+    /// Listens that it serves.
+    pub listens: usize,
+}
 
-impl fmt::Display for Lookup {
-    /// A line for each candidate: contact, standing, whether it gave a token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for candidate in self.candidates.iter() {
-            let token = if candidate.token.is_some() {
-                "token"
-            } else {
-                "-"
-            };
-            writeln!(f, "  {} {:?} {token}", candidate.contact, candidate.state)?;
+/// A candidate of a lookup at a moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CandidateSnapshot {
+    /// The contact.
+    pub contact: Contact,
+    /// Whether it answers.
+    pub state: CandidateState,
+    /// Whether it has given a write token.
+    pub has_token: bool,
+}
+
+impl Lookup {
+    /// Returns what the lookup knows and has to do.
+    pub(crate) fn snapshot(&self, key: InfoHash, family: Family) -> LookupSnapshot {
+        let candidates = self.candidates.iter().map(|candidate| CandidateSnapshot {
+            contact: candidate.contact,
+            state: candidate.state,
+            has_token: candidate.token.is_some(),
+        });
+        LookupSnapshot {
+            key,
+            family,
+            candidates: candidates.collect(),
+            finds: self.finds.len(),
+            announcements: self.announcements.len(),
+            listens: self.subscriptions.len(),
         }
-        writeln!(
-            f,
-            "  {} finds, {} announcements, {} listens",
-            self.finds.len(),
-            self.announcements.len(),
-            self.subscriptions.len()
-        )
     }
 }

@@ -17,7 +17,6 @@
 
 mod action;
 mod announcement;
-mod candidates;
 mod config;
 mod deadlines;
 mod find;
@@ -25,7 +24,6 @@ mod iterate;
 mod listen_view;
 mod listing;
 mod pool;
-mod ready_set;
 mod store_phase;
 mod subscription;
 #[cfg(test)]
@@ -39,19 +37,22 @@ use bytes::Bytes;
 pub(crate) use action::{Action, LookupReply, LookupRequest};
 pub(crate) use announcement::Announcement;
 pub use announcement::PutReport;
+pub use bulla_kad::OpId;
+use bulla_kad::ReadySet;
+pub use bulla_kad::lookup::CandidateState;
+use bulla_kad::lookup::Token;
 pub(crate) use config::Limits;
 pub use config::LookupConfig;
 pub(crate) use find::FindKind;
 pub use find::GetReport;
 pub(crate) use iterate::Latency;
 pub(crate) use listen_view::ListenView;
+pub use listing::{CandidateSnapshot, LookupSnapshot};
 pub(crate) use pool::Pool;
 
 use crate::value::{Query, ValueId};
 use crate::{Contact, InfoHash, Rng, Timestamp};
-use candidates::{CandidateState, Candidates, Token};
 use find::Find;
-use ready_set::ReadySet;
 use subscription::Subscription;
 
 /// Time-outs after which a late candidate is no longer waited for, if it has had the time that any node may take.
@@ -63,9 +64,8 @@ const RETRY: Duration = Duration::from_millis(100);
 /// How long a candidate that did not answer is left alone, unless it shows up by itself.
 const RETRY_FAILED_AFTER: Duration = Duration::from_secs(60);
 
-/// Names an operation of the application: a get, query, listen or put.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct OpId(pub(crate) u64);
+type Candidate = bulla_kad::lookup::Candidate<20>;
+type Candidates = bulla_kad::lookup::Candidates<20>;
 
 /// All that is under way about one key in one address family.
 #[derive(Debug)]

@@ -6,11 +6,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::bootstrap::Bootstrap;
-use super::by_family::ByFamily;
 use super::contacts::Contacts;
 use super::timers::Timers;
 use super::{Status, Timer};
-use crate::{ConnectivityConfig, Family, InfoHash, Rng, Timestamp};
+use crate::{ByFamily, ConnectivityConfig, Family, InfoHash, Rng, Timestamp};
 
 /// How many levels of the id space a newcomer gets to know at once.
 pub(super) const EXPLORED_DEPTH: usize = 4;

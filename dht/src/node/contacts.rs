@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::by_family::ByFamily;
 use super::failure_probe::FailureProbe;
 use crate::routing::{Confidence, Counts, Refresh, SeenUpdate, Table};
 use crate::wire::Want;
-use crate::{Contact, Family, InfoHash, Rng, RoutingConfig, Timestamp, is_martian};
+use crate::{ByFamily, Contact, Family, InfoHash, Rng, RoutingConfig, Timestamp, is_martian};
 
 /// The tables, and who of them is asked whether it is still there. It sends nothing: it returns
 /// the contacts to ask.

@@ -13,7 +13,9 @@ use super::{Status, Timer};
 use crate::config::Config;
 use crate::lookup::{Action, Latency, Limits, Lookup, LookupRequest, Pool};
 use crate::value::{Condition, Field, Query};
-use crate::wire::{Request, SocketId, Values};
+use crate::wire::{
+    FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, SocketId, Values,
+};
 use crate::{Contact, Family, InfoHash, LookupConfig, Origin, Timestamp, UnixTime};
 
 /// The nodes nearest to a key hardly ever share fewer bits with it than the nearest to this node
@@ -203,51 +205,51 @@ impl Lookups {
         let key = id.key;
         let lookup = self.get(id);
         let request = match &ask {
-            LookupRequest::Find => Request::Find {
+            LookupRequest::Find => Request::Find(FindRequest {
                 target: key,
                 want: None,
-            },
-            LookupRequest::Get(find) => Request::Get {
+            }),
+            LookupRequest::Get(find) => Request::Get(GetRequest {
                 key,
                 query: lookup
                     .and_then(|it| it.query(*find))
                     .cloned()
                     .unwrap_or_default(),
                 want: None,
-            },
-            LookupRequest::Probe(id) | LookupRequest::Check(id) => Request::Get {
+            }),
+            LookupRequest::Probe(id) | LookupRequest::Check(id) => Request::Get(GetRequest {
                 key,
                 query: Query {
                     select: [Field::Id, Field::Owner, Field::Seq].into(),
                     conditions: vec![Condition::Id(*id)],
                 },
                 want: None,
-            },
+            }),
             LookupRequest::Put(id, token) => {
                 let Some(announcement) = lookup.and_then(|it| it.announced(*id)) else {
                     return false;
                 };
                 let sent = self.origin.to_unix(now);
                 let is_past = |at: &UnixTime| at.as_secs() < sent.as_secs();
-                Request::Put {
+                Request::Put(PutRequest {
                     key,
                     values: Values::new(slice::from_ref(&announcement.value)),
                     created: announcement.created.filter(is_past),
                     token: token.to_vec().into(),
-                }
+                })
             }
-            LookupRequest::Refresh(id, token) => Request::Refresh {
+            LookupRequest::Refresh(id, token) => Request::Refresh(RefreshRequest {
                 key,
                 id: *id,
                 token: token.to_vec().into(),
-            },
-            LookupRequest::Listen { op, socket, token } => Request::Listen {
+            }),
+            LookupRequest::Listen { op, socket, token } => Request::Listen(ListenRequest {
                 key,
                 version: 1,
                 socket: SocketId(*socket),
                 query: subscriptions.open(*socket, ListenSocket { op: *op, key, node }),
                 token: token.to_vec().into(),
-            },
+            }),
         };
         let is_walk = ask.is_of_walk();
         let purpose = RequestPurpose::Lookup(LookupStep { id, node, ask });

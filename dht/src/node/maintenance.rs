@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::connectivity::{ConnectivityAction, EXPLORED_DEPTH, target_beyond};
 use super::{Connectivity, Event, Node, RequestPurpose, Status, Timer};
-use crate::wire::Request;
+use crate::wire::{FindRequest, Request};
 use crate::{Contact, Family, Timestamp, UnixTime};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -225,7 +225,7 @@ impl Node {
             asked = true;
             let target = refresh.target;
             let purpose = RequestPurpose::Probe(refresh.via);
-            let request = Request::Find { target, want };
+            let request = Request::Find(FindRequest { target, want });
             self.outbox.request(now, refresh.via.addr, request, purpose);
         }
         self.update_status(now, family);

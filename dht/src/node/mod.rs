@@ -10,7 +10,6 @@
 
 mod background;
 mod bootstrap;
-mod by_family;
 mod config;
 mod connectivity;
 mod contacts;
@@ -41,13 +40,19 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 
-pub use crate::lookup::{GetReport, OpId, PutReport};
+pub use crate::lookup::{
+    CandidateSnapshot, CandidateState, GetReport, LookupSnapshot, OpId, PutReport,
+};
+pub use crate::routing::{Counts, Listed, Standing};
 pub use crate::rpc::{Traffic, Transmit};
+pub use crate::storage::Sizes;
+pub use crate::value::policy::Proof;
 pub use config::{ConnectivityConfig, OperationConfig};
 pub use lookups::LookupId;
 pub use operations::OpError;
 pub use output::{Check, CheckId, Event, Output, Status};
 pub use puts::PutOptions;
+pub use snapshot::{StoredKey, StoredValue};
 pub use stats::{FamilyStats, Stats};
 pub use timers::Timer;
 

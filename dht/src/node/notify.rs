@@ -4,7 +4,7 @@
 use super::{Node, RequestPurpose};
 use crate::storage::Listener;
 use crate::value::{Value, ValueId};
-use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, Values};
+use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, UpdateRequest, Values};
 use crate::{InfoHash, Timestamp};
 
 /// What became of a value that listeners know by its id.
@@ -66,7 +66,7 @@ impl Node {
                 .rpc
                 .notify(listener.addr, Tid(listener.socket), payload);
         }
-        let request = Request::Update {
+        let request = Request::Update(UpdateRequest {
             socket: SocketId(listener.socket),
             key: Some(key),
             values: Values::new(values),
@@ -74,7 +74,7 @@ impl Node {
             refreshed: (&[][..]).into(),
             expired: (&[][..]).into(),
             token: (&token[..]).into(),
-        };
+        });
         let addr = listener.addr;
         self.outbox
             .request(now, addr, request, RequestPurpose::Notify);
@@ -104,7 +104,7 @@ impl Node {
                 self.outbox.rpc.notify(addr, Tid(socket), payload);
                 continue;
             }
-            let request = Request::Update {
+            let request = Request::Update(UpdateRequest {
                 socket: SocketId(socket),
                 key: None,
                 values: Values::default(),
@@ -112,7 +112,7 @@ impl Node {
                 refreshed: refreshed.into(),
                 expired: expired.into(),
                 token: (&token[..]).into(),
-            };
+            });
             self.outbox
                 .request(now, addr, request, RequestPurpose::Notify);
         }

@@ -3,6 +3,7 @@
 use super::operations::OpState;
 use super::{LookupId, Node, OpError, OpId};
 use crate::lookup::Announcement;
+use crate::storage::Incoming;
 use crate::value::{Value, ValueId};
 use crate::{InfoHash, Timestamp, UnixTime};
 
@@ -143,13 +144,15 @@ impl Node {
         let (Some(expires), false) = (expires, guarded) else {
             return;
         };
-        let created = self.origin.to_timestamp(created);
-        let id = value.id();
-        let value = value.clone();
-        let stored = self.storage.store(now, &key, value, None, created, expires);
-        if stored.is_ok() {
+        let incoming = Incoming {
+            value: value.clone(),
+            source: None,
+            created: self.origin.to_timestamp(created),
+            expires,
+        };
+        if self.storage.store(now, &key, incoming).is_ok() {
             self.schedule_expiry();
-            self.notify_stored(now, key, id);
+            self.notify_stored(now, key, value.id());
         }
     }
 }

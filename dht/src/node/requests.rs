@@ -10,11 +10,12 @@ use super::{Node, ReplyTo, Timer};
 use crate::routing::Confidence;
 use crate::rpc::reassembly::{Completed, Slot};
 use crate::storage::{Listener, Subscribed};
-use crate::value::{Query, Value};
+use crate::value::Value;
 use crate::wire::{
-    self, ErrorCode, Item, Message, Nodes, Payload, Reply, Request, Rows, Tid, Values, Want,
+    self, ErrorCode, FindRequest, GetRequest, Item, ListenRequest, Message, Nodes, Payload,
+    PutRequest, Reply, Request, Rows, Tid, UpdateRequest, Values,
 };
-use crate::{Contact, Family, InfoHash, Timestamp};
+use crate::{Contact, Family, Timestamp};
 
 /// Values whose packed size is below this are told in one datagram with others (bytes of content in one update).
 const UPDATE_BYTES: usize = 56 << 10;
@@ -79,7 +80,7 @@ impl Node {
     fn may_assemble(&mut self, now: Timestamp, from: SocketAddr, message: &Message<'_>) -> bool {
         match &message.payload {
             Payload::Request {
-                request: Request::Put { token, .. },
+                request: Request::Put(PutRequest { token, .. }),
                 ..
             } => {
                 let authorized = self.tokens.verify(from, token);
@@ -93,7 +94,7 @@ impl Node {
                 authorized
             }
             Payload::Request {
-                request: Request::Update { socket, .. },
+                request: Request::Update(UpdateRequest { socket, .. }),
                 ..
             } => {
                 let wanted = self.subscriptions.socket(socket.0, from).is_some();
@@ -171,49 +172,27 @@ impl Node {
         };
         match request {
             Request::Ping => self.outbox.reply(now, reply_to, Reply::default()),
-            Request::Find { target, want } => self.on_find(now, reply_to, target, want),
-            Request::Get { key, query, want } => self.on_get(now, reply_to, key, &query, want),
-            Request::Put {
-                key,
-                created,
-                token,
-                ..
-            } => self.on_put(now, reply_to, key, values, created, &token),
-            Request::Refresh { key, id, token } => self.on_refresh(now, reply_to, key, id, &token),
-            Request::Listen {
-                key,
-                version,
-                socket,
-                query,
-                token,
-            } => {
-                let version = u8::try_from(version).unwrap_or(u8::MAX);
-                let listener = Listener::new(from.addr, socket.0, version, query);
-                self.on_listen(now, reply_to, key, listener, &token);
-            }
-            Request::Update {
-                socket,
-                refreshed,
-                expired,
-                token,
-                ..
-            } => {
+            Request::Find(find) => self.on_find(now, reply_to, find),
+            Request::Get(get) => self.on_get(now, reply_to, get),
+            Request::Put(put) => self.on_put(now, reply_to, put, values),
+            Request::Refresh(refresh) => self.on_refresh(now, reply_to, refresh),
+            Request::Listen(listen) => self.on_listen(now, reply_to, listen),
+            Request::Update(update) => {
                 self.outbox.reply(now, reply_to, Reply::default());
-                let Some(socket) = self.subscriptions.socket(socket.0, from.addr) else {
+                let Some(socket) = self.subscriptions.socket(update.socket.0, from.addr) else {
                     return;
                 };
-                self.on_update(now, &socket, &values, &token);
-                let event = self
-                    .subscriptions
-                    .on_ids(now, &socket, &refreshed, &expired);
+                self.on_update(now, &socket, &values, &update.token);
+                let (refreshed, expired) = (&update.refreshed, &update.expired);
+                let event = self.subscriptions.on_ids(now, &socket, refreshed, expired);
                 self.outbox.report(event);
             }
         }
     }
 
-    fn on_find(&mut self, now: Timestamp, reply_to: ReplyTo, target: InfoHash, want: Option<Want>) {
+    fn on_find(&mut self, now: Timestamp, reply_to: ReplyTo, find: FindRequest) {
         let family = Family::of(&reply_to.addr);
-        let [nodes4, nodes6] = self.contacts.to_name(now, family, target, want);
+        let [nodes4, nodes6] = self.contacts.to_name(now, family, find.target, find.want);
         let token = self.tokens.token(reply_to.addr);
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
@@ -224,14 +203,8 @@ impl Node {
         self.outbox.reply(now, reply_to, reply);
     }
 
-    fn on_get(
-        &mut self,
-        now: Timestamp,
-        reply_to: ReplyTo,
-        key: InfoHash,
-        query: &Query,
-        want: Option<Want>,
-    ) {
+    fn on_get(&mut self, now: Timestamp, reply_to: ReplyTo, get: GetRequest) {
+        let GetRequest { key, query, want } = get;
         if key.is_zero() {
             let text = "Get_values with no info_hash";
             return self.outbox.error(reply_to, ErrorCode::MALFORMED, text);
@@ -239,7 +212,7 @@ impl Node {
         let family = Family::of(&reply_to.addr);
         let [nodes4, nodes6] = self.contacts.to_name(now, family, key, want);
         let token = self.tokens.token(reply_to.addr);
-        let values: Vec<_> = self.storage.get(&key, query).collect();
+        let values: Vec<_> = self.storage.get(&key, &query).collect();
         let whole = query.select.is_empty();
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
@@ -252,23 +225,19 @@ impl Node {
         self.outbox.reply(now, reply_to, reply);
     }
 
-    fn on_listen(
-        &mut self,
-        now: Timestamp,
-        reply_to: ReplyTo,
-        key: InfoHash,
-        listener: Listener,
-        token: &[u8],
-    ) {
+    fn on_listen(&mut self, now: Timestamp, reply_to: ReplyTo, listen: ListenRequest<'_>) {
+        let key = listen.key;
         if key.is_zero() {
             let text = "Listen with no info_hash";
             return self.outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
-        if !self.tokens.verify(reply_to.addr, token) {
+        if !self.tokens.verify(reply_to.addr, &listen.token) {
             let text = "Listen with incorrect token";
             return self.outbox.error(reply_to, ErrorCode::UNAUTHORIZED, text);
         }
         self.outbox.rpc.peers_mut().on_token(now, reply_to.addr);
+        let version = u8::try_from(listen.version).unwrap_or(u8::MAX);
+        let listener = Listener::new(reply_to.addr, listen.socket.0, version, listen.query);
         let Ok(subscribed) = self.listeners.subscribe(now, &key, listener.clone()) else {
             return;
         };
@@ -329,7 +298,8 @@ fn batches(values: &[Value]) -> impl Iterator<Item = &[Value]> {
 fn carried<'a>(message: &Message<'a>) -> Option<Values<'a>> {
     match &message.payload {
         Payload::Request {
-            request: Request::Put { values, .. } | Request::Update { values, .. },
+            request:
+                Request::Put(PutRequest { values, .. }) | Request::Update(UpdateRequest { values, .. }),
             ..
         } => Some(*values),
         Payload::Reply { reply, .. } => reply.values,

@@ -1,11 +1,13 @@
 //! What a node knows, to be kept elsewhere: contacts, values, and its own address as others see it.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use super::{LookupId, Node};
+use super::{Listed, LookupId, LookupSnapshot, Node};
+use crate::storage::{self, Incoming};
+use crate::value::Value;
 use crate::wire::snapshot::Record;
-use crate::{Contact, Family, InfoHash, Timestamp, UnixTime};
+use crate::{Contact, Family, InfoHash, Source, Timestamp, UnixTime};
 
 /// Addresses remembered in each family.
 const MAX_ADDRESSES: usize = 32;
@@ -13,6 +15,27 @@ const MAX_ADDRESSES: usize = 32;
 /// Which addresses others have seen this node at, by how many answers said so.
 #[derive(Default, Debug)]
 pub(super) struct AddressVotes(Vec<(IpAddr, u32)>);
+
+/// The values stored under a key at a moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredKey {
+    /// The key.
+    pub key: InfoHash,
+    /// The values, in the order of their ids.
+    pub values: Vec<StoredValue>,
+}
+
+/// A stored value at a moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredValue {
+    /// The value.
+    pub value: Value,
+    /// How long it will be kept; `None` for a permanent value of this node.
+    pub expires_in: Option<Duration>,
+    /// Whose quota it counts against, of an IPv6 address the upper half alone; `None` for a value
+    /// of this node.
+    pub source: Option<IpAddr>,
+}
 
 impl AddressVotes {
     pub(super) fn add(&mut self, ip: IpAddr) {
@@ -39,7 +62,8 @@ impl AddressVotes {
 }
 
 impl Node {
-    /// The addresses that others see this node at, the most often seen first; at most 32 of each family.
+    /// The addresses that others see this node at, the most often seen first; at most 32 of each
+    /// family.
     pub fn public_addresses(&self) -> Vec<IpAddr> {
         self.votes.by_votes()
     }
@@ -51,7 +75,7 @@ impl Node {
 
     /// All stored values (`docs/spec/node.md#9`).
     pub fn export_values(&self) -> Vec<Record> {
-        let record = |entry: crate::storage::Entry<'_>| Record {
+        let record = |entry: storage::Entry<'_>| Record {
             key: entry.key,
             value: entry.value.clone(),
             created: self.origin.to_unix(entry.created),
@@ -61,8 +85,8 @@ impl Node {
         self.storage.export().map(record).collect()
     }
 
-    /// Stores values of a snapshot, for what is left of their life; returns how many were stored. Nothing becomes
-    /// permanent, and signatures are not checked: import what an own node exported.
+    /// Stores values of a snapshot, for what is left of their life; returns how many were stored.
+    /// Nothing becomes permanent, and signatures are not checked: import what an own node exported.
     pub fn import_values(&mut self, now: Timestamp, records: &[Record]) -> usize {
         let now = self.advance(now);
         let mut stored = 0;
@@ -80,55 +104,52 @@ impl Node {
             let Some(expires) = self.moment_of(now, expiry) else {
                 continue;
             };
-            let source = record.source.map(|source| source.ip());
-            let created = self.origin.to_timestamp(created);
-            let (id, value) = (record.value.id(), record.value.clone());
-            let outcome = self
-                .storage
-                .store(now, &record.key, value, source, created, expires);
-            if outcome.is_ok() {
+            let incoming = Incoming {
+                value: record.value.clone(),
+                source: record.source.map(|source| Source::of(source.ip())),
+                created: self.origin.to_timestamp(created),
+                expires,
+            };
+            if self.storage.store(now, &record.key, incoming).is_ok() {
                 stored += 1;
-                self.notify_stored(now, record.key, id);
+                self.notify_stored(now, record.key, record.value.id());
             }
         }
         self.schedule_expiry();
         stored
     }
 
-    /// What is stored, as text for people.
-    pub fn dump_storage(&self, now: Timestamp) -> String {
-        self.storage.dump(now)
+    /// Returns what is stored, in the order of keys and ids.
+    pub fn list_stored(&self, now: Timestamp) -> Vec<StoredKey> {
+        let value = |entry: storage::Entry<'_>| StoredValue {
+            value: entry.value.clone(),
+            expires_in: (entry.expires != Timestamp::MAX).then(|| entry.expires.since(now)),
+            source: entry.source,
+        };
+        let keys = self.storage.keys().into_iter();
+        keys.map(|key| StoredKey {
+            key,
+            values: self.storage.entries(&key).map(value).collect(),
+        })
+        .collect()
     }
 
-    /// The routing tables, as text for people: a line for each contact.
-    pub fn dump_routing(&self, now: Timestamp) -> String {
-        let mut text = String::new();
-        for family in Family::ALL {
-            for listed in self.contacts.table(family).entries(now) {
-                // Writing to a String cannot fail.
-                let _ = writeln!(
-                    text,
-                    "{family:?} bucket {}/{} {} {:?}",
-                    listed.bucket, listed.depth, listed.contact, listed.standing
-                );
-            }
-        }
-        text
+    /// Returns the contacts in the routing tables, in the order of the buckets' ranges, IPv4 first.
+    pub fn list_contacts(&self, now: Timestamp) -> Vec<Listed> {
+        let tables = Family::ALL.map(|family| self.contacts.table(family));
+        let entries = tables.iter().flat_map(|table| table.entries(now));
+        entries.collect()
     }
 
-    /// The lookups, as text for people; only that of `key` if one is given.
-    pub fn dump_lookups(&self, key: Option<InfoHash>) -> String {
-        let mut text = String::new();
-        for family in Family::ALL {
-            let all = || self.lookups.of_family(family).collect();
-            let wanted = key.map_or_else(all, |key| vec![LookupId { key, family }]);
-            for id in wanted {
-                if let Some(lookup) = self.lookups.get(id) {
-                    let key = id.key;
-                    let _ = write!(text, "{key} {family:?}\n{lookup}");
-                }
-            }
-        }
-        text
+    /// Returns the lookups, IPv4 first; only those of `key` if one is given.
+    pub fn list_lookups(&self, key: Option<InfoHash>) -> Vec<LookupSnapshot> {
+        let ids: Vec<_> = match key {
+            Some(key) => LookupId::of(key).into(),
+            None => (Family::ALL.into_iter())
+                .flat_map(|family| self.lookups.of_family(family))
+                .collect(),
+        };
+        let snapshot = |id: LookupId| Some(self.lookups.get(id)?.snapshot(id.key, id.family));
+        ids.into_iter().filter_map(snapshot).collect()
     }
 }

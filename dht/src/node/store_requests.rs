@@ -6,27 +6,26 @@ use std::net::SocketAddr;
 use super::ReplyTo;
 use super::pending_puts::PendingPut;
 use super::{Check, CheckId, Node, Timer};
-use crate::storage::{Change, RefreshError};
+use crate::storage::{Change, Incoming, RefreshError};
 use crate::value::policy::{Decision, may_replace, may_store, rewrite_service};
 use crate::value::{Draft, Policy, Value, ValueId, ValueType};
-use crate::wire::{self, ErrorCode, Reply};
-use crate::{Family, InfoHash, Timestamp, UnixTime};
+use crate::wire::{self, ErrorCode, PutRequest, RefreshRequest, Reply};
+use crate::{Family, InfoHash, Source, Timestamp, UnixTime};
 
 impl Node {
     pub(super) fn on_put(
         &mut self,
         now: Timestamp,
         reply_to: ReplyTo,
-        key: InfoHash,
+        put: PutRequest<'_>,
         values: Vec<Value>,
-        created: Option<UnixTime>,
-        token: &[u8],
     ) {
+        let PutRequest { key, created, .. } = put;
         if key.is_zero() {
             let text = "Put with no info_hash";
             return self.outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
-        if !self.tokens.verify(reply_to.addr, token) {
+        if !self.tokens.verify(reply_to.addr, &put.token) {
             return self.refuse_put_token(reply_to);
         }
         self.outbox.rpc.peers_mut().on_token(now, reply_to.addr);
@@ -154,12 +153,13 @@ impl Node {
         let Some(expires) = self.moment_of(now, created + lifetime) else {
             return;
         };
-        let source = Some(reply_to.addr.ip());
-        let created = self.origin.to_timestamp(created);
-        let stored = self
-            .storage
-            .store(now, &key, value, source, created, expires);
-        match stored {
+        let incoming = Incoming {
+            value,
+            source: Some(Source::of(reply_to.addr.ip())),
+            created: self.origin.to_timestamp(created),
+            expires,
+        };
+        match self.storage.store(now, &key, incoming) {
             Ok(stored) => {
                 match stored.change {
                     Change::New | Change::Edited => self.notify_stored(now, key, id),
@@ -178,11 +178,10 @@ impl Node {
         &mut self,
         now: Timestamp,
         reply_to: ReplyTo,
-        key: InfoHash,
-        id: ValueId,
-        token: &[u8],
+        refresh: RefreshRequest<'_>,
     ) {
-        if !self.tokens.verify(reply_to.addr, token) {
+        let RefreshRequest { key, id, token } = refresh;
+        if !self.tokens.verify(reply_to.addr, &token) {
             return self.refuse_put_token(reply_to);
         }
         self.outbox.rpc.peers_mut().on_token(now, reply_to.addr);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::*;
 use crate::rpc::Rpc;
 use crate::value::{Field, Query, Value, ValueId};
-use crate::wire::Request;
+use crate::wire::{GetRequest, Request};
 use crate::{Draft, wire};
 
 const MS: Duration = Duration::from_millis(1);
@@ -210,11 +210,11 @@ fn pings_of_strangers_hold_up_no_get() {
     let mut rng = Seed::from_number(1).public();
     let mut strangers = Rpc::new(rng.hash(), &Config::default());
     for stranger in 0..600u16 {
-        let request = Request::Get {
+        let request = Request::Get(GetRequest {
             key,
             query: Query::default(),
             want: None,
-        };
+        });
         assert!(strangers.request(now, &mut rng, addr(9), request, RequestPurpose::Notify));
         let asked = strangers.poll_transmit().unwrap();
         let from = SocketAddr::from(([198, 51, 100, 1 + (stranger / 64) as u8], stranger));

@@ -1,8 +1,9 @@
 //! [`Timers`]: every deadline of a node in one ordered structure.
 
+use bulla_kad::Schedule;
+
 use super::LookupId;
 use crate::Family;
-use crate::schedule::Schedule;
 
 /// Why a node wakes up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

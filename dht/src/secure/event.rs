@@ -98,7 +98,6 @@ pub enum SecureEvent {
 
 /// Why a value was not put.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-#[non_exhaustive]
 pub enum PutError {
     /// There is no key to sign with: give the node an identity.
     #[error("an identity is needed to sign")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What the store is told at its start.
+/// Bounds of the store.
 #[derive(Clone, Debug)]
 pub struct StorageConfig {
     /// Memory for values kept for others: packed bytes and 220 more for each. Default 64 MiB;
@@ -12,8 +12,8 @@ pub struct StorageConfig {
     pub limit_per_source_bytes: usize,
     /// Values under one key. Default 65,536.
     pub max_values_per_key: usize,
-    /// Keys with values of others; also the remote listeners on all keys together. Default 1,048,576
-    /// (ours: the reference keeps 2³⁰).
+    /// Keys with values of others; also the remote listeners on all keys together. Default
+    /// 1,048,576 (ours: the reference keeps 2³⁰).
     pub max_keys: usize,
     /// Values of others waiting for a verdict. Default 1,024 (ours); at most 64 kB each.
     pub max_pending_puts: usize,
@@ -31,18 +31,19 @@ impl Default for StorageConfig {
     }
 }
 
-/// What listens are told at their start: those of the application, and those of others here.
+/// Bounds of listens: those of the application, and those of others on this node.
 #[derive(Clone, Debug)]
 pub struct ListenConfig {
     /// Storing nodes that a listen subscribes to. Default 4, 1 to `routing.bucket_size`.
     pub nodes: usize,
-    /// Listens are renewed this long after the last reply, or later if there are so many that half of
-    /// the background rate does not suffice (ours), but after `renewal_stable` in any case. Default
-    /// 20 s.
+    /// Listens are renewed this long after the last reply, or later if there are so many that half
+    /// of the background rate does not suffice (ours), but after `renewal_stable` in any case.
+    /// Default 20 s.
     pub renewal: Duration,
     /// The same for public, stable nodes. Default 290 s.
     pub renewal_stable: Duration,
-    /// Values that a listen of the application remembers. Default 4,096; new ones beyond are not told.
+    /// Values that a listen of the application remembers. Default 4,096; new ones beyond are not
+    /// told.
     pub max_values: usize,
     /// Storing nodes that a listen remembers of one value. Default 16 (ours).
     pub max_holders: usize,
@@ -67,8 +68,8 @@ impl Default for ListenConfig {
 }
 
 impl ListenConfig {
-    /// Returns one sentence for each setting that is out of its range, for buckets of `bucket_size` and
-    /// listeners that are forgotten after `lifetime`.
+    /// Returns one sentence for each setting that is out of its range, for buckets of `bucket_size`
+    /// and listeners that are forgotten after `lifetime`.
     #[must_use]
     pub fn violations(&self, bucket_size: usize, lifetime: Duration) -> Vec<&'static str> {
         [

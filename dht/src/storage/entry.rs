@@ -1,23 +1,22 @@
-//! [`Entry`]: what the store tells of a value; [`Sizes`]: what it tells of itself.
+//! [`Entry`]: a stored value as a snapshot sees it; [`Sizes`]: how much is stored.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use crate::{InfoHash, Timestamp, Value};
 
 /// A stored value with what a snapshot needs to know of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// The key it is stored under.
-    pub key: InfoHash,
+    pub(crate) key: InfoHash,
     /// The value.
-    pub value: &'a Value,
+    pub(crate) value: &'a Value,
     /// When it was created or last refreshed.
-    pub created: Timestamp,
+    pub(crate) created: Timestamp,
     /// When it expires; [`Timestamp::MAX`] for a permanent value of this node.
-    pub expires: Timestamp,
-    /// Whose room it takes, of an IPv6 address the upper half alone; `None` for a value of this node.
-    pub source: Option<IpAddr>,
+    pub(crate) expires: Timestamp,
+    /// The source it is charged to, as the lowest address of it; `None` for a value of this node.
+    pub(crate) source: Option<IpAddr>,
 }
 
 /// How much is stored.
@@ -31,21 +30,4 @@ pub struct Sizes {
     pub own_bytes: usize,
     /// Memory used by the values of others.
     pub others_bytes: usize,
-}
-
-impl Entry<'_> {
-    /// The value, its life and its origin, as a line for people.
-    pub(super) fn describe(&self, now: Timestamp) -> String {
-        let life = match self.expires {
-            Timestamp::MAX => "permanent".to_owned(),
-            expires => format!(
-                "expires in {:?}",
-                Duration::from_secs(expires.since(now).as_secs())
-            ),
-        };
-        match self.source {
-            Some(ip) => format!("{:?}, {life}, from {ip}", self.value),
-            None => format!("{:?}, {life}, own", self.value),
-        }
-    }
 }

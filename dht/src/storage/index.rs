@@ -8,21 +8,23 @@ use siphasher::sip::SipHasher13;
 
 use crate::Rng;
 
-/// Small things, each under a key that only the caller knows to read off it. Takes 13 bytes and the spare room of a hash
-/// table for a thing of 8 bytes; who chooses the keys cannot make them meet.
+/// Small items, each under a key that the caller can read off it.
+///
+/// An item of 8 bytes takes 13 bytes and the spare room of a hash table. The hash has a secret key,
+/// so that peers cannot choose keys that collide.
 pub(super) struct Index<T> {
-    entries: HashTable<Entry<T>>,
+    entries: HashTable<Indexed<T>>,
     hasher: SipHasher13,
 }
 
-struct Entry<T> {
-    /// Of the key, so that a growing table has to read none.
+struct Indexed<T> {
+    /// The hash of the key, so that a growing table has to read no keys.
     hash: u32,
-    thing: T,
+    item: T,
 }
 
 impl<T: Copy> Index<T> {
-    /// Nothing yet; `rng` keeps secret which keys meet.
+    /// Makes an empty index; `rng` keeps secret which keys collide.
     pub(super) fn new(rng: &mut Rng) -> Self {
         let mut key = [0; 16];
         rng.fill(&mut key);
@@ -32,52 +34,52 @@ impl<T: Copy> Index<T> {
         }
     }
 
-    /// How many things there are.
+    /// Returns how many items there are.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// All things, in no order.
+    /// Returns all items, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = T> {
-        self.entries.iter().map(|entry| entry.thing)
+        self.entries.iter().map(|entry| entry.item)
     }
 
-    /// What is under a key.
+    /// Returns the item under a key.
     pub(super) fn find<K: Hash + Eq>(&self, key: &K, key_of: impl Fn(T) -> K) -> Option<T> {
         let hash = self.hash(key);
-        let is_it = |entry: &Entry<T>| entry.hash == hash && key_of(entry.thing) == *key;
+        let is_it = |entry: &Indexed<T>| entry.hash == hash && key_of(entry.item) == *key;
         let entry = self.entries.find(spread(hash), is_it)?;
-        Some(entry.thing)
+        Some(entry.item)
     }
 
-    /// Puts a thing under a key that has none.
-    pub(super) fn insert<K: Hash>(&mut self, key: &K, thing: T) {
+    /// Adds an item under a key that has none.
+    pub(super) fn insert<K: Hash>(&mut self, key: &K, item: T) {
         let hash = self.hash(key);
-        let entry = Entry { hash, thing };
+        let entry = Indexed { hash, item };
         self.entries
             .insert_unique(spread(hash), entry, |entry| spread(entry.hash));
     }
 }
 
 impl<T: Copy + PartialEq> Index<T> {
-    /// Puts a thing in the place of the one that is under a key.
+    /// Replaces the item that is under a key.
     pub(super) fn replace<K: Hash>(&mut self, key: &K, old: T, new: T) {
         if let Some(mut entry) = self.entry(key, old) {
-            entry.get_mut().thing = new;
+            entry.get_mut().item = new;
         }
     }
 
-    /// Removes the thing that is under a key.
-    pub(super) fn remove<K: Hash>(&mut self, key: &K, thing: T) {
-        if let Some(entry) = self.entry(key, thing) {
+    /// Removes the item that is under a key.
+    pub(super) fn remove<K: Hash>(&mut self, key: &K, item: T) {
+        if let Some(entry) = self.entry(key, item) {
             entry.remove();
         }
     }
 
-    fn entry<K: Hash>(&mut self, key: &K, thing: T) -> Option<OccupiedEntry<'_, Entry<T>>> {
+    fn entry<K: Hash>(&mut self, key: &K, item: T) -> Option<OccupiedEntry<'_, Indexed<T>>> {
         let hash = self.hash(key);
         self.entries
-            .find_entry(spread(hash), |entry| entry.thing == thing)
+            .find_entry(spread(hash), |entry| entry.item == item)
             .ok()
     }
 }
@@ -90,7 +92,7 @@ impl<T> Index<T> {
     }
 }
 
-/// The table looks at both ends of a hash.
+/// Fills both ends of a hash, as the table looks at both.
 fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }
@@ -105,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thing_is_found_by_its_key_until_it_is_removed() {
+    fn an_item_is_found_by_its_key_until_it_is_removed() {
         let mut names = Vec::new();
         let mut index = index();
         for number in 0..1_000usize {
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thing_takes_the_place_of_another() {
+    fn an_item_takes_the_place_of_another() {
         let mut index = index();
         index.insert(&'a', 1);
         index.replace(&'a', 1, 2);

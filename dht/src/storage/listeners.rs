@@ -1,24 +1,25 @@
-//! [`Listeners`]: the remote nodes that want to hear of the values under a key
+//! [`Listeners`]: the remote nodes that want to be told of the values under a key
 //! (`docs/spec/node.md#5.4`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::size_of;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use slab::Slab;
 use thiserror::Error;
 
 use super::interner::{Interner, Number};
-use super::listener::Listener;
-use super::source::Source;
-use crate::{Config, InfoHash, Query, Rng, Timestamp, Value};
+use crate::{Condition, Config, InfoHash, Query, Rng, Source, Timestamp, Value};
 
-/// Who listens to what. A listener is known by its address, its socket number and the key: an address has proved
-/// itself by a token, an id has not.
+/// Which remote nodes listen on which keys. A listener is known by its address, its socket number
+/// and the key: a token has validated the address, nothing has validated the id.
 ///
-/// A listener takes some 140 bytes, 220 if it is alone on its key, and 100 more if its address listens on nothing else;
-/// its query comes on top ([`Listener::MAX_QUERY_BYTES`]). All of them together are at most [`StorageConfig::max_keys`].
-pub struct Listeners {
+/// A listener takes some 140 bytes, 220 if it is alone on its key, and 100 more if its address
+/// listens on nothing else; its query comes on top ([`Listener::MAX_QUERY_BYTES`]). All of them
+/// together are at most [`StorageConfig::max_keys`].
+pub(crate) struct Listeners {
     lifetime: Duration,
     max: usize,
     max_per_key: usize,
@@ -32,22 +33,36 @@ pub struct Listeners {
     per_source: BTreeMap<Source, u32>,
 }
 
+/// A remote node that listens on a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Listener {
+    /// Where it is told.
+    pub(crate) addr: SocketAddr,
+    /// The number under which it wants to be told.
+    pub(crate) socket: u32,
+    /// The version of the listen protocol it speaks: 0 takes bare replies, 1 and above `update`
+    /// requests.
+    pub(crate) version: u8,
+    /// Most listeners have none.
+    query: Option<Box<Query>>,
+}
+
 /// What subscribing did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Subscribed {
+pub(crate) enum Subscribed {
     /// The listener was not known: it is to be told what is stored already.
     New,
     /// It was known; it lives longer and its query replaces the last one.
     Renewed,
 }
 
-/// Why a listener was not accepted. Nothing has changed.
+/// Why a listener was not accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum SubscribeError {
+pub(crate) enum SubscribeError {
     /// The key has [`ListenConfig::max_per_key`] listeners.
     #[error("too many listeners on this key")]
     KeyFull,
-    /// The listener's source (an IPv4 address or an IPv6 /64) has [`ListenConfig::max_per_source`] of them.
+    /// The listener's [`Source`] has [`ListenConfig::max_per_source`] of them.
     #[error("too many listeners from this address")]
     SourceFull,
     /// There are [`StorageConfig::max_keys`] listeners.
@@ -77,8 +92,8 @@ struct Place {
 struct RemoteListenNumber(u32);
 
 impl Listeners {
-    /// No listeners, with the limits of `config`; the keys of its hash tables come from `rng`.
-    pub fn new(config: &Config, rng: &mut Rng) -> Self {
+    /// Makes an empty set with the limits of `config`; the keys of its hash tables come from `rng`.
+    pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
         Self {
             lifetime: config.routing.expire_time,
             max: config.storage.max_keys,
@@ -94,12 +109,13 @@ impl Listeners {
         }
     }
 
-    /// Lets `listener` hear of the values under `key`, for [`RoutingConfig::expire_time`] from now.
+    /// Notes that `listener` wants to be told of the values under `key`, for
+    /// [`RoutingConfig::expire_time`] from now.
     ///
     /// # Errors
     ///
     /// [`SubscribeError`], with nothing changed. A known listener is only refused for its query.
-    pub fn subscribe(
+    pub(crate) fn subscribe(
         &mut self,
         now: Timestamp,
         key: &InfoHash,
@@ -133,7 +149,7 @@ impl Listeners {
             self.by_renewal.insert((remote_listen.renewed, number));
             return Ok(Subscribed::Renewed);
         }
-        let source = Source::from(addr.ip());
+        let source = Source::of(addr.ip());
         let from_source = self.per_source.get(&source).copied().unwrap_or_default();
         if self.remote_listens.len() >= self.max {
             return Err(SubscribeError::Full);
@@ -162,8 +178,8 @@ impl Listeners {
         Ok(Subscribed::New)
     }
 
-    /// The listeners on `key` whose query `value` meets.
-    pub fn matching(&self, key: &InfoHash, value: &Value) -> impl Iterator<Item = Listener> {
+    /// Returns the listeners on `key` whose query `value` meets.
+    pub(crate) fn matching(&self, key: &InfoHash, value: &Value) -> impl Iterator<Item = Listener> {
         self.remote_listens(key)
             .filter(|remote_listen| {
                 remote_listen
@@ -174,29 +190,24 @@ impl Listeners {
             .map(|remote_listen| self.listener(remote_listen))
     }
 
-    /// All listeners on `key`.
-    pub fn on(&self, key: &InfoHash) -> impl Iterator<Item = Listener> + use<'_> {
+    /// Returns all listeners on `key`.
+    pub(crate) fn on(&self, key: &InfoHash) -> impl Iterator<Item = Listener> + use<'_> {
         self.remote_listens(key)
             .map(|remote_listen| self.listener(remote_listen))
     }
 
-    /// Whether anybody listens on `key`.
-    pub fn listen_on(&self, key: &InfoHash) -> bool {
+    /// Reports whether there are listeners on `key`.
+    pub(crate) fn listen_on(&self, key: &InfoHash) -> bool {
         self.keys.find(key).is_some()
     }
 
-    /// How many listeners there are, on all keys.
-    pub fn len(&self) -> usize {
+    /// Returns how many listeners there are, on all keys.
+    pub(crate) fn len(&self) -> usize {
         self.remote_listens.len()
     }
 
-    /// Whether nobody listens.
-    pub fn is_empty(&self) -> bool {
-        self.remote_listens.is_empty()
-    }
-
-    /// Forgets all that listens from `addr`, as the node there is gone.
-    pub fn remove(&mut self, addr: SocketAddr) {
+    /// Forgets the listeners at `addr`, whose node is gone.
+    pub(crate) fn remove(&mut self, addr: SocketAddr) {
         let Some(address) = self.addresses.find(&addr) else {
             return;
         };
@@ -207,7 +218,7 @@ impl Listeners {
     }
 
     /// Forgets the listeners that have not renewed for [`RoutingConfig::expire_time`].
-    pub fn drop_expired(&mut self, now: Timestamp) {
+    pub(crate) fn drop_expired(&mut self, now: Timestamp) {
         while let Some(&(renewed, number)) = self.by_renewal.first()
             && renewed + self.lifetime <= now
         {
@@ -215,8 +226,8 @@ impl Listeners {
         }
     }
 
-    /// When [`Listeners::drop_expired`] has something to do next; `None` if nobody listens.
-    pub fn next_expiry(&self) -> Option<Timestamp> {
+    /// Returns when [`Listeners::drop_expired`] has something to do next; `None` without listeners.
+    pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
         let &(renewed, _) = self.by_renewal.first()?;
         Some(renewed + self.lifetime)
     }
@@ -237,7 +248,7 @@ impl Listeners {
 
     fn listener(&self, remote_listen: &RemoteListen) -> Listener {
         Listener {
-            addr: self.addresses.thing(remote_listen.place.address),
+            addr: self.addresses.item(remote_listen.place.address),
             socket: remote_listen.place.socket,
             version: remote_listen.version,
             query: remote_listen.query.clone(),
@@ -246,19 +257,53 @@ impl Listeners {
 
     fn forget(&mut self, number: RemoteListenNumber) {
         let RemoteListen { place, renewed, .. } = self.remote_listens.remove(number.index());
-        let addr = self.addresses.thing(place.address);
+        let addr = self.addresses.item(place.address);
         self.by_key.remove(&place);
         self.by_address.remove(&(place.address, number));
         self.by_renewal.remove(&(renewed, number));
         self.keys.release(place.key);
         self.addresses.release(place.address);
-        let source = Source::from(addr.ip());
+        let source = Source::of(addr.ip());
         if let Some(count) = self.per_source.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
                 self.per_source.remove(&source);
             }
         }
+    }
+}
+
+impl Listener {
+    /// The most memory that a query may take, in bytes: many times what a sensible one needs.
+    pub(crate) const MAX_QUERY_BYTES: usize = 1_024;
+
+    /// Makes a listener at `addr` that wants to be told, under the number `socket`, of the values
+    /// that meet `query`.
+    pub(crate) fn new(addr: SocketAddr, socket: u32, version: u8, query: Query) -> Self {
+        Self {
+            addr,
+            socket,
+            version,
+            query: (!query.is_empty()).then(|| Box::new(detached(query))),
+        }
+    }
+
+    /// Returns what it wants to be told of; `None` for all values, whole.
+    pub(crate) fn query(&self) -> Option<&Query> {
+        self.query.as_deref()
+    }
+
+    fn query_bytes(&self) -> usize {
+        let conditions = self.query().map_or(&[][..], |query| &query.conditions);
+        conditions
+            .iter()
+            .map(|condition| match condition {
+                Condition::UserType(text) => size_of::<Condition>() + text.len(),
+                Condition::Id(_) | Condition::ValueType(_) | Condition::Owner(_) => {
+                    size_of::<Condition>()
+                }
+            })
+            .sum()
     }
 }
 
@@ -271,17 +316,26 @@ impl RemoteListenNumber {
     }
 }
 
+/// Returns the same query in memory of its own: its texts may be part of a larger datagram.
+fn detached(mut query: Query) -> Query {
+    for condition in &mut query.conditions {
+        if let Condition::UserType(text) = condition {
+            *text = Bytes::copy_from_slice(text);
+        }
+    }
+    query.conditions.shrink_to_fit();
+    query
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
 
-    use bytes::Bytes;
-
     use super::*;
     use crate::value::sample::sample;
-    use crate::{Condition, ListenConfig, RoutingConfig, Seed, StorageConfig, ValueId, ValueType};
+    use crate::{ListenConfig, RoutingConfig, Seed, StorageConfig, ValueId, ValueType};
 
     const LIFETIME: Duration = Duration::from_secs(600);
 
@@ -337,9 +391,9 @@ mod tests {
         let mut subscribe = |listener| listeners.subscribe(now, &key(1), listener);
         assert_eq!(subscribe(listener(1, 10)), Ok(Subscribed::New));
         assert_eq!(subscribe(asking(1, 11, wants_two)), Ok(Subscribed::New));
-        let wants_kind = wanting(Condition::ValueType(ValueType(5)));
+        let wants_type = wanting(Condition::ValueType(ValueType(5)));
         assert_eq!(
-            subscribe(asking(1, 10, wants_kind)),
+            subscribe(asking(1, 10, wants_type)),
             Ok(Subscribed::Renewed)
         );
 
@@ -352,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn caps_hold_for_newcomers_alone() {
+    fn limits_apply_to_new_listeners_only() {
         let mut listeners = listeners();
         let now = Timestamp::ZERO;
         let mut subscribe =
@@ -391,18 +445,18 @@ mod tests {
     }
 
     #[derive(Clone, Debug)]
-    enum Step {
+    enum ListenerStep {
         Subscribe { key: u8, host: u8, socket: u32 },
         Remove { host: u8 },
         Wait { secs: u64 },
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    fn step() -> impl Strategy<Value = ListenerStep> {
         prop_oneof![
             6 => (0..3u8, 0..4u8, 0..2u32)
-                .prop_map(|(key, host, socket)| Step::Subscribe { key, host, socket }),
-            1 => (0..4u8).prop_map(|host| Step::Remove { host }),
-            2 => (0..400u64).prop_map(|secs| Step::Wait { secs }),
+                .prop_map(|(key, host, socket)| ListenerStep::Subscribe { key, host, socket }),
+            1 => (0..4u8).prop_map(|host| ListenerStep::Remove { host }),
+            2 => (0..400u64).prop_map(|secs| ListenerStep::Wait { secs }),
         ]
     }
 
@@ -416,7 +470,7 @@ mod tests {
             let mut now = Timestamp::ZERO;
             for step in steps {
                 match step {
-                    Step::Subscribe { key: number, host, socket } => {
+                    ListenerStep::Subscribe { key: number, host, socket } => {
                         let at = (number, host, socket);
                         let full = known.len() >= 8
                             || known.keys().filter(|at| at.0 == number).count() >= 3
@@ -431,11 +485,11 @@ mod tests {
                             known.insert(at, now);
                         }
                     }
-                    Step::Remove { host } => {
+                    ListenerStep::Remove { host } => {
                         listeners.remove(([192, 0, 2, host], 4222).into());
                         known.retain(|at, _| at.1 != host);
                     }
-                    Step::Wait { secs } => {
+                    ListenerStep::Wait { secs } => {
                         now = now + Duration::from_secs(secs);
                         listeners.drop_expired(now);
                         known.retain(|_, renewed| *renewed + LIFETIME > now);
@@ -458,7 +512,7 @@ mod tests {
                 }
             }
             listeners.drop_expired(now + LIFETIME);
-            prop_assert!(listeners.is_empty() && listeners.per_source.is_empty());
+            prop_assert!(listeners.len() == 0 && listeners.per_source.is_empty());
         }
     }
 }

@@ -1,43 +1,42 @@
-//! [`Storage`]: the values a node keeps, its own and those of others; [`Listeners`]: who wants to hear of them.
+//! [`Storage`]: the values a node keeps, its own and those of others; [`Listeners`]: the remote
+//! nodes that want to be told of them.
 //!
 //! The rules of `docs/spec/node.md#5`, as data structures: what is kept, for how long, and what
-//! gives way when it becomes too much. Whether a value deserves to be kept at all (token, distance,
-//! policy, signature) is decided before it comes here, and telling the listeners is left to the
-//! node. Nothing is sent from here.
+//! gives way when it becomes too much. Whether a value may be kept at all (token, distance, policy,
+//! signature) is decided before it comes here, and telling the listeners is left to the node.
+//! Nothing is sent from here.
 //!
-//! - Values of others never use more than [`StorageConfig::limit_bytes`], nor those of one source (an IPv4 address or
-//!   an IPv6 /64) more than [`StorageConfig::limit_per_source_bytes`]. Own values count for neither and are never
-//!   evicted.
+//! - Values of others never use more than [`StorageConfig::limit_bytes`], nor those of one
+//!   [`Source`] more than [`StorageConfig::limit_per_source_bytes`]. Own values count for neither
+//!   and are never evicted.
 //! - Bytes are bytes of memory: the packed value and [`Storage::OVERHEAD_BYTES`].
 //! - Every operation on a value takes logarithmic time, however many lie under its key.
 
 mod config;
 mod entry;
+mod ids;
 mod index;
 mod interner;
-mod listener;
 mod listeners;
 #[cfg(test)]
 mod model;
 mod quota;
-mod source;
 #[cfg(test)]
 mod tests;
 mod value_store;
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use thiserror::Error;
 
-use crate::{Condition, InfoHash, Query, Rng, Timestamp, Value, ValueId};
+use crate::{Condition, InfoHash, Query, Rng, Source, Timestamp, Value, ValueId};
 pub use config::{ListenConfig, StorageConfig};
-pub use entry::{Entry, Sizes};
-pub use listener::Listener;
-pub use listeners::{Listeners, SubscribeError, Subscribed};
+pub(crate) use entry::Entry;
+pub use entry::Sizes;
+use ids::ValueIndex;
+pub(crate) use listeners::{Listener, Listeners, Subscribed};
 use quota::Quota;
-use source::Source;
-use value_store::{ALL_IDS, Item, Slot, ValueStore};
+use value_store::{ALL_IDS, StoredItem, ValueStore};
 
 /// The stored values of a node.
 pub struct Storage {
@@ -45,6 +44,19 @@ pub struct Storage {
     quota: Quota,
     max_keys: usize,
     max_values_per_key: usize,
+}
+
+/// A value to be stored. It has passed every check.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The value.
+    pub value: Value,
+    /// What it is charged to; `None` for a value of this node, which knows no limit.
+    pub source: Option<Source>,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it expires; [`Timestamp::MAX`] for never.
+    pub expires: Timestamp,
 }
 
 /// What storing a value did.
@@ -68,7 +80,7 @@ pub enum Change {
     Refreshed,
 }
 
-/// Why a value was not stored. Nothing has changed.
+/// Why a value was not stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum Refusal {
     /// Its lifetime is over.
@@ -87,7 +99,7 @@ pub enum Refusal {
 
 /// Why a value was not refreshed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum RefreshError {
+pub(crate) enum RefreshError {
     /// Nothing is stored under the key.
     #[error("nothing is stored under this key")]
     UnknownKey,
@@ -97,16 +109,17 @@ pub enum RefreshError {
 }
 
 impl Storage {
-    /// What a stored value costs beside its packed bytes, in bytes: its parsed head and its places in the indices,
-    /// as measured.
+    /// What a stored value costs beside its packed bytes, in bytes: its parsed fields and its
+    /// places in the indices, as measured.
     ///
-    /// Differs: OpenDHT counts neither this nor the owner's key, so its limit says little of the memory in use.
-    pub const OVERHEAD_BYTES: usize = 220;
+    /// Differs: OpenDHT counts neither this nor the owner's key, so its limit says little of the
+    /// memory in use.
+    pub(crate) const OVERHEAD_BYTES: usize = 220;
 
     /// How many values one call of [`Storage::expire`] removes at most.
-    pub const EXPIRE_BATCH: usize = 4_096;
+    pub(crate) const EXPIRE_BATCH: usize = 4_096;
 
-    /// An empty store with the limits of `config`; its hash table's key comes from `rng`.
+    /// Makes an empty store with the limits of `config`; its hash table's key comes from `rng`.
     pub fn new(config: &StorageConfig, rng: &mut Rng) -> Self {
         Self {
             values: ValueStore::new(rng),
@@ -116,11 +129,11 @@ impl Storage {
         }
     }
 
-    /// Keeps a value, which has passed every check, under `key` until `expires`.
+    /// Keeps a value under `key`.
     ///
-    /// `source` is who sent it, or `None` if this node did; own values know no limit. A value of the same id gives
-    /// way. If it holds the same, it stays, lives as long as the longer-lived of both, and is charged to the one who
-    /// brought it, or to this node if either was its own.
+    /// A value of the same id gives way. If it holds the same, it stays, lives as long as the
+    /// longer-lived of both, and is charged to the source of the new one, or to this node if either
+    /// was its own.
     ///
     /// # Errors
     ///
@@ -129,41 +142,30 @@ impl Storage {
         &mut self,
         now: Timestamp,
         key: &InfoHash,
-        value: Value,
-        source: Option<IpAddr>,
-        created: Timestamp,
-        expires: Timestamp,
+        mut incoming: Incoming,
     ) -> Result<Stored, Refusal> {
-        if expires <= now {
+        if incoming.expires <= now {
             return Err(Refusal::Expired);
         }
-        let (count, held) = self.values.find(key, value.id());
-        if source.is_some() {
-            self.check_limits(&value, count, held)?;
+        let (count, held) = self.values.find(key, incoming.value.id());
+        if incoming.source.is_some() {
+            self.check_limits(&incoming.value, count, held)?;
         }
-        let mut lot = Incoming {
-            key: *key,
-            value,
-            created,
-            expires,
-            source: source.map(Source::from),
-        };
-        let change = match held.map(|slot| self.take(slot)) {
+        let change = match held.map(|index| self.take(index)) {
             None => Change::New,
-            Some(old) if old.value.same_content(&lot.value) => {
-                lot = Incoming {
-                    key: *key,
+            Some((old, source)) if old.value.same_content(&incoming.value) => {
+                incoming = Incoming {
                     value: old.value,
-                    created: old.created.max(created),
-                    expires: old.expires.max(expires),
-                    source: lot.source.and(old.source),
+                    source: incoming.source.and(source),
+                    created: old.created.max(incoming.created),
+                    expires: old.expires.max(incoming.expires),
                 };
                 Change::Refreshed
             }
             Some(_) => Change::Edited,
         };
-        let evicted = self.make_room(now, &lot);
-        self.put(lot);
+        let evicted = self.make_room(now, &incoming);
+        self.put(*key, incoming);
         Ok(Stored { change, evicted })
     }
 
@@ -171,9 +173,9 @@ impl Storage {
     ///
     /// # Errors
     ///
-    /// [`RefreshError::UnknownKey`], which the wire answers with error 404, and [`RefreshError::UnknownValue`], which
-    /// it answers with success.
-    pub fn refresh(
+    /// [`RefreshError::UnknownKey`], which the wire answers with error 404, and
+    /// [`RefreshError::UnknownValue`], which it answers with success.
+    pub(crate) fn refresh(
         &mut self,
         now: Timestamp,
         key: &InfoHash,
@@ -183,24 +185,24 @@ impl Storage {
         if !self.values.contains(key) {
             return Err(RefreshError::UnknownKey);
         }
-        let (_, slot) = self.values.find(key, id);
-        let slot = slot.ok_or(RefreshError::UnknownValue)?;
-        let item = self.values.item_mut(slot);
-        let before = item.expires;
-        item.created = item.created.max(now);
-        item.expires = before.max(expires);
+        let (_, index) = self.values.find(key, id);
+        let index = index.ok_or(RefreshError::UnknownValue)?;
+        let stored = self.values.get_mut(index);
+        let before = stored.expires;
+        stored.created = stored.created.max(now);
+        stored.expires = before.max(expires);
         self.quota
-            .postpone(item.account, before, item.expires, slot);
+            .postpone(stored.account, before, stored.expires, index);
         Ok(())
     }
 
-    /// The value of this id under `key`.
+    /// Returns the value of this id under `key`.
     pub fn find(&self, key: &InfoHash, id: ValueId) -> Option<&Value> {
-        let (_, slot) = self.values.find(key, id);
-        slot.map(|slot| &self.values.item(slot).value)
+        let (_, index) = self.values.find(key, id);
+        index.map(|index| &self.values.get(index).value)
     }
 
-    /// The values under `key` that meet the conditions of `query`, in order of their ids.
+    /// Returns the values under `key` that meet the conditions of `query`, in order of their ids.
     pub fn get<'a>(
         &'a self,
         key: &InfoHash,
@@ -214,80 +216,61 @@ impl Storage {
                 Condition::ValueType(_) | Condition::Owner(_) | Condition::UserType(_) => None,
             });
         self.values
-            .items(key, wanted.unwrap_or(ALL_IDS))
-            .map(|item| &item.value)
+            .of_key(key, wanted.unwrap_or(ALL_IDS))
+            .map(|stored| &stored.value)
             .filter(|value| query.matches(value))
     }
 
-    /// Whether `key` has values.
-    pub fn contains_key(&self, key: &InfoHash) -> bool {
-        self.values.contains(key)
-    }
-
-    /// Removes a value of this node's own; whether there was one.
+    /// Removes a value of this node's own, and reports whether there was one.
     pub fn remove_own(&mut self, key: &InfoHash, id: ValueId) -> bool {
         let (_, held) = self.values.find(key, id);
-        let own = held.filter(|&slot| self.source(slot).is_none());
-        own.map(|slot| self.take(slot)).is_some()
+        let own = held.filter(|&index| self.source(index).is_none());
+        own.map(|index| self.take(index)).is_some()
     }
 
-    /// Removes all values of others under `key`, which other nodes hold instead; returns their ids.
-    pub fn remove_others(&mut self, key: &InfoHash) -> Vec<ValueId> {
-        let ids: Vec<_> = self
-            .entries(key)
-            .filter(|entry| entry.source.is_some())
-            .map(|entry| entry.value.id())
-            .collect();
-        for id in &ids {
-            if let (_, Some(slot)) = self.values.find(key, *id) {
-                self.take(slot);
-            }
-        }
-        ids
-    }
-
-    /// Removes values that have expired, at most [`Storage::EXPIRE_BATCH`] of them; returns what was removed.
+    /// Removes values that have expired, at most [`Storage::EXPIRE_BATCH`] of them; returns what
+    /// was removed.
     ///
     /// If more have, [`Storage::next_expiry`] is not after `now`.
     pub fn expire(&mut self, now: Timestamp) -> Vec<(InfoHash, ValueId)> {
         let mut expired = Vec::new();
         while expired.len() < Self::EXPIRE_BATCH
-            && let Some(slot) = self.quota.due(now)
+            && let Some(index) = self.quota.due(now)
         {
-            expired.push(self.discard(slot));
+            expired.push(self.discard(index));
         }
         expired
     }
 
-    /// When [`Storage::expire`] has something to do next; `None` if never.
-    pub fn next_expiry(&self) -> Option<Timestamp> {
+    /// Returns when [`Storage::expire`] has something to do next; `None` if never.
+    pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
         self.quota.next_expiry()
     }
 
-    /// The keys that have values, in order.
-    pub fn keys(&self) -> Vec<InfoHash> {
+    /// Returns the keys that have values, in order.
+    pub(crate) fn keys(&self) -> Vec<InfoHash> {
         self.values.keys()
     }
 
-    /// The values under `key`, in order of their ids.
-    pub fn entries(&self, key: &InfoHash) -> impl Iterator<Item = Entry<'_>> + use<'_> {
+    /// Returns the values under `key`, in order of their ids.
+    pub(crate) fn entries(&self, key: &InfoHash) -> impl Iterator<Item = Entry<'_>> + use<'_> {
         let key = *key;
-        self.values.items(&key, ALL_IDS).map(move |item| Entry {
+        self.values.of_key(&key, ALL_IDS).map(move |stored| Entry {
             key,
-            value: &item.value,
-            created: item.created,
-            expires: item.expires,
-            source: self.quota.source(item.account).map(IpAddr::from),
+            value: &stored.value,
+            created: stored.created,
+            expires: stored.expires,
+            source: self.quota.source(stored.account).map(IpAddr::from),
         })
     }
 
-    /// All values, in order of keys and ids.
-    pub fn export(&self) -> impl Iterator<Item = Entry<'_>> {
+    /// Returns all values, in order of keys and ids.
+    pub(crate) fn export(&self) -> impl Iterator<Item = Entry<'_>> {
         self.keys().into_iter().flat_map(|key| self.entries(&key))
     }
 
-    /// How much is stored.
-    pub fn sizes(&self) -> Sizes {
+    /// Returns how much is stored.
+    pub(crate) fn sizes(&self) -> Sizes {
         Sizes {
             keys: self.values.key_count(),
             values: self.values.value_count(),
@@ -296,20 +279,12 @@ impl Storage {
         }
     }
 
-    /// What is stored, as text for people: a line for each key and each value.
-    pub fn dump(&self, now: Timestamp) -> String {
-        let mut text = String::new();
-        for key in self.keys() {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{key}: {} values", self.values.count(&key));
-            for entry in self.entries(&key) {
-                let _ = writeln!(text, "  {}", entry.describe(now));
-            }
-        }
-        text
-    }
-
-    fn check_limits(&self, value: &Value, count: usize, held: Option<Slot>) -> Result<(), Refusal> {
+    fn check_limits(
+        &self,
+        value: &Value,
+        count: usize,
+        held: Option<ValueIndex>,
+    ) -> Result<(), Refusal> {
         if !self.quota.allows(footprint(value)) {
             Err(Refusal::TooLarge)
         } else if held.is_none() && count >= self.max_values_per_key {
@@ -321,66 +296,60 @@ impl Storage {
         }
     }
 
-    /// Removes what must go before a lot may be put: expired values first, then as the quota says.
-    fn make_room(&mut self, now: Timestamp, lot: &Incoming) -> Vec<(InfoHash, ValueId)> {
+    /// Removes what must go before a value may be put: first what has expired, then as the quota
+    /// says.
+    fn make_room(&mut self, now: Timestamp, incoming: &Incoming) -> Vec<(InfoHash, ValueId)> {
         let mut evicted = Vec::new();
-        if let Some(source) = lot.source {
-            let bytes = footprint(&lot.value);
+        if let Some(source) = incoming.source {
+            let bytes = footprint(&incoming.value);
             while let Some(victim) = self.quota.victim(source, bytes) {
-                let slot = self.quota.due(now).unwrap_or(victim);
-                evicted.push(self.discard(slot));
+                let index = self.quota.due(now).unwrap_or(victim);
+                evicted.push(self.discard(index));
             }
         }
         evicted
     }
 
-    fn put(&mut self, lot: Incoming) {
-        let bytes = footprint(&lot.value);
-        let account = self.quota.open(lot.source);
-        let slot = self.values.insert(Item {
-            key: lot.key,
-            value: lot.value,
-            created: lot.created,
-            expires: lot.expires,
+    fn put(&mut self, key: InfoHash, incoming: Incoming) {
+        let Incoming {
+            value,
+            source,
+            created,
+            expires,
+        } = incoming;
+        let bytes = footprint(&value);
+        let account = self.quota.open(source);
+        let index = self.values.insert(StoredItem {
+            key,
+            value,
+            created,
+            expires,
             account,
         });
-        self.quota.charge(account, bytes, lot.expires, slot);
+        self.quota.charge(account, bytes, expires, index);
     }
 
-    fn take(&mut self, slot: Slot) -> Incoming {
-        let source = self.source(slot);
-        let item = self.values.remove(slot);
-        let bytes = footprint(&item.value);
-        self.quota.release(item.account, bytes, item.expires, slot);
-        Incoming {
-            key: item.key,
-            value: item.value,
-            created: item.created,
-            expires: item.expires,
-            source,
-        }
+    /// Removes a value; returns it and the source it was charged to.
+    fn take(&mut self, index: ValueIndex) -> (StoredItem, Option<Source>) {
+        let source = self.source(index);
+        let stored = self.values.remove(index);
+        let bytes = footprint(&stored.value);
+        self.quota
+            .release(stored.account, bytes, stored.expires, index);
+        (stored, source)
     }
 
-    fn discard(&mut self, slot: Slot) -> (InfoHash, ValueId) {
-        let lot = self.take(slot);
-        (lot.key, lot.value.id())
+    fn discard(&mut self, index: ValueIndex) -> (InfoHash, ValueId) {
+        let (stored, _) = self.take(index);
+        (stored.key, stored.value.id())
     }
 
-    fn source(&self, slot: Slot) -> Option<Source> {
-        self.quota.source(self.values.item(slot).account)
+    fn source(&self, index: ValueIndex) -> Option<Source> {
+        self.quota.source(self.values.get(index).account)
     }
 }
 
-/// A value outside the store's indices.
-struct Incoming {
-    key: InfoHash,
-    value: Value,
-    created: Timestamp,
-    expires: Timestamp,
-    source: Option<Source>,
-}
-
-/// The memory that a stored value takes, in bytes.
+/// Returns the memory that a stored value takes, in bytes.
 fn footprint(value: &Value) -> usize {
     value.packed().len() + Storage::OVERHEAD_BYTES
 }

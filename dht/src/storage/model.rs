@@ -1,4 +1,4 @@
-//! The store against a naive model that judges each of its moves.
+//! The store against a naive model that checks each of its steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -31,15 +31,12 @@ enum Step {
         key: u8,
         id: u64,
     },
-    RemoveOthers {
-        key: u8,
-    },
     Expire,
 }
 
 proptest! {
     #[test]
-    fn the_store_moves_as_the_model_allows(
+    fn the_store_does_what_the_model_allows(
         steps in proptest::collection::vec((step(), 0..20u64), 1..150),
     ) {
         let mut run = Run::new();
@@ -64,7 +61,6 @@ fn step() -> impl Strategy<Value = Step> {
         8 => store.prop_map(|((key, id), len, source, life)| Step::Store { key, id, len, source, life }),
         2 => (place(), 1..300u64).prop_map(|((key, id), life)| Step::Refresh { key, id, life }),
         1 => place().prop_map(|(key, id)| Step::RemoveOwn { key, id }),
-        1 => (0..4u8).prop_map(|key| Step::RemoveOthers { key }),
         1 => Just(Step::Expire),
     ]
 }
@@ -126,14 +122,6 @@ impl Run {
                     self.known.remove(&at);
                 }
             }
-            Step::RemoveOthers { key } => {
-                let (key, _) = place(key, 0);
-                let removed = self.storage.remove_others(&key);
-                let count = self.known.len();
-                self.known
-                    .retain(|(at, _), known| *at != key || known.source.is_none());
-                assert_eq!(removed.len(), count - self.known.len());
-            }
             Step::Expire => {
                 let mut expired = self.storage.expire(self.now);
                 expired.sort();
@@ -153,11 +141,14 @@ impl Run {
         source: Option<IpAddr>,
         expires: Timestamp,
     ) {
-        let value = sample(at.1.0).data(&vec![0; len]).build();
-        let Stored { change, evicted } = self
-            .storage
-            .store(self.now, &at.0, value, source, self.now, expires)
-            .unwrap();
+        let incoming = Incoming {
+            value: sample(at.1.0).data(&vec![0; len]).build(),
+            source: source.map(Source::of),
+            created: self.now,
+            expires,
+        };
+        let stored = self.storage.store(self.now, &at.0, incoming);
+        let Stored { change, evicted } = stored.unwrap();
         let mut new = Known {
             len,
             source,
@@ -174,14 +165,14 @@ impl Run {
         };
         assert_eq!(change, expected);
         for victim in evicted {
-            self.judge(victim, &new);
+            self.check_victim(victim, &new);
             self.known.remove(&victim);
         }
         self.known.insert(at, new);
     }
 
-    /// Whether `victim` is who must give way for `new`.
-    fn judge(&self, victim: (InfoHash, ValueId), new: &Known) {
+    /// Checks that `victim` is the one that must give way for `new`.
+    fn check_victim(&self, victim: (InfoHash, ValueId), new: &Known) {
         let with_new =
             |source| self.used(source) + if source == new.source { new.size() } else { 0 };
         let own = with_new(new.source) > LIMIT_PER_SOURCE;
@@ -209,7 +200,7 @@ impl Run {
             assert_eq!(
                 Some(with_new(gone.source)),
                 most,
-                "who uses most makes room"
+                "the source that uses most makes room"
             );
         }
         let of_same = self.others().filter(|known| known.source == gone.source);
@@ -217,7 +208,7 @@ impl Run {
         assert_eq!(Some(gone.expires), earliest, "the earliest expiry goes");
     }
 
-    /// Whether store and model hold the same, within the limits.
+    /// Checks that store and model hold the same, within the limits.
     fn compare(&self) {
         let stored: BTreeMap<_, _> = self
             .storage
@@ -280,7 +271,7 @@ fn place(key: u8, id: u64) -> (InfoHash, ValueId) {
     (InfoHash::of(&[key]), ValueId(id))
 }
 
-/// Networks of either family, named as the store names them.
+/// Returns the lowest address of a source of either family.
 fn network(number: u8) -> IpAddr {
     if number.is_multiple_of(2) {
         IpAddr::from([192, 0, 2, number])

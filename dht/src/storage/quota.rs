@@ -1,35 +1,31 @@
-//! [`Quota`]: who uses how many bytes, what expires next, and who must give way.
+//! [`Quota`]: how many bytes each source uses, what expires next, and which value must give way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use slab::Slab;
 
 use super::StorageConfig;
-use super::source::Source;
-use super::value_store::Slot;
-use crate::Timestamp;
+use super::ids::{AccountNumber, ValueIndex};
+use crate::{Source, Timestamp};
 
-/// The accounts of all who have values stored: one for each source, and one for this node itself, which has no limit.
+/// The accounts that stored values are charged to: one for each source, and one for this node
+/// itself, which has no limit.
 ///
-/// Invariants: an account of others exists as long as it holds a value (no value takes 0 bytes), and stands in the
-/// ranking by bytes; the own account always exists and never stands there.
+/// Invariants: the account of a source exists as long as it holds a value (no value takes 0 bytes),
+/// and is in the ranking by bytes; the own account always exists and is never in the ranking.
 pub(super) struct Quota {
     limit: usize,
     limit_per_source: usize,
     accounts: Slab<Account>,
-    interner: BTreeMap<Source, AccountNumber>,
+    by_source: BTreeMap<Source, AccountNumber>,
     /// Every value, by account and expiry.
-    values: BTreeSet<(AccountNumber, Timestamp, Slot)>,
+    values: BTreeSet<(AccountNumber, Timestamp, ValueIndex)>,
     /// Accounts of others by the bytes they use.
     by_bytes: BTreeSet<(usize, AccountNumber)>,
     /// Accounts by the earliest expiry among their values, unless that is never.
     by_expiry: BTreeSet<(Timestamp, AccountNumber)>,
     others_bytes: usize,
 }
-
-/// Stands for an account as long as it holds values.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct AccountNumber(u32);
 
 struct Account {
     /// `None` for this node itself.
@@ -50,7 +46,7 @@ impl Quota {
             limit: config.limit_bytes,
             limit_per_source: config.limit_per_source_bytes,
             accounts: Slab::from_iter([(AccountNumber::OWN.index(), own)]),
-            interner: BTreeMap::new(),
+            by_source: BTreeMap::new(),
             values: BTreeSet::new(),
             by_bytes: BTreeSet::new(),
             by_expiry: BTreeSet::new(),
@@ -58,38 +54,38 @@ impl Quota {
         }
     }
 
-    /// Bytes of this node's own values.
+    /// Returns the bytes of this node's own values.
     pub(super) fn own_bytes(&self) -> usize {
         self.accounts[AccountNumber::OWN.index()].bytes
     }
 
-    /// Bytes of the values of others.
+    /// Returns the bytes of the values of others.
     pub(super) fn others_bytes(&self) -> usize {
         self.others_bytes
     }
 
-    /// Whether a value of others of so many bytes can ever be stored.
+    /// Reports whether a value of others of so many bytes can ever be stored.
     pub(super) fn allows(&self, bytes: usize) -> bool {
         bytes <= self.limit.min(self.limit_per_source)
     }
 
-    /// Whose account it is; `None` for this node's own.
+    /// Returns the source that an account is for; `None` for this node's own.
     pub(super) fn source(&self, number: AccountNumber) -> Option<Source> {
         self.accounts[number.index()].source
     }
 
-    /// The account of a source (`None`: this node itself), for a value to be charged to.
+    /// Returns the account of a source (`None`: this node itself), for a value to be charged to.
     pub(super) fn open(&mut self, source: Option<Source>) -> AccountNumber {
         let Some(source) = source else {
             return AccountNumber::OWN;
         };
-        *self.interner.entry(source).or_insert_with(|| {
+        *self.by_source.entry(source).or_insert_with(|| {
             let account = Account {
                 source: Some(source),
                 bytes: 0,
                 earliest: Timestamp::MAX,
             };
-            AccountNumber(self.accounts.insert(account) as u32)
+            AccountNumber::new(self.accounts.insert(account))
         })
     }
 
@@ -99,24 +95,24 @@ impl Quota {
         number: AccountNumber,
         bytes: usize,
         expires: Timestamp,
-        slot: Slot,
+        index: ValueIndex,
     ) {
-        self.values.insert((number, expires, slot));
+        self.values.insert((number, expires, index));
         self.count(number, |used| used + bytes);
         if expires < self.accounts[number.index()].earliest {
             self.set_earliest(number, expires);
         }
     }
 
-    /// Takes a value off its account, and closes the account after its last.
+    /// Removes a value from its account, and closes the account after its last.
     pub(super) fn release(
         &mut self,
         number: AccountNumber,
         bytes: usize,
         expires: Timestamp,
-        slot: Slot,
+        index: ValueIndex,
     ) {
-        self.values.remove(&(number, expires, slot));
+        self.values.remove(&(number, expires, index));
         self.count(number, |used| used - bytes);
         self.find_earliest(number, expires);
         let account = &self.accounts[number.index()];
@@ -124,7 +120,7 @@ impl Quota {
             && let Some(source) = account.source
         {
             self.accounts.remove(number.index());
-            self.interner.remove(&source);
+            self.by_source.remove(&source);
         }
     }
 
@@ -134,31 +130,33 @@ impl Quota {
         number: AccountNumber,
         from: Timestamp,
         to: Timestamp,
-        slot: Slot,
+        index: ValueIndex,
     ) {
-        self.values.remove(&(number, from, slot));
-        self.values.insert((number, to, slot));
+        self.values.remove(&(number, from, index));
+        self.values.insert((number, to, index));
         self.find_earliest(number, from);
     }
 
-    /// When the next value expires; `None` if none ever does.
+    /// Returns when the next value expires; `None` if none ever does.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
         self.by_expiry.first().map(|&(expires, _)| expires)
     }
 
-    /// A value that has expired.
-    pub(super) fn due(&self, now: Timestamp) -> Option<Slot> {
+    /// Returns a value that has expired.
+    pub(super) fn due(&self, now: Timestamp) -> Option<ValueIndex> {
         self.next_expiry().filter(|&expires| expires <= now)?;
         let &(_, number) = self.by_expiry.first()?;
-        self.first(number).map(|(_, slot)| slot)
+        self.first(number).map(|(_, index)| index)
     }
 
-    /// The value that must go before `source` may store so many bytes more; `None` if there is room.
+    /// Returns the value that must go before `source` may store so many bytes more; `None` if there
+    /// is room.
     ///
-    /// Above its own limit a source makes room itself; above the limit of all, whoever would use most bytes with the
-    /// newcomer counted in. It is the value with the earliest expiry that goes.
-    pub(super) fn victim(&self, source: Source, bytes: usize) -> Option<Slot> {
-        let payer = self.interner.get(&source).copied();
+    /// Above its own limit a source makes room itself. Above the limit of all, the source makes
+    /// room that would use most bytes once the new value is stored. Of its values, the one with the
+    /// earliest expiry goes.
+    pub(super) fn victim(&self, source: Source, bytes: usize) -> Option<ValueIndex> {
+        let payer = self.by_source.get(&source).copied();
         let would_use = bytes + payer.map_or(0, |number| self.accounts[number.index()].bytes);
         let loser = if would_use > self.limit_per_source {
             payer
@@ -174,15 +172,15 @@ impl Quota {
         };
         loser
             .and_then(|number| self.first(number))
-            .map(|(_, slot)| slot)
+            .map(|(_, index)| index)
     }
 
-    /// The value of an account that expires first.
-    fn first(&self, number: AccountNumber) -> Option<(Timestamp, Slot)> {
-        let from = (number, Timestamp::ZERO, Slot(0));
-        let to = (number, Timestamp::MAX, Slot(u32::MAX));
-        let &(_, expires, slot) = self.values.range(from..=to).next()?;
-        Some((expires, slot))
+    /// Returns the value of an account that expires first.
+    fn first(&self, number: AccountNumber) -> Option<(Timestamp, ValueIndex)> {
+        let from = (number, Timestamp::ZERO, ValueIndex::MIN);
+        let to = (number, Timestamp::MAX, ValueIndex::MAX);
+        let &(_, expires, index) = self.values.range(from..=to).next()?;
+        Some((expires, index))
     }
 
     /// Changes the bytes that an account uses.
@@ -200,7 +198,7 @@ impl Quota {
         }
     }
 
-    /// Looks for the earliest expiry anew after the value that expired at `gone` has left.
+    /// Finds the earliest expiry anew after the value that expired at `gone` has left.
     fn find_earliest(&mut self, number: AccountNumber, gone: Timestamp) {
         if gone == self.accounts[number.index()].earliest {
             let first = self.first(number);
@@ -219,69 +217,59 @@ impl Quota {
     }
 }
 
-impl AccountNumber {
-    const OWN: Self = Self(0);
-
-    fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
-
     use super::*;
 
     fn source(host: u8) -> Source {
-        IpAddr::from([192, 0, 2, host]).into()
+        Source::of([192, 0, 2, host].into())
     }
 
     fn at(micros: u64) -> Timestamp {
         Timestamp::from_micros(micros)
     }
 
-    /// Quotas with one value for each of (host, bytes, expiry), in slots 0 and up.
+    /// Quotas with one value for each of (host, bytes, expiry), at indices 0 and up.
     fn quota(limit: usize, limit_per_source: usize, values: &[(u8, usize, u64)]) -> Quota {
         let mut quota = Quota::new(&StorageConfig {
             limit_bytes: limit,
             limit_per_source_bytes: limit_per_source,
             ..StorageConfig::default()
         });
-        for (slot, &(host, bytes, expires)) in (0..).zip(values) {
+        for (index, &(host, bytes, expires)) in values.iter().enumerate() {
             let number = quota.open(Some(source(host)));
-            quota.charge(number, bytes, at(expires), Slot(slot));
+            quota.charge(number, bytes, at(expires), ValueIndex::new(index));
         }
         quota
     }
 
     #[test]
-    fn who_uses_most_gives_way_with_the_earliest_expiry() {
+    fn the_source_that_uses_most_gives_way_with_its_earliest_expiry() {
         let quota = quota(100, 100, &[(1, 40, 1), (2, 30, 9), (2, 30, 8)]);
-        assert_eq!(quota.victim(source(3), 10), Some(Slot(2)));
-        assert_eq!(quota.victim(source(1), 10), Some(Slot(2)));
-        // With the newcomer counted in, the first would use most.
-        assert_eq!(quota.victim(source(1), 20), Some(Slot(0)));
+        assert_eq!(quota.victim(source(3), 10), Some(ValueIndex::new(2)));
+        assert_eq!(quota.victim(source(1), 10), Some(ValueIndex::new(2)));
+        // Once the new value is stored, the first would use most.
+        assert_eq!(quota.victim(source(1), 20), Some(ValueIndex::new(0)));
     }
 
     #[test]
     fn a_source_above_its_own_limit_makes_room_itself() {
         let quota = quota(1_000, 60, &[(1, 40, 1), (2, 20, 9), (2, 20, 8)]);
         assert_eq!(quota.victim(source(2), 20), None);
-        assert_eq!(quota.victim(source(2), 21), Some(Slot(2)));
+        assert_eq!(quota.victim(source(2), 21), Some(ValueIndex::new(2)));
     }
 
     #[test]
     fn a_closed_account_leaves_nothing_behind() {
         let mut quota = quota(100, 100, &[(1, 40, 1), (1, 50, 2)]);
         let number = quota.open(Some(source(1)));
-        quota.postpone(number, at(1), at(3), Slot(0));
+        quota.postpone(number, at(1), at(3), ValueIndex::new(0));
         assert_eq!(quota.next_expiry(), Some(at(2)));
-        quota.release(number, 50, at(2), Slot(1));
+        quota.release(number, 50, at(2), ValueIndex::new(1));
         assert_eq!(quota.next_expiry(), Some(at(3)));
-        quota.release(number, 40, at(3), Slot(0));
+        quota.release(number, 40, at(3), ValueIndex::new(0));
         assert_eq!((quota.next_expiry(), quota.others_bytes()), (None, 0));
-        assert!(quota.interner.is_empty() && quota.by_bytes.is_empty());
+        assert!(quota.by_source.is_empty() && quota.by_bytes.is_empty());
         assert_eq!(quota.accounts.len(), 1, "the own account stays");
     }
 }

@@ -5,25 +5,25 @@ use std::ops::RangeInclusive;
 
 use slab::Slab;
 
+use super::ids::{AccountNumber, ValueIndex};
 use super::index::Index;
-use super::quota::AccountNumber;
 use crate::{InfoHash, Rng, Timestamp, Value, ValueId};
 
-/// All stored values. Each lies in a slot of one array.
+/// All stored values, each at an index of one array.
 pub(super) struct ValueStore {
-    items: Slab<Item>,
+    values: Slab<StoredItem>,
     keys: Index<KeyEntry>,
-    crowds: Slab<ValueSet>,
-    /// The values of all crowds.
-    by_id: BTreeMap<(ValueSetNumber, ValueId), Slot>,
+    sets: Slab<ValueSet>,
+    /// The values of all sets.
+    by_id: BTreeMap<(ValueSetNumber, ValueId), ValueIndex>,
 }
 
 /// The values of one key.
 #[derive(Clone, Copy, PartialEq)]
 enum KeyEntry {
-    /// As nearly all keys have.
-    One(Slot),
-    /// So many that they are ordered.
+    /// The only one, as nearly all keys have.
+    One(ValueIndex),
+    /// Several, which are ordered.
     Many(ValueSetNumber),
 }
 
@@ -33,16 +33,12 @@ struct ValueSet {
     count: u32,
 }
 
-/// Stands for a key as long as it has a crowd.
+/// Stands for a key as long as it has a [`ValueSet`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct ValueSetNumber(u32);
 
-/// Where a stored value lies. Memory ends long before 32 bits do.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Slot(pub(super) u32);
-
 /// A stored value and what the store knows of it.
-pub(super) struct Item {
+pub(super) struct StoredItem {
     pub(super) key: InfoHash,
     pub(super) value: Value,
     pub(super) created: Timestamp,
@@ -51,66 +47,61 @@ pub(super) struct Item {
 }
 
 impl ValueStore {
-    /// Nothing is stored yet.
+    /// Makes an empty store; `rng` keeps secret which keys collide.
     pub(super) fn new(rng: &mut Rng) -> Self {
         Self {
-            items: Slab::new(),
+            values: Slab::new(),
             keys: Index::new(rng),
-            crowds: Slab::new(),
+            sets: Slab::new(),
             by_id: BTreeMap::new(),
         }
     }
 
-    /// How many keys have values.
+    /// Returns how many keys have values.
     pub(super) fn key_count(&self) -> usize {
         self.keys.len()
     }
 
-    /// How many values there are.
+    /// Returns how many values there are.
     pub(super) fn value_count(&self) -> usize {
-        self.items.len()
+        self.values.len()
     }
 
-    /// How many values a key has.
-    pub(super) fn count(&self, key: &InfoHash) -> usize {
-        self.entry(key).map_or(0, |entry| self.len(entry))
-    }
-
-    /// Whether a key has values.
+    /// Reports whether a key has values.
     pub(super) fn contains(&self, key: &InfoHash) -> bool {
         self.entry(key).is_some()
     }
 
-    /// The keys that have values, in order.
+    /// Returns the keys that have values, in order.
     pub(super) fn keys(&self) -> Vec<InfoHash> {
         let mut keys: Vec<_> = self.keys.iter().map(|entry| self.key(entry)).collect();
         keys.sort_unstable();
         keys
     }
 
-    /// How many values a key has, and where that of this id lies.
-    pub(super) fn find(&self, key: &InfoHash, id: ValueId) -> (usize, Option<Slot>) {
+    /// Returns how many values a key has, and where that of this id lies.
+    pub(super) fn find(&self, key: &InfoHash, id: ValueId) -> (usize, Option<ValueIndex>) {
         let Some(entry) = self.entry(key) else {
             return (0, None);
         };
-        let slot = match entry {
-            KeyEntry::One(slot) => Some(slot).filter(|&slot| self.item(slot).value.id() == id),
+        let index = match entry {
+            KeyEntry::One(index) => Some(index).filter(|&index| self.get(index).value.id() == id),
             KeyEntry::Many(set) => self.by_id.get(&(set, id)).copied(),
         };
-        (self.len(entry), slot)
+        (self.len(entry), index)
     }
 
-    /// The values of a key whose ids lie in `ids`, in order.
-    pub(super) fn items(
+    /// Returns the values of a key whose ids lie in `ids`, in order.
+    pub(super) fn of_key(
         &self,
         key: &InfoHash,
         ids: RangeInclusive<ValueId>,
-    ) -> impl Iterator<Item = &Item> + use<'_> {
+    ) -> impl Iterator<Item = &StoredItem> + use<'_> {
         let (one, many) = match self.entry(key) {
             None => (None, None),
-            Some(KeyEntry::One(slot)) => {
-                let item = Some(self.item(slot)).filter(|item| ids.contains(&item.value.id()));
-                (item, None)
+            Some(KeyEntry::One(index)) => {
+                let stored = self.get(index);
+                (ids.contains(&stored.value.id()).then_some(stored), None)
             }
             Some(KeyEntry::Many(set)) => {
                 let range = (set, *ids.start())..=(set, *ids.end());
@@ -119,66 +110,66 @@ impl ValueStore {
         };
         let many = many.into_iter().flatten();
         one.into_iter()
-            .chain(many.map(|(_, &slot)| self.item(slot)))
+            .chain(many.map(|(_, &index)| self.get(index)))
     }
 
-    /// What lies in a slot in use.
-    pub(super) fn item(&self, slot: Slot) -> &Item {
-        &self.items[slot.index()]
+    /// Returns what lies at an index in use.
+    pub(super) fn get(&self, index: ValueIndex) -> &StoredItem {
+        &self.values[index.index()]
     }
 
-    /// What lies in a slot in use.
-    pub(super) fn item_mut(&mut self, slot: Slot) -> &mut Item {
-        &mut self.items[slot.index()]
+    /// Returns what lies at an index in use.
+    pub(super) fn get_mut(&mut self, index: ValueIndex) -> &mut StoredItem {
+        &mut self.values[index.index()]
     }
 
-    /// Puts a value where none of its key and id is.
-    pub(super) fn insert(&mut self, item: Item) -> Slot {
-        let (key, id) = (item.key, item.value.id());
+    /// Adds a value of a key and id that no other has.
+    pub(super) fn insert(&mut self, stored: StoredItem) -> ValueIndex {
+        let (key, id) = (stored.key, stored.value.id());
         let entry = self.entry(&key);
-        let slot = Slot(self.items.insert(item) as u32);
+        let index = ValueIndex::new(self.values.insert(stored));
         match entry {
-            None => self.keys.insert(&key, KeyEntry::One(slot)),
+            None => self.keys.insert(&key, KeyEntry::One(index)),
             Some(KeyEntry::One(other)) => {
-                let set = ValueSetNumber(self.crowds.insert(ValueSet { key, count: 2 }) as u32);
-                let other_id = self.item(other).value.id();
+                let set = ValueSetNumber(self.sets.insert(ValueSet { key, count: 2 }) as u32);
+                let other_id = self.get(other).value.id();
                 self.by_id
-                    .extend([((set, other_id), other), ((set, id), slot)]);
+                    .extend([((set, other_id), other), ((set, id), index)]);
                 self.keys
                     .replace(&key, KeyEntry::One(other), KeyEntry::Many(set));
             }
             Some(KeyEntry::Many(set)) => {
-                self.by_id.insert((set, id), slot);
-                self.crowds[set.index()].count += 1;
+                self.by_id.insert((set, id), index);
+                self.sets[set.index()].count += 1;
             }
         }
-        slot
+        index
     }
 
-    /// Takes a value out of a slot in use.
-    pub(super) fn remove(&mut self, slot: Slot) -> Item {
-        let entry = self.entry(&self.item(slot).key);
-        let item = self.items.remove(slot.index());
+    /// Removes the value at an index in use.
+    pub(super) fn remove(&mut self, index: ValueIndex) -> StoredItem {
+        let entry = self.entry(&self.get(index).key);
+        let stored = self.values.remove(index.index());
         let left = match entry {
-            Some(KeyEntry::Many(set)) => self.leave(set, item.value.id()),
+            Some(KeyEntry::Many(set)) => self.leave(set, stored.value.id()),
             Some(KeyEntry::One(_)) | None => 0,
         };
         if let Some(entry) = entry
             && left == 0
         {
-            self.keys.remove(&item.key, entry);
+            self.keys.remove(&stored.key, entry);
         }
-        item
+        stored
     }
 
-    /// Takes a value out of a crowd; how many are left. The last one may stay where it is.
+    /// Removes a value from a set and returns how many are left. A set of one remains a set.
     fn leave(&mut self, number: ValueSetNumber, id: ValueId) -> u32 {
         self.by_id.remove(&(number, id));
-        let set = &mut self.crowds[number.index()];
+        let set = &mut self.sets[number.index()];
         set.count -= 1;
         let left = set.count;
         if left == 0 {
-            self.crowds.remove(number.index());
+            self.sets.remove(number.index());
         }
         left
     }
@@ -189,7 +180,7 @@ impl ValueStore {
 
     fn key(&self, entry: KeyEntry) -> InfoHash {
         match entry {
-            KeyEntry::One(slot) => self.item(slot).key,
+            KeyEntry::One(index) => self.get(index).key,
             KeyEntry::Many(set) => self.set(set).key,
         }
     }
@@ -202,18 +193,12 @@ impl ValueStore {
     }
 
     fn set(&self, number: ValueSetNumber) -> &ValueSet {
-        &self.crowds[number.index()]
+        &self.sets[number.index()]
     }
 }
 
 /// Every id that a value can have.
 pub(super) const ALL_IDS: RangeInclusive<ValueId> = ValueId(0)..=ValueId(u64::MAX);
-
-impl Slot {
-    fn index(self) -> usize {
-        self.0 as usize
-    }
-}
 
 impl ValueSetNumber {
     fn index(self) -> usize {

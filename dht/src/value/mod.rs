@@ -1,13 +1,13 @@
-//! [`Value`]: what the store holds, kept as the bytes that travel.
+//! [`Value`]: a stored value, kept as the bytes that travel.
 //!
-//! A value is its canonical packed bytes and the places of its fields in them, so it is stored, answered and
-//! forwarded without being encoded again, and a signature is checked over the very bytes. Nothing here is trusted:
-//! a `Value` that says it is signed has not been verified.
+//! A value is its canonical packed bytes and the places of its fields in them, so it is stored,
+//! answered and forwarded without being encoded again, and a signature is checked over the very
+//! bytes. Nothing here is trusted: a `Value` that claims to be signed has not been verified.
 //!
-//! [`Draft`] is what an application hands in; only `wire` turns drafts and received bytes into values.
+//! An application makes a [`Draft`]; only `wire` turns drafts and received bytes into values.
 
 mod payload;
-pub mod policy;
+pub(crate) mod policy;
 mod query;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -25,8 +25,10 @@ pub use payload::{
 pub use query::{Condition, Field, ParseQueryError, Query, Row};
 
 use crate::InfoHash;
+use crate::msgpack::Span;
 
-/// A value's number, unique under one key. 0 is invalid on the wire and means "choose one" in a [`Draft`].
+/// A value's number, unique under one key. 0 is invalid on the wire and means "choose one" in a
+/// [`Draft`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct ValueId(pub u64);
 
@@ -34,12 +36,13 @@ pub struct ValueId(pub u64);
 #[derive(Clone)]
 pub struct Value {
     packed: Bytes,
-    head: Head,
+    fields: CompactFields,
 }
 
-/// The places of the fields. Most values are no more than id, type and payload; only the others pay for the rest.
+/// The fields in little memory: most values have no more than id, type and payload, and only the
+/// others take more.
 #[derive(Clone)]
-enum Head {
+enum CompactFields {
     Bare {
         id: ValueId,
         /// `None` for an encrypted value.
@@ -49,7 +52,7 @@ enum Head {
     Full(Box<Fields>),
 }
 
-/// The fields of a packed value, those of variable length as places in the packed bytes.
+/// The fields of a packed value, those of variable length as spans of the packed bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fields {
     pub(crate) id: ValueId,
@@ -58,7 +61,7 @@ pub(crate) struct Fields {
     pub(crate) content: Layout,
 }
 
-/// Where the content stands in the packed bytes.
+/// Where the content is in the packed bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Layout {
     Encrypted(Span),
@@ -71,27 +74,20 @@ pub(crate) enum Layout {
     },
 }
 
-/// Where owner and signature stand in the packed bytes.
+/// Where owner and signature are in the packed bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OwnerLayout {
     pub(crate) key: Span,
     pub(crate) seq: u16,
-    /// Start of the recipient's 20 bytes.
+    /// Where the recipient's 20 bytes begin.
     pub(crate) to: Option<u32>,
     pub(crate) signature: Span,
 }
 
-/// A range of the packed bytes. Values are below 4 GiB by far.
-#[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Span {
-    pub(crate) start: u32,
-    pub(crate) len: u32,
-}
-
-/// What a value holds, as it can be read without any key.
+/// The content of a value, as far as it can be read without a key.
 #[derive(Clone, Copy, Debug)]
 pub enum Content<'a> {
-    /// Readable by all, vouched for by nobody.
+    /// Readable by all, not signed.
     Clear(Body<'a>),
     /// Readable by all, signed by its owner. The signature has not been checked.
     Signed(Signed<'a>),
@@ -99,7 +95,7 @@ pub enum Content<'a> {
     Encrypted(&'a [u8]),
 }
 
-/// The payload of a value and what it is.
+/// The payload of a value and its type.
 #[derive(Clone, Copy, Debug)]
 pub struct Body<'a> {
     /// The value type.
@@ -127,13 +123,13 @@ pub struct Signed<'a> {
     pub signature: &'a [u8],
 }
 
-/// A value to be: what an application wants stored.
+/// What an application wants stored: a value that is not made yet.
 ///
 /// ```
 /// use bulla_dht::{Draft, ValueType};
 ///
 /// let greeting = Draft::from("hello").user_type("text/plain");
-/// assert_eq!(greeting.type, ValueType::USER_DATA);
+/// assert_eq!(greeting.value_type, ValueType::USER_DATA);
 /// ```
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Draft {
@@ -147,7 +143,7 @@ pub struct Draft {
     pub user_type: String,
     /// Priority for push services: 0 is high, 1 normal.
     pub priority: u32,
-    /// What a push service shall tell a sleeping client, such as `audioCall`.
+    /// What a push service shall notify a sleeping client of, such as `audioCall`.
     pub push_type: String,
 }
 
@@ -157,23 +153,23 @@ impl Value {
     /// The greatest [`Value::content_size`] that is stored, in bytes (`docs/spec/wire.md#9.3`).
     pub const MAX_CONTENT: usize = 65_536;
 
-    /// Joins packed bytes and the places of their fields; `wire` alone knows both.
+    /// Joins packed bytes and the places of their fields, which `wire` alone knows.
     pub(crate) fn from_parts(packed: Bytes, fields: Fields) -> Self {
-        let head = Head::from(fields);
-        Self { packed, head }
+        let fields = CompactFields::from(fields);
+        Self { packed, fields }
     }
 
-    /// The number under its key.
+    /// Returns the number under its key.
     pub fn id(&self) -> ValueId {
         self.fields().id
     }
 
-    /// The canonical packed form.
+    /// Returns the canonical packed form.
     pub fn packed(&self) -> &Bytes {
         &self.packed
     }
 
-    /// What the value holds.
+    /// Returns the content.
     pub fn content(&self) -> Content<'_> {
         match self.fields().content {
             Layout::Encrypted(span) => Content::Encrypted(self.slice(span)),
@@ -205,7 +201,7 @@ impl Value {
         }
     }
 
-    /// The payload and its type; `None` for an encrypted value.
+    /// Returns the payload and its type; `None` for an encrypted value.
     pub fn body(&self) -> Option<Body<'_>> {
         match self.content() {
             Content::Clear(body) => Some(body),
@@ -214,7 +210,8 @@ impl Value {
         }
     }
 
-    /// Owner, signature and what they cover; `None` unless the value has an owner and a signature that is not empty.
+    /// Returns owner, signature and what is signed; `None` unless the value has an owner and a
+    /// signature that is not empty.
     pub fn signed(&self) -> Option<Signed<'_>> {
         match self.content() {
             Content::Signed(signed) if !signed.signature.is_empty() => Some(signed),
@@ -222,12 +219,12 @@ impl Value {
         }
     }
 
-    /// Whether only a recipient can read the value.
+    /// Reports whether only a recipient can read the value.
     pub fn is_encrypted(&self) -> bool {
         matches!(self.fields().content, Layout::Encrypted(_))
     }
 
-    /// The value type as storing nodes see it: that of an encrypted value is user data.
+    /// Returns the value type as storing nodes see it: that of an encrypted value is user data.
     pub fn value_type(&self) -> ValueType {
         match self.fields().content {
             Layout::Encrypted(_) => ValueType::USER_DATA,
@@ -235,7 +232,7 @@ impl Value {
         }
     }
 
-    /// The edit counter; 0 for a value without an owner.
+    /// Returns the edit counter; 0 for a value without an owner.
     pub fn seq(&self) -> u16 {
         match self.content() {
             Content::Signed(signed) => signed.seq,
@@ -243,17 +240,17 @@ impl Value {
         }
     }
 
-    /// The payload; empty for an encrypted value.
+    /// Returns the payload; empty for an encrypted value.
     pub fn data(&self) -> &[u8] {
         self.body().map_or(&[], |body| body.data)
     }
 
-    /// The user type as text; empty for an encrypted value.
+    /// Returns the user type as text; empty for an encrypted value.
     pub fn user_type(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.body().map_or(&[], |body| body.user_type))
     }
 
-    /// The owner's public key as it came, DER by convention; `None` without an owner.
+    /// Returns the owner's public key as it came, DER by convention; `None` without an owner.
     pub fn owner(&self) -> Option<&[u8]> {
         match self.content() {
             Content::Signed(signed) => Some(signed.owner),
@@ -261,27 +258,27 @@ impl Value {
         }
     }
 
-    /// The owner's short key id, hashed anew at each call; `None` without an owner.
+    /// Returns the owner's short key id, hashed anew at each call; `None` without an owner.
     pub fn owner_id(&self) -> Option<InfoHash> {
         self.owner().map(InfoHash::of)
     }
 
-    /// Priority for push services: 0 is high, 1 normal.
+    /// Returns the priority for push services: 0 is high, 1 normal.
     pub fn priority(&self) -> u32 {
         self.fields().priority
     }
 
-    /// What a push service shall tell a sleeping client; may be empty.
+    /// Returns what a push service shall notify a sleeping client of; may be empty.
     pub fn push_type(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.push_type_bytes())
     }
 
-    /// The push type as it came.
+    /// Returns the push type as it came.
     pub(crate) fn push_type_bytes(&self) -> &[u8] {
         self.slice(self.fields().push_type)
     }
 
-    /// The size that limits and quotas count, in bytes (`docs/spec/secure.md#2.2`).
+    /// Returns the size that limits and quotas count, in bytes (`docs/spec/secure.md#2.2`).
     pub fn content_size(&self) -> usize {
         let rest = match self.content() {
             Content::Clear(body) => body.data.len() + body.user_type.len(),
@@ -293,8 +290,8 @@ impl Value {
         rest + self.fields().push_type.len as usize
     }
 
-    /// Whether both hold the same, so that a put of one over the other is a refresh, not an edit
-    /// (`docs/spec/secure.md#2.2`).
+    /// Reports whether both have the same content, so that a put of one over the other is a
+    /// refresh, not an edit (`docs/spec/secure.md#2.2`).
     pub fn same_content(&self, other: &Self) -> bool {
         match (self.content(), other.content()) {
             (Content::Encrypted(a), Content::Encrypted(b)) => a == b,
@@ -307,9 +304,9 @@ impl Value {
     }
 
     fn fields(&self) -> Fields {
-        match &self.head {
-            Head::Full(fields) => **fields,
-            Head::Bare {
+        match &self.fields {
+            CompactFields::Full(fields) => **fields,
+            CompactFields::Bare {
                 id,
                 value_type,
                 data,
@@ -344,7 +341,7 @@ impl Value {
     }
 }
 
-impl From<Fields> for Head {
+impl From<Fields> for CompactFields {
     fn from(fields: Fields) -> Self {
         let (value_type, data) = match fields.content {
             Layout::Encrypted(ciphertext) => (None, ciphertext),
@@ -371,7 +368,7 @@ impl From<Fields> for Head {
 }
 
 impl PartialEq for Value {
-    /// Equal packed bytes.
+    /// Compares the packed bytes.
     fn eq(&self, other: &Self) -> bool {
         self.packed == other.packed
     }
@@ -380,7 +377,7 @@ impl PartialEq for Value {
 impl Eq for Value {}
 
 impl fmt::Debug for Value {
-    /// Ids and sizes, not contents.
+    /// Writes ids and sizes, not contents.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let form = match self.content() {
             Content::Clear(_) => "clear",
@@ -406,14 +403,14 @@ impl PartialEq for Body<'_> {
 }
 
 impl fmt::Display for ValueId {
-    /// Lower-case hexadecimal, as OpenDHT prints it.
+    /// Writes lower-case hexadecimal, as OpenDHT does.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }
 }
 
 impl Draft {
-    /// User data of these bytes.
+    /// Makes user data of these bytes.
     pub fn new(data: impl Into<Bytes>) -> Self {
         Self {
             data: data.into(),
@@ -442,7 +439,8 @@ impl Draft {
         self
     }
 
-    /// The size that limits count once the value is made, without a signature or ciphertext, in bytes.
+    /// Returns the size that limits count once the value is made, without a signature or
+    /// ciphertext, in bytes.
     pub fn content_size(&self) -> usize {
         self.data.len() + self.user_type.len() + self.push_type.len()
     }

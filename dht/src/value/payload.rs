@@ -1,6 +1,6 @@
 //! [`Typed`]: the payloads of the default value types (`docs/spec/secure.md#6.2`).
 //!
-//! They are read from what strangers wrote: nothing in them is checked but their form.
+//! They come from unknown peers: only their form is checked.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,14 +20,14 @@ use crate::sockaddr;
 ///
 /// let note = DhtMessage { service: "notes".into(), data: "hello".into() };
 /// let value = wire::pack(&note.draft(), ValueId(1));
-/// assert_eq!(value.type(), ValueType::DHT_MESSAGE);
+/// assert_eq!(value.value_type(), ValueType::DHT_MESSAGE);
 /// assert_eq!(DhtMessage::read(value.body().unwrap()), Ok(note));
 /// ```
 pub trait Typed: Sized {
     /// The value type.
     const TYPE: ValueType;
 
-    /// The payload in bytes.
+    /// Returns the payload in bytes.
     fn to_data(&self) -> Bytes;
 
     /// Reads the payload's bytes.
@@ -37,7 +37,7 @@ pub trait Typed: Sized {
     /// [`PayloadError`] if they are no such payload.
     fn from_data(data: &[u8]) -> Result<Self, PayloadError>;
 
-    /// A draft of this payload and type.
+    /// Makes a draft of this payload and type.
     fn draft(&self) -> Draft {
         Draft::new(self.to_data()).value_type(Self::TYPE)
     }
@@ -64,20 +64,21 @@ pub struct PayloadError(ValueType);
 /// A message of a named service.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct DhtMessage {
-    /// The service; must not be empty, or nobody stores it.
+    /// The service; must not be empty, or no node stores it.
     pub service: String,
-    /// What it has to say.
+    /// The message.
     pub data: Bytes,
 }
 
-/// "This service runs at this address." Storing nodes put the sender's own address in its place, and keep the port.
+/// "This service runs at this address." Storing nodes replace the address by the sender's own, and
+/// keep the port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ServiceAnnouncement {
     /// Where the service is.
     pub addr: SocketAddr,
 }
 
-/// A line of a chat. To be believed only if signed.
+/// A line of a chat. Trust it only if it is signed.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImMessage {
@@ -88,17 +89,17 @@ pub struct ImMessage {
     pub text: String,
     /// When it was written, in seconds since 1970.
     pub date: i64,
-    /// What became of it.
+    /// Its status.
     pub status: ImStatus,
     /// The text's media type.
     #[serde(rename = "datatype")]
     pub media_type: String,
-    /// Whatever else the sender attached.
+    /// Anything else that the sender attached.
     #[serde(rename = "metadatas")]
     pub metadata: BTreeMap<String, String>,
 }
 
-/// What became of an [`ImMessage`].
+/// The status of an [`ImMessage`].
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(from = "u64", into = "u64")]
 pub enum ImStatus {
@@ -113,7 +114,7 @@ pub enum ImStatus {
     Read = 3,
 }
 
-/// A request to be trusted. To be believed only if signed and encrypted.
+/// A request to be trusted. Trust it only if it is signed and encrypted.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrustRequest {
@@ -128,7 +129,7 @@ pub struct TrustRequest {
     pub confirm: bool,
 }
 
-/// Candidates for a peer-to-peer connection. To be believed only if signed and encrypted.
+/// Candidates for a peer-to-peer connection. Trust them only if they are signed and encrypted.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct IceCandidates {
     /// The number of the exchange.
@@ -140,7 +141,7 @@ pub struct IceCandidates {
 /// The bytes of a certificate with its issuers.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct CertificatePayload {
-    /// PEM blocks from the leaf to the root. What others wrote may be a single certificate in DER instead.
+    /// PEM blocks from the leaf to the root. Others also write a single certificate in DER.
     pub encoded: Bytes,
 }
 
@@ -213,7 +214,8 @@ impl Typed for CertificatePayload {
         pack_array(&self.encoded)
     }
 
-    /// Never fails: bytes that are not wrapped are taken as they are, for the parser of certificates to judge.
+    /// Never fails: bytes that are not wrapped are taken as they are, and the parser of
+    /// certificates decides.
     fn from_data(data: &[u8]) -> Result<Self, PayloadError> {
         let encoded = unpack(data).unwrap_or_else(|| Bytes::copy_from_slice(data));
         Ok(Self { encoded })
@@ -249,7 +251,7 @@ fn pack_map(payload: &impl Serialize) -> Bytes {
     packed.expect("writing to memory cannot fail").into()
 }
 
-/// Reads msgpack of a stranger. The default depth limit would exhaust a small stack.
+/// Reads msgpack of an unknown peer. The default depth limit would exhaust a small stack.
 fn unpack<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(data);
     deserializer.set_max_depth(32);

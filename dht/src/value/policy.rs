@@ -1,24 +1,26 @@
-//! May a value be stored, and may it replace another: the rules of `docs/spec/secure.md#6`,
-//! without cryptography.
+//! Whether a value may be stored, and whether it may replace another: the rules of
+//! `docs/spec/secure.md#6`, without cryptography.
 //!
-//! Where a rule asks for more than a look (a signature, a certificate), the answer is [`Decision::Check`]: what must
-//! be proved before the value is kept. A refusal is silent on the wire.
+//! Where a rule needs cryptography (a signature, a certificate), the answer is [`Decision::Check`]
+//! with what must be proved before the value is kept. A refusal is silent on the wire.
 
 use std::net::SocketAddr;
 
 use thiserror::Error;
 
 use super::{Policy, Value};
+use crate::msgpack::{Cursor, Head, Writer};
+use crate::sockaddr;
 
-/// What the rules say about a value.
+/// The outcome of the rules for a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
-pub enum Decision {
+pub(crate) enum Decision {
     /// It may be kept.
     Accept,
     /// It may be kept once this is proved.
     Check(Proof),
-    /// It may not.
+    /// It may not be kept.
     Refuse(Reason),
 }
 
@@ -27,8 +29,8 @@ pub enum Decision {
 pub enum Proof {
     /// Its signature verifies under its owner's key.
     Signature,
-    /// Its payload is a certificate, and the key it is stored under is an id of the certified key: the short key id
-    /// or the hash of the long one.
+    /// Its payload is a certificate, and the key it is stored under is an id of the certified key:
+    /// the short key id or the hash of the long one.
     Certificate,
     /// As [`Proof::Certificate`], and the value it replaces certifies the same key.
     SameCertificateKey,
@@ -36,7 +38,7 @@ pub enum Proof {
 
 /// Why a value is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// Its content or packed form exceeds [`Value::MAX_CONTENT`] or [`Value::MAX_PACKED`].
     #[error("the value is too large")]
     TooLarge,
@@ -50,12 +52,12 @@ pub enum Reason {
     #[error("the stored value cannot be replaced")]
     Final,
     /// The value would change the type of the one it replaces.
-    #[error("the stored value is of another value_type")]
-    OtherKind,
+    #[error("the stored value is of another type")]
+    OtherType,
     /// The stored value is signed and this one is not.
     #[error("the stored value is signed, the new one is not")]
     Unsigned,
-    /// The stored value belongs to someone else.
+    /// The stored value has another owner.
     #[error("the stored value is signed by another owner")]
     OtherOwner,
     /// The sequence number is not above that of the stored value.
@@ -63,10 +65,11 @@ pub enum Reason {
     OldSequence,
 }
 
-/// Whether a node may store a value under a key that holds none of its id. `policy` is that of the value's type.
+/// Decides whether a value may be stored under a key that holds none of its id. `policy` is that of
+/// the value's type.
 ///
-/// A service announcement must have gone through [`rewrite_service`] before it is kept.
-pub fn may_store(value: &Value, policy: Policy) -> Decision {
+/// A service announcement must pass through [`rewrite_service`] before it is kept.
+pub(crate) fn may_store(value: &Value, policy: Policy) -> Decision {
     if value.packed().len() > Value::MAX_PACKED {
         return Decision::Refuse(Reason::TooLarge);
     }
@@ -82,11 +85,11 @@ pub fn may_store(value: &Value, policy: Policy) -> Decision {
     }
 }
 
-/// Whether `new` may take the place of `stored`, which has the same id under the same key. `policy` is that of the
-/// stored value's type.
+/// Decides whether `new` may replace `stored`, which has the same id under the same key. `policy`
+/// is that of the stored value's type.
 ///
 /// The same content again is a refresh, not an edit, and always accepted.
-pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
+pub(crate) fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
     if stored.same_content(new) {
         return Decision::Accept;
     }
@@ -96,52 +99,28 @@ pub fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decision {
     match policy {
         Policy::Open | Policy::Service => Decision::Refuse(Reason::Final),
         Policy::Secured | Policy::Message => may_edit(stored, new),
-        // Neither owner nor signature plays a part: a stranger who signed around a certificate must not be able to
-        // keep its holder from renewing it.
+        // Owner and signature do not count: if they did, a peer that signed a value around
+        // another's certificate would keep its holder from renewing it.
         Policy::Certificate if new.value_type() == stored.value_type() => {
             Decision::Check(Proof::SameCertificateKey)
         }
-        Policy::Certificate => Decision::Refuse(Reason::OtherKind),
+        Policy::Certificate => Decision::Refuse(Reason::OtherType),
     }
 }
 
-/// The payload of a service announcement with its address replaced by `from`, the sender's as the storing node sees
-/// it; the port stays (`docs/spec/secure.md#6.4`). `None` if it is no announcement or its
-/// port is 0.
+/// Returns the payload of a service announcement with its address replaced by `from`, the sender's
+/// as the storing node sees it; the port stays (`docs/spec/secure.md#6.4`). `None` if it is no
+/// announcement or its port is 0.
 ///
-/// The value is to be built again of its id, type and this payload alone.
-///
-/// ```
-/// use bulla_dht::policy::rewrite_service;
-///
-/// let claimed = b"\xc4\x10\x02\x00\x10\xe1\x08\x08\x08\x08\0\0\0\0\0\0\0\0";
-/// let stored = rewrite_service(claimed, "192.0.2.1:4222".parse()?);
-/// assert_eq!(stored.as_deref(), Some(&b"\xc4\x10\x02\x00\x10\xe1\xc0\x00\x02\x01\0\0\0\0\0\0\0\0"[..]));
-/// # Ok::<(), std::net::AddrParseError>(())
-/// ```
-pub fn rewrite_service(data: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
-    const BIN8: u8 = 0xc4;
-    let port = service_port(data)?.to_be_bytes();
-    Some(match from {
-        SocketAddr::V4(from) => [
-            &[BIN8, SOCKADDR_V4_LEN as u8, 2, 0][..],
-            &port,
-            &from.ip().octets(),
-            &[0; 8],
-        ]
-        .concat(),
-        SocketAddr::V6(from) => [
-            &[BIN8, SOCKADDR_V6_LEN as u8, 10, 0][..],
-            &port,
-            &[0; 4],
-            &from.ip().octets(),
-            &[0; 4],
-        ]
-        .concat(),
-    })
+/// The value must be built anew of its id, type and this payload alone.
+pub(crate) fn rewrite_service(data: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+    let addr = SocketAddr::new(from.ip(), service_port(data)?);
+    let mut out = Writer::default();
+    out.bin(&sockaddr::to_raw(&addr));
+    Some(out.into_bytes())
 }
 
-/// The secured edit rule (`docs/spec/secure.md#6.1`).
+/// Decides by the secured edit rule (`docs/spec/secure.md#6.1`).
 fn may_edit(stored: &Value, new: &Value) -> Decision {
     let Some(old) = stored.signed() else {
         return Decision::Refuse(Reason::Final);
@@ -152,8 +131,9 @@ fn may_edit(stored: &Value, new: &Value) -> Decision {
     let reason = if signed.owner != old.owner {
         Reason::OtherOwner
     } else if signed.body.value_type != old.body.value_type {
-        // Differs: OpenDHT asks the old type's rules only, so that an edit can slip past the new type's.
-        Reason::OtherKind
+        // Differs: OpenDHT applies the old type's rules only, so that an edit can slip past the new
+        // type's.
+        Reason::OtherType
     } else if signed.seq < old.seq
         || (signed.seq == old.seq && signed.signed_bytes != old.signed_bytes)
     {
@@ -164,38 +144,24 @@ fn may_edit(stored: &Value, new: &Value) -> Decision {
     Decision::Refuse(reason)
 }
 
-/// Whether a message's payload, a msgpack array, starts with an empty string. Anything unreadable has none.
+/// Reports whether a message's payload, a msgpack array, starts with an empty string. Anything
+/// unreadable does not.
 fn has_empty_service(data: &[u8]) -> bool {
-    let ([0x91..=0x9f, first @ ..] | [0xdc, _, _, first @ ..] | [0xdd, _, _, _, _, first @ ..]) =
-        data
-    else {
-        return false;
-    };
-    matches!(
-        first,
-        [0xa0, ..] | [0xd9, 0, ..] | [0xda, 0, 0, ..] | [0xdb, 0, 0, 0, 0, ..]
-    )
+    let mut payload = Cursor::new(data, 0);
+    matches!(payload.head(), Some(Head::Array(1..)))
+        && matches!(payload.head(), Some(Head::Str([])))
 }
 
-/// The port of a service announcement: a msgpack bin of a raw socket address. `None` for anything else or port 0.
+/// Returns the port of a service announcement, which is a msgpack bin of a raw socket address and
+/// nothing more. `None` for anything else or port 0.
 fn service_port(data: &[u8]) -> Option<u16> {
-    let (len, sockaddr) = match *data {
-        [0xc4, len, ref rest @ ..] => (usize::from(len), rest),
-        [0xc5, high, low, ref rest @ ..] => (usize::from(u16::from_be_bytes([high, low])), rest),
-        _ => return None,
+    let mut payload = Cursor::new(data, 0);
+    let Head::Bin(addr) = payload.head()? else {
+        return None;
     };
-    let is_address = matches!(len, SOCKADDR_V4_LEN | SOCKADDR_V6_LEN) && sockaddr.len() == len;
-    match *sockaddr {
-        [_, _, high, low, ..] if is_address => Some(u16::from_be_bytes([high, low])),
-        _ => None,
-    }
-    .filter(|&port| port != 0)
+    let addr = sockaddr::from_raw(addr).filter(|_| payload.is_at_end())?;
+    Some(addr.port()).filter(|&port| port != 0)
 }
-
-/// Bytes of a raw IPv4 socket address.
-const SOCKADDR_V4_LEN: usize = 16;
-/// Bytes of a raw IPv6 socket address.
-const SOCKADDR_V6_LEN: usize = 28;
 
 #[cfg(test)]
 mod tests {
@@ -212,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_stored_depends_on_policy_and_form() {
+    fn policy_and_form_decide_what_may_be_stored() {
         let accept = Decision::Accept;
         let check = Decision::Check(Proof::Signature);
         let clear = || sample(1).data(b"hi");
@@ -279,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_stored_that_could_not_be_sent_on() {
+    fn nothing_is_stored_that_could_not_be_forwarded() {
         let owner = vec![b'k'; Value::MAX_PACKED];
         let value = sample(1).signed(&owner, 0, b"s").build();
         for policy in [Policy::Open, Policy::Secured, Policy::Certificate] {
@@ -305,7 +271,7 @@ mod tests {
             (signed(BOB, 5, b"new"), Decision::Refuse(Reason::OtherOwner)),
             (
                 signed(ALICE, 5, b"new").value_type(ValueType::SERVICE),
-                Decision::Refuse(Reason::OtherKind),
+                Decision::Refuse(Reason::OtherType),
             ),
             (sample(1).data(b"new"), Decision::Refuse(Reason::Unsigned)),
             (
@@ -330,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn unsigned_values_and_open_kinds_are_final_but_can_be_refreshed() {
+    fn unsigned_values_and_open_types_are_final_but_can_be_refreshed() {
         let final_ = Decision::Refuse(Reason::Final);
         let forms = [
             sample(1).data(b"old").build(),
@@ -349,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_replaced_by_one_of_the_same_key_whoever_signed_around_it() {
+    fn a_certificate_is_replaced_by_one_of_the_same_key_whatever_the_signature_around_it() {
         let old = sample(1).value_type(ValueType::CERTIFICATE).data(b"old");
         let new = sample(1)
             .value_type(ValueType::CERTIFICATE)
@@ -364,7 +330,7 @@ mod tests {
         assert_eq!(may_replace(&wrapped, &new, Policy::Certificate), check);
         assert_eq!(
             may_replace(&old.build(), &sample(1).build(), Policy::Certificate),
-            Decision::Refuse(Reason::OtherKind)
+            Decision::Refuse(Reason::OtherType)
         );
     }
 
@@ -381,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_service_is_not_rewritten() {
+    fn only_services_with_a_port_are_rewritten() {
         let mut without_port = SERVICE.to_vec();
         without_port[4..6].fill(0);
         let cut = &SERVICE[..SERVICE.len() - 1];

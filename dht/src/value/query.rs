@@ -40,9 +40,10 @@ pub enum Condition {
 
 /// A selection of fields (none: whole values) and conditions that must all hold.
 ///
-/// Its text form is `[SELECT field,…] [WHERE field=value,…]` with the fields `id`, `value_type`, `owner_pk`, `seq` (to
-/// select only) and `user_type`; `*` selects whole values. A user type with anything but letters, digits and `-./_`
-/// stands in double quotes, with `\\` before quotes and backslashes in it.
+/// Its text form is `[SELECT field,…] [WHERE field=value,…]` with the fields `id`, `value_type`,
+/// `owner_pk`, `seq` (to select only) and `user_type`; `*` selects whole values. A user type with
+/// anything but letters, digits and `-./_` is written in double quotes, with `\\` before quotes and
+/// backslashes in it.
 ///
 /// ```
 /// use bulla_dht::{Condition, Field, Query, ValueId};
@@ -76,11 +77,11 @@ pub struct Row {
     pub user_type: Option<String>,
 }
 
-/// The text is no query: it was not expected to go on like this.
+/// The text is no query.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum ParseQueryError {
-    /// Something else should stand here.
+    /// Something else is expected here.
     #[error("expected {expected}, found {found}")]
     Unexpected {
         /// What the grammar allows.
@@ -94,13 +95,13 @@ pub enum ParseQueryError {
 }
 
 impl Query {
-    /// Whether it asks for every value, whole.
+    /// Reports whether it asks for every value, whole.
     pub fn is_empty(&self) -> bool {
         self.select.is_empty() && self.conditions.is_empty()
     }
 
-    /// Whether the answer to this query holds the answer to `other`: our conditions are among its, and our fields
-    /// suffice.
+    /// Reports whether the answer to this query includes the answer to `other`: its conditions
+    /// include ours, and our fields suffice.
     pub fn covers(&self, other: &Self) -> bool {
         let more_values = self
             .conditions
@@ -111,7 +112,7 @@ impl Query {
         more_values && more_fields
     }
 
-    /// Whether `value` meets all conditions.
+    /// Reports whether `value` meets all conditions.
     pub fn matches(&self, value: &Value) -> bool {
         self.conditions.iter().all(|condition| match condition {
             Condition::Id(id) => value.id() == *id,
@@ -125,7 +126,7 @@ impl Query {
 }
 
 impl Row {
-    /// The selected fields of a value.
+    /// Returns the selected fields of a value.
     pub fn of(value: &Value, select: &BTreeSet<Field>) -> Self {
         let mut row = Self::default();
         for field in select {
@@ -151,7 +152,7 @@ impl Field {
         Self::UserType,
     ];
 
-    /// The name it has in the text form of queries.
+    /// Returns the name it has in the text form of queries.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Id => "id",
@@ -243,7 +244,7 @@ impl fmt::Display for Condition {
     }
 }
 
-/// What is left of a query's text.
+/// The rest of a query's text.
 struct Words<'a>(&'a str);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -314,7 +315,7 @@ impl Word<'_> {
     }
 }
 
-/// Whether a text of such characters needs no quotes.
+/// Reports whether a text of such characters needs no quotes.
 fn is_plain(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '.' | '/' | '_')
 }
@@ -382,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_conditions_and_more_fields_cover_the_contrary() {
+    fn fewer_conditions_and_more_fields_cover_more_conditions_and_fewer_fields() {
         let query = |text: &str| text.parse::<Query>().unwrap();
         let wide = query("SELECT id,seq WHERE id=5");
         assert!(wide.covers(&query("SELECT id WHERE id=5,value_type=1")));
@@ -392,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_texts_say_what_was_expected() {
+    fn errors_name_what_was_expected() {
         for (text, error) in [
             ("id", "expected SELECT, WHERE, a comma or the end, found id"),
             ("SELECT", "expected the name of a field, found the end"),

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{Fields, Layout, OwnerLayout, Span, Value, ValueId, ValueType};
+use super::{Fields, Layout, OwnerLayout, Value, ValueId, ValueType};
+use crate::msgpack::Span;
 
 /// A value to be.
 #[derive(Clone)]

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::msgpack::Raw;
 use super::nodes::ip_of;
-use super::{DecodeError, Rows, SocketId, Values, Want, query};
+use super::{Rows, SocketId, Values, Want, query};
+use crate::msgpack::{DecodeError, MapWriter, Raw};
 use crate::value::{Query, ValueId};
 use crate::{InfoHash, UnixTime};
 
-/// All keys that are known in any body; of a repeated one the last counts. One of a wrong type spoils the message, even where it has no meaning.
+/// All keys that are known in any body; of a repeated one the last counts. A value of a wrong type
+/// spoils the message, even where the key has no meaning.
 #[derive(Default)]
 pub(super) struct Arguments<'a> {
     pub(super) id: Option<InfoHash>,
@@ -23,7 +24,7 @@ pub(super) struct Arguments<'a> {
     pub(super) created: Option<UnixTime>,
     pub(super) value_id: Option<ValueId>,
     pub(super) observed: Option<IpAddr>,
-    /// Of interest in replies only, so not read any further.
+    /// Read further in replies only.
     pub(super) nodes4: Option<Raw<'a>>,
     pub(super) nodes6: Option<Raw<'a>>,
     pub(super) values: Option<Values<'a>>,
@@ -61,7 +62,7 @@ impl<'a> Arguments<'a> {
         Ok(arguments)
     }
 
-    /// The sender's id, without which nothing is answered.
+    /// Returns the sender's id, without which nothing is answered.
     pub(super) fn sender(&self) -> Result<InfoHash, DecodeError> {
         self.id
             .filter(|id| !id.is_zero())
@@ -69,7 +70,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// Numbers that mean nothing to us are ignored, and what is no number as well.
+/// Reads families; unknown numbers are ignored, and what is no number as well.
 fn read_want(raw: Raw<'_>) -> Result<Want, DecodeError> {
     let numbers = raw.array()?.filter_map(|family| family.uint().ok());
     Ok(numbers.fold(Want::default(), Want::with))
@@ -77,4 +78,15 @@ fn read_want(raw: Raw<'_>) -> Result<Want, DecodeError> {
 
 fn read_ids(raw: Raw<'_>) -> Result<Vec<ValueId>, DecodeError> {
     raw.array()?.map(|id| id.uint().map(ValueId)).collect()
+}
+
+/// Writes a list of ids, unless it is empty.
+pub(super) fn write_ids(map: &mut MapWriter<'_>, key: &str, ids: &[ValueId]) {
+    if !ids.is_empty() {
+        let list = map.key(key);
+        list.array(ids.len());
+        for id in ids {
+            list.uint(id.0);
+        }
+    }
 }

@@ -1,22 +1,22 @@
-//! [`Room`]: memory that short-lived datagrams share.
+//! [`BufferPool`]: memory that short-lived datagrams share.
 
 use bytes::{Bytes, BytesMut};
 
 /// The first piece of memory taken, in bytes.
 const FIRST: usize = 512;
 
-/// A piece of memory for one datagram after another, used again from its beginning when none of them is left. Who never
-/// has many at a time takes little.
+/// A piece of memory for one datagram after another, used again from its beginning when none of
+/// them is left. It grows only while many are held at a time.
 #[derive(Debug)]
 pub(super) struct BufferPool {
     memory: BytesMut,
-    /// Of the piece.
+    /// The size of the piece.
     size: usize,
     most: usize,
 }
 
 impl BufferPool {
-    /// A room whose pieces are at most so large, unless a datagram is larger.
+    /// Makes a pool whose pieces are at most so large, unless a datagram is larger.
     pub(super) fn new(most: usize) -> Self {
         Self {
             memory: BytesMut::new(),
@@ -25,7 +25,7 @@ impl BufferPool {
         }
     }
 
-    /// Keeps a copy of these bytes.
+    /// Returns a copy of these bytes.
     pub(super) fn place(&mut self, bytes: &[u8]) -> Bytes {
         if self.memory.capacity() < self.size / 2 {
             // If not now, then before the piece is used up.
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_stays_as_it_was_and_grows_in_larger_pieces() {
+    fn datagrams_that_are_held_keep_their_bytes_while_pieces_grow() {
         let mut buffers = BufferPool::new(4 << 10);
         let kept: Vec<_> = (0..200u8).map(|byte| buffers.place(&[byte; 100])).collect();
         for (byte, kept) in (0..200u8).zip(&kept) {

@@ -2,28 +2,28 @@
 
 use std::borrow::Cow;
 
-use super::msgpack::Raw;
-use super::writer::{MapWriter, Writer};
-use super::{Arguments, DecodeError, Parts, Reply, Request};
+use super::arguments::write_ids;
+use super::{Arguments, Parts, Reply, Request};
 use crate::InfoHash;
+use crate::msgpack::{DecodeError, MapWriter, Raw, Writer};
 use crate::value::ValueId;
 
 /// A message with its envelope. Decoded messages borrow from their datagram.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Message<'a> {
-    /// Joins request and answer.
+    /// Joins request and reply.
     pub tid: Tid,
     /// The network it belongs to; the public one is 0.
     pub network: u32,
     /// The sender asks not to be used as a node.
     pub client: bool,
-    /// What software the sender says it is; `None` if it says nothing, or not in UTF-8.
+    /// The software that the sender claims to be; `None` if it claims none, or not in UTF-8.
     pub agent: Option<&'a str>,
-    /// What it says.
+    /// The content.
     pub payload: Payload<'a>,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Payload<'a> {
     /// Asks for something.
@@ -33,7 +33,7 @@ pub enum Payload<'a> {
         /// What it asks.
         request: Request<'a>,
     },
-    /// Answers a request, or tells a listener of version 0 about values.
+    /// Answers a request, or notifies a listener of version 0 of values.
     Reply {
         /// The sender's node id, never zero.
         sender: InfoHash,
@@ -49,7 +49,7 @@ pub enum Payload<'a> {
         /// The same in words, never to be parsed; may be empty.
         text: Cow<'a, str>,
     },
-    /// Tells a listener of version 0 about ids; the transaction id is the listener's [`SocketId`].
+    /// Notifies a listener of version 0 of ids; the transaction id is the listener's [`SocketId`].
     Notice {
         /// The sender's node id, never zero.
         sender: InfoHash,
@@ -64,7 +64,7 @@ pub enum Payload<'a> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Tid(pub u32);
 
-/// The number under which a listener wants to be notified, chosen by it.
+/// The number that notifications to a listener bear, chosen by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct SocketId(pub u32);
 
@@ -93,8 +93,8 @@ impl ErrorCode {
 }
 
 impl<'a> Message<'a> {
-    /// An extra key in the root map, kept free for extensions of ours: others ignore keys they do not know
-    /// (`docs/spec/wire.md#14`). Not sent and not read yet.
+    /// An extra key in the root map, kept free for extensions of ours: others ignore keys they do
+    /// not know (`docs/spec/wire.md#14`). Not sent and not read yet.
     pub const EXTENSION_KEY: &'static str = "bulla";
 
     pub(super) fn read(datagram: &'a [u8]) -> Result<Self, DecodeError> {
@@ -121,7 +121,8 @@ impl<'a> Message<'a> {
         let body = request.or(reply).or(notice);
         let arguments = || Arguments::read(body.ok_or(DecodeError::UnknownKind)?);
 
-        // What is there decides the kind, in this order; `y` has a say only where it contradicts a request.
+        // The keys that are there decide the kind, in this order; `y` matters only where it
+        // contradicts a request.
         let payload = if let Some(error) = error {
             let sender = body.map(|_| arguments()).transpose()?;
             read_error(error, sender.and_then(|arguments| arguments.id))?
@@ -167,7 +168,7 @@ impl<'a> Message<'a> {
         out.map(|root| match &self.payload {
             Payload::Request { sender, request } => {
                 request.write(sender, root.key("a"));
-                if request.is_notice_of_ids() {
+                if request.is_update_of_ids() {
                     root.str("y", "q");
                     self.write_sender(root);
                     root.str("q", request.name());
@@ -231,8 +232,8 @@ impl Notice<'_> {
         if let Some(token) = &self.token {
             body.bin("token", token);
         }
-        body.ids("re", &self.refreshed);
-        body.ids("exp", &self.expired);
+        write_ids(body, "re", &self.refreshed);
+        write_ids(body, "exp", &self.expired);
     }
 }
 
@@ -254,7 +255,7 @@ mod tests {
 
     const ID: InfoHash = InfoHash::new([7; 20]);
 
-    /// What a message with these root keys is taken for.
+    /// Returns what a message with these root keys is taken for.
     fn kind_of(keys: &[&str], y: Option<&str>) -> &'static str {
         let mut out = Writer::default();
         out.map(|root| {
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_decide_what_a_message_is() {
+    fn the_root_keys_decide_the_kind_of_a_message() {
         assert_eq!(kind_of(&["a", "u", "p", "r", "e"], Some("q")), "error");
         assert_eq!(kind_of(&["e"], None), "error");
         assert_eq!(kind_of(&["a", "u", "p", "r"], Some("q")), "reply");

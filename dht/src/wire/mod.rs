@@ -1,45 +1,45 @@
 //! Bytes ⇄ messages: [`decode`] and [`encode`] are the only door (`docs/spec/wire.md`,
 //! `docs/spec/secure.md`).
 //!
-//! A datagram is one msgpack map. Decoded messages borrow from it; values, nodes and rows in them are read one by
-//! one when asked for. What is encoded is canonical: a captured datagram that is decoded and encoded again is the
-//! same, byte for byte.
+//! A datagram is one msgpack map. Decoded messages borrow from it; values, nodes and rows in them
+//! are read one by one when asked for. What is encoded is canonical: a captured datagram that is
+//! decoded and encoded again is the same, byte for byte.
 //!
-//! Nothing here judges: whether an address is sane, a token right, a signature valid or a reply asked for is for
-//! others to say.
+//! Only the form is checked here, not whether an address is sane, a token right, a signature valid
+//! or a reply asked for.
 
 mod arguments;
 mod buffer;
-mod cursor;
-mod error;
 mod message;
-mod msgpack;
 mod nodes;
+mod pack;
 mod query;
 mod reply;
 mod request;
 mod rows;
 pub mod snapshot;
-mod value;
 mod values;
-mod writer;
 
 use bytes::Bytes;
 
-pub use error::DecodeError;
+pub use crate::msgpack::DecodeError;
+pub use bulla_kad::transport::Datagrams;
 pub use message::{ErrorCode, Message, Notice, Payload, SocketId, Tid};
 pub use nodes::Nodes;
-pub use reply::Reply;
-pub use request::{Request, Want};
-pub use rows::Rows;
-pub use value::{
+pub use pack::{
     open_envelope, pack, pack_body, pack_encrypted, pack_envelope, pack_signed, unpack,
 };
+pub use reply::Reply;
+pub use request::{
+    FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, UpdateRequest,
+    Want,
+};
+pub use rows::Rows;
 pub use values::{Item, Part, Parts, Values};
 
+use crate::msgpack::Writer;
 use arguments::Arguments;
 use buffer::BufferPool;
-use writer::Writer;
 
 /// Reads a datagram; bytes after the message are ignored.
 ///
@@ -74,55 +74,55 @@ pub fn decode(datagram: &[u8]) -> Result<Message<'_>, DecodeError> {
 pub fn encode(message: &Message<'_>) -> Datagrams {
     let mut out = Writer::default();
     datagrams(message, |message| {
-        Bytes::copy_from_slice(out.write(message))
+        Bytes::copy_from_slice(write(message, &mut out))
     })
 }
 
-/// Writes messages one after another into memory that some of them share, so that it need not be asked for every time.
+/// Writes messages one after another into memory that some of them share, which saves an
+/// allocation for each.
 #[derive(Debug)]
-pub struct Encoder {
+pub(crate) struct Encoder {
     out: Writer,
     kept: BufferPool,
-    passing: BufferPool,
+    transient: BufferPool,
 }
 
 impl Encoder {
-    /// As [`encode`], for what is kept until it is answered.
-    pub fn encode(&mut self, message: &Message<'_>) -> Datagrams {
+    /// Writes a message as [`encode`] does, for a request that is kept until it is answered.
+    pub(crate) fn encode(&mut self, message: &Message<'_>) -> Datagrams {
         let Self { out, kept, .. } = self;
-        datagrams(message, |message| kept.place(out.write(message)))
+        datagrams(message, |message| kept.place(write(message, out)))
     }
 
-    /// As [`encode`], for what is sent at once: its memory is used again when none of it is left. What is to be kept after
-    /// all should be [`Datagrams::detach`].
-    pub fn encode_transient(&mut self, message: &Message<'_>) -> Datagrams {
-        let Self { out, passing, .. } = self;
-        datagrams(message, |message| passing.place(out.write(message)))
+    /// Writes a message as [`encode`] does, for what is sent at once: its memory is used again when
+    /// none of it is left. If it is to be kept after all, call [`Datagrams::detach`].
+    pub(crate) fn encode_transient(&mut self, message: &Message<'_>) -> Datagrams {
+        let Self { out, transient, .. } = self;
+        datagrams(message, |message| transient.place(write(message, out)))
     }
 }
 
 impl Default for Encoder {
-    /// An encoder without memory yet.
+    /// Makes an encoder without memory yet.
     fn default() -> Self {
         Self {
             out: Writer::default(),
-            // Forty requests, held by the last of them.
+            // Forty requests, which live as long as the last of them.
             kept: BufferPool::new(4 << 10),
-            // Fifty answers.
-            passing: BufferPool::new(32 << 10),
+            // Fifty replies.
+            transient: BufferPool::new(32 << 10),
         }
     }
 }
 
-impl Writer {
-    fn write(&mut self, message: &Message<'_>) -> &[u8] {
-        self.clear();
-        message.write(self);
-        self.as_bytes()
-    }
+/// Returns the one datagram of the message itself.
+fn write<'w>(message: &Message<'_>, out: &'w mut Writer) -> &'w [u8] {
+    out.clear();
+    message.write(out);
+    out.as_bytes()
 }
 
-/// The message and the parts of its values, each as `pack` makes it.
+/// Returns the message and the parts of its values, each as `pack` makes it.
 fn datagrams(message: &Message<'_>, mut pack: impl FnMut(&Message<'_>) -> Bytes) -> Datagrams {
     let values = match &message.payload {
         Payload::Request { request, .. } => request.values(),
@@ -140,37 +140,5 @@ fn datagrams(message: &Message<'_>, mut pack: impl FnMut(&Message<'_>) -> Bytes)
     Datagrams {
         head,
         parts: parts.collect(),
-    }
-}
-
-/// A message in bytes: what [`encode`] makes.
-///
-/// Iterates over all datagrams in the order in which they must be sent.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[must_use]
-pub struct Datagrams {
-    /// The message.
-    pub head: Bytes,
-    /// The parts of its values, if they are not in it.
-    pub parts: Vec<Bytes>,
-}
-
-impl Datagrams {
-    /// The same in memory of its own.
-    pub fn detach(&self) -> Self {
-        let detach = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
-        Self {
-            head: detach(&self.head),
-            parts: self.parts.iter().map(detach).collect(),
-        }
-    }
-}
-
-impl IntoIterator for Datagrams {
-    type Item = Bytes;
-    type IntoIter = std::iter::Chain<std::iter::Once<Bytes>, std::vec::IntoIter<Bytes>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        std::iter::once(self.head).chain(self.parts)
     }
 }

@@ -3,65 +3,64 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::DecodeError;
-use super::msgpack::Raw;
-use super::writer::{MapWriter, Writer};
+use crate::msgpack::{DecodeError, MapWriter, Raw, Writer};
 use crate::{Contact, Family, InfoHash};
 
 /// The contacts of one family in a reply, nearest first: id, address and port end to end.
 ///
-/// What a peer sent is unchecked: it can name the receiver itself, martians, and its own host as loopback.
+/// A list from a peer is unchecked: it can name the receiver itself, martians, and its own host as
+/// loopback.
 #[derive(Clone, Debug)]
-pub struct Nodes<'a>(Source<'a>);
+pub struct Nodes<'a>(NodeList<'a>);
 
 #[derive(Clone, Debug)]
-enum Source<'a> {
+enum NodeList<'a> {
     Received(Family, Cow<'a, [u8]>),
-    Ours(&'a [Contact]),
+    Own(&'a [Contact]),
 }
 
 impl<'a> Nodes<'a> {
-    /// The contacts to send. The list of a family takes only those that are of it.
+    /// Makes a list to send. What is written for a family is only its own contacts.
     pub const fn new(contacts: &'a [Contact]) -> Self {
-        Self(Source::Ours(contacts))
+        Self(NodeList::Own(contacts))
     }
 
-    /// The contacts, decoded one by one.
+    /// Returns the contacts, decoded one by one.
     pub fn iter(&self) -> impl Iterator<Item = Contact> {
-        let (family, entries, ours): (_, &[u8], &[Contact]) = match &self.0 {
-            Source::Received(family, entries) => (*family, entries, &[]),
-            Source::Ours(contacts) => (Family::V4, &[], contacts),
+        let (family, entries, own): (_, &[u8], &[Contact]) = match &self.0 {
+            NodeList::Received(family, entries) => (*family, entries, &[]),
+            NodeList::Own(contacts) => (Family::V4, &[], contacts),
         };
         let received = entries.chunks_exact(entry_len(family));
-        received.filter_map(contact_of).chain(ours.iter().copied())
+        received.filter_map(contact_of).chain(own.iter().copied())
     }
 
-    /// Whether it names nobody.
+    /// Reports whether it names no contact.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
 
-    /// Reads the list of a family; one that ends within an entry is none.
+    /// Reads the list of a family, which must not end within an entry.
     pub(super) fn read(raw: Raw<'a>, family: Family) -> Result<Self, DecodeError> {
         let entries = raw.blob()?;
         if !entries.len().is_multiple_of(entry_len(family)) {
             return Err(raw.expected("whole node entries"));
         }
-        Ok(Self(Source::Received(family, entries)))
+        Ok(Self(NodeList::Received(family, entries)))
     }
 
-    /// Writes those of a family, if there are any.
+    /// Writes the contacts of a family, if there are any.
     pub(super) fn write(&self, map: &mut MapWriter<'_>, family: Family) {
         let key = match family {
             Family::V4 => "n4",
             Family::V6 => "n6",
         };
         match &self.0 {
-            Source::Received(of, entries) if *of == family && !entries.is_empty() => {
+            NodeList::Received(of, entries) if *of == family && !entries.is_empty() => {
                 map.bin(key, entries);
             }
-            Source::Received(..) => {}
-            Source::Ours(contacts) => {
+            NodeList::Received(..) => {}
+            NodeList::Own(contacts) => {
                 let of_family = || contacts.iter().filter(|node| node.family() == family);
                 let count = of_family().count();
                 if count > 0 {
@@ -103,7 +102,7 @@ fn write_entry(Contact { id, addr }: &Contact, out: &mut Writer) {
     out.raw(&addr.port().to_be_bytes());
 }
 
-/// The contact of an entry, which has the length of its family's.
+/// Reads an entry of the length that is its family's.
 fn contact_of(entry: &[u8]) -> Option<Contact> {
     let (id, rest) = entry.split_first_chunk::<{ InfoHash::LEN }>()?;
     let (ip, port) = rest.split_last_chunk::<2>()?;
@@ -113,7 +112,7 @@ fn contact_of(entry: &[u8]) -> Option<Contact> {
     ))
 }
 
-/// An address of 4 or 16 bytes.
+/// Reads an address of 4 or 16 bytes.
 pub(super) fn ip_of(bytes: &[u8]) -> Option<IpAddr> {
     <[u8; 4]>::try_from(bytes)
         .map(|octets| Ipv4Addr::from(octets).into())

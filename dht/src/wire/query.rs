@@ -3,12 +3,12 @@
 
 use bytes::Bytes;
 
-use super::DecodeError;
-use super::msgpack::Raw;
-use super::writer::Writer;
+use crate::msgpack::{DecodeError, Raw, Writer};
 use crate::value::{Condition, Field, Query, ValueId, ValueType};
 
-/// Listens keep their query, so it must not be large. Differs: others take what a datagram can hold.
+/// Listens keep their query, so it must not be large.
+///
+/// Differs: others take what a datagram can hold.
 const MAX_PACKED: usize = 2048;
 
 pub(super) fn read(raw: Raw<'_>) -> Result<Query, DecodeError> {
@@ -18,7 +18,7 @@ pub(super) fn read(raw: Raw<'_>) -> Result<Query, DecodeError> {
     let [select, conditions] = raw.map()?.first(["s", "w"]);
     let mut query = Query::default();
     for field in select.ok_or(DecodeError::Missing("s"))?.array()? {
-        // A field that we do not know cannot be answered; the others can.
+        // An unknown field cannot be answered; the others can.
         query.select.extend(field_of(field.uint()?));
     }
     for condition in conditions.ok_or(DecodeError::Missing("w"))?.array()? {
@@ -42,7 +42,7 @@ pub(super) fn write(query: &Query, out: &mut Writer) {
     });
 }
 
-/// The field of this number.
+/// Returns the field of this number.
 pub(super) fn field_of(number: u64) -> Option<Field> {
     Field::ALL.into_iter().find(|field| *field as u64 == number)
 }

@@ -1,15 +1,15 @@
-//! [`Reply`]: what is answered
+//! [`Reply`]: the answer to a request
 //! (`docs/spec/wire.md#5` to `docs/spec/wire.md#8`, `docs/spec/wire.md#11`).
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::writer::Writer;
-use super::{Arguments, DecodeError, Nodes, Rows, Values};
+use super::{Arguments, Nodes, Rows, Values};
+use crate::msgpack::{DecodeError, Writer};
 use crate::value::ValueId;
 use crate::{Family, InfoHash};
 
-/// An answer. What is in it depends on the request: the wire does not tell.
+/// An answer. What is in it depends on the request, which it does not name.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct Reply<'a> {
     /// The asker's address as the answerer sees it.

@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::writer::{MapWriter, Writer};
-use super::{Arguments, DecodeError, SocketId, Values, query};
+use super::arguments::write_ids;
+use super::{Arguments, SocketId, Values, query};
+use crate::msgpack::{DecodeError, MapWriter, Writer};
 use crate::value::{Query, ValueId};
 use crate::{InfoHash, UnixTime};
 
@@ -13,72 +14,96 @@ use crate::{InfoHash, UnixTime};
 pub enum Request<'a> {
     /// Are you there?
     Ping,
-    /// Which nodes are near `target`?
-    Find {
-        /// The place asked for.
-        target: InfoHash,
-        /// The families of nodes wanted; absent: that of the request.
-        want: Option<Want>,
-    },
-    /// Which values are under `key`, and which nodes near it?
-    Get {
-        /// The key.
-        key: InfoHash,
-        /// Which values, and what of them.
-        query: Query,
-        /// The families of nodes wanted; absent: that of the request.
-        want: Option<Want>,
-    },
+    /// Which nodes are near an id?
+    Find(FindRequest),
+    /// Which values are under a key, and which nodes near it?
+    Get(GetRequest),
     /// Store these values.
-    Put {
-        /// The key.
-        key: InfoHash,
-        /// The values; others send one.
-        values: Values<'a>,
-        /// When they were made; absent: now.
-        created: Option<UnixTime>,
-        /// The answerer's write token.
-        token: Cow<'a, [u8]>,
-    },
+    Put(PutRequest<'a>),
     /// Keep a value for another lifetime.
-    Refresh {
-        /// The key.
-        key: InfoHash,
-        /// The value.
-        id: ValueId,
-        /// The answerer's write token.
-        token: Cow<'a, [u8]>,
-    },
-    /// Tell me about changes under `key`.
-    Listen {
-        /// The key.
-        key: InfoHash,
-        /// The form of notifications: 0, or 1 and more for [`Request::Update`].
-        version: u32,
-        /// Under which number to tell.
-        socket: SocketId,
-        /// Which values.
-        query: Query,
-        /// The answerer's write token.
-        token: Cow<'a, [u8]>,
-    },
+    Refresh(RefreshRequest<'a>),
+    /// Send me changes under a key.
+    Listen(ListenRequest<'a>),
     /// Something changed under a key that you listen to.
-    Update {
-        /// The listener's number.
-        socket: SocketId,
-        /// The key; given with values only.
-        key: Option<InfoHash>,
-        /// New and changed values.
-        values: Values<'a>,
-        /// When they were made; absent: now.
-        created: Option<UnixTime>,
-        /// Values that live on.
-        refreshed: Cow<'a, [ValueId]>,
-        /// Values that are gone.
-        expired: Cow<'a, [ValueId]>,
-        /// The sender's write token for the listener.
-        token: Cow<'a, [u8]>,
-    },
+    Update(UpdateRequest<'a>),
+}
+
+/// Asks for the nodes near an id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FindRequest {
+    /// The id.
+    pub target: InfoHash,
+    /// The families of nodes wanted; absent: that of the request.
+    pub want: Option<Want>,
+}
+
+/// Asks for the values under a key, and for the nodes near it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GetRequest {
+    /// The key.
+    pub key: InfoHash,
+    /// Which values, and what of them.
+    pub query: Query,
+    /// The families of nodes wanted; absent: that of the request.
+    pub want: Option<Want>,
+}
+
+/// Asks for values to be stored.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PutRequest<'a> {
+    /// The key.
+    pub key: InfoHash,
+    /// The values; others send one.
+    pub values: Values<'a>,
+    /// When they were made; absent: now.
+    pub created: Option<UnixTime>,
+    /// The receiver's write token.
+    pub token: Cow<'a, [u8]>,
+}
+
+/// Asks for a value to be kept for another lifetime.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RefreshRequest<'a> {
+    /// The key.
+    pub key: InfoHash,
+    /// The value.
+    pub id: ValueId,
+    /// The receiver's write token.
+    pub token: Cow<'a, [u8]>,
+}
+
+/// Asks to be told of changes under a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListenRequest<'a> {
+    /// The key.
+    pub key: InfoHash,
+    /// The form of notifications: 0 for bare replies, or 1 and more for [`Request::Update`].
+    pub version: u32,
+    /// The number that notifications shall bear.
+    pub socket: SocketId,
+    /// Which values.
+    pub query: Query,
+    /// The receiver's write token.
+    pub token: Cow<'a, [u8]>,
+}
+
+/// Tells a listener what has changed under its key.
+#[derive(Clone, PartialEq, Debug)]
+pub struct UpdateRequest<'a> {
+    /// The listener's number.
+    pub socket: SocketId,
+    /// The key; given with values only.
+    pub key: Option<InfoHash>,
+    /// New and changed values.
+    pub values: Values<'a>,
+    /// When they were made; absent: now.
+    pub created: Option<UnixTime>,
+    /// Values that live on.
+    pub refreshed: Cow<'a, [ValueId]>,
+    /// Values that are gone.
+    pub expired: Cow<'a, [ValueId]>,
+    /// The sender's write token for the listener.
+    pub token: Cow<'a, [u8]>,
 }
 
 /// The address families whose nodes are wanted.
@@ -91,35 +116,34 @@ pub struct Want {
 }
 
 impl<'a> Request<'a> {
-    /// The name it has on the wire.
+    /// Returns the name it has on the wire.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Ping => "ping",
-            Self::Find { .. } => "find",
-            Self::Get { .. } => "get",
-            Self::Put { .. } => "put",
-            Self::Refresh { .. } => "refresh",
-            Self::Listen { .. } => "listen",
-            Self::Update { .. } => "update",
+            Self::Find(_) => "find",
+            Self::Get(_) => "get",
+            Self::Put(_) => "put",
+            Self::Refresh(_) => "refresh",
+            Self::Listen(_) => "listen",
+            Self::Update(_) => "update",
         }
     }
 
-    /// The values that it carries.
+    /// Returns the values that it carries.
     pub(super) fn values(&self) -> Values<'a> {
         match self {
-            Self::Put { values, .. } | Self::Update { values, .. } => *values,
-            Self::Ping
-            | Self::Find { .. }
-            | Self::Get { .. }
-            | Self::Refresh { .. }
-            | Self::Listen { .. } => Values::default(),
+            Self::Put(put) => put.values,
+            Self::Update(update) => update.values,
+            Self::Ping | Self::Find(_) | Self::Get(_) | Self::Refresh(_) | Self::Listen(_) => {
+                Values::default()
+            }
         }
     }
 
-    /// Whether it is an update about ids alone, which has an order of keys of its own.
-    pub(super) fn is_notice_of_ids(&self) -> bool {
-        matches!(self, Self::Update { refreshed, expired, .. }
-            if !refreshed.is_empty() || !expired.is_empty())
+    /// Reports whether it is an update about ids, which has an order of keys of its own.
+    pub(super) fn is_update_of_ids(&self) -> bool {
+        matches!(self, Self::Update(update)
+            if !update.refreshed.is_empty() || !update.expired.is_empty())
     }
 
     pub(super) fn read(name: &[u8], arguments: Arguments<'a>) -> Result<Self, DecodeError> {
@@ -127,34 +151,34 @@ impl<'a> Request<'a> {
         let token = arguments.token.unwrap_or_default();
         Ok(match name {
             b"ping" => Self::Ping,
-            b"find" => Self::Find {
+            b"find" => Self::Find(FindRequest {
                 target: arguments.target.unwrap_or_default(),
                 want: arguments.want,
-            },
-            b"get" => Self::Get {
+            }),
+            b"get" => Self::Get(GetRequest {
                 key,
                 query: arguments.query,
                 want: arguments.want,
-            },
-            b"put" => Self::Put {
+            }),
+            b"put" => Self::Put(PutRequest {
                 key,
                 values: arguments.values.unwrap_or_default(),
                 created: arguments.created,
                 token,
-            },
-            b"refresh" => Self::Refresh {
+            }),
+            b"refresh" => Self::Refresh(RefreshRequest {
                 key,
                 id: arguments.value_id.unwrap_or_default(),
                 token,
-            },
-            b"listen" => Self::Listen {
+            }),
+            b"listen" => Self::Listen(ListenRequest {
                 key,
                 version: arguments.version,
                 socket: arguments.socket,
                 query: arguments.query,
                 token,
-            },
-            b"update" => Self::Update {
+            }),
+            b"update" => Self::Update(UpdateRequest {
                 socket: arguments.socket,
                 key: arguments.key,
                 values: arguments.values.unwrap_or_default(),
@@ -162,7 +186,7 @@ impl<'a> Request<'a> {
                 refreshed: arguments.refreshed.into(),
                 expired: arguments.expired.into(),
                 token,
-            },
+            }),
             _ => return Err(DecodeError::UnknownKind),
         })
     }
@@ -170,76 +194,77 @@ impl<'a> Request<'a> {
     pub(super) fn write(&self, sender: &InfoHash, out: &mut Writer) {
         out.map(|map| {
             map.hash("id", sender);
-            self.write_arguments(map);
+            match self {
+                Self::Ping => {}
+                Self::Find(find) => find.write(map),
+                Self::Get(get) => get.write(map),
+                Self::Put(put) => put.write(map),
+                Self::Refresh(refresh) => refresh.write(map),
+                Self::Listen(listen) => listen.write(map),
+                Self::Update(update) => update.write(map),
+            }
         });
     }
+}
 
-    fn write_arguments(&self, map: &mut MapWriter<'_>) {
-        match self {
-            Self::Ping => {}
-            Self::Find { target, want } => {
-                map.hash("target", target);
-                write_want(*want, map);
-            }
-            Self::Get { key, query, want } => {
-                map.hash("h", key);
-                write_query(query, map);
-                write_want(*want, map);
-            }
-            Self::Put {
-                key,
-                values,
-                created,
-                token,
-            } => {
-                map.hash("h", key);
-                values.write(map.key("values"));
-                write_created(*created, map);
-                map.bin("token", token);
-            }
-            Self::Refresh { key, id, token } => {
-                map.hash("h", key);
-                map.uint("vid", id.0);
-                map.bin("token", token);
-            }
-            Self::Listen {
-                key,
-                version,
-                socket,
-                query,
-                token,
-            } => {
-                if *version != 0 {
-                    map.uint("ve", u64::from(*version));
-                }
-                map.hash("h", key);
-                map.bin("token", token);
-                map.uint("sid", socket.0.into());
-                write_query(query, map);
-            }
-            Self::Update {
-                socket,
-                key,
-                values,
-                created,
-                refreshed,
-                expired,
-                token,
-            } => {
-                if let Some(key) = key {
-                    map.uint("ve", 1);
-                    map.hash("h", key);
-                }
-                map.uint("sid", socket.0.into());
-                if !values.is_empty() {
-                    values.write(map.key("values"));
-                }
-                write_created(*created, map);
-                map.bin("token", token);
-                map.ids("re", refreshed);
-                map.ids("exp", expired);
-            }
+impl FindRequest {
+    fn write(&self, map: &mut MapWriter<'_>) {
+        map.hash("target", &self.target);
+        write_want(self.want, map);
+    }
+}
+
+impl GetRequest {
+    fn write(&self, map: &mut MapWriter<'_>) {
+        map.hash("h", &self.key);
+        write_query(&self.query, map);
+        write_want(self.want, map);
+    }
+}
+
+impl PutRequest<'_> {
+    fn write(&self, map: &mut MapWriter<'_>) {
+        map.hash("h", &self.key);
+        self.values.write(map.key("values"));
+        write_created(self.created, map);
+        map.bin("token", &self.token);
+    }
+}
+
+impl RefreshRequest<'_> {
+    fn write(&self, map: &mut MapWriter<'_>) {
+        map.hash("h", &self.key);
+        map.uint("vid", self.id.0);
+        map.bin("token", &self.token);
+    }
+}
+
+impl ListenRequest<'_> {
+    fn write(&self, map: &mut MapWriter<'_>) {
+        if self.version != 0 {
+            map.uint("ve", self.version.into());
         }
+        map.hash("h", &self.key);
+        map.bin("token", &self.token);
+        map.uint("sid", self.socket.0.into());
+        write_query(&self.query, map);
+    }
+}
+
+impl UpdateRequest<'_> {
+    fn write(&self, map: &mut MapWriter<'_>) {
+        if let Some(key) = &self.key {
+            map.uint("ve", 1);
+            map.hash("h", key);
+        }
+        map.uint("sid", self.socket.0.into());
+        if !self.values.is_empty() {
+            self.values.write(map.key("values"));
+        }
+        write_created(self.created, map);
+        map.bin("token", &self.token);
+        write_ids(map, "re", &self.refreshed);
+        write_ids(map, "exp", &self.expired);
     }
 }
 
@@ -251,7 +276,9 @@ impl Want {
     /// `AF_INET6` of Linux, Windows, FreeBSD and macOS.
     const V6: [u64; 4] = [10, 23, 28, 30];
 
-    /// Adds a family by number. Differs: others know only the numbers of their own operating system.
+    /// Adds a family by number.
+    ///
+    /// Differs: others know only the numbers of their own operating system.
     pub(super) fn with(self, number: u64) -> Self {
         Self {
             v4: self.v4 || number == Self::V4,
@@ -260,7 +287,10 @@ impl Want {
     }
 }
 
-/// Differs: IPv6 is written in the numbers of all operating systems, for each receiver to find its own.
+/// Writes the numbers of the families.
+///
+/// Differs: IPv6 is written in the numbers of all operating systems, for each receiver to find its
+/// own.
 fn write_want(want: Option<Want>, map: &mut MapWriter<'_>) {
     if let Some(Want { v4, v6 }) = want {
         let numbers = map.key("w");

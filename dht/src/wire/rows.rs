@@ -2,61 +2,60 @@
 
 use std::collections::BTreeSet;
 
-use super::DecodeError;
-use super::msgpack::{Array, Raw};
 use super::query::field_of;
-use super::writer::Writer;
 use crate::InfoHash;
+use crate::msgpack::{Array, DecodeError, Raw, Writer};
 use crate::value::{Field, Row, Value, ValueId, ValueType};
 
-/// The selected fields of the values that match a query: `{ "f": [fields], "v": [cells, row by row] }`.
+/// The selected fields of the values that match a query:
+/// `{ "f": [fields], "v": [cells, row by row] }`.
 #[derive(Clone, Copy, Debug)]
-pub struct Rows<'a>(Source<'a>);
+pub struct Rows<'a>(RowList<'a>);
 
 #[derive(Clone, Copy, Debug)]
-enum Source<'a> {
+enum RowList<'a> {
     Received(Raw<'a>),
-    Ours(&'a BTreeSet<Field>, &'a [&'a Value]),
+    Own(&'a BTreeSet<Field>, &'a [&'a Value]),
 }
 
 impl<'a> Rows<'a> {
-    /// The table of these fields of these values.
+    /// Makes the table of these fields of these values.
     pub const fn new(select: &'a BTreeSet<Field>, values: &'a [&'a Value]) -> Self {
-        Self(Source::Ours(select, values))
+        Self(RowList::Own(select, values))
     }
 
-    /// The rows, decoded one by one. Those with a cell of a wrong type are left out.
+    /// Returns the rows, decoded one by one. Those with a cell of a wrong type are left out.
     pub fn iter(&self) -> impl Iterator<Item = Row> + use<'a> {
-        let (table, ours) = match self.0 {
-            Source::Received(table) => (Table::read(table).ok(), None),
-            Source::Ours(select, _) if select.is_empty() => (None, None),
-            Source::Ours(select, values) => (None, Some((select, values))),
+        let (table, own) = match self.0 {
+            RowList::Received(table) => (Table::read(table).ok(), None),
+            RowList::Own(select, _) if select.is_empty() => (None, None),
+            RowList::Own(select, values) => (None, Some((select, values))),
         };
-        let ours = ours.into_iter().flat_map(|(select, values)| {
+        let own = own.into_iter().flat_map(|(select, values)| {
             let row = move |value: &&Value| Row::of(value, select);
             values.iter().map(row)
         });
-        table.into_iter().flatten().chain(ours)
+        table.into_iter().flatten().chain(own)
     }
 
-    /// Whether there is no row.
+    /// Reports whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
 
     /// Reads a table. The rows in it are read when asked for.
     pub(super) fn read(table: Raw<'a>) -> Result<Self, DecodeError> {
-        Table::read(table).map(|_| Self(Source::Received(table)))
+        Table::read(table).map(|_| Self(RowList::Received(table)))
     }
 
     /// Writes the table. An owner is written as the whole key, none as 20 zeros.
     pub(super) fn write(&self, out: &mut Writer) {
         let (select, values) = match self.0 {
-            Source::Received(table) => {
+            RowList::Received(table) => {
                 out.raw(table.bytes());
                 return;
             }
-            Source::Ours(select, values) => (select, values),
+            RowList::Own(select, values) => (select, values),
         };
         out.map(|map| {
             let fields = map.key("f");
@@ -128,7 +127,8 @@ fn read_cell(row: &mut Row, field: Field, cell: Raw<'_>) -> Result<(), DecodeErr
         Field::ValueType => row.value_type = Some(ValueType(cell.uint()?)),
         Field::Owner => {
             let owner = cell.bin()?;
-            // Differs: others drop the rows of signed values, whose cell is a whole key instead of a hash.
+            // Differs: others drop the rows of signed values, whose cell is a whole key instead of
+            // a hash.
             row.owner = Some(InfoHash::try_from(owner).unwrap_or_else(|_| InfoHash::of(owner)));
         }
         Field::Seq => row.seq = Some(cell.uint()?),

@@ -1,14 +1,13 @@
 //! What a node keeps over a restart or hands to another program
 //! (`docs/spec/node.md#8` to `docs/spec/node.md#10`).
 //!
-//! Files are trusted no more than datagrams: what cannot be read is skipped or refused, and takes memory in
-//! proportion to its length at most.
+//! Files are trusted no more than datagrams: what cannot be read is skipped or refused, and takes
+//! memory in proportion to its length at most.
 
 use std::net::SocketAddr;
 
-use super::msgpack::{Raw, Token};
-use super::writer::Writer;
-use super::{DecodeError, value};
+use super::pack::read_value;
+use crate::msgpack::{DecodeError, Head, Raw, Writer};
 use crate::value::Value;
 use crate::{Contact, InfoHash, UnixTime, sockaddr};
 
@@ -21,9 +20,9 @@ pub struct Record {
     pub value: Value,
     /// When it was made or last refreshed.
     pub created: UnixTime,
-    /// When it ends; `None` if that is not told, or never.
+    /// When it expires; `None` if that is not noted, or never.
     pub expiry: Option<UnixTime>,
-    /// Who stored it; `None` for a value of the node's own.
+    /// The address that stored it; `None` for a value of the node's own.
     pub source: Option<SocketAddr>,
 }
 
@@ -54,7 +53,7 @@ pub fn import_nodes(bytes: &[u8]) -> Result<Vec<Contact>, DecodeError> {
     read_nodes(Raw::parse(bytes)?)
 }
 
-/// Writes stored values, in the form of OpenDHT 3.7.4 and later. Those of one key must stand together.
+/// Writes stored values, in the form of OpenDHT 3.7.4 and later. Those of one key must be adjacent.
 pub fn export_values(records: &[Record]) -> Vec<u8> {
     let mut out = Writer::default();
     write_records(records, &mut out);
@@ -63,8 +62,8 @@ pub fn export_values(records: &[Record]) -> Vec<u8> {
 
 /// Reads stored values in the form of any version; entries that are none are skipped.
 ///
-/// Before 3.7.4, OpenDHT noted how long its computer had been running, which is nothing elsewhere: such values
-/// count as made `now`.
+/// Before 3.7.4, OpenDHT noted how long its computer had been running, which means nothing
+/// elsewhere: such values count as made `now`.
 ///
 /// # Errors
 ///
@@ -85,7 +84,8 @@ pub fn export_state(state: &State) -> Vec<u8> {
     out.into_bytes()
 }
 
-/// Reads the state of a node; contacts and values that are none are skipped. For `now`, see [`import_values`].
+/// Reads the state of a node; contacts and values that are none are skipped. For `now`, see
+/// [`import_values`].
 ///
 /// # Errors
 ///
@@ -187,9 +187,9 @@ fn read_record(key: InfoHash, raw: Raw<'_>, now: UnixTime) -> Option<Record> {
     let created = fields.next()?;
     Some(Record {
         key,
-        value: value::read(fields.next()?).ok()?,
-        created: match created.token() {
-            Token::Uint(_) => now,
+        value: read_value(fields.next()?).ok()?,
+        created: match created.head() {
+            Head::Uint(_) => now,
             _ => read_time(created)?,
         },
         source: fields
@@ -213,7 +213,7 @@ fn write_time(time: Option<UnixTime>, out: &mut Writer) {
 
 /// Reads a msgpack timestamp; `None` if it is none, or "never".
 fn read_time(raw: Raw<'_>) -> Option<UnixTime> {
-    let Token::Ext(TIMESTAMP, bytes) = raw.token() else {
+    let Head::Ext(TIMESTAMP, bytes) = raw.head() else {
         return None;
     };
     let number = |bytes: &[u8]| {

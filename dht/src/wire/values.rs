@@ -3,29 +3,27 @@
 
 use std::borrow::Cow;
 
-use super::DecodeError;
-use super::msgpack::{Array, Raw, Token};
-use super::value;
-use super::writer::Writer;
+use super::pack::read_value;
+use crate::msgpack::{Array, DecodeError, Head, Raw, Writer};
 use crate::value::Value;
 
 /// The values of a message, or the announcement of them.
 #[derive(Clone, Copy, Debug)]
-pub struct Values<'a>(Source<'a>);
+pub struct Values<'a>(ValueList<'a>);
 
 #[derive(Clone, Copy, Debug)]
-enum Source<'a> {
+enum ValueList<'a> {
     Received(Raw<'a>),
-    Ours(&'a [Value]),
+    Own(&'a [Value]),
     Picked(&'a [&'a Value]),
 }
 
-/// What stands in one place of the list. [`Part::index`] counts all places.
+/// An item of the list. [`Part::index`] counts all of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Item {
     /// A whole value, not verified.
     Embedded(Value),
-    /// A value of so many packed bytes, at most [`Value::MAX_PACKED`], follows in parts.
+    /// A value of so many packed bytes, at most [`Value::MAX_PACKED`], which follows in parts.
     Announced(u32),
     /// Neither: to be skipped.
     Unusable,
@@ -33,18 +31,18 @@ pub enum Item {
 
 /// The parts of announced values that one datagram carries; others send one.
 #[derive(Clone, Debug)]
-pub struct Parts<'a>(PartSource<'a>);
+pub struct Parts<'a>(PartList<'a>);
 
 #[derive(Clone, Debug)]
-enum PartSource<'a> {
+enum PartList<'a> {
     Received(Raw<'a>),
-    Ours(Part<'a>),
+    Own(Part<'a>),
 }
 
 /// Some bytes of an announced value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Part<'a> {
-    /// The value's place in the announcing list.
+    /// The value's index in the list that announces it.
     pub index: u32,
     /// Where the bytes begin in the packed value.
     pub offset: u32,
@@ -53,7 +51,7 @@ pub struct Part<'a> {
 }
 
 impl Item {
-    /// The value, if it is here.
+    /// Returns the value, if it is embedded.
     pub fn into_value(self) -> Option<Value> {
         match self {
             Self::Embedded(value) => Some(value),
@@ -70,49 +68,49 @@ impl<'a> Values<'a> {
     /// Bytes of a value in one part.
     const PART_LEN: usize = 1280;
 
-    /// The values to send.
+    /// Makes a list of values to send.
     pub const fn new(values: &'a [Value]) -> Self {
-        Self(Source::Ours(values))
+        Self(ValueList::Own(values))
     }
 
-    /// The values to send, which lie here and there.
+    /// Makes a list of values to send that are not adjacent.
     pub const fn picked(values: &'a [&'a Value]) -> Self {
-        Self(Source::Picked(values))
+        Self(ValueList::Picked(values))
     }
 
-    /// What stands in each place, decoded one by one.
+    /// Returns the items, decoded one by one.
     pub fn iter(&self) -> impl Iterator<Item = Item> + use<'a> {
         let received = match self.0 {
-            Source::Received(list) => list.array().unwrap_or_default(),
-            Source::Ours(_) | Source::Picked(_) => Array::default(),
+            ValueList::Received(list) => list.array().unwrap_or_default(),
+            ValueList::Own(_) | ValueList::Picked(_) => Array::default(),
         };
-        let ours = self.ours().cloned().map(Item::Embedded);
-        received.map(Item::read).chain(ours)
+        let own = self.own().cloned().map(Item::Embedded);
+        received.map(Item::read).chain(own)
     }
 
-    /// Whether there is no place in the list.
+    /// Reports whether the list has no items.
     pub fn is_empty(&self) -> bool {
         match self.0 {
-            Source::Received(list) => list.array().is_ok_and(|mut list| list.next().is_none()),
-            Source::Ours(_) | Source::Picked(_) => self.ours().next().is_none(),
+            ValueList::Received(list) => list.array().is_ok_and(|mut list| list.next().is_none()),
+            ValueList::Own(_) | ValueList::Picked(_) => self.own().next().is_none(),
         }
     }
 
     /// Reads a list. The values in it are read when asked for.
     pub(super) fn read(raw: Raw<'a>) -> Result<Self, DecodeError> {
-        raw.array().map(|_| Self(Source::Received(raw)))
+        raw.array().map(|_| Self(ValueList::Received(raw)))
     }
 
     /// Writes the list: all values or, if that is too much for a datagram, their sizes.
     pub(super) fn write(&self, out: &mut Writer) {
         match self.0 {
-            Source::Received(list) => {
+            ValueList::Received(list) => {
                 out.raw(list.bytes());
             }
-            Source::Ours(_) | Source::Picked(_) => {
-                out.array(self.ours().count());
+            ValueList::Own(_) | ValueList::Picked(_) => {
+                out.array(self.own().count());
                 let announce = self.in_parts();
-                for value in self.ours() {
+                for value in self.own() {
                     if announce {
                         out.uint(value.packed().len() as u64);
                     } else {
@@ -123,10 +121,10 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The parts that must follow the message, in order: value by value, offset by offset.
+    /// Returns the parts that must follow the message, in order: value by value, offset by offset.
     pub(super) fn parts(&self) -> impl Iterator<Item = Part<'a>> {
         let count = if self.in_parts() { usize::MAX } else { 0 };
-        self.ours().take(count).zip(0..).flat_map(|(value, index)| {
+        self.own().take(count).zip(0..).flat_map(|(value, index)| {
             let chunks = value.packed().chunks(Self::PART_LEN);
             chunks.enumerate().map(move |(number, data)| Part {
                 index,
@@ -137,16 +135,16 @@ impl<'a> Values<'a> {
     }
 
     fn in_parts(&self) -> bool {
-        let size: usize = self.ours().map(|value| value.packed().len()).sum();
-        size >= Self::EMBED_BELOW || self.ours().count() >= Self::EMBED_FEWER_THAN
+        let size: usize = self.own().map(|value| value.packed().len()).sum();
+        size >= Self::EMBED_BELOW || self.own().count() >= Self::EMBED_FEWER_THAN
     }
 
-    /// The values to send.
-    fn ours(&self) -> impl Iterator<Item = &'a Value> + use<'a> {
+    /// Returns the values to send.
+    fn own(&self) -> impl Iterator<Item = &'a Value> + use<'a> {
         let (whole, picked): (&[Value], &[&Value]) = match self.0 {
-            Source::Received(_) => (&[], &[]),
-            Source::Ours(values) => (values, &[]),
-            Source::Picked(values) => (&[], values),
+            ValueList::Received(_) => (&[], &[]),
+            ValueList::Own(values) => (values, &[]),
+            ValueList::Picked(values) => (&[], values),
         };
         whole.iter().chain(picked.iter().copied())
     }
@@ -167,42 +165,42 @@ impl PartialEq for Values<'_> {
 
 impl Item {
     fn read(raw: Raw<'_>) -> Self {
-        match raw.token() {
-            Token::Uint(size) if size <= Value::MAX_PACKED as u64 => Self::Announced(size as u32),
-            Token::Map(_) => value::read(raw).map_or(Self::Unusable, Self::Embedded),
+        match raw.head() {
+            Head::Uint(size) if size <= Value::MAX_PACKED as u64 => Self::Announced(size as u32),
+            Head::Map(_) => read_value(raw).map_or(Self::Unusable, Self::Embedded),
             _ => Self::Unusable,
         }
     }
 }
 
 impl<'a> Parts<'a> {
-    /// A single part, to be sent. Messages with values are followed by theirs on their own.
+    /// Makes a single part to send. [`super::encode`] makes those of a message itself.
     pub const fn new(part: Part<'a>) -> Self {
-        Self(PartSource::Ours(part))
+        Self(PartList::Own(part))
     }
 
-    /// The parts, decoded one by one; what is none is skipped.
+    /// Returns the parts, decoded one by one; what is none is skipped.
     pub fn iter(&self) -> impl Iterator<Item = Part<'a>> {
-        let (received, ours) = match &self.0 {
-            PartSource::Received(map) => (map.map().ok(), None),
-            PartSource::Ours(part) => (None, Some(part.clone())),
+        let (received, own) = match &self.0 {
+            PartList::Received(map) => (map.map().ok(), None),
+            PartList::Own(part) => (None, Some(part.clone())),
         };
         let received = received.into_iter().flatten();
         received
             .filter_map(|(index, part)| Part::read(index, part).ok())
-            .chain(ours)
+            .chain(own)
     }
 
     pub(super) fn read(raw: Raw<'a>) -> Result<Self, DecodeError> {
-        raw.map().map(|_| Self(PartSource::Received(raw)))
+        raw.map().map(|_| Self(PartList::Received(raw)))
     }
 
     pub(super) fn write(&self, out: &mut Writer) {
         match &self.0 {
-            PartSource::Received(map) => {
+            PartList::Received(map) => {
                 out.raw(map.bytes());
             }
-            PartSource::Ours(part) => part.write(out),
+            PartList::Own(part) => part.write(out),
         }
     }
 }

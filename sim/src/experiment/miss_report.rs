@@ -24,7 +24,7 @@ pub struct MissReport {
     pub answered: usize,
     /// Nodes that acknowledged the put.
     pub acknowledged: usize,
-    /// When the put was over, in seconds.
+    /// When the put ended, in seconds.
     pub put_s: f64,
     /// Hosts that held the value at the end of the experiment.
     pub holders: usize,
@@ -33,7 +33,7 @@ pub struct MissReport {
 }
 
 impl MissReport {
-    /// What is known of a lookup that found nothing, and of the put it looked for.
+    /// Collects what is known of a lookup that found nothing, and of the put it looked for.
     pub(super) fn of(sim: &Sim, get: &Operation, puts: &[OperationId]) -> Self {
         let report = get.get_report().unwrap_or_default();
         let mut miss = Self {
@@ -60,7 +60,7 @@ impl MissReport {
     }
 }
 
-/// The hosts nearest to the key of an operation.
+/// Returns the hosts nearest to the key of an operation.
 fn nearest(sim: &Sim, operation: &Operation) -> impl Iterator<Item = HostId> {
     let hosts = sim.hosts().into_iter();
     let mut hosts: Vec<_> = hosts

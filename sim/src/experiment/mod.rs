@@ -16,16 +16,16 @@ pub use restart::{Restart, Restarted};
 pub use results::{Results, Traffic, Vanished};
 use workload::Workload;
 
-/// Things that happen between two reports of progress.
+/// Events between two reports of progress.
 const STRIDE: usize = 4_096;
-/// How long a last lookup may take.
+/// The time that the last lookup has.
 const AFTERMATH: Duration = Duration::from_secs(15);
 
 /// Something to be measured. [`Experiment::run`] does it.
 ///
 /// ```
 /// use std::ops::ControlFlow;
-/// use bulla_sim::{Scenario, Experiment};
+/// use bulla_sim::{Experiment, Scenario};
 ///
 /// let scenario = Scenario { hosts: 30, ..Scenario::new(1) };
 /// let experiment = Experiment { values: 5, lookups: 20, ..Experiment::of(scenario) };
@@ -36,9 +36,9 @@ const AFTERMATH: Duration = Duration::from_secs(15);
 pub struct Experiment {
     /// The world.
     pub scenario: Scenario,
-    /// How long the world is left alone once all have come. Default 60 s.
+    /// How long the network settles once all nodes have come. Default 60 s.
     pub settle: Duration,
-    /// How long it is watched after that while nobody wants anything. Default 60 s.
+    /// How long it is watched after that without any operations. Default 60 s.
     pub watch: Duration,
     /// How long values are put after that. Default 60 s.
     pub work: Duration,
@@ -48,41 +48,41 @@ pub struct Experiment {
     pub lookups: usize,
     /// Least and greatest age of a value that is looked up. Default 5 s to 60 s.
     pub age: (Duration, Duration),
-    /// At the end so many nodes of a hundred vanish at once, and each value is looked up again. The shares count from
-    /// the beginning, in growing order. Default none.
+    /// At the end so many nodes of a hundred stop at once, and each value is looked up again. The
+    /// shares count from the first, in growing order. Default none.
     pub vanish: Vec<u8>,
     /// Before the work begins nodes with much to announce restart. Default none.
     pub restart: Option<Restart>,
 }
 
-/// What an experiment is at.
+/// The parts of an experiment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
-    /// Hosts come.
+    /// Nodes start.
     Arrival,
-    /// They get to know each other.
+    /// They learn of each other.
     Settling,
-    /// Nothing is wanted of them.
+    /// They run without operations.
     Watching,
-    /// Nodes start over.
+    /// Nodes restart.
     Restarting,
     /// Values are put and looked up.
     Working,
-    /// Nodes vanish.
+    /// Nodes stop.
     Vanishing,
 }
 
 /// How far an experiment has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
-    /// What it is at.
+    /// The present part.
     pub phase: Phase,
     /// How much of that is done, from 0 to 1.
     pub share: f64,
 }
 
 impl Phase {
-    /// What is being done.
+    /// Returns what is being done.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Arrival => "nodes come",
@@ -96,7 +96,7 @@ impl Phase {
 }
 
 impl Experiment {
-    /// The usual work in this world.
+    /// Returns the usual experiment in this world.
     pub fn of(scenario: Scenario) -> Self {
         Self {
             scenario,
@@ -111,7 +111,8 @@ impl Experiment {
         }
     }
 
-    /// Lets the world be and measures it; `None` if `on_progress`, which is called all the time, ends it.
+    /// Starts the world and measures it; returns `None` if `on_progress`, which is called all the
+    /// time, breaks it off.
     pub fn run(
         &self,
         on_progress: impl FnMut(&Sim, Progress) -> ControlFlow<()>,
@@ -177,7 +178,7 @@ impl Experiment {
         ControlFlow::Continue(results)
     }
 
-    /// Puts and lookups as planned; answers the puts and the gets.
+    /// Puts and looks up as planned, and returns the puts and the gets.
     fn work<F: FnMut(&Sim, Progress) -> ControlFlow<()>>(
         &self,
         run: &mut Run<F>,
@@ -268,7 +269,7 @@ impl<F: FnMut(&Sim, Progress) -> ControlFlow<()>> Run<F> {
 }
 
 impl Sim {
-    /// Lets at most so many things happen until `end`; `false` once all have.
+    /// Handles at most `count` events until `end`; returns `false` once there are no more.
     fn run_some(&mut self, count: usize, end: Timestamp) -> bool {
         for _ in 0..count {
             if self.queue.next().is_none_or(|at| at > end) {
@@ -292,7 +293,7 @@ impl Sim {
         self.get(host, key, Query::default()).ok()
     }
 
-    /// A host at random that is none of these, if one is found soon.
+    /// Draws a host that is not excluded, if one is found soon.
     fn any_host_but(&mut self, is_excluded: impl Fn(&Self, HostId) -> bool) -> Option<HostId> {
         let hosts = self.hosts();
         (0..20).find_map(|_| {

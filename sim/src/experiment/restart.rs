@@ -11,8 +11,9 @@ use super::{Phase, Progress, Results, Run};
 use crate::{HostId, OperationId, Sim};
 use bulla_dht::{Draft, InfoHash, Query};
 
-/// Nodes whose processes all restart at one moment, and whose applications want at once all that they wanted before. They
-/// know nobody but the addresses that they start from.
+/// Nodes whose processes all restart at one moment, and whose applications begin at once all
+/// operations that they had begun before. They know nothing but the addresses that they bootstrap
+/// from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Restart {
     /// How many nodes, the first ones.
@@ -21,7 +22,7 @@ pub struct Restart {
     pub puts: usize,
     /// Listens of each, on keys of their own.
     pub listens: usize,
-    /// How long they are given to settle.
+    /// The longest time to wait until they have settled.
     pub settle_limit: Duration,
 }
 
@@ -30,13 +31,14 @@ pub struct Restart {
 pub struct Restarted {
     /// Nodes that restarted.
     pub nodes: usize,
-    /// Operations that they would not begin.
+    /// Operations that they refused to begin.
     pub refused: usize,
     /// Permanent puts that were reported, with an acknowledgement.
     pub announced: usize,
     /// Listeners that nodes keep at the end, of a hundred there should be.
     pub subscribed_percent: f64,
-    /// Until all puts were announced, and 99 of a hundred listeners kept; if that came about.
+    /// Seconds until all puts were announced, and 99 of a hundred listeners kept; if that came
+    /// about.
     pub settled_s: Option<f64>,
     /// The most datagrams that one of them sent in a second.
     pub sent_per_s_most: u64,
@@ -56,7 +58,7 @@ pub struct Restarted {
     pub latency_ms_p50: f64,
     /// The 99th percentile.
     pub latency_ms_p99: f64,
-    /// Time until a put for once was over, in milliseconds: the median.
+    /// Time until a put that is not permanent had ended, in milliseconds: the median.
     pub put_ms_p50: f64,
     /// The 99th percentile.
     pub put_ms_p99: f64,
@@ -69,11 +71,13 @@ const SETTLED: u32 = 60;
 const AGE: usize = 5;
 /// Bytes of a value.
 const SIZE: usize = 64;
-/// Of a thousand listeners that should be kept so many are enough: some nodes are late, and others are asked in their place.
+/// Of a thousand listeners that should be kept, so many are enough: some nodes reply late, and
+/// others are asked in their place.
 const ENOUGH: usize = 990;
 
 impl<F: FnMut(&Sim, Progress) -> ControlFlow<()>> Run<F> {
-    /// Restarts nodes and watches them, while somebody puts a value each second and somebody else looks for it.
+    /// Restarts nodes and watches them, while one node puts a value each second and another looks
+    /// for it.
     pub(super) fn restart(&mut self, restart: &Restart) -> ControlFlow<(), Restarted> {
         let hosts: Vec<_> = self.sim.hosts().into_iter().take(restart.nodes).collect();
         let mut monitor = Monitor::begin(&mut self.sim, restart, hosts);
@@ -99,7 +103,7 @@ struct Monitor {
     reported: usize,
     /// Listeners that should be kept.
     listeners: usize,
-    /// Puts for once, one each second.
+    /// Puts that are not permanent, one each second.
     values: Vec<OperationId>,
     gets: Vec<OperationId>,
     seconds: u32,
@@ -149,7 +153,7 @@ impl Monitor {
         }
     }
 
-    /// One of them puts a value, another looks for one that was put before.
+    /// Has one of them put a value, and another look for one that was put before.
     fn add_work(&mut self, sim: &mut Sim) {
         let which = sim.rng.below(self.hosts.len().max(1) as u64) as usize;
         let Some(host) = self.hosts.get(which) else {
@@ -167,7 +171,7 @@ impl Monitor {
         }
     }
 
-    /// Takes down what the last second brought.
+    /// Records what the last second brought.
     fn sample(&mut self, sim: &mut Sim) {
         self.seconds += 1;
         let loads = sim.take_loads();

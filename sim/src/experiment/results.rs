@@ -1,4 +1,4 @@
-//! [`Results`]: what an experiment found out.
+//! [`Results`]: what an experiment measured.
 
 #![allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 
@@ -9,11 +9,11 @@ use serde::Serialize;
 use super::{MissReport, Restarted};
 use crate::{Load, OperationId, Outcome, Sim};
 
-/// The figures of an [`Experiment`](super::Experiment). Times are virtual. Bytes are those of payloads and of the headers of IPv4
-/// and UDP. All depends on scenario and seed alone.
+/// What an [`Experiment`](super::Experiment) measured. Times are virtual. Bytes are those of
+/// payloads and of the headers of IPv4 and UDP. All depends on scenario and seed alone.
 #[derive(Clone, PartialEq, Default, Debug, Serialize)]
 pub struct Results {
-    /// Nodes that were there when the work was done.
+    /// Nodes that were present when the work was done.
     pub nodes: usize,
     /// Lookups whose node stayed until their end.
     pub lookups: usize,
@@ -38,7 +38,7 @@ pub struct Results {
     pub latency_ms_p90: f64,
     /// The 99th percentile.
     pub latency_ms_p99: f64,
-    /// Time until a lookup was over: all of the nearest nodes had answered or were given up.
+    /// Time until a lookup had ended: all of the nearest nodes had answered or failed.
     pub done_ms_p50: f64,
     /// The 99th percentile.
     pub done_ms_p99: f64,
@@ -46,11 +46,11 @@ pub struct Results {
     pub puts: usize,
     /// Nodes that acknowledged a put, on average.
     pub put_acknowledged: f64,
-    /// Time until a put was over, in milliseconds.
+    /// Time until a put had ended, in milliseconds.
     pub put_ms_p50: f64,
     /// The 99th percentile.
     pub put_ms_p99: f64,
-    /// Nodes that found their network. None of those that knew it beforehand count.
+    /// Nodes that found their network, without those that knew it from their start.
     pub connected: usize,
     /// Time from the start of a node to its first good contact, in milliseconds.
     pub connect_ms_p50: f64,
@@ -58,12 +58,12 @@ pub struct Results {
     pub connect_ms_p99: f64,
     /// Bytes a node sent in a second, idle and busy.
     pub bytes_per_node_per_s: f64,
-    /// While nobody wanted anything.
+    /// While there were no operations.
     pub idle: Traffic,
     /// While values were put and looked up.
     pub busy: Traffic,
-    /// Datagrams that a node received while busy: the 1st, 10th, 50th, 90th, 99th and 100th percentile of
-    /// the hosts that received any.
+    /// Datagrams that a node received while busy: the 1st, 10th, 50th, 90th, 99th and 100th
+    /// percentile of the hosts that received any.
     pub load: [u64; 6],
     /// What was found after nodes vanished.
     pub vanished: Vec<Vanished>,
@@ -102,7 +102,7 @@ pub struct Vanished {
     pub lookups: usize,
     /// Lookups that found the value.
     pub found: usize,
-    /// Values that somebody still held.
+    /// Values that a node still held.
     pub still_held: usize,
     /// Time until a lookup had the value, in milliseconds.
     pub latency_ms_p50: f64,
@@ -125,7 +125,7 @@ impl Traffic {
 }
 
 impl Results {
-    /// How the datagrams fell on the hosts.
+    /// Computes how the datagrams were spread over the hosts.
     pub(super) fn weigh(&mut self, loads: &[Load]) {
         let received = loads.iter().map(|load| load.received);
         let mut received: Vec<_> = received.filter(|count| *count > 0).collect();
@@ -196,13 +196,14 @@ impl Results {
     }
 }
 
-/// The 50th, 90th and 99th percentile in milliseconds.
+/// Returns the 50th, 90th and 99th percentile in milliseconds.
 fn millis(mut times: Vec<Duration>) -> [f64; 3] {
     times.sort_unstable();
     [50, 90, 99].map(|percent| percentile(&times, percent).as_secs_f64() * 1_000.0)
 }
 
-/// The least of these, in order, that `percent` of a hundred of them do not exceed; nothing at all if there is none.
+/// Returns the least of these, in order, that `percent` of a hundred of them do not exceed; the
+/// default if there are none.
 fn percentile<T: Copy + Default>(sorted: &[T], percent: usize) -> T {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted

@@ -1,4 +1,4 @@
-//! [`Workload`]: who puts and looks up what, and when.
+//! [`Workload`]: which values are put and looked up, and when.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Workload {
         }
     }
 
-    /// When something is to be done.
+    /// Returns when something is to be done next.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.actions.first_key_value().map(|((at, _), _)| *at)
     }
@@ -80,7 +80,8 @@ impl Workload {
         }
     }
 
-    /// The put of this value if somebody has acknowledged it, else of the last that was: its author may have left before.
+    /// Returns the put of this value if a node has acknowledged it, else the last put that was
+    /// acknowledged: its author may have left before.
     fn stored(&self, sim: &Sim, value: u64) -> Option<OperationId> {
         let is_stored = |put: &&OperationId| {
             let report = sim.operation(**put).put_report();
@@ -93,7 +94,7 @@ impl Workload {
     }
 }
 
-/// `part` of `whole` of a span.
+/// Returns `part` of `whole` of a span.
 fn share(span: Duration, part: u64, whole: u64) -> Duration {
     let micros = span.as_micros() * u128::from(part) / u128::from(whole);
     Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))

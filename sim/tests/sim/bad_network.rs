@@ -192,7 +192,7 @@ fn networks_of_different_numbers_do_not_see_each_other() {
         },
         ..HostSpec::default()
     };
-    let strangers: Vec<_> = (0..20).map(|_| world.join(other.clone())).collect();
+    let others: Vec<_> = (0..20).map(|_| world.join(other.clone())).collect();
     world.run_for(secs(20));
     let ours = world.hosts()[3];
     let put = world
@@ -200,10 +200,10 @@ fn networks_of_different_numbers_do_not_see_each_other() {
         .unwrap();
     world.finish_all(&[put]);
     assert_eq!(
-        world.good_contacts(strangers[0]).min(19),
-        world.good_contacts(strangers[0])
+        world.good_contacts(others[0]).min(19),
+        world.good_contacts(others[0])
     );
-    let get = world.get(strangers[5], key(1), Query::default()).unwrap();
+    let get = world.get(others[5], key(1), Query::default()).unwrap();
     world.finish_all(&[get]);
     assert!(world.operation(get).values().is_empty());
     assert!(world.operation(get).get_report().unwrap().answered > 0);
@@ -211,7 +211,7 @@ fn networks_of_different_numbers_do_not_see_each_other() {
 }
 
 #[test]
-fn clients_use_the_network_and_are_in_nobodys_table() {
+fn clients_use_the_network_and_are_in_no_table() {
     let mut world = World::settled(&Scenario {
         hosts: 100,
         clients: 50,

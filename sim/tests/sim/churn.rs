@@ -1,4 +1,4 @@
-//! Hosts come and go: what is announced stays, and nobody is left waiting.
+//! Hosts come and go: what is announced stays, and no operation is left waiting.
 
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ fn a_node_that_has_met_the_dead_waits_for_them_no_more() {
 }
 
 #[test]
-fn after_one_get_each_all_know_who_is_left_of_half_a_network() {
+fn after_one_get_each_all_know_what_is_left_of_half_a_network() {
     let mut world = World::settled(&Scenario {
         hosts: 128,
         link: Link::PERFECT,

@@ -1,4 +1,5 @@
-//! Hostile hosts are ordinary members of the network: the others go on, keep their bounds, and harm nobody.
+//! Hostile hosts are ordinary members of the network: the others go on, keep their bounds, and harm
+//! none.
 
 use bulla_dht::node::{PutReport, Status};
 use bulla_dht::{Draft, Query};
@@ -7,7 +8,7 @@ use bulla_sim::{Behaviour, OperationId, Scenario};
 use crate::world::{World, key, median, secs, seed};
 
 #[test]
-fn liars_who_name_nodes_that_do_not_exist_delay_but_do_not_hide() {
+fn liars_that_name_nodes_that_do_not_exist_delay_but_do_not_hide() {
     let found = survives(501, Behaviour::Liar, 40);
     assert!(found >= 95, "{found} %");
 }
@@ -74,7 +75,7 @@ fn garbage_is_dropped() {
 }
 
 #[test]
-fn an_address_that_proved_nothing_gets_one_small_datagram_for_each_request() {
+fn an_unvalidated_address_gets_one_small_datagram_for_each_request() {
     let mut world = World::settled(&with(511, Behaviour::Spoofer, 20));
     // Large values everywhere, so that answers could be large.
     for number in 0..50 {
@@ -93,7 +94,7 @@ fn an_address_that_proved_nothing_gets_one_small_datagram_for_each_request() {
 }
 
 #[test]
-fn one_tenth_of_every_vice_together_is_survived() {
+fn one_tenth_of_every_behaviour_together_is_survived() {
     let mut world = World::settled(&Scenario {
         hosts: 160,
         hostile: Behaviour::ALL.map(|behaviour| (behaviour, 4)).into(),

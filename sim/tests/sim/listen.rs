@@ -58,7 +58,8 @@ fn the_end_of_a_value_is_told_once_and_not_before_its_time() {
             world.operation(*listen)
         );
     }
-    // Who is subscribed to at the end of a value's minute tells of it without saying how old it is: it gets another one.
+    // A node that is subscribed to at the end of a value's minute tells of it without its age:
+    // it gets another one.
     world.run_for(secs(80));
     for listen in &listens {
         let observations: Vec<_> = world

@@ -1,4 +1,5 @@
-//! Lookups: do they end, how soon, how many datagrams do they cost, and do they find the nearest nodes?
+//! Lookups: do they end, how soon, how many datagrams do they cost, and do they find the nearest
+//! nodes?
 
 use std::time::Duration;
 
@@ -37,9 +38,9 @@ fn a_newcomer_has_eight_good_nodes_within_a_fraction_of_a_second() {
 #[test]
 fn a_newcomer_on_ordinary_paths_is_connected_within_two_seconds() {
     let mut world = World::settled(&Scenario::new(seed(3)));
-    let newcomers: Vec<_> = (0..20).map(|_| world.join(HostSpec::default())).collect();
+    let joined: Vec<_> = (0..20).map(|_| world.join(HostSpec::default())).collect();
     world.run_for(secs(2));
-    let good: Vec<_> = newcomers
+    let good: Vec<_> = joined
         .iter()
         .map(|host| world.good_contacts(*host))
         .collect();
@@ -90,7 +91,7 @@ fn lookups_cross_the_id_space_though_all_entry_points_lie_on_one_side() {
         .into_iter()
         .filter(|host| contacts_on_the_other_side(&world, *host) == 0)
         .collect();
-    assert!(blind.is_empty(), "{} know nobody there", blind.len());
+    assert!(blind.is_empty(), "{} know no node there", blind.len());
     let puts = world.put_everywhere(100);
     let reached = share_of_nearest_reached(&world, &puts);
     eprintln!("{reached} % of the nearest nodes hold the value");
@@ -202,7 +203,8 @@ fn thousands_of_lookups_leave_nothing_behind() {
     world.check();
 }
 
-/// Of the eight nodes nearest to each key other than the publisher, how many percent hold the value.
+/// Of the eight nodes nearest to each key other than the publisher, how many percent hold the
+/// value.
 fn share_of_nearest_reached(world: &World, puts: &[OperationId]) -> usize {
     let reached = puts.iter().map(|put| {
         let (operation, holders) = (world.operation(*put), world.holders(*put));

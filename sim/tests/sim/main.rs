@@ -1,7 +1,7 @@
 //! Networks of hundreds of nodes under virtual time, with an oracle looking on.
 //!
-//! Each test is a world that grows from a seed. `SIM_SEED=7 cargo test --test sim name` runs it with another seed; a
-//! failure prints the seed to run it again with.
+//! Each test is a world that grows from a seed. `SIM_SEED=7 cargo test --test sim name` runs it
+//! with another seed; a failure prints the seed to run it again with.
 
 mod bad_network;
 mod churn;

@@ -1,4 +1,4 @@
-//! More is asked of nodes than they let anybody ask.
+//! Nodes get more requests than they accept.
 
 use bulla_dht::node::Status;
 use bulla_dht::{Config, Draft, TransportConfig};
@@ -43,7 +43,7 @@ fn a_network_asked_more_than_it_lets_through_slows_down_and_stays_whole() {
         }
     }
     let took = world.now().since(began);
-    eprintln!("{took:?}, {unheard} puts were acknowledged by nobody");
+    eprintln!("{took:?}, {unheard} puts were acknowledged by no node");
     assert!(took > secs(7), "{took:?}: hardly more than is let through");
     assert!(unheard <= 20, "{unheard}");
     for number in (0..BATCHES * BATCH).step_by(20) {

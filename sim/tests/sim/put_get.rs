@@ -1,4 +1,4 @@
-//! Puts and gets: what was put is found, whole, by everybody, as long as it lives and no longer.
+//! Puts and gets: what was put is found, whole, by every node, until it expires and no longer.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use bulla_sim::{Link, Scenario};
 use crate::world::{World, key, millis, secs, seed};
 
 #[test]
-fn what_anybody_puts_anybody_finds() {
+fn what_any_node_puts_any_node_finds() {
     let mut world = World::settled(&Scenario::new(seed(101)));
     let _ = world.put_everywhere(100);
     let gets: Vec<_> = (0..100)

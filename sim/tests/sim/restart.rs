@@ -1,4 +1,4 @@
-//! Nodes with much to announce and to listen to start over at once, and flood nobody.
+//! Nodes with much to announce and to listen to restart at once, and flood no other node.
 
 use std::ops::ControlFlow;
 

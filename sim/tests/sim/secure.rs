@@ -109,8 +109,8 @@ fn only_the_recipient_reads_what_is_encrypted() {
     assert_eq!(values[0].data(), b"for bob");
     assert_eq!(values[0].status(), Protection::Encrypted);
     assert_eq!(values[0].signer(), Some(identity("alice").long_id()));
-    let stranger = world.hosts()[3];
-    let get = world.get(stranger, key(1), Query::default()).unwrap();
+    let other = world.hosts()[3];
+    let get = world.get(other, key(1), Query::default()).unwrap();
     world.finish_all(&[get]);
     assert!(world.operation(get).values().is_empty());
     assert!(world.operation(get).dropped > 0);

@@ -11,7 +11,7 @@ use bulla_sim::{HostId, HostSpec, OperationId, Scenario, Sim};
 /// A simulation that says how to run it again if its test fails.
 pub(crate) struct World(Sim);
 
-/// The seed of a test: its own, unless the environment gives another.
+/// Returns the seed of a test: its own, unless the environment gives another.
 pub(crate) fn seed(default: u64) -> u64 {
     std::env::var("SIM_SEED")
         .ok()
@@ -27,18 +27,18 @@ pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// The key of a number.
+/// Returns the key of a number.
 pub(crate) fn key(number: u64) -> InfoHash {
     InfoHash::of(&number.to_be_bytes())
 }
 
-/// The middle one; they are in order after that.
+/// Returns the middle one; they are in order after that.
 pub(crate) fn median<T: Ord + Copy>(all: &mut [T]) -> T {
     all.sort_unstable();
     all[all.len() / 2]
 }
 
-/// An identity made by OpenDHT.
+/// Returns an identity made by OpenDHT.
 pub(crate) fn identity(name: &str) -> Identity {
     let text = include_str!("../../../identity/tests/vectors/identities.json");
     let vectors: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -53,7 +53,7 @@ pub(crate) fn identity(name: &str) -> Identity {
 }
 
 impl World {
-    /// A world in which all have arrived and know each other.
+    /// Returns a world in which all nodes have arrived and know each other.
     pub(crate) fn settled(scenario: &Scenario) -> Self {
         let mut world = Self::new(scenario);
         world.run_for(scenario.arrival + secs(20));
@@ -64,7 +64,7 @@ impl World {
         Self(scenario.start())
     }
 
-    /// Runs until these are over.
+    /// Runs until these have ended.
     pub(crate) fn finish_all(&mut self, operations: &[OperationId]) {
         self.finish(operations);
         for operation in operations {
@@ -76,7 +76,8 @@ impl World {
         }
     }
 
-    /// Has one host at random put a value under each of the first keys, and waits until all have done so.
+    /// Has one host at random put a value under each of the first keys, and waits until all have
+    /// done so.
     pub(crate) fn put_everywhere(&mut self, keys: u64) -> Vec<OperationId> {
         let puts: Vec<_> = (0..keys)
             .map(|number| {
@@ -96,7 +97,7 @@ impl World {
         }
     }
 
-    /// Somebody with an identity joins.
+    /// Adds a host with an identity.
     pub(crate) fn join_as(&mut self, name: &str) -> HostId {
         let host = self.join(HostSpec {
             identity: Some(identity(name)),
@@ -106,7 +107,7 @@ impl World {
         host
     }
 
-    /// How many values a host at random finds under the key of a number.
+    /// Returns how many values a host at random finds under the key of a number.
     pub(crate) fn found(&mut self, number: u64) -> usize {
         let get = self.get_anywhere(number, Query::default());
         self.operation(get).values().len()
@@ -138,7 +139,7 @@ impl World {
         self.stats(host).traffic.sent
     }
 
-    /// No rule was broken.
+    /// Asserts that no rule was broken.
     pub(crate) fn check(&mut self) {
         self.inspect_storage();
         let violations: Vec<_> = self.violations().iter().map(ToString::to_string).collect();

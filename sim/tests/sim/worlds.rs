@@ -32,7 +32,7 @@ fn hosts_behind_routers_of_each_kind_put_and_get() {
 }
 
 #[test]
-fn nobody_stores_at_hosts_that_let_nobody_in() {
+fn nothing_is_stored_at_hosts_that_let_nothing_in() {
     let mut world = World::settled(&Scenario {
         hosts: 40,
         natted: vec![(Nat::Symmetric, 40)],

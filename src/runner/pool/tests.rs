@@ -4,7 +4,7 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 
-/// A number to give back, once the gate opens.
+/// A number to return, once the gate opens.
 type GatedJob = (u32, Option<Receiver<()>>);
 
 /// Longer than any test.
@@ -18,7 +18,7 @@ fn run((number, gate): GatedJob) -> u32 {
     number
 }
 
-/// The next outcome.
+/// Waits for the next outcome.
 async fn next<J: Send + 'static, D: Send + 'static>(pool: &mut Pool<J, D>) -> D {
     loop {
         if let Some(outcome) = pool.take_outcomes(1).pop() {
@@ -51,14 +51,14 @@ async fn a_job_that_panics_does_not_end_its_worker() {
 }
 
 #[tokio::test]
-async fn without_workers_jobs_are_done_by_who_submits_them() {
+async fn without_workers_jobs_are_done_by_the_submitting_thread() {
     let mut pool = Pool::new(0, FOREVER, run);
     pool.submit(Lane::Remote, (1, None));
     assert_eq!(pool.take_outcomes(2), [1]);
 }
 
 #[tokio::test]
-async fn who_leaves_outcomes_is_told_of_them_again() {
+async fn outcomes_that_are_left_are_announced_again() {
     let mut pool = Pool::new(1, FOREVER, run);
     for number in 1..=2 {
         pool.submit(Lane::Local, (number, None));
@@ -68,8 +68,8 @@ async fn who_leaves_outcomes_is_told_of_them_again() {
     }
     let mut taken = Vec::new();
     for _ in 0..2 {
-        let told = timeout(Duration::from_secs(10), pool.finished()).await;
-        told.expect("there are outcomes");
+        let announced = timeout(Duration::from_secs(10), pool.finished()).await;
+        announced.expect("there are outcomes");
         taken.extend(pool.take_outcomes(1));
     }
     assert_eq!(taken, [1, 2]);
@@ -89,14 +89,14 @@ async fn a_thread_is_added_when_a_job_waits_and_there_may_be_more() {
 }
 
 #[tokio::test]
-async fn what_workers_do_not_get_to_is_done_by_the_reliever() {
+async fn what_workers_do_not_get_to_is_done_by_the_guard() {
     let mut pool = Pool::new(1, Duration::from_millis(1), run);
     let (open, gate) = channel();
     pool.submit(Lane::Local, (1, Some(gate)));
-    for number in 2..=2 * RELIEF {
+    for number in 2..=2 * GUARD_TURNS {
         pool.submit(Lane::Local, (number, None));
     }
-    for expected in 2..=2 * RELIEF {
+    for expected in 2..=2 * GUARD_TURNS {
         assert_eq!(next(&mut pool).await, expected);
     }
     open.send(()).unwrap();
@@ -104,7 +104,7 @@ async fn what_workers_do_not_get_to_is_done_by_the_reliever() {
 }
 
 #[tokio::test]
-async fn workers_try_again_after_relief() {
+async fn workers_try_again_after_the_turns_of_the_guard() {
     let work = |gate: Option<Receiver<()>>| {
         if let Some(gate) = gate {
             gate.recv().unwrap();
@@ -127,7 +127,7 @@ async fn workers_try_again_after_relief() {
 }
 
 #[tokio::test]
-async fn the_reliever_leaves_alone_what_workers_get_to() {
+async fn the_guard_leaves_alone_what_workers_get_to() {
     let name = |()| thread::current().name().map(str::to_owned);
     let mut pool = Pool::new(1, FOREVER, name);
     for _ in 0..99 {
@@ -141,7 +141,7 @@ async fn the_reliever_leaves_alone_what_workers_get_to() {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[tokio::test]
-async fn workers_yield_to_all_and_the_reliever_claims_little() {
+async fn workers_take_idle_time_and_the_guard_has_a_low_priority() {
     use thread_priority::{
         NormalThreadSchedulePolicy::{Idle, Other},
         ThreadSchedulePolicy::Normal,
@@ -161,15 +161,15 @@ async fn workers_yield_to_all_and_the_reliever_claims_little() {
     let (open, gate) = channel();
     pool.submit(Lane::Local, Some(gate));
     pool.submit(Lane::Local, None);
-    let reliever = (Normal(Other), (ours + NICENESS).min(19));
-    assert_eq!(next(&mut pool).await, reliever);
+    let guard = (Normal(Other), (ours + NICENESS).min(19));
+    assert_eq!(next(&mut pool).await, guard);
     open.send(()).unwrap();
     let (worker, _) = next(&mut pool).await;
     assert_eq!(worker, Normal(Idle));
 }
 
 #[tokio::test]
-async fn a_dropped_pool_forgets_what_waits() {
+async fn a_dropped_pool_drops_what_waits() {
     let mut pool = Pool::new(1, FOREVER, run);
     let (open, gate) = channel();
     pool.submit(Lane::Local, (1, Some(gate)));
@@ -178,7 +178,7 @@ async fn a_dropped_pool_forgets_what_waits() {
     let shared = Arc::clone(&pool.shared);
     drop(pool);
     waits.send(()).unwrap_err();
-    // The first is forgotten as well if no worker got to it.
+    // The first is dropped as well if no worker got to it.
     let _ = open.send(());
     while Arc::strong_count(&shared) > 1 {
         sleep(Duration::from_millis(1)).await;

@@ -11,7 +11,7 @@ use crate::file::refuse_existing;
 use crate::printer::Printer;
 use crate::secret::new_password;
 
-/// Makes the authority, and says who it is.
+/// Makes the authority, and describes it.
 pub(super) fn run(args: &CaArgs, printer: &Printer) -> Result<Exit, Failure> {
     refuse_existing(&args.out)?;
     let issuer = args

@@ -1,4 +1,4 @@
-//! `bulla cert find`: find the certificate that somebody published.
+//! `bulla cert find`: find a certificate that was published.
 
 use bulla_identity::CertificateChain;
 
@@ -60,7 +60,7 @@ pub(super) async fn run(args: &FindArgs, printer: &Printer) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-/// The first chain that is trusted, or the first of the right key at all.
+/// Returns the first chain that is trusted, or the first of the right key at all.
 async fn search(
     published: &mut Published,
     verifier: Option<&Verifier>,

@@ -1,4 +1,4 @@
-//! `bulla cert`: the work of a certificate authority, and of those who deal with one.
+//! `bulla cert`: the work of a certificate authority, and of its subscribers.
 
 mod ca;
 mod crl;
@@ -53,8 +53,8 @@ fn load_identity(
     file.load(printer)
 }
 
-/// Refuses what nobody could trust, since an authority above has expired or permits no more of them, and remarks on what will
-/// last no longer than its issuer.
+/// Refuses a chain that could not be verified, since an authority above has expired or permits no
+/// more of them, and prints a note on what will last no longer than its issuer.
 fn check_chain(chain: &CertificateChain, printer: &Printer) -> Result<(), Failure> {
     let issued = chain.leaf();
     let root = &chain[chain.len() - 1..];
@@ -76,7 +76,7 @@ fn check_chain(chain: &CertificateChain, printer: &Printer) -> Result<(), Failur
     Ok(())
 }
 
-/// Writes PEM text to a new file and says what it is, or prints the text.
+/// Writes PEM text to a new file and describes it, or prints the text.
 fn deliver(
     pem: &str,
     out: Option<&Path>,
@@ -99,7 +99,7 @@ fn said_saved(out: &Path, printer: &Printer) -> Result<(), Failure> {
     Ok(printer.print(printer.style(Style::Good, saved))?)
 }
 
-/// Why something could not be issued, with the option that can be changed.
+/// Explains why something could not be issued, with the option that can be changed.
 fn issue_failure(doing: &str, error: &IssueError) -> Failure {
     let option = match error {
         IssueError::Key(KeyError::Size { .. }) => " (--bits)",

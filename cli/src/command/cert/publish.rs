@@ -16,13 +16,13 @@ use crate::{json, text};
 /// The id under which OpenDHT puts certificates.
 const VALUE_ID: ValueId = ValueId(1);
 
-/// Puts the certificate at both places where others look for it, and says who holds it.
+/// Puts the certificate under both keys where it is looked for, and prints how many nodes hold it.
 pub(super) async fn run(
     mut network: NetworkArgs,
     once: bool,
     printer: &Printer,
 ) -> Result<Exit, Failure> {
-    // The node needs no identity: whoever has a certificate can publish it.
+    // The node needs no identity: a certificate can be published without its key.
     let named = network.identity.take();
     network.anonymous = true;
     let identity = Keyring::open()?.identity_or_default(named.as_deref())?;

@@ -16,7 +16,7 @@ use crate::exit::{Context, Exit, Failure};
 use crate::file::{Readers, replace, write_new};
 use crate::printer::{Printer, Style, sanitize};
 
-/// Makes the list, or the next one, and says what is on it now.
+/// Makes the list, or the next one, and prints what is on it now.
 pub(super) fn run(args: &RevokeArgs, printer: &Printer) -> Result<Exit, Failure> {
     let certificates = args
         .certificates
@@ -63,8 +63,8 @@ pub(super) fn run(args: &RevokeArgs, printer: &Printer) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
-/// Waits while another process extends a list in the same folder: of two that extend the same one, the later would undo the
-/// earlier. Where folders cannot be locked, there is no waiting.
+/// Waits while another process extends a list in the same folder: of two that extend the same one,
+/// the later would undo the earlier. Where folders cannot be locked, there is no waiting.
 fn wait_for_turn(list: &Path) -> Option<File> {
     let path = list.canonicalize().unwrap_or_else(|_| list.to_path_buf());
     let folder = match path.parent() {

@@ -12,7 +12,7 @@ use crate::file::refuse_existing;
 use crate::printer::{Printer, Style, sanitize};
 use crate::secret::read_password;
 
-/// Signs the request, and says what was asked for and what was granted.
+/// Signs the request, and prints what was asked for and what was granted.
 pub(super) fn run(args: &SignArgs, printer: &Printer) -> Result<Exit, Failure> {
     if let Some(out) = &args.out {
         refuse_existing(out)?;
@@ -77,7 +77,7 @@ fn check(request: &CertificateRequest, args: &SignArgs) -> Result<(), Failure> {
     }
 }
 
-/// Remarks on what was asked for and not granted, and on what was granted and may surprise.
+/// Prints notes on what was asked for and not granted, and on what was granted and may surprise.
 fn note_differences(request: &CertificateRequest, args: &SignArgs, printer: &Printer) {
     let names = request.alternative_names();
     if !args.grant_names && !names.is_empty() {

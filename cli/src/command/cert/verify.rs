@@ -7,7 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::printer::Printer;
 use crate::verifier::Verifier;
 
-/// Judges the certificate, and says why if it is not trusted.
+/// Verifies the certificate, and prints why if it is not trusted.
 pub(super) fn run(args: &VerifyArgs, printer: &Printer) -> Result<Exit, Failure> {
     let chain = read_named(&args.certificate)?;
     let at = args.at.unwrap_or_else(now);

@@ -1,4 +1,4 @@
-//! `bulla contact`: name those we know, and make sure that they are who we mean.
+//! `bulla contact`: names for the keys of others, and the comparison of their fingerprints.
 
 mod verify;
 
@@ -51,7 +51,7 @@ fn add(keyring: &Keyring, name: &Name, who: &str, printer: &Printer) -> Result<E
     Ok(Exit::Done)
 }
 
-/// The long id that was given, or that of the certificate in a file.
+/// Returns the long id that was given, or that of the certificate in a file.
 fn identify(keyring: &Keyring, who: &str) -> Result<LongKeyId, Failure> {
     if let Ok(id) = who.parse() {
         return Ok(id);
@@ -102,7 +102,7 @@ fn remove(keyring: &Keyring, name: &Name, printer: &Printer) -> Result<Exit, Fai
     Ok(Exit::Done)
 }
 
-/// A contact, for programs.
+/// Describes a contact, for programs.
 fn describe(name: &Name, contact: &Contact) -> Json {
     json!({
         "name": name.as_str(),

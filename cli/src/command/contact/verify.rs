@@ -1,4 +1,4 @@
-//! `bulla contact verify`: compare fingerprints with somebody, and remember whether they matched.
+//! `bulla contact verify`: compare fingerprints with a contact, and remember whether they matched.
 
 use std::path::Path;
 
@@ -12,11 +12,11 @@ use crate::exit::{Exit, Failure};
 use crate::keyring::{Keyring, Name};
 use crate::printer::{Printer, Style};
 
-/// Who says whether the fingerprints match.
+/// How it is known whether the fingerprints match.
 pub(super) enum Answer {
-    /// The person, when asked.
+    /// The user is asked.
     Ask,
-    /// The person has said so.
+    /// The user has said so.
     Yes,
     /// They do if these are the other's words.
     Words(Fingerprint),
@@ -72,7 +72,8 @@ pub(super) fn run(
     Ok(if is_match { Exit::Done } else { Exit::Nothing })
 }
 
-/// The words that the other is to see: those of the identity asked for, else of the default one, if there is one.
+/// Returns the words that the contact is to see: those of the identity asked for, else of the
+/// default one, if there is one.
 fn own_fingerprint(
     keyring: &Keyring,
     identity: Option<&Path>,

@@ -1,5 +1,5 @@
-//! `bulla demo`: the main job without a network, for real: nodes on loopback UDP, keys, certificates and forgeries made on
-//! the spot.
+//! `bulla demo`: the main job without a network, for real: nodes on loopback UDP, keys,
+//! certificates and forgeries made on the spot.
 
 mod forgeries;
 mod narrator;

@@ -1,9 +1,8 @@
 //! What honest people do.
 
-use bulla::InfoHash;
 use bulla::Value;
-use bulla::runner::Dht;
 use bulla::secure::{Checked, Protection};
+use bulla::{Dht, InfoHash};
 use bulla_identity::Identity;
 use serde_json::json;
 use std::time::Duration;

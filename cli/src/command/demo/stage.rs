@@ -3,8 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use bulla::InfoHash;
-use bulla::runner::{Builder, Dht};
+use bulla::{Builder, Dht, InfoHash};
 use bulla_identity::{Identity, IdentityParams};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -43,11 +42,11 @@ pub(super) struct Cast {
 impl Stage {
     /// Starts the nodes, all of which know only the first, and waits until each is connected.
     pub(super) async fn set() -> Result<Self, Failure> {
-        let first = start(runner()).await?;
+        let first = start(builder()).await?;
         let mut nodes = vec![first];
         while nodes.len() < NODES {
-            let runner = runner().bootstrap(nodes[0].addresses()[0].to_string());
-            nodes.push(start(runner).await?);
+            let builder = builder().bootstrap(nodes[0].addresses()[0].to_string());
+            nodes.push(start(builder).await?);
         }
         for node in &nodes {
             in_time("a node to connect", node.wait_connected())
@@ -59,17 +58,17 @@ impl Stage {
 
     /// Starts a person's node in the network.
     pub(super) async fn join(&self, identity: &Identity) -> Result<Dht, Failure> {
-        let runner = runner()
+        let builder = builder()
             .identity(identity.clone())
             .bootstrap(self.nodes[0].addresses()[0].to_string());
-        let node = start(runner).await?;
+        let node = start(builder).await?;
         in_time("a node to connect", node.wait_connected())
             .await?
             .context("waiting for a node")?;
         Ok(node)
     }
 
-    /// A node that belongs to nobody and is far from `key`, so that it has nothing of what is there.
+    /// A node without an owner that is far from `key`, so that it holds nothing of what is there.
     pub(super) fn anyone_far_from(&self, key: &str) -> &Dht {
         let key = InfoHash::from_key(key);
         let distance = |node: &&Dht| node.id().distance(&key);
@@ -119,8 +118,9 @@ pub(super) async fn refusals(nodes: impl Iterator<Item = &Dht>) -> Result<u64, F
 
 /// Whether the node stores something under `key`.
 pub(super) async fn holds(node: &Dht, key: &str) -> Result<bool, Failure> {
-    let stored = node.dump_storage().await.context("looking at a node")?;
-    Ok(stored.contains(&InfoHash::from_key(key).to_string()))
+    let stored = node.list_stored().await.context("looking at a node")?;
+    let key = InfoHash::from_key(key);
+    Ok(stored.iter().any(|stored| stored.key == key))
 }
 
 /// Waits for what must come soon.
@@ -142,15 +142,15 @@ pub(super) fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), F
     }
 }
 
-fn runner() -> Builder {
+fn builder() -> Builder {
     Dht::builder()
         .network(NETWORK)
         .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .workers(1)
 }
 
-async fn start(runner: Builder) -> Result<Dht, Failure> {
-    runner
+async fn start(builder: Builder) -> Result<Dht, Failure> {
+    builder
         .start()
         .await
         .context("cannot start a node on loopback")

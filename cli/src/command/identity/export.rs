@@ -101,7 +101,7 @@ fn write_key(args: &ExportArgs, path: &Path, out: &Path, printer: &Printer) -> R
     }
 }
 
-/// Writes a file that was not there; for its owner alone if it is secret.
+/// Writes a new file; for its owner alone if it is secret.
 fn write_new(path: &Path, bytes: &[u8], is_secret: bool) -> Result<(), Failure> {
     let mut options = File::options();
     options.write(true).create_new(true);

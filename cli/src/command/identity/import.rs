@@ -17,7 +17,7 @@ use crate::keyring::Keyring;
 use crate::printer::Printer;
 use crate::secret::{Password, new_password, unlock};
 
-/// Every PEM block begins so, and no DER does.
+/// The beginning of every PEM block, and of no DER.
 const PEM_BEGIN: &[u8] = b"-----BEGIN ";
 
 /// Reads the identity, and keeps it.
@@ -123,7 +123,8 @@ fn is_pem(bytes: &[u8]) -> bool {
         .any(|window| window == PEM_BEGIN)
 }
 
-/// Reads a file, as far as an identity can be long and a byte more, so that one too long is found to be so.
+/// Reads a file up to the greatest length of an identity and a byte more, to detect one that is too
+/// long.
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_CHAIN_BYTES + 1));
     File::open(path)

@@ -80,7 +80,7 @@ pub(super) fn run(args: &NewArgs, printer: &Printer) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Finds out where it is to go, and that nothing is there, before a key is made in vain.
+/// Decides where it is to go, and checks that nothing is there, before a key is made in vain.
 fn place<'a>(name: &str, out: Option<&'a Path>) -> Result<Place<'a>, Failure> {
     if let Some(path) = out {
         return if path.exists() {
@@ -104,7 +104,7 @@ fn exists(path: &Path) -> Failure {
     Failure::new(format!("{path} exists already: choose another --out FILE"))
 }
 
-/// Makes the identity, and shows on a terminal how it goes.
+/// Makes the identity, and shows its progress on a terminal.
 fn make(parameters: &IdentityParams<'_>, printer: &Printer) -> Result<Identity, IssueError> {
     let spinner = printer.spinner("making a key");
     Identity::generate_with(parameters, |progress| {

@@ -10,7 +10,7 @@ use crate::keyring::Keyring;
 use crate::printer::{Printer, Style};
 use crate::secret::{IdentityFile, new_password};
 
-/// Writes the identity anew in the place of the old file.
+/// Rewrites the file of the identity.
 pub(super) fn run(args: &PasswdArgs, printer: &Printer) -> Result<Exit, Failure> {
     let path = Keyring::open()?.identity_or_default(args.identity.as_deref())?;
     let file = IdentityFile {

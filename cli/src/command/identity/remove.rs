@@ -7,7 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::keyring::{Keyring, Name};
 use crate::printer::{Printer, Style};
 
-/// Removes it, if that is meant.
+/// Removes it, once that is confirmed.
 pub(super) fn run(name: &Name, is_meant: bool, printer: &Printer) -> Result<Exit, Failure> {
     let keyring = Keyring::open()?;
     keyring.kept(name)?;

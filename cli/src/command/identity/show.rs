@@ -1,4 +1,4 @@
-//! `bulla identity show`: who an identity or certificate is.
+//! `bulla identity show`: what an identity or certificate contains.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::keyring::{Contacts, Keyring, Name};
 use crate::printer::{Printer, Style};
 
-/// Shows an identity or certificate, and who it is to us.
+/// Shows an identity or certificate, and which contact it is.
 pub(super) fn run(named: Option<&Path>, printer: &Printer) -> Result<Exit, Failure> {
     let keyring = Keyring::open()?;
     let certificate = read_certificate(&keyring.identity_or_default(named)?)?;
@@ -23,7 +23,7 @@ pub(super) fn run(named: Option<&Path>, printer: &Printer) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-/// Shows an identity that is in the keyring now.
+/// Shows an identity that was put into the keyring.
 pub(super) fn kept(
     name: &Name,
     certificate: &Certificate,
@@ -44,7 +44,7 @@ pub(super) fn kept(
     Ok(printer.print(printer.style(Style::Good, text))?)
 }
 
-/// Shows an identity that is in a file of its own now.
+/// Shows an identity that was put into a file of its own.
 pub(super) fn saved(
     path: &Path,
     certificate: &Certificate,

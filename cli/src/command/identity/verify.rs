@@ -8,7 +8,7 @@ use crate::exit::{Exit, Failure};
 use crate::printer::Printer;
 use crate::verifier::Verifier;
 
-/// Judges the chain, and says why if it is refused.
+/// Verifies the chain, and prints why if it is refused.
 pub(super) fn run(file: &Path, ca: Option<&PathBuf>, printer: &Printer) -> Result<Exit, Failure> {
     let chain = read_named(file)?;
     let verifier = match ca {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::plot::escaped;
+use crate::plot::escaped;
 
 /// A figure and its bound.
 #[derive(Clone, PartialEq, Debug)]

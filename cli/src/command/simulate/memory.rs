@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// Bytes of memory in use, where the system tells.
+/// Returns the bytes of memory in use, where the system tells.
 pub(super) fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status

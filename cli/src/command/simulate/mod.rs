@@ -2,7 +2,6 @@
 
 mod goal;
 mod memory;
-mod plot;
 mod report;
 mod run;
 mod scenario;
@@ -16,7 +15,7 @@ use report::Report;
 use run::{Measurement, Runs};
 use scenario::ScenarioFile;
 
-/// Runs the scenario, or the usual one, and prints its figures.
+/// Runs the scenario, or the usual one, and prints its results.
 pub(crate) async fn run(args: &SimulateArgs, printer: &Printer) -> Result<Exit, Failure> {
     let mut scenario = match &args.scenario {
         Some(path) => ScenarioFile::read(path)?,

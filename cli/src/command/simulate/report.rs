@@ -10,10 +10,10 @@ use std::time::Duration;
 use bulla_sim::{REGIONS, Results};
 
 use super::goal::{Goal, write_goals};
-use super::plot::{self, Axis, Plot, escaped};
 use super::run::{Measurement, Runs};
 use super::scenario::{ChurnTable, ScenarioFile, Time};
 use crate::exit::{Context, Failure};
+use crate::plot::{self, Axis, Plot, escaped};
 
 const SIZES: [u32; 7] = [100, 300, 1_000, 3_000, 10_000, 30_000, 100_000];
 /// Nodes of the networks that differ in churn and in how many vanish.
@@ -140,7 +140,7 @@ impl Report {
         })
     }
 
-    /// Makes sure, before hours of work, that the page can be written.
+    /// Checks, before hours of work, that the page can be written.
     pub(super) fn check(path: &Path) -> Result<(), Failure> {
         let file = File::options().create(true).append(true).open(path);
         file.map(drop).context(cannot_write(path))
@@ -194,7 +194,7 @@ impl Report {
         html
     }
 
-    /// What was to be reached.
+    /// Returns what was to be reached.
     fn goals(&self) -> Vec<Goal> {
         let share = |it: &Results| it.found as f64 * 100.0 / it.lookups.max(1) as f64;
         let mut goals = Vec::new();
@@ -460,7 +460,7 @@ fn of<'a>(
         .map(move |(at, measurement)| (*at, figure(&measurement.results)))
 }
 
-/// Of the runs in which nodes had to find their network.
+/// Returns a figure of each run in which nodes had to find their network.
 fn connecting<'a>(
     runs: &'a [(f64, Measurement)],
     figure: impl Fn(&Results) -> f64 + 'a,

@@ -25,7 +25,7 @@ pub(super) struct Runs<'a> {
 pub(super) struct Measurement {
     pub(super) results: Results,
     pub(super) start: &'static str,
-    /// Seconds on the clock on the wall.
+    /// Seconds of real time.
     pub(super) real_s: f64,
     /// How much the memory of this process grew at most, if the system tells.
     memory_bytes: Option<u64>,
@@ -102,13 +102,13 @@ impl<'a> Runs<'a> {
 }
 
 impl Measurement {
-    /// The memory for one node, with its share in the simulation's own.
+    /// Returns the memory for one node, with its share in the simulation's own.
     pub(super) fn memory_bytes_per_node(&self) -> Option<u64> {
         self.memory_bytes
             .map(|bytes| bytes / self.nodes.max(1) as u64)
     }
 
-    /// All results as one object.
+    /// Returns all results as one object.
     pub(super) fn to_json(&self) -> Result<Json, Failure> {
         let mut object = serde_json::to_value(&self.results).context("cannot write the figures")?;
         object["start"] = self.start.into();

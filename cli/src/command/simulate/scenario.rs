@@ -1,4 +1,4 @@
-//! [`ScenarioFile`]: an experiment as people write it.
+//! [`ScenarioFile`]: an experiment as a file describes it.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,12 +12,12 @@ use serde::de::{Deserializer, Error as _};
 
 use crate::exit::{Context, Failure, one_line};
 
-/// Larger networks than this start with tables unless the file says otherwise: in a real one that grows within seconds,
-/// the first nodes would have to bear with all others.
+/// Larger networks than this start with tables unless the file says otherwise: in a real one that
+/// grows within seconds, the first nodes would have to serve all others.
 const LARGEST_BOOTSTRAP: u32 = 2_000;
-/// A scenario is small; nobody means a file larger than this.
+/// A scenario is small: a file larger than this is a mistake.
 const MAX_BYTES: u64 = 1 << 20;
-/// Hosts that are away may cost little, but not nothing.
+/// The most hosts that are absent: each costs little, but not nothing.
 const MOST_AWAY: u128 = 10_000_000;
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ScenarioFile {
-    /// Nodes that are there at a time.
+    /// Nodes that are present at a time.
     pub(super) nodes: u32,
     pub(super) seed: u64,
     pub(super) start: Option<Beginning>,
@@ -48,7 +48,7 @@ pub(super) struct ScenarioFile {
     pub(super) node: NodeTable,
 }
 
-/// Whose settings the nodes have where the scenario says nothing.
+/// The settings of the nodes where the scenario gives none.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Parameters {
@@ -95,7 +95,7 @@ pub(super) struct ChurnTable {
     anchors: u16,
 }
 
-/// Nodes that start over at once, and what each of them announces and listens to.
+/// Nodes that restart at once, and what each of them announces and listens to.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RestartTable {
@@ -231,7 +231,7 @@ impl ScenarioFile {
         })
     }
 
-    /// The experiment that it describes.
+    /// Returns the experiment that it describes.
     pub(super) fn experiment(&self) -> Result<Experiment, Failure> {
         let percent = |percent: u8| self.nodes as usize * usize::from(percent) / 100;
         let natted = [
@@ -248,7 +248,7 @@ impl ScenarioFile {
             Some(Beginning::Warm) => Start::Warm,
             None => self.usual_start(),
         };
-        // As many as there are at a time are away at a time if the one takes as long as the other.
+        // As many are absent as present at a time if the one takes as long as the other.
         let away = self.churn.as_ref().map_or(0, |churn| {
             let absence = churn.absence.unwrap_or(churn.session).0;
             let away = absence.as_micros() * u128::from(self.nodes) / churn.session.0.as_micros();
@@ -429,7 +429,8 @@ impl Parameters {
         let ours = Config::default();
         match self {
             Self::Bulla => ours,
-            // It waits for a second whatever it knows of the peer, and takes all contacts for good for ten minutes.
+            // It waits for a second whatever it knows of the peer, and counts all contacts as good
+            // for ten minutes.
             Self::OpenDht => Config {
                 transport: TransportConfig {
                     response_time_min: ours.transport.response_time,

@@ -213,15 +213,17 @@ fn each_step_of_a_lookup_is_sent_as_its_request() {
     };
     let as_sent = |request: Request<'_>| Some(format!("{request:?}"));
     let (key, token_sent) = (id.key, &[7][..]);
-    let find = Request::Find {
+    let find = Request::Find(FindRequest {
         target: key,
         want: None,
-    };
+    });
     assert_eq!(sent(LookupRequest::Find), as_sent(find));
-    let get = |query| Request::Get {
-        key,
-        query,
-        want: None,
+    let get = |query| {
+        Request::Get(GetRequest {
+            key,
+            query,
+            want: None,
+        })
     };
     assert_eq!(sent(LookupRequest::Get(OP)), as_sent(get(query.clone())));
     let probe = Query {
@@ -230,11 +232,11 @@ fn each_step_of_a_lookup_is_sent_as_its_request() {
     };
     let ask = LookupRequest::Check(ValueId(4));
     assert_eq!(sent(ask), as_sent(get(probe)));
-    let refresh = Request::Refresh {
+    let refresh = Request::Refresh(RefreshRequest {
         key,
         id: ValueId(4),
         token: token_sent.into(),
-    };
+    });
     let ask = LookupRequest::Refresh(ValueId(4), token());
     assert_eq!(sent(ask), as_sent(refresh));
     for (id, created) in [(4, Some(UnixTime::from_secs(5))), (5, None)] {
@@ -248,13 +250,13 @@ fn each_step_of_a_lookup_is_sent_as_its_request() {
         socket: 3,
         token: token(),
     };
-    let listen = Request::Listen {
+    let listen = Request::Listen(ListenRequest {
         key,
         version: 1,
         socket: SocketId(3),
         query: Query::default(),
         token: token_sent.into(),
-    };
+    });
     assert_eq!(sent(ask), as_sent(listen));
     assert!(parts.subscriptions.socket(3, addr(9)).is_some());
 }

@@ -1,0 +1,5 @@
+//! Iterative lookups.
+
+mod candidates;
+
+pub use candidates::{Candidate, CandidateState, Candidates, Token};

@@ -1,0 +1,206 @@
+//! [`Bucket`]: the contacts whose ids share a prefix, at most k of them, and one in waiting.
+
+use crate::{Contact, Id, Rng, Timestamp};
+
+use super::entry::{Ages, Confidence, Entry, Standing};
+
+/// Covers the ids that share the first `depth` bits of `first`, whose other bits are zero.
+#[derive(Debug)]
+pub(super) struct Bucket<const N: usize> {
+    pub(super) first: Id<N>,
+    pub(super) depth: usize,
+    /// Oldest first; no id twice.
+    pub(super) entries: Vec<Entry<N>>,
+    /// Found no place; pinged as soon as there is one.
+    pub(super) candidate: Option<Contact<N>>,
+    /// When a contact of this range last replied.
+    pub(super) replied: Option<Timestamp>,
+    /// When it was last refreshed.
+    pub(super) refreshed: Option<Timestamp>,
+}
+
+impl<const N: usize> Bucket<N> {
+    /// The bucket of all ids.
+    pub(super) fn everything() -> Self {
+        Self {
+            first: Id::ZERO,
+            depth: 0,
+            entries: Vec::new(),
+            candidate: None,
+            replied: None,
+            refreshed: None,
+        }
+    }
+
+    pub(super) fn covers(&self, id: &Id<N>) -> bool {
+        self.first.common_prefix(id) >= self.depth
+    }
+
+    pub(super) fn find(&mut self, id: &Id<N>) -> Option<&mut Entry<N>> {
+        self.entries.iter_mut().find(|entry| entry.id() == id)
+    }
+
+    pub(super) fn has_only_good(&self, ages: Ages, now: Timestamp) -> bool {
+        self.entries
+            .iter()
+            .all(|entry| entry.standing(ages, now) == Standing::Good)
+    }
+
+    /// Enters a new contact where a place is free or held by one that is certainly worth less.
+    ///
+    /// Differs: in the reference only an expired one makes way. Here one that replied also takes the place of one that
+    /// never did, so that contacts that do not exist, be they named or forged as senders, cannot fill a table.
+    pub(super) fn place(
+        &mut self,
+        contact: Contact<N>,
+        confidence: Confidence,
+        now: Timestamp,
+        size: usize,
+    ) -> bool {
+        if self.entries.len() >= size {
+            let expired = self.entries.iter().position(Entry::is_expired);
+            let yielding = expired.or_else(|| match confidence {
+                Confidence::Replied => self.entries.iter().position(Entry::is_unverified),
+                Confidence::Named | Confidence::Sent => None,
+            });
+            match yielding {
+                Some(index) => drop(self.entries.remove(index)),
+                None => return false,
+            }
+        }
+        self.entries.push(Entry::new(contact, confidence, now));
+        self.candidate.take_if(|waiting| waiting.id == contact.id);
+        true
+    }
+
+    /// Keeps a contact in waiting; one that showed a sign of life before one only named.
+    pub(super) fn remember(&mut self, contact: Contact<N>, confidence: Confidence) {
+        if confidence >= Confidence::Sent || self.candidate.is_none() {
+            self.candidate = Some(contact);
+        }
+    }
+
+    /// The first contact whose place is in doubt and that is not being asked already.
+    pub(super) fn ask_doubtful(&mut self, ages: Ages, now: Timestamp) -> Option<Contact<N>> {
+        self.entries
+            .iter_mut()
+            .find(|entry| entry.is_askable(now) && entry.standing(ages, now) != Standing::Good)
+            .map(|entry| entry.ask(now))
+    }
+
+    /// Any contact that can be asked now.
+    pub(super) fn ask_any(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Contact<N>> {
+        let askable = |entry: &&mut Entry<N>| entry.is_askable(now);
+        let count = self.entries.iter_mut().filter(askable).count();
+        let chosen = rng.below(count as u64) as usize;
+        self.entries
+            .iter_mut()
+            .filter(askable)
+            .nth(chosen)
+            .map(|entry| entry.ask(now))
+    }
+
+    /// Drops the expired. Answers the contact in waiting if there is a place for it now.
+    pub(super) fn purge(&mut self) -> Option<Contact<N>> {
+        let before = self.entries.len();
+        self.entries.retain(|entry| !entry.is_expired());
+        if self.entries.len() < before {
+            self.candidate.take()
+        } else {
+            None
+        }
+    }
+
+    /// Keeps the lower half of the range and answers the upper one.
+    pub(super) fn split(&mut self) -> Self {
+        let bit = self.depth;
+        let is_upper = |id: &Id<N>| id.bit(bit);
+        self.depth += 1;
+        Self {
+            first: self.first.with_bit(bit, true),
+            depth: self.depth,
+            entries: self
+                .entries
+                .extract_if(.., |entry| is_upper(entry.id()))
+                .collect(),
+            candidate: self.candidate.take_if(|waiting| is_upper(&waiting.id)),
+            replied: self.replied,
+            refreshed: self.refreshed,
+        }
+    }
+
+    /// An id of its range.
+    pub(super) fn random_id(&self, rng: &mut Rng) -> Id<N> {
+        (0..self.depth).fold(rng.hash(), |id, bit| id.with_bit(bit, self.first.bit(bit)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::Seed;
+
+    use super::*;
+
+    type Contact = crate::Contact<20>;
+
+    fn contact(id: [u8; 20]) -> Contact {
+        Contact::new(Id::new(id), ([192, 0, 2, 1], 1).into())
+    }
+
+    proptest! {
+        #[test]
+        fn halves_share_out_range_and_contacts(
+            ids in prop::collection::vec(any::<[u8; 20]>(), 0..20),
+            waiting in any::<[u8; 20]>().prop_map(contact),
+            path in any::<[bool; 8]>(),
+        ) {
+            let mut bucket = Bucket::everything();
+            for id in ids {
+                bucket.place(contact(id), Confidence::Sent, Timestamp::ZERO, usize::MAX);
+            }
+            let mut rng = Seed::from_number(1).public();
+            for go_up in path {
+                let before = bucket.entries.len();
+                let here = bucket.covers(&waiting.id);
+                bucket.candidate = here.then_some(waiting);
+                let upper = bucket.split();
+                prop_assert_eq!(bucket.entries.len() + upper.entries.len(), before);
+                for half in [&bucket, &upper] {
+                    prop_assert!(half.entries.iter().all(|entry| half.covers(entry.id())));
+                    prop_assert!(half.covers(&half.random_id(&mut rng)));
+                    let waits_here = here && half.covers(&waiting.id);
+                    prop_assert_eq!(half.candidate, waits_here.then_some(waiting));
+                }
+                prop_assert!(!bucket.covers(&upper.first));
+                if go_up {
+                    bucket = upper;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_named_contact_does_not_displace_one_in_waiting() {
+        let mut bucket = Bucket::everything();
+        bucket.remember(contact([1; 20]), Confidence::Named);
+        bucket.remember(contact([2; 20]), Confidence::Named);
+        assert_eq!(bucket.candidate, Some(contact([1; 20])));
+        bucket.remember(contact([3; 20]), Confidence::Sent);
+        assert_eq!(bucket.candidate, Some(contact([3; 20])));
+    }
+
+    #[test]
+    fn one_that_replied_takes_the_place_of_those_that_never_did() {
+        let now = Timestamp::ZERO;
+        let mut bucket = Bucket::everything();
+        assert!(bucket.place(contact([1; 20]), Confidence::Sent, now, 2));
+        assert!(bucket.place(contact([2; 20]), Confidence::Named, now, 2));
+        assert!(!bucket.place(contact([3; 20]), Confidence::Sent, now, 2));
+        assert!(bucket.place(contact([3; 20]), Confidence::Replied, now, 2));
+        assert!(bucket.place(contact([4; 20]), Confidence::Replied, now, 2));
+        assert!(!bucket.place(contact([5; 20]), Confidence::Replied, now, 2));
+        assert!(bucket.find(&Id::new([1; 20])).is_none());
+    }
+}

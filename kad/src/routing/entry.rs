@@ -1,0 +1,324 @@
+//! [`Entry`]: a contact of the table and what it has shown of itself.
+//!
+//! ```text
+//!            replied, then heard of in time
+//!   Dubious <------------------------------> Good
+//!      |  ^           silent too long          |
+//!      |  | any datagram from its address      |
+//!      v  |                                    |
+//!     Expired <--------------------------------+
+//!               a request went unanswered
+//! ```
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::Endpoint;
+use crate::{Contact, Id, Timestamp};
+
+/// How a contact came to our notice; what comes later in the list is the stronger proof.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Confidence {
+    /// Another node named it.
+    Named,
+    /// It sent something of its own accord.
+    Sent,
+    /// It answered a request that we sent to this very address.
+    Replied,
+}
+
+/// How far a contact can be relied on (`docs/spec/node.md#2`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It replied within [`RoutingConfig::good_time`](crate::routing::RoutingConfig::good_time) and was heard within
+    /// [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time).
+    Good,
+    /// Neither good nor expired.
+    Dubious,
+    /// Its last request went unanswered.
+    Expired,
+}
+
+/// The ages that part good from dubious.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ages {
+    /// A reply older than this proves nothing.
+    pub(super) reply: Duration,
+    /// Silence longer than this is suspicious.
+    pub(super) silence: Duration,
+}
+
+/// There is one for each contact, so it is kept small.
+#[derive(Debug)]
+pub(super) struct Entry<const N: usize> {
+    id: Id<N>,
+    endpoint: Endpoint,
+    has_failed: bool,
+    /// An answer is overdue, and nothing has come since.
+    is_late: bool,
+    seen: Moment,
+    replied: Moment,
+    asked: Moment,
+}
+
+/// When something happened last, if it ever has.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Moment(u64);
+
+impl Moment {
+    const NEVER: Self = Self(0);
+
+    fn at(now: Timestamp) -> Self {
+        Self(now.as_micros().saturating_add(1))
+    }
+
+    /// Whether it happened, and less than `span` ago.
+    fn is_within(self, span: Duration, now: Timestamp) -> bool {
+        let at = self.0.checked_sub(1).map(Timestamp::from_micros);
+        at.is_some_and(|at| now.since(at) < span)
+    }
+}
+
+impl<const N: usize> Entry<N> {
+    /// A request has been answered or given up after this time (`docs/spec/wire.md#15`).
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    pub(super) fn new(contact: Contact<N>, confidence: Confidence, now: Timestamp) -> Self {
+        let if_at_least = |least| {
+            if confidence >= least {
+                Moment::at(now)
+            } else {
+                Moment::NEVER
+            }
+        };
+        Self {
+            id: contact.id,
+            endpoint: contact.addr.into(),
+            has_failed: false,
+            is_late: false,
+            seen: if_at_least(Confidence::Sent),
+            replied: if_at_least(Confidence::Replied),
+            asked: Moment::NEVER,
+        }
+    }
+
+    pub(super) fn id(&self) -> &Id<N> {
+        &self.id
+    }
+
+    pub(super) fn contact(&self) -> Contact<N> {
+        Contact::new(self.id, self.endpoint.into())
+    }
+
+    pub(super) fn standing(&self, ages: Ages, now: Timestamp) -> Standing {
+        if self.is_expired() {
+            Standing::Expired
+        } else if self.replied.is_within(ages.reply, now) && self.seen.is_within(ages.silence, now)
+        {
+            Standing::Good
+        } else {
+            Standing::Dubious
+        }
+    }
+
+    pub(super) fn is_expired(&self) -> bool {
+        self.has_failed
+    }
+
+    /// Whether it has never answered us: it may not exist, even if something came in its name.
+    pub(super) fn is_unverified(&self) -> bool {
+        self.replied == Moment::NEVER
+    }
+
+    /// Whether its last sign of life was a message of its own accord, not a reply.
+    pub(super) fn is_incoming(&self) -> bool {
+        self.seen > self.replied
+    }
+
+    /// How long ago its last sign of life was.
+    pub(super) fn silence(&self, now: Timestamp) -> Duration {
+        now.since(Timestamp::from_micros(self.seen.0.saturating_sub(1)))
+    }
+
+    /// Whether asking it is worth while and no earlier question to it is open.
+    pub(super) fn is_askable(&self, now: Timestamp) -> bool {
+        !self.has_failed && !self.asked.is_within(Self::TIMEOUT, now)
+    }
+
+    /// Notes that the caller is about to be told to ask it.
+    pub(super) fn ask(&mut self, now: Timestamp) -> Contact<N> {
+        self.asked = Moment::at(now);
+        self.contact()
+    }
+
+    /// Its id was met again, at `addr`. Answers an address to ask before it is believed.
+    ///
+    /// Differs: the reference believes any datagram that claims a known id; here the address changes only after a reply
+    /// from the new one. While a question is open no other is proposed, so forged senders cannot aim us. An expired entry
+    /// gives its place to a newcomer, as it would to one of another id.
+    pub(super) fn on_seen(
+        &mut self,
+        addr: SocketAddr,
+        confidence: Confidence,
+        now: Timestamp,
+    ) -> Option<Contact<N>> {
+        let moved = self.endpoint != addr.into();
+        let newcomer = Contact::new(self.id, addr);
+        match confidence {
+            Confidence::Replied => *self = Self::new(newcomer, confidence, now),
+            Confidence::Named | Confidence::Sent if moved && self.is_expired() => {
+                *self = Self::new(newcomer, confidence, now);
+            }
+            Confidence::Sent if moved => {
+                return self.is_askable(now).then(|| {
+                    self.asked = Moment::at(now);
+                    newcomer
+                });
+            }
+            Confidence::Sent => {
+                self.seen = Moment::at(now);
+                self.is_late = false;
+                if self.has_failed {
+                    self.has_failed = false;
+                    self.asked = Moment::NEVER;
+                }
+            }
+            Confidence::Named => {}
+        }
+        None
+    }
+
+    /// Whether a reply has come from `addr` after `since`.
+    pub(super) fn has_replied(&self, addr: SocketAddr, since: Timestamp) -> bool {
+        self.endpoint == addr.into() && self.replied > Moment::at(since)
+    }
+
+    /// It is not there, at `addr`, or of no use.
+    pub(super) fn failed(&mut self, addr: SocketAddr) {
+        if self.endpoint == addr.into() {
+            self.has_failed = true;
+        }
+    }
+
+    /// An answer from `addr` is overdue.
+    pub(super) fn late(&mut self, addr: SocketAddr) {
+        if self.endpoint == addr.into() {
+            self.is_late = true;
+        }
+    }
+
+    /// Whether an answer is overdue, and nothing has come since.
+    pub(super) fn is_late(&self) -> bool {
+        self.is_late
+    }
+
+    /// Forgets what may no longer hold in another network: failures and when it was heard.
+    pub(super) fn reset(&mut self) {
+        self.seen = Moment::NEVER;
+        self.asked = Moment::NEVER;
+        self.has_failed = false;
+        self.is_late = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Contact = crate::Contact<20>;
+    type Entry = super::Entry<20>;
+
+    const AGES: Ages = Ages {
+        reply: Duration::from_secs(120 * 60),
+        silence: Duration::from_secs(10 * 60),
+    };
+
+    fn contact(port: u16) -> Contact {
+        Contact::new(Id::of(b"peer"), ([192, 0, 2, 1], port).into())
+    }
+
+    fn minute(minutes: u64) -> Timestamp {
+        Timestamp::ZERO + Duration::from_secs(60 * minutes)
+    }
+
+    #[test]
+    fn only_a_reply_makes_a_contact_good() {
+        for (confidence, standing) in [
+            (Confidence::Named, Standing::Dubious),
+            (Confidence::Sent, Standing::Dubious),
+            (Confidence::Replied, Standing::Good),
+        ] {
+            let entry = Entry::new(contact(1), confidence, minute(0));
+            assert_eq!(entry.standing(AGES, minute(0)), standing);
+        }
+    }
+
+    #[test]
+    fn silence_makes_dubious_and_its_own_messages_keep_it_good_until_the_reply_is_too_old() {
+        let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
+        assert_eq!(entry.standing(AGES, minute(9)), Standing::Good);
+        assert_eq!(entry.standing(AGES, minute(10)), Standing::Dubious);
+        assert_eq!(
+            entry.on_seen(contact(1).addr, Confidence::Sent, minute(119)),
+            None
+        );
+        assert!(entry.is_incoming());
+        assert_eq!(entry.standing(AGES, minute(119)), Standing::Good);
+        assert_eq!(entry.standing(AGES, minute(120)), Standing::Dubious);
+    }
+
+    #[test]
+    fn failure_expires_and_any_datagram_revives() {
+        let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
+        entry.failed(contact(2).addr);
+        assert_eq!(entry.standing(AGES, minute(0)), Standing::Good);
+        entry.failed(contact(1).addr);
+        assert_eq!(entry.standing(AGES, minute(0)), Standing::Expired);
+        assert!(!entry.is_askable(minute(60)));
+        assert_eq!(
+            entry.on_seen(contact(1).addr, Confidence::Named, minute(1)),
+            None
+        );
+        assert_eq!(entry.standing(AGES, minute(1)), Standing::Expired);
+        assert_eq!(
+            entry.on_seen(contact(1).addr, Confidence::Sent, minute(1)),
+            None
+        );
+        assert_eq!(entry.standing(AGES, minute(1)), Standing::Good);
+    }
+
+    #[test]
+    fn a_new_address_is_asked_once_and_believed_after_its_reply() {
+        let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
+        let moved = contact(2).addr;
+        assert_eq!(entry.on_seen(moved, Confidence::Named, minute(1)), None);
+        assert_eq!(
+            entry.on_seen(moved, Confidence::Sent, minute(1)),
+            Some(contact(2))
+        );
+        assert_eq!(entry.on_seen(moved, Confidence::Sent, minute(1)), None);
+        assert_eq!(entry.contact(), contact(1));
+        // The forger's datagrams are no sign of life of the true one.
+        assert_eq!(entry.standing(AGES, minute(10)), Standing::Dubious);
+        assert_eq!(entry.on_seen(moved, Confidence::Replied, minute(10)), None);
+        assert_eq!(entry.contact(), contact(2));
+        assert_eq!(entry.standing(AGES, minute(10)), Standing::Good);
+    }
+
+    #[test]
+    fn an_expired_contact_starts_anew_at_another_address() {
+        let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
+        entry.failed(contact(1).addr);
+        assert_eq!(
+            entry.on_seen(contact(2).addr, Confidence::Sent, minute(1)),
+            None
+        );
+        assert_eq!(entry.contact(), contact(2));
+        assert_eq!(entry.standing(AGES, minute(1)), Standing::Dubious);
+    }
+
+    #[test]
+    fn an_entry_stays_small() {
+        assert!(size_of::<Entry>() <= 72);
+    }
+}

@@ -1,0 +1,426 @@
+use proptest::prelude::*;
+
+use super::*;
+
+type Contact = crate::Contact<20>;
+type Id = crate::Id<20>;
+type Table = super::Table<20>;
+
+const OWN: Id = Id::new([0x55; 20]);
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::ZERO + Duration::from_secs(seconds)
+}
+
+fn table(bootstrap_mode: bool) -> Table {
+    let config = RoutingConfig {
+        bootstrap_mode,
+        ..RoutingConfig::default()
+    };
+    Table::new(OWN, &config)
+}
+
+/// A contact whose id shares exactly `prefix` bits with our own; `number` makes the rest and the port.
+fn contact(prefix: usize, number: u16) -> Contact {
+    let rest = Id::of(&number.to_be_bytes());
+    let shared = (0..prefix).fold(rest, |id, bit| id.with_bit(bit, OWN.bit(bit)));
+    let id = shared.with_bit(prefix, !OWN.bit(prefix));
+    Contact::new(id, ([192, 0, 2, 1], number).into())
+}
+
+/// Eight good contacts of prefix 0, which fill the far half after the first split, and one near us that causes it.
+fn full_far_bucket(now: Timestamp) -> Table {
+    let mut table = table(false);
+    for number in 1..=8 {
+        let _ = table.on_seen(contact(0, number), Confidence::Replied, now);
+    }
+    let _ = table.on_seen(contact(3, 9), Confidence::Replied, now);
+    assert_eq!(table.buckets.len(), 2);
+    table
+}
+
+fn brute_force(table: &Table, target: &Id, count: usize, now: Timestamp) -> Vec<Contact> {
+    let mut good: Vec<_> = table
+        .entries(now)
+        .filter(|line| line.standing == Standing::Good)
+        .map(|line| line.contact)
+        .collect();
+    good.sort_by_key(|contact| contact.id.distance(target));
+    good.truncate(count);
+    good
+}
+
+fn check_invariants(table: &Table) {
+    assert_eq!(table.buckets[0].first, Id::ZERO);
+    for (index, bucket) in table.buckets.iter().enumerate() {
+        // Every bucket ends where the next one begins, the last at the end of the space.
+        let last = (bucket.depth..Id::BITS).fold(bucket.first, |id, bit| id.with_bit(bit, true));
+        match table.buckets.get(index + 1) {
+            Some(next) => assert_eq!(successor(last), next.first),
+            None => assert_eq!(last, Id::new([0xff; 20])),
+        }
+        assert!(bucket.entries.len() <= table.bucket_size);
+        for (place, entry) in bucket.entries.iter().enumerate() {
+            let id = *entry.id();
+            assert!(bucket.covers(&id) && id != table.own);
+            assert!(
+                bucket.entries[..place]
+                    .iter()
+                    .all(|other| *other.id() != id)
+            );
+        }
+        assert!(
+            bucket
+                .candidate
+                .is_none_or(|waiting| bucket.covers(&waiting.id))
+        );
+    }
+}
+
+fn successor(id: Id) -> Id {
+    let mut bytes = *id.as_bytes();
+    for byte in bytes.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            break;
+        }
+    }
+    Id::new(bytes)
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    SeenUpdate(Contact, Confidence),
+    Failed(Contact),
+    Wait(u64),
+    Purge,
+    Reset,
+}
+
+fn any_contact() -> impl Strategy<Value = Contact> {
+    (0..12usize, 0..40u16, 0..2u16).prop_map(|(prefix, number, port)| {
+        let mut contact = contact(prefix, number);
+        contact.addr.set_port(1 + port);
+        contact
+    })
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let confidence = prop::sample::select(vec![
+        Confidence::Named,
+        Confidence::Sent,
+        Confidence::Replied,
+        Confidence::Replied,
+    ]);
+    prop_oneof![
+        40 => (any_contact(), confidence).prop_map(|(contact, confidence)| Step::SeenUpdate(contact, confidence)),
+        5 => any_contact().prop_map(Step::Failed),
+        2 => (0..900u64).prop_map(Step::Wait),
+        1 => Just(Step::Purge),
+        1 => Just(Step::Reset),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_table_keeps_its_invariants(
+        steps in prop::collection::vec(any_step(), 0..400),
+        bootstrap_mode in any::<bool>(),
+        targets in prop::collection::vec(any_contact(), 3),
+        count in 0..20usize,
+    ) {
+        let mut table = table(bootstrap_mode);
+        let mut now = at(0);
+        for step in steps {
+            match step {
+                Step::SeenUpdate(contact, confidence) => {
+                    let before = brute_force(&table, &OWN, usize::MAX, now);
+                    let _ = table.on_seen(contact, confidence, now);
+                    let after = brute_force(&table, &OWN, usize::MAX, now);
+                    for good in before {
+                        let moved = confidence == Confidence::Replied && good.id == contact.id;
+                        prop_assert!(moved || after.contains(&good), "{good} lost its place");
+                    }
+                }
+                Step::Failed(contact) => table.on_failure(&contact),
+                Step::Wait(seconds) => now = now + Duration::from_secs(seconds),
+                Step::Purge => drop(table.purge()),
+                Step::Reset => table.reset(),
+            }
+        }
+        check_invariants(&table);
+        for target in targets {
+            let nearest = brute_force(&table, &target.id, count, now);
+            prop_assert_eq!(&table.closest(&target.id, count, now), &nearest);
+            let least = 3.min(count);
+            let is_nearer = |near: &Contact| near.id.distance(&target.id) < OWN.distance(&target.id);
+            let is_surrounded = nearest.len() >= least && nearest.iter().all(is_nearer);
+            prop_assert_eq!(table.is_surrounded(&target.id, least, count, now), is_surrounded);
+        }
+        let counts = table.counts(now);
+        prop_assert_eq!(table.contacts(now).len(), counts.good);
+        prop_assert_eq!(table.candidates(&OWN, usize::MAX).len(), counts.good + counts.dubious);
+        prop_assert!(counts.incoming <= counts.good);
+    }
+}
+
+#[test]
+fn full_bucket_keeps_old_good_entry() {
+    let mut table = full_far_bucket(at(0));
+    let newcomer = contact(0, 100);
+    let heard = table.on_seen(newcomer, Confidence::Replied, at(1));
+    let refused = SeenUpdate {
+        growth: Growth::Refused,
+        ping: None,
+    };
+    assert_eq!(heard, refused);
+    assert!(!table.closest(&newcomer.id, 20, at(1)).contains(&newcomer));
+    assert_eq!(table.counts(at(1)).cached, 1);
+}
+
+#[test]
+fn a_place_is_wanted_so_the_silent_are_pinged_one_by_one() {
+    let mut table = full_far_bucket(at(0));
+    let late = at(601);
+    let mut pinged = Vec::new();
+    for number in 100..110 {
+        let heard = table.on_seen(contact(0, number), Confidence::Sent, late);
+        assert_eq!(heard.growth, Growth::Refused);
+        pinged.extend(heard.ping);
+    }
+    let old: Vec<_> = (1..=8).map(|number| contact(0, number)).collect();
+    assert_eq!(pinged, old);
+}
+
+#[test]
+fn an_expired_contact_makes_way_at_once() {
+    let mut table = full_far_bucket(at(0));
+    table.on_failure(&contact(0, 4));
+    let heard = table.on_seen(contact(0, 100), Confidence::Sent, at(1));
+    assert_eq!(heard.growth, Growth::Added);
+    let known = table.candidates(&OWN, 20);
+    assert!(known.contains(&contact(0, 100)) && !known.contains(&contact(0, 4)));
+}
+
+#[test]
+fn who_does_not_answer_one_request_but_another_sent_later_is_there() {
+    let mut table = full_far_bucket(at(0));
+    let (busy, dead) = (contact(0, 4), contact(0, 5));
+    let _ = table.on_seen(busy, Confidence::Replied, at(2));
+    let _ = table.on_seen(dead, Confidence::Sent, at(2));
+    assert!(!table.on_no_reply(&busy, at(1)));
+    assert!(table.on_no_reply(&dead, at(1)));
+    let good = table.closest(&busy.id, 20, at(3));
+    assert!(good.contains(&busy) && !good.contains(&dead));
+    assert!(table.on_no_reply(&busy, at(2)));
+}
+
+#[test]
+fn purging_frees_places_and_names_who_waits_for_them() {
+    let mut table = full_far_bucket(at(0));
+    let waiting = contact(0, 100);
+    let _ = table.on_seen(waiting, Confidence::Sent, at(1));
+    assert_eq!(table.purge(), []);
+    table.on_failure(&contact(0, 4));
+    assert_eq!(table.purge(), [waiting]);
+    assert_eq!(table.purge(), []);
+    assert_eq!(table.entries(at(1)).count(), 8);
+}
+
+#[test]
+fn one_in_waiting_that_does_not_answer_is_forgotten() {
+    let mut table = full_far_bucket(at(0));
+    let _ = table.on_seen(contact(0, 100), Confidence::Sent, at(1));
+    table.on_failure(&contact(0, 100));
+    assert_eq!(table.counts(at(1)).cached, 0);
+}
+
+#[test]
+fn after_an_outage_of_ours_the_old_contacts_are_still_there() {
+    let mut table = full_far_bucket(at(0));
+    let all = table.contacts(at(0));
+    for contact in &all {
+        table.on_failure(contact);
+    }
+    assert_eq!(table.candidates(&OWN, 20), []);
+    assert_eq!(table.purge(), []);
+    table.reset();
+    assert_eq!(table.candidates(&OWN, 20), all);
+    assert_eq!(table.counts(at(1)).good, 0);
+}
+
+#[test]
+fn the_own_bucket_splits_as_long_as_all_in_it_are_good() {
+    let mut table = table(false);
+    for number in 0..200 {
+        let _ = table.on_seen(
+            contact(usize::from(number) / 10, number),
+            Confidence::Replied,
+            at(0),
+        );
+    }
+    assert_eq!(table.depth(), 20);
+    assert_eq!(table.buckets.len(), 21);
+    let _ = table.on_seen(contact(30, 999), Confidence::Replied, at(0));
+    for number in 1_000..1_020 {
+        let _ = table.on_seen(contact(30, number), Confidence::Replied, at(601));
+    }
+    assert_eq!(table.depth(), 20, "a dubious one in it stops the splitting");
+}
+
+#[test]
+fn splitting_pings_the_one_in_waiting() {
+    let mut table = full_far_bucket(at(0));
+    for number in 10..17 {
+        let _ = table.on_seen(contact(3, number), Confidence::Sent, at(0));
+    }
+    let (waiting, next) = (contact(3, 20), contact(3, 21));
+    let pinged = table.on_seen(waiting, Confidence::Sent, at(0)).ping;
+    assert_eq!(pinged, Some(contact(3, 10)));
+    for number in 10..17 {
+        let _ = table.on_seen(contact(3, number), Confidence::Replied, at(1));
+    }
+    assert_eq!(
+        table.on_seen(next, Confidence::Sent, at(1)).ping,
+        Some(waiting)
+    );
+    assert!(table.depth() > 1);
+}
+
+#[test]
+fn a_bootstrap_node_keeps_more_of_the_far_contacts() {
+    let contacts = || (0..500).map(|number| contact(0, number));
+    let size = |mut table: Table| {
+        for contact in contacts() {
+            let _ = table.on_seen(contact, Confidence::Replied, at(0));
+        }
+        table.entries(at(0)).count()
+    };
+    assert_eq!(size(table(false)), 8);
+    // All 32 buckets of depth 6 in the far half.
+    assert_eq!(size(table(true)), 32 * 8);
+}
+
+#[test]
+fn own_and_zero_ids_are_never_entered() {
+    let mut table = table(false);
+    for id in [OWN, Id::ZERO] {
+        let contact = Contact::new(id, ([192, 0, 2, 1], 1).into());
+        assert_eq!(
+            table.on_seen(contact, Confidence::Replied, at(0)),
+            SeenUpdate::default()
+        );
+    }
+    assert_eq!(table.entries(at(0)).count(), 0);
+}
+
+#[test]
+fn the_first_contact_after_long_awakens() {
+    let mut table = table(false);
+    let mut growth = |number, seconds| {
+        table
+            .on_seen(contact(0, number), Confidence::Sent, at(seconds))
+            .growth
+    };
+    assert_eq!(growth(1, 0), Growth::AfterPause);
+    assert_eq!(growth(2, 300), Growth::Added);
+    assert_eq!(growth(2, 900), Growth::None);
+    assert_eq!(growth(3, 901), Growth::AfterPause);
+}
+
+#[test]
+fn after_a_restart_each_is_asked_once_and_some_of_every_bucket_first() {
+    let mut table = table(false);
+    let saved: Vec<_> = (0..24)
+        .map(|number| contact(usize::from(number / 8), number))
+        .collect();
+    assert!(saved.iter().all(|contact| table.restore(*contact, at(0))));
+    assert!(!table.restore(saved[0], at(0)), "known");
+    let first = table.ask_unverified(6, at(0));
+    assert_eq!(first.len(), 6);
+    for prefix in 0..3 {
+        let there = first
+            .iter()
+            .filter(|contact| saved[prefix * 8..][..8].contains(contact));
+        assert!(there.count() >= 2, "{first:?}");
+    }
+    let _ = table.on_seen(first[0], Confidence::Replied, at(1));
+    let rest = table.ask_unverified(100, at(1));
+    assert_eq!(rest.len(), 18);
+    assert!(first.iter().all(|contact| !rest.contains(contact)));
+    assert_eq!(
+        table.ask_unverified(100, at(11)).len(),
+        23,
+        "all but the one that answered"
+    );
+}
+
+#[test]
+fn counts_tell_who_reaches_us_from_who_only_replies() {
+    let mut table = table(false);
+    let _ = table.on_seen(contact(0, 1), Confidence::Replied, at(0));
+    let _ = table.on_seen(contact(0, 2), Confidence::Replied, at(0));
+    let _ = table.on_seen(contact(0, 3), Confidence::Named, at(0));
+    let _ = table.on_seen(contact(0, 4), Confidence::Named, at(0));
+    let _ = table.on_seen(contact(0, 2), Confidence::Sent, at(1));
+    table.on_failure(&contact(0, 4));
+    let expected = Counts {
+        good: 2,
+        dubious: 1,
+        cached: 0,
+        incoming: 1,
+    };
+    assert_eq!(table.counts(at(1)), expected);
+}
+
+#[test]
+fn the_size_of_the_network_is_guessed_well() {
+    for (nodes, seeds) in [(5u64, 0..3), (3_000, 3..6), (20_000, 6..9)] {
+        for seed in seeds {
+            let mut rng = crate::Seed::from_number(seed).public();
+            let mut table = Table::new(rng.hash(), &RoutingConfig::default());
+            for _ in 1..nodes {
+                let contact = Contact::new(rng.hash(), ([192, 0, 2, 1], 1).into());
+                let _ = table.on_seen(contact, Confidence::Replied, at(0));
+            }
+            let estimate = table.size_estimate(at(0));
+            assert!(
+                (nodes / 3..=nodes * 3).contains(&estimate),
+                "{estimate} of {nodes}"
+            );
+            assert!(nodes > 8 || estimate == nodes);
+        }
+    }
+}
+
+#[test]
+fn a_part_of_the_table_is_full_or_sparse_and_known_if_all_in_it_are_good() {
+    let mut table = full_far_bucket(at(0));
+    let far = contact(0, 1);
+    assert!(!table.is_sparse(&far.id));
+    assert!(table.is_known(&far.id, at(0)));
+    assert!(table.is_sparse(&OWN));
+    assert!(!table.is_known(&OWN, at(0)));
+    table.on_failure(&far);
+    assert!(!table.is_known(&far.id, at(0)));
+}
+
+#[test]
+fn where_contacts_die_quickly_those_heard_of_lately_are_named_before_the_nearest() {
+    let mut table = full_far_bucket(at(0));
+    for number in 10..18 {
+        let _ = table.on_seen(contact(3, number), Confidence::Replied, at(300));
+    }
+    let target = contact(0, 1).id;
+    let old: Vec<_> = (1..=8).map(|number| contact(0, number)).collect();
+    let named = |table: &Table| table.to_share(&target, 7, at(300));
+    assert!(named(&table).iter().all(|contact| old.contains(contact)));
+    assert_eq!(table.fresh(&target, 7, at(300)), None);
+    for number in 100..150 {
+        table.on_failure(&contact(5, number));
+    }
+    assert!(named(&table).iter().all(|contact| !old.contains(contact)));
+    assert_eq!(table.fresh(&target, 7, at(300)), Some(named(&table)));
+    // Too few of them are better than none.
+    assert!(old.contains(&table.to_share(&target, 7, at(500))[0]));
+}

@@ -1,0 +1,481 @@
+//! [`InFlight`]: requests that wait for a reply, each known by its id and the address it went to.
+//!
+//! A request is sent several times with the same bytes. The waits follow the measured round trip and
+//! double; but the third attempt comes no sooner than OpenDHT's second, and the verdict that a node is
+//! gone no sooner than OpenDHT's (`docs/spec/wire.md#15`), however fast the network is.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Datagrams, TransactionId, TransportConfig};
+use crate::{Rng, Timestamp};
+
+/// However slowly a reply in parts comes, its request is not waited for longer than parts are kept.
+const LONGEST_REPLY: Duration = Duration::from_secs(10);
+
+/// Attempts that follow each other as quickly as replies come. Those after them come when a node that
+/// has had too many requests within a second takes some again.
+const QUICK_ATTEMPTS: u32 = 2;
+
+/// What a request is for, as the caller of a [`Transport`](super::Transport) notes it.
+pub trait Purpose: Clone {
+    /// Reports whether it is part of a lookup. What other nodes give rise to is not.
+    fn is_for_lookup(&self) -> bool;
+}
+
+/// Requests waiting for a reply, by their ids `I`; `P` is what each is for.
+#[derive(Debug)]
+pub(super) struct InFlight<I, P> {
+    /// Each in a place of its own, apart from the table, which grows and shrinks with each burst.
+    open: HashMap<I, Box<Pending<P>>, BuildHasherDefault<IdHasher>>,
+    deadlines: BTreeSet<(Timestamp, I)>,
+    /// How many of those for lookups have not timed out.
+    awaited: usize,
+    /// How often a request is sent.
+    attempts: u32,
+    /// How long after the first attempt the third may come.
+    respite: Duration,
+    /// How long after the first attempt a request has failed.
+    verdict: Duration,
+    limit: usize,
+}
+
+/// An id is random and our own, so no peer can choose many that meet in a table: it is as good as a
+/// hash.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_u16(&mut self, id: u16) {
+        self.0 = u64::from(id) << 48 | u64::from(id);
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        // Tables look at both ends.
+        self.0 = u64::from(id) << 32 | u64::from(id);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[derive(Debug)]
+struct Pending<P> {
+    to: SocketAddr,
+    datagrams: Datagrams,
+    sent_at: Timestamp,
+    wait: Duration,
+    /// Attempts so far.
+    attempts: u32,
+    /// Time-outs so far.
+    timeouts: u32,
+    deadline: Timestamp,
+    purpose: P,
+}
+
+/// What became due.
+#[derive(Debug)]
+pub(super) enum Due<P> {
+    /// A request timed out for the `count`th time; its datagrams, if any, are to be sent again.
+    TimedOut {
+        to: SocketAddr,
+        datagrams: Vec<Bytes>,
+        count: u32,
+        purpose: P,
+    },
+    /// A request failed, and is no longer in flight.
+    Failed {
+        to: SocketAddr,
+        asked_at: Timestamp,
+        purpose: P,
+    },
+}
+
+/// A request that got its reply.
+#[derive(Debug)]
+pub(super) struct Answered<P> {
+    pub(super) purpose: P,
+    /// The round trip; at most that if the request was sent again meanwhile.
+    pub(super) round_trip: Duration,
+}
+
+impl<I: TransactionId, P: Purpose> InFlight<I, P> {
+    /// Begins without any request. One fails after 2^`attempts` − 1 times the response time.
+    pub(super) fn new(config: &TransportConfig) -> Self {
+        Self {
+            open: HashMap::default(),
+            deadlines: BTreeSet::new(),
+            awaited: 0,
+            attempts: config.attempts,
+            respite: config.response_time * 21 / 20,
+            verdict: config.response_time * ((1 << config.attempts) - 1),
+            limit: config.max_requests,
+        }
+    }
+
+    /// Draws an unused id, never the default one; `None` if too many requests are in flight.
+    pub(super) fn fresh_id(&self, rng: &mut Rng) -> Option<I> {
+        if self.open.len() >= self.limit {
+            return None;
+        }
+        loop {
+            let id = I::random(rng);
+            if id != I::default() && !self.open.contains_key(&id) {
+                return Some(id);
+            }
+        }
+    }
+
+    /// Notes a request that is being sent now; it times out after `wait`.
+    pub(super) fn open(
+        &mut self,
+        now: Timestamp,
+        id: I,
+        to: SocketAddr,
+        datagrams: Datagrams,
+        wait: Duration,
+        purpose: P,
+    ) {
+        let deadline = now + wait;
+        self.deadlines.insert((deadline, id));
+        let pending = Box::new(Pending {
+            to,
+            datagrams,
+            sent_at: now,
+            wait,
+            attempts: 1,
+            timeouts: 0,
+            deadline,
+            purpose,
+        });
+        self.awaited += usize::from(pending.is_awaited());
+        self.open.insert(id, pending);
+    }
+
+    /// Returns what the request `id` to `from` is for, if it is in flight.
+    pub(super) fn pending(&self, from: SocketAddr, id: I) -> Option<&P> {
+        let pending = self.open.get(&id)?;
+        (pending.to == from).then_some(&pending.purpose)
+    }
+
+    /// Closes the request that a reply with this id from this address belongs to.
+    pub(super) fn close(&mut self, now: Timestamp, from: SocketAddr, id: I) -> Option<Answered<P>> {
+        self.pending(from, id)?;
+        let pending = self.open.remove(&id)?;
+        self.deadlines.remove(&(pending.deadline, id));
+        self.awaited -= usize::from(pending.is_awaited());
+        self.release_memory();
+        Some(Answered {
+            round_trip: now.since(pending.sent_at),
+            purpose: pending.purpose,
+        })
+    }
+
+    /// Notes that the reply has begun to come, in parts: the request does not time out before
+    /// `until`, within [`LONGEST_REPLY`].
+    pub(super) fn extend(&mut self, from: SocketAddr, id: I, until: Timestamp) {
+        if let Some(pending) = self.open.get_mut(&id)
+            && pending.to == from
+        {
+            self.deadlines.remove(&(pending.deadline, id));
+            let until = until.min(pending.sent_at + LONGEST_REPLY);
+            pending.deadline = pending.deadline.max(until);
+            self.deadlines.insert((pending.deadline, id));
+        }
+    }
+
+    /// Takes what is due at `now`; to be called until it returns `None`.
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
+        let &(at, id) = self.deadlines.first()?;
+        if at > now {
+            return None;
+        }
+        self.deadlines.pop_first();
+        let pending = self.open.get_mut(&id)?;
+        self.awaited -= usize::from(pending.is_awaited());
+        let verdict_at = pending.sent_at + self.verdict;
+        if now >= verdict_at {
+            let pending = self.open.remove(&id)?;
+            self.release_memory();
+            return Some(Due::Failed {
+                to: pending.to,
+                asked_at: pending.sent_at,
+                purpose: pending.purpose,
+            });
+        }
+        pending.timeouts += 1;
+        pending.wait *= 2;
+        let is_left = pending.attempts < self.attempts;
+        let respite_at = pending.sent_at + self.respite;
+        let resend = is_left && (pending.attempts < QUICK_ATTEMPTS || now >= respite_at);
+        pending.attempts += u32::from(resend);
+        pending.deadline = if is_left && !resend {
+            respite_at
+        } else if pending.timeouts <= self.attempts {
+            (now + pending.wait).min(verdict_at)
+        } else {
+            verdict_at
+        };
+        self.deadlines.insert((pending.deadline, id));
+        Some(Due::TimedOut {
+            to: pending.to,
+            datagrams: if resend {
+                pending.datagrams.clone().into_iter().collect()
+            } else {
+                Vec::new()
+            },
+            count: pending.timeouts,
+            purpose: pending.purpose.clone(),
+        })
+    }
+
+    /// Returns when something will be due.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Returns how many requests for lookups are in flight that have not timed out.
+    pub(super) fn awaited(&self) -> usize {
+        self.awaited
+    }
+
+    /// Returns how many requests are in flight.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Gives back most of what a burst took.
+    fn release_memory(&mut self) {
+        let size = self.open.len().max(3);
+        if self.open.capacity() > 8 * size {
+            self.open.shrink_to(2 * size);
+        }
+    }
+}
+
+impl<P: Purpose> Pending<P> {
+    fn is_awaited(&self) -> bool {
+        self.timeouts == 0 && self.purpose.is_for_lookup()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Seed;
+
+    const MS: Duration = Duration::from_millis(1);
+    const START: Timestamp = Timestamp::ZERO;
+
+    /// What a request is for: whether a lookup.
+    #[derive(Clone, PartialEq, Debug)]
+    struct Test(bool);
+
+    impl Purpose for Test {
+        fn is_for_lookup(&self) -> bool {
+            self.0
+        }
+    }
+
+    #[test]
+    fn a_request_for_a_lookup_is_awaited_until_it_is_answered_or_times_out() {
+        let mut in_flight = in_flight(3);
+        for id in 1..=2 {
+            open(&mut in_flight, id, 100, true);
+        }
+        open(&mut in_flight, 3, 100, false);
+        assert_eq!((in_flight.awaited(), in_flight.len()), (2, 3));
+        assert!(in_flight.close(START, peer(1), 1).is_some());
+        assert_eq!((in_flight.awaited(), in_flight.len()), (1, 2));
+        while let Some(at) = in_flight.next_deadline() {
+            let _ = in_flight.due(at);
+            let _ = in_flight.due(at);
+            assert_eq!(in_flight.awaited(), 0);
+        }
+        assert_eq!(in_flight.len(), 0);
+    }
+
+    #[test]
+    fn a_request_is_sent_as_often_as_configured_and_fails_when_its_waits_have_doubled_as_often() {
+        for (attempts, failed_at) in [(1, 1_000), (2, 3_000), (3, 7_000), (4, 15_000)] {
+            let mut in_flight = in_flight(attempts);
+            open(&mut in_flight, 5, 100, true);
+            let (mut sent, mut ended) = (1, None);
+            while let Some(at) = in_flight.next_deadline() {
+                match in_flight.due(at) {
+                    Some(Due::TimedOut { datagrams, .. }) => sent += datagrams.len(),
+                    Some(Due::Failed { .. }) => ended = Some(at),
+                    None => {}
+                }
+            }
+            assert_eq!(sent, attempts as usize);
+            assert_eq!(ended, Some(START + failed_at * MS));
+            assert_eq!(in_flight.len(), 0);
+        }
+    }
+
+    #[test]
+    fn a_second_attempt_comes_at_once_and_a_third_after_a_second() {
+        for (wait, expected) in [(50, [50, 1_050]), (400, [400, 1_200])] {
+            let mut in_flight = in_flight(3);
+            open(&mut in_flight, 5, wait, true);
+            let mut sent_at = Vec::new();
+            while let Some(at) = in_flight.next_deadline() {
+                if let Some(Due::TimedOut { datagrams, .. }) = in_flight.due(at)
+                    && !datagrams.is_empty()
+                {
+                    sent_at.push(at);
+                }
+            }
+            assert_eq!(sent_at, expected.map(|ms| START + ms * MS));
+        }
+    }
+
+    #[test]
+    fn time_outs_are_counted_and_their_waits_double() {
+        let mut in_flight = in_flight(3);
+        open(&mut in_flight, 5, 100, true);
+        let mut timed_out = Vec::new();
+        while let Some(at) = in_flight.next_deadline() {
+            if let Some(Due::TimedOut {
+                count, to, purpose, ..
+            }) = in_flight.due(at)
+            {
+                assert_eq!((to, purpose), (peer(1), Test(true)));
+                timed_out.push((at.since(START).as_millis(), count));
+            }
+        }
+        // The second time the third attempt is not due yet; the last wait is for the verdict.
+        let expected = [(100, 1), (300, 2), (1_050, 3), (1_850, 4)];
+        assert_eq!(timed_out, expected);
+    }
+
+    #[test]
+    fn a_reply_counts_only_from_the_address_asked_and_for_its_id() {
+        let mut in_flight = in_flight(3);
+        open(&mut in_flight, 5, 100, true);
+        assert_eq!(in_flight.pending(peer(1), 5), Some(&Test(true)));
+        assert_eq!(in_flight.pending(peer(2), 5), None);
+        assert!(in_flight.close(START, peer(2), 5).is_none());
+        assert!(in_flight.close(START, peer(1), 6).is_none());
+        let answered = in_flight.close(START + 3 * MS, peer(1), 5).unwrap();
+        assert_eq!(answered.round_trip, 3 * MS);
+        assert_eq!(answered.purpose, Test(true));
+        assert!(in_flight.close(START, peer(1), 5).is_none());
+        assert_eq!(in_flight.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_reply_whose_parts_never_end_is_not_waited_for_without_end() {
+        let mut in_flight = in_flight(3);
+        open(&mut in_flight, 5, 100, true);
+        let mut now = START;
+        while in_flight.len() > 0 {
+            now = now + 500 * MS;
+            assert!(now < START + 11_000 * MS);
+            in_flight.extend(peer(1), 5, now + 1_000 * MS);
+            while in_flight.due(now).is_some() {}
+        }
+        assert!(now >= START + 10_000 * MS, "as long as parts are kept");
+    }
+
+    #[test]
+    fn a_wait_is_never_made_shorter_nor_by_another_address() {
+        let mut in_flight = in_flight(3);
+        open(&mut in_flight, 5, 100, true);
+        in_flight.extend(peer(1), 5, START + 50 * MS);
+        assert_eq!(in_flight.next_deadline(), Some(START + 100 * MS));
+        in_flight.extend(peer(2), 5, START + 500 * MS);
+        in_flight.extend(peer(1), 6, START + 500 * MS);
+        assert_eq!(in_flight.next_deadline(), Some(START + 100 * MS));
+        in_flight.extend(peer(1), 5, START + 500 * MS);
+        assert_eq!(in_flight.next_deadline(), Some(START + 500 * MS));
+        assert!(in_flight.due(START + 499 * MS).is_none());
+        assert!(in_flight.due(START + 500 * MS).is_some());
+    }
+
+    #[test]
+    fn ids_run_out_at_the_limit() {
+        let mut rng = Seed::from_number(1).public();
+        let mut in_flight: InFlight<u32, Test> = InFlight::new(&TransportConfig {
+            max_requests: 1,
+            ..TransportConfig::default()
+        });
+        let id = in_flight.fresh_id(&mut rng).unwrap();
+        in_flight.open(START, id, peer(1), datagrams(), MS, Test(true));
+        assert_eq!(in_flight.fresh_id(&mut rng), None);
+    }
+
+    #[test]
+    fn an_id_is_neither_in_use_nor_the_default_one() {
+        /// Draws 0, 1, 2 or 3.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+        struct Few(u8);
+
+        impl TransactionId for Few {
+            fn random(rng: &mut Rng) -> Self {
+                Self(rng.below(4) as u8)
+            }
+        }
+
+        let mut rng = Seed::from_number(1).public();
+        let mut in_flight: InFlight<Few, Test> = InFlight::new(&TransportConfig::default());
+        let mut ids = [(); 3].map(|()| {
+            let id = in_flight.fresh_id(&mut rng).unwrap();
+            in_flight.open(START, id, peer(1), datagrams(), MS, Test(true));
+            id
+        });
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 2, 3].map(Few));
+        assert!(
+            ids.iter()
+                .all(|id| in_flight.pending(peer(1), *id).is_some())
+        );
+    }
+
+    #[test]
+    fn most_of_the_memory_of_a_burst_is_given_back() {
+        let mut in_flight = in_flight(3);
+        for id in 1..=1_000 {
+            open(&mut in_flight, id, 100, true);
+        }
+        for id in 1..=1_000 {
+            assert!(in_flight.close(START, peer(1), id).is_some());
+            let size = in_flight.len().max(3);
+            assert!(in_flight.open.capacity() <= 8 * size);
+        }
+        open(&mut in_flight, 1, 100, true);
+        assert!(in_flight.open.capacity() < 8 * 3, "nor is it taken again");
+    }
+
+    fn in_flight(attempts: u32) -> InFlight<u32, Test> {
+        InFlight::new(&TransportConfig {
+            attempts,
+            ..TransportConfig::default()
+        })
+    }
+
+    fn open(in_flight: &mut InFlight<u32, Test>, id: u32, wait: u32, is_for_lookup: bool) {
+        let purpose = Test(is_for_lookup);
+        in_flight.open(START, id, peer(1), datagrams(), wait * MS, purpose);
+    }
+
+    fn datagrams() -> Datagrams {
+        Bytes::from_static(b"x").into()
+    }
+
+    fn peer(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+}

@@ -1,0 +1,227 @@
+//! [`Reassembly`]: puts values together that come in parts, each in a datagram of its own after (or, by
+//! accident, before) the message that announces them (`docs/spec/wire.md#9.2`).
+//!
+//! A session is one announcing message, known by its sender's address and transaction. It ends when
+//! all values it announced are complete, or 3 seconds after the last part that was of use, or 10
+//! seconds after its beginning.
+//!
+//! Invariants:
+//! - all sessions together hold at most [`TransportConfig::max_part_bytes`] and are at most
+//!   [`TransportConfig::max_part_sessions`]; no [`Source`] has more than a quarter of either;
+//! - memory grows with the bytes that arrived, never with the sizes that were promised;
+//! - parts that came without an announcement give way to announced sessions, so that forged ones
+//!   cannot shut us off.
+
+mod budget;
+mod session;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::TransportConfig;
+use crate::{Source, Timestamp};
+
+use budget::{Budget, Usage};
+use session::{Announcement, Session};
+
+/// Greatest size of a packed value that comes in parts: 64 KiB and 32 bytes
+/// (`docs/spec/wire.md#9.2`).
+pub const MAX_VALUE_BYTES: usize = 65_568;
+
+/// Unfinished sessions, each with a context `T` that is handed back with its values. Transaction ids
+/// are `I`.
+///
+/// ```
+/// use bulla_kad::transport::reassembly::{Key, Part, Reassembly, Slot};
+/// use bulla_kad::Timestamp;
+/// use bulla_kad::transport::TransportConfig;
+///
+/// let mut reassembly = Reassembly::new(&TransportConfig::default());
+/// let now = Timestamp::ZERO;
+/// let key = Key::new("192.0.2.1:4222".parse()?, 7);
+/// let part = |offset, data| Part { index: 1, offset, data };
+///
+/// assert!(reassembly.announce(now, key, [Slot::Embedded, Slot::Announced(6)], "a put").is_none());
+/// assert!(reassembly.part(now, key, &part(3, b"bar")).is_none());
+/// let put = reassembly.part(now, key, &part(0, b"foo")).ok_or("incomplete")?;
+/// assert_eq!((put.context, put.values), ("a put", vec![(1, "foobar".into())]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Reassembly<I, T> {
+    sessions: BTreeMap<Key<I>, Session<T>>,
+    /// When each session ends.
+    deadlines: BTreeSet<(Timestamp, Key<I>)>,
+    budget: Budget,
+}
+
+/// Tells which announcing message parts belong to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Key<I> {
+    /// The address that it and its parts come from.
+    pub from: SocketAddr,
+    /// The transaction id that it and its parts carry.
+    pub transaction: I,
+}
+
+/// An element of an announcing message's list of values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Slot {
+    /// A value that is in the message itself.
+    Embedded,
+    /// A value of this many bytes that comes in parts. Taken as absent if empty or above
+    /// [`MAX_VALUE_BYTES`].
+    Announced(usize),
+}
+
+/// A piece of a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part<'a> {
+    /// Place of the value in the list of values.
+    pub index: usize,
+    /// Where in the value the piece begins, in bytes.
+    pub offset: usize,
+    /// The piece.
+    pub data: &'a [u8],
+}
+
+/// All values of a message have arrived.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use]
+pub struct Completed<T> {
+    /// What was given with the announcement.
+    pub context: T,
+    /// The values that came in parts, each with its place in the list of values, in that order.
+    pub values: Vec<(usize, Bytes)>,
+}
+
+impl<I: Copy + Ord, T> Reassembly<I, T> {
+    /// Begins without sessions, within the bounds of `config`.
+    pub fn new(config: &TransportConfig) -> Self {
+        Self {
+            sessions: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            budget: Budget::new(config),
+        }
+    }
+
+    /// Opens a session for a message with this list of values, or tells one that parts have opened
+    /// what to expect. Returns the values at once if no part is missing.
+    ///
+    /// Ignored, with its context, if the session has been announced before or if there is no room. A
+    /// session costs 4 bytes for each element of the list and what the context takes; the caller bounds
+    /// both, and should announce only messages of validated senders.
+    pub fn announce(
+        &mut self,
+        now: Timestamp,
+        key: Key<I>,
+        slots: impl IntoIterator<Item = Slot>,
+        context: T,
+    ) -> Option<Completed<T>> {
+        self.expire(now);
+        if self.is_announced(&key) {
+            return None;
+        }
+        let mut session = self.remove(&key).unwrap_or_else(|| Session::new(now));
+        session.announce(Announcement::new(slots, context), now);
+        if session.is_complete() {
+            return session.into_completed();
+        }
+        if self.make_room(&key, session.usage(), true) {
+            self.insert(key, session);
+        }
+        None
+    }
+
+    /// Reports whether a message was announced under this key and its parts are awaited. Other parts
+    /// are strays: they count as requests against the rate limits, and the caller decides whether to
+    /// keep them at all.
+    pub fn is_announced(&self, key: &Key<I>) -> bool {
+        self.sessions.get(key).is_some_and(Session::is_announced)
+    }
+
+    /// Reports whether a part brings something new to an announced message.
+    pub fn is_progress(&self, key: &Key<I>, part: &Part<'_>) -> bool {
+        self.sessions
+            .get(key)
+            .is_some_and(|session| session.is_announced() && session.lacks(part))
+    }
+
+    /// Takes a part. Returns the values if it was the last one missing.
+    ///
+    /// A stray opens a session or waits in one, up to 98 parts and 122,912 bytes. What overlaps another
+    /// part, lies out of range or finds no room is dropped.
+    pub fn part(&mut self, now: Timestamp, key: Key<I>, part: &Part<'_>) -> Option<Completed<T>> {
+        self.expire(now);
+        let mut session = self.remove(&key).unwrap_or_else(|| Session::new(now));
+        let grown = session.usage_with(part);
+        if session.lacks(part) && self.make_room(&key, grown, session.is_announced()) {
+            session.insert(part, now);
+        }
+        if session.is_complete() {
+            return session.into_completed();
+        }
+        if session.holds_anything() {
+            self.insert(key, session);
+        }
+        None
+    }
+
+    /// Returns when [`Reassembly::expire`] has something to do, if nothing arrives until then.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Drops the sessions whose time is over.
+    pub fn expire(&mut self, now: Timestamp) {
+        while let Some(&(at, key)) = self.deadlines.first()
+            && at <= now
+        {
+            self.remove(&key);
+        }
+    }
+
+    /// Finds room for a session of this key; if it is announced, at the cost of others that are not.
+    fn make_room(&mut self, key: &Key<I>, usage: Usage, announced: bool) -> bool {
+        if !self.budget.is_fair(key.source(), usage) {
+            return false;
+        }
+        while !self.budget.has_room(usage) {
+            let is_early = |(_, key): &&(Timestamp, Key<I>)| !self.is_announced(key);
+            match self.deadlines.iter().find(is_early) {
+                Some(&(_, early)) if announced => drop(self.remove(&early)),
+                Some(_) | None => return false,
+            }
+        }
+        true
+    }
+
+    fn insert(&mut self, key: Key<I>, session: Session<T>) {
+        self.budget.take(key.source(), session.usage());
+        self.deadlines.insert((session.deadline(), key));
+        self.sessions.insert(key, session);
+    }
+
+    fn remove(&mut self, key: &Key<I>) -> Option<Session<T>> {
+        let session = self.sessions.remove(key)?;
+        self.deadlines.remove(&(session.deadline(), *key));
+        self.budget.give_back(key.source(), session.usage());
+        Some(session)
+    }
+}
+
+impl<I> Key<I> {
+    /// Makes the key of what comes from this address with this transaction id.
+    pub fn new(from: SocketAddr, transaction: I) -> Self {
+        Self { from, transaction }
+    }
+
+    fn source(&self) -> Source {
+        Source::of(self.from.ip())
+    }
+}
+
+#[cfg(test)]
+mod tests;

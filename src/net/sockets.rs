@@ -1,0 +1,435 @@
+//! [`Sockets`]: UDP in both address families, one socket for each.
+
+use std::future::pending;
+use std::io;
+use std::mem;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use thiserror::Error;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, trace};
+
+use super::gso;
+use super::udp::Udp;
+use crate::client::SocketErrors;
+use crate::node::Transmit;
+use crate::{Family, canonical};
+
+/// The size asked for each buffer of a socket, in bytes. The system may give less; the usual
+/// 208 KiB lose most of a burst of a thousand datagrams.
+const BUFFER_BYTES: usize = 4 << 20;
+/// Datagrams that wait for each other at most.
+const MAX_QUEUED: usize = 64;
+/// How long a full send buffer is waited for before the datagram is dropped, as a network would.
+const SEND_TIMEOUT: Duration = Duration::from_millis(100);
+/// How often it is looked at meanwhile.
+const SEND_RETRY: Duration = Duration::from_millis(1);
+
+/// The addresses to bind, at most one of each family.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct BindPlan {
+    v4: Option<BindAddr>,
+    v6: Option<BindAddr>,
+}
+
+/// An address to bind.
+#[derive(Clone, Copy, Debug)]
+struct BindAddr {
+    addr: SocketAddr,
+    /// Whether the node shall not start without it.
+    is_required: bool,
+}
+
+/// No socket could be had.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// The address cannot be bound.
+    #[error("cannot listen on {addr}{}", hint(.source))]
+    Address {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Two addresses of one family were given.
+    #[error("cannot listen on both {0} and {1}: a node has one socket for each address family")]
+    Twice(SocketAddr, SocketAddr),
+}
+
+/// The sockets of a node: at least one.
+pub(crate) struct Sockets {
+    v4: Option<Udp>,
+    v6: Option<Udp>,
+    /// To be sent at the next [`Sockets::flush`], or before.
+    queued: Vec<Transmit>,
+    /// The last datagram waited in vain, so the next ones do not wait at all.
+    is_congested: bool,
+    errors: SocketErrors,
+}
+
+impl BindPlan {
+    /// Plans all addresses, of the families that the system has; a port 0 is for the system to
+    /// choose.
+    pub(crate) fn everywhere(v4_port: u16, v6_port: u16) -> Self {
+        let any = |ip: IpAddr, port| {
+            Some(BindAddr {
+                addr: SocketAddr::new(ip, port),
+                is_required: false,
+            })
+        };
+        Self {
+            v4: any(Ipv4Addr::UNSPECIFIED.into(), v4_port),
+            v6: any(Ipv6Addr::UNSPECIFIED.into(), v6_port),
+        }
+    }
+
+    /// Plans these addresses and no others.
+    pub(crate) fn exactly(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+        let mut plan = Self::default();
+        for &addr in addresses {
+            let place = match Family::of(&addr) {
+                Family::V4 => &mut plan.v4,
+                Family::V6 => &mut plan.v6,
+            };
+            let wanted = BindAddr {
+                addr,
+                is_required: true,
+            };
+            if let Some(taken) = place.replace(wanted) {
+                return Err(BindError::Twice(taken.addr, addr));
+            }
+        }
+        Ok(plan)
+    }
+}
+
+impl Sockets {
+    /// Binds what the plan says. An IPv6 port that is for the system to choose becomes that of IPv4
+    /// if it is free.
+    pub(crate) fn bind(plan: BindPlan) -> Result<Self, BindError> {
+        let v4 = plan.v4.map_or(Ok(None), bind_addr)?;
+        let v4_port = v4.as_ref().and_then(|socket| socket.local_addr().ok());
+        let v6 = match (plan.v6, v4_port) {
+            (Some(wanted), Some(v4)) if wanted.addr.port() == 0 => {
+                bind(SocketAddr::new(wanted.addr.ip(), v4.port()))
+                    .map_or_else(|_| bind_addr(wanted), |socket| Ok(Some(socket)))?
+            }
+            (Some(wanted), _) => bind_addr(wanted)?,
+            (None, _) => None,
+        };
+        if let (None, None, Some(wanted)) = (&v4, &v6, plan.v4) {
+            return Err(BindError::Address {
+                addr: wanted.addr,
+                source: io::ErrorKind::Unsupported.into(),
+            });
+        }
+        Ok(Self {
+            v4,
+            v6,
+            queued: Vec::new(),
+            is_congested: false,
+            errors: SocketErrors::default(),
+        })
+    }
+
+    /// Returns the addresses bound.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        [&self.v4, &self.v6]
+            .into_iter()
+            .flatten()
+            .filter_map(|socket| socket.local_addr().ok())
+            .collect()
+    }
+
+    /// Reports whether there is a socket for this address. An IPv4 address mapped into IPv6 counts
+    /// as IPv4.
+    pub(crate) fn serves(&self, addr: &SocketAddr) -> bool {
+        self.of(&canonical(*addr)).is_some()
+    }
+
+    /// Returns what has gone wrong so far.
+    pub(crate) fn errors(&self) -> SocketErrors {
+        self.errors
+    }
+
+    /// Waits until there is something to receive. Loses nothing if it is dropped.
+    pub(crate) async fn readable(&self) {
+        // An error here is that of the runtime shutting down; `receive` meets those of the socket.
+        tokio::select! {
+            _ = readable(self.v4.as_ref()) => {}
+            _ = readable(self.v6.as_ref()) => {}
+        }
+    }
+
+    /// Hands over what is there, of each family as much as comes in one call: few datagrams, so
+    /// that replies do not pile up.
+    pub(crate) fn receive(&mut self, mut take: impl FnMut(SocketAddr, &[u8])) {
+        for (socket, family) in [(&self.v4, Family::V4), (&self.v6, Family::V6)] {
+            let Some(socket) = socket else { continue };
+            let received = socket.receive(family, |from, bytes| {
+                trace!(%from, len = bytes.len(), "received");
+                take(from, bytes);
+            });
+            if let Err(error) = received
+                && error.kind() != io::ErrorKind::WouldBlock
+            {
+                debug!(%error, "cannot receive");
+                self.errors.receive += 1;
+            }
+        }
+    }
+
+    /// Sends a datagram, or drops it if that is not possible. It may wait for others until
+    /// [`Sockets::flush`].
+    pub(crate) async fn send(&mut self, transmit: Transmit) {
+        self.queued.push(transmit);
+        if self.queued.len() >= MAX_QUEUED {
+            self.flush().await;
+        }
+    }
+
+    /// Sends what waits.
+    pub(crate) async fn flush(&mut self) {
+        let mut queued = mem::take(&mut self.queued);
+        let mut rest = &queued[..];
+        while let Some((first, others)) = rest.split_first() {
+            rest = match self.try_send(rest) {
+                0 => {
+                    self.send_one(first).await;
+                    others
+                }
+                sent => rest.get(sent..).unwrap_or_default(),
+            };
+        }
+        queued.clear();
+        self.queued = queued;
+    }
+
+    /// Sends as many of the first datagrams as go in one call, without waiting; returns how many.
+    fn try_send(&self, datagrams: &[Transmit]) -> usize {
+        let Some(socket) = datagrams.first().and_then(|first| self.of(&first.to)) else {
+            return 0;
+        };
+        let first = |count| datagrams.get(..count).unwrap_or_default();
+        let mut count = gso::batch_len(datagrams);
+        if count > 1 && socket.send_batch(first(count)).is_ok() {
+            trace!(count, "sent as one");
+            return count;
+        }
+        if count == 1 {
+            count = gso::run_before_batch(datagrams);
+        }
+        if count == 1 {
+            return 0;
+        }
+        let sent = socket.send_many(first(count)).unwrap_or(0);
+        trace!(count = sent, "sent");
+        sent
+    }
+
+    async fn send_one(&mut self, datagram: &Transmit) {
+        let to = datagram.to;
+        let Some(socket) = self.of(&to) else {
+            return;
+        };
+        trace!(%to, len = datagram.bytes.len(), "sending");
+        let sent = match socket.send(datagram) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.is_congested => {
+                let sending = timeout(SEND_TIMEOUT, send_when_possible(socket, datagram));
+                sending.await.unwrap_or(Err(error))
+            }
+            sent => sent,
+        };
+        self.is_congested = false;
+        if let Err(error) = sent {
+            debug!(%to, %error, "cannot send");
+            self.errors.send += 1;
+            self.is_congested = error.kind() == io::ErrorKind::WouldBlock;
+        }
+    }
+
+    fn of(&self, addr: &SocketAddr) -> Option<&Udp> {
+        match Family::of(addr) {
+            Family::V4 => self.v4.as_ref(),
+            Family::V6 => self.v6.as_ref(),
+        }
+    }
+}
+
+/// Sends a datagram as soon as there is room for it.
+async fn send_when_possible(socket: &Udp, datagram: &Transmit) -> io::Result<()> {
+    loop {
+        sleep(SEND_RETRY).await;
+        match socket.send(datagram) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return sent,
+        }
+    }
+}
+
+async fn readable(socket: Option<&Udp>) -> io::Result<()> {
+    match socket {
+        Some(socket) => socket.readable().await,
+        None => pending().await,
+    }
+}
+
+/// Binds an address; a family that the system lacks is left out unless it is required.
+fn bind_addr(wanted: BindAddr) -> Result<Option<Udp>, BindError> {
+    match bind(wanted.addr) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if !wanted.is_required && lacks_family(&error) => {
+            debug!(addr = %wanted.addr, %error, "address family left out");
+            Ok(None)
+        }
+        Err(source) => Err(BindError::Address {
+            addr: wanted.addr,
+            source,
+        }),
+    }
+}
+
+fn bind(addr: SocketAddr) -> io::Result<Udp> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    enlarge_buffers(&socket);
+    socket.bind(&addr.into())?;
+    Udp::new(socket.into())
+}
+
+/// Asks for large buffers. Small ones are a loss, not a failure.
+fn enlarge_buffers(socket: &Socket) {
+    let socket = SockRef::from(socket);
+    for result in [
+        socket.set_recv_buffer_size(BUFFER_BYTES),
+        socket.set_send_buffer_size(BUFFER_BYTES),
+    ] {
+        if let Err(error) = result {
+            debug!(%error, "socket buffers stay small");
+        }
+    }
+}
+
+/// Reports whether the error means that the system lacks the address family.
+fn lacks_family(error: &io::Error) -> bool {
+    /// `EAFNOSUPPORT` of Linux, of the BSDs and macOS, and of Windows.
+    const NO_FAMILY: [i32; 3] = [97, 47, 10_047];
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.kind() == io::ErrorKind::Unsupported
+        || error
+            .raw_os_error()
+            .is_some_and(|code| NO_FAMILY.contains(&code))
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => ": another program uses the port; choose another, or 0 for any",
+        io::ErrorKind::PermissionDenied => ": not allowed; choose a port from 1024 on",
+        io::ErrorKind::AddrNotAvailable => ": no interface has this address",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sockets(addr: &str) -> Sockets {
+        Sockets::bind(BindPlan::exactly(&[addr.parse().unwrap()]).unwrap()).unwrap()
+    }
+
+    fn datagram(to: &str) -> Transmit {
+        Transmit {
+            to: to.parse().unwrap(),
+            bytes: "hello".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_is_received_in_order_and_a_few_at_a_time() {
+        let mut sockets = sockets("127.0.0.1:0");
+        let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let count = 40;
+        for number in 0..count {
+            peer.send_to(&[number], sockets.addresses()[0]).unwrap();
+        }
+        sockets.readable().await;
+        let mut received = Vec::new();
+        while received.len() < usize::from(count) {
+            let before = received.len();
+            sockets.receive(|from, bytes| received.push((from, bytes.to_vec())));
+            assert!(received.len() - before < usize::from(count) / 2);
+        }
+        let from = peer.local_addr().unwrap();
+        let sent: Vec<_> = (0..count).map(|number| (from, vec![number])).collect();
+        assert_eq!(received, sent);
+    }
+
+    #[tokio::test]
+    async fn a_datagram_that_cannot_be_sent_is_counted() {
+        let mut sockets = sockets("127.0.0.1:0");
+        // Broadcasts are not allowed on ordinary sockets.
+        sockets.send(datagram("255.255.255.255:9")).await;
+        sockets.flush().await;
+        assert_eq!(sockets.errors().send, 1);
+    }
+
+    #[tokio::test]
+    async fn datagrams_to_one_address_come_one_by_one_and_in_order() {
+        let mut sockets = sockets("127.0.0.1:0");
+        let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sizes = [9, 9, 9, 4, 4, 9, 1_200, 1_200];
+        for (number, size) in (0..).zip(sizes) {
+            let to = peer.local_addr().unwrap();
+            let bytes = vec![number; size].into();
+            sockets.send(Transmit { to, bytes }).await;
+        }
+        sockets.flush().await;
+        let mut buffer = [0; 2_000];
+        for (number, size) in (0..).zip(sizes) {
+            let len = peer.recv(&mut buffer).unwrap();
+            assert_eq!(buffer[..len], vec![number; size]);
+        }
+        assert_eq!(sockets.errors(), SocketErrors::default());
+    }
+
+    #[tokio::test]
+    async fn a_family_without_a_socket_is_not_served() {
+        let mut sockets = sockets("127.0.0.1:0");
+        assert!(sockets.serves(&"192.0.2.1:1".parse().unwrap()));
+        assert!(sockets.serves(&"[::ffff:192.0.2.1]:1".parse().unwrap()));
+        assert!(!sockets.serves(&"[2001:db8::1]:1".parse().unwrap()));
+        sockets.send(datagram("[2001:db8::1]:1")).await;
+        sockets.flush().await;
+        assert_eq!(sockets.errors(), SocketErrors::default());
+    }
+
+    #[tokio::test]
+    async fn an_ipv6_port_that_the_system_chooses_is_that_of_ipv4_if_it_is_free() {
+        let any_port = |ip: IpAddr| SocketAddr::new(ip, 0);
+        let both = [
+            any_port(Ipv4Addr::LOCALHOST.into()),
+            any_port(Ipv6Addr::LOCALHOST.into()),
+        ];
+        let first = Sockets::bind(BindPlan::exactly(&both).unwrap()).unwrap();
+        let ports: Vec<_> = first.addresses().iter().map(SocketAddr::port).collect();
+        assert_eq!(ports[0], ports[1]);
+    }
+
+    #[test]
+    fn an_address_that_no_interface_has_is_named_with_the_cause() {
+        let error = BindError::Address {
+            addr: "192.0.2.1:0".parse().unwrap(),
+            source: io::ErrorKind::AddrNotAvailable.into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "cannot listen on 192.0.2.1:0: no interface has this address"
+        );
+    }
+}
