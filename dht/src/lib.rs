@@ -40,6 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod budget;
 mod config;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

@@ -1,11 +1,11 @@
 //! Listeners are told what changed: remote ones by `update` requests, our own by events
 //! (`docs/spec/wire.md#11.4`).
 
-use super::{Event, Node, RequestPurpose};
-use crate::storage::{Incoming, Listener};
+use super::{Node, RequestPurpose};
+use crate::storage::Listener;
 use crate::value::{Value, ValueId};
 use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, UpdateRequest, Values};
-use crate::{InfoHash, Timestamp, UnixTime};
+use crate::{InfoHash, Timestamp};
 
 /// What became of a value that listeners know by its id.
 #[derive(Clone, Copy)]
@@ -15,44 +15,9 @@ enum Fate {
 }
 
 impl Node {
-    /// Keeps an own value here, unless a signed one stands in its place.
-    pub(super) fn store_own(
-        &mut self,
-        now: Timestamp,
-        key: InfoHash,
-        value: &Value,
-        created: UnixTime,
-        permanent: bool,
-    ) {
-        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
-        let expires = if permanent {
-            Some(Timestamp::MAX)
-        } else {
-            self.moment_of(now, created + lifetime)
-        };
-        let guarded = self
-            .storage
-            .find(&key, value.id())
-            .is_some_and(|held| held.signed().is_some() && value.signed().is_none());
-        let (Some(expires), false) = (expires, guarded) else {
-            return;
-        };
-        let incoming = Incoming {
-            value: value.clone(),
-            source: None,
-            created: self.origin.to_timestamp(created),
-            expires,
-        };
-        if self.storage.store(now, &key, incoming).is_ok() {
-            self.schedule_expiry();
-            self.notify_stored(now, key, value.id());
-        }
-    }
-
     /// A value was stored or edited.
     pub(super) fn notify_stored(&mut self, now: Timestamp, key: InfoHash, id: ValueId) {
-        let ops = self.ops.listens(&key);
-        if ops.is_empty() && !self.listeners.listen_on(&key) {
+        if !self.subscriptions.is_on(&key) && !self.listeners.listen_on(&key) {
             return;
         }
         let Some(value) = self.storage.find(&key, id).cloned() else {
@@ -62,9 +27,8 @@ impl Node {
         for listener in listeners {
             self.notify_values(now, key, &listener, std::slice::from_ref(&value));
         }
-        for op in ops {
-            self.on_values(op, self.id, std::slice::from_ref(&value), None);
-        }
+        self.outbox
+            .report(self.subscriptions.on_stored(&key, &value));
     }
 
     /// A stored value lives on.
@@ -75,20 +39,7 @@ impl Node {
     /// A stored value is gone.
     pub(super) fn notify_removed(&mut self, now: Timestamp, key: InfoHash, id: ValueId) {
         self.notify_id(now, key, id, Fate::Lost);
-        for op in self.ops.listens(&key) {
-            let own = self.id;
-            if let Some((_, view)) = self.ops.listen_mut(op) {
-                let values = view.remove(&own, id);
-                self.report_expired(op, values);
-            }
-        }
-    }
-
-    /// Reports values that nobody holds any more.
-    pub(super) fn report_expired(&mut self, op: super::OpId, values: Vec<Value>) {
-        if !values.is_empty() {
-            self.events.push_back(Event::Expired { op, values });
-        }
+        self.outbox.report(self.subscriptions.on_removed(&key, id));
     }
 
     /// Sends values to a remote listener.
@@ -108,9 +59,10 @@ impl Node {
                 observed: Some(listener.addr.ip()),
                 ..Reply::default()
             };
-            let sender = self.id;
+            let sender = self.contacts.own();
             let payload = Payload::Reply { sender, reply };
             return self
+                .outbox
                 .rpc
                 .notify(listener.addr, Tid(listener.socket), payload);
         }
@@ -124,8 +76,8 @@ impl Node {
             token: (&token[..]).into(),
         });
         let addr = listener.addr;
-        self.rpc
-            .request(now, &mut self.public, addr, request, RequestPurpose::Notify);
+        self.outbox
+            .request(now, addr, request, RequestPurpose::Notify);
     }
 
     fn notify_id(&mut self, now: Timestamp, key: InfoHash, id: ValueId, fate: Fate) {
@@ -147,9 +99,9 @@ impl Node {
                     refreshed: refreshed.into(),
                     expired: expired.into(),
                 };
-                let sender = self.id;
+                let sender = self.contacts.own();
                 let payload = Payload::Notice { sender, notice };
-                self.rpc.notify(addr, Tid(socket), payload);
+                self.outbox.rpc.notify(addr, Tid(socket), payload);
                 continue;
             }
             let request = Request::Update(UpdateRequest {
@@ -161,8 +113,8 @@ impl Node {
                 expired: expired.into(),
                 token: (&token[..]).into(),
             });
-            self.rpc
-                .request(now, &mut self.public, addr, request, RequestPurpose::Notify);
+            self.outbox
+                .request(now, addr, request, RequestPurpose::Notify);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::CheckId;
-use super::requests::ReplyTo;
+use super::ReplyTo;
 use crate::value::{Value, ValueId};
 use crate::{InfoHash, Timestamp, UnixTime};
 

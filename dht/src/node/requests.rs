@@ -5,38 +5,30 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::{Node, RequestPurpose};
-use crate::routing::{Confidence, Growth};
+use super::subscriptions::ListenSocket;
+use super::{Node, ReplyTo, Timer};
+use crate::routing::Confidence;
 use crate::rpc::reassembly::{Completed, Slot};
 use crate::storage::{Listener, Subscribed};
 use crate::value::Value;
 use crate::wire::{
     self, ErrorCode, FindRequest, GetRequest, Item, ListenRequest, Message, Nodes, Payload,
-    PutRequest, Reply, Request, Rows, SocketId, Tid, UpdateRequest, Values, Want,
+    PutRequest, Reply, Request, Rows, Tid, UpdateRequest, Values,
 };
-use crate::{Contact, Family, InfoHash, Timestamp};
+use crate::{Contact, Family, Timestamp};
 
 /// Values whose packed size is below this are told in one datagram with others (bytes of content in one update).
 const UPDATE_BYTES: usize = 56 << 10;
 
-/// The nodes nearest to a key hardly ever share fewer bits with it than our nearest share with us, less this many.
-const NEIGHBOURHOOD_BITS: usize = 3;
-/// A request's way back: who asked, under which number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct ReplyTo {
-    pub(super) addr: SocketAddr,
-    pub(super) tid: Tid,
-}
-
 impl Node {
     /// Lets a datagram in and hands it on, once all its values are there.
     pub(super) fn receive(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
-        let Some(message) = self.rpc.admit(now, from, datagram) else {
+        let Some(message) = self.outbox.rpc.admit(now, from, datagram) else {
             return;
         };
         if let Payload::Parts(parts) = &message.payload {
             for part in parts.iter() {
-                let complete = self.rpc.part(now, from, message.tid, &part);
+                let complete = self.outbox.rpc.part(now, from, message.tid, &part);
                 if let Some(complete) = complete {
                     self.on_complete(now, from, complete);
                 }
@@ -52,7 +44,10 @@ impl Node {
                     Item::Embedded(_) | Item::Unusable => Slot::Embedded,
                 });
                 let head = datagram.to_vec().into();
-                let complete = self.rpc.assemble(now, from, message.tid, slots, head);
+                let complete = self
+                    .outbox
+                    .rpc
+                    .assemble(now, from, message.tid, slots, head);
                 if let Some(complete) = complete {
                     self.on_complete(now, from, complete);
                 }
@@ -102,16 +97,13 @@ impl Node {
                 request: Request::Update(UpdateRequest { socket, .. }),
                 ..
             } => {
-                let wanted = self
-                    .listen_sockets
-                    .get(&socket.0)
-                    .is_some_and(|listen_socket| listen_socket.node.addr == from);
+                let wanted = self.subscriptions.socket(socket.0, from).is_some();
                 if !wanted {
                     let reply_to = ReplyTo {
                         addr: from,
                         tid: message.tid,
                     };
-                    self.answer(now, reply_to, Reply::default());
+                    self.outbox.reply(now, reply_to, Reply::default());
                 }
                 wanted
             }
@@ -145,8 +137,8 @@ impl Node {
                 self.on_request(now, contact, tid, request, values);
             }
             Payload::Reply { sender, reply } => {
-                let is_newcomer = !self.rpc.peers().is_validated(now, &from);
-                if let Some(purpose) = self.rpc.close(now, from, tid) {
+                let is_newcomer = !self.outbox.rpc.peers().is_validated(now, &from);
+                if let Some(purpose) = self.outbox.rpc.close(now, from, tid) {
                     let contact = Contact::new(sender, from);
                     if !client {
                         self.on_contact(now, contact, Confidence::Replied);
@@ -158,7 +150,7 @@ impl Node {
                 }
             }
             Payload::Error { code, .. } => {
-                if let Some(purpose) = self.rpc.close(now, from, tid) {
+                if let Some(purpose) = self.outbox.rpc.close(now, from, tid) {
                     self.on_error(now, from, purpose, code);
                 }
             }
@@ -179,22 +171,28 @@ impl Node {
             tid,
         };
         match request {
-            Request::Ping => self.answer(now, reply_to, Reply::default()),
+            Request::Ping => self.outbox.reply(now, reply_to, Reply::default()),
             Request::Find(find) => self.on_find(now, reply_to, find),
             Request::Get(get) => self.on_get(now, reply_to, get),
             Request::Put(put) => self.on_put(now, reply_to, put, values),
             Request::Refresh(refresh) => self.on_refresh(now, reply_to, refresh),
             Request::Listen(listen) => self.on_listen(now, reply_to, listen),
             Request::Update(update) => {
-                self.answer(now, reply_to, Reply::default());
-                self.on_update(now, from, update.socket, &values, &update.token);
-                self.on_update_ids(now, from, update.socket, &update.refreshed, &update.expired);
+                self.outbox.reply(now, reply_to, Reply::default());
+                let Some(socket) = self.subscriptions.socket(update.socket.0, from.addr) else {
+                    return;
+                };
+                self.on_update(now, &socket, &values, &update.token);
+                let (refreshed, expired) = (&update.refreshed, &update.expired);
+                let event = self.subscriptions.on_ids(now, &socket, refreshed, expired);
+                self.outbox.report(event);
             }
         }
     }
 
     fn on_find(&mut self, now: Timestamp, reply_to: ReplyTo, find: FindRequest) {
-        let (nodes4, nodes6) = self.nodes_near(now, reply_to, find.target, find.want);
+        let family = Family::of(&reply_to.addr);
+        let [nodes4, nodes6] = self.contacts.to_name(now, family, find.target, find.want);
         let token = self.tokens.token(reply_to.addr);
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
@@ -202,19 +200,17 @@ impl Node {
             token: Some((&token[..]).into()),
             ..Reply::default()
         };
-        self.rpc
-            .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
+        self.outbox.reply(now, reply_to, reply);
     }
 
     fn on_get(&mut self, now: Timestamp, reply_to: ReplyTo, get: GetRequest) {
         let GetRequest { key, query, want } = get;
         if key.is_zero() {
             let text = "Get_values with no info_hash";
-            return self
-                .rpc
-                .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
+            return self.outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
-        let (nodes4, nodes6) = self.nodes_near(now, reply_to, key, want);
+        let family = Family::of(&reply_to.addr);
+        let [nodes4, nodes6] = self.contacts.to_name(now, family, key, want);
         let token = self.tokens.token(reply_to.addr);
         let values: Vec<_> = self.storage.get(&key, &query).collect();
         let whole = query.select.is_empty();
@@ -226,32 +222,27 @@ impl Node {
             rows: (!whole && !values.is_empty()).then(|| Rows::new(&query.select, &values)),
             ..Reply::default()
         };
-        self.rpc
-            .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
+        self.outbox.reply(now, reply_to, reply);
     }
 
     fn on_listen(&mut self, now: Timestamp, reply_to: ReplyTo, listen: ListenRequest<'_>) {
         let key = listen.key;
         if key.is_zero() {
             let text = "Listen with no info_hash";
-            return self
-                .rpc
-                .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
+            return self.outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
         if !self.tokens.verify(reply_to.addr, &listen.token) {
             let text = "Listen with incorrect token";
-            return self
-                .rpc
-                .error(reply_to.addr, reply_to.tid, ErrorCode::UNAUTHORIZED, text);
+            return self.outbox.error(reply_to, ErrorCode::UNAUTHORIZED, text);
         }
-        self.rpc.peers_mut().on_token(now, reply_to.addr);
+        self.outbox.rpc.peers_mut().on_token(now, reply_to.addr);
         let version = u8::try_from(listen.version).unwrap_or(u8::MAX);
         let listener = Listener::new(reply_to.addr, listen.socket.0, version, listen.query);
         let Ok(subscribed) = self.listeners.subscribe(now, &key, listener.clone()) else {
             return;
         };
         if let Some(at) = self.listeners.next_expiry() {
-            self.timers.schedule_by(super::Timer::Listeners, at);
+            self.outbox.timers.schedule_by(Timer::Listeners, at);
         }
         if subscribed == Subscribed::New {
             let query = listener.query().cloned().unwrap_or_default();
@@ -265,140 +256,23 @@ impl Node {
             token: Some((&token[..]).into()),
             ..Reply::default()
         };
-        self.answer(now, reply_to, reply);
+        self.outbox.reply(now, reply_to, reply);
     }
 
-    /// A storing node tells of values on one of our sockets.
-    fn on_update(
-        &mut self,
-        now: Timestamp,
-        from: Contact,
-        socket: SocketId,
-        values: &[Value],
-        token: &[u8],
-    ) {
-        let Some(listen_socket) = self.listen_sockets.get(&socket.0).copied() else {
-            return;
-        };
-        if listen_socket.node.addr != from.addr {
-            return;
-        }
+    /// A storing node tells of values, and gives a new write token.
+    fn on_update(&mut self, now: Timestamp, socket: &ListenSocket, values: &[Value], token: &[u8]) {
+        let node = socket.node;
         if !token.is_empty()
             && token.len() <= super::replies::MAX_TOKEN
-            && let Some(lookup) = self.lookups.get_mut(listen_socket.key, from.family())
+            && let Some(lookup) = self.lookups.get_mut(socket.lookup())
         {
-            lookup.on_token(now, &listen_socket.node.id, token.to_vec().into());
+            lookup.on_token(now, &node.id, token.to_vec().into());
         }
-        self.on_values(listen_socket.op, listen_socket.node.id, values, Some(now));
-    }
-
-    pub(super) fn answer(&mut self, now: Timestamp, reply_to: ReplyTo, reply: Reply<'_>) {
-        self.rpc
-            .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
-    }
-
-    fn nodes_near(
-        &self,
-        now: Timestamp,
-        reply_to: ReplyTo,
-        target: InfoHash,
-        want: Option<Want>,
-    ) -> (Vec<Contact>, Vec<Contact>) {
-        let family = Family::of(&reply_to.addr);
-        let want = want.unwrap_or(Want {
-            v4: family == Family::V4,
-            v6: family == Family::V6,
-        });
-        let near = |wanted: bool, family: Family| {
-            if wanted {
-                self.tables[family as usize].to_share(&target, self.config.routing.bucket_size, now)
-            } else {
-                Vec::new()
-            }
-        };
-        (near(want.v4, Family::V4), near(want.v6, Family::V6))
-    }
-
-    /// A contact was heard of: the table is told, and pings those it wants to know better.
-    pub(super) fn on_contact(&mut self, now: Timestamp, contact: Contact, confidence: Confidence) {
-        let family = contact.family();
-        let heard = self.table(family).on_seen(contact, confidence, now);
-        if let Some(doubted) = heard.ping {
-            self.probe(now, doubted);
+        self.outbox
+            .report(self.subscriptions.on_values(now, socket, values));
+        if let Some(at) = self.subscriptions.next_expiry() {
+            self.outbox.timers.set(Timer::ListenedValues, at);
         }
-        match heard.growth {
-            Growth::None => {}
-            Growth::Refused => {
-                if confidence == Confidence::Sent && self.is_of_use(now, &contact) {
-                    self.probe(now, contact);
-                }
-            }
-            Growth::Added | Growth::AfterPause => {
-                if confidence == Confidence::Sent {
-                    self.probe(now, contact);
-                }
-            }
-        }
-        if heard.growth == Growth::AfterPause {
-            self.hasten_confirmation(now, family);
-        }
-        if confidence == Confidence::Replied {
-            self.on_good_contact(now, contact);
-        }
-    }
-
-    /// Tells permanent puts and listens of a contact that has just proved to be there, as it may be nearer to their keys
-    /// than those they know (`docs/spec/node.md#4.1`).
-    fn offer_to_lookups(&mut self, now: Timestamp, contact: Contact) {
-        let family = contact.family();
-        for key in self.interested(&contact) {
-            let lookup = self.lookups.get_mut(key, family);
-            if lookup.is_some_and(|lookup| lookup.offer(&[contact], true)) {
-                self.drive(now, key, family);
-            }
-        }
-    }
-
-    /// The keys of permanent puts and listens that are to learn of a contact: if they are too many, those that share more
-    /// bits with it.
-    fn interested(&self, contact: &Contact) -> Vec<InfoHash> {
-        let max = self.config.lookup.max_introductions;
-        let mut near = (0..=InfoHash::BITS).map(|nearer| -> Vec<_> {
-            let keys = self.lasting_near(contact, nearer);
-            keys.take(max + 1).collect()
-        });
-        let few = near.find(|keys| keys.len() <= max);
-        few.unwrap_or_default()
-    }
-
-    /// Whether an unproven contact may be among the nearest to the key of a permanent put or a listen.
-    fn is_of_use(&self, now: Timestamp, contact: &Contact) -> bool {
-        !self.rpc.peers().is_validated(now, &contact.addr)
-            && self.lasting_near(contact, 0).next().is_some()
-    }
-
-    /// The keys of permanent puts and listens that a contact may be among the nearest to; with `nearer`, only those that
-    /// share so many bits more with it.
-    fn lasting_near(&self, contact: &Contact, nearer: usize) -> impl Iterator<Item = InfoHash> {
-        let family = contact.family();
-        let shared = self.tables[family as usize]
-            .depth()
-            .saturating_sub(NEIGHBOURHOOD_BITS);
-        let keys = contact.id.block(shared + nearer);
-        self.lookups.lasting(keys, family)
-    }
-
-    /// Pings a contact that a datagram called to mind, who may have no part in that.
-    fn probe(&mut self, now: Timestamp, contact: Contact) {
-        if self.rpc.may_probe(now, contact.addr) {
-            self.ping(now, contact);
-        }
-    }
-
-    pub(super) fn ping(&mut self, now: Timestamp, contact: Contact) {
-        let purpose = RequestPurpose::Probe(contact);
-        self.rpc
-            .request(now, &mut self.public, contact.addr, Request::Ping, purpose);
     }
 }
 
@@ -433,37 +307,5 @@ fn carried<'a>(message: &Message<'a>) -> Option<Values<'a>> {
         | Payload::Error { .. }
         | Payload::Notice { .. }
         | Payload::Parts(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Config, Origin, Query, Seed};
-
-    #[test]
-    fn of_many_lasting_lookups_the_nearest_learn_of_a_newcomer() {
-        let config = Config::default();
-        let mut node = Node::new(config, Seed::from_number(1), Origin::default()).unwrap();
-        let newcomer = Contact::new(InfoHash::of(b"newcomer"), ([127, 0, 0, 1], 1).into());
-        let mut keys: Vec<_> = (0..3_000u32)
-            .map(|number| InfoHash::of(&number.to_be_bytes()))
-            .collect();
-        let mut listen = |keys: &[InfoHash]| {
-            for key in keys {
-                node.listen(Timestamp::ZERO, *key, Query::default())
-                    .unwrap();
-            }
-            node.interested(&newcomer)
-        };
-        let max_introductions = Config::default().lookup.max_introductions;
-        let (few, more) = keys.split_at(max_introductions);
-        assert_eq!(listen(few).len(), few.len());
-
-        let mut interested = listen(more);
-        assert!((max_introductions / 4..=max_introductions).contains(&interested.len()));
-        keys.sort_by_key(|key| key.distance(&newcomer.id));
-        interested.sort_by_key(|key| key.distance(&newcomer.id));
-        assert_eq!(interested, keys[..interested.len()]);
     }
 }

@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Listed, LookupSnapshot, Node};
-use crate::routing::Table;
+use super::{Listed, LookupId, LookupSnapshot, Node};
 use crate::storage::{self, Incoming};
 use crate::value::Value;
 use crate::wire::snapshot::Record;
@@ -71,8 +70,7 @@ impl Node {
 
     /// The good contacts, those near the own id first (`docs/spec/node.md#8`).
     pub fn export_contacts(&self, now: Timestamp) -> Vec<Contact> {
-        let good = |table: &Table| table.contacts(now);
-        self.tables.iter().flat_map(good).collect()
+        self.contacts.good(now)
     }
 
     /// All stored values (`docs/spec/node.md#9`).
@@ -138,17 +136,20 @@ impl Node {
 
     /// Returns the contacts in the routing tables, in the order of the buckets' ranges, IPv4 first.
     pub fn list_contacts(&self, now: Timestamp) -> Vec<Listed> {
-        let tables = self.tables.iter();
-        tables.flat_map(|table| table.entries(now)).collect()
+        let tables = Family::ALL.map(|family| self.contacts.table(family));
+        let entries = tables.iter().flat_map(|table| table.entries(now));
+        entries.collect()
     }
 
     /// Returns the lookups, IPv4 first; only those of `key` if one is given.
     pub fn list_lookups(&self, key: Option<InfoHash>) -> Vec<LookupSnapshot> {
-        let of_family = |family| {
-            let keys = key.map_or_else(|| self.lookups.keys(family), |key| vec![key]);
-            let snapshot = move |key| Some(self.lookups.get(key, family)?.snapshot(key, family));
-            keys.into_iter().filter_map(snapshot)
+        let ids: Vec<_> = match key {
+            Some(key) => LookupId::of(key).into(),
+            None => (Family::ALL.into_iter())
+                .flat_map(|family| self.lookups.of_family(family))
+                .collect(),
         };
-        Family::ALL.into_iter().flat_map(of_family).collect()
+        let snapshot = |id: LookupId| Some(self.lookups.get(id)?.snapshot(id.key, id.family));
+        ids.into_iter().filter_map(snapshot).collect()
     }
 }

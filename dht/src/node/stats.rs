@@ -53,16 +53,16 @@ impl Node {
             storage: self.storage.sizes(),
             listeners: self.listeners.len(),
             lookups: self.lookups.len(),
-            waiting_lookups: self.background.waiting() + self.queued.len(),
-            operations: self.ops.len(),
-            pending_requests: self.rpc.pending_count(),
+            waiting_lookups: self.lookups.waiting(),
+            operations: self.operations.len(),
+            pending_requests: self.outbox.rpc.pending_count(),
             refused_puts: self.refused_puts,
-            traffic: self.rpc.traffic(),
+            traffic: self.outbox.rpc.traffic(),
         }
     }
 
     fn family_stats(&self, now: Timestamp, family: Family) -> FamilyStats {
-        let table = &self.tables[family as usize];
+        let table = self.contacts.table(family);
         FamilyStats {
             status: self.status(family),
             contacts: table.counts(now),

@@ -3,8 +3,8 @@
 
 use std::net::SocketAddr;
 
+use super::ReplyTo;
 use super::pending_puts::PendingPut;
-use super::requests::ReplyTo;
 use super::{Check, CheckId, Node, Timer};
 use crate::storage::{Change, Incoming, RefreshError};
 use crate::value::policy::{Decision, may_replace, may_store, rewrite_service};
@@ -23,20 +23,17 @@ impl Node {
         let PutRequest { key, created, .. } = put;
         if key.is_zero() {
             let text = "Put with no info_hash";
-            return self
-                .rpc
-                .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
+            return self.outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
         if !self.tokens.verify(reply_to.addr, &put.token) {
             return self.refuse_put_token(reply_to);
         }
-        self.rpc.peers_mut().on_token(now, reply_to.addr);
+        self.outbox.rpc.peers_mut().on_token(now, reply_to.addr);
         let too_far = self.is_too_far(now, reply_to.addr, &key);
         for value in values {
             if value.id().0 == 0 {
                 let text = "Put with invalid ID";
-                self.rpc
-                    .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
+                self.outbox.error(reply_to, ErrorCode::MALFORMED, text);
             } else if too_far {
                 self.acknowledge(now, reply_to, value.id());
             } else {
@@ -47,8 +44,7 @@ impl Node {
 
     pub(super) fn refuse_put_token(&mut self, reply_to: ReplyTo) {
         let text = "Put with incorrect token";
-        self.rpc
-            .error(reply_to.addr, reply_to.tid, ErrorCode::UNAUTHORIZED, text);
+        self.outbox.error(reply_to, ErrorCode::UNAUTHORIZED, text);
     }
 
     /// Weighs a stranger's value: stores it, parks it until it is proved, or refuses it without a word.
@@ -88,7 +84,8 @@ impl Node {
                     created,
                 };
                 if let Some(id) = self.pending_puts.park(now, case) {
-                    self.timers
+                    self.outbox
+                        .timers
                         .schedule_by(Timer::PendingPuts, self.pending_puts.next_deadline());
                     self.checks.push_back(Box::new(Check {
                         id,
@@ -187,7 +184,7 @@ impl Node {
         if !self.tokens.verify(reply_to.addr, &token) {
             return self.refuse_put_token(reply_to);
         }
-        self.rpc.peers_mut().on_token(now, reply_to.addr);
+        self.outbox.rpc.peers_mut().on_token(now, reply_to.addr);
         let lifetime = self
             .storage
             .find(&key, id)
@@ -196,8 +193,7 @@ impl Node {
         match self.storage.refresh(now, &key, id, expires) {
             Err(RefreshError::UnknownKey) => {
                 let text = "Access operation for unknown storage";
-                self.rpc
-                    .error(reply_to.addr, reply_to.tid, ErrorCode::NOT_FOUND, text);
+                self.outbox.error(reply_to, ErrorCode::NOT_FOUND, text);
             }
             // Differs: listeners are not told of a refresh of what is not there.
             Err(RefreshError::UnknownValue) => self.acknowledge(now, reply_to, id),
@@ -215,13 +211,12 @@ impl Node {
             value_id: Some(id),
             ..Reply::default()
         };
-        self.answer(now, reply_to, reply);
+        self.outbox.reply(now, reply_to, reply);
     }
 
     /// Whether at least 8 good nodes are nearer to the key than this one (`docs/spec/node.md#5.1`).
     fn is_too_far(&self, now: Timestamp, from: SocketAddr, key: &InfoHash) -> bool {
-        let table = &self.tables[Family::of(&from) as usize];
-        let (least, width) = (self.config.routing.bucket_size, self.config.lookup.width);
-        table.is_surrounded(key, least, width, now)
+        let (family, width) = (Family::of(&from), self.config.lookup.width);
+        self.contacts.is_far_from(now, family, key, width)
     }
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
+use crate::rpc::Rpc;
 use crate::value::{Field, Query, Value, ValueId};
 use crate::wire::{GetRequest, Request};
 use crate::{Draft, wire};
@@ -33,8 +34,8 @@ fn two_nodes_find_each_other_and_a_value() {
 #[test]
 fn whoever_comes_when_nobody_is_known_yet_asks_again() {
     let mut net = Net::new(32);
-    let entry = net.nodes[0].id;
-    let far = |node: &Node| node.id.bit(0) != entry.bit(0);
+    let entry = net.nodes[0].id();
+    let far = |node: &Node| node.id().bit(0) != entry.bit(0);
     let last = net.nodes.iter().rposition(far).unwrap();
     net.run(2);
     net.delay(MS * 100, |from, to| to == addr(0) && from != addr(last));

@@ -1,0 +1,158 @@
+//! The application's puts, permanent or for once.
+
+use super::operations::OpState;
+use super::{LookupId, Node, OpError, OpId};
+use crate::lookup::Announcement;
+use crate::storage::Incoming;
+use crate::value::{Value, ValueId};
+use crate::{InfoHash, Timestamp, UnixTime};
+
+/// How a put is announced.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct PutOptions {
+    /// Announce the value again before it expires, for as long as the node runs.
+    pub permanent: bool,
+    /// When the value was made; `None` is now. A value lives for its kind's lifetime from then. Of no effect on
+    /// permanent puts.
+    pub created: Option<UnixTime>,
+}
+
+impl Node {
+    /// Stores `value` here and at the nodes nearest to `key`. [`Event::PutDone`](super::Event::PutDone) tells who acknowledged it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError`] if the key or the value's id is zero, the value too large, or too much is under way.
+    pub fn put(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        value: Value,
+        options: PutOptions,
+    ) -> Result<OpId, OpError> {
+        let op = self.reserve_op();
+        self.put_as(now, op, key, value, options)?;
+        Ok(op)
+    }
+
+    /// Sets an id aside for a put that has to be prepared first, so that it has one name from its beginning.
+    pub(crate) fn reserve_op(&mut self) -> OpId {
+        self.operations.reserve()
+    }
+
+    /// As [`Node::put`], under an id set aside.
+    pub(crate) fn put_as(
+        &mut self,
+        now: Timestamp,
+        op: OpId,
+        key: InfoHash,
+        value: Value,
+        options: PutOptions,
+    ) -> Result<(), OpError> {
+        let now = self.advance(now);
+        let id = value.id();
+        if id.0 == 0 {
+            return Err(OpError::ZeroId);
+        }
+        if value.content_size() > Value::MAX_CONTENT || value.packed().len() > Value::MAX_PACKED {
+            return Err(OpError::TooLarge(value.content_size()));
+        }
+        let state = OpState::put(id, options.permanent);
+        self.start(now, op, key, state)?;
+        let created = options.created.unwrap_or_else(|| self.origin.to_unix(now));
+        self.store_own(now, key, &value, created, options.permanent);
+        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
+        let renewal = options.permanent.then(|| {
+            let longest = lifetime.saturating_sub(self.config.operations.announce_margin);
+            // What was put together is not announced together for ever.
+            self.outbox.rng.between(longest * 7 / 8, longest)
+        });
+        for lookup_id in LookupId::of(key) {
+            let created = (!options.permanent).then_some(created);
+            let announcement = Announcement::new(op, value.clone(), created, renewal);
+            let replaced = self
+                .lookups
+                .get_mut(lookup_id)
+                .and_then(|lookup| lookup.announce(now, announcement));
+            if let Some(replaced) = replaced {
+                self.outbox.report(self.operations.end_put(replaced));
+            }
+            if options.permanent {
+                self.lookups.set_lasting(lookup_id);
+            }
+            self.drive(now, lookup_id);
+        }
+        Ok(())
+    }
+
+    /// Stops announcing a value and deletes the copy here; whether there was anything to stop. Copies elsewhere stay
+    /// until they expire. A put that has not been reported yet is: [`Event::PutDone`](super::Event::PutDone).
+    pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
+        let now = self.advance(now);
+        let announced: Vec<_> = LookupId::of(key)
+            .into_iter()
+            .filter_map(|lookup_id| Some(self.lookups.get(lookup_id)?.announced(id)?.op))
+            .collect();
+        for op in &announced {
+            for lookup_id in LookupId::of(key) {
+                if let Some(lookup) = self.lookups.get_mut(lookup_id) {
+                    lookup.withdraw(id);
+                }
+                self.drive(now, lookup_id);
+            }
+            self.outbox.report(self.operations.end_put(*op));
+        }
+        let stored = self.storage.remove_own(&key, id);
+        if stored {
+            self.notify_removed(now, key, id);
+        }
+        stored || !announced.is_empty()
+    }
+
+    /// The value of this id that is being announced under `key`.
+    pub fn announced(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
+        LookupId::of(key)
+            .into_iter()
+            .find_map(|lookup_id| self.lookups.get(lookup_id)?.announced(id))
+            .map(|announcement| &announcement.value)
+    }
+
+    /// The value of this id that is stored here under `key`, by whomever.
+    pub fn stored(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
+        self.storage.find(&key, id)
+    }
+
+    /// Keeps an own value here, unless a signed one stands in its place.
+    pub(super) fn store_own(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        value: &Value,
+        created: UnixTime,
+        permanent: bool,
+    ) {
+        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
+        let expires = if permanent {
+            Some(Timestamp::MAX)
+        } else {
+            self.moment_of(now, created + lifetime)
+        };
+        let guarded = self
+            .storage
+            .find(&key, value.id())
+            .is_some_and(|held| held.signed().is_some() && value.signed().is_none());
+        let (Some(expires), false) = (expires, guarded) else {
+            return;
+        };
+        let incoming = Incoming {
+            value: value.clone(),
+            source: None,
+            created: self.origin.to_timestamp(created),
+            expires,
+        };
+        if self.storage.store(now, &key, incoming).is_ok() {
+            self.schedule_expiry();
+            self.notify_stored(now, key, value.id());
+        }
+    }
+}
