@@ -132,7 +132,12 @@ impl Node {
             contacts: Contacts::new(id, &config.routing),
             connectivity: Connectivity::new(now, &config.connectivity),
             storage: Storage::new(&config.storage, &mut hashing),
-            listeners: Listeners::new(&config, &mut hashing),
+            listeners: Listeners::new(
+                &config.listen,
+                config.storage.max_keys,
+                config.routing.expire_time,
+                &mut hashing,
+            ),
             pending_puts: PendingPuts::new(config.storage.max_pending_puts),
             lookups: Lookups::new(&config, origin),
             operations: Operations::new(config.operations.max, config.operations.max_found),
