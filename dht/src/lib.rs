@@ -68,7 +68,7 @@ pub use bulla_kad::{
 pub use config::{Config, ConfigError};
 pub use lookup::LookupConfig;
 pub use node::{ConnectivityConfig, OperationConfig};
-pub use routing::RoutingConfig;
+pub use bulla_kad::routing::RoutingConfig;
 pub use storage::{ListenConfig, StorageConfig};
 pub use value::{
     Body, CertificatePayload, Condition, Content, DhtMessage, Draft, Field, IceCandidates,
