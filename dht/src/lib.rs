@@ -59,6 +59,7 @@ pub mod wire;
 
 use bulla_kad::token;
 
+pub use bulla_kad::routing::RoutingConfig;
 pub use bulla_kad::token::TokenConfig;
 pub use bulla_kad::transport::TransportConfig;
 pub use bulla_kad::{
@@ -68,7 +69,6 @@ pub use bulla_kad::{
 pub use config::{Config, ConfigError};
 pub use lookup::LookupConfig;
 pub use node::{ConnectivityConfig, OperationConfig};
-pub use bulla_kad::routing::RoutingConfig;
 pub use storage::{ListenConfig, StorageConfig};
 pub use value::{
     Body, CertificatePayload, Condition, Content, DhtMessage, Draft, Field, IceCandidates,
