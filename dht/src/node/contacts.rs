@@ -16,6 +16,8 @@ pub(super) struct Contacts {
     own: InfoHash,
     /// How many contacts a bucket holds, and a reply names.
     bucket_size: usize,
+    /// How many good nodes a lookup looks for.
+    width: usize,
     tables: ByFamily<Table>,
     /// Contacts of a snapshot that have not been asked yet.
     unverified: ByFamily<usize>,
@@ -24,10 +26,11 @@ pub(super) struct Contacts {
 }
 
 impl Contacts {
-    pub(super) fn new(own: InfoHash, config: &RoutingConfig) -> Self {
+    pub(super) fn new(own: InfoHash, config: &RoutingConfig, width: usize) -> Self {
         Self {
             own,
             bucket_size: config.bucket_size,
+            width,
             tables: ByFamily::from_fn(|_| Table::new(own, config)),
             unverified: ByFamily::default(),
             failure_probe: FailureProbe::default(),
@@ -84,16 +87,10 @@ impl Contacts {
         })
     }
 
-    /// Reports whether a bucketful of good contacts among the `width` nearest to a key are nearer
-    /// to it than this node (`docs/spec/node.md#5.1`).
-    pub(super) fn is_far_from(
-        &self,
-        now: Timestamp,
-        family: Family,
-        key: &InfoHash,
-        width: usize,
-    ) -> bool {
-        self.tables[family].is_surrounded(key, self.bucket_size, width, now)
+    /// Reports whether a bucketful of good contacts among those that a lookup for a key would find
+    /// are nearer to it than this node (`docs/spec/node.md#5.1`).
+    pub(super) fn is_far_from(&self, now: Timestamp, family: Family, key: &InfoHash) -> bool {
+        self.tables[family].is_surrounded(key, self.bucket_size, self.width, now)
     }
 
     /// A datagram came from a contact, or a reply named it.

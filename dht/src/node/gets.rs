@@ -56,7 +56,7 @@ impl Node {
         };
         let op = self.reserve_op();
         self.start(now, op, key, OpState::Listen)?;
-        let stored: Vec<_> = self.storage.get(&key, &query).cloned().collect();
+        let stored = self.server.get(&key, &query);
         self.subscriptions.start(op, key, query);
         let event = self.subscriptions.on_stored_before(op, &stored);
         self.outbox.report(event);
@@ -120,7 +120,7 @@ impl Node {
         let now = self.advance(now);
         let op = self.reserve_op();
         self.start(now, op, key, state)?;
-        let stored: Vec<_> = self.storage.get(&key, &query).cloned().collect();
+        let stored = self.server.get(&key, &query);
         let (_, event) = self.operations.on_found(op, &stored, &[]);
         self.outbox.report(event);
         let goal = FindKind::Value(query);

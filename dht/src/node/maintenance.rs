@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::connectivity::{ConnectivityAction, EXPLORED_DEPTH, target_beyond};
 use super::{Connectivity, Event, Node, RequestPurpose, Status, Timer};
 use crate::wire::{FindRequest, Request};
-use crate::{Contact, Family, Timestamp, UnixTime};
+use crate::{Contact, Family, Timestamp};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Contacts of a snapshot that are asked at once in each family, some of each bucket.
@@ -18,8 +18,8 @@ const VERIFIED_PER_ROUND: usize = 4;
 impl Node {
     pub(super) fn start_upkeep(&mut self) {
         let now = self.now;
+        self.server.schedule_rotation(&mut self.outbox);
         let timers = &mut self.outbox.timers;
-        timers.set(Timer::Tokens, self.tokens.next_rotation());
         timers.set(Timer::ConnectDeadline, self.connectivity.connect_deadline());
         for family in Family::ALL {
             self.outbox
@@ -36,31 +36,19 @@ impl Node {
                 }
             }
             Timer::Background => self.run_background(now),
-            Timer::Storage => self.expire_storage(now),
-            Timer::Listeners => {
-                self.listeners.drop_expired(now);
-                if let Some(at) = self.listeners.next_expiry() {
-                    self.outbox.timers.set(Timer::Listeners, at);
-                }
+            Timer::Storage => {
+                let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
+                self.server.expire_values(now, subscriptions, outbox);
             }
+            Timer::Listeners => self.server.expire_listeners(now, &mut self.outbox),
             Timer::ListenedValues => {
                 self.outbox.report(self.subscriptions.expire(now));
                 if let Some(at) = self.subscriptions.next_expiry() {
                     self.outbox.timers.set(Timer::ListenedValues, at);
                 }
             }
-            Timer::PendingPuts => {
-                self.pending_puts.expire(now);
-                self.outbox
-                    .timers
-                    .set(Timer::PendingPuts, self.pending_puts.next_deadline());
-            }
-            Timer::Tokens => {
-                self.tokens.rotate(now, &mut self.private);
-                self.outbox
-                    .timers
-                    .set(Timer::Tokens, self.tokens.next_rotation());
-            }
+            Timer::PendingPuts => self.server.expire_puts(now, &mut self.outbox),
+            Timer::Tokens => self.server.rotate_tokens(now, &mut self.outbox),
             Timer::Bootstrap => {
                 let timers = &mut self.outbox.timers;
                 self.connectivity
@@ -198,23 +186,6 @@ impl Node {
         self.outbox.timers.schedule_by(timer, now + SECOND);
     }
 
-    pub(super) fn schedule_expiry(&mut self) {
-        match self.storage.next_expiry() {
-            Some(at) => self.outbox.timers.set(Timer::Storage, at),
-            None => self.outbox.timers.stop(Timer::Storage),
-        }
-    }
-
-    /// The monotonic moment of an expiry, `None` if it has passed.
-    pub(super) fn moment_of(&self, now: Timestamp, expiry: UnixTime) -> Option<Timestamp> {
-        let today = self.origin.to_unix(now).as_micros();
-        let left = expiry
-            .as_micros()
-            .checked_sub(today)
-            .filter(|left| *left > 0)?;
-        Some(now + Duration::from_micros(left))
-    }
-
     /// Maintenance of a table (`docs/spec/node.md#3.1`).
     fn confirm(&mut self, now: Timestamp, family: Family) {
         let uses_other = self.connectivity.uses_other(family);
@@ -236,13 +207,6 @@ impl Node {
         };
         let timer = Timer::Confirm(family);
         self.outbox.set_between(now, timer, low, high);
-    }
-
-    fn expire_storage(&mut self, now: Timestamp) {
-        for (key, id) in self.storage.expire(now) {
-            self.notify_removed(now, key, id);
-        }
-        self.schedule_expiry();
     }
 
     fn schedule_purge(&mut self, now: Timestamp, family: Family) {

@@ -13,6 +13,7 @@ mod bootstrap;
 mod config;
 mod connectivity;
 mod contacts;
+mod datagrams;
 mod drive;
 mod failure_probe;
 mod gets;
@@ -28,6 +29,7 @@ mod puts;
 mod queue;
 mod replies;
 mod requests;
+mod server;
 mod snapshot;
 mod stats;
 mod store_requests;
@@ -36,7 +38,6 @@ mod subscriptions;
 mod tests;
 mod timers;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -57,15 +58,13 @@ pub use stats::{FamilyStats, Stats};
 pub use timers::Timer;
 
 use crate::config::{Config, ConfigError};
-use crate::storage::{Listeners, Storage};
-use crate::token::Tokens;
-use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
+use crate::{Contact, Family, InfoHash, Origin, Seed, Timestamp, UnixTime, canonical};
 use connectivity::Connectivity;
 use contacts::Contacts;
 use lookups::Lookups;
 use operations::Operations;
 use outbox::{Outbox, ReplyTo, RequestPurpose};
-use pending_puts::PendingPuts;
+use server::Server;
 use snapshot::AddressVotes;
 use subscriptions::Subscriptions;
 
@@ -87,20 +86,14 @@ pub struct Node {
     config: Config,
     origin: Origin,
     now: Timestamp,
-    private: Rng,
     outbox: Outbox,
-    tokens: Tokens,
     contacts: Contacts,
     connectivity: Connectivity,
-    storage: Storage,
-    listeners: Listeners,
-    pending_puts: PendingPuts,
+    server: Server,
     lookups: Lookups,
     operations: Operations,
     subscriptions: Subscriptions,
     votes: AddressVotes,
-    checks: VecDeque<Box<Check>>,
-    refused_puts: u64,
 }
 
 impl fmt::Debug for Node {
@@ -121,24 +114,15 @@ impl Node {
     pub fn new(config: Config, seed: Seed, origin: Origin) -> Result<Self, ConfigError> {
         config.validate()?;
         let now = Timestamp::ZERO;
-        let (mut public, mut private, mut hashing) =
-            (seed.public(), seed.private(), seed.hashing());
+        let mut public = seed.public();
         let id = config.id.unwrap_or_else(|| public.hash());
         let mut node = Self {
             origin,
             now,
             outbox: Outbox::new(id, &config, public),
-            tokens: Tokens::new(&config.tokens, now, &mut private),
-            contacts: Contacts::new(id, &config.routing),
+            contacts: Contacts::new(id, &config.routing, config.lookup.width),
             connectivity: Connectivity::new(now, &config.connectivity),
-            storage: Storage::new(&config.storage, &mut hashing),
-            listeners: Listeners::new(
-                &config.listen,
-                config.storage.max_keys,
-                config.routing.expire_time,
-                &mut hashing,
-            ),
-            pending_puts: PendingPuts::new(config.storage.max_pending_puts),
+            server: Server::new(now, id, origin, &config, &seed),
             lookups: Lookups::new(&config, origin),
             operations: Operations::new(config.operations.max, config.operations.max_found),
             subscriptions: Subscriptions::new(
@@ -147,9 +131,6 @@ impl Node {
                 config.value_types.clone(),
             ),
             votes: AddressVotes::default(),
-            checks: VecDeque::new(),
-            refused_puts: 0,
-            private,
             config,
         };
         node.start_upkeep();
@@ -178,12 +159,13 @@ impl Node {
     /// A check has been made. An unknown or repeated id is ignored.
     pub fn handle_verdict(&mut self, now: Timestamp, check: CheckId, holds: bool) {
         let now = self.advance(now);
-        self.on_verdict(now, check, holds);
+        let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
+        (self.server).on_verdict(now, check, holds, subscriptions, outbox);
     }
 
     /// A check will not be made; its value is forgotten and its sender not answered, so that it may try again.
     pub fn drop_check(&mut self, check: CheckId) {
-        self.pending_puts.take(check);
+        self.server.drop_check(check);
     }
 
     /// What is to be done next; [`Output::Wake`] is the last.
@@ -191,7 +173,7 @@ impl Node {
         if let Some(transmit) = self.outbox.poll_transmit() {
             return Output::Transmit(transmit);
         }
-        if let Some(check) = self.checks.pop_front() {
+        if let Some(check) = self.server.poll_check() {
             return Output::Check(check);
         }
         match self.outbox.poll_event() {

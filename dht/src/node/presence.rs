@@ -89,7 +89,7 @@ impl Node {
                     self.drive(now, id);
                 }
                 RequestPurpose::Probe(contact) => self.on_missed_reply(now, contact, asked_at),
-                RequestPurpose::Notify => self.listeners.remove(to),
+                RequestPurpose::Notify => self.server.on_gone(to),
                 RequestPurpose::Bootstrap => self.update_status(now, Family::of(&to)),
             },
         }
@@ -120,7 +120,7 @@ impl Node {
     }
 
     fn forget(&mut self, now: Timestamp, contact: Contact) {
-        self.listeners.remove(contact.addr);
+        self.server.on_gone(contact.addr);
         self.update_status(now, contact.family());
     }
 }

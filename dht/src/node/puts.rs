@@ -3,7 +3,6 @@
 use super::operations::OpState;
 use super::{LookupId, Node, OpError, OpId};
 use crate::lookup::Announcement;
-use crate::storage::Incoming;
 use crate::value::{Value, ValueId};
 use crate::{InfoHash, Timestamp, UnixTime};
 
@@ -59,8 +58,12 @@ impl Node {
         }
         let state = OpState::put(id, options.permanent);
         self.start(now, op, key, state)?;
-        let created = options.created.unwrap_or_else(|| self.origin.to_unix(now));
-        self.store_own(now, key, &value, created, options.permanent);
+        let created = options.created.unwrap_or_else(|| self.calendar(now));
+        if (self.server).store_own(now, &key, &value, created, options.permanent) {
+            self.server.schedule_expiry(&mut self.outbox);
+            let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
+            (self.server).tell_stored(now, key, id, subscriptions, outbox);
+        }
         let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
         let renewal = options.permanent.then(|| {
             let longest = lifetime.saturating_sub(self.config.operations.announce_margin);
@@ -102,9 +105,10 @@ impl Node {
             }
             self.outbox.report(self.operations.end_put(*op));
         }
-        let stored = self.storage.remove_own(&key, id);
+        let stored = self.server.storage.remove_own(&key, id);
         if stored {
-            self.notify_removed(now, key, id);
+            let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
+            (self.server).tell_removed(now, key, id, subscriptions, outbox);
         }
         stored || !announced.is_empty()
     }
@@ -119,40 +123,6 @@ impl Node {
 
     /// The value of this id that is stored here under `key`, by whomever.
     pub fn stored(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
-        self.storage.find(&key, id)
-    }
-
-    /// Keeps an own value here, unless a signed one stands in its place.
-    pub(super) fn store_own(
-        &mut self,
-        now: Timestamp,
-        key: InfoHash,
-        value: &Value,
-        created: UnixTime,
-        permanent: bool,
-    ) {
-        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
-        let expires = if permanent {
-            Some(Timestamp::MAX)
-        } else {
-            self.moment_of(now, created + lifetime)
-        };
-        let guarded = self
-            .storage
-            .find(&key, value.id())
-            .is_some_and(|held| held.signed().is_some() && value.signed().is_none());
-        let (Some(expires), false) = (expires, guarded) else {
-            return;
-        };
-        let incoming = Incoming {
-            value: value.clone(),
-            source: None,
-            created: self.origin.to_timestamp(created),
-            expires,
-        };
-        if self.storage.store(now, &key, incoming).is_ok() {
-            self.schedule_expiry();
-            self.notify_stored(now, key, value.id());
-        }
+        self.server.find(&key, id)
     }
 }

@@ -14,7 +14,7 @@ use crate::wire::{ErrorCode, Reply};
 use crate::{Contact, Family, Timestamp, is_martian};
 
 /// The longest write token that is kept (`docs/spec/wire.md#13`), in bytes.
-pub(super) const MAX_TOKEN: usize = 64;
+const MAX_TOKEN: usize = 64;
 /// Contacts taken from one reply and family.
 const MAX_NAMED: usize = 8;
 
@@ -49,11 +49,7 @@ impl Node {
             }
             return self.drive(now, id);
         }
-        let token = reply
-            .token
-            .as_deref()
-            .filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN)
-            .map(Bytes::copy_from_slice);
+        let token = reply.token.as_deref().and_then(usable_token);
         if token.is_none() && (ask.is_of_walk() || matches!(ask, LookupRequest::Check(_))) {
             // The reference shuns nodes that answer without a token, and so do we.
             self.outbox.rpc.peers_mut().block(from.addr);
@@ -167,6 +163,12 @@ impl Node {
         self.on_failed(now, node);
         self.drive(now, id);
     }
+}
+
+/// Returns a write token to keep, unless it is none.
+pub(super) fn usable_token(token: &[u8]) -> Option<Bytes> {
+    let is_usable = !token.is_empty() && token.len() <= MAX_TOKEN;
+    is_usable.then(|| Bytes::copy_from_slice(token))
 }
 
 /// A loopback address names the host of who sent it (`docs/spec/wire.md#4`).

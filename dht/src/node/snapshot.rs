@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Listed, LookupId, LookupSnapshot, Node};
-use crate::storage::{self, Incoming};
+use crate::storage;
 use crate::value::Value;
 use crate::wire::snapshot::Record;
-use crate::{Contact, Family, InfoHash, Source, Timestamp, UnixTime};
+use crate::{Contact, Family, InfoHash, Timestamp};
 
 /// Addresses remembered in each family.
 const MAX_ADDRESSES: usize = 32;
@@ -75,14 +75,7 @@ impl Node {
 
     /// All stored values (`docs/spec/node.md#9`).
     pub fn export_values(&self) -> Vec<Record> {
-        let record = |entry: storage::Entry<'_>| Record {
-            key: entry.key,
-            value: entry.value.clone(),
-            created: self.origin.to_unix(entry.created),
-            expiry: (entry.expires != Timestamp::MAX).then(|| self.origin.to_unix(entry.expires)),
-            source: entry.source.map(|ip| (ip, 0).into()),
-        };
-        self.storage.export().map(record).collect()
+        self.server.export()
     }
 
     /// Stores values of a snapshot, for what is left of their life; returns how many were stored.
@@ -91,31 +84,14 @@ impl Node {
         let now = self.advance(now);
         let mut stored = 0;
         for record in records {
-            let lifetime = self
-                .config
-                .value_types
-                .rules(record.value.value_type())
-                .lifetime;
-            let created = record.created.min(self.origin.to_unix(now));
-            let expiry = record
-                .expiry
-                .unwrap_or(UnixTime::MAX)
-                .min(created + lifetime);
-            let Some(expires) = self.moment_of(now, expiry) else {
-                continue;
-            };
-            let incoming = Incoming {
-                value: record.value.clone(),
-                source: record.source.map(|source| Source::of(source.ip())),
-                created: self.origin.to_timestamp(created),
-                expires,
-            };
-            if self.storage.store(now, &record.key, incoming).is_ok() {
+            if self.server.import(now, record) {
                 stored += 1;
-                self.notify_stored(now, record.key, record.value.id());
+                let id = record.value.id();
+                let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
+                (self.server).tell_stored(now, record.key, id, subscriptions, outbox);
             }
         }
-        self.schedule_expiry();
+        self.server.schedule_expiry(&mut self.outbox);
         stored
     }
 
@@ -126,10 +102,10 @@ impl Node {
             expires_in: (entry.expires != Timestamp::MAX).then(|| entry.expires.since(now)),
             source: entry.source,
         };
-        let keys = self.storage.keys().into_iter();
+        let keys = self.server.storage.keys().into_iter();
         keys.map(|key| StoredKey {
             key,
-            values: self.storage.entries(&key).map(value).collect(),
+            values: self.server.storage.entries(&key).map(value).collect(),
         })
         .collect()
     }

@@ -50,13 +50,13 @@ impl Node {
         Stats {
             v4: self.family_stats(now, Family::V4),
             v6: self.family_stats(now, Family::V6),
-            storage: self.storage.sizes(),
-            listeners: self.listeners.len(),
+            storage: self.server.storage.sizes(),
+            listeners: self.server.listeners.len(),
             lookups: self.lookups.len(),
             waiting_lookups: self.lookups.waiting(),
             operations: self.operations.len(),
             pending_requests: self.outbox.rpc.pending_count(),
-            refused_puts: self.refused_puts,
+            refused_puts: self.server.refused_puts,
             traffic: self.outbox.rpc.traffic(),
         }
     }

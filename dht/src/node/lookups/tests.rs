@@ -314,7 +314,7 @@ impl Parts {
         let (listen, types) = (ListenConfig::default(), ValueTypes::default());
         Self {
             lookups: Lookups::new(&config, Origin::default()),
-            contacts: Contacts::new(OWN, &RoutingConfig::default()),
+            contacts: Contacts::new(OWN, &RoutingConfig::default(), 14),
             connectivity: Connectivity::new(NOW, &ConnectivityConfig::default()),
             subscriptions: Subscriptions::new(OWN, listen, types),
             outbox: Outbox::new(OWN, &config, Seed::from_number(1).public()),
