@@ -20,25 +20,26 @@
 mod admission;
 pub(crate) mod binding;
 mod checked;
-mod config;
+mod checks;
+mod delivery;
+mod encrypted_puts;
+mod error;
 mod event;
-mod inspect;
 mod job;
-mod judging;
 mod key_cache;
 mod lru;
-mod preparation;
-mod publication;
-mod put_encrypted;
-mod put_signed;
-mod readers;
-mod search;
+mod options;
+mod own_certificate;
+mod pending;
+mod recipients;
+mod searches;
+mod signed_puts;
+mod signing;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 mod verdicts;
-mod wanted;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -46,28 +47,28 @@ use std::net::SocketAddr;
 use bulla_identity::{Certificate, Identity, SignError};
 
 pub use admission::Lane;
-pub use binding::{Binding, Expiry, Scope};
+pub use binding::Binding;
 pub use checked::{Checked, Protection};
-pub use config::SecureConfig;
-pub use event::{PutError, SecureEvent, SecureOutput};
+pub use encrypted_puts::Recipient;
+pub use error::PutError;
+pub use event::{SecureEvent, SecureOutput};
 pub use job::{Done, Job};
 pub use key_cache::{CertificateSource, KeyName};
-pub use put_encrypted::Recipient;
-pub use put_signed::SignOptions;
-pub use wanted::GetOptions;
+pub use options::{Expiry, GetOptions, Scope, SecureConfig, SignOptions};
 
 use crate::lookup::OpId;
 use crate::node::{Event, Node, OpError, Output, PutOptions, Status, Timer};
-use crate::value::{Draft, Query, Value, ValueId};
+use crate::value::{Draft, Query, Value, ValueAddress, ValueId};
 use crate::wire::snapshot::Record;
 use crate::{Contact, InfoHash, Rng, Seed, Timestamp, wire};
 use admission::{Admission, Ticket};
-use inspect::{Change, Delivery};
+use checks::Waiter;
+use delivery::{Change, Delivery, Filter};
 use job::{Outcome, Task};
 use key_cache::KeyCache;
-use preparation::{Home, InternalOp, Preparation};
-use put_signed::SignedPuts;
-use search::Searches;
+use pending::{InternalOp, Preparation};
+use searches::Searches;
+use signed_puts::SignedPuts;
 use verdicts::Verdicts;
 
 /// Outputs that the queue keeps memory for when it is empty.
@@ -105,7 +106,7 @@ pub struct SecureDht {
     config: SecureConfig,
     rng: Rng,
     admission: Admission,
-    verdicts: Verdicts,
+    verdicts: Verdicts<Waiter>,
     delivery: Delivery,
     key_cache: KeyCache,
     searches: Searches,
@@ -183,9 +184,9 @@ impl SecureDht {
             Outcome::Proved { check, holds } => self.node.handle_verdict(now, check, holds),
             Outcome::Read { name, certificate } => self.on_read(now, name, certificate),
             Outcome::Made { op, value } => match self.preparing.get(&op) {
-                Some(&Preparation::Signed { home }) => self.on_signed(now, home, op, value),
-                Some(&Preparation::Encrypted { home, options }) => {
-                    self.announce(now, op, home.0, value, options);
+                Some(&Preparation::Signed { address }) => self.on_signed(now, address, op, value),
+                Some(&Preparation::Encrypted { address, options }) => {
+                    self.announce(now, op, address.key, value, options);
                 }
                 // It was cancelled meanwhile.
                 Some(_) | None => {}
@@ -235,6 +236,42 @@ impl SecureDht {
     pub fn connectivity_changed(&mut self, now: Timestamp) {
         self.node.connectivity_changed(now);
         self.advance(now);
+    }
+
+    /// As [`Node::get`]: [`SecureEvent::Values`] as they come, [`SecureEvent::GetDone`] at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError`] if the key is zero or too much is under way.
+    pub fn get(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        options: impl Into<GetOptions>,
+    ) -> Result<OpId, OpError> {
+        let (query, filter) = Filter::new(key, options.into(), self.config.clock_tolerance);
+        let op = self.node.get(now, key, query)?;
+        self.delivery.open(op, Some(filter));
+        self.advance(now);
+        Ok(op)
+    }
+
+    /// As [`Node::listen`]: [`SecureEvent::Values`] and [`SecureEvent::Expired`] until cancelled.
+    ///
+    /// # Errors
+    ///
+    /// As [`SecureDht::get`].
+    pub fn listen(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        options: impl Into<GetOptions>,
+    ) -> Result<OpId, OpError> {
+        let (query, filter) = Filter::new(key, options.into(), self.config.clock_tolerance);
+        let op = self.node.listen(now, key, query)?;
+        self.delivery.open(op, Some(filter));
+        self.advance(now);
+        Ok(op)
     }
 
     /// As [`Node::query`]: [`SecureEvent::Rows`] as they come, [`SecureEvent::GetDone`] at the end. Nobody vouches for
@@ -288,7 +325,7 @@ impl SecureDht {
     /// expire.
     pub fn cancel(&mut self, now: Timestamp, op: OpId) {
         match self.preparing.remove(&op) {
-            Some(Preparation::Signed { home }) => self.cancel_signed_put(now, home, op),
+            Some(Preparation::Signed { address }) => self.cancel_signed_put(now, address, op),
             Some(
                 Preparation::Recipient { name, .. }
                 | Preparation::Certificate { name }
@@ -305,10 +342,11 @@ impl SecureDht {
 
     /// As [`Node::cancel_put`]. Puts of this key and id that are being prepared fail with [`PutError::Cancelled`].
     pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
+        let address = ValueAddress { key, id };
         let prepared: Vec<_> = self
             .preparing
             .iter()
-            .filter(|(_, preparation)| preparation.home() == Some((key, id)))
+            .filter(|(_, preparation)| preparation.address() == Some(address))
             .map(|(op, _)| *op)
             .collect();
         for op in &prepared {

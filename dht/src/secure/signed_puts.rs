@@ -10,28 +10,22 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bulla_identity::Identity;
 
+use super::SecureDht;
 use super::admission::Ticket;
-use super::binding::Scope;
+use super::binding::bind;
 use super::checked::Checked;
+use super::error::PutError;
 use super::job::Task;
-use super::{Home, InternalOp, Preparation, PutError, SecureDht};
+use super::options::SignOptions;
+use super::pending::{InternalOp, Preparation};
 use crate::lookup::OpId;
 use crate::node::{OpError, PutOptions};
-use crate::value::{Condition, Draft, Query, Value, ValueId};
+use crate::value::{Condition, Draft, Query, Value, ValueAddress, ValueId};
 use crate::{InfoHash, Timestamp};
-
-/// How a value is signed and put.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct SignOptions {
-    /// What the node is told.
-    pub put: PutOptions,
-    /// For which place it is signed.
-    pub scope: Scope,
-}
 
 /// Signed puts that are being prepared.
 #[derive(Default, Debug)]
-pub(super) struct SignedPuts(BTreeMap<Home, Series>);
+pub(super) struct SignedPuts(BTreeMap<ValueAddress, Series>);
 
 /// The signed puts of one value, which get growing sequence numbers in the order they were asked for. The first is at
 /// work, the others wait.
@@ -50,15 +44,6 @@ struct SignedPut {
     op: OpId,
     draft: Draft,
     options: PutOptions,
-}
-
-impl From<PutOptions> for SignOptions {
-    fn from(put: PutOptions) -> Self {
-        Self {
-            put,
-            scope: Scope::Anywhere,
-        }
-    }
 }
 
 impl SecureDht {
@@ -84,30 +69,30 @@ impl SecureDht {
     ) -> Result<(OpId, ValueId), PutError> {
         let (draft, options) = (draft.into(), options.into());
         let id = self.choose_id(&draft);
-        let home = (key, id);
-        let draft = self.bind(now, home, draft, options.scope)?;
+        let address = ValueAddress { key, id };
+        let draft = bind(draft, address, options.scope, self.node.calendar(now))?;
         let op = self.prepare_put(key, &draft)?;
         let options = options.put;
         let may_exist = draft.id == id;
-        let series = self.signed_puts.0.entry(home).or_default();
+        let series = self.signed_puts.0.entry(address).or_default();
         let is_first = series.puts.is_empty();
         series.puts.push_back(SignedPut { op, draft, options });
-        self.preparing.insert(op, Preparation::Signed { home });
+        self.preparing.insert(op, Preparation::Signed { address });
         if is_first && may_exist {
-            self.probe(now, home).inspect_err(|_| {
+            self.probe(now, address).inspect_err(|_| {
                 self.preparing.remove(&op);
-                self.signed_puts.0.remove(&home);
+                self.signed_puts.0.remove(&address);
             })?;
         } else if is_first {
-            self.sign_next(home);
+            self.sign_next(address);
         }
         self.advance(now);
         Ok((op, id))
     }
 
     /// Looks for earlier editions.
-    fn probe(&mut self, now: Timestamp, home: Home) -> Result<(), OpError> {
-        let (key, id) = home;
+    fn probe(&mut self, now: Timestamp, address: ValueAddress) -> Result<(), OpError> {
+        let ValueAddress { key, id } = address;
         let query = Query {
             conditions: vec![Condition::Id(id)],
             ..Query::default()
@@ -115,8 +100,8 @@ impl SecureDht {
         let get = self.node.get(now, key, query)?;
         // Editions count wherever and until whenever they were meant: storing nodes compare numbers alone.
         self.delivery.open(get, None);
-        self.internal_ops.insert(get, InternalOp::Probe { home });
-        self.signed_puts.0.entry(home).or_default().probe = Some(get);
+        self.internal_ops.insert(get, InternalOp::Probe { address });
+        self.signed_puts.0.entry(address).or_default().probe = Some(get);
         Ok(())
     }
 
@@ -126,8 +111,8 @@ impl SecureDht {
     }
 
     /// A probe found editions of ours.
-    pub(super) fn on_probed(&mut self, home: Home, editions: &[Checked]) {
-        if let Some(series) = self.signed_puts.0.get_mut(&home) {
+    pub(super) fn on_probed(&mut self, address: ValueAddress, editions: &[Checked]) {
+        if let Some(series) = self.signed_puts.0.get_mut(&address) {
             for edition in editions {
                 series.follow(edition.seq());
             }
@@ -135,18 +120,18 @@ impl SecureDht {
     }
 
     /// A probe is over, whether anyone answered or not.
-    pub(super) fn on_probe_done(&mut self, home: Home) {
-        if let Some(series) = self.signed_puts.0.get_mut(&home) {
+    pub(super) fn on_probe_done(&mut self, address: ValueAddress) {
+        if let Some(series) = self.signed_puts.0.get_mut(&address) {
             series.probe = None;
-            self.sign_next(home);
+            self.sign_next(address);
         }
     }
 
     /// Has the first put of a series signed.
-    fn sign_next(&mut self, home: Home) {
-        let (key, id) = home;
+    fn sign_next(&mut self, address: ValueAddress) {
+        let ValueAddress { key, id } = address;
         let (Some(identity), Some(series)) =
-            (self.identity.as_ref(), self.signed_puts.0.get_mut(&home))
+            (self.identity.as_ref(), self.signed_puts.0.get_mut(&address))
         else {
             return;
         };
@@ -155,7 +140,7 @@ impl SecureDht {
             series.follow(edition.seq());
         }
         let Ok(seq) = u16::try_from(series.next_seq) else {
-            return self.fail_series(home);
+            return self.fail_series(address);
         };
         if let Some(put) = series.puts.front() {
             let sign = Task::Sign {
@@ -170,8 +155,8 @@ impl SecureDht {
     }
 
     /// There is no number left for a series.
-    fn fail_series(&mut self, home: Home) {
-        let series = self.signed_puts.0.remove(&home).unwrap_or_default();
+    fn fail_series(&mut self, address: ValueAddress) {
+        let series = self.signed_puts.0.remove(&address).unwrap_or_default();
         for put in series.puts {
             self.preparing.remove(&put.op);
             self.fail(put.op, PutError::NoSequence);
@@ -182,11 +167,11 @@ impl SecureDht {
     pub(super) fn on_signed(
         &mut self,
         now: Timestamp,
-        home: Home,
+        address: ValueAddress,
         op: OpId,
         value: Result<Value, PutError>,
     ) {
-        let Some(series) = self.signed_puts.0.get_mut(&home) else {
+        let Some(series) = self.signed_puts.0.get_mut(&address) else {
             return;
         };
         let options = series
@@ -197,20 +182,20 @@ impl SecureDht {
         if let Ok(value) = &value {
             series.follow(value.seq());
         }
-        self.announce(now, op, home.0, value, options);
-        self.drop_signed_put(home, op);
+        self.announce(now, op, address.key, value, options);
+        self.drop_signed_put(address, op);
     }
 
     /// The application does not want this put any more.
-    pub(super) fn cancel_signed_put(&mut self, now: Timestamp, home: Home, op: OpId) {
+    pub(super) fn cancel_signed_put(&mut self, now: Timestamp, address: ValueAddress, op: OpId) {
         let probe = self
             .signed_puts
             .0
-            .get(&home)
+            .get(&address)
             .and_then(|series| series.probe);
-        self.drop_signed_put(home, op);
+        self.drop_signed_put(address, op);
         if let Some(probe) = probe
-            && !self.signed_puts.0.contains_key(&home)
+            && !self.signed_puts.0.contains_key(&address)
         {
             self.internal_ops.remove(&probe);
             self.delivery.close(probe);
@@ -219,16 +204,16 @@ impl SecureDht {
     }
 
     /// Takes a put out of its series; if it was the first, the next goes on.
-    fn drop_signed_put(&mut self, home: Home, op: OpId) {
-        let Some(series) = self.signed_puts.0.get_mut(&home) else {
+    fn drop_signed_put(&mut self, address: ValueAddress, op: OpId) {
+        let Some(series) = self.signed_puts.0.get_mut(&address) else {
             return;
         };
         let was_first = series.puts.front().is_some_and(|put| put.op == op);
         series.puts.retain(|put| put.op != op);
         if series.puts.is_empty() {
-            self.signed_puts.0.remove(&home);
+            self.signed_puts.0.remove(&address);
         } else if was_first && series.probe.is_none() {
-            self.sign_next(home);
+            self.sign_next(address);
         }
     }
 }

@@ -7,10 +7,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bulla_identity::Certificate;
 
+use super::SecureDht;
 use super::admission::Ticket;
+use super::error::PutError;
+use super::event::SecureEvent;
 use super::job::Task;
 use super::key_cache::KeyName;
-use super::{InternalOp, Preparation, PutError, SecureDht, SecureEvent};
+use super::pending::{InternalOp, Preparation};
 use crate::Timestamp;
 use crate::lookup::OpId;
 use crate::node::OpError;
@@ -213,7 +216,7 @@ impl SecureDht {
             Some(Preparation::Recipient { mut put, .. }) => {
                 let addressed = match found.map(Certificate::public_key) {
                     Some(Some(to)) => {
-                        put.readers.push(to.clone());
+                        put.recipients.push(to.clone());
                         self.address(now, op, put).map_err(PutError::from)
                     }
                     Some(None) => Err(PutError::NotRsa),

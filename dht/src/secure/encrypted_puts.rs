@@ -2,14 +2,17 @@
 
 use bulla_identity::{EncryptError, KeyId, LongKeyId, MAX_RECIPIENTS, PublicKey};
 
+use super::SecureDht;
 use super::admission::Ticket;
+use super::binding::bind;
+use super::error::PutError;
 use super::job::Task;
 use super::key_cache::KeyName;
-use super::put_signed::SignOptions;
-use super::{Home, Preparation, PutError, SecureDht};
+use super::options::SignOptions;
+use super::pending::Preparation;
 use crate::lookup::OpId;
 use crate::node::{OpError, PutOptions};
-use crate::value::{Draft, ValueId};
+use crate::value::{Draft, ValueAddress, ValueId};
 use crate::{InfoHash, Timestamp};
 
 /// For whom a value is encrypted.
@@ -24,11 +27,11 @@ pub enum Recipient {
 /// A value to be encrypted and put.
 #[derive(Debug)]
 pub(super) struct EncryptedPut {
-    pub(super) home: Home,
+    pub(super) address: ValueAddress,
     draft: Draft,
     options: PutOptions,
     /// Those whose keys are known.
-    pub(super) readers: Vec<PublicKey>,
+    pub(super) recipients: Vec<PublicKey>,
     /// Those whose keys are still to be found.
     missing: Vec<Recipient>,
 }
@@ -86,7 +89,7 @@ impl SecureDht {
     ///
     /// # Errors
     ///
-    /// As [`SecureDht::put_encrypted`], and [`PutError::Readers`].
+    /// As [`SecureDht::put_encrypted`], and [`PutError::Recipients`].
     pub fn put_encrypted_to_many(
         &mut self,
         now: Timestamp,
@@ -98,7 +101,7 @@ impl SecureDht {
         let (draft, options) = (draft.into(), options.into());
         let missing: Vec<_> = to.into_iter().map(Into::into).collect();
         if !(1..=MAX_RECIPIENTS).contains(&missing.len()) {
-            return Err(PutError::Readers(missing.len()));
+            return Err(PutError::Recipients(missing.len()));
         }
         for recipient in &missing {
             if let Recipient::Key(key) = recipient
@@ -108,13 +111,14 @@ impl SecureDht {
             }
         }
         let id = self.choose_id(&draft);
-        let draft = self.bind(now, (key, id), draft, options.scope)?;
+        let address = ValueAddress { key, id };
+        let draft = bind(draft, address, options.scope, self.node.calendar(now))?;
         let op = self.prepare_put(key, &draft)?;
         let put = EncryptedPut {
-            home: (key, id),
+            address,
             draft,
             options: options.put,
-            readers: Vec::new(),
+            recipients: Vec::new(),
             missing,
         };
         self.address(now, op, put)?;
@@ -135,7 +139,7 @@ impl SecureDht {
                 Recipient::Name(name) => self.key_cache.public_key(name).ok_or(name),
             };
             match known {
-                Ok(key) => put.readers.push(key),
+                Ok(key) => put.recipients.push(key),
                 Err(name) => {
                     return self.search(now, name, op, Preparation::Recipient { name, put });
                 }
@@ -150,24 +154,24 @@ impl SecureDht {
             return;
         };
         let EncryptedPut {
-            home,
+            address,
             draft,
             options,
-            mut readers,
+            mut recipients,
             missing: _,
         } = put;
         // One who was named twice is one reader.
-        readers.sort_by_key(PublicKey::long_id);
-        readers.dedup();
+        recipients.sort_by_key(PublicKey::long_id);
+        recipients.dedup();
         let encrypt = Task::Encrypt {
             op,
             key: identity.key().clone(),
-            to: readers,
+            recipients,
             draft,
-            id: home.1,
+            id: address.id,
         };
         self.preparing
-            .insert(op, Preparation::Encrypted { home, options });
+            .insert(op, Preparation::Encrypted { address, options });
         self.start(Ticket::Step, encrypt);
     }
 }

@@ -1,24 +1,23 @@
 //! What goes on behind an operation: its [`Preparation`] before the node has a part in it, and the [`InternalOp`]s that the
 //! node runs for it.
 
+use super::encrypted_puts::EncryptedPut;
 use super::key_cache::KeyName;
-use super::put_encrypted::EncryptedPut;
-use crate::InfoHash;
 use crate::node::PutOptions;
-use crate::value::ValueId;
-
-/// Where a value lives: its key and its number there.
-pub(super) type Home = (InfoHash, ValueId);
+use crate::value::ValueAddress;
 
 /// What an operation of the application waits for before the node has a part in it.
 #[derive(Debug)]
 pub(super) enum Preparation {
     /// For its turn in its series, or for its signature.
-    Signed { home: Home },
+    Signed { address: ValueAddress },
     /// For the recipient's certificate.
     Recipient { name: KeyName, put: EncryptedPut },
     /// For its ciphertext.
-    Encrypted { home: Home, options: PutOptions },
+    Encrypted {
+        address: ValueAddress,
+        options: PutOptions,
+    },
     /// For a certificate, which is all it wants.
     Certificate { name: KeyName },
     /// For a public key, which is all it wants.
@@ -29,7 +28,7 @@ pub(super) enum Preparation {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum InternalOp {
     /// Looks for earlier editions of a value to be signed.
-    Probe { home: Home },
+    Probe { address: ValueAddress },
     /// Looks for a certificate.
     Search { name: KeyName },
     /// Announces the own certificate.
@@ -38,10 +37,10 @@ pub(super) enum InternalOp {
 
 impl Preparation {
     /// Where the value will live that is being prepared.
-    pub(super) fn home(&self) -> Option<Home> {
+    pub(super) fn address(&self) -> Option<ValueAddress> {
         match self {
-            Self::Signed { home } | Self::Encrypted { home, .. } => Some(*home),
-            Self::Recipient { put, .. } => Some(put.home),
+            Self::Signed { address } | Self::Encrypted { address, .. } => Some(*address),
+            Self::Recipient { put, .. } => Some(put.address),
             Self::Certificate { .. } | Self::PublicKey { .. } => None,
         }
     }

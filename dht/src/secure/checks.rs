@@ -1,16 +1,68 @@
-//! Values on their way to a verdict and back: those found for the application, and those that strangers want stored.
+//! Values on their way to a verdict and back: those found for the application, and those that other
+//! nodes want stored.
 
+use bulla_identity::{Identity, PublicKey, SharedEnvelope};
+
+use super::SecureDht;
 use super::admission::{Lane, Ticket};
 use super::binding::Claim;
-use super::inspect::{Change, Delivered, Inspection, Position, Slot, inspect};
+use super::checked::Checked;
+use super::delivery::{Change, Delivered, Position, Slot};
+use super::event::SecureEvent;
 use super::job::Task;
-use super::verdicts::{Digest, Verdict, Waiter};
-use super::{InternalOp, SecureDht, SecureEvent};
+use super::pending::InternalOp;
+use super::verdicts::{Digest, Verdict};
 use crate::Timestamp;
 use crate::lookup::{GetReport, OpId};
-use crate::node::Check;
+use crate::node::{Check, CheckId};
 use crate::value::policy::Proof;
-use crate::value::{Content, Value};
+use crate::value::{Content, Value, ValueAddress};
+
+/// What a hybrid ciphertext has besides its RSA block and the encrypted bytes
+/// (`docs/spec/secure.md#4.1`).
+const NONCE_AND_TAG: usize = 28;
+
+/// What waits for a verdict.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Waiter {
+    /// A value found for the application.
+    Found(Position),
+    /// A value that another node wants stored.
+    Check(CheckId),
+}
+
+/// What is to be done with a value.
+enum Inspection {
+    /// It claims nothing, and passes.
+    Pass(Checked),
+    /// The verdict of this digest decides.
+    Judge(Digest),
+    /// It cannot be good, or cannot be for us.
+    Refuse,
+}
+
+/// Looks at a value without cryptography. `us` is the identity that could decrypt it.
+fn inspect(value: &Value, us: Option<&Identity>) -> Inspection {
+    match value.content() {
+        Content::Clear(_) => Checked::clear(value).map_or(Inspection::Refuse, Inspection::Pass),
+        Content::Signed(signed) => Inspection::Judge(Digest::of_signed(&signed)),
+        Content::Encrypted(ciphertext) => match us {
+            Some(us) if may_be_for(us.public_key(), ciphertext) => {
+                Inspection::Judge(Digest::of_encrypted(value))
+            }
+            Some(_) | None => Inspection::Refuse,
+        },
+    }
+}
+
+/// Reports whether a ciphertext may be for this key, as far as can be seen without decrypting.
+fn may_be_for(key: &PublicKey, ciphertext: &[u8]) -> bool {
+    if SharedEnvelope::is_meant(ciphertext) {
+        return SharedEnvelope::parse(ciphertext).is_some_and(|shared| shared.may_be_for(key));
+    }
+    // What was signed never fits in one RSA block.
+    ciphertext.len() > key.bits().div_ceil(8) + NONCE_AND_TAG
+}
 
 impl SecureDht {
     /// Puts values of a get or listen through the checks.
@@ -18,18 +70,18 @@ impl SecureDht {
         &mut self,
         now: Timestamp,
         op: OpId,
-        news: Change,
+        change: Change,
         values: Vec<Value>,
     ) {
-        let Some(mut place) = self.delivery.next_place(op) else {
+        let Some(mut position) = self.delivery.next_position(op) else {
             return;
         };
         let mut slots = Vec::with_capacity(values.len());
         for value in values {
-            slots.push(self.check_value(place, value));
-            place = place.next();
+            slots.push(self.check_value(position, value));
+            position = position.next();
         }
-        self.delivery.append(op, news, slots);
+        self.delivery.append(op, change, slots);
         self.deliver(now, op);
     }
 
@@ -48,9 +100,9 @@ impl SecureDht {
         }
     }
 
-    fn check_value(&mut self, place: Position, value: Value) -> Slot {
+    fn check_value(&mut self, position: Position, value: Value) -> Slot {
         // What would not be handed out is not worth a verification.
-        if self.delivery.refuse(place.op, &value) {
+        if self.delivery.refuses(position.op, &value) {
             return Slot::Refused;
         }
         let digest = match inspect(&value, self.identity.as_ref()) {
@@ -68,7 +120,7 @@ impl SecureDht {
             self.judge(ticket, digest, value.clone());
         }
         self.verdicts
-            .wait(digest, Lane::Local, Waiter::Position(place));
+            .wait(digest, Lane::Local, Waiter::Found(position));
         Slot::Waiting(value)
     }
 
@@ -79,7 +131,10 @@ impl SecureDht {
             (Proof::Signature, None) => self.node.handle_verdict(now, check.id, false),
             // Differs: others store a signed value wherever it is put.
             (Proof::Signature, Some(_))
-                if Claim::of(&check.value).is_elsewhere((check.key, check.value.id())) =>
+                if Claim::of(&check.value).is_elsewhere(ValueAddress {
+                    key: check.key,
+                    id: check.value.id(),
+                }) =>
             {
                 self.node.handle_verdict(now, check.id, false);
             }
@@ -138,7 +193,7 @@ impl SecureDht {
     /// A value has been judged.
     pub(super) fn on_verdict(&mut self, now: Timestamp, digest: Digest, verdict: &Verdict) {
         match verdict {
-            Verdict::Opened(_, sender, _) => self.key_cache.remember_key(sender),
+            Verdict::Opened(opened) => self.key_cache.remember_key(&opened.sender),
             Verdict::Signed(signer) if self.config.remember_signers => {
                 self.key_cache.remember_key(signer);
             }
@@ -146,9 +201,9 @@ impl SecureDht {
         }
         for waiter in self.verdicts.settle(digest, verdict) {
             match waiter {
-                Waiter::Position(place) => {
-                    self.delivery.settle(place, verdict);
-                    self.deliver(now, place.op);
+                Waiter::Found(position) => {
+                    self.delivery.settle(position, verdict);
+                    self.deliver(now, position.op);
                 }
                 Waiter::Check(check) => self.node.handle_verdict(now, check, verdict.is_signed()),
             }
@@ -160,12 +215,12 @@ impl SecureDht {
         let today = self.node.calendar(now);
         while let Some(delivery) = self.delivery.poll(op, today) {
             match (self.internal_ops.get(&op), delivery) {
-                (Some(&InternalOp::Probe { home }), Delivered::Values(_, editions)) => {
-                    self.on_probed(home, &editions);
+                (Some(&InternalOp::Probe { address }), Delivered::Values(_, editions)) => {
+                    self.on_probed(address, &editions);
                 }
-                (Some(&InternalOp::Probe { home }), Delivered::Done { .. }) => {
+                (Some(&InternalOp::Probe { address }), Delivered::Done { .. }) => {
                     self.internal_ops.remove(&op);
-                    self.on_probe_done(home);
+                    self.on_probe_done(address);
                 }
                 (_, Delivered::Values(Change::Found, values)) => {
                     self.tell(SecureEvent::Values { op, values });
@@ -182,5 +237,29 @@ impl SecureDht {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{alice, bob, encrypted, signed};
+    use super::*;
+    use crate::value::{Draft, ValueId};
+    use crate::wire;
+
+    #[test]
+    fn only_what_claims_nothing_passes_without_a_check() {
+        let clear = wire::pack(&Draft::from("hello"), ValueId(1));
+        assert!(matches!(inspect(&clear, None), Inspection::Pass(_)));
+        let signed = signed(&alice(), 1, 0, "hello");
+        assert!(matches!(inspect(&signed, None), Inspection::Judge(_)));
+        let encrypted = encrypted(&alice(), &bob(), 1, "hello");
+        assert!(matches!(
+            inspect(&encrypted, Some(&bob())),
+            Inspection::Judge(_)
+        ));
+        assert!(matches!(inspect(&encrypted, None), Inspection::Refuse));
+        let short = wire::pack_encrypted(&Draft::default(), ValueId(1), &[0; 284]);
+        assert!(matches!(inspect(&short, Some(&bob())), Inspection::Refuse));
     }
 }
