@@ -61,15 +61,15 @@ use crate::node::{Event, Node, OpError, Output, PutOptions, Status, Timer};
 use crate::value::{Draft, Query, Value, ValueAddress, ValueId};
 use crate::wire::snapshot::Record;
 use crate::{Contact, InfoHash, Rng, Seed, Timestamp, wire};
-use admission::{Admission, Ticket};
-use checks::Waiter;
-use delivery::{Change, Delivery, Filter};
+use admission::Ticket;
+use checks::{CheckAction, Checks};
+use delivery::{Change, Delivered, Filter};
 use job::{Outcome, Task};
 use key_cache::KeyCache;
 use pending::{InternalOp, Preparation};
 use searches::Searches;
 use signed_puts::SignedPuts;
-use verdicts::Verdicts;
+use verdicts::{Digest, Verdict};
 
 /// Outputs that the queue keeps memory for when it is empty.
 const KEPT_OUTPUTS: usize = 16;
@@ -105,9 +105,7 @@ pub struct SecureDht {
     identity: Option<Identity>,
     config: SecureConfig,
     rng: Rng,
-    admission: Admission,
-    verdicts: Verdicts<Waiter>,
-    delivery: Delivery,
+    checks: Checks,
     key_cache: KeyCache,
     searches: Searches,
     signed_puts: SignedPuts,
@@ -118,7 +116,6 @@ pub struct SecureDht {
     is_published: bool,
     outputs: VecDeque<SecureOutput>,
     wake: (Timestamp, Timer),
-    dropped_checks: u64,
 }
 
 /// What the secure layer counts.
@@ -146,9 +143,7 @@ impl SecureDht {
             node,
             identity,
             rng: seed.public(),
-            admission: Admission::new(&config),
-            verdicts: Verdicts::new(config.max_verdicts, config.max_keys),
-            delivery: Delivery::new(config.max_editions),
+            checks: Checks::new(&config),
             key_cache: KeyCache::new(own, config.max_keys),
             searches: Searches::new(config.max_candidates),
             signed_puts: SignedPuts::default(),
@@ -157,7 +152,6 @@ impl SecureDht {
             is_published: false,
             outputs: VecDeque::new(),
             wake: (Timestamp::MAX, Timer::Never),
-            dropped_checks: 0,
             config,
         };
         dht.advance(Timestamp::ZERO);
@@ -178,7 +172,7 @@ impl SecureDht {
 
     /// A job has been done.
     pub fn handle_done(&mut self, now: Timestamp, done: Done) {
-        self.admission.release(done.ticket);
+        self.checks.release(done.ticket);
         match done.outcome {
             Outcome::Judged { digest, verdict } => self.on_verdict(now, digest, &verdict),
             Outcome::Proved { check, holds } => self.node.handle_verdict(now, check, holds),
@@ -251,7 +245,7 @@ impl SecureDht {
     ) -> Result<OpId, OpError> {
         let (query, filter) = Filter::new(key, options.into(), self.config.clock_tolerance);
         let op = self.node.get(now, key, query)?;
-        self.delivery.open(op, Some(filter));
+        self.checks.open(op, Some(filter));
         self.advance(now);
         Ok(op)
     }
@@ -269,7 +263,7 @@ impl SecureDht {
     ) -> Result<OpId, OpError> {
         let (query, filter) = Filter::new(key, options.into(), self.config.clock_tolerance);
         let op = self.node.listen(now, key, query)?;
-        self.delivery.open(op, Some(filter));
+        self.checks.open(op, Some(filter));
         self.advance(now);
         Ok(op)
     }
@@ -333,7 +327,7 @@ impl SecureDht {
             ) => self.leave_search(now, name, op),
             Some(Preparation::Encrypted { .. }) => {}
             None => {
-                self.delivery.close(op);
+                self.checks.close(op);
                 self.node.cancel(now, op);
             }
         }
@@ -381,11 +375,11 @@ impl SecureDht {
     /// The figures of this moment.
     pub fn stats(&self) -> SecureStats {
         SecureStats {
-            waiting_bytes: self.admission.waiting_bytes(),
-            checks: self.admission.checks(),
+            waiting_bytes: self.checks.waiting_bytes(),
+            checks: self.checks.remote_checks(),
             preparations: self.preparing.len(),
-            dropped_values: self.delivery.dropped(),
-            dropped_checks: self.dropped_checks,
+            dropped_values: self.checks.dropped(),
+            dropped_checks: self.checks.unchecked(),
         }
     }
 
@@ -397,7 +391,10 @@ impl SecureDht {
                     self.outputs.push_back(SecureOutput::Transmit(transmit));
                 }
                 Output::Event(event) => self.on_event(now, event),
-                Output::Check(check) => self.on_check(now, *check),
+                Output::Check(check) => {
+                    let action = self.checks.on_check(*check);
+                    self.check(now, action);
+                }
                 Output::Wake(at, timer) => {
                     self.wake = (at, timer);
                     return;
@@ -408,22 +405,14 @@ impl SecureDht {
 
     fn on_event(&mut self, now: Timestamp, event: Event) {
         match event {
-            Event::Values { op, mut values } => match self.internal_ops.get(&op) {
-                Some(&InternalOp::Search { name }) => self.on_candidates(now, name, values),
-                Some(InternalOp::Probe { .. }) => {
-                    values.retain(|value| self.is_own_edition(value));
-                    self.check_values(now, op, Change::Found, values);
-                }
-                Some(InternalOp::Publication) | None => {
-                    self.check_values(now, op, Change::Found, values)
-                }
-            },
-            Event::Expired { op, values } => self.check_values(now, op, Change::Expired, values),
+            Event::Values { op, values } => self.on_values(now, op, Change::Found, values),
+            Event::Expired { op, values } => self.on_values(now, op, Change::Expired, values),
             Event::Rows { op, rows } => self.tell(SecureEvent::Rows { op, rows }),
             Event::GetDone { op, report } => match self.internal_ops.get(&op) {
                 Some(&InternalOp::Search { name }) => self.on_search_get_done(now, name, op),
                 Some(InternalOp::Probe { .. } | InternalOp::Publication) | None => {
-                    self.end_values(now, op, report);
+                    let actions = self.checks.on_end(op, report, self.node.calendar(now));
+                    self.check(now, actions);
                 }
             },
             Event::PutDone { op, report } => {
@@ -436,6 +425,66 @@ impl SecureDht {
                     self.publish_certificate(now);
                 }
                 self.tell(SecureEvent::StatusChanged { family, status });
+            }
+        }
+    }
+
+    fn on_values(&mut self, now: Timestamp, op: OpId, change: Change, mut values: Vec<Value>) {
+        match self.internal_ops.get(&op) {
+            Some(&InternalOp::Search { name }) => return self.on_candidates(now, name, values),
+            Some(InternalOp::Probe { .. }) => values.retain(|value| self.is_own_edition(value)),
+            Some(InternalOp::Publication) | None => {}
+        }
+        let (us, today) = (self.identity.as_ref(), self.node.calendar(now));
+        let actions = self.checks.on_values(op, change, values, us, today);
+        self.check(now, actions);
+    }
+
+    fn on_verdict(&mut self, now: Timestamp, digest: Digest, verdict: &Verdict) {
+        match verdict {
+            Verdict::Opened(opened) => self.key_cache.remember_key(&opened.sender),
+            Verdict::Signed(signer) if self.config.remember_signers => {
+                self.key_cache.remember_key(signer);
+            }
+            Verdict::Signed(_) | Verdict::Refused => {}
+        }
+        let today = self.node.calendar(now);
+        let actions = self.checks.on_verdict(digest, verdict, today);
+        self.check(now, actions);
+    }
+
+    /// Hands out what passed the checks, to the application or to the signed put that probes.
+    fn on_delivered(&mut self, op: OpId, delivered: Delivered) {
+        match (self.internal_ops.get(&op), delivered) {
+            (Some(&InternalOp::Probe { address }), Delivered::Values(_, editions)) => {
+                self.on_probed(address, &editions);
+            }
+            (Some(&InternalOp::Probe { address }), Delivered::Done { .. }) => {
+                self.internal_ops.remove(&op);
+                self.on_probe_done(address);
+            }
+            (_, Delivered::Values(Change::Found, values)) => {
+                self.tell(SecureEvent::Values { op, values });
+            }
+            (_, Delivered::Values(Change::Expired, values)) => {
+                self.tell(SecureEvent::Expired { op, values });
+            }
+            (_, Delivered::Done { report, dropped }) => self.tell(SecureEvent::GetDone {
+                op,
+                report,
+                dropped,
+            }),
+        }
+    }
+
+    /// Carries out what the checks want done.
+    fn check(&mut self, now: Timestamp, actions: impl IntoIterator<Item = CheckAction>) {
+        for action in actions {
+            match action {
+                CheckAction::Start(ticket, task) => self.start(ticket, task),
+                CheckAction::Answer(check, holds) => self.node.handle_verdict(now, check, holds),
+                CheckAction::Forget(check) => self.node.drop_check(check),
+                CheckAction::Deliver(op, delivered) => self.on_delivered(op, delivered),
             }
         }
     }

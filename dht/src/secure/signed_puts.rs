@@ -99,7 +99,7 @@ impl SecureDht {
         };
         let get = self.node.get(now, key, query)?;
         // Editions count wherever and until whenever they were meant: storing nodes compare numbers alone.
-        self.delivery.open(get, None);
+        self.checks.open(get, None);
         self.internal_ops.insert(get, InternalOp::Probe { address });
         self.signed_puts.0.entry(address).or_default().probe = Some(get);
         Ok(())
@@ -198,7 +198,7 @@ impl SecureDht {
             && !self.signed_puts.0.contains_key(&address)
         {
             self.internal_ops.remove(&probe);
-            self.delivery.close(probe);
+            self.checks.close(probe);
             self.node.cancel(now, probe);
         }
     }
