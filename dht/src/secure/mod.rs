@@ -62,13 +62,14 @@ use crate::value::{Draft, Query, Value, ValueAddress, ValueId};
 use crate::wire::snapshot::Record;
 use crate::{Contact, InfoHash, Rng, Seed, Timestamp, wire};
 use admission::Ticket;
+use binding::bind;
 use checks::{CheckAction, Checks};
 use delivery::{Change, Delivered, Filter};
 use job::{Outcome, Task};
 use key_cache::KeyCache;
 use pending::{InternalOp, Preparation};
 use searches::Searches;
-use signed_puts::SignedPuts;
+use signed_puts::{SignAction, SignedPut, SignedPuts, is_owned_by};
 use verdicts::{Digest, Verdict};
 
 /// Outputs that the queue keeps memory for when it is empty.
@@ -178,10 +179,16 @@ impl SecureDht {
             Outcome::Proved { check, holds } => self.node.handle_verdict(now, check, holds),
             Outcome::Read { name, certificate } => self.on_read(now, name, certificate),
             Outcome::Made { op, value } => match self.preparing.get(&op) {
-                Some(&Preparation::Signed { address }) => self.on_signed(now, address, op, value),
-                Some(&Preparation::Encrypted { address, options }) => {
-                    self.announce(now, op, address.key, value, options);
+                Some(&Preparation::Signed { address }) => {
+                    let action = self.signed_puts.on_signed(address, op, value);
+                    self.sign(now, action);
+                    let next = self.signed_puts.next(address, self.announced_seq(address));
+                    self.sign(now, next);
                 }
+                Some(&Preparation::Encrypted { address, options }) => match value {
+                    Ok(value) => self.announce(now, op, address.key, value, options),
+                    Err(error) => self.fail(op, error),
+                },
                 // It was cancelled meanwhile.
                 Some(_) | None => {}
             },
@@ -298,6 +305,43 @@ impl SecureDht {
         Ok((op, id))
     }
 
+    /// Signs a value and puts it. If it has an id, the nodes are asked first for what they hold of ours
+    /// under it, so that the new edition replaces the old; without one it gets a random id.
+    ///
+    /// Ends with [`SecureEvent::PutDone`] or [`SecureEvent::PutFailed`]. Puts of one id under one
+    /// key are done in the order of the calls.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::NoIdentity`], [`PutError::Sign`] if the identity is not one of RSA,
+    /// [`PutError::ReservedUserType`], or [`PutError::Refused`] if the node would not take it.
+    pub fn put_signed(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        draft: impl Into<Draft>,
+        options: impl Into<SignOptions>,
+    ) -> Result<(OpId, ValueId), PutError> {
+        let (draft, options) = (draft.into(), options.into());
+        let id = self.choose_id(&draft);
+        let may_exist = draft.id == id;
+        let address = ValueAddress { key, id };
+        let draft = bind(draft, address, options.scope, self.node.calendar(now))?;
+        let op = self.prepare_put(key, &draft)?;
+        let probe = match self.signed_puts.probe(address, may_exist) {
+            Some(query) => Some(self.probe(now, address, query)?),
+            None => None,
+        };
+        self.preparing.insert(op, Preparation::Signed { address });
+        let options = options.put;
+        let put = SignedPut { op, draft, options };
+        let announced = self.announced_seq(address);
+        let action = self.signed_puts.begin(address, put, probe, announced);
+        self.sign(now, action);
+        self.advance(now);
+        Ok((op, id))
+    }
+
     /// Puts a value that is packed already, by whomever.
     ///
     /// # Errors
@@ -319,7 +363,11 @@ impl SecureDht {
     /// expire.
     pub fn cancel(&mut self, now: Timestamp, op: OpId) {
         match self.preparing.remove(&op) {
-            Some(Preparation::Signed { address }) => self.cancel_signed_put(now, address, op),
+            Some(Preparation::Signed { address }) => {
+                let announced = self.announced_seq(address);
+                let action = self.signed_puts.cancel(address, op, announced);
+                self.sign(now, action);
+            }
             Some(
                 Preparation::Recipient { name, .. }
                 | Preparation::Certificate { name }
@@ -432,7 +480,8 @@ impl SecureDht {
     fn on_values(&mut self, now: Timestamp, op: OpId, change: Change, mut values: Vec<Value>) {
         match self.internal_ops.get(&op) {
             Some(&InternalOp::Search { name }) => return self.on_candidates(now, name, values),
-            Some(InternalOp::Probe { .. }) => values.retain(|value| self.is_own_edition(value)),
+            // Only editions of ours are worth a verification.
+            Some(InternalOp::Probe { .. }) => values.retain(|value| self.owns(value)),
             Some(InternalOp::Publication) | None => {}
         }
         let (us, today) = (self.identity.as_ref(), self.node.calendar(now));
@@ -454,14 +503,18 @@ impl SecureDht {
     }
 
     /// Hands out what passed the checks, to the application or to the signed put that probes.
-    fn on_delivered(&mut self, op: OpId, delivered: Delivered) {
+    fn on_delivered(&mut self, now: Timestamp, op: OpId, delivered: Delivered) {
         match (self.internal_ops.get(&op), delivered) {
             (Some(&InternalOp::Probe { address }), Delivered::Values(_, editions)) => {
-                self.on_probed(address, &editions);
+                for edition in editions {
+                    self.signed_puts.on_edition(address, edition.seq());
+                }
             }
             (Some(&InternalOp::Probe { address }), Delivered::Done { .. }) => {
                 self.internal_ops.remove(&op);
-                self.on_probe_done(address);
+                let announced = self.announced_seq(address);
+                let action = self.signed_puts.on_probe_done(address, announced);
+                self.sign(now, action);
             }
             (_, Delivered::Values(Change::Found, values)) => {
                 self.tell(SecureEvent::Values { op, values });
@@ -484,9 +537,71 @@ impl SecureDht {
                 CheckAction::Start(ticket, task) => self.start(ticket, task),
                 CheckAction::Answer(check, holds) => self.node.handle_verdict(now, check, holds),
                 CheckAction::Forget(check) => self.node.drop_check(check),
-                CheckAction::Deliver(op, delivered) => self.on_delivered(op, delivered),
+                CheckAction::Deliver(op, delivered) => self.on_delivered(now, op, delivered),
             }
         }
+    }
+
+    /// Looks for earlier editions of a value.
+    fn probe(
+        &mut self,
+        now: Timestamp,
+        address: ValueAddress,
+        query: Query,
+    ) -> Result<OpId, OpError> {
+        let get = self.node.get(now, address.key, query)?;
+        // Editions count wherever and until whenever they were meant: storing nodes compare
+        // numbers alone.
+        self.checks.open(get, None);
+        self.internal_ops.insert(get, InternalOp::Probe { address });
+        Ok(get)
+    }
+
+    /// Carries out what a signed put wants done.
+    fn sign(&mut self, now: Timestamp, action: Option<SignAction>) {
+        match action {
+            Some(SignAction::Sign { op, draft, id, seq }) => {
+                if let Some(identity) = &self.identity {
+                    let key = identity.key().clone();
+                    let sign = Task::Sign {
+                        op,
+                        key,
+                        draft,
+                        id,
+                        seq,
+                    };
+                    self.start(Ticket::Step, sign);
+                }
+            }
+            Some(SignAction::Announce {
+                op,
+                key,
+                value,
+                options,
+            }) => self.announce(now, op, key, value, options),
+            Some(SignAction::Fail { ops, error }) => {
+                for op in ops {
+                    self.fail(op, error);
+                }
+            }
+            Some(SignAction::EndProbe(probe)) => {
+                self.internal_ops.remove(&probe);
+                self.checks.close(probe);
+                self.node.cancel(now, probe);
+            }
+            None => {}
+        }
+    }
+
+    /// Returns the number of the edition of ours that is announced.
+    fn announced_seq(&self, address: ValueAddress) -> Option<u16> {
+        let value = self.node.announced(address.key, address.id)?;
+        self.owns(value).then(|| value.seq())
+    }
+
+    /// Reports whether a value claims to be ours.
+    fn owns(&self, value: &Value) -> bool {
+        (self.identity.as_ref()).is_some_and(|identity| is_owned_by(identity, value))
     }
 
     /// Checks what can be checked of a put before it is prepared, and names it.
@@ -526,13 +641,12 @@ impl SecureDht {
         now: Timestamp,
         op: OpId,
         key: InfoHash,
-        value: Result<Value, PutError>,
+        value: Value,
         options: PutOptions,
     ) {
         self.preparing.remove(&op);
-        let put = value
-            .and_then(fitting)
-            .and_then(|value| Ok(self.node.put_as(now, op, key, value, options)?));
+        let put =
+            fitting(value).and_then(|value| Ok(self.node.put_as(now, op, key, value, options)?));
         if let Err(error) = put {
             self.fail(op, error);
         }
@@ -548,6 +662,7 @@ impl SecureDht {
     }
 
     fn fail(&mut self, op: OpId, error: PutError) {
+        self.preparing.remove(&op);
         self.tell(SecureEvent::PutFailed { op, error });
     }
 }
