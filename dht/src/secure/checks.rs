@@ -392,8 +392,9 @@ mod tests {
             .collect()
     }
 
-    fn find(checks: &mut Checks, values: &[Value]) -> Vec<String> {
-        names(checks.on_values(OP, Change::Found, values.to_vec(), Some(&bob()), TODAY))
+    fn find<const N: usize>(checks: &mut Checks, values: [&Value; N]) -> Vec<String> {
+        let values = values.map(Clone::clone).into();
+        names(checks.on_values(OP, Change::Found, values, Some(&bob()), TODAY))
     }
 
     fn end(checks: &mut Checks) -> Vec<String> {
@@ -430,9 +431,9 @@ mod tests {
     fn what_needs_no_verdict_is_delivered_at_once() {
         let mut checks = checks(&SecureConfig::default());
         let (value, forged) = (clear("hello"), signed(&alice(), 2, 0, "hello"));
-        assert_eq!(find(&mut checks, &[value]), ["Found 1"]);
+        assert_eq!(find(&mut checks, [&value]), ["Found 1"]);
         checks.on_verdict(digest(&forged), &Verdict::Refused, TODAY);
-        assert!(find(&mut checks, &[forged]).is_empty());
+        assert!(find(&mut checks, [&forged]).is_empty());
         assert_eq!(end(&mut checks), ["done, 1 dropped"]);
         assert_eq!(checks.dropped(), 1);
     }
@@ -448,21 +449,24 @@ mod tests {
     fn a_value_found_twice_is_verified_once_and_delivered_in_order() {
         let mut checks = checks(&SecureConfig::default());
         let value = signed(&alice(), 1, 0, "hello");
-        let both = [value.clone(), clear("between"), value.clone()];
-        assert_eq!(find(&mut checks, &both), ["verify, Local"]);
-        assert!(find(&mut checks, &[value.clone()]).is_empty());
+        let between = clear("between");
+        assert_eq!(
+            find(&mut checks, [&value, &between, &value]),
+            ["verify, Local"]
+        );
+        assert!(find(&mut checks, [&value]).is_empty());
         assert!(end(&mut checks).is_empty());
         let actions = checks.on_verdict(digest(&value), &by_alice(), TODAY);
         assert_eq!(names(actions), ["Found 3", "Found 1", "done, 0 dropped"]);
         checks.open(OP, None);
-        assert_eq!(find(&mut checks, &[value]), ["Found 1"]);
+        assert_eq!(find(&mut checks, [&value]), ["Found 1"]);
     }
 
     #[test]
     fn a_value_for_us_is_decrypted() {
         let mut checks = checks(&SecureConfig::default());
         let value = encrypted(&alice(), &bob(), 1, "hello");
-        assert_eq!(find(&mut checks, &[value]), ["decrypt, Local"]);
+        assert_eq!(find(&mut checks, [&value]), ["decrypt, Local"]);
     }
 
     #[test]
@@ -479,7 +483,7 @@ mod tests {
         );
         checks.open(OP, Some(filter));
         let unbound = signed(&alice(), 1, 0, "hello");
-        assert!(find(&mut checks, &[unbound]).is_empty());
+        assert!(find(&mut checks, [&unbound]).is_empty());
         assert_eq!(end(&mut checks), ["done, 1 dropped"]);
     }
 
@@ -487,10 +491,10 @@ mod tests {
     fn values_of_an_operation_that_is_closed_are_not_checked() {
         let mut checks = checks(&SecureConfig::default());
         let value = signed(&alice(), 1, 0, "hello");
-        assert_eq!(find(&mut checks, &[value.clone()]), ["verify, Local"]);
+        assert_eq!(find(&mut checks, [&value]), ["verify, Local"]);
         checks.close(OP);
         assert!(names(checks.on_verdict(digest(&value), &by_alice(), TODAY)).is_empty());
-        assert!(find(&mut checks, &[clear("hello")]).is_empty());
+        assert!(find(&mut checks, [&clear("hello")]).is_empty());
     }
 
     #[test]
@@ -512,10 +516,10 @@ mod tests {
             panic!("no job");
         };
         assert!(checks.waiting_bytes() > 0);
-        assert!(find(&mut checks, &[other.clone()]).is_empty());
+        assert!(find(&mut checks, [&other]).is_empty());
         checks.release(ticket);
         assert_eq!(checks.waiting_bytes(), 0);
-        assert_eq!(find(&mut checks, &[other]), ["verify, Local"]);
+        assert_eq!(find(&mut checks, [&other]), ["verify, Local"]);
     }
 
     #[test]
@@ -588,7 +592,7 @@ mod tests {
         let mut checks = checks(&SecureConfig::default());
         let value = signed(&alice(), 1, 0, "hello");
         assert_eq!(names(checks.on_check(asked(1, &value))), ["verify, Remote"]);
-        assert_eq!(find(&mut checks, &[value.clone()]), ["verify, Local"]);
+        assert_eq!(find(&mut checks, [&value]), ["verify, Local"]);
         assert!(names(checks.on_check(asked(2, &value))).is_empty());
         let actions = checks.on_verdict(digest(&value), &by_alice(), TODAY);
         assert_eq!(

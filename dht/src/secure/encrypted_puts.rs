@@ -1,19 +1,25 @@
-//! Encrypted puts: find the recipients' keys, sign and encrypt, put (`docs/spec/secure.md#5.3`).
+//! [`EncryptedPuts`]: encrypted puts that are being prepared (`docs/spec/secure.md#5.3`).
+//!
+//! ```text
+//!   begin ─▶ all keys known? ─ yes ─▶ Encrypt ─▶ Announce
+//!                 ▲      └──── no ──▶ Search for the certificate of one recipient
+//!                 └──────────────────── on_key ◀───┘
+//! ```
+//!
+//! The keys of recipients are looked for one after the other, the last named first. If one is not
+//! found, the put fails.
+
+use std::collections::BTreeMap;
+use std::mem;
 
 use bulla_identity::{EncryptError, KeyId, LongKeyId, MAX_RECIPIENTS, PublicKey};
 
-use super::SecureDht;
-use super::admission::Ticket;
-use super::binding::bind;
 use super::error::PutError;
-use super::job::Task;
-use super::key_cache::KeyName;
-use super::options::SignOptions;
-use super::pending::Preparation;
+use super::key_cache::{KeyCache, KeyName};
+use crate::InfoHash;
 use crate::lookup::OpId;
-use crate::node::{OpError, PutOptions};
-use crate::value::{Draft, ValueAddress, ValueId};
-use crate::{InfoHash, Timestamp};
+use crate::node::PutOptions;
+use crate::value::{Draft, Value, ValueAddress, ValueId};
 
 /// For whom a value is encrypted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,16 +30,46 @@ pub enum Recipient {
     Name(KeyName),
 }
 
+/// Encrypted puts that are being prepared.
+#[derive(Default, Debug)]
+pub(super) struct EncryptedPuts(BTreeMap<OpId, EncryptedPut>);
+
 /// A value to be encrypted and put.
 #[derive(Debug)]
 pub(super) struct EncryptedPut {
-    pub(super) address: ValueAddress,
+    /// Where it will be.
+    address: ValueAddress,
+    /// The value; empty once it is being encrypted.
     draft: Draft,
+    /// What the node is told with it.
     options: PutOptions,
-    /// Those whose keys are known.
-    pub(super) recipients: Vec<PublicKey>,
-    /// Those whose keys are still to be found.
+    /// The recipients whose keys have not been looked at; the last is the next.
     missing: Vec<Recipient>,
+    /// The keys of the others.
+    known: Vec<PublicKey>,
+    /// The name of the key that is searched for.
+    awaited: Option<KeyName>,
+}
+
+/// What is to be done for an encrypted put.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum EncryptAction {
+    /// Search for the key of this name, and tell `on_key`.
+    Search(KeyName),
+    /// Have this signed and encrypted, and tell `on_encrypted`.
+    Encrypt {
+        recipients: Vec<PublicKey>,
+        draft: Draft,
+        id: ValueId,
+    },
+    /// Put this value.
+    Announce {
+        key: InfoHash,
+        value: Value,
+        options: PutOptions,
+    },
+    /// Tell the application that it came to nothing.
+    Fail(PutError),
 }
 
 impl From<PublicKey> for Recipient {
@@ -55,123 +91,264 @@ impl From<KeyId> for Recipient {
     }
 }
 
-impl SecureDht {
-    /// Signs a value, encrypts it for `to`, and puts it. Storing nodes see its size, id, priority and push type, and
-    /// treat it as user data.
-    ///
-    /// It is stored for ten minutes, and cannot be edited: another value needs another id. Ends with
-    /// [`SecureEvent::PutDone`] or [`SecureEvent::PutFailed`].
-    ///
-    /// # Errors
-    ///
-    /// [`PutError::NoIdentity`], [`PutError::Sign`] or [`PutError::Encrypt`] if the identity or the recipient has a key of
-    /// another kind than it takes, [`PutError::ReservedUserType`], or [`PutError::Refused`] if the node would not take it.
-    ///
-    /// [`SecureEvent::PutDone`]: super::SecureEvent::PutDone
-    /// [`SecureEvent::PutFailed`]: super::SecureEvent::PutFailed
-    pub fn put_encrypted(
-        &mut self,
-        now: Timestamp,
-        key: InfoHash,
-        to: impl Into<Recipient>,
-        draft: impl Into<Draft>,
-        options: impl Into<SignOptions>,
-    ) -> Result<(OpId, ValueId), PutError> {
-        self.put_encrypted_to_many(now, key, [to], draft, options)
-    }
-
-    /// As [`SecureDht::put_encrypted`], one value for up to [`MAX_RECIPIENTS`] recipients. Each sees who else is one of them;
-    /// storing nodes see how many there are, and can tell with a public key whether its holder may be one.
-    ///
-    /// For one recipient it is an ordinary encrypted value. One for several is read by bulla alone: what users of OpenDHT are
-    /// to read is put once for each of them. Recipients' keys are searched for one after the other; if one is not found, the
-    /// put fails.
-    ///
-    /// # Errors
-    ///
-    /// As [`SecureDht::put_encrypted`], and [`PutError::Recipients`].
-    pub fn put_encrypted_to_many(
-        &mut self,
-        now: Timestamp,
-        key: InfoHash,
-        to: impl IntoIterator<Item = impl Into<Recipient>>,
-        draft: impl Into<Draft>,
-        options: impl Into<SignOptions>,
-    ) -> Result<(OpId, ValueId), PutError> {
-        let (draft, options) = (draft.into(), options.into());
-        let missing: Vec<_> = to.into_iter().map(Into::into).collect();
-        if !(1..=MAX_RECIPIENTS).contains(&missing.len()) {
-            return Err(PutError::Recipients(missing.len()));
-        }
-        for recipient in &missing {
-            if let Recipient::Key(key) = recipient
-                && !key.kind().encrypts()
-            {
-                return Err(EncryptError::NotForEncryption(key.kind()).into());
-            }
-        }
-        let id = self.choose_id(&draft);
-        let address = ValueAddress { key, id };
-        let draft = bind(draft, address, options.scope, self.node.calendar(now))?;
-        let op = self.prepare_put(key, &draft)?;
-        let put = EncryptedPut {
-            address,
-            draft,
-            options: options.put,
-            recipients: Vec::new(),
-            missing,
-        };
-        self.address(now, op, put)?;
-        self.advance(now);
-        Ok((op, id))
-    }
-
-    /// Goes on with the recipients of a value; when all keys are there, it is signed and encrypted.
-    pub(super) fn address(
-        &mut self,
-        now: Timestamp,
-        op: OpId,
-        mut put: EncryptedPut,
-    ) -> Result<(), OpError> {
-        while let Some(recipient) = put.missing.pop() {
-            let known = match recipient {
-                Recipient::Key(key) => Ok(key),
-                Recipient::Name(name) => self.key_cache.public_key(name).ok_or(name),
-            };
-            match known {
-                Ok(key) => put.recipients.push(key),
-                Err(name) => {
-                    return self.search(now, name, op, Preparation::Recipient { name, put });
-                }
-            }
-        }
-        self.encrypt(op, put);
-        Ok(())
-    }
-
-    fn encrypt(&mut self, op: OpId, put: EncryptedPut) {
-        let Some(identity) = self.identity.as_ref() else {
-            return;
-        };
-        let EncryptedPut {
+impl EncryptedPut {
+    pub(super) fn new(
+        address: ValueAddress,
+        draft: Draft,
+        options: PutOptions,
+        recipients: Vec<Recipient>,
+    ) -> Self {
+        Self {
             address,
             draft,
             options,
-            mut recipients,
-            missing: _,
-        } = put;
-        // One who was named twice is one reader.
+            missing: recipients,
+            known: Vec::new(),
+            awaited: None,
+        }
+    }
+}
+
+impl EncryptedPuts {
+    /// Takes a put with at least one recipient.
+    pub(super) fn begin(
+        &mut self,
+        op: OpId,
+        put: EncryptedPut,
+        keys: &mut KeyCache,
+    ) -> Option<EncryptAction> {
+        self.0.insert(op, put);
+        self.next(op, keys)
+    }
+
+    /// Takes the key that a put waits for, or the reason why there is none.
+    pub(super) fn on_key(
+        &mut self,
+        op: OpId,
+        key: Result<PublicKey, PutError>,
+        keys: &mut KeyCache,
+    ) -> Option<EncryptAction> {
+        let put = self.0.get_mut(&op)?;
+        put.awaited.take()?;
+        match key {
+            Ok(key) => {
+                put.known.push(key);
+                self.next(op, keys)
+            }
+            Err(error) => {
+                self.0.remove(&op);
+                Some(EncryptAction::Fail(error))
+            }
+        }
+    }
+
+    /// Takes the encrypted value, or the reason why there is none.
+    pub(super) fn on_encrypted(
+        &mut self,
+        op: OpId,
+        value: Result<Value, PutError>,
+    ) -> Option<EncryptAction> {
+        let put = self.0.remove(&op)?;
+        Some(match value {
+            Ok(value) => EncryptAction::Announce {
+                key: put.address.key,
+                value,
+                options: put.options,
+            },
+            Err(error) => EncryptAction::Fail(error),
+        })
+    }
+
+    /// Forgets a put, and returns the name of the key that it waited for.
+    pub(super) fn cancel(&mut self, op: OpId) -> Option<KeyName> {
+        self.0.remove(&op)?.awaited
+    }
+
+    /// Goes on with the recipients of a value; when all their keys are known, it is encrypted.
+    fn next(&mut self, op: OpId, keys: &mut KeyCache) -> Option<EncryptAction> {
+        let put = self.0.get_mut(&op)?;
+        while let Some(recipient) = put.missing.pop() {
+            let known = match recipient {
+                Recipient::Key(key) => Ok(key),
+                Recipient::Name(name) => keys.public_key(name).ok_or(name),
+            };
+            match known {
+                Ok(key) => put.known.push(key),
+                Err(name) => {
+                    put.awaited = Some(name);
+                    return Some(EncryptAction::Search(name));
+                }
+            }
+        }
+        // A recipient that was named twice is one.
+        let mut recipients = mem::take(&mut put.known);
         recipients.sort_by_key(PublicKey::long_id);
         recipients.dedup();
-        let encrypt = Task::Encrypt {
-            op,
-            key: identity.key().clone(),
+        Some(EncryptAction::Encrypt {
             recipients,
-            draft,
-            id: address.id,
+            draft: mem::take(&mut put.draft),
+            id: put.address.id,
+        })
+    }
+}
+
+/// Refuses recipients that a value cannot be encrypted for.
+pub(super) fn check_recipients(recipients: &[Recipient]) -> Result<(), PutError> {
+    if !(1..=MAX_RECIPIENTS).contains(&recipients.len()) {
+        return Err(PutError::Recipients(recipients.len()));
+    }
+    for recipient in recipients {
+        if let Recipient::Key(key) = recipient
+            && !key.kind().encrypts()
+        {
+            return Err(EncryptError::NotForEncryption(key.kind()).into());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use bulla_identity::{Curve, Identity, IdentityParams, KeyKind};
+
+    use super::super::testing::{alice, bob, carol};
+    use super::*;
+    use crate::wire;
+
+    const OP: OpId = OpId(1);
+
+    fn put<const N: usize>(recipients: [Recipient; N]) -> EncryptedPut {
+        let options = PutOptions {
+            permanent: true,
+            ..PutOptions::default()
         };
-        self.preparing
-            .insert(op, Preparation::Encrypted { address, options });
-        self.start(Ticket::Step, encrypt);
+        let draft = Draft::from("for your eyes");
+        EncryptedPut::new(inbox(), draft, options, recipients.into())
+    }
+
+    fn inbox() -> ValueAddress {
+        ValueAddress {
+            key: InfoHash::from_key("inbox"),
+            id: ValueId(7),
+        }
+    }
+
+    fn key(identity: &Identity) -> PublicKey {
+        identity.public_key().clone()
+    }
+
+    /// What is to be encrypted for these.
+    fn encrypt<const N: usize>(identities: [Identity; N]) -> Option<EncryptAction> {
+        let mut recipients: Vec<_> = identities.iter().map(key).collect();
+        recipients.sort_by_key(PublicKey::long_id);
+        Some(EncryptAction::Encrypt {
+            recipients,
+            draft: Draft::from("for your eyes"),
+            id: ValueId(7),
+        })
+    }
+
+    fn search(identity: &Identity) -> Option<EncryptAction> {
+        Some(EncryptAction::Search(identity.long_id().into()))
+    }
+
+    #[test]
+    fn a_value_for_known_keys_is_encrypted_at_once_and_announced_with_its_options() {
+        let mut puts = EncryptedPuts::default();
+        let mut keys = KeyCache::new(None, 4);
+        keys.remember_key(bob().public_key());
+        let to = [bob().long_id().into(), key(&carol()).into()];
+        let action = puts.begin(OP, put(to), &mut keys);
+        assert_eq!(action, encrypt([bob(), carol()]));
+        let value = wire::pack_encrypted(&Draft::default(), ValueId(7), b"ciphertext");
+        let Some(EncryptAction::Announce {
+            key,
+            value: announced,
+            options,
+        }) = puts.on_encrypted(OP, Ok(value.clone()))
+        else {
+            panic!("not announced");
+        };
+        assert_eq!((key, announced), (inbox().key, value));
+        assert!(options.permanent);
+        assert!(puts.0.is_empty());
+    }
+
+    #[test]
+    fn missing_keys_are_searched_for_one_after_the_other() {
+        let mut puts = EncryptedPuts::default();
+        let mut keys = KeyCache::new(None, 4);
+        let to = [alice(), bob(), carol()].map(|identity| identity.long_id().into());
+        assert_eq!(puts.begin(OP, put(to), &mut keys), search(&carol()));
+        let action = puts.on_key(OP, Ok(key(&carol())), &mut keys);
+        assert_eq!(action, search(&bob()));
+        // Meanwhile another search has found one.
+        keys.remember_key(alice().public_key());
+        let action = puts.on_key(OP, Ok(key(&bob())), &mut keys);
+        assert_eq!(action, encrypt([alice(), bob(), carol()]));
+    }
+
+    #[test]
+    fn a_recipient_named_twice_is_one() {
+        let mut puts = EncryptedPuts::default();
+        let mut keys = KeyCache::new(None, 4);
+        let to = [key(&bob()).into(), bob().id().into(), key(&bob()).into()];
+        let action = puts.begin(OP, put(to), &mut keys);
+        assert_eq!(action, Some(EncryptAction::Search(bob().id().into())));
+        let action = puts.on_key(OP, Ok(key(&bob())), &mut keys);
+        assert_eq!(action, encrypt([bob()]));
+    }
+
+    #[test]
+    fn a_put_fails_if_a_key_is_not_found_or_it_cannot_be_encrypted() {
+        let mut puts = EncryptedPuts::default();
+        let mut keys = KeyCache::new(None, 4);
+        let to = [bob().long_id().into(), carol().long_id().into()];
+        puts.begin(OP, put(to), &mut keys);
+        let action = puts.on_key(OP, Err(PutError::NoCertificate), &mut keys);
+        assert_eq!(action, Some(EncryptAction::Fail(PutError::NoCertificate)));
+        assert_eq!(puts.on_key(OP, Ok(key(&carol())), &mut keys), None);
+
+        puts.begin(OP, put([key(&bob()).into()]), &mut keys);
+        let action = puts.on_encrypted(OP, Err(PutError::NotRsa));
+        assert_eq!(action, Some(EncryptAction::Fail(PutError::NotRsa)));
+        assert!(puts.0.is_empty());
+    }
+
+    #[test]
+    fn a_cancelled_put_names_the_search_that_it_leaves() {
+        let mut puts = EncryptedPuts::default();
+        let mut keys = KeyCache::new(None, 4);
+        let name = bob().long_id().into();
+        puts.begin(OP, put([Recipient::Name(name)]), &mut keys);
+        assert_eq!(puts.cancel(OP), Some(name));
+        assert_eq!(puts.on_key(OP, Ok(key(&bob())), &mut keys), None);
+
+        puts.begin(OP, put([Recipient::Name(name)]), &mut keys);
+        puts.on_key(OP, Ok(key(&bob())), &mut keys);
+        // It is being encrypted now.
+        assert_eq!(puts.on_key(OP, Ok(key(&carol())), &mut keys), None);
+        assert_eq!(puts.cancel(OP), None);
+        assert_eq!(puts.on_encrypted(OP, Err(PutError::NotRsa)), None);
+    }
+
+    #[test]
+    fn the_number_of_recipients_is_bounded() {
+        for (count, is_good) in [(0, false), (1, true), (64, true), (65, false)] {
+            let to = vec![Recipient::from(bob().long_id()); count];
+            let refusal = Err(PutError::Recipients(count));
+            let expected = if is_good { Ok(()) } else { refusal };
+            assert_eq!(check_recipients(&to), expected);
+        }
+    }
+
+    #[test]
+    fn a_key_that_cannot_encrypt_is_refused() {
+        let kind = KeyKind::Curve(Curve::P384);
+        let erin = Identity::generate(&IdentityParams::new("erin", 0).kind(kind)).unwrap();
+        let refusal = PutError::Encrypt(EncryptError::NotForEncryption(kind));
+        let to = [key(&bob()).into(), key(&erin).into()];
+        assert_eq!(check_recipients(&to), Err(refusal));
+        assert_eq!(check_recipients(&to[..1]), Ok(()));
     }
 }

@@ -65,6 +65,7 @@ use admission::Ticket;
 use binding::bind;
 use checks::{CheckAction, Checks};
 use delivery::{Change, Delivered, Filter};
+use encrypted_puts::{EncryptAction, EncryptedPut, EncryptedPuts, check_recipients};
 use job::{Outcome, Task};
 use key_cache::KeyCache;
 use pending::{InternalOp, Preparation};
@@ -110,6 +111,7 @@ pub struct SecureDht {
     key_cache: KeyCache,
     searches: Searches,
     signed_puts: SignedPuts,
+    encrypted_puts: EncryptedPuts,
     /// Operations of the application in which the node has no part yet.
     preparing: BTreeMap<OpId, Preparation>,
     /// Operations of the node that the application does not know of.
@@ -148,6 +150,7 @@ impl SecureDht {
             key_cache: KeyCache::new(own, config.max_keys),
             searches: Searches::new(config.max_candidates),
             signed_puts: SignedPuts::default(),
+            encrypted_puts: EncryptedPuts::default(),
             preparing: BTreeMap::new(),
             internal_ops: BTreeMap::new(),
             is_published: false,
@@ -185,10 +188,12 @@ impl SecureDht {
                     let next = self.signed_puts.next(address, self.announced_seq(address));
                     self.sign(now, next);
                 }
-                Some(&Preparation::Encrypted { address, options }) => match value {
-                    Ok(value) => self.announce(now, op, address.key, value, options),
-                    Err(error) => self.fail(op, error),
-                },
+                Some(Preparation::Encrypted { .. }) => {
+                    let action = self.encrypted_puts.on_encrypted(op, value);
+                    if let Err(error) = self.encrypt(now, op, action) {
+                        self.fail(op, error.into());
+                    }
+                }
                 // It was cancelled meanwhile.
                 Some(_) | None => {}
             },
@@ -342,6 +347,65 @@ impl SecureDht {
         Ok((op, id))
     }
 
+    /// Signs a value, encrypts it for `to`, and puts it. Storing nodes see its size, id, priority and
+    /// push type, and treat it as user data.
+    ///
+    /// It is stored for ten minutes, and cannot be edited: another value needs another id. Ends with
+    /// [`SecureEvent::PutDone`] or [`SecureEvent::PutFailed`].
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::NoIdentity`], [`PutError::Sign`] or [`PutError::Encrypt`] if the identity or the
+    /// recipient has a key of another kind than it takes, [`PutError::ReservedUserType`], or
+    /// [`PutError::Refused`] if the node would not take it.
+    pub fn put_encrypted(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        to: impl Into<Recipient>,
+        draft: impl Into<Draft>,
+        options: impl Into<SignOptions>,
+    ) -> Result<(OpId, ValueId), PutError> {
+        self.put_encrypted_to_many(now, key, [to], draft, options)
+    }
+
+    /// As [`SecureDht::put_encrypted`], one value for up to [`MAX_RECIPIENTS`] recipients. Each sees
+    /// the ids of all; storing nodes see how many there are, and can tell with a public key whether
+    /// its holder may be one.
+    ///
+    /// For one recipient it is an ordinary encrypted value. One for several is read by bulla alone:
+    /// what users of OpenDHT are to read is put once for each of them. Recipients' keys are searched
+    /// for one after the other; if one is not found, the put fails.
+    ///
+    /// # Errors
+    ///
+    /// As [`SecureDht::put_encrypted`], and [`PutError::Recipients`].
+    ///
+    /// [`MAX_RECIPIENTS`]: bulla_identity::MAX_RECIPIENTS
+    pub fn put_encrypted_to_many(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        to: impl IntoIterator<Item = impl Into<Recipient>>,
+        draft: impl Into<Draft>,
+        options: impl Into<SignOptions>,
+    ) -> Result<(OpId, ValueId), PutError> {
+        let (draft, options) = (draft.into(), options.into());
+        let recipients: Vec<_> = to.into_iter().map(Into::into).collect();
+        check_recipients(&recipients)?;
+        let id = self.choose_id(&draft);
+        let address = ValueAddress { key, id };
+        let draft = bind(draft, address, options.scope, self.node.calendar(now))?;
+        let op = self.prepare_put(key, &draft)?;
+        let put = EncryptedPut::new(address, draft, options.put, recipients);
+        self.preparing
+            .insert(op, Preparation::Encrypted { address });
+        let action = self.encrypted_puts.begin(op, put, &mut self.key_cache);
+        self.encrypt(now, op, action)?;
+        self.advance(now);
+        Ok((op, id))
+    }
+
     /// Puts a value that is packed already, by whomever.
     ///
     /// # Errors
@@ -368,12 +432,14 @@ impl SecureDht {
                 let action = self.signed_puts.cancel(address, op, announced);
                 self.sign(now, action);
             }
-            Some(
-                Preparation::Recipient { name, .. }
-                | Preparation::Certificate { name }
-                | Preparation::PublicKey { name },
-            ) => self.leave_search(now, name, op),
-            Some(Preparation::Encrypted { .. }) => {}
+            Some(Preparation::Encrypted { .. }) => {
+                if let Some(name) = self.encrypted_puts.cancel(op) {
+                    self.leave_search(now, name, op);
+                }
+            }
+            Some(Preparation::Certificate { name } | Preparation::PublicKey { name }) => {
+                self.leave_search(now, name, op);
+            }
             None => {
                 self.checks.close(op);
                 self.node.cancel(now, op);
@@ -591,6 +657,48 @@ impl SecureDht {
             }
             None => {}
         }
+    }
+
+    /// Carries out what an encrypted put wants done. If its search cannot begin, the put is forgotten.
+    fn encrypt(
+        &mut self,
+        now: Timestamp,
+        op: OpId,
+        action: Option<EncryptAction>,
+    ) -> Result<(), OpError> {
+        match action {
+            Some(EncryptAction::Search(name)) => {
+                self.search(now, name, op).inspect_err(|_| {
+                    self.encrypted_puts.cancel(op);
+                    self.preparing.remove(&op);
+                })?;
+            }
+            Some(EncryptAction::Encrypt {
+                recipients,
+                draft,
+                id,
+            }) => {
+                if let Some(identity) = &self.identity {
+                    let key = identity.key().clone();
+                    let encrypt = Task::Encrypt {
+                        op,
+                        key,
+                        recipients,
+                        draft,
+                        id,
+                    };
+                    self.start(Ticket::Step, encrypt);
+                }
+            }
+            Some(EncryptAction::Announce {
+                key,
+                value,
+                options,
+            }) => self.announce(now, op, key, value, options),
+            Some(EncryptAction::Fail(error)) => self.fail(op, error),
+            None => {}
+        }
+        Ok(())
     }
 
     /// Returns the number of the edition of ours that is announced.

@@ -1,23 +1,16 @@
-//! What goes on behind an operation: its [`Preparation`] before the node has a part in it, and the [`InternalOp`]s that the
-//! node runs for it.
+//! What goes on behind an operation: its [`Preparation`] before the node has a part in it, and the
+//! [`InternalOp`]s that the node runs for it.
 
-use super::encrypted_puts::EncryptedPut;
 use super::key_cache::KeyName;
-use crate::node::PutOptions;
 use crate::value::ValueAddress;
 
 /// What an operation of the application waits for before the node has a part in it.
-#[derive(Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Preparation {
-    /// For its turn in its series, or for its signature.
+    /// For the signature of the value that it puts.
     Signed { address: ValueAddress },
-    /// For the recipient's certificate.
-    Recipient { name: KeyName, put: EncryptedPut },
-    /// For its ciphertext.
-    Encrypted {
-        address: ValueAddress,
-        options: PutOptions,
-    },
+    /// For the ciphertext of the value that it puts.
+    Encrypted { address: ValueAddress },
     /// For a certificate, which is all it wants.
     Certificate { name: KeyName },
     /// For a public key, which is all it wants.
@@ -36,11 +29,10 @@ pub(super) enum InternalOp {
 }
 
 impl Preparation {
-    /// Where the value will live that is being prepared.
+    /// Returns where the value will be that is being prepared.
     pub(super) fn address(&self) -> Option<ValueAddress> {
         match self {
-            Self::Signed { address } | Self::Encrypted { address, .. } => Some(*address),
-            Self::Recipient { put, .. } => Some(put.address),
+            Self::Signed { address } | Self::Encrypted { address } => Some(*address),
             Self::Certificate { .. } | Self::PublicKey { .. } => None,
         }
     }

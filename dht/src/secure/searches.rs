@@ -69,7 +69,8 @@ impl SecureDht {
                 certificate: Some(certificate),
             });
         } else {
-            self.search(now, name, op, Preparation::Certificate { name })?;
+            self.search(now, name, op)?;
+            self.preparing.insert(op, Preparation::Certificate { name });
         }
         self.advance(now);
         Ok(op)
@@ -91,7 +92,8 @@ impl SecureDht {
         if let Some(key) = self.key_cache.public_key(name) {
             self.tell(SecureEvent::PublicKey { op, key: Some(key) });
         } else {
-            self.search(now, name, op, Preparation::PublicKey { name })?;
+            self.search(now, name, op)?;
+            self.preparing.insert(op, Preparation::PublicKey { name });
         }
         self.advance(now);
         Ok(op)
@@ -103,12 +105,10 @@ impl SecureDht {
         now: Timestamp,
         name: KeyName,
         op: OpId,
-        preparation: Preparation,
     ) -> Result<(), OpError> {
         if !self.searches.join(name, op) {
             self.open_search(now, name, op)?;
         }
-        self.preparing.insert(op, preparation);
         Ok(())
     }
 
@@ -213,20 +213,19 @@ impl SecureDht {
                 op,
                 key: found.and_then(Certificate::public_key).cloned(),
             }),
-            Some(Preparation::Recipient { mut put, .. }) => {
-                let addressed = match found.map(Certificate::public_key) {
-                    Some(Some(to)) => {
-                        put.recipients.push(to.clone());
-                        self.address(now, op, put).map_err(PutError::from)
-                    }
+            Some(preparation @ Preparation::Encrypted { .. }) => {
+                self.preparing.insert(op, preparation);
+                let key = match found.map(Certificate::public_key) {
+                    Some(Some(key)) => Ok(key.clone()),
                     Some(None) => Err(PutError::NotRsa),
                     None => Err(PutError::NoCertificate),
                 };
-                if let Err(error) = addressed {
-                    self.fail(op, error);
+                let action = self.encrypted_puts.on_key(op, key, &mut self.key_cache);
+                if let Err(error) = self.encrypt(now, op, action) {
+                    self.fail(op, error.into());
                 }
             }
-            Some(Preparation::Signed { .. } | Preparation::Encrypted { .. }) | None => {}
+            Some(Preparation::Signed { .. }) | None => {}
         }
     }
 }

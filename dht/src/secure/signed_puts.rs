@@ -257,28 +257,33 @@ mod tests {
         }
     }
 
-    fn sign(op: u64, seq: u16) -> Option<SignAction> {
-        Some(SignAction::Sign {
+    fn sign(op: u64, seq: u16) -> SignAction {
+        SignAction::Sign {
             op: OpId(op),
             draft: Draft::from(format!("text {op}")),
             id: ValueId(7),
             seq,
-        })
+        }
     }
 
-    fn fail<const N: usize>(ops: [u64; N], error: PutError) -> Option<SignAction> {
+    fn announce(op: u64, seq: u16) -> SignAction {
+        SignAction::Announce {
+            op: OpId(op),
+            key: diary().key,
+            value: edition(seq),
+            options: PutOptions::default(),
+        }
+    }
+
+    fn fail<const N: usize>(ops: [u64; N], error: PutError) -> SignAction {
         let ops = ops.map(OpId).into();
-        Some(SignAction::Fail { ops, error })
+        SignAction::Fail { ops, error }
     }
 
     /// A value with this number; nothing here looks at its signature.
     fn edition(seq: u16) -> Value {
         let body = wire::pack_body(&Draft::from("x"), b"owner", seq, None);
         wire::pack_signed(&Draft::from("x"), ValueId(7), &body, b"signature").unwrap()
-    }
-
-    fn is_announced(action: &Option<SignAction>, its: u64) -> bool {
-        matches!(action, Some(SignAction::Announce { op, .. }) if *op == OpId(its))
     }
 
     #[test]
@@ -290,7 +295,7 @@ mod tests {
             ..PutOptions::default()
         };
         let permanent = SignedPut { options, ..put(1) };
-        assert_eq!(puts.begin(diary(), permanent, None, None), sign(1, 0));
+        assert_eq!(puts.begin(diary(), permanent, None, None), Some(sign(1, 0)));
         let announce = SignAction::Announce {
             op: OpId(1),
             key: diary().key,
@@ -312,14 +317,14 @@ mod tests {
         for seq in [3, 5, 4] {
             puts.on_edition(diary(), seq);
         }
-        assert_eq!(puts.on_probe_done(diary(), None), sign(1, 6));
+        assert_eq!(puts.on_probe_done(diary(), None), Some(sign(1, 6)));
     }
 
     #[test]
     fn a_probe_that_finds_nothing_is_followed_by_the_first_number() {
         let mut puts = SignedPuts::default();
         puts.begin(diary(), put(1), Some(PROBE), None);
-        assert_eq!(puts.on_probe_done(diary(), None), sign(1, 0));
+        assert_eq!(puts.on_probe_done(diary(), None), Some(sign(1, 0)));
     }
 
     #[test]
@@ -327,7 +332,7 @@ mod tests {
         let mut puts = SignedPuts::default();
         puts.begin(diary(), put(1), Some(PROBE), Some(1));
         puts.on_edition(diary(), 2);
-        assert_eq!(puts.on_probe_done(diary(), Some(7)), sign(1, 8));
+        assert_eq!(puts.on_probe_done(diary(), Some(7)), Some(sign(1, 8)));
     }
 
     #[test]
@@ -336,13 +341,13 @@ mod tests {
         puts.begin(diary(), put(1), Some(PROBE), None);
         assert_eq!(puts.probe(diary(), true), None);
         assert_eq!(puts.begin(diary(), put(2), None, None), None);
-        assert_eq!(puts.on_probe_done(diary(), None), sign(1, 0));
+        assert_eq!(puts.on_probe_done(diary(), None), Some(sign(1, 0)));
         assert_eq!(puts.begin(diary(), put(3), None, None), None);
         for seq in 0..3u16 {
             let op = u64::from(seq) + 1;
             let action = puts.on_signed(diary(), OpId(op), Ok(edition(seq)));
-            assert!(is_announced(&action, op));
-            let next = (seq < 2).then(|| sign(op + 1, seq + 1)).flatten();
+            assert_eq!(action, Some(announce(op, seq)));
+            let next = (seq < 2).then(|| sign(op + 1, seq + 1));
             assert_eq!(puts.next(diary(), Some(seq)), next);
         }
     }
@@ -350,11 +355,11 @@ mod tests {
     #[test]
     fn a_put_that_is_being_signed_is_not_signed_again() {
         let mut puts = SignedPuts::default();
-        assert_eq!(puts.begin(diary(), put(1), None, None), sign(1, 0));
+        assert_eq!(puts.begin(diary(), put(1), None, None), Some(sign(1, 0)));
         assert_eq!(puts.next(diary(), None), None);
         assert_eq!(puts.on_signed(diary(), OpId(2), Ok(edition(0))), None);
         let action = puts.on_signed(diary(), OpId(1), Ok(edition(0)));
-        assert!(is_announced(&action, 1));
+        assert_eq!(action, Some(announce(1, 0)));
     }
 
     #[test]
@@ -366,7 +371,7 @@ mod tests {
             ..diary()
         };
         assert!(puts.probe(other, true).is_some());
-        assert_eq!(puts.begin(other, put(2), None, None), sign(2, 0));
+        assert_eq!(puts.begin(other, put(2), None, None), Some(sign(2, 0)));
     }
 
     #[test]
@@ -376,10 +381,10 @@ mod tests {
         puts.begin(diary(), put(2), None, None);
         puts.begin(diary(), put(3), None, None);
         puts.on_edition(diary(), u16::MAX - 1);
-        assert_eq!(puts.on_probe_done(diary(), None), sign(1, u16::MAX));
+        assert_eq!(puts.on_probe_done(diary(), None), Some(sign(1, u16::MAX)));
         let action = puts.on_signed(diary(), OpId(1), Ok(edition(u16::MAX)));
-        assert!(is_announced(&action, 1));
-        let failed = fail([2, 3], PutError::NoSequence);
+        assert_eq!(action, Some(announce(1, u16::MAX)));
+        let failed = Some(fail([2, 3], PutError::NoSequence));
         assert_eq!(puts.next(diary(), None), failed);
         assert!(puts.0.is_empty());
     }
@@ -391,8 +396,8 @@ mod tests {
         puts.begin(diary(), put(2), None, None);
         let error = PutError::TooLarge(1);
         let action = puts.on_signed(diary(), OpId(1), Err(error));
-        assert_eq!(action, fail([1], error));
-        assert_eq!(puts.next(diary(), None), sign(2, 5));
+        assert_eq!(action, Some(fail([1], error)));
+        assert_eq!(puts.next(diary(), None), Some(sign(2, 5)));
     }
 
     #[test]
@@ -412,7 +417,7 @@ mod tests {
         puts.begin(diary(), put(1), Some(PROBE), None);
         puts.begin(diary(), put(2), None, None);
         assert_eq!(puts.cancel(diary(), OpId(1), None), None);
-        assert_eq!(puts.on_probe_done(diary(), None), sign(2, 0));
+        assert_eq!(puts.on_probe_done(diary(), None), Some(sign(2, 0)));
     }
 
     #[test]
@@ -422,7 +427,7 @@ mod tests {
         puts.begin(diary(), put(2), None, None);
         puts.begin(diary(), put(3), None, None);
         assert_eq!(puts.cancel(diary(), OpId(2), None), None);
-        assert_eq!(puts.cancel(diary(), OpId(1), Some(0)), sign(3, 1));
+        assert_eq!(puts.cancel(diary(), OpId(1), Some(0)), Some(sign(3, 1)));
         // The signature comes too late.
         let late = puts.on_signed(diary(), OpId(1), Ok(edition(0)));
         assert_eq!(late, None);
