@@ -41,7 +41,7 @@ mod testing;
 mod tests;
 mod verdicts;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use bulla_identity::{Certificate, Identity, SignError};
@@ -69,7 +69,7 @@ use encrypted_puts::{EncryptAction, EncryptedPut, EncryptedPuts, check_recipient
 use job::{Outcome, Task};
 use key_cache::KeyCache;
 use pending::{InternalOp, Preparation};
-use searches::Searches;
+use searches::{SearchAction, Searches};
 use signed_puts::{SignAction, SignedPut, SignedPuts, is_owned_by};
 use verdicts::{Digest, Verdict};
 
@@ -108,7 +108,6 @@ pub struct SecureDht {
     config: SecureConfig,
     rng: Rng,
     checks: Checks,
-    key_cache: KeyCache,
     searches: Searches,
     signed_puts: SignedPuts,
     encrypted_puts: EncryptedPuts,
@@ -147,8 +146,7 @@ impl SecureDht {
             identity,
             rng: seed.public(),
             checks: Checks::new(&config),
-            key_cache: KeyCache::new(own, config.max_keys),
-            searches: Searches::new(config.max_candidates),
+            searches: Searches::new(KeyCache::new(own, config.max_keys), config.max_candidates),
             signed_puts: SignedPuts::default(),
             encrypted_puts: EncryptedPuts::default(),
             preparing: BTreeMap::new(),
@@ -180,7 +178,10 @@ impl SecureDht {
         match done.outcome {
             Outcome::Judged { digest, verdict } => self.on_verdict(now, digest, &verdict),
             Outcome::Proved { check, holds } => self.node.handle_verdict(now, check, holds),
-            Outcome::Read { name, certificate } => self.on_read(now, name, certificate),
+            Outcome::Read { name, certificate } => {
+                let action = self.searches.on_read(name, certificate);
+                self.find(now, action);
+            }
             Outcome::Made { op, value } => match self.preparing.get(&op) {
                 Some(&Preparation::Signed { address }) => {
                     let action = self.signed_puts.on_signed(address, op, value);
@@ -400,7 +401,7 @@ impl SecureDht {
         let put = EncryptedPut::new(address, draft, options.put, recipients);
         self.preparing
             .insert(op, Preparation::Encrypted { address });
-        let action = self.encrypted_puts.begin(op, put, &mut self.key_cache);
+        let action = self.encrypted_puts.begin(op, put, self.searches.keys());
         self.encrypt(now, op, action)?;
         self.advance(now);
         Ok((op, id))
@@ -423,6 +424,57 @@ impl SecureDht {
         Ok(op)
     }
 
+    /// Finds a certificate: the own one, one at hand, one of the application's, or one in the DHT.
+    /// [`SecureEvent::Certificate`] tells the result.
+    ///
+    /// That its key has this name is certain; its signature and dates are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError::TooManyOperations`] if too much is under way, [`OpError::ZeroKey`] for an id of
+    /// zeros.
+    pub fn find_certificate(
+        &mut self,
+        now: Timestamp,
+        name: impl Into<KeyName>,
+    ) -> Result<OpId, OpError> {
+        let name = name.into();
+        let op = self.reserve()?;
+        if let Some(certificate) = self.searches.keys().certificate(name) {
+            let certificate = Some(certificate);
+            self.tell(SecureEvent::Certificate { op, certificate });
+        } else {
+            self.search(now, name, op)?;
+            self.preparing.insert(op, Preparation::Certificate { name });
+        }
+        self.advance(now);
+        Ok(op)
+    }
+
+    /// Finds a public key, as [`SecureDht::find_certificate`] does a certificate. Keys of the
+    /// senders of encrypted values are at hand without one. [`SecureEvent::PublicKey`] tells the
+    /// result.
+    ///
+    /// # Errors
+    ///
+    /// As [`SecureDht::find_certificate`].
+    pub fn find_public_key(
+        &mut self,
+        now: Timestamp,
+        name: impl Into<KeyName>,
+    ) -> Result<OpId, OpError> {
+        let name = name.into();
+        let op = self.reserve()?;
+        if let Some(key) = self.searches.keys().public_key(name) {
+            self.tell(SecureEvent::PublicKey { op, key: Some(key) });
+        } else {
+            self.search(now, name, op)?;
+            self.preparing.insert(op, Preparation::PublicKey { name });
+        }
+        self.advance(now);
+        Ok(op)
+    }
+
     /// Ends an operation; nothing more comes for it. A put is not announced any more, its copies stay until they
     /// expire.
     pub fn cancel(&mut self, now: Timestamp, op: OpId) {
@@ -434,11 +486,13 @@ impl SecureDht {
             }
             Some(Preparation::Encrypted { .. }) => {
                 if let Some(name) = self.encrypted_puts.cancel(op) {
-                    self.leave_search(now, name, op);
+                    let action = self.searches.leave(name, op);
+                    self.find(now, action);
                 }
             }
             Some(Preparation::Certificate { name } | Preparation::PublicKey { name }) => {
-                self.leave_search(now, name, op);
+                let action = self.searches.leave(name, op);
+                self.find(now, action);
             }
             None => {
                 self.checks.close(op);
@@ -468,12 +522,12 @@ impl SecureDht {
 
     /// Remembers a certificate, so that it need not be searched for.
     pub fn register_certificate(&mut self, certificate: &Certificate) {
-        self.key_cache.remember(certificate);
+        self.searches.keys().remember(certificate);
     }
 
     /// Sets where to ask for a certificate before the DHT is searched.
-    pub fn set_certificate_source(&mut self, store: CertificateSource) {
-        self.key_cache.set_store(store);
+    pub fn set_certificate_source(&mut self, source: CertificateSource) {
+        self.searches.keys().set_source(source);
     }
 
     /// Who signs and decrypts.
@@ -523,7 +577,11 @@ impl SecureDht {
             Event::Expired { op, values } => self.on_values(now, op, Change::Expired, values),
             Event::Rows { op, rows } => self.tell(SecureEvent::Rows { op, rows }),
             Event::GetDone { op, report } => match self.internal_ops.get(&op) {
-                Some(&InternalOp::Search { name }) => self.on_search_get_done(now, name, op),
+                Some(&InternalOp::Search { name }) => {
+                    self.internal_ops.remove(&op);
+                    let action = self.searches.on_get_done(name, op);
+                    self.find(now, action);
+                }
                 Some(InternalOp::Probe { .. } | InternalOp::Publication) | None => {
                     let actions = self.checks.on_end(op, report, self.node.calendar(now));
                     self.check(now, actions);
@@ -545,7 +603,10 @@ impl SecureDht {
 
     fn on_values(&mut self, now: Timestamp, op: OpId, change: Change, mut values: Vec<Value>) {
         match self.internal_ops.get(&op) {
-            Some(&InternalOp::Search { name }) => return self.on_candidates(now, name, values),
+            Some(&InternalOp::Search { name }) => {
+                let action = self.searches.on_candidates(name, values);
+                return self.find(now, action);
+            }
             // Only editions of ours are worth a verification.
             Some(InternalOp::Probe { .. }) => values.retain(|value| self.owns(value)),
             Some(InternalOp::Publication) | None => {}
@@ -557,9 +618,9 @@ impl SecureDht {
 
     fn on_verdict(&mut self, now: Timestamp, digest: Digest, verdict: &Verdict) {
         match verdict {
-            Verdict::Opened(opened) => self.key_cache.remember_key(&opened.sender),
+            Verdict::Opened(opened) => self.searches.keys().remember_key(&opened.sender),
             Verdict::Signed(signer) if self.config.remember_signers => {
-                self.key_cache.remember_key(signer);
+                self.searches.keys().remember_key(signer);
             }
             Verdict::Signed(_) | Verdict::Refused => {}
         }
@@ -699,6 +760,82 @@ impl SecureDht {
             None => {}
         }
         Ok(())
+    }
+
+    /// Lets `op` wait for a certificate.
+    fn search(&mut self, now: Timestamp, name: KeyName, op: OpId) -> Result<(), OpError> {
+        let Some(keys) = self.searches.join(name, op) else {
+            return Ok(());
+        };
+        let mut gets = BTreeSet::new();
+        let mut refusal = None;
+        for key in keys {
+            match self.node.get(now, key, searches::query()) {
+                Ok(get) => {
+                    self.internal_ops.insert(get, InternalOp::Search { name });
+                    gets.insert(get);
+                }
+                Err(error) => refusal = Some(error),
+            }
+        }
+        match refusal {
+            Some(error) if gets.is_empty() => Err(error),
+            Some(_) | None => {
+                self.searches.open(name, op, gets);
+                Ok(())
+            }
+        }
+    }
+
+    /// Carries out what a search wants done.
+    fn find(&mut self, now: Timestamp, action: Option<SearchAction>) {
+        match action {
+            Some(SearchAction::Read(name, value)) => {
+                self.start(Ticket::Step, Task::ReadCertificate { name, value });
+            }
+            Some(SearchAction::Finish {
+                gets,
+                askers,
+                found,
+            }) => {
+                for get in gets {
+                    self.internal_ops.remove(&get);
+                    self.node.cancel(now, get);
+                }
+                for op in askers {
+                    self.on_found(now, op, found.as_ref());
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Tells an operation what its search found.
+    fn on_found(&mut self, now: Timestamp, op: OpId, found: Option<&Certificate>) {
+        match self.preparing.get(&op) {
+            Some(Preparation::Certificate { .. }) => {
+                self.preparing.remove(&op);
+                let certificate = found.cloned();
+                self.tell(SecureEvent::Certificate { op, certificate });
+            }
+            Some(Preparation::PublicKey { .. }) => {
+                self.preparing.remove(&op);
+                let key = found.and_then(Certificate::public_key).cloned();
+                self.tell(SecureEvent::PublicKey { op, key });
+            }
+            Some(Preparation::Encrypted { .. }) => {
+                let key = match found.map(Certificate::public_key) {
+                    Some(Some(key)) => Ok(key.clone()),
+                    Some(None) => Err(PutError::NotRsa),
+                    None => Err(PutError::NoCertificate),
+                };
+                let action = self.encrypted_puts.on_key(op, key, self.searches.keys());
+                if let Err(error) = self.encrypt(now, op, action) {
+                    self.fail(op, error.into());
+                }
+            }
+            Some(Preparation::Signed { .. }) | None => {}
+        }
     }
 
     /// Returns the number of the edition of ours that is announced.

@@ -1,310 +1,286 @@
-//! [`Searches`]: certificates being looked for in the DHT (`docs/spec/secure.md#5.5`).
+//! [`Searches`]: certificates being looked for, at hand and in the DHT (`docs/spec/secure.md#5.5`).
 //!
-//! Searches for one name are joined. What is found is read one value after the other, in the order of arrival, so the
-//! first fitting certificate wins however long each reading takes.
+//! ```text
+//!   join ─▶ running? ─ no ─▶ gets under all DHT keys of the name ─▶ open
+//!   on_candidates ─▶ Read one ··▶ on_read ─▶ it fits ─────────────────────▶ Finish
+//!                        ▲                └▶ it does not ─▶ the next one,
+//!                        └────────────────────────────────── or, once all gets are over, Finish
+//! ```
+//!
+//! Searches for one name are joined. What is found is read one value after the other, in the order
+//! of arrival, so the first fitting certificate wins however long each reading takes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bulla_identity::Certificate;
 
-use super::SecureDht;
-use super::admission::Ticket;
-use super::error::PutError;
-use super::event::SecureEvent;
-use super::job::Task;
-use super::key_cache::KeyName;
-use super::pending::{InternalOp, Preparation};
-use crate::Timestamp;
+use super::key_cache::{KeyCache, KeyName};
+use crate::InfoHash;
 use crate::lookup::OpId;
-use crate::node::OpError;
 use crate::value::{Condition, Query, Value, ValueType};
 
-/// Searches by what is looked for.
-#[derive(Debug)]
+/// Searches by what is looked for, and what has been found.
 pub(super) struct Searches {
+    /// What is at hand.
+    keys: KeyCache,
+    /// Those that have not ended.
     running: BTreeMap<KeyName, Search>,
+    /// How many values each looks at.
     max_candidates: usize,
 }
 
-/// One search. It ends with the first fitting certificate, or when its gets are over and all candidates read.
+/// One search. It ends with the first fitting certificate, or when its gets are over and all
+/// candidates read.
 #[derive(Default, Debug)]
 struct Search {
-    /// Operations of the application that wait for the certificate.
+    /// Operations of the application that wait for the certificate; at least one.
     askers: BTreeSet<OpId>,
     /// Gets that still run.
     gets: BTreeSet<OpId>,
+    /// Values that have not been read, the oldest first.
     candidates: VecDeque<Value>,
-    /// Candidates that came, read or not.
+    /// Values that came, read or not.
     seen: usize,
-    reading: bool,
+    /// A value is being read.
+    is_reading: bool,
 }
 
-/// What a search needs next.
+/// What is to be done for a search.
 #[derive(PartialEq, Eq, Debug)]
-enum Next {
-    Read(Value),
-    Wait,
-    GiveUp,
-}
-
-impl SecureDht {
-    /// Finds a certificate: the own one, one at hand, in the application's store, or in the DHT.
-    /// [`SecureEvent::Certificate`] tells the result.
-    ///
-    /// That its key has this name is certain; its signature and dates are not looked at.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError::TooManyOperations`] if too much is under way, [`OpError::ZeroKey`] for an id of zeros.
-    pub fn find_certificate(
-        &mut self,
-        now: Timestamp,
-        name: impl Into<KeyName>,
-    ) -> Result<OpId, OpError> {
-        let name = name.into();
-        let op = self.reserve()?;
-        if let Some(certificate) = self.key_cache.certificate(name) {
-            self.tell(SecureEvent::Certificate {
-                op,
-                certificate: Some(certificate),
-            });
-        } else {
-            self.search(now, name, op)?;
-            self.preparing.insert(op, Preparation::Certificate { name });
-        }
-        self.advance(now);
-        Ok(op)
-    }
-
-    /// Finds a public key, as [`SecureDht::find_certificate`] does a certificate. Keys of those who wrote to us are at
-    /// hand without one. [`SecureEvent::PublicKey`] tells the result.
-    ///
-    /// # Errors
-    ///
-    /// As [`SecureDht::find_certificate`].
-    pub fn find_public_key(
-        &mut self,
-        now: Timestamp,
-        name: impl Into<KeyName>,
-    ) -> Result<OpId, OpError> {
-        let name = name.into();
-        let op = self.reserve()?;
-        if let Some(key) = self.key_cache.public_key(name) {
-            self.tell(SecureEvent::PublicKey { op, key: Some(key) });
-        } else {
-            self.search(now, name, op)?;
-            self.preparing.insert(op, Preparation::PublicKey { name });
-        }
-        self.advance(now);
-        Ok(op)
-    }
-
-    /// Lets `op` wait for a certificate.
-    pub(super) fn search(
-        &mut self,
-        now: Timestamp,
-        name: KeyName,
-        op: OpId,
-    ) -> Result<(), OpError> {
-        if !self.searches.join(name, op) {
-            self.open_search(now, name, op)?;
-        }
-        Ok(())
-    }
-
-    fn open_search(&mut self, now: Timestamp, name: KeyName, op: OpId) -> Result<(), OpError> {
-        let mut search = Search::default();
-        let mut failed = None;
-        for key in self.key_cache.dht_keys(name) {
-            let query = Query {
-                conditions: vec![Condition::ValueType(ValueType::CERTIFICATE)],
-                ..Query::default()
-            };
-            match self.node.get(now, key, query) {
-                Ok(get) => {
-                    search.gets.insert(get);
-                    self.internal_ops.insert(get, InternalOp::Search { name });
-                }
-                Err(error) => failed = Some(error),
-            }
-        }
-        match failed {
-            Some(error) if search.gets.is_empty() => Err(error),
-            _ => {
-                search.askers.insert(op);
-                self.searches.running.insert(name, search);
-                Ok(())
-            }
-        }
-    }
-
-    /// Values were found in search of `name`.
-    pub(super) fn on_candidates(&mut self, now: Timestamp, name: KeyName, values: Vec<Value>) {
-        self.searches.offer(name, values);
-        self.go_on_searching(now, name);
-    }
-
-    /// A get in search of `name` is over.
-    pub(super) fn on_search_get_done(&mut self, now: Timestamp, name: KeyName, get: OpId) {
-        self.internal_ops.remove(&get);
-        if let Some(search) = self.searches.running.get_mut(&name) {
-            search.gets.remove(&get);
-        }
-        self.go_on_searching(now, name);
-    }
-
-    /// A candidate was read.
-    pub(super) fn on_read(
-        &mut self,
-        now: Timestamp,
-        name: KeyName,
-        certificate: Option<Certificate>,
-    ) {
-        if let Some(certificate) = certificate {
-            self.key_cache.remember(&certificate);
-            self.finish_search(now, name, Some(&certificate));
-        } else {
-            if let Some(search) = self.searches.running.get_mut(&name) {
-                search.reading = false;
-            }
-            self.go_on_searching(now, name);
-        }
-    }
-
-    /// `op` does not want the certificate any more; without any other asker the search ends.
-    pub(super) fn leave_search(&mut self, now: Timestamp, name: KeyName, op: OpId) {
-        if let Some(search) = self.searches.running.get_mut(&name) {
-            search.askers.remove(&op);
-            if search.askers.is_empty() {
-                self.finish_search(now, name, None);
-            }
-        }
-    }
-
-    fn go_on_searching(&mut self, now: Timestamp, name: KeyName) {
-        match self.searches.next(name) {
-            Next::Read(value) => self.start(Ticket::Step, Task::ReadCertificate { name, value }),
-            Next::GiveUp => self.finish_search(now, name, None),
-            Next::Wait => {}
-        }
-    }
-
-    fn finish_search(&mut self, now: Timestamp, name: KeyName, found: Option<&Certificate>) {
-        let Some(search) = self.searches.running.remove(&name) else {
-            return;
-        };
-        for get in search.gets {
-            self.internal_ops.remove(&get);
-            self.node.cancel(now, get);
-        }
-        for op in search.askers {
-            self.answer(now, op, found);
-        }
-    }
-
-    /// Tells an operation what its search found.
-    fn answer(&mut self, now: Timestamp, op: OpId, found: Option<&Certificate>) {
-        match self.preparing.remove(&op) {
-            Some(Preparation::Certificate { .. }) => self.tell(SecureEvent::Certificate {
-                op,
-                certificate: found.cloned(),
-            }),
-            Some(Preparation::PublicKey { .. }) => self.tell(SecureEvent::PublicKey {
-                op,
-                key: found.and_then(Certificate::public_key).cloned(),
-            }),
-            Some(preparation @ Preparation::Encrypted { .. }) => {
-                self.preparing.insert(op, preparation);
-                let key = match found.map(Certificate::public_key) {
-                    Some(Some(key)) => Ok(key.clone()),
-                    Some(None) => Err(PutError::NotRsa),
-                    None => Err(PutError::NoCertificate),
-                };
-                let action = self.encrypted_puts.on_key(op, key, &mut self.key_cache);
-                if let Err(error) = self.encrypt(now, op, action) {
-                    self.fail(op, error.into());
-                }
-            }
-            Some(Preparation::Signed { .. }) | None => {}
-        }
-    }
+pub(super) enum SearchAction {
+    /// Have this value read, and tell `on_read`.
+    Read(KeyName, Value),
+    /// It is over: cancel its gets, and tell those that wait what was found.
+    Finish {
+        gets: BTreeSet<OpId>,
+        askers: BTreeSet<OpId>,
+        found: Option<Certificate>,
+    },
 }
 
 impl Searches {
-    pub(super) fn new(max_candidates: usize) -> Self {
+    /// Looks at up to `max_candidates` values for each search.
+    pub(super) fn new(keys: KeyCache, max_candidates: usize) -> Self {
         Self {
+            keys,
             running: BTreeMap::new(),
             max_candidates,
         }
     }
 
-    /// Adds an asker to a search that runs already; `false` if none does.
-    fn join(&mut self, name: KeyName, op: OpId) -> bool {
-        match self.running.get_mut(&name) {
-            Some(search) => search.askers.insert(op),
-            None => false,
-        }
+    /// Returns what is at hand.
+    pub(super) fn keys(&mut self) -> &mut KeyCache {
+        &mut self.keys
     }
 
-    fn offer(&mut self, name: KeyName, values: Vec<Value>) {
+    /// Lets `op` wait for a certificate that is looked for already; otherwise returns the DHT keys
+    /// to look under, for `open`.
+    pub(super) fn join(&mut self, name: KeyName, op: OpId) -> Option<Vec<InfoHash>> {
         if let Some(search) = self.running.get_mut(&name) {
-            for value in values {
-                if search.seen < self.max_candidates {
-                    search.seen += 1;
-                    search.candidates.push_back(value);
-                }
+            search.askers.insert(op);
+            return None;
+        }
+        Some(self.keys.dht_keys(name))
+    }
+
+    /// Begins a search for `op`, which these gets are to feed.
+    pub(super) fn open(&mut self, name: KeyName, op: OpId, gets: BTreeSet<OpId>) {
+        let search = Search {
+            askers: [op].into(),
+            gets,
+            ..Search::default()
+        };
+        self.running.insert(name, search);
+    }
+
+    /// Takes values that were found in search of `name`.
+    pub(super) fn on_candidates(
+        &mut self,
+        name: KeyName,
+        values: Vec<Value>,
+    ) -> Option<SearchAction> {
+        let search = self.running.get_mut(&name)?;
+        let room = self.max_candidates - search.seen;
+        let values = values.into_iter().take(room);
+        search.seen += values.len();
+        search.candidates.extend(values);
+        self.next(name)
+    }
+
+    /// Notes that a get in search of `name` is over.
+    pub(super) fn on_get_done(&mut self, name: KeyName, get: OpId) -> Option<SearchAction> {
+        self.running.get_mut(&name)?.gets.remove(&get);
+        self.next(name)
+    }
+
+    /// Takes what was read in a candidate.
+    pub(super) fn on_read(
+        &mut self,
+        name: KeyName,
+        certificate: Option<Certificate>,
+    ) -> Option<SearchAction> {
+        if let Some(certificate) = certificate {
+            self.keys.remember(&certificate);
+            return self.finish(name, Some(certificate));
+        }
+        self.running.get_mut(&name)?.is_reading = false;
+        self.next(name)
+    }
+
+    /// Lets `op` wait no longer; the search ends unless another operation waits.
+    pub(super) fn leave(&mut self, name: KeyName, op: OpId) -> Option<SearchAction> {
+        let search = self.running.get_mut(&name)?;
+        search.askers.remove(&op);
+        if search.askers.is_empty() {
+            return self.finish(name, None);
+        }
+        None
+    }
+
+    fn next(&mut self, name: KeyName) -> Option<SearchAction> {
+        let search = self.running.get_mut(&name)?;
+        if search.is_reading {
+            return None;
+        }
+        match search.candidates.pop_front() {
+            Some(value) => {
+                search.is_reading = true;
+                Some(SearchAction::Read(name, value))
             }
+            None if search.gets.is_empty() => self.finish(name, None),
+            None => None,
         }
     }
 
-    fn next(&mut self, name: KeyName) -> Next {
-        match self.running.get_mut(&name) {
-            Some(search) if !search.reading => match search.candidates.pop_front() {
-                Some(value) => {
-                    search.reading = true;
-                    Next::Read(value)
-                }
-                None if search.gets.is_empty() => Next::GiveUp,
-                None => Next::Wait,
-            },
-            Some(_) | None => Next::Wait,
-        }
+    fn finish(&mut self, name: KeyName, found: Option<Certificate>) -> Option<SearchAction> {
+        let Search { gets, askers, .. } = self.running.remove(&name)?;
+        Some(SearchAction::Finish {
+            gets,
+            askers,
+            found,
+        })
+    }
+}
+
+/// Asks for certificates.
+pub(super) fn query() -> Query {
+    Query {
+        conditions: vec![Condition::ValueType(ValueType::CERTIFICATE)],
+        ..Query::default()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{alice, certificate_value};
+    use super::super::testing::{alice, bob, certificate_value};
     use super::*;
 
-    fn searches(gets: &[u64]) -> (Searches, KeyName) {
-        let name = KeyName::from(alice().long_id());
-        let mut searches = Searches::new(2);
-        let search = Search {
-            gets: gets.iter().copied().map(OpId).collect(),
-            ..Search::default()
-        };
-        searches.running.insert(name, search);
-        (searches, name)
+    const ASKER: OpId = OpId(1);
+    const OTHER: OpId = OpId(2);
+    const GET: OpId = OpId(11);
+
+    fn name() -> KeyName {
+        alice().long_id().into()
+    }
+
+    fn certificate() -> Option<Certificate> {
+        Some(alice().certificate().clone())
+    }
+
+    /// A search of `ASKER` that `GET` feeds and that looks at two values at most.
+    fn searches() -> Searches {
+        let mut searches = Searches::new(KeyCache::new(None, 4), 2);
+        let keys = searches.join(name(), ASKER);
+        assert_eq!(keys, Some(vec![name().dht_key()]));
+        searches.open(name(), ASKER, [GET].into());
+        searches
+    }
+
+    fn candidates(count: usize) -> Vec<Value> {
+        vec![certificate_value(&bob()); count]
+    }
+
+    fn read() -> Option<SearchAction> {
+        Some(SearchAction::Read(name(), certificate_value(&bob())))
+    }
+
+    fn finish<const N: usize, const M: usize>(
+        gets: [OpId; N],
+        askers: [OpId; M],
+        found: Option<Certificate>,
+    ) -> Option<SearchAction> {
+        let (gets, askers) = (gets.into(), askers.into());
+        Some(SearchAction::Finish {
+            gets,
+            askers,
+            found,
+        })
     }
 
     #[test]
     fn candidates_are_read_one_after_the_other_and_no_more_than_allowed() {
-        let (mut searches, name) = searches(&[]);
-        searches.offer(name, vec![certificate_value(&alice()); 3]);
-        for _ in 0..2 {
-            assert!(matches!(searches.next(name), Next::Read(_)));
-            assert_eq!(searches.next(name), Next::Wait);
-            searches.running.get_mut(&name).unwrap().reading = false;
-        }
-        assert_eq!(searches.next(name), Next::GiveUp);
+        let mut searches = searches();
+        assert_eq!(searches.on_candidates(name(), candidates(1)), read());
+        assert_eq!(searches.on_candidates(name(), candidates(2)), None);
+        assert_eq!(searches.on_get_done(name(), GET), None);
+        assert_eq!(searches.on_read(name(), None), read());
+        let nothing = finish([], [ASKER], None);
+        assert_eq!(searches.on_read(name(), None), nothing);
     }
 
     #[test]
     fn a_search_goes_on_while_a_get_runs() {
-        let (mut searches, name) = searches(&[1]);
-        assert_eq!(searches.next(name), Next::Wait);
-        searches.running.get_mut(&name).unwrap().gets.clear();
-        assert_eq!(searches.next(name), Next::GiveUp);
+        let mut searches = searches();
+        assert_eq!(searches.on_candidates(name(), candidates(1)), read());
+        assert_eq!(searches.on_read(name(), None), None);
+        let nothing = finish([], [ASKER], None);
+        assert_eq!(searches.on_get_done(name(), GET), nothing);
+    }
+
+    #[test]
+    fn the_first_fitting_certificate_ends_a_search_and_is_remembered() {
+        let mut searches = searches();
+        searches.on_candidates(name(), candidates(2));
+        let found = finish([GET], [ASKER], certificate());
+        assert_eq!(searches.on_read(name(), certificate()), found);
+        assert_eq!(searches.keys().certificate(name()), certificate());
+        assert_eq!(searches.on_candidates(name(), candidates(1)), None);
+        assert_eq!(searches.on_get_done(name(), GET), None);
+    }
+
+    #[test]
+    fn a_certificate_read_too_late_is_remembered_all_the_same() {
+        let mut searches = searches();
+        searches.on_candidates(name(), candidates(1));
+        assert_eq!(searches.leave(name(), ASKER), finish([GET], [], None));
+        assert_eq!(searches.on_read(name(), certificate()), None);
+        assert_eq!(searches.keys().certificate(name()), certificate());
+    }
+
+    #[test]
+    fn searches_for_one_name_are_joined() {
+        let mut searches = searches();
+        assert_eq!(searches.join(name(), OTHER), None);
+        let other_name = bob().long_id().into();
+        assert!(searches.join(other_name, OTHER).is_some());
+        assert_eq!(searches.leave(name(), ASKER), None);
+        let nothing = finish([], [OTHER], None);
+        assert_eq!(searches.on_get_done(name(), GET), nothing);
+    }
+
+    #[test]
+    fn a_known_key_is_looked_for_under_both_of_its_names() {
+        let mut searches = Searches::new(KeyCache::new(None, 4), 2);
+        searches.keys().remember_key(alice().public_key());
+        let short = KeyName::from(alice().id());
+        let both = vec![name().dht_key(), short.dht_key()];
+        assert_eq!(searches.join(name(), ASKER), Some(both));
+    }
+
+    #[test]
+    fn certificates_alone_are_asked_for() {
+        assert!(query().matches(&certificate_value(&alice())));
+        let other = super::super::testing::signed(&alice(), 1, 0, "no certificate");
+        assert!(!query().matches(&other));
     }
 }
