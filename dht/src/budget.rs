@@ -52,7 +52,7 @@ mod tests {
     fn savings_grow_with_time_up_to_the_limit() {
         let mut budget = Budget::empty(SECOND * 3);
         let at = |seconds| Timestamp::ZERO + SECOND * seconds;
-        assert_eq!(budget.saved(at(0)), SECOND * 0);
+        assert_eq!(budget.saved(at(0)), Duration::ZERO);
         assert_eq!(budget.saved(at(2)), SECOND * 2);
         assert_eq!(budget.saved(at(9)), SECOND * 3);
         budget.spend(at(9), SECOND);

@@ -1,21 +1,23 @@
-//! The OpenDHT dialect of Kademlia and the secure store on it, without a socket, a clock or a thread.
+//! The OpenDHT dialect of Kademlia and the secure store on it, without a socket, a clock or a
+//! thread.
 //!
 //! ```text
-//!  secure                                         trust: signatures, encryption, certificates
-//!  node                                           the plain store, where the parts meet
-//!  lookup | storage                               the parts that know values
-//!  wire                                           bytes <-> messages
-//!  value                                          values, queries, policies
-//!  bulla_kad                                      Kademlia: ids, tables, tokens, requests in flight
+//!  secure             trust: signatures, encryption, certificates
+//!  node               the plain store, where the parts meet
+//!  lookup | storage   the parts that know values
+//!  wire               bytes <-> messages
+//!  value              values, queries, policies
+//!  bulla_kad          Kademlia: ids, tables, tokens, requests in flight
 //! ```
 //!
-//! Imports go down only. Keys and certificates are a crate of their own, [`bulla_identity`], which knows
-//! nothing of the DHT. An application wants the crate `bulla`, which runs a node on tokio.
+//! Imports go down only. Keys and certificates are a crate of their own, [`bulla_identity`], which
+//! knows nothing of the DHT. An application wants the crate `bulla`, which runs a node on tokio.
 //!
 //! # The loop
 //!
-//! Layers 1 to 6 do no I/O. What happens is told to a [`node::Node`], what is to be done is taken from it, and the time
-//! is always an argument. [`secure::SecureDht`] wraps it in the same shape. Whoever owns the sockets runs this loop:
+//! Layers 1 to 6 do no I/O. What happens is told to a [`node::Node`], what is to be done is taken
+//! from it, and the time is always an argument. [`secure::SecureDht`] wraps it in the same shape.
+//! Whoever owns the sockets runs this loop:
 //!
 //! ```
 //! use bulla_dht::node::{Node, Output, PutOptions};
@@ -35,7 +37,8 @@
 //!         Output::Wake(at, _) => break at,
 //!     }
 //! };
-//! // Then wait for a datagram (`handle_datagram`) or for that moment (`handle_timeout`), and drain again.
+//! // Then wait for a datagram (`handle_datagram`) or for that moment (`handle_timeout`), and drain
+//! // again.
 //! assert!(wake > now);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

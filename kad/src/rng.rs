@@ -1,7 +1,8 @@
 //! Chance as an argument: one [`Seed`] gives independent streams of ChaCha12.
 //!
-//! The *public* stream makes what others may see (ids, transactions, jitter); the *private* one makes secrets; a third one
-//! makes the keys of hash tables. Knowing all of one tells nothing of the others. Same seed, same numbers, on every machine.
+//! The *public* stream makes what others may see (ids, transactions, jitter); the *private* one
+//! makes secrets; a third one makes the keys of hash tables. Knowing all of one tells nothing of
+//! the others. Same seed, same numbers, on every machine.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use zeroize::Zeroize;
 
 use crate::Id;
 
-/// 32 bytes from which all chance of one node grows. From the system's entropy in production, fixed in tests.
+/// 32 bytes from which all chance of one node grows. From the system's entropy in production, fixed
+/// in tests.
 #[derive(Clone)]
 pub struct Seed([u8; 32]);
 
@@ -72,7 +74,8 @@ impl Rng {
         self.0.next_u64()
     }
 
-    /// A number below `bound`; 0 if `bound` is 0. The bias is below 2⁻³² for the bounds in use here.
+    /// A number below `bound`; 0 if `bound` is 0. The bias is below 2⁻³² for the bounds in use
+    /// here.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.number()) * u128::from(bound)) >> 64) as u64
     }

@@ -78,7 +78,8 @@ impl Trace {
     }
 }
 
-/// An event in words of its own: digests on record depend on them, whatever the types of values are called.
+/// An event in words of its own: digests on record depend on them, whatever the types of values are
+/// called.
 fn text_of(event: &SecureEvent) -> String {
     let (name, op, values) = match event {
         SecureEvent::Values { op, values } => ("Values", op, values),

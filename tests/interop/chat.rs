@@ -1,7 +1,9 @@
-//! Chat messages, as OpenDHT's `dhtchat` puts and reads them: signed, or encrypted, values of type 3.
+//! Chat messages, as OpenDHT's `dhtchat` puts and reads them: signed, or encrypted, values of type
+//! 3.
 //!
-//! No package brings that program, and no face of a foreign node signs values of another type than 0. What OpenDHT
-//! sends here is therefore packed by it, or signed by bulla and verified, taken apart and put together by it.
+//! No package brings that program, and no face of a foreign node signs values of another type than
+//! 0. What OpenDHT sends here is therefore packed by it, or signed by bulla and verified, taken
+//! apart and put together by it.
 
 use bulla::{
     ImMessage, ImStatus, Typed, ValueType,

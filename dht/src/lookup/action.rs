@@ -49,7 +49,8 @@ pub(crate) enum LookupRequest {
 }
 
 impl LookupRequest {
-    /// Reports whether it is a request of the iteration, of which a candidate is asked one at a time.
+    /// Reports whether it is a request of the iteration, of which a candidate is asked one at a
+    /// time.
     pub(crate) fn is_of_walk(&self) -> bool {
         self.of_iteration().is_some()
     }

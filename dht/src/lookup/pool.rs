@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 use super::Lookup;
 use crate::{ByFamily, Family, InfoHash};
 
-/// Finished lookups remembered, so that the next operation on their key starts near it; about 4 kB each.
+/// Finished lookups remembered, so that the next operation on their key starts near it; about 4 kB
+/// each.
 const MAX_IDLE: usize = 256;
 
 /// Running lookups, and a few that finished lately.

@@ -8,7 +8,8 @@ use super::announcement::NextRequest;
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
 impl Lookup {
-    /// The next request to a candidate that gave a token, or the report of a put whose first round is over.
+    /// The next request to a candidate that gave a token, or the report of a put whose first round
+    /// is over.
     pub(super) fn store_phase(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Action> {
         if self.announcements.is_empty() && self.subscriptions.is_empty() {
             return None;
@@ -18,7 +19,8 @@ impl Lookup {
             .or_else(|| self.renew_subscriptions(now, rng))
     }
 
-    /// ReadySet are looked at again if somebody else is nearest, or gave a token.
+    /// Has announcements and subscriptions looked at again if another node is among the nearest, or one
+    /// of these gave a token.
     fn notice_changes(&mut self, now: Timestamp) {
         let oldest = now - self.limits.token_life;
         let count = self.limits.bucket_size();

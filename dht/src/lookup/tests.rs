@@ -1,4 +1,5 @@
-//! Lookups over a network that is only a list of ids: each node names the contacts nearest to the key that it knows.
+//! Lookups over a network that is only a list of ids: each node names the contacts nearest to the
+//! key that it knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

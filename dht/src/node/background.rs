@@ -1,8 +1,10 @@
-//! [`BackgroundLimiter`]: lookups for permanent puts and listens take turns, so that thousands of them flood nobody.
+//! [`BackgroundLimiter`]: lookups for permanent puts and listens take turns, so that thousands of
+//! them flood nobody.
 //!
-//! They begin in the order in which they came up, while few are under way and the requests of those before are paid for: a
-//! second pays for [`OperationConfig::background_rate_per_sec`] of them. A lookup that has begun is not held up. What an application
-//! waits for, a get or a put for once, takes no turn.
+//! They begin in the order in which they came up, while few are under way and the requests of those
+//! before are paid for: a second pays for [`OperationConfig::background_rate_per_sec`] of them. A
+//! lookup that has begun is not held up. What an application waits for, a get or a put for once,
+//! takes no turn.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -95,7 +97,8 @@ impl BackgroundLimiter {
         self.under_way.remove(&id);
     }
 
-    /// How long after an answer one of so many subscriptions is to be renewed: as soon as half of all requests allow.
+    /// How long after an answer one of so many subscriptions is to be renewed: as soon as half of
+    /// all requests allow.
     pub(super) fn renewal(&self, subscriptions: usize) -> Duration {
         let subscriptions = u32::try_from(subscriptions).unwrap_or(u32::MAX);
         let round = Duration::from_secs(2) * subscriptions / self.rate;
@@ -107,7 +110,8 @@ impl BackgroundLimiter {
         self.waiting.len()
     }
 
-    /// Requests in a second: as configured, unless subscriptions would run out before they are renewed.
+    /// Requests in a second: as configured, unless subscriptions would run out before they are
+    /// renewed.
     fn rate(&self, subscriptions: usize) -> u32 {
         let seconds = self.longest_renewal.as_secs().max(1);
         let least = u32::try_from(2 * subscriptions as u64 / seconds).unwrap_or(u32::MAX);

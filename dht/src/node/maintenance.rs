@@ -11,8 +11,8 @@ use crate::{Contact, Family, Timestamp};
 const SECOND: Duration = Duration::from_secs(1);
 /// Contacts of a snapshot that are asked at once in each family, some of each bucket.
 const VERIFIED_AT_ONCE: usize = 16;
-/// Those asked in each round after that. Two thirds of a minute and a full table knows who is there; meanwhile a lookup
-/// asks whom it needs.
+/// Those asked in each round after that. Two thirds of a minute and a full table knows who is
+/// there; meanwhile a lookup asks whom it needs.
 const VERIFIED_PER_ROUND: usize = 4;
 
 impl Node {

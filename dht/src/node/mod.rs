@@ -1,12 +1,14 @@
 //! [`Node`]: the plain Kademlia store, and the only place where its parts meet.
 //!
-//! A node does no I/O. What happens is told to it (`handle_*`, and the operations); what is to be done is taken from
-//! [`Node::poll_output`] until it yields [`Output::Wake`], always the last: nothing more until that moment. Outputs are
-//! queued, so any order of calls is legal and nothing is lost. The same seed and the same inputs give the same outputs,
-//! byte for byte. A `now` in the past counts as the latest one seen.
+//! A node does no I/O. What happens is told to it (`handle_*`, and the operations); what is to be
+//! done is taken from [`Node::poll_output`] until it yields [`Output::Wake`], always the last:
+//! nothing more until that moment. Outputs are queued, so any order of calls is legal and nothing
+//! is lost. The same seed and the same inputs give the same outputs, byte for byte. A `now` in the
+//! past counts as the latest one seen.
 //!
-//! Values that come out are as strangers sent them. A value that must be proved before it is stored is parked and comes
-//! out as an [`Output::Check`]; the driver, or the secure layer above, answers with [`Node::handle_verdict`].
+//! Values that come out are as strangers sent them. A value that must be proved before it is stored
+//! is parked and comes out as an [`Output::Check`]; the driver, or the secure layer above, answers
+//! with [`Node::handle_verdict`].
 
 mod background;
 mod bootstrap;
@@ -163,7 +165,8 @@ impl Node {
         (self.server).on_verdict(now, check, holds, subscriptions, outbox);
     }
 
-    /// A check will not be made; its value is forgotten and its sender not answered, so that it may try again.
+    /// A check will not be made; its value is forgotten and its sender not answered, so that it may
+    /// try again.
     pub fn drop_check(&mut self, check: CheckId) {
         self.server.drop_check(check);
     }
@@ -182,7 +185,8 @@ impl Node {
         }
     }
 
-    /// Pings these addresses, and again in rounds of growing distance whenever the node is not connected.
+    /// Pings these addresses, and again in rounds of growing distance whenever the node is not
+    /// connected.
     pub fn bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
         let now = self.advance(now);
         let addresses: Vec<_> = addresses.iter().copied().map(canonical).collect();
@@ -191,7 +195,8 @@ impl Node {
         self.act_on_connectivity(now);
     }
 
-    /// Takes contacts in from a snapshot. A few are pinged at once, the others a few in each second.
+    /// Takes contacts in from a snapshot. A few are pinged at once, the others a few in each
+    /// second.
     pub fn insert_contacts(&mut self, now: Timestamp, contacts: &[Contact]) {
         self.restore_contacts(now, contacts, now);
     }
@@ -207,7 +212,8 @@ impl Node {
         self.import_contacts(now, contacts, call);
     }
 
-    /// The network has changed: contacts must prove themselves anew, and the bootstrap starts over if none is left.
+    /// The network has changed: contacts must prove themselves anew, and the bootstrap starts over
+    /// if none is left.
     pub fn connectivity_changed(&mut self, now: Timestamp) {
         let now = self.advance(now);
         self.on_connectivity_changed(now);

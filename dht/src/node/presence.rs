@@ -36,8 +36,8 @@ impl Node {
         }
     }
 
-    /// Tells permanent puts and listens of a contact that has just proved to be there, as it may be nearer to their keys
-    /// than those they know (`docs/spec/node.md#4.1`).
+    /// Tells permanent puts and listens of a contact that has just proved to be there, as it may be
+    /// nearer to their keys than those they know (`docs/spec/node.md#4.1`).
     pub(super) fn offer_to_lookups(&mut self, now: Timestamp, contact: Contact) {
         let family = contact.family();
         let depth = self.contacts.table(family).depth();

@@ -11,17 +11,19 @@ use crate::{InfoHash, Timestamp, UnixTime};
 pub struct PutOptions {
     /// Announce the value again before it expires, for as long as the node runs.
     pub permanent: bool,
-    /// When the value was made; `None` is now. A value lives for its kind's lifetime from then. Of no effect on
-    /// permanent puts.
+    /// When the value was made; `None` is now. A value lives for its kind's lifetime from then. Of
+    /// no effect on permanent puts.
     pub created: Option<UnixTime>,
 }
 
 impl Node {
-    /// Stores `value` here and at the nodes nearest to `key`. [`Event::PutDone`](super::Event::PutDone) tells who acknowledged it.
+    /// Stores `value` here and at the nodes nearest to `key`.
+    /// [`Event::PutDone`](super::Event::PutDone) tells who acknowledged it.
     ///
     /// # Errors
     ///
-    /// [`OpError`] if the key or the value's id is zero, the value too large, or too much is under way.
+    /// [`OpError`] if the key or the value's id is zero, the value too large, or too much is under
+    /// way.
     pub fn put(
         &mut self,
         now: Timestamp,
@@ -34,7 +36,8 @@ impl Node {
         Ok(op)
     }
 
-    /// Sets an id aside for a put that has to be prepared first, so that it has one name from its beginning.
+    /// Sets an id aside for a put that has to be prepared first, so that it has one name from its
+    /// beginning.
     pub(crate) fn reserve_op(&mut self) -> OpId {
         self.operations.reserve()
     }
@@ -88,8 +91,9 @@ impl Node {
         Ok(())
     }
 
-    /// Stops announcing a value and deletes the copy here; whether there was anything to stop. Copies elsewhere stay
-    /// until they expire. A put that has not been reported yet is: [`Event::PutDone`](super::Event::PutDone).
+    /// Stops announcing a value and deletes the copy here; whether there was anything to stop.
+    /// Copies elsewhere stay until they expire. A put that has not been reported yet is:
+    /// [`Event::PutDone`](super::Event::PutDone).
     pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
         let now = self.advance(now);
         let announced: Vec<_> = LookupId::of(key)

@@ -18,8 +18,8 @@ use crate::{InfoHash, Origin, Rng, Seed, Source, Timestamp, UnixTime, ValueTypes
 /// What a node has for others: the stored values, the write tokens that let others store, their
 /// puts that wait for a verdict, and their listens.
 ///
-/// What it wants to leave it puts into the outbox. Listens of the application are told of changes by
-/// the subscriptions handed in.
+/// What it wants to leave it puts into the outbox. Listens of the application are told of changes
+/// by the subscriptions handed in.
 pub(super) struct Server {
     /// The id of this node.
     pub(super) own: InfoHash,

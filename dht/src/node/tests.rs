@@ -29,8 +29,8 @@ fn two_nodes_find_each_other_and_a_value() {
     assert_eq!(report.answered, 1);
 }
 
-/// Of those who come all at once, the last find the bucket of their entry point taken, and their walk is over before it
-/// has heard from the others.
+/// Of those who come all at once, the last find the bucket of their entry point taken, and their
+/// walk is over before it has heard from the others.
 #[test]
 fn whoever_comes_when_nobody_is_known_yet_asks_again() {
     let mut net = Net::new(32);

@@ -107,8 +107,8 @@ pub(super) enum Slot {
 enum Disposition {
     /// It is handed out.
     Deliver,
-    /// It is left out silently: it does not meet the conditions; or it is an older edition that some
-    /// node still holds, or has lost at last.
+    /// It is left out silently: it does not meet the conditions; or it is an older edition that
+    /// some node still holds, or has lost at last.
     Skip,
     /// It is dropped and counted: it is bound elsewhere, its time is over, or it is not bound as it
     /// should be.

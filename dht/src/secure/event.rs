@@ -31,8 +31,8 @@ pub enum SecureEvent {
     Values {
         /// The get or listen.
         op: OpId,
-        /// Those that passed the checks, in the order of arrival. None is older than one of the same
-        /// id and signer handed out before.
+        /// Those that passed the checks, in the order of arrival. None is older than one of the
+        /// same id and signer handed out before.
         values: Vec<Checked>,
     },
     /// Values that a listen reported and that no storing node holds any more.
@@ -55,8 +55,8 @@ pub enum SecureEvent {
         op: OpId,
         /// How well it was answered.
         report: GetReport,
-        /// Values that did not pass the checks: forged, encrypted for others, bound to another place
-        /// or time, not bound though only such were wanted, or too many at a time.
+        /// Values that did not pass the checks: forged, encrypted for others, bound to another
+        /// place or time, not bound though only such were wanted, or too many at a time.
         dropped: usize,
     },
     /// A put has been announced to all nodes nearest to its key. A permanent one goes on silently.

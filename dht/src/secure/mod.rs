@@ -1,20 +1,22 @@
 //! [`SecureDht`]: a [`Node`] that signs, encrypts and verifies.
 //!
-//! It has the shape of the node it wraps: what happens is told to it (`handle_*`, and the operations), what is to be
-//! done is taken from [`SecureDht::poll_output`] until it yields [`SecureOutput::Wake`]. It does no cryptography
-//! itself: that comes out as a [`Job`], which can be run anywhere, and goes back in as a [`Done`].
+//! It has the shape of the node it wraps: what happens is told to it (`handle_*`, and the
+//! operations), what is to be done is taken from [`SecureDht::poll_output`] until it yields
+//! [`SecureOutput::Wake`]. It does no cryptography itself: that comes out as a [`Job`], which can
+//! be run anywhere, and goes back in as a [`Done`].
 //!
 //! ```text
-//!   Node ── values ──▶ inspect ──▶ verdict known? ──▶ Job: verify or decrypt ──▶ verdict ──▶ Checked ──▶ application
-//!   Node ── check ───▶ admission ─▶ verdict known? ──▶ Job: verify ─────────────▶ verdict ──▶ Node stores, or not
+//!   Node ─ values ─▶ inspect ─▶ verdict known? ─▶ Job: verify, decrypt ─▶ verdict ─▶ application
+//!   Node ─ check ──▶ admission ▶ verdict known? ─▶ Job: verify ─────────▶ verdict ─▶ Node stores
 //!   application ── put_signed ────▶ probe ───────────▶ Job: sign ───────────────▶ Node::put
 //!   application ── put_encrypted ─▶ certificate ─────▶ Job: sign and encrypt ───▶ Node::put
 //! ```
 //!
 //! - Only [`Checked`] values come out. What fails its check is dropped and counted.
-//! - Values of an operation come out in the order in which they were found, and its end after all of them, in whatever
-//!   order jobs are done.
-//! - A certificate found under an id is that key's; whether it is trusted beyond that is for the application to say.
+//! - Values of an operation come out in the order in which they were found, and its end after all
+//!   of them, in whatever order jobs are done.
+//! - A certificate found under an id is that key's; whether it is trusted beyond that is for the
+//!   application to say.
 //! - Everything that strangers can fill is bounded by [`SecureConfig`].
 
 mod admission;
@@ -136,7 +138,8 @@ pub struct SecureStats {
 }
 
 impl SecureDht {
-    /// Wraps a node. Without an identity values cannot be signed, encrypted or decrypted. The seed makes value ids.
+    /// Wraps a node. Without an identity values cannot be signed, encrypted or decrypted. The seed
+    /// makes value ids.
     pub fn new(node: Node, identity: Option<Identity>, seed: Seed, config: SecureConfig) -> Self {
         let own = identity
             .as_ref()
@@ -281,8 +284,8 @@ impl SecureDht {
         Ok(op)
     }
 
-    /// As [`Node::query`]: [`SecureEvent::Rows`] as they come, [`SecureEvent::GetDone`] at the end. Nobody vouches for
-    /// what rows say.
+    /// As [`Node::query`]: [`SecureEvent::Rows`] as they come, [`SecureEvent::GetDone`] at the end.
+    /// Nobody vouches for what rows say.
     ///
     /// # Errors
     ///
@@ -293,7 +296,8 @@ impl SecureDht {
         Ok(op)
     }
 
-    /// Puts a value as it is: readable by all, vouched for by nobody. Without an id it gets a random one.
+    /// Puts a value as it is: readable by all, vouched for by nobody. Without an id it gets a
+    /// random one.
     ///
     /// # Errors
     ///
@@ -311,8 +315,8 @@ impl SecureDht {
         Ok((op, id))
     }
 
-    /// Signs a value and puts it. If it has an id, the nodes are asked first for what they hold of ours
-    /// under it, so that the new edition replaces the old; without one it gets a random id.
+    /// Signs a value and puts it. If it has an id, the nodes are asked first for what they hold of
+    /// ours under it, so that the new edition replaces the old; without one it gets a random id.
     ///
     /// Ends with [`SecureEvent::PutDone`] or [`SecureEvent::PutFailed`]. Puts of one id under one
     /// key are done in the order of the calls.
@@ -348,11 +352,11 @@ impl SecureDht {
         Ok((op, id))
     }
 
-    /// Signs a value, encrypts it for `to`, and puts it. Storing nodes see its size, id, priority and
-    /// push type, and treat it as user data.
+    /// Signs a value, encrypts it for `to`, and puts it. Storing nodes see its size, id, priority
+    /// and push type, and treat it as user data.
     ///
-    /// It is stored for ten minutes, and cannot be edited: another value needs another id. Ends with
-    /// [`SecureEvent::PutDone`] or [`SecureEvent::PutFailed`].
+    /// It is stored for ten minutes, and cannot be edited: another value needs another id. Ends
+    /// with [`SecureEvent::PutDone`] or [`SecureEvent::PutFailed`].
     ///
     /// # Errors
     ///
@@ -370,13 +374,13 @@ impl SecureDht {
         self.put_encrypted_to_many(now, key, [to], draft, options)
     }
 
-    /// As [`SecureDht::put_encrypted`], one value for up to [`MAX_RECIPIENTS`] recipients. Each sees
-    /// the ids of all; storing nodes see how many there are, and can tell with a public key whether
-    /// its holder may be one.
+    /// As [`SecureDht::put_encrypted`], one value for up to [`MAX_RECIPIENTS`] recipients. Each
+    /// sees the ids of all; storing nodes see how many there are, and can tell with a public key
+    /// whether its holder may be one.
     ///
     /// For one recipient it is an ordinary encrypted value. One for several is read by bulla alone:
-    /// what users of OpenDHT are to read is put once for each of them. Recipients' keys are searched
-    /// for one after the other; if one is not found, the put fails.
+    /// what users of OpenDHT are to read is put once for each of them. Recipients' keys are
+    /// searched for one after the other; if one is not found, the put fails.
     ///
     /// # Errors
     ///
@@ -475,8 +479,8 @@ impl SecureDht {
         Ok(op)
     }
 
-    /// Ends an operation; nothing more comes for it. A put is not announced any more, its copies stay until they
-    /// expire.
+    /// Ends an operation; nothing more comes for it. A put is not announced any more, its copies
+    /// stay until they expire.
     pub fn cancel(&mut self, now: Timestamp, op: OpId) {
         match self.preparing.remove(&op) {
             Some(Preparation::Signed { address }) => {
@@ -502,7 +506,8 @@ impl SecureDht {
         self.advance(now);
     }
 
-    /// As [`Node::cancel_put`]. Puts of this key and id that are being prepared fail with [`PutError::Cancelled`].
+    /// As [`Node::cancel_put`]. Puts of this key and id that are being prepared fail with
+    /// [`PutError::Cancelled`].
     pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
         let address = ValueAddress { key, id };
         let prepared: Vec<_> = self
@@ -720,7 +725,8 @@ impl SecureDht {
         }
     }
 
-    /// Carries out what an encrypted put wants done. If its search cannot begin, the put is forgotten.
+    /// Carries out what an encrypted put wants done. If its search cannot begin, the put is
+    /// forgotten.
     fn encrypt(
         &mut self,
         now: Timestamp,

@@ -39,8 +39,8 @@ pub struct SecureConfig {
     pub max_keys: usize,
     /// Values that one search for a certificate looks at. Default 64.
     pub max_candidates: usize,
-    /// Values of one get or listen whose edition is remembered, so that none is followed by an older
-    /// one. Default 4,096; about 100 bytes each.
+    /// Values of one get or listen whose edition is remembered, so that none is followed by an
+    /// older one. Default 4,096; about 100 bytes each.
     pub max_editions: usize,
 }
 

@@ -85,8 +85,8 @@ pub(super) enum SignAction {
 }
 
 impl SignedPuts {
-    /// Returns what to look for before the next put of this value, if anything: it may exist, and no
-    /// other put of it is being prepared.
+    /// Returns what to look for before the next put of this value, if anything: it may exist, and
+    /// no other put of it is being prepared.
     pub(super) fn probe(&self, address: ValueAddress, may_exist: bool) -> Option<Query> {
         (may_exist && !self.0.contains_key(&address)).then(|| Query {
             conditions: vec![Condition::Id(address.id)],

@@ -48,8 +48,9 @@ impl<const N: usize> Bucket<N> {
 
     /// Enters a new contact where a place is free or held by one that is certainly worth less.
     ///
-    /// Differs: in the reference only an expired one makes way. Here one that replied also takes the place of one that
-    /// never did, so that contacts that do not exist, be they named or forged as senders, cannot fill a table.
+    /// Differs: in the reference only an expired one makes way. Here one that replied also takes
+    /// the place of one that never did, so that contacts that do not exist, be they named or forged
+    /// as senders, cannot fill a table.
     pub(super) fn place(
         &mut self,
         contact: Contact<N>,

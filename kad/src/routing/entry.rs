@@ -30,8 +30,8 @@ pub enum Confidence {
 /// How far a contact can be relied on (`docs/spec/node.md#2`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
-    /// It replied within [`RoutingConfig::good_time`](crate::routing::RoutingConfig::good_time) and was heard within
-    /// [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time).
+    /// It replied within [`RoutingConfig::good_time`](crate::routing::RoutingConfig::good_time) and
+    /// was heard within [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time).
     Good,
     /// Neither good nor expired.
     Dubious,
@@ -153,9 +153,10 @@ impl<const N: usize> Entry<N> {
 
     /// Its id was met again, at `addr`. Answers an address to ask before it is believed.
     ///
-    /// Differs: the reference believes any datagram that claims a known id; here the address changes only after a reply
-    /// from the new one. While a question is open no other is proposed, so forged senders cannot aim us. An expired entry
-    /// gives its place to a newcomer, as it would to one of another id.
+    /// Differs: the reference believes any datagram that claims a known id; here the address
+    /// changes only after a reply from the new one. While a question is open no other is proposed,
+    /// so forged senders cannot aim us. An expired entry gives its place to a newcomer, as it would
+    /// to one of another id.
     pub(super) fn on_seen(
         &mut self,
         addr: SocketAddr,

@@ -1,14 +1,16 @@
-//! The routing table: [`Table`] knows the nodes of one address family, many near our own id and few far away
-//! (`docs/spec/node.md#3`).
+//! The routing table: [`Table`] knows the nodes of one address family, many near our own id and few
+//! far away (`docs/spec/node.md#3`).
 //!
 //! Invariants:
 //! - the buckets are ordered, disjoint and cover all ids; one of them covers our own;
-//! - a bucket holds at most [`RoutingConfig::bucket_size`] contacts, all of its range, no id twice, never our own;
+//! - a bucket holds at most [`RoutingConfig::bucket_size`] contacts, all of its range, no id twice,
+//!   never our own;
 //! - a good contact loses its place to nobody;
 //! - a contact's address changes only after a reply from the new one, or once it is expired.
 //!
-//! The table sends nothing and knows no message: it is told what was heard and answers whom to ask. It fits any Kademlia
-//! dialect with 160-bit ids. Who invents ids near ours can make it hold at most 160 buckets: 120 kB with buckets of 8.
+//! The table sends nothing and knows no message: it is told what was heard and answers whom to ask.
+//! It fits any Kademlia dialect with 160-bit ids. Who invents ids near ours can make it hold at
+//! most 160 buckets: 120 kB with buckets of 8.
 
 mod bucket;
 mod config;
@@ -64,7 +66,8 @@ pub struct Table<const N: usize> {
 pub struct SeenUpdate<const N: usize> {
     /// Whether the table grew.
     pub growth: Growth,
-    /// A contact to ping: one whose place is wanted by another, or one that seems to have a new address.
+    /// A contact to ping: one whose place is wanted by another, or one that seems to have a new
+    /// address.
     pub ping: Option<Contact<N>>,
 }
 
@@ -78,7 +81,8 @@ pub enum Growth {
     Refused,
     /// It was added.
     Added,
-    /// It was added to our own bucket, the first in 5 minutes: maintenance should run within a second.
+    /// It was added to our own bucket, the first in 5 minutes: maintenance should run within a
+    /// second.
     AfterPause,
 }
 
@@ -91,8 +95,8 @@ pub struct Counts {
     pub dubious: usize,
     /// Contacts in waiting for a place in a full bucket, not in `good` or `dubious`.
     pub cached: usize,
-    /// Those of `good` whose last sign of life was a message of their own accord and not a reply. As long as there are
-    /// any, others can reach us.
+    /// Those of `good` whose last sign of life was a message of their own accord and not a reply.
+    /// As long as there are any, others can reach us.
     pub incoming: usize,
 }
 
@@ -117,8 +121,8 @@ const MAX_PREPARED: usize = 64;
 const DORMANCY: Duration = Duration::from_secs(5 * 60);
 
 impl<const N: usize> Table<N> {
-    /// An empty table around our own id. Takes from `config` the bucket size, the ages of good contacts and the bootstrap
-    /// mode.
+    /// An empty table around our own id. Takes from `config` the bucket size, the ages of good
+    /// contacts and the bootstrap mode.
     pub fn new(own: Id<N>, config: &RoutingConfig) -> Self {
         Self {
             own,
@@ -136,7 +140,8 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Notes that a contact was heard of. Not to be told of clients, of martian addresses or of the other family.
+    /// Notes that a contact was heard of. Not to be told of clients, of martian addresses or of the
+    /// other family.
     pub fn on_seen(
         &mut self,
         contact: Contact<N>,
@@ -162,8 +167,9 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Takes in a contact that was good when the table was last saved. Our own bucket splits for it: strangers have no say
-    /// in what we saved. Whoever answers has a claim to its place until it has proved itself. Says whether it is new.
+    /// Takes in a contact that was good when the table was last saved. Our own bucket splits for
+    /// it: strangers have no say in what we saved. Whoever answers has a claim to its place until
+    /// it has proved itself. Says whether it is new.
     pub fn restore(&mut self, contact: Contact<N>, now: Timestamp) -> bool {
         if contact.id == self.own || contact.id.is_zero() || self.entry(&contact.id).is_some() {
             return false;
@@ -181,8 +187,9 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Of each bucket in turn a contact that has not answered yet and is not being asked, at most `count` in all: whom to
-    /// ask next after a restart, so that something is soon known of every part of the id space.
+    /// Of each bucket in turn a contact that has not answered yet and is not being asked, at most
+    /// `count` in all: whom to ask next after a restart, so that something is soon known of every
+    /// part of the id space.
     pub fn ask_unverified(&mut self, count: usize, now: Timestamp) -> Vec<Contact<N>> {
         let mut asked = Vec::new();
         for place in 0..self.bucket_size {
@@ -198,15 +205,17 @@ impl<const N: usize> Table<N> {
         asked
     }
 
-    /// Notes that the answer of a contact is overdue: it is not named to others before something comes from it.
+    /// Notes that the answer of a contact is overdue: it is not named to others before something
+    /// comes from it.
     pub fn on_late(&mut self, contact: &Contact<N>) {
         if let Some(entry) = self.entry(&contact.id) {
             entry.late(contact.addr);
         }
     }
 
-    /// Notes that all attempts of a request, the first at `asked_at`, went unanswered. Says whether the contact is gone: one
-    /// that has answered others since may have been asked too much. Differs: the reference takes it for gone for a while.
+    /// Notes that all attempts of a request, the first at `asked_at`, went unanswered. Says whether
+    /// the contact is gone: one that has answered others since may have been asked too much.
+    /// Differs: the reference takes it for gone for a while.
     pub fn on_no_reply(&mut self, contact: &Contact<N>, asked_at: Timestamp) -> bool {
         let entry = self.entry(&contact.id);
         let is_there = entry.is_some_and(|it| it.has_replied(contact.addr, asked_at));
@@ -233,11 +242,12 @@ impl<const N: usize> Table<N> {
         })
     }
 
-    /// The `count` contacts nearest to `target` that are worth naming to others, nearest first: the good ones that owe us
-    /// no answer, but where contacts come and go quickly those heard of lately, if there are as many.
+    /// The `count` contacts nearest to `target` that are worth naming to others, nearest first: the
+    /// good ones that owe us no answer, but where contacts come and go quickly those heard of
+    /// lately, if there are as many.
     ///
-    /// Differs: the reference names all good ones. Where nodes stay for minutes most of those are gone, and as they stand
-    /// before the living, nobody finds these.
+    /// Differs: the reference names all good ones. Where nodes stay for minutes most of those are
+    /// gone, and as they stand before the living, nobody finds these.
     pub fn to_share(&self, target: &Id<N>, count: usize, now: Timestamp) -> Vec<Contact<N>> {
         let is_sound =
             |entry: &Entry<N>| !entry.is_late() && entry.standing(self.ages, now) == Standing::Good;
@@ -245,8 +255,8 @@ impl<const N: usize> Table<N> {
             .unwrap_or_else(|| self.nearest(target, count, is_sound))
     }
 
-    /// The `count` contacts nearest to `target` that were heard of lately, if there are as many and contacts come and go
-    /// quickly.
+    /// The `count` contacts nearest to `target` that were heard of lately, if there are as many and
+    /// contacts come and go quickly.
     pub fn fresh(&self, target: &Id<N>, count: usize, now: Timestamp) -> Option<Vec<Contact<N>>> {
         if !self.loss_rate.is_high() {
             return None;
@@ -260,8 +270,8 @@ impl<const N: usize> Table<N> {
         (found.len() == count).then_some(found)
     }
 
-    /// Whether `count` good contacts are nearer to `target` than we are, or all that there are, if those are at least
-    /// `least`.
+    /// Whether `count` good contacts are nearer to `target` than we are, or all that there are, if
+    /// those are at least `least`.
     pub fn is_surrounded(
         &self,
         target: &Id<N>,
@@ -296,7 +306,8 @@ impl<const N: usize> Table<N> {
         nearer >= count || (nearer >= least && !is_one_farther)
     }
 
-    /// The `count` contacts nearest to `target` that are not expired, nearest first: to start a lookup from.
+    /// The `count` contacts nearest to `target` that are not expired, nearest first: to start a
+    /// lookup from.
     pub fn candidates(&self, target: &Id<N>, count: usize) -> Vec<Contact<N>> {
         self.nearest(target, count, |entry| !entry.is_expired())
     }
@@ -344,13 +355,15 @@ impl<const N: usize> Table<N> {
         self.buckets[self.index_of(&self.own)].depth
     }
 
-    /// About how many nodes the network has, ourselves included: exact while all fit into one bucket, from then on
-    /// judged by how densely the nearest good ones lie, right within a factor of two most of the time.
+    /// About how many nodes the network has, ourselves included: exact while all fit into one
+    /// bucket, from then on judged by how densely the nearest good ones lie, right within a factor
+    /// of two most of the time.
     pub fn size_estimate(&self, now: Timestamp) -> u64 {
         let nearest = self.closest(&self.own, self.bucket_size, now);
         let others = match nearest.last() {
             Some(last) if self.buckets.len() > 1 => {
-                // Of n nodes at random, the m-th nearest lies on average at a distance of m/n of the whole space.
+                // Of n nodes at random, the m-th nearest lies on average at a distance of m/n of
+                // the whole space.
                 let fraction = self.own.distance(&last.id).leading_bits().max(1);
                 ((nearest.len() as u128 - 1) << 64) / u128::from(fraction)
             }
@@ -371,7 +384,8 @@ impl<const N: usize> Table<N> {
         entries.iter().filter(good).count() >= self.bucket_size
     }
 
-    /// Drops the expired contacts, every 2 to 6 minutes. Answers contacts to ping, which may have the places.
+    /// Drops the expired contacts, every 2 to 6 minutes. Answers contacts to ping, which may have
+    /// the places.
     ///
     /// Differs: if nobody else is left the expired are kept, for then it is we who were cut off.
     pub fn purge(&mut self) -> Vec<Contact<N>> {
@@ -381,7 +395,8 @@ impl<const N: usize> Table<N> {
         self.buckets.iter_mut().filter_map(Bucket::purge).collect()
     }
 
-    /// Connectivity changed: no contact counts as good or as expired any more, and all buckets are due for a refresh.
+    /// Connectivity changed: no contact counts as good or as expired any more, and all buckets are
+    /// due for a refresh.
     pub fn reset(&mut self) {
         self.grown = None;
         self.refreshed = None;
@@ -483,10 +498,11 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// Visits the buckets from the one of `target` outwards: every id of one is nearer than every id of the next.
+/// Visits the buckets from the one of `target` outwards: every id of one is nearer than every id of
+/// the next.
 ///
-/// The ordered buckets are the leaves of a binary tree; at each branch the half that holds `target` is the nearer. No
-/// branch is deeper than an id has bits.
+/// The ordered buckets are the leaves of a binary tree; at each branch the half that holds `target`
+/// is the nearer. No branch is deeper than an id has bits.
 fn walk<'a, const N: usize>(
     leaves: &'a [Bucket<N>],
     depth: usize,

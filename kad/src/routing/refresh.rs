@@ -16,20 +16,22 @@ pub struct Refresh<const N: usize> {
     pub via: Contact<N>,
 }
 
-/// Least time between two refreshes of one bucket (ours: then a bucket that stays empty does not keep the others and the
-/// neighbourhood waiting).
+/// Least time between two refreshes of one bucket (ours: then a bucket that stays empty does not
+/// keep the others and the neighbourhood waiting).
 const BUCKET_PAUSE: Duration = Duration::from_secs(60);
-/// Least time between a refresh of any kind and one of the neighbourhood, the shortest time between two runs.
+/// Least time between a refresh of any kind and one of the neighbourhood, the shortest time between
+/// two runs.
 const NEIGHBOURHOOD_PAUSE: Duration = Duration::from_secs(5);
 /// How long after its last growth the neighbourhood may hide more nodes.
 const SETTLING: Duration = Duration::from_secs(150);
 
 impl<const N: usize> Table<N> {
     /// The next `find` that is due, if any: first for each bucket that is empty or had no reply for
-    /// [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time), then, if there was none and the table grew lately, for our own
-    /// surroundings.
+    /// [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time), then, if there
+    /// was none and the table grew lately, for our own surroundings.
     ///
-    /// Call it until it answers `None` in each maintenance run; what it answered is not answered again for some time.
+    /// Call it until it answers `None` in each maintenance run; what it answered is not answered
+    /// again for some time.
     pub fn next_refresh(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Refresh<N>> {
         let refresh = self
             .refresh_bucket(now, rng)
@@ -38,9 +40,9 @@ impl<const N: usize> Table<N> {
         Some(refresh)
     }
 
-    /// The good contacts that have been silent longest, and for `silence` at least: whom to ask when another turns out to be
-    /// gone. At most `count`, and only such as are `worth` it. Nobody if none has answered for as long: then it is we who
-    /// were cut off.
+    /// The good contacts that have been silent longest, and for `silence` at least: whom to ask
+    /// when another turns out to be gone. At most `count`, and only such as are `worth` it. Nobody
+    /// if none has answered for as long: then it is we who were cut off.
     pub fn ask_silent(
         &mut self,
         count: usize,
@@ -98,7 +100,8 @@ impl<const N: usize> Table<N> {
         Some(Refresh { target, via })
     }
 
-    /// Somebody of the bucket at `index`, now and then of one beside it, or else the nearest there is.
+    /// Somebody of the bucket at `index`, now and then of one beside it, or else the nearest there
+    /// is.
     fn ask_near(
         &mut self,
         index: usize,

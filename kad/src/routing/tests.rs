@@ -20,7 +20,8 @@ fn table(bootstrap_mode: bool) -> Table {
     Table::new(OWN, &config)
 }
 
-/// A contact whose id shares exactly `prefix` bits with our own; `number` makes the rest and the port.
+/// A contact whose id shares exactly `prefix` bits with our own; `number` makes the rest and the
+/// port.
 fn contact(prefix: usize, number: u16) -> Contact {
     let rest = Id::of(&number.to_be_bytes());
     let shared = (0..prefix).fold(rest, |id, bit| id.with_bit(bit, OWN.bit(bit)));
@@ -28,7 +29,8 @@ fn contact(prefix: usize, number: u16) -> Contact {
     Contact::new(id, ([192, 0, 2, 1], number).into())
 }
 
-/// Eight good contacts of prefix 0, which fill the far half after the first split, and one near us that causes it.
+/// Eight good contacts of prefix 0, which fill the far half after the first split, and one near us
+/// that causes it.
 fn full_far_bucket(now: Timestamp) -> Table {
     let mut table = table(false);
     for number in 1..=8 {

@@ -1,7 +1,7 @@
 //! [`Transport`]: requests out, replies matched to them, other nodes' datagrams let in or not.
 //!
-//! A request is bytes, a transaction id and an address. What the bytes say is known to a [`Dialect`],
-//! and what a request is for to the caller, which notes it on each.
+//! A request is bytes, a transaction id and an address. What the bytes say is known to a
+//! [`Dialect`], and what a request is for to the caller, which notes it on each.
 //!
 //! ```text
 //!   datagram ─▶ address ─▶ decode ─▶ rate, or a request in flight ─▶ the caller

@@ -1,4 +1,5 @@
-//! A few secure nodes in memory. Each datagram arrives after a millisecond; jobs are done at once, or when told.
+//! A few secure nodes in memory. Each datagram arrives after a millisecond; jobs are done at once,
+//! or when told.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
