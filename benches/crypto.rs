@@ -1,4 +1,5 @@
-//! What do signatures and envelopes cost, in time and in allocations? Keys of 2,048 and 4,096 bits, a payload of 1,000 bytes.
+//! What do signatures and envelopes cost, in time and in allocations? Keys of 2,048 and 4,096 bits,
+//! a payload of 1,000 bytes.
 
 use bulla_identity::PrivateKey;
 use divan::{AllocProfiler, Bencher, black_box};

@@ -1,5 +1,6 @@
-//! What do the jobs cost that the secure layer gives to its pool, on one thread and on two at the same time? Keys of 2,048
-//! and 4,096 bits, a payload of 1,000 bytes. The time of each job; on as many cores as threads it stays the same.
+//! What do the jobs cost that the secure layer gives to its pool, on one thread and on two at the
+//! same time? Keys of 2,048 and 4,096 bits, a payload of 1,000 bytes. The time of each job; on as
+//! many cores as threads it stays the same.
 
 use std::sync::Mutex;
 use std::time::Duration;

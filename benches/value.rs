@@ -1,4 +1,5 @@
-//! What does it cost to bring a value into its canonical form? As we send it, and as it came from others.
+//! What does it cost to bring a value into its canonical form? As we send it, and as it came from
+//! others.
 
 use bulla::{Draft, Value, ValueId, wire};
 use divan::{AllocProfiler, Bencher, black_box};
@@ -46,7 +47,8 @@ fn packed(size: usize) -> Vec<u8> {
     value.packed().to_vec()
 }
 
-/// A map of two with its entries swapped; the first, the id, is of 4 bytes: a key of two letters and a small number.
+/// A map of two with its entries swapped; the first, the id, is of 4 bytes: a key of two letters
+/// and a small number.
 fn swapped(packed: &[u8]) -> Vec<u8> {
     let (head, entries) = packed.split_at(1);
     let (id, rest) = entries.split_at(4);

@@ -1,4 +1,5 @@
-//! What does a datagram cost to read and to write? Over every captured datagram of `tests/vectors/datagrams.json`.
+//! What does a datagram cost to read and to write? Over every captured datagram of
+//! `tests/vectors/datagrams.json`.
 
 use bulla::wire;
 use divan::counter::ItemsCount;

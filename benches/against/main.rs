@@ -1,9 +1,11 @@
 //! How do keys compare to GnuTLS, which OpenDHT uses, and to OpenSSL?
 //!
-//! All three are timed in turns, so that what else the machine does falls on all alike. Of the rounds the fastest is shown, which
-//! other work disturbs least; of generation, which is a matter of luck, the median.
+//! All three are timed in turns, so that what else the machine does falls on all alike. Of the
+//! rounds the fastest is shown, which other work disturbs least; of generation, which is a matter
+//! of luck, the median.
 //!
-//! Needs a C compiler and the headers of both libraries. `-- generate` times the generation of keys instead, on all cores.
+//! Needs a C compiler and the headers of both libraries. `-- generate` times the generation of keys
+//! instead, on all cores.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -128,7 +130,8 @@ impl Peers {
         })
     }
 
-    /// Times `ours` and both peers' `operation` in turns, and prints a row of the table: of the rounds, the `representative`.
+    /// Times `ours` and both peers' `operation` in turns, and prints a row of the table: of the
+    /// rounds, the `representative`.
     fn compare(
         &mut self,
         operation: &str,

@@ -1,12 +1,13 @@
 //! How many instructions does the core spend on its usual work, and is it more than before?
 //!
 //! ```sh
-//! cargo bench --bench instructions              # compares with baseline.json, fails above 10 % more
+//! cargo bench --bench instructions         # compares with baseline.json, fails above 10 % more
 //! cargo bench --bench instructions -- --save    # writes baseline.json anew
 //! ```
 //!
-//! Needs valgrind. Each workload runs twice under callgrind, idle and at work, and the difference is counted: it is the
-//! same on every run and however busy the machine is, but not with another compiler, so the baseline names its own.
+//! Needs valgrind. Each workload runs twice under callgrind, idle and at work, and the difference
+//! is counted: it is the same on every run and however busy the machine is, but not with another
+//! compiler, so the baseline names its own.
 
 mod callgrind;
 mod core;

@@ -133,7 +133,8 @@ impl Server {
         (server, token)
     }
 
-    /// Lets the node answer requests that are packed before, each made of a number and a key of the node's own.
+    /// Lets the node answer requests that are packed before, each made of a number and a key of the
+    /// node's own.
     fn answer<'a>(&mut self, times: u32, request: impl Fn(u32, InfoHash) -> Request<'a>) {
         let requests: Vec<_> = (1..=times)
             .map(|number| self.pack(request(number - 1, self.own_key(number))))

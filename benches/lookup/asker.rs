@@ -68,7 +68,8 @@ impl Asker {
         self.run(Some(op.expect("the put starts")));
     }
 
-    /// Answers all requests in their order until there are no more; by then the operation must be over.
+    /// Answers all requests in their order until there are no more; by then the operation must be
+    /// over.
     fn run(&mut self, op: Option<OpId>) {
         let mut requests = VecDeque::new();
         let mut is_over = op.is_none();

@@ -1,5 +1,6 @@
-//! What does a lookup cost the node that makes it? One get of nothing and one put, from the first request to the last
-//! answer, beside so many lookups that it remembers. What its peers need to answer is part of the time.
+//! What does a lookup cost the node that makes it? One get of nothing and one put, from the first
+//! request to the last answer, beside so many lookups that it remembers. What its peers need to
+//! answer is part of the time.
 
 mod asker;
 

@@ -36,8 +36,8 @@ impl Fleet {
     }
 }
 
-/// Starts so many nodes, of which all but the first join it, and waits until each knows eight good ones; counts those that
-/// never do. The first have these identities.
+/// Starts so many nodes, of which all but the first join it, and waits until each knows eight good
+/// ones; counts those that never do. The first have these identities.
 pub(crate) async fn start_network(
     count: usize,
     identities: &[Identity],

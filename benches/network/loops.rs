@@ -23,7 +23,8 @@ impl Loops {
         for _ in 0..thread::available_parallelism()?.get() {
             let until = Arc::clone(&is_over);
             thread::spawn(move || {
-                // It also sets the niceness, which has no meaning then and cannot be set by everybody.
+                // It also sets the niceness, which has no meaning then and cannot be set by
+                // everybody.
                 let thread = thread_native_id();
                 let _ = set_thread_priority_and_policy(thread, ThreadPriority::Min, Normal(Idle));
                 assert_eq!(

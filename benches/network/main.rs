@@ -1,11 +1,13 @@
 //! A network in one process: bulla's and OpenDHT's, through the same phases, in turns.
 //!
 //! ```sh
-//! cargo bench --bench network -- --python PYTHON [--old-python PYTHON] [--nodes 32,64] [--rounds 3] [--json FILE]
+//! cargo bench --bench network -- --python PYTHON [--old-python PYTHON] \
+//!     [--nodes 32,64] [--rounds 3] [--json FILE]
 //! ```
 //!
-//! PYTHON is an interpreter that has OpenDHT's binding; without one, bulla's network runs alone. Each network is a process
-//! of its own, which says what each phase measured in one JSON object; the table has the median of the rounds.
+//! PYTHON is an interpreter that has OpenDHT's binding; without one, bulla's network runs alone.
+//! Each network is a process of its own, which says what each phase measured in one JSON object;
+//! the table has the median of the rounds.
 
 #![expect(
     clippy::disallowed_methods,

@@ -51,8 +51,8 @@ struct Run<'a> {
     memory_before: u64,
 }
 
-/// Runs a network of ours, on one thread or on all processors, and prints an object for each phase. Its operations are those
-/// of a task, as those of a server are.
+/// Runs a network of ours, on one thread or on all processors, and prints an object for each phase.
+/// Its operations are those of a task, as those of a server are.
 pub(crate) fn run(plan: Plan) -> Outcome<()> {
     let mut threads = if plan.one_thread {
         Builder::new_current_thread()
@@ -165,7 +165,8 @@ impl Run<'_> {
         })
     }
 
-    /// Runs operations, so many at a time; how many a second, the CPU of each, and what came of them.
+    /// Runs operations, so many at a time; how many a second, the CPU of each, and what came of
+    /// them.
     async fn flood<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
         &mut self,
         count: usize,
@@ -204,8 +205,8 @@ impl Run<'_> {
         })
     }
 
-    /// Gets of distinct keys from one node, in blocks, for a time. A machine's speed changes while they grow: the last tenth
-    /// takes turns with the first of a network just started.
+    /// Gets of distinct keys from one node, in blocks, for a time. A machine's speed changes while
+    /// they grow: the last tenth takes turns with the first of a network just started.
     async fn growth(&mut self) -> Outcome<Value> {
         let (began, before) = (Instant::now(), memory());
         let grown = self.fleet.nodes[self.fleet.nodes.len() - 1].clone();

@@ -1,4 +1,5 @@
-//! [`Pings`]: how long a node takes to answer while it does other things. The same for all libraries, from outside.
+//! [`Pings`]: how long a node takes to answer while it does other things. The same for all
+//! libraries, from outside.
 
 use std::io::{IoSliceMut, Result};
 use std::net::{SocketAddr, UdpSocket};
@@ -52,8 +53,9 @@ impl Pings {
     }
 }
 
-/// How long the node takes to answer: until the answer has come by the system's clock, not until this thread, which has to
-/// wait for its turn on a busy machine, has seen it. The node may ask as well, and is not answered.
+/// How long the node takes to answer: until the answer has come by the system's clock, not until
+/// this thread, which has to wait for its turn on a busy machine, has seen it. The node may ask as
+/// well, and is not answered.
 fn ping(socket: &UdpSocket, number: u32) -> Duration {
     let (begin, sent_at) = (Instant::now(), SystemTime::now());
     let tid = Tid(number);

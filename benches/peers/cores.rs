@@ -1,6 +1,7 @@
 //! [`Cores`]: which cores are a node's, while the last is left to what asks it.
 //!
-//! Two busy threads on one core take turns of milliseconds, and such waiting would be all there is to see in the delays.
+//! Two busy threads on one core take turns of milliseconds, and such waiting would be all there is
+//! to see in the delays.
 
 use std::ffi::OsStr;
 use std::fs;

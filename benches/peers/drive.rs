@@ -11,8 +11,8 @@ use crate::workload::{Signed, Workload};
 
 /// Requests in a second, at a steady rate, of gets.
 const RATES: [u32; 3] = [1_000, 5_000, 20_000];
-/// So many fifths of a second at each of them in a round, each measured by itself: what the machine does elsewhere upsets
-/// some.
+/// So many fifths of a second at each of them in a round, each measured by itself: what the machine
+/// does elsewhere upsets some.
 const FIFTHS: usize = 30;
 /// Puts that are told to all listeners.
 const TOLD: u64 = 40;

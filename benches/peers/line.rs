@@ -1,5 +1,5 @@
-//! [`Line`]: a socket to the node that takes and sends many datagrams in one system call, so that requests are made
-//! faster than nodes answer.
+//! [`Line`]: a socket to the node that takes and sends many datagrams in one system call, so that
+//! requests are made faster than nodes answer.
 
 use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Result};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -24,8 +24,8 @@ const ROOM: usize = (64 << 10) + 576;
 pub(crate) struct Line {
     socket: UdpSocket,
     buffers: Vec<u8>,
-    /// The lengths of the datagrams taken last, with the time at which the system received them if it says so, and how many
-    /// of them have been handed out.
+    /// The lengths of the datagrams taken last, with the time at which the system received them if
+    /// it says so, and how many of them have been handed out.
     taken: Vec<(usize, Option<SystemTime>)>,
     next: usize,
     is_stamped: bool,
@@ -65,7 +65,8 @@ impl Line {
         self.socket.connect(node)
     }
 
-    /// The next datagram, and when it came if that is known; `None` if there was none when it was last looked.
+    /// The next datagram, and when it came if that is known; `None` if there was none when it was
+    /// last looked.
     pub(crate) fn take(&mut self) -> Result<Option<(&[u8], Option<SystemTime>)>> {
         if self.next == self.taken.len() {
             let was_all = (1..MANY).contains(&self.taken.len());

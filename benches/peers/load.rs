@@ -8,12 +8,14 @@ use crate::peer::{Heard, Peer, TIMEOUT};
 
 /// After so many silences a load is given up.
 const MAX_SILENCES: usize = 10;
-/// Datagrams that a peer takes before it is the next one's turn: with a fast node there is always one more.
+/// Datagrams that a peer takes before it is the next one's turn: with a fast node there is always
+/// one more.
 const TURN: usize = 8;
 /// How long a generator sleeps that shares its core with the node.
 const NAP: Duration = Duration::from_micros(100);
 
-/// Requests of one peer, ready to be sent: for each its datagrams. Their numbers follow one another.
+/// Requests of one peer, ready to be sent: for each its datagrams. Their numbers follow one
+/// another.
 pub(crate) struct Batch {
     pub(crate) first_tid: u32,
     pub(crate) requests: Vec<Vec<Vec<u8>>>,
@@ -47,8 +49,8 @@ pub(crate) struct Tally {
     pub(crate) elapsed: Duration,
 }
 
-/// Lets all peers send their requests. One thread looks after all of them; when it has no processor it sends nothing, and
-/// what comes meanwhile has come when the system says, if peers are stamped.
+/// Lets all peers send their requests. One thread looks after all of them; when it has no processor
+/// it sends nothing, and what comes meanwhile has come when the system says, if peers are stamped.
 pub(crate) fn run(peers: &mut [Peer], batches: &[Batch], pace: Pace, rest: Rest) -> Result<Tally> {
     let (begin, began_at) = (Instant::now(), SystemTime::now());
     let mut tally = Tally::default();
@@ -96,12 +98,13 @@ impl Rest {
 /// A batch on its way.
 struct Course<'a> {
     batch: &'a Batch,
-    /// At a rate, how far its requests lag behind those of the first peer, as a share of the time between two of them: else
-    /// the requests of all peers would come together.
+    /// At a rate, how far its requests lag behind those of the first peer, as a share of the time
+    /// between two of them: else the requests of all peers would come together.
     lag: f64,
     /// When each request was sent, since the beginning.
     sent: Vec<Duration>,
-    /// What is missing of each answer, in bytes of values; `None` before it began, and 0 once all is settled.
+    /// What is missing of each answer, in bytes of values; `None` before it began, and 0 once all
+    /// is settled.
     missing: Vec<Option<usize>>,
     settled: usize,
 }

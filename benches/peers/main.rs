@@ -54,7 +54,8 @@ struct Args {
     /// Peers, each with an address of its own.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(8..=200))]
     peers: u8,
-    /// Cores of the node, the first ones; requests are made on the last. Several numbers are compared.
+    /// Cores of the node, the first ones; requests are made on the last. Several numbers are
+    /// compared.
     #[arg(long, value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u8).range(1..))]
     node_cores: Vec<u8>,
     /// Nothing but these.
@@ -78,7 +79,8 @@ struct Args {
     /// A Python that has another OpenDHT.
     #[arg(long, env = "OPENDHT_OLD_PYTHON")]
     old_python: Option<PathBuf>,
-    /// A node that runs already, instead: its address. It must know few others and have no rate limits.
+    /// A node that runs already, instead: its address. It must know few others and have no rate
+    /// limits.
     #[arg(long, requires = "pid")]
     addr: Option<SocketAddr>,
     /// The process of that node.

@@ -18,8 +18,8 @@ pub(crate) enum Program {
     OpenDht(PathBuf),
 }
 
-/// A running node. One that was started ends when this is dropped, and is killed by the system when this program ends in
-/// any way: halted, it would not notice.
+/// A running node. One that was started ends when this is dropped, and is killed by the system when
+/// this program ends in any way: halted, it would not notice.
 pub(crate) struct Node {
     pub(crate) addr: SocketAddr,
     pid: u32,
@@ -103,8 +103,9 @@ impl Node {
             .ok_or_else(|| Error::other("the system does not tell the node's memory"))
     }
 
-    /// Halts the node until it is its turn, or lets it run on, if it was started here: what a node does of its own accord,
-    /// such as asking peers that do not listen now, would be in the way of others on the same core.
+    /// Halts the node until it is its turn, or lets it run on, if it was started here: what a node
+    /// does of its own accord, such as asking peers that do not listen now, would be in the way of
+    /// others on the same core.
     pub(crate) fn take_turn(&self, has_turn: bool) -> Result<()> {
         match self.child {
             Some(_) => self.halt(!has_turn),

@@ -1,4 +1,5 @@
-//! [`Peer`]: an address of ours that behaves as a node does: it answers what it is asked, and takes tokens before it puts.
+//! [`Peer`]: an address of ours that behaves as a node does: it answers what it is asked, and takes
+//! tokens before it puts.
 
 use std::io::{Error, ErrorKind, Result};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -38,7 +39,8 @@ pub(crate) enum Heard {
     Parts { tid: Tid, bytes: usize },
     /// A refusal.
     Refusal(Tid),
-    /// A request, which has been answered; of an update with values the listener's number and the first value's id.
+    /// A request, which has been answered; of an update with values the listener's number and the
+    /// first value's id.
     Request(Option<(u32, u64)>),
 }
 
@@ -98,7 +100,8 @@ impl Peer {
         self.line.send(datagrams)
     }
 
-    /// Takes the next datagram of the node, and answers it if it is a request; `None` if there is none.
+    /// Takes the next datagram of the node, and answers it if it is a request; `None` if there is
+    /// none.
     pub(crate) fn hear(&mut self) -> Result<Option<Heard>> {
         let Some((datagram, came_at)) = self.line.take()? else {
             return Ok(None);
@@ -159,7 +162,8 @@ fn answer(
     wire::encode(&message(tid, payload)).head.to_vec().into()
 }
 
-/// Makes a request from one of the peers, again if need be, and waits for the answer. All of them answer the node meanwhile.
+/// Makes a request from one of the peers, again if need be, and waits for the answer. All of them
+/// answer the node meanwhile.
 pub(crate) fn ask(peers: &mut [Peer], index: usize, request: Request<'_>) -> Result<Answer> {
     let asked = peers[index].take_tids(1);
     let datagrams = peers[index].encode(asked, request);

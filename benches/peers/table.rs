@@ -34,8 +34,9 @@ impl Figures {
         rounds.push(figures.into_iter().collect());
     }
 
-    /// The table: of each row and node the medians, and the ratio of `cost` to that of the last node, which is the
-    /// median of the rounds' ratios, as both nodes of a round ran on the same machine at nearly the same time.
+    /// The table: of each row and node the medians, and the ratio of `cost` to that of the last
+    /// node, which is the median of the rounds' ratios, as both nodes of a round ran on the same
+    /// machine at nearly the same time.
     pub(crate) fn table(&self, nodes: &[String]) -> String {
         let mut text = "| | node | cost | ratio |".to_owned();
         for column in COLUMNS {
@@ -59,8 +60,8 @@ impl Figures {
         text
     }
 
-    /// What more cores do, where `nodes` are so many kinds with each number of cores, the smallest first: replies per
-    /// second, beside those of the same kind with the smallest.
+    /// What more cores do, where `nodes` are so many kinds with each number of cores, the smallest
+    /// first: replies per second, beside those of the same kind with the smallest.
     pub(crate) fn rates(&self, nodes: &[String], value_types: usize) -> String {
         let mut text = "| | node | per_sec | ratio |\n|---|---|--:|--:|".to_owned();
         for (row, title) in self.rows.iter().enumerate() {

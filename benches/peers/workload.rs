@@ -58,7 +58,8 @@ impl Workload {
         Self::Mix,
     ];
 
-    /// How many requests are made for each 100 of pings: enough to measure, not more than can be waited for.
+    /// How many requests are made for each 100 of pings: enough to measure, not more than can be
+    /// waited for.
     fn share(self) -> usize {
         match self {
             Self::Ping | Self::Find | Self::Get | Self::Mix => 100,

@@ -1,21 +1,23 @@
-//! The OpenDHT dialect of Kademlia and the secure store on it, without a socket, a clock or a thread.
+//! The OpenDHT dialect of Kademlia and the secure store on it, without a socket, a clock or a
+//! thread.
 //!
 //! ```text
-//!  secure                                         trust: signatures, encryption, certificates
-//!  node                                           the plain store, where the parts meet
-//!  lookup | storage                               the parts that know values
-//!  wire                                           bytes <-> messages
-//!  value                                          values, queries, policies
-//!  bulla_kad                                      Kademlia: ids, tables, tokens, requests in flight
+//!  secure             trust: signatures, encryption, certificates
+//!  node               the plain store, where the parts meet
+//!  lookup | storage   the parts that know values
+//!  wire               bytes <-> messages
+//!  value              values, queries, policies
+//!  bulla_kad          Kademlia: ids, tables, tokens, requests in flight
 //! ```
 //!
-//! Imports go down only. Keys and certificates are a crate of their own, [`bulla_identity`], which knows
-//! nothing of the DHT. An application wants the crate `bulla`, which runs a node on tokio.
+//! Imports go down only. Keys and certificates are a crate of their own, [`bulla_identity`], which
+//! knows nothing of the DHT. An application wants the crate `bulla`, which runs a node on tokio.
 //!
 //! # The loop
 //!
-//! Layers 1 to 6 do no I/O. What happens is told to a [`node::Node`], what is to be done is taken from it, and the time
-//! is always an argument. [`secure::SecureDht`] wraps it in the same shape. Whoever owns the sockets runs this loop:
+//! Layers 1 to 6 do no I/O. What happens is told to a [`node::Node`], what is to be done is taken
+//! from it, and the time is always an argument. [`secure::SecureDht`] wraps it in the same shape.
+//! Whoever owns the sockets runs this loop:
 //!
 //! ```
 //! use bulla_dht::node::{Node, Output, PutOptions};
@@ -35,11 +37,13 @@
 //!         Output::Wake(at, _) => break at,
 //!     }
 //! };
-//! // Then wait for a datagram (`handle_datagram`) or for that moment (`handle_timeout`), and drain again.
+//! // Then wait for a datagram (`handle_datagram`) or for that moment (`handle_timeout`), and drain
+//! // again.
 //! assert!(wake > now);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod budget;
 mod config;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -47,6 +51,7 @@ pub mod fuzzing;
 mod lookup;
 mod msgpack;
 pub mod node;
+mod routing;
 mod rpc;
 pub mod secure;
 mod sockaddr;
@@ -55,14 +60,14 @@ mod value;
 mod value_type;
 pub mod wire;
 
-use bulla_kad::{routing, token};
+use bulla_kad::token;
 
 pub use bulla_kad::routing::RoutingConfig;
 pub use bulla_kad::token::TokenConfig;
 pub use bulla_kad::transport::TransportConfig;
 pub use bulla_kad::{
-    ByFamily, Contact, Distance, Family, InfoHash, Origin, ParseHashError, Rng, Seed, Source,
-    Timestamp, UnixTime, canonical, is_martian,
+    ByFamily, Family, Origin, ParseIdError as ParseHashError, Rng, Seed, Source, Timestamp,
+    UnixTime, canonical, is_martian,
 };
 pub use config::{Config, ConfigError};
 pub use lookup::LookupConfig;
@@ -75,10 +80,25 @@ pub use value::{
 };
 pub use value_type::{Policy, TypeRules, ValueType, ValueTypes};
 
+/// A 160-bit identifier: a key of the store, a node id or a short key id (`docs/spec/secure.md#1`).
+///
+/// ```
+/// use bulla_dht::InfoHash;
+///
+/// let key = InfoHash::of(b"foo");
+/// assert_eq!(key.to_string(), "0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33");
+/// assert_eq!(InfoHash::from_key("foo"), key);
+/// ```
+pub type InfoHash = bulla_kad::Id<20>;
+/// The XOR distance between two hashes.
+pub type Distance = bulla_kad::Distance<20>;
+/// A node as others name it: id and UDP address.
+pub type Contact = bulla_kad::Contact<20>;
+
 /// The parts that are measured alone.
 #[doc(hidden)]
 pub mod bench {
+    pub use crate::routing::{Confidence, Table};
     pub use crate::storage::{Incoming, Storage};
-    pub use bulla_kad::routing::{Confidence, Table};
     pub use bulla_kad::token::Tokens;
 }

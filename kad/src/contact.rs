@@ -3,20 +3,20 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::{Family, InfoHash};
+use crate::{Family, Id};
 
 /// A node as others name it: id and UDP address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Contact {
+pub struct Contact<const N: usize> {
     /// The node's id within its address family.
-    pub id: InfoHash,
+    pub id: Id<N>,
     /// Where its datagrams come from and go to.
     pub addr: SocketAddr,
 }
 
-impl Contact {
+impl<const N: usize> Contact<N> {
     /// Makes a contact of this id and address.
-    pub const fn new(id: InfoHash, addr: SocketAddr) -> Self {
+    pub const fn new(id: Id<N>, addr: SocketAddr) -> Self {
         Self { id, addr }
     }
 
@@ -26,13 +26,13 @@ impl Contact {
     }
 }
 
-impl fmt::Display for Contact {
+impl<const N: usize> fmt::Display for Contact<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.id, self.addr)
     }
 }
 
-impl fmt::Debug for Contact {
+impl<const N: usize> fmt::Debug for Contact<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

@@ -18,7 +18,7 @@ pub mod transport;
 pub use address::{Endpoint, canonical, is_martian};
 pub use contact::Contact;
 pub use family::{ByFamily, Family};
-pub use id::{Distance, InfoHash, ParseHashError};
+pub use id::{Distance, Id, ParseIdError};
 pub use op_id::OpId;
 pub use ready_set::ReadySet;
 pub use rng::{Rng, Seed};

@@ -1,5 +1,6 @@
-//! [`ReadySet`]: all plans of one kind that a lookup has. A bounded number is under way; the others wait for their turn, or
-//! rest until something is due. So each costs the same, however many there are.
+//! [`ReadySet`]: all plans of one kind that a lookup has. A bounded number is under way; the others
+//! wait for their turn, or rest until something is due. So each costs the same, however many there
+//! are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +33,8 @@ impl<K, P> Default for ReadySet<K, P> {
 }
 
 impl<K: Copy + Ord, P> ReadySet<K, P> {
-    /// Takes a plan in, in place of any other of its name, which it gives back. Those that came before begin before.
+    /// Takes a plan in, in place of any other of its name, which it gives back. Those that came
+    /// before begin before.
     pub fn insert(&mut self, now: Timestamp, name: K, plan: P) -> Option<P> {
         if self.under_way.contains(&name) {
             self.ready.insert(name);

@@ -1,7 +1,8 @@
 //! Chance as an argument: one [`Seed`] gives independent streams of ChaCha12.
 //!
-//! The *public* stream makes what others may see (ids, transactions, jitter); the *private* one makes secrets; a third one
-//! makes the keys of hash tables. Knowing all of one tells nothing of the others. Same seed, same numbers, on every machine.
+//! The *public* stream makes what others may see (ids, transactions, jitter); the *private* one
+//! makes secrets; a third one makes the keys of hash tables. Knowing all of one tells nothing of
+//! the others. Same seed, same numbers, on every machine.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,9 +11,10 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng as _, SeedableRng};
 use zeroize::Zeroize;
 
-use crate::InfoHash;
+use crate::Id;
 
-/// 32 bytes from which all chance of one node grows. From the system's entropy in production, fixed in tests.
+/// 32 bytes from which all chance of one node grows. From the system's entropy in production, fixed
+/// in tests.
 #[derive(Clone)]
 pub struct Seed([u8; 32]);
 
@@ -72,7 +74,8 @@ impl Rng {
         self.0.next_u64()
     }
 
-    /// A number below `bound`; 0 if `bound` is 0. The bias is below 2⁻³² for the bounds in use here.
+    /// A number below `bound`; 0 if `bound` is 0. The bias is below 2⁻³² for the bounds in use
+    /// here.
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.number()) * u128::from(bound)) >> 64) as u64
     }
@@ -93,11 +96,11 @@ impl Rng {
         self.0.fill_bytes(bytes);
     }
 
-    /// Any hash.
-    pub fn hash(&mut self) -> InfoHash {
-        let mut bytes = [0; InfoHash::LEN];
+    /// Any id, as random as a hash.
+    pub fn hash<const N: usize>(&mut self) -> Id<N> {
+        let mut bytes = [0; N];
         self.fill(&mut bytes);
-        InfoHash::new(bytes)
+        Id::new(bytes)
     }
 
     /// A fresh seed, for a part that wants streams of its own.

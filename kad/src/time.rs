@@ -1,6 +1,8 @@
-//! Time as an argument: [`Timestamp`] for deadlines, [`UnixTime`] for the calendar, [`Origin`] to link them.
+//! Time as an argument: [`Timestamp`] for deadlines, [`UnixTime`] for the calendar, [`Origin`] to
+//! link them.
 //!
-//! Nothing below the drivers reads a clock. A simulation starts at zero and prints the same everywhere.
+//! Nothing below the drivers reads a clock. A simulation starts at zero and prints the same
+//! everywhere.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;

@@ -1,10 +1,11 @@
 //! [`Tokens`]: write tokens, which prove that a requester receives what is sent to its address
 //! (`docs/spec/wire.md#13`).
 //!
-//! A token is a keyed hash of the requester's IP address and port, so that none is remembered: SipHash-2-4 of 128 bits,
-//! made for short inputs and what DNS servers use for their cookies (RFC 9018), twice, so that tokens are as long as those
-//! of the reference. The secret changes after a random time and the one before it still counts: a token is good for at
-//! least one such time and at most two.
+//! A token is a keyed hash of the requester's IP address and port, so that none is remembered:
+//! SipHash-2-4 of 128 bits, made for short inputs and what DNS servers use for their cookies (RFC
+//! 9018), twice, so that tokens are as long as those of the reference. The secret changes after a
+//! random time and the one before it still counts: a token is good for at least one such time and
+//! at most two.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -44,7 +45,8 @@ impl Tokens {
     /// Length of the tokens made, in bytes.
     pub const LEN: usize = 32;
 
-    /// Draws secrets from `rng`, the private stream; [`TokenConfig::rotation`] says how long each is in use.
+    /// Draws secrets from `rng`, the private stream; [`TokenConfig::rotation`] says how long each
+    /// is in use.
     pub fn new(config: &TokenConfig, now: Timestamp, rng: &mut Rng) -> Self {
         let period = config.rotation;
         Self {
@@ -60,8 +62,8 @@ impl Tokens {
         self.current.token(addr)
     }
 
-    /// Whether `token` was handed to `addr` lately. The time it takes does not depend on how much of it is right, only
-    /// on how old it is.
+    /// Whether `token` was handed to `addr` lately. The time it takes does not depend on how much
+    /// of it is right, only on how old it is.
     pub fn verify(&self, addr: SocketAddr, token: &[u8]) -> bool {
         let Ok(token) = <&[u8; Self::LEN]>::try_from(token) else {
             return false;

@@ -78,7 +78,8 @@ impl Trace {
     }
 }
 
-/// An event in words of its own: digests on record depend on them, whatever the types of values are called.
+/// An event in words of its own: digests on record depend on them, whatever the types of values are
+/// called.
 fn text_of(event: &SecureEvent) -> String {
     let (name, op, values) = match event {
         SecureEvent::Values { op, values } => ("Values", op, values),
@@ -102,7 +103,7 @@ fn text_of_value(checked: &Checked) -> String {
         Content::Signed(_) => "signed",
         Content::Encrypted(_) => "encrypted",
     };
-    let signer = match (checked.signer(), checked.status()) {
+    let signer = match (checked.signer(), checked.protection()) {
         (None, _) => "Nobody".to_owned(),
         (Some(signer), Protection::Encrypted) => format!("Sender({signer})"),
         (Some(signer), Protection::Clear | Protection::Signed) => format!("Signer({signer})"),

@@ -1,7 +1,9 @@
-//! Chat messages, as OpenDHT's `dhtchat` puts and reads them: signed, or encrypted, values of type 3.
+//! Chat messages, as OpenDHT's `dhtchat` puts and reads them: signed, or encrypted, values of type
+//! 3.
 //!
-//! No package brings that program, and no face of a foreign node signs values of another type than 0. What OpenDHT
-//! sends here is therefore packed by it, or signed by bulla and verified, taken apart and put together by it.
+//! No package brings that program, and no face of a foreign node signs values of another type than
+//! 0. What OpenDHT sends here is therefore packed by it, or signed by bulla and verified, taken
+//! apart and put together by it.
 
 use bulla::{
     ImMessage, ImStatus, Typed, ValueType,
@@ -93,7 +95,7 @@ async fn bulla_hears_what_dhtnode_passes_on() {
     dhtnode.proxy.put(&hall, &value).await;
     let heard = next(&mut listen).await.into_value();
     assert_eq!(
-        (heard.status(), heard.signer()),
+        (heard.protection(), heard.signer()),
         (Protection::Signed, alice.identity())
     );
     assert_eq!(read(&heard), message());
@@ -117,7 +119,7 @@ async fn bulla_reads_what_opendht_has_packed() {
     dhtnode.proxy.put(&room, &value).await;
     let found = get(&storing, &room).await;
     assert_eq!(
-        (found[0].value_type(), found[0].status()),
+        (found[0].value_type(), found[0].protection()),
         (ValueType::IM_MESSAGE, Protection::Clear)
     );
     let expected = ImMessage {

@@ -1,8 +1,9 @@
-//! OpenDHT 2.4.12's command line program, for what its Python binding lacks: permanent, signed and encrypted puts, an
-//! identity from files, and the saved state of a node.
+//! OpenDHT 2.4.12's command line program, for what its Python binding lacks: permanent, signed and
+//! encrypted puts, an identity from files, and the saved state of a node.
 //!
-//! The program is meant for people, so we send one command at a time and look for the words of its answer. Data is a
-//! single word, and is put with the user type `text/plain` and an id of the program's choice.
+//! The program is meant for people, so we send one command at a time and look for the words of its
+//! answer. Data is a single word, and is put with the user type `text/plain` and an id of the
+//! program's choice.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -23,7 +24,8 @@ use crate::{peer::DEADLINE, proxy::Proxy};
 pub(crate) struct Options<'a> {
     /// A node to start from.
     pub(crate) bootstrap: Option<SocketAddr>,
-    /// A path without its ending: the identity is read from `.crt` and `.pem`, or else made (RSA-4096) and saved there.
+    /// A path without its ending: the identity is read from `.crt` and `.pem`, or else made
+    /// (RSA-4096) and saved there.
     pub(crate) identity: Option<&'a Path>,
     /// Where the state is saved when the node stops, and read from when it starts.
     pub(crate) state: Option<&'a Path>,
@@ -100,8 +102,8 @@ impl Dhtnode {
             .contains("success")
     }
 
-    /// Encrypts a word for the owner of a *short* key id and puts it; whether that one's certificate was found at that
-    /// id and the nodes asked have acknowledged the value.
+    /// Encrypts a word for the owner of a *short* key id and puts it; whether that one's
+    /// certificate was found at that id and the nodes asked have acknowledged the value.
     pub(crate) async fn put_encrypted(&mut self, key: &str, to: &str, word: &str) -> bool {
         self.ask(&format!("e {key} {to} {word}"), "Put encrypted:")
             .await

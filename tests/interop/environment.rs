@@ -1,10 +1,12 @@
 //! Where the foreign nodes come from.
 //!
-//! The newest OpenDHT is installed from the Python package index, on first use, into a virtual environment of our own
-//! under `target/interop/`. 2.4.12 is Debian 12's, from `apt-get install dhtnode python3-opendht`.
+//! The newest OpenDHT is installed from the Python package index, on first use, into a virtual
+//! environment of our own under `target/interop/`. 2.4.12 is Debian 12's, from `apt-get install
+//! dhtnode python3-opendht`.
 //!
-//! `BULLA_INTEROP` says how much is wanted: `off` leaves these tests out, `full` insists on both releases, and without
-//! it 2.4.12 is used where it is installed. What is left out is said; nothing that is wanted is skipped in silence.
+//! `BULLA_INTEROP` says how much is wanted: `off` leaves these tests out, `full` insists on both
+//! releases, and without it 2.4.12 is used where it is installed. What is left out is said; nothing
+//! that is wanted is skipped in silence.
 
 use std::{
     env, fs,
@@ -15,7 +17,8 @@ use std::{
     sync::OnceLock,
 };
 
-/// The newest release of the `opendht` package when this was last looked at. Pinned: a test run changes only with us.
+/// The newest release of the `opendht` package when this was last looked at. Pinned: a test run
+/// changes only with us.
 const NEWEST: &str = "4.4.2";
 const DEBIAN: &str = "2.4.12";
 const DEBIAN_PYTHON: &str = "/usr/bin/python3";
@@ -107,7 +110,8 @@ fn interop_directory() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("../interop")
 }
 
-/// Makes the virtual environment unless it is there, once among all the processes that may want it at this moment.
+/// Makes the virtual environment unless it is there, once among all the processes that may want it
+/// at this moment.
 fn install_newest() -> Result<(), String> {
     let directory = virtual_environment();
     let ready = directory.join("ready");

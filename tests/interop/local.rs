@@ -38,7 +38,8 @@ pub(crate) async fn join(builder: Builder, peer: SocketAddr) -> Dht {
     handle
 }
 
-/// Eight nodes nearer to a key than any other ever is: they alone store what is put there, and answer for it.
+/// Eight nodes nearer to a key than any other ever is: they alone store what is put there, and
+/// answer for it.
 pub(crate) async fn crowd(config: &Config, key: &str) -> Vec<Dht> {
     let mut crowd: Vec<Dht> = Vec::new();
     for number in 0..8 {
@@ -65,8 +66,8 @@ pub(crate) async fn crowd(config: &Config, key: &str) -> Vec<Dht> {
     crowd
 }
 
-/// A configuration in which values of a type live for some seconds, and permanent puts are repeated as soon as one has
-/// passed.
+/// A configuration in which values of a type live for some seconds, and permanent puts are repeated
+/// as soon as one has passed.
 pub(crate) fn brief(value_type: ValueType, seconds: u64) -> Config {
     let mut config = Config {
         operations: OperationConfig {
@@ -94,7 +95,8 @@ pub(crate) fn identity(name: &str) -> Identity {
     Identity::generate(&IdentityParams::new(name, START).bits(2048)).expect("a key can be made")
 }
 
-/// Waits until a certificate can be found: a node publishes its own when it has reached the network, not before.
+/// Waits until a certificate can be found: a node publishes its own when it has reached the
+/// network, not before.
 pub(crate) async fn certificate_of(reader: &Dht, name: impl Into<KeyName>) -> Certificate {
     let name = name.into();
     let search = async || {

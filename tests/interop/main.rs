@@ -1,8 +1,8 @@
 //! bulla against real OpenDHT nodes, all on the loopback interface.
 //!
-//! The foreign nodes, and how to get them or leave them out: [`environment`]. They have three faces, each of which can
-//! do what the others cannot: the Python binding ([`peer`]), the program `dhtnode` ([`dhtnode`]) and its REST interface
-//! ([`proxy`]). Our own nodes: [`local`].
+//! The foreign nodes, and how to get them or leave them out: [`environment`]. They have three
+//! faces, each of which can do what the others cannot: the Python binding ([`peer`]), the program
+//! `dhtnode` ([`dhtnode`]) and its REST interface ([`proxy`]). Our own nodes: [`local`].
 
 mod bound;
 mod certificates;

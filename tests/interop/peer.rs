@@ -1,6 +1,7 @@
 //! A foreign node: OpenDHT in a process of its own, driven through `peer.py`.
 //!
-//! Every call waits at most [`DEADLINE`] and panics if the node cannot do it, with the node's version and its own words.
+//! Every call waits at most [`DEADLINE`] and panics if the node cannot do it, with the node's
+//! version and its own words.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -32,8 +33,8 @@ impl Options {
         Self { network, ..self }
     }
 
-    /// Makes an RSA-2048 identity of this name, whose certificate the node publishes. None can be loaded: the bindings
-    /// have no call for it.
+    /// Makes an RSA-2048 identity of this name, whose certificate the node publishes. None can be
+    /// loaded: the bindings have no call for it.
     pub(crate) fn identity(self, name: &'static str) -> Self {
         Self {
             identity: Some(name),
@@ -228,8 +229,8 @@ impl OpenDht {
         self.pipe.ask("put_signed", put.command(key)).await
     }
 
-    /// Encrypts a value for the owner of a *long* key id, whose certificate the node finds first, and puts it. Not with
-    /// 2.4.12: see [`crate::dhtnode`].
+    /// Encrypts a value for the owner of a *long* key id, whose certificate the node finds first,
+    /// and puts it. Not with 2.4.12: see [`crate::dhtnode`].
     pub(crate) async fn put_encrypted(&self, key: &str, to: &str, put: Put<'_>) -> bool {
         let mut command = put.command(key);
         command["to"] = to.into();
@@ -270,15 +271,15 @@ impl OpenDht {
         }
     }
 
-    /// Whether a trust list with an authority accepts a chain, both in PEM. The bindings tell no reason, and read no
-    /// revocation list.
+    /// Whether a trust list with an authority accepts a chain, both in PEM. The bindings tell no
+    /// reason, and read no revocation list.
     pub(crate) async fn trusts(&self, authority: &str, chain: &str) -> bool {
         let command = json!({ "authority": authority, "chain": chain });
         self.pipe.ask("trusts", command).await
     }
 
-    /// Makes authorities one below the other and a leaf, with keys of these types: `RSA` or `EC`. Returns the leaf's chain in
-    /// PEM.
+    /// Makes authorities one below the other and a leaf, with keys of these types: `RSA` or `EC`.
+    /// Returns the leaf's chain in PEM.
     pub(crate) async fn make_chain(&self, value_types: &[&str]) -> String {
         self.pipe
             .ask("make_chain", json!({ "value_types": value_types }))

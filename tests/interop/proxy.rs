@@ -1,5 +1,5 @@
-//! The REST interface of `dhtnode` 2.4.12. It puts whatever JSON says, so that a real node can be made to send value
-//! types that no other face of it offers, and values that are wrong.
+//! The REST interface of `dhtnode` 2.4.12. It puts whatever JSON says, so that a real node can be
+//! made to send value types that no other face of it offers, and values that are wrong.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -43,7 +43,8 @@ impl Proxy {
             .expect("dhtnode reached no node in time");
     }
 
-    /// Puts a value: `id` as text, `data` in base64, `type`, `permanent`…, as the node itself shows it.
+    /// Puts a value: `id` as text, `data` in base64, `type`, `permanent`…, as the node itself shows
+    /// it.
     pub(crate) async fn put(self, key: &str, value: &Json) {
         let answer = self
             .ask("POST", &format!("/key/{key}"), &value.to_string())

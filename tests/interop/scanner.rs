@@ -1,5 +1,5 @@
-//! A scan of the network, as OpenDHT's `dhtscanner` does it: gets all over the key space, and who has answered them.
-//! Debian's packages do not bring that program, so the binding makes the gets.
+//! A scan of the network, as OpenDHT's `dhtscanner` does it: gets all over the key space, and who
+//! has answered them. Debian's packages do not bring that program, so the binding makes the gets.
 
 use std::collections::BTreeSet;
 

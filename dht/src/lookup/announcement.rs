@@ -1,4 +1,5 @@
-//! [`Announcement`]: the plan of one put. Who needs the value, who acknowledged it, when it is announced again.
+//! [`Announcement`]: the plan of one put. Who needs the value, who acknowledged it, when it is
+//! announced again.
 
 use std::time::Duration;
 
@@ -6,10 +7,12 @@ use super::OpId;
 use crate::value::{Row, Value};
 use crate::{InfoHash, Timestamp, UnixTime};
 
-/// Nodes whose copy is remembered, above which those that the lookup has forgotten are forgotten here as well.
+/// Nodes whose copy is remembered, above which those that the lookup has forgotten are forgotten
+/// here as well.
 const MAX_HOLDERS: usize = 128;
 
-/// What became of a put. An acknowledgement is no proof of storage: this wire acknowledges refused values too.
+/// What became of a put. An acknowledgement is no proof of storage: this wire acknowledges refused
+/// values too.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[must_use]
 pub struct PutReport {
@@ -178,7 +181,8 @@ impl Announcement {
         }
     }
 
-    /// Forgets all but the nodes that are still `known`, if there are many: the nearest may change without end.
+    /// Forgets all but the nodes that are still `known`, if there are many: the nearest may change
+    /// without end.
     pub(super) fn trim(&mut self, known: impl Fn(&InfoHash) -> bool) {
         if self.replicas.len() > MAX_HOLDERS {
             self.replicas.retain(|(id, _)| known(id));
@@ -242,8 +246,7 @@ impl Announcement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lookup::tests::ANY_LATENCY;
-    use crate::lookup::{Action, Limits, Lookup, LookupReply, LookupRequest};
+    use crate::lookup::{Action, Latency, Limits, Lookup, LookupReply, LookupRequest};
     use crate::value::{Draft, ValueId};
     use crate::{Config, Contact, Seed, wire};
 
@@ -281,7 +284,7 @@ mod tests {
         lookup.offer(&[here, returning], true);
         let (mut puts, mut is_back, mut now) = (0, false, Timestamp::ZERO);
         loop {
-            match lookup.poll(now, false, &ANY_LATENCY, &mut rng) {
+            match lookup.poll(now, false, &Latency::UNKNOWN, &mut rng) {
                 Action::LookupRequest(contact, LookupRequest::Put(..))
                     if contact == returning && !is_back =>
                 {
@@ -326,7 +329,7 @@ mod tests {
             let addr = ([192, 0, 2, 1], distance).into();
             lookup.offer(&[Contact::new(InfoHash::new(id), addr)], true);
             loop {
-                match lookup.poll(now, false, &ANY_LATENCY, &mut rng) {
+                match lookup.poll(now, false, &Latency::UNKNOWN, &mut rng) {
                     Action::LookupRequest(contact, ask) => {
                         let answer = LookupReply {
                             token: Some("token".into()),

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use bulla_kad::lookup::IterateConfig;
+
 use crate::config::Config;
 
 /// What lookups are told at their start.
 #[derive(Clone, Debug)]
 pub struct LookupConfig {
-    /// Good nodes that a lookup keeps among its candidates. Default 14, `routing.bucket_size` to 64.
+    /// Good nodes that a lookup keeps among its candidates. Default 14, `routing.bucket_size` to
+    /// 64.
     pub width: usize,
     /// Requests a lookup has in flight (alpha). Default 4, 1 to 16.
     pub parallelism: usize,
@@ -17,11 +20,11 @@ pub struct LookupConfig {
     /// Lookups running or remembered, one for each key and address family. Default 131,072, two for
     /// each operation; about 3 kB each where nodes are known (ours: the reference keeps 2²⁰).
     pub max_lookups: usize,
-    /// A finished lookup's nodes are remembered for this long, to start the next on that key near it.
-    /// Default 5 min (ours: the reference remembers them for 62 min).
+    /// A finished lookup's nodes are remembered for this long, to start the next on that key near
+    /// it. Default 5 min (ours: the reference remembers them for 62 min).
     pub memory: Duration,
-    /// Requests of lookups whose reply is not overdue, above which no further get or put begins, as the
-    /// replies to all of them may come at once. Default 512 (ours), at least 1.
+    /// Requests of lookups whose reply is not overdue, above which no further get or put begins, as
+    /// the replies to all of them may come at once. Default 512 (ours), at least 1.
     pub max_awaited: usize,
     /// Permanent puts and listens that are offered a contact that has just been validated. Default
     /// 1,024 (ours); the others learn of it when their tokens run out.
@@ -43,7 +46,8 @@ impl Default for LookupConfig {
 }
 
 impl LookupConfig {
-    /// Returns one sentence for each setting that is out of its range, for buckets of `bucket_size`.
+    /// Returns one sentence for each setting that is out of its range, for buckets of
+    /// `bucket_size`.
     #[must_use]
     pub fn violations(&self, bucket_size: usize) -> Vec<&'static str> {
         [
@@ -70,26 +74,27 @@ impl LookupConfig {
 /// The settings of a lookup; see [`LookupConfig`] for their meaning.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    pub(super) bucket_size: usize,
-    pub(super) width: usize,
-    pub(super) parallelism: usize,
-    pub(super) most_parallel: usize,
+    pub(super) iterate: IterateConfig,
     pub(super) listen_nodes: usize,
     pub(super) token_life: Duration,
-    /// What any node may take to answer, to a third attempt if need be.
-    pub(super) any_node_timeout: Duration,
 }
 
 impl Limits {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            bucket_size: config.routing.bucket_size,
-            width: config.lookup.width,
-            parallelism: config.lookup.parallelism,
-            most_parallel: config.lookup.parallelism_max,
+            iterate: IterateConfig {
+                bucket_size: config.routing.bucket_size,
+                width: config.lookup.width,
+                parallelism: config.lookup.parallelism,
+                parallelism_max: config.lookup.parallelism_max,
+                any_node_timeout: config.transport.response_time * 23 / 20,
+            },
             listen_nodes: config.listen.nodes,
             token_life: config.routing.expire_time,
-            any_node_timeout: config.transport.response_time * 23 / 20,
         }
+    }
+
+    pub(super) fn bucket_size(&self) -> usize {
+        self.iterate.bucket_size
     }
 }

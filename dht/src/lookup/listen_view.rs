@@ -1,5 +1,5 @@
-//! [`ListenView`]: what one listen has reported, and which storing nodes hold it, so that each value is told once when it
-//! appears and once when its last holder loses it.
+//! [`ListenView`]: what one listen has reported, and which storing nodes hold it, so that each
+//! value is told once when it appears and once when its last holder loses it.
 
 use std::collections::BTreeMap;
 
@@ -34,8 +34,9 @@ impl ListenView {
         }
     }
 
-    /// `holder` has `value` until `expires`; says whether that is news. A node holds one value of an id, so whatever
-    /// else it held under this one has been edited: that goes without a word once its last holder has the new one.
+    /// `holder` has `value` until `expires`; says whether that is news. A node holds one value of
+    /// an id, so whatever else it held under this one has been edited: that goes without a word
+    /// once its last holder has the new one.
     ///
     /// Nothing is verified here, so a sequence number proves nothing.
     pub(crate) fn add(&mut self, replica: InfoHash, value: &Value, expires: Timestamp) -> bool {

@@ -1,4 +1,5 @@
-//! [`Subscription`]: the plan of one listen. Who is subscribed to, when a subscription is renewed, who is gone.
+//! [`Subscription`]: the plan of one listen. Who is subscribed to, when a subscription is renewed,
+//! who is gone.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -85,7 +86,8 @@ impl Subscription {
         self.nodes.remove(node).map(|node_state| node_state.socket)
     }
 
-    /// Ends the subscriptions that are due for renewal at nodes not among `nearest`; gives their sockets.
+    /// Ends the subscriptions that are due for renewal at nodes not among `nearest`; gives their
+    /// sockets.
     pub(super) fn retire(&mut self, nearest: &[InfoHash], now: Timestamp) -> Vec<u32> {
         let retired: Vec<_> = self
             .nodes

@@ -1,15 +1,19 @@
-//! [`BackgroundLimiter`]: lookups for permanent puts and listens take turns, so that thousands of them flood nobody.
+//! [`BackgroundLimiter`]: lookups for permanent puts and listens take turns, so that thousands of
+//! them flood nobody.
 //!
-//! They begin in the order in which they came up, while few are under way and the requests of those before are paid for: a
-//! second pays for [`OperationConfig::background_rate_per_sec`] of them. A lookup that has begun is not held up. What an application
-//! waits for, a get or a put for once, takes no turn.
+//! They begin in the order in which they came up, while few are under way and the requests of those
+//! before are paid for: a second pays for [`OperationConfig::background_rate_per_sec`] of them. A
+//! lookup that has begun is not held up. What an application waits for, a get or a put for once,
+//! takes no turn.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::lookups::LookupId;
 use super::queue::Queue;
+use crate::Timestamp;
+use crate::budget::Budget;
 use crate::config::Config;
-use crate::{Family, InfoHash, Timestamp};
 
 /// Lookups under way at a time.
 const MAX_CONCURRENT: usize = 24;
@@ -18,16 +22,13 @@ const MAX_CONCURRENT_COLD: usize = 4;
 /// Time that is saved up while nothing is sent.
 const BURST: Duration = Duration::from_millis(100);
 
-/// A lookup.
-type Which = (InfoHash, Family);
-
 /// Whose turn it is.
 #[derive(Debug)]
 pub(super) struct BackgroundLimiter {
-    under_way: BTreeSet<Which>,
-    waiting: Queue<Which>,
-    /// When all requests so far are paid for.
-    paid_at: Timestamp,
+    under_way: BTreeSet<LookupId>,
+    waiting: Queue<LookupId>,
+    /// What requests are paid from.
+    budget: Budget,
     rate: u32,
     renewal: Duration,
     longest_renewal: Duration,
@@ -39,7 +40,7 @@ impl BackgroundLimiter {
         Self {
             under_way: BTreeSet::new(),
             waiting: Queue::default(),
-            paid_at: Timestamp::ZERO,
+            budget: Budget::empty(BURST),
             rate: config.operations.background_rate_per_sec,
             renewal: if config.public_stable {
                 longest_renewal
@@ -51,22 +52,22 @@ impl BackgroundLimiter {
     }
 
     /// Whether a lookup may go on: it has begun, or may begin. If not it waits for its turn.
-    pub(super) fn admits(&mut self, now: Timestamp, is_warm: bool, which: Which) -> bool {
-        if self.under_way.contains(&which) {
+    pub(super) fn admits(&mut self, now: Timestamp, is_warm: bool, id: LookupId) -> bool {
+        if self.under_way.contains(&id) {
             return true;
         }
-        self.waiting.push(which);
-        self.waiting.front() == Some(which) && self.next(now, is_warm).is_some()
+        self.waiting.push(id);
+        self.waiting.front() == Some(id) && self.next(now, is_warm).is_some()
     }
 
     /// Lets the next lookup begin, if there is one and it is time.
-    pub(super) fn next(&mut self, now: Timestamp, is_warm: bool) -> Option<Which> {
+    pub(super) fn next(&mut self, now: Timestamp, is_warm: bool) -> Option<LookupId> {
         if self.next_at(is_warm)? > now {
             return None;
         }
-        let which = self.waiting.pop()?;
-        self.under_way.insert(which);
-        Some(which)
+        let id = self.waiting.pop()?;
+        self.under_way.insert(id);
+        Some(id)
     }
 
     /// When the next may begin; `None` if none waits, or one of those under way must rest before.
@@ -77,27 +78,27 @@ impl BackgroundLimiter {
             MAX_CONCURRENT_COLD
         };
         let is_open = self.waiting.len() > 0 && self.under_way.len() < places;
-        is_open.then_some(self.paid_at)
+        is_open.then(|| self.budget.paid_at())
     }
 
     /// A request was sent, while there are so many subscriptions.
     pub(super) fn on_request(&mut self, now: Timestamp, subscriptions: usize) {
-        let saved = now - BURST;
         let price = Duration::from_secs(1) / self.rate(subscriptions);
-        self.paid_at = self.paid_at.max(saved) + price;
+        self.budget.spend(now, price);
     }
 
     /// Whether a lookup has begun its turn, and is not at rest.
-    pub(super) fn has_begun(&self, which: Which) -> bool {
-        self.under_way.contains(&which)
+    pub(super) fn has_begun(&self, id: LookupId) -> bool {
+        self.under_way.contains(&id)
     }
 
     /// A lookup has nothing to do for now.
-    pub(super) fn rest(&mut self, which: Which) {
-        self.under_way.remove(&which);
+    pub(super) fn rest(&mut self, id: LookupId) {
+        self.under_way.remove(&id);
     }
 
-    /// How long after an answer one of so many subscriptions is to be renewed: as soon as half of all requests allow.
+    /// How long after an answer one of so many subscriptions is to be renewed: as soon as half of
+    /// all requests allow.
     pub(super) fn renewal(&self, subscriptions: usize) -> Duration {
         let subscriptions = u32::try_from(subscriptions).unwrap_or(u32::MAX);
         let round = Duration::from_secs(2) * subscriptions / self.rate;
@@ -109,7 +110,8 @@ impl BackgroundLimiter {
         self.waiting.len()
     }
 
-    /// Requests in a second: as configured, unless subscriptions would run out before they are renewed.
+    /// Requests in a second: as configured, unless subscriptions would run out before they are
+    /// renewed.
     fn rate(&self, subscriptions: usize) -> u32 {
         let seconds = self.longest_renewal.as_secs().max(1);
         let least = u32::try_from(2 * subscriptions as u64 / seconds).unwrap_or(u32::MAX);
@@ -120,7 +122,7 @@ impl BackgroundLimiter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::OperationConfig;
+    use crate::{Family, InfoHash, OperationConfig};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -134,8 +136,11 @@ mod tests {
         })
     }
 
-    fn which(number: u16) -> Which {
-        (InfoHash::of(&number.to_be_bytes()), Family::V4)
+    fn which(number: u16) -> LookupId {
+        LookupId {
+            key: InfoHash::of(&number.to_be_bytes()),
+            family: Family::V4,
+        }
     }
 
     #[test]

@@ -12,7 +12,8 @@ const MAX_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
 /// Addresses kept.
 const MAX_ADDRESSES: usize = 1_024;
 
-/// First contacts: pinged in rounds, each wait twice as long, until a node answers; anew when all are lost.
+/// First contacts: pinged in rounds, each wait twice as long, until a node answers; anew when all
+/// are lost.
 #[derive(Debug)]
 pub(super) struct Bootstrap {
     addresses: BTreeSet<SocketAddr>,

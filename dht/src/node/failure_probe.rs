@@ -1,12 +1,15 @@
 //! [`FailureProbe`]: a contact has fallen silent, and others may have gone with it.
 //!
-//! Each that falls silent has some others asked, those first that were not heard of for longest; and so on, if these are
-//! silent too. So when half of a network goes at once its nodes know within seconds who is left, instead of each lookup
-//! waiting for the dead. Where contacts come and go all the time, this would go on for ever; so it is paid from savings.
+//! Each that falls silent has some others asked, those first that were not heard of for longest;
+//! and so on, if these are silent too. So when half of a network goes at once its nodes know within
+//! seconds which are left, instead of each lookup waiting for the dead. Where contacts come and go
+//! all the time, this would go on for ever; so it is paid from savings.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Node;
+use crate::budget::Budget;
+use crate::routing::Table;
 use crate::{Contact, Timestamp};
 
 /// Contacts asked for one that fell silent.
@@ -19,69 +22,46 @@ const REFILL: Duration = Duration::from_secs(10);
 const TIME_OUTS: u32 = 2;
 
 /// How many contacts may be asked.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub(super) struct FailureProbe {
-    /// When all that was spent is saved up again.
-    saved_at: Timestamp,
+    /// What asking is paid from.
+    budget: Budget,
+}
+
+impl Default for FailureProbe {
+    fn default() -> Self {
+        Self {
+            budget: Budget::full(REFILL * BURST),
+        }
+    }
 }
 
 impl FailureProbe {
-    /// How many contacts may be asked now.
-    fn allowance(&self, now: Timestamp) -> u32 {
-        let spent = self
-            .saved_at
-            .since(now)
-            .as_micros()
-            .div_ceil(REFILL.as_micros());
-        BURST.saturating_sub(spent as u32).min(PROBES)
-    }
-
-    fn spend(&mut self, now: Timestamp, asked: u32) {
-        self.saved_at = self.saved_at.max(now) + REFILL * asked;
-    }
-}
-
-impl Node {
-    /// A contact let a request time out, for the `count`th time.
-    pub(super) fn probe_others(&mut self, now: Timestamp, contact: Contact, count: u32) {
-        let table = &mut self.tables[contact.family() as usize];
-        table.on_late(&contact);
-        let allowance = self.failure_probe.allowance(now) as usize;
+    /// A contact let a request time out for the `count`th time, the first time after `timeout`.
+    /// Returns the contacts of its table to ask, of those that `may_be_there`.
+    pub(super) fn on_timeout(
+        &mut self,
+        now: Timestamp,
+        table: &mut Table,
+        count: u32,
+        timeout: Duration,
+        may_be_there: impl Fn(&SocketAddr) -> bool,
+    ) -> Vec<Contact> {
+        let allowance = self.allowance(now);
         if count != TIME_OUTS || allowance == 0 {
-            return;
+            return Vec::new();
         }
-        let peers = self.rpc.peers();
-        // Who was heard of since it was asked is there.
-        let silence = peers.timeout(&contact.addr) * ((1 << TIME_OUTS) - 1);
-        let asked = table.ask_silent(allowance, silence, now, |contact| {
-            !peers.is_unresponsive(&contact.addr)
-        });
-        self.failure_probe.spend(now, asked.len() as u32);
-        for contact in asked {
-            self.ping(now, contact);
-        }
+        // A contact that was heard of since the silent one was asked is there.
+        let silence = timeout * ((1 << TIME_OUTS) - 1);
+        let may_be_there = |contact: &Contact| may_be_there(&contact.addr);
+        let asked = table.ask_silent(allowance as usize, silence, now, may_be_there);
+        self.budget.spend(now, REFILL * asked.len() as u32);
+        asked
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_spent_is_saved_up_again() {
-        let (mut failure_probe, mut now) = (FailureProbe::default(), Timestamp::ZERO);
-        let mut asked = 0;
-        while failure_probe.allowance(now) > 0 {
-            asked += failure_probe.allowance(now);
-            failure_probe.spend(now, failure_probe.allowance(now));
-        }
-        assert_eq!(asked, BURST);
-        now = now + REFILL;
-        assert_eq!(failure_probe.allowance(now), 1);
-        now = now + REFILL * 2;
-        assert_eq!(failure_probe.allowance(now), 3);
-        failure_probe.spend(now, 3);
-        assert_eq!(failure_probe.allowance(now), 0);
-        assert_eq!(failure_probe.allowance(now + REFILL * BURST * 2), PROBES);
+    /// Returns how many contacts may be asked now.
+    fn allowance(&self, now: Timestamp) -> u32 {
+        let saved = self.budget.saved(now).as_micros() / REFILL.as_micros();
+        PROBES.min(saved as u32)
     }
 }

@@ -1,279 +1,223 @@
-//! Lookups at work: what they want asked is sent, what comes of it is told to their operations.
+//! [`Lookups`]: the lookups of a node, which of them may go on, and what they ask.
 
-use super::ops::{Op, OpKind};
-use super::{
-    Event, GetReport, ListenSocket, Node, OpId, PutReport, RequestPurpose, Status, Timer, WALK,
-};
-use crate::lookup::{Action, FindKind, Latency, Lookup, LookupRequest};
-use crate::routing::Table;
-use crate::value::{Condition, Field, Query, Row, Value};
+use std::slice;
+use std::time::Duration;
+
+use super::background::BackgroundLimiter;
+use super::connectivity::Connectivity;
+use super::contacts::Contacts;
+use super::outbox::{LookupStep, Outbox, RequestPurpose};
+use super::queue::Queue;
+use super::subscriptions::{ListenSocket, Subscriptions};
+use super::{Status, Timer};
+use crate::config::Config;
+use crate::lookup::{Action, Latency, Limits, Lookup, LookupRequest, Pool};
+use crate::value::{Condition, Field, Query};
 use crate::wire::{
     FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, SocketId, Values,
 };
-use crate::{Contact, Family, InfoHash, Timestamp};
+use crate::{Contact, Family, InfoHash, LookupConfig, Origin, Timestamp, UnixTime};
 
-impl Node {
-    /// Makes sure that there is a lookup for `key`, and that it knows the nearest contacts.
-    pub(super) fn open_lookup(&mut self, now: Timestamp, key: InfoHash, family: Family) {
-        if self.lookups.get(key, family).is_none() {
-            self.lookups
-                .insert(key, family, Lookup::new(key, self.limits));
+/// The nodes nearest to a key hardly ever share fewer bits with it than the nearest to this node
+/// share with it, less this many.
+const NEIGHBOURHOOD_BITS: usize = 3;
+
+/// Names a lookup: there is one for each key and address family.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LookupId {
+    /// What is looked for.
+    pub key: InfoHash,
+    /// Among the nodes of which family.
+    pub family: Family,
+}
+
+/// All lookups, running or remembered. Those that an application waits for begin while not too many
+/// replies are awaited; permanent puts and listens take turns.
+#[derive(Debug)]
+pub(super) struct Lookups {
+    /// How many may run, how many replies may be awaited, how long one is remembered.
+    config: LookupConfig,
+    /// The settings of each lookup.
+    limits: Limits,
+    /// The calendar, for the age of what is put.
+    origin: Origin,
+    pool: Pool,
+    /// Whose turn it is of the permanent puts and listens.
+    background: BackgroundLimiter,
+    /// Gets and puts that wait until fewer replies are awaited.
+    queued: Queue<LookupId>,
+}
+
+impl LookupId {
+    /// Returns the ids of the lookups for `key`, that in IPv4 first.
+    pub(super) fn of(key: InfoHash) -> [Self; 2] {
+        Family::ALL.map(|family| Self { key, family })
+    }
+}
+
+impl Lookups {
+    pub(super) fn new(config: &Config, origin: Origin) -> Self {
+        Self {
+            config: config.lookup.clone(),
+            limits: Limits::new(config),
+            origin,
+            pool: Pool::default(),
+            background: BackgroundLimiter::new(config),
+            queued: Queue::default(),
         }
-        self.refill(now, key, family);
+    }
+
+    /// Returns how many there are.
+    pub(super) fn len(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// Reports whether no further may be opened.
+    pub(super) fn is_full(&self) -> bool {
+        self.pool.len() >= self.config.max_lookups
+    }
+
+    /// Returns how many wait for their turn.
+    pub(super) fn waiting(&self) -> usize {
+        self.background.waiting() + self.queued.len()
+    }
+
+    /// Returns the lookups of a family, by key.
+    pub(super) fn of_family(&self, family: Family) -> impl Iterator<Item = LookupId> + use<> {
+        let keys = self.pool.keys(family).into_iter();
+        keys.map(move |key| LookupId { key, family })
+    }
+
+    pub(super) fn get(&self, id: LookupId) -> Option<&Lookup> {
+        self.pool.get(id.key, id.family)
+    }
+
+    pub(super) fn get_mut(&mut self, id: LookupId) -> Option<&mut Lookup> {
+        self.pool.get_mut(id.key, id.family)
+    }
+
+    /// Makes sure that there is a lookup, and that it knows the nearest contacts.
+    pub(super) fn open(&mut self, now: Timestamp, id: LookupId, contacts: &Contacts) {
+        if self.get(id).is_none() {
+            let lookup = Lookup::new(id.key, self.limits);
+            self.pool.insert(id.key, id.family, lookup);
+        }
+        self.refill(now, id, contacts);
     }
 
     /// Offers a lookup farther contacts in place of those that do not answer.
-    pub(super) fn refill(&mut self, now: Timestamp, key: InfoHash, family: Family) {
-        let table = &self.tables[family as usize];
-        if let Some(lookup) = self.lookups.get_mut(key, family)
+    pub(super) fn refill(&mut self, now: Timestamp, id: LookupId, contacts: &Contacts) {
+        let table = contacts.table(id.family);
+        if let Some(lookup) = self.get_mut(id)
             && let Some(count) = lookup.reach_wanted()
         {
-            if let Some(lately) = table.fresh(&key, count, now) {
-                lookup.offer(&lately, true);
+            if let Some(fresh) = table.fresh(&id.key, count, now) {
+                lookup.offer(&fresh, true);
                 return;
             }
-            lookup.offer(&table.closest(&key, count, now), true);
-            lookup.offer(&table.candidates(&key, count), false);
+            lookup.offer(&table.closest(&id.key, count, now), true);
+            lookup.offer(&table.candidates(&id.key, count), false);
         }
     }
 
-    pub(super) fn lookup(&mut self, key: InfoHash, family: Family) -> Option<&mut Lookup> {
-        self.lookups.get_mut(key, family)
+    /// Notes that a permanent put or a listen has begun in a lookup that is there.
+    pub(super) fn set_lasting(&mut self, id: LookupId) {
+        self.pool.set_lasting(id.key, id.family);
     }
 
-    /// Walks towards an id, to get to know those who live there.
-    pub(super) fn walk(&mut self, now: Timestamp, target: InfoHash, family: Family) {
-        self.open_lookup(now, target, family);
-        if let Some(lookup) = self.lookups.get_mut(target, family) {
-            lookup.ask(now, WALK, FindKind::Node);
-        }
-        self.drive(now, target, family);
+    /// Returns the lookups for permanent puts and listens that are to learn of a contact which has
+    /// just answered, in a table of some `depth`: if they are too many, those whose keys share more
+    /// bits with it.
+    pub(super) fn interested(&self, contact: &Contact, depth: usize) -> Vec<LookupId> {
+        let max = self.config.max_introductions;
+        let near = |bits| self.near(contact, depth, bits).take(max + 1).collect();
+        let few = (0..=InfoHash::BITS)
+            .map(near)
+            .find(|ids: &Vec<_>| ids.len() <= max);
+        few.unwrap_or_default()
     }
 
-    /// Does all that a lookup wants done now, and sets its timer for the rest.
-    pub(super) fn drive(&mut self, now: Timestamp, key: InfoHash, family: Family) {
-        let may_wait = self.status(family) == Status::Connecting && now < self.connect_deadline;
-        while let Some(mut lookup) = self.lookups.get_mut(key, family) {
-            let can_wait = lookup.can_wait();
-            if can_wait {
-                if !self.may_go_on(now, key, family) {
-                    return;
-                }
-                let Some(same) = self.lookups.get_mut(key, family) else {
-                    return;
-                };
-                lookup = same;
-            } else if !lookup.has_begun()
-                && self.rpc.awaited_count() >= self.config.lookup.max_awaited
-            {
-                self.queued.push((key, family));
-                return;
-            }
-            let peers = self.rpc.peers();
-            let latency = Latency {
-                typical: peers.typical_round_trip(),
-                of: &|addr| peers.round_trip(addr),
-                slow_after: &|addr| peers.slow_after(addr),
-            };
-            match lookup.poll(now, may_wait, &latency, &mut self.public) {
-                Action::LookupRequest(contact, ask) => {
-                    if can_wait {
-                        self.background.on_request(now, self.listen_sockets.len());
-                    }
-                    self.send(now, key, contact, ask);
-                }
-                Action::Answered(ops, report) => {
-                    for op in ops {
-                        if op == WALK && key == self.id {
-                            self.on_explored(now, family);
-                        } else {
-                            self.on_answered(op, report);
-                        }
-                    }
-                }
-                Action::Announced(op, report) => self.on_announced(op, report),
-                Action::Wait(at) => {
-                    self.rest(now, key, family, at);
-                    return;
-                }
-            }
-        }
+    /// Reports whether a contact may be among the nearest to the key of a permanent put or a
+    /// listen.
+    pub(super) fn are_near(&self, contact: &Contact, depth: usize) -> bool {
+        self.near(contact, depth, 0).next().is_some()
     }
 
-    /// Lets those begin that wait until fewer answers are awaited.
-    pub(super) fn catch_up(&mut self, now: Timestamp) {
-        while self.rpc.awaited_count() < self.config.lookup.max_awaited
-            && let Some((key, family)) = self.queued.pop()
-        {
-            self.drive(now, key, family);
-        }
+    /// Returns the lookups for permanent puts and listens that a contact may be among the nearest
+    /// to, in a table of this depth; only those that share so many more bits with it.
+    fn near(
+        &self,
+        contact: &Contact,
+        depth: usize,
+        bits: usize,
+    ) -> impl Iterator<Item = LookupId> + use<'_> {
+        let family = contact.family();
+        let shared = depth.saturating_sub(NEIGHBOURHOOD_BITS) + bits;
+        let lasting = self.pool.lasting(contact.id.block(shared), family);
+        lasting.map(move |key| LookupId { key, family })
     }
 
-    /// Lets lookups for permanent puts and listens begin, as many as may.
-    pub(super) fn run_background(&mut self, now: Timestamp) {
-        while let Some((key, family)) = self.background.next(now, self.is_warm(now)) {
-            self.open_lookup(now, key, family);
-            self.drive(now, key, family);
-        }
-        self.schedule_background(now);
-    }
-
-    /// Whether a lookup that nobody waits for may go on now. One that knows nobody disturbs nobody.
-    fn may_go_on(&mut self, now: Timestamp, key: InfoHash, family: Family) -> bool {
-        let is_warm = self.is_warm(now);
-        let admitted = self.status(family) == Status::Disconnected
-            || self.background.admits(now, is_warm, (key, family));
-        if !admitted {
-            self.schedule_background(now);
-        }
-        admitted
-    }
-
-    fn schedule_background(&mut self, now: Timestamp) {
-        let none_waits = self.background.waiting() == 0;
-        match self.background.next_at(none_waits || self.is_warm(now)) {
-            Some(at) => self.timers.set(Timer::Background, at.max(now)),
-            None => self.timers.stop(Timer::Background),
-        }
-    }
-
-    /// Whether enough is known of the network to ask much of it, or as much as will be.
-    fn is_warm(&self, now: Timestamp) -> bool {
-        let knows_some = |table: &Table| table.counts(now).good >= self.config.routing.bucket_size;
-        now >= self.warm_at || self.tables.iter().any(knows_some)
-    }
-
-    /// Hands values to a get or listen of this key: those that meet its conditions and are news to it.
-    pub(super) fn deliver(&mut self, op: OpId, values: &[Value]) -> bool {
-        let max_found = self.config.operations.max_found;
-        let Some(Op {
-            query,
-            task: OpKind::Get { seen, .. },
-            ..
-        }) = self.ops.get_mut(op)
-        else {
-            return false;
-        };
-        let matching = || values.iter().filter(|value| query.matches(value));
-        let found = matching().next().is_some();
-        let news: Vec<_> = matching()
-            .filter(|value| seen.len() < max_found && seen.insert(InfoHash::of(value.packed())))
-            .cloned()
-            .collect();
-        if !news.is_empty() {
-            self.events.push_back(Event::Values { op, values: news });
-        }
-        found
-    }
-
-    /// Hands field rows to a query: those that are news to it.
-    pub(super) fn deliver_rows(&mut self, op: OpId, rows: Vec<Row>) -> bool {
-        let max_found = self.config.operations.max_found;
-        let Some(Op {
-            task: OpKind::Query { seen, .. },
-            ..
-        }) = self.ops.get_mut(op)
-        else {
-            return false;
-        };
-        let found = !rows.is_empty();
-        let news: Vec<_> = rows
-            .into_iter()
-            .filter(|row| seen.len() < max_found && seen.insert(row.clone()))
-            .collect();
-        if !news.is_empty() {
-            self.events.push_back(Event::Rows { op, rows: news });
-        }
-        found
-    }
-
-    /// Answers a get, query or listen with what is stored here.
-    pub(super) fn answer_locally(&mut self, op: OpId) {
-        let Some(running) = self.ops.get(op) else {
-            return;
-        };
-        let values: Vec<_> = self
-            .storage
-            .get(&running.key, &running.query)
-            .cloned()
-            .collect();
-        let select = running.query.select.clone();
-        match running.task {
-            OpKind::Get { .. } => {
-                self.deliver(op, &values);
-            }
-            OpKind::Query { .. } => {
-                let rows = values.iter().map(|value| Row::of(value, &select)).collect();
-                self.deliver_rows(op, rows);
-            }
-            OpKind::Listen(_) => self.on_values(op, self.id, &values, None),
-            OpKind::Put { .. } => {}
-        }
-    }
-
-    /// Tells a listen that `holder` has these values: for a lifetime from `since` on, or until it says otherwise.
-    pub(super) fn on_values(
+    /// Returns what a lookup wants done now, unless it has to wait for its turn.
+    pub(super) fn poll(
         &mut self,
-        op: OpId,
-        holder: InfoHash,
-        values: &[Value],
-        since: Option<Timestamp>,
-    ) {
-        let value_types = &self.config.value_types;
-        let expires = |value: &Value| match since {
-            Some(since) => since + value_types.rules(value.value_type()).lifetime,
-            None => Timestamp::MAX,
-        };
-        let Some((query, view)) = self.ops.listen_mut(op) else {
-            return;
-        };
-        let mut first_expiry = Timestamp::MAX;
-        let mut news = Vec::new();
-        for value in values.iter().filter(|value| query.matches(value)) {
-            let expires = expires(value);
-            first_expiry = first_expiry.min(expires);
-            if view.add(holder, value, expires) {
-                news.push(value.clone());
+        now: Timestamp,
+        id: LookupId,
+        contacts: &Contacts,
+        connectivity: &Connectivity,
+        socket_count: usize,
+        outbox: &mut Outbox,
+    ) -> Option<Action> {
+        let lookup = self.get(id)?;
+        let can_wait = lookup.can_wait();
+        if can_wait {
+            if !self.may_go_on(now, id, contacts, connectivity, outbox) {
+                return None;
             }
+        } else if !lookup.has_begun() && self.are_too_many_awaited(outbox) {
+            self.queued.push(id);
+            return None;
         }
-        if first_expiry < Timestamp::MAX {
-            self.timers.schedule_by(Timer::ListenedValues, first_expiry);
+        let may_wait = connectivity.may_wait(now, id.family);
+        let peers = outbox.rpc.peers();
+        let latency = Latency {
+            typical: peers.typical_round_trip(),
+            of: &|addr| peers.round_trip(addr),
+            slow_after: &|addr| peers.slow_after(addr),
+        };
+        let lookup = self.get_mut(id)?;
+        let action = lookup.poll(now, may_wait, &latency, &mut outbox.rng);
+        if can_wait && matches!(action, Action::LookupRequest(..)) {
+            self.background.on_request(now, socket_count);
         }
-        if !news.is_empty() {
-            self.events.push_back(Event::Values { op, values: news });
-        }
+        Some(action)
     }
 
-    /// Ends a put whose announcement is over before its time; reports it, unless that has been done.
-    pub(super) fn end_put(&mut self, op: OpId) {
-        if let Some(Op {
-            task: OpKind::Put { report, .. },
-            open_families: 1..,
-            ..
-        }) = self.ops.remove(op)
-        {
-            self.events.push_back(Event::PutDone { op, report });
-        }
-    }
-
-    /// Sends what a lookup wants sent.
-    fn send(&mut self, now: Timestamp, key: InfoHash, node: Contact, ask: LookupRequest) {
-        let family = node.family();
-        let values: Vec<Value>;
+    /// Sends what a lookup wants asked. Reports whether it wants another contact in place of the
+    /// one asked, which is not expected to answer.
+    pub(super) fn send(
+        &mut self,
+        now: Timestamp,
+        id: LookupId,
+        node: Contact,
+        ask: LookupRequest,
+        subscriptions: &mut Subscriptions,
+        outbox: &mut Outbox,
+    ) -> bool {
+        let key = id.key;
+        let lookup = self.get(id);
         let request = match &ask {
             LookupRequest::Find => Request::Find(FindRequest {
                 target: key,
                 want: None,
             }),
-            LookupRequest::Get(question) => {
-                let lookup = self.lookups.get(key, family);
-                let query = lookup.and_then(|lookup| lookup.query(*question));
-                Request::Get(GetRequest {
-                    key,
-                    query: query.cloned().unwrap_or_default(),
-                    want: None,
-                })
-            }
+            LookupRequest::Get(find) => Request::Get(GetRequest {
+                key,
+                query: lookup
+                    .and_then(|it| it.query(*find))
+                    .cloned()
+                    .unwrap_or_default(),
+                want: None,
+            }),
             LookupRequest::Probe(id) | LookupRequest::Check(id) => Request::Get(GetRequest {
                 key,
                 query: Query {
@@ -283,20 +227,15 @@ impl Node {
                 want: None,
             }),
             LookupRequest::Put(id, token) => {
-                let announce = self
-                    .lookups
-                    .get(key, family)
-                    .and_then(|lookup| lookup.announced(*id));
-                let Some(announce) = announce else {
-                    return;
+                let Some(announcement) = lookup.and_then(|it| it.announced(*id)) else {
+                    return false;
                 };
                 let sent = self.origin.to_unix(now);
-                let created = announce.created.filter(|at| at.as_secs() < sent.as_secs());
-                values = vec![announce.value.clone()];
+                let is_past = |at: &UnixTime| at.as_secs() < sent.as_secs();
                 Request::Put(PutRequest {
                     key,
-                    values: Values::new(&values),
-                    created,
+                    values: Values::new(slice::from_ref(&announcement.value)),
+                    created: announcement.created.filter(is_past),
                     token: token.to_vec().into(),
                 })
             }
@@ -305,117 +244,142 @@ impl Node {
                 id: *id,
                 token: token.to_vec().into(),
             }),
-            LookupRequest::Listen { op, socket, token } => {
-                let query = self.ops.get(*op).map(|op| op.query.clone());
-                let listen_socket = ListenSocket { op: *op, key, node };
-                self.listen_sockets.insert(*socket, listen_socket);
-                Request::Listen(ListenRequest {
-                    key,
-                    version: 1,
-                    socket: SocketId(*socket),
-                    query: query.unwrap_or_default(),
-                    token: token.to_vec().into(),
-                })
-            }
+            LookupRequest::Listen { op, socket, token } => Request::Listen(ListenRequest {
+                key,
+                version: 1,
+                socket: SocketId(*socket),
+                query: subscriptions.open(*socket, ListenSocket { op: *op, key, node }),
+                token: token.to_vec().into(),
+            }),
         };
         let is_walk = ask.is_of_walk();
-        let purpose = RequestPurpose::Lookup {
-            key,
-            family,
-            node,
-            ask,
-        };
-        let sent = self
-            .rpc
-            .request(now, &mut self.public, node.addr, request, purpose);
-        let owes = is_walk && self.rpc.peers().is_unresponsive(&node.addr);
-        if sent && !owes {
-            return;
+        let purpose = RequestPurpose::Lookup(LookupStep { id, node, ask });
+        let is_sent = outbox.request(now, node.addr, request, purpose);
+        let is_unresponsive = is_walk && outbox.rpc.peers().is_unresponsive(&node.addr);
+        if is_sent && !is_unresponsive {
+            return false;
         }
-        let Some(lookup) = self.lookups.get_mut(key, family) else {
-            return;
+        let Some(lookup) = self.get_mut(id) else {
+            return false;
         };
-        if sent {
+        if is_sent {
             lookup.on_known_unresponsive(&node.id);
-            self.refill(now, key, family);
         } else {
             lookup.on_failed(now, &node.id);
         }
+        is_sent
     }
 
-    fn on_answered(&mut self, op: OpId, report: GetReport) {
-        let Some(running) = self.ops.get_mut(op) else {
+    /// Puts a lookup to rest until `at`, or for good if nothing is left of what it has to do.
+    pub(super) fn rest(
+        &mut self,
+        now: Timestamp,
+        id: LookupId,
+        at: Timestamp,
+        contacts: &Contacts,
+        connectivity: &Connectivity,
+        outbox: &mut Outbox,
+    ) {
+        let Some(lookup) = self.get(id) else {
             return;
         };
-        running.open_families -= 1;
-        let over = running.open_families == 0;
-        let (OpKind::Get { report: total, .. } | OpKind::Query { report: total, .. }) =
-            &mut running.task
-        else {
-            return;
-        };
-        *total += report;
-        if over {
-            let report = *total;
-            self.ops.remove(op);
-            self.events.push_back(Event::GetDone { op, report });
-        }
-    }
-
-    fn on_announced(&mut self, op: OpId, report: PutReport) {
-        let Some(running) = self.ops.get_mut(op) else {
-            return;
-        };
-        running.open_families -= 1;
-        let over = running.open_families == 0;
-        let OpKind::Put {
-            permanent,
-            report: total,
-            ..
-        } = &mut running.task
-        else {
-            return;
-        };
-        *total += report;
-        if over {
-            let (report, permanent) = (*total, *permanent);
-            if !permanent {
-                self.ops.remove(op);
-            }
-            self.events.push_back(Event::PutDone { op, report });
-        }
-    }
-
-    /// Puts a lookup to rest until `at`, or for good.
-    fn rest(&mut self, now: Timestamp, key: InfoHash, family: Family, at: Timestamp) {
-        let Some(lookup) = self.lookups.get_mut(key, family) else {
-            return;
-        };
-        for socket in lookup.take_closed_sockets() {
-            self.listen_sockets.remove(&socket);
-        }
         let is_idle = lookup.is_idle();
         let is_worth_remembering = lookup.is_worth_remembering();
-        if self.background.has_begun((key, family)) && (is_idle || !lookup.is_waiting()) {
-            self.background.rest((key, family));
+        if self.background.has_begun(id) && (is_idle || !lookup.is_waiting()) {
+            self.background.rest(id);
         }
-        self.schedule_background(now);
-        let timer = Timer::Lookup(key, family);
+        self.schedule_background(now, contacts, connectivity, outbox);
+        let timer = Timer::Lookup(id);
         if !is_idle {
-            self.timers.set(timer, at);
+            outbox.timers.set(timer, at);
             return;
         }
         if !is_worth_remembering {
-            self.timers.stop(timer);
-            self.lookups.forget_idle((key, family));
+            outbox.timers.stop(timer);
+            self.pool.forget_idle((id.key, id.family));
             return;
         }
-        if let Some(lookup) = self.lookup(key, family) {
+        if let Some(lookup) = self.get_mut(id) {
             lookup.retire();
         }
-        self.timers.set(timer, now + self.config.lookup.memory);
-        if let Some((key, family)) = self.lookups.retire(key, family) {
-            self.timers.stop(Timer::Lookup(key, family));
+        outbox.timers.set(timer, now + self.config.memory);
+        if let Some((key, family)) = self.pool.retire(id.key, id.family) {
+            outbox.timers.stop(Timer::Lookup(LookupId { key, family }));
         }
     }
+
+    /// Forgets a lookup if nothing is left of what it has to do. Reports whether it is gone.
+    pub(super) fn forget_if_idle(&mut self, id: LookupId) -> bool {
+        let is_idle = self.get(id).is_none_or(Lookup::is_idle);
+        if is_idle {
+            self.pool.forget_idle((id.key, id.family));
+        }
+        is_idle
+    }
+
+    /// Takes the next get or put that has waited until fewer replies are awaited, if they are.
+    pub(super) fn next_queued(&mut self, outbox: &Outbox) -> Option<LookupId> {
+        if self.are_too_many_awaited(outbox) {
+            return None;
+        }
+        self.queued.pop()
+    }
+
+    /// Takes the next permanent put or listen that may begin.
+    pub(super) fn next_background(
+        &mut self,
+        now: Timestamp,
+        contacts: &Contacts,
+        connectivity: &Connectivity,
+    ) -> Option<LookupId> {
+        let is_warm = connectivity.is_warm(now, contacts);
+        self.background.next(now, is_warm)
+    }
+
+    /// Sets the timer for the next permanent put or listen.
+    pub(super) fn schedule_background(
+        &self,
+        now: Timestamp,
+        contacts: &Contacts,
+        connectivity: &Connectivity,
+        outbox: &mut Outbox,
+    ) {
+        let is_warm = self.background.waiting() == 0 || connectivity.is_warm(now, contacts);
+        match self.background.next_at(is_warm) {
+            Some(at) => outbox.timers.set(Timer::Background, at.max(now)),
+            None => outbox.timers.stop(Timer::Background),
+        }
+    }
+
+    /// Returns how long after a reply a listen on `key` is to be renewed, of so many subscriptions.
+    pub(super) fn renewal(&self, key: InfoHash, socket_count: usize) -> Duration {
+        // Listens that began together part with time.
+        let share = 1_024 - u32::from(key.as_bytes()[19]);
+        self.background.renewal(socket_count) * share / 1_024
+    }
+
+    /// Reports whether a lookup for permanent puts and listens may go on now. One that knows no
+    /// node disturbs none.
+    fn may_go_on(
+        &mut self,
+        now: Timestamp,
+        id: LookupId,
+        contacts: &Contacts,
+        connectivity: &Connectivity,
+        outbox: &mut Outbox,
+    ) -> bool {
+        let may_go_on = connectivity.status(id.family) == Status::Disconnected
+            || (self.background).admits(now, connectivity.is_warm(now, contacts), id);
+        if !may_go_on {
+            self.schedule_background(now, contacts, connectivity, outbox);
+        }
+        may_go_on
+    }
+
+    fn are_too_many_awaited(&self, outbox: &Outbox) -> bool {
+        outbox.rpc.awaited_count() >= self.config.max_awaited
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,35 +1,45 @@
 //! [`Node`]: the plain Kademlia store, and the only place where its parts meet.
 //!
-//! A node does no I/O. What happens is told to it (`handle_*`, and the operations); what is to be done is taken from
-//! [`Node::poll_output`] until it yields [`Output::Wake`], always the last: nothing more until that moment. Outputs are
-//! queued, so any order of calls is legal and nothing is lost. The same seed and the same inputs give the same outputs,
-//! byte for byte. A `now` in the past counts as the latest one seen.
+//! A node does no I/O. What happens is told to it (`handle_*`, and the operations); what is to be
+//! done is taken from [`Node::poll_output`] until it yields [`Output::Wake`], always the last:
+//! nothing more until that moment. Outputs are queued, so any order of calls is legal and nothing
+//! is lost. The same seed and the same inputs give the same outputs, byte for byte. A `now` in the
+//! past counts as the latest one seen.
 //!
-//! Values that come out are as strangers sent them. A value that must be proved before it is stored is parked and comes
-//! out as an [`Output::Check`]; the driver, or the secure layer above, answers with [`Node::handle_verdict`].
+//! Values that come out are as strangers sent them. A value that must be proved before it is stored
+//! is parked and comes out as an [`Output::Check`]; the driver, or the secure layer above, answers
+//! with [`Node::handle_verdict`].
 
 mod background;
 mod bootstrap;
 mod config;
+mod connectivity;
+mod contacts;
+mod datagrams;
+mod drive;
 mod failure_probe;
+mod gets;
 mod lookups;
 mod maintenance;
 mod notify;
 mod operations;
-mod ops;
+mod outbox;
 mod output;
 mod pending_puts;
+mod presence;
+mod puts;
 mod queue;
 mod replies;
 mod requests;
+mod server;
 mod snapshot;
 mod stats;
 mod store_requests;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod timers;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -41,27 +51,24 @@ pub use crate::rpc::{Traffic, Transmit};
 pub use crate::storage::Sizes;
 pub use crate::value::policy::Proof;
 pub use config::{ConnectivityConfig, OperationConfig};
-pub use operations::{OpError, PutOptions};
+pub use lookups::LookupId;
+pub use operations::OpError;
 pub use output::{Check, CheckId, Event, Output, Status};
+pub use puts::PutOptions;
 pub use snapshot::{StoredKey, StoredValue};
 pub use stats::{FamilyStats, Stats};
 pub use timers::Timer;
 
 use crate::config::{Config, ConfigError};
-use crate::lookup::{Limits, LookupRequest, Pool};
-use crate::routing::Table;
-use crate::rpc::{Purpose, Rpc};
-use crate::storage::{Listeners, Storage};
-use crate::token::Tokens;
-use crate::{Contact, Family, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime, canonical};
-use background::BackgroundLimiter;
-use bootstrap::Bootstrap;
-use failure_probe::FailureProbe;
-use ops::Operations;
-use pending_puts::PendingPuts;
-use queue::Queue;
+use crate::{Contact, Family, InfoHash, Origin, Seed, Timestamp, UnixTime, canonical};
+use connectivity::Connectivity;
+use contacts::Contacts;
+use lookups::Lookups;
+use operations::Operations;
+use outbox::{Outbox, ReplyTo, RequestPurpose};
+use server::Server;
 use snapshot::AddressVotes;
-use timers::Timers;
+use subscriptions::Subscriptions;
 
 /// A DHT node without a socket, a clock or a thread.
 ///
@@ -79,75 +86,22 @@ use timers::Timers;
 /// ```
 pub struct Node {
     config: Config,
-    id: InfoHash,
     origin: Origin,
     now: Timestamp,
-    public: Rng,
-    private: Rng,
-    rpc: Rpc<RequestPurpose>,
-    tokens: Tokens,
-    tables: [Table; 2],
-    status: [Status; 2],
-    bootstrap: Bootstrap,
-    storage: Storage,
-    listeners: Listeners,
-    pending_puts: PendingPuts,
-    limits: Limits,
-    lookups: Pool,
-    background: BackgroundLimiter,
-    /// Lookups for gets and puts that wait until fewer answers are awaited.
-    queued: Queue<(InfoHash, Family)>,
-    failure_probe: FailureProbe,
-    /// From then on enough is known of the network to ask much of it.
-    warm_at: Timestamp,
-    ops: Operations,
-    listen_sockets: BTreeMap<u32, ListenSocket>,
+    outbox: Outbox,
+    contacts: Contacts,
+    connectivity: Connectivity,
+    server: Server,
+    lookups: Lookups,
+    operations: Operations,
+    subscriptions: Subscriptions,
     votes: AddressVotes,
-    timers: Timers,
-    connect_deadline: Timestamp,
-    /// Contacts of a snapshot in each family that have not been asked yet.
-    unverified: [usize; 2],
-    events: VecDeque<Event>,
-    checks: VecDeque<Box<Check>>,
-    refused_puts: u64,
 }
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Node({})", self.id)
+        write!(f, "Node({})", self.id())
     }
-}
-
-/// What a request of the node is for.
-#[derive(Clone, Debug)]
-enum RequestPurpose {
-    /// To learn who is at a bootstrap address.
-    Bootstrap,
-    /// To learn whether a contact is alive, or who is near an id.
-    Probe(Contact),
-    /// To serve a lookup.
-    Lookup {
-        key: InfoHash,
-        family: Family,
-        node: Contact,
-        ask: LookupRequest,
-    },
-    /// To tell a remote listener.
-    Notify,
-}
-
-impl Purpose for RequestPurpose {
-    fn is_for_lookup(&self) -> bool {
-        matches!(self, Self::Lookup { .. })
-    }
-}
-
-/// A subscription of ours at a storing node.
-#[derive(Clone, Copy, Debug)]
-struct ListenSocket {
-    op: OpId,
-    key: InfoHash,
-    node: Contact,
 }
 
 /// The operation of all walks that get to know who lives somewhere.
@@ -162,46 +116,23 @@ impl Node {
     pub fn new(config: Config, seed: Seed, origin: Origin) -> Result<Self, ConfigError> {
         config.validate()?;
         let now = Timestamp::ZERO;
-        let (mut public, mut private, mut hashing) =
-            (seed.public(), seed.private(), seed.hashing());
+        let mut public = seed.public();
         let id = config.id.unwrap_or_else(|| public.hash());
         let mut node = Self {
-            id,
             origin,
             now,
-            rpc: Rpc::new(id, &config),
-            tokens: Tokens::new(&config.tokens, now, &mut private),
-            tables: [
-                Table::new(id, &config.routing),
-                Table::new(id, &config.routing),
-            ],
-            status: [Status::Disconnected; 2],
-            bootstrap: Bootstrap::new(config.connectivity.bootstrap_period),
-            storage: Storage::new(&config.storage, &mut hashing),
-            listeners: Listeners::new(
-                &config.listen,
-                config.storage.max_keys,
-                config.routing.expire_time,
-                &mut hashing,
+            outbox: Outbox::new(id, &config, public),
+            contacts: Contacts::new(id, &config.routing, config.lookup.width),
+            connectivity: Connectivity::new(now, &config.connectivity),
+            server: Server::new(now, id, origin, &config, &seed),
+            lookups: Lookups::new(&config, origin),
+            operations: Operations::new(config.operations.max, config.operations.max_found),
+            subscriptions: Subscriptions::new(
+                id,
+                config.listen.clone(),
+                config.value_types.clone(),
             ),
-            pending_puts: PendingPuts::new(config.storage.max_pending_puts),
-            limits: Limits::new(&config),
-            lookups: Pool::default(),
-            background: BackgroundLimiter::new(&config),
-            queued: Queue::default(),
-            failure_probe: FailureProbe::default(),
-            warm_at: now + config.connectivity.connect_timeout,
-            ops: Operations::new(config.operations.max),
-            listen_sockets: BTreeMap::new(),
             votes: AddressVotes::default(),
-            timers: Timers::default(),
-            connect_deadline: now + config.connectivity.connect_timeout,
-            unverified: [0; 2],
-            events: VecDeque::new(),
-            checks: VecDeque::new(),
-            refused_puts: 0,
-            public,
-            private,
             config,
         };
         node.start_upkeep();
@@ -218,10 +149,10 @@ impl Node {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let now = self.advance(now);
-        while let Some(overdue) = self.rpc.poll_no_reply(now) {
+        while let Some(overdue) = self.outbox.rpc.poll_no_reply(now) {
             self.on_no_reply(now, overdue);
         }
-        while let Some(timer) = self.timers.take_due(now) {
+        while let Some(timer) = self.outbox.timers.take_due(now) {
             self.on_timer(now, timer);
         }
         self.catch_up(now);
@@ -230,45 +161,42 @@ impl Node {
     /// A check has been made. An unknown or repeated id is ignored.
     pub fn handle_verdict(&mut self, now: Timestamp, check: CheckId, holds: bool) {
         let now = self.advance(now);
-        self.on_verdict(now, check, holds);
+        let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
+        (self.server).on_verdict(now, check, holds, subscriptions, outbox);
     }
 
-    /// A check will not be made; its value is forgotten and its sender not answered, so that it may try again.
+    /// A check will not be made; its value is forgotten and its sender not answered, so that it may
+    /// try again.
     pub fn drop_check(&mut self, check: CheckId) {
-        self.pending_puts.take(check);
+        self.server.drop_check(check);
     }
 
     /// What is to be done next; [`Output::Wake`] is the last.
     pub fn poll_output(&mut self) -> Output {
-        if let Some(transmit) = self.rpc.poll_transmit() {
+        if let Some(transmit) = self.outbox.poll_transmit() {
             return Output::Transmit(transmit);
         }
-        if let Some(check) = self.checks.pop_front() {
+        if let Some(check) = self.server.poll_check() {
             return Output::Check(check);
         }
-        if let Some(event) = self.events.pop_front() {
-            return Output::Event(event);
-        }
-        let (at, timer) = (self.timers.next()).unwrap_or((Timestamp::MAX, Timer::Never));
-        match self.rpc.next_deadline() {
-            Some(deadline) if deadline < at => Output::Wake(deadline, Timer::Requests),
-            _ => Output::Wake(at, timer),
+        match self.outbox.poll_event() {
+            Some(event) => Output::Event(event),
+            None => self.outbox.wake(),
         }
     }
 
-    /// Pings these addresses, and again in rounds of growing distance whenever the node is not connected.
+    /// Pings these addresses, and again in rounds of growing distance whenever the node is not
+    /// connected.
     pub fn bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
         let now = self.advance(now);
         let addresses: Vec<_> = addresses.iter().copied().map(canonical).collect();
-        self.bootstrap.add(&addresses);
-        if self.is_connected() {
-            self.ping_bootstrap(now, &addresses);
-        } else {
-            self.restart_bootstrap(now);
-        }
+        let timers = &mut self.outbox.timers;
+        (self.connectivity).add_addresses(now, &addresses, &self.contacts, timers);
+        self.act_on_connectivity(now);
     }
 
-    /// Takes contacts in from a snapshot. A few are pinged at once, the others a few in each second.
+    /// Takes contacts in from a snapshot. A few are pinged at once, the others a few in each
+    /// second.
     pub fn insert_contacts(&mut self, now: Timestamp, contacts: &[Contact]) {
         self.restore_contacts(now, contacts, now);
     }
@@ -284,7 +212,8 @@ impl Node {
         self.import_contacts(now, contacts, call);
     }
 
-    /// The network has changed: contacts must prove themselves anew, and the bootstrap starts over if none is left.
+    /// The network has changed: contacts must prove themselves anew, and the bootstrap starts over
+    /// if none is left.
     pub fn connectivity_changed(&mut self, now: Timestamp) {
         let now = self.advance(now);
         self.on_connectivity_changed(now);
@@ -292,12 +221,12 @@ impl Node {
 
     /// The node's id.
     pub fn id(&self) -> InfoHash {
-        self.id
+        self.contacts.own()
     }
 
     /// How well a family is connected.
     pub fn status(&self, family: Family) -> Status {
-        self.status[family as usize]
+        self.connectivity.status(family)
     }
 
     /// The settings.
@@ -314,9 +243,5 @@ impl Node {
     fn advance(&mut self, now: Timestamp) -> Timestamp {
         self.now = self.now.max(now);
         self.now
-    }
-
-    fn table(&mut self, family: Family) -> &mut Table {
-        &mut self.tables[family as usize]
     }
 }

@@ -1,23 +1,67 @@
-//! The operations of the application: get, query, listen and put, and their end.
+//! [`Operations`]: what the application has asked for, and how far each of it has come.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use super::ops::OpKind;
-use super::{GetReport, Node, OpId, PutReport};
-use crate::lookup::{Announcement, FindKind, ListenView};
-use crate::value::{Field, Query, Value, ValueId};
-use crate::{Family, InfoHash, Timestamp, UnixTime};
+use super::Event;
+use crate::lookup::{GetReport, OpId, PutReport};
+use crate::value::{Query, Row, Value, ValueId};
+use crate::{Family, InfoHash};
 
-/// How a put is announced.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct PutOptions {
-    /// Announcement the value again before it expires, for as long as the node runs.
-    pub permanent: bool,
-    /// When the value was made; `None` is now. A value lives for its kind's lifetime from then. Of no effect on
-    /// permanent puts.
-    pub created: Option<UnixTime>,
+/// Running operations. Each is served by a lookup in each family; it is told what they find and
+/// when each has come to its end, and returns what the application is to be told.
+#[derive(Debug)]
+pub(super) struct Operations {
+    running: BTreeMap<OpId, Operation>,
+    /// The number of the last operation that was given one.
+    last: u64,
+    /// Operations at a time.
+    max: usize,
+    /// Values or rows that one operation reports.
+    max_found: usize,
+}
+
+/// An operation of the application on a key.
+#[derive(Debug)]
+struct Operation {
+    key: InfoHash,
+    /// Families whose lookup has not come to its end.
+    open_families: usize,
+    state: OpState,
+}
+
+/// What an operation does, and what has come of it so far.
+#[derive(Debug)]
+pub(super) enum OpState {
+    /// Finds values; each content is reported once.
+    Get {
+        query: Query,
+        seen: BTreeSet<InfoHash>,
+        report: GetReport,
+    },
+    /// Finds field rows; each is reported once.
+    Query {
+        query: Query,
+        seen: BTreeSet<Row>,
+        report: GetReport,
+    },
+    /// Hears of values, as its subscription has it.
+    Listen,
+    /// Announces a value.
+    Put {
+        id: ValueId,
+        permanent: bool,
+        report: PutReport,
+    },
+}
+
+/// An operation that the application cancelled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Cancelled {
+    pub(super) key: InfoHash,
+    /// The value that it announced.
+    pub(super) announced: Option<ValueId>,
 }
 
 /// An operation could not be started.
@@ -37,250 +81,327 @@ pub enum OpError {
     TooManyOperations,
 }
 
-impl Node {
-    /// Finds the values under `key` that meet the conditions of `query`, whole.
-    ///
-    /// [`Event::Values`](super::Event::Values) as they come, [`Event::GetDone`](super::Event::GetDone) at the end.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError`] if the key is zero or too much is under way.
-    pub fn get(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
-        let query = Query {
-            select: BTreeSet::new(),
-            ..query
-        };
-        let task = OpKind::Get {
+impl OpState {
+    /// Returns a get that has found nothing yet.
+    pub(super) fn get(query: Query) -> Self {
+        Self::Get {
+            query,
             seen: BTreeSet::new(),
             report: GetReport::default(),
-        };
-        self.find(now, key, query, task)
+        }
     }
 
-    /// Finds the selected fields of the values under `key` that meet the conditions of `query`.
-    ///
-    /// [`Event::Rows`](super::Event::Rows) as they come, [`Event::GetDone`](super::Event::GetDone) at the end. A query that selects nothing selects the id.
-    ///
-    /// # Errors
-    ///
-    /// As [`Node::get`].
-    pub fn query(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
-        let mut query = query;
-        if query.select.is_empty() {
-            query.select.insert(Field::Id);
-        }
-        let task = OpKind::Query {
+    /// Returns a query that has found nothing yet.
+    pub(super) fn query(query: Query) -> Self {
+        Self::Query {
+            query,
             seen: BTreeSet::new(),
             report: GetReport::default(),
-        };
-        self.find(now, key, query, task)
-    }
-
-    /// Hears of the values under `key` that meet the conditions of `query`: those there are, new and edited ones
-    /// ([`Event::Values`](super::Event::Values)), and those that are gone ([`Event::Expired`](super::Event::Expired)), until cancelled.
-    ///
-    /// # Errors
-    ///
-    /// As [`Node::get`].
-    pub fn listen(&mut self, now: Timestamp, key: InfoHash, query: Query) -> Result<OpId, OpError> {
-        let now = self.advance(now);
-        let query = Query {
-            select: BTreeSet::new(),
-            ..query
-        };
-        let config = &self.config.listen;
-        let view = ListenView::new(config.max_values, config.max_holders);
-        let op = self.start(now, key, query, OpKind::Listen(view))?;
-        self.answer_locally(op);
-        for family in Family::ALL {
-            if let Some(lookup) = self.lookup(key, family) {
-                lookup.subscribe(now, op);
-                self.lookups.set_lasting(key, family);
-            }
-            self.drive(now, key, family);
         }
-        Ok(op)
     }
 
-    /// Stores `value` here and at the nodes nearest to `key`. [`Event::PutDone`](super::Event::PutDone) tells who acknowledged it.
-    ///
-    /// # Errors
-    ///
-    /// [`OpError`] if the key or the value's id is zero, the value too large, or too much is under way.
-    pub fn put(
-        &mut self,
-        now: Timestamp,
-        key: InfoHash,
-        value: Value,
-        options: PutOptions,
-    ) -> Result<OpId, OpError> {
-        let op = self.reserve_op();
-        self.put_as(now, op, key, value, options)?;
-        Ok(op)
-    }
-
-    /// Sets an id aside for a put that has to be prepared first, so that it has one name from its beginning.
-    pub(crate) fn reserve_op(&mut self) -> OpId {
-        self.ops.reserve()
-    }
-
-    /// As [`Node::put`], under an id set aside.
-    pub(crate) fn put_as(
-        &mut self,
-        now: Timestamp,
-        op: OpId,
-        key: InfoHash,
-        value: Value,
-        options: PutOptions,
-    ) -> Result<(), OpError> {
-        let now = self.advance(now);
-        let id = value.id();
-        if id.0 == 0 {
-            return Err(OpError::ZeroId);
-        }
-        if value.content_size() > Value::MAX_CONTENT || value.packed().len() > Value::MAX_PACKED {
-            return Err(OpError::TooLarge(value.content_size()));
-        }
-        let task = OpKind::Put {
+    /// Returns a put that no node has acknowledged yet.
+    pub(super) fn put(id: ValueId, permanent: bool) -> Self {
+        Self::Put {
             id,
-            permanent: options.permanent,
+            permanent,
             report: PutReport::default(),
+        }
+    }
+}
+
+impl Operations {
+    pub(super) fn new(max: usize, max_found: usize) -> Self {
+        Self {
+            running: BTreeMap::new(),
+            last: 0,
+            max,
+            max_found,
+        }
+    }
+
+    /// Reports whether no more may start.
+    pub(super) fn is_full(&self) -> bool {
+        self.running.len() >= self.max
+    }
+
+    /// Returns how many run.
+    pub(super) fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Returns an id that no other operation has.
+    pub(super) fn reserve(&mut self) -> OpId {
+        self.last += 1;
+        OpId(self.last)
+    }
+
+    /// Starts an operation under a reserved id.
+    pub(super) fn start(&mut self, id: OpId, key: InfoHash, state: OpState) {
+        let operation = Operation {
+            key,
+            open_families: Family::ALL.len(),
+            state,
         };
-        self.start_as(now, op, key, Query::default(), task)?;
-        let created = options.created.unwrap_or_else(|| self.origin.to_unix(now));
-        self.store_own(now, key, &value, created, options.permanent);
-        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
-        let renewal = options.permanent.then(|| {
-            let longest = lifetime.saturating_sub(self.config.operations.announce_margin);
-            // What was put together is not announced together for ever.
-            self.public.between(longest * 7 / 8, longest)
-        });
-        for family in Family::ALL {
-            let created = (!options.permanent).then_some(created);
-            let announce = Announcement::new(op, value.clone(), created, renewal);
-            let replaced = self
-                .lookup(key, family)
-                .and_then(|lookup| lookup.announce(now, announce));
-            if let Some(replaced) = replaced {
-                self.end_put(replaced);
-            }
-            if options.permanent {
-                self.lookups.set_lasting(key, family);
-            }
-            self.drive(now, key, family);
-        }
-        Ok(())
+        self.running.insert(id, operation);
     }
 
-    /// Ends an operation; nothing more comes for it. A put is not announced any more, its copies stay until they
-    /// expire.
-    pub fn cancel(&mut self, now: Timestamp, op: OpId) {
-        let now = self.advance(now);
-        let Some(ended) = self.ops.remove(op) else {
-            return;
+    /// Takes in the values and field rows that a node holds for a get or query. Reports whether
+    /// there were any for it, and returns those it had not seen.
+    pub(super) fn on_found(
+        &mut self,
+        id: OpId,
+        values: &[Value],
+        rows: &[Row],
+    ) -> (bool, Option<Event>) {
+        let max = self.max_found;
+        match self.running.get_mut(&id).map(|running| &mut running.state) {
+            Some(OpState::Get { query, seen, .. }) => {
+                let found: Vec<_> = values.iter().filter(|it| query.matches(it)).collect();
+                let new: Vec<_> = found
+                    .iter()
+                    .filter(|it| seen.len() < max && seen.insert(InfoHash::of(it.packed())))
+                    .map(|value| (*value).clone())
+                    .collect();
+                let event = Event::Values {
+                    op: id,
+                    values: new,
+                };
+                (!found.is_empty(), event.unless_empty())
+            }
+            Some(OpState::Query { query, seen, .. }) => {
+                // Some nodes ignore the selection and send whole values.
+                let selected = values.iter().filter(|it| query.matches(it));
+                let selected = selected.map(|value| Row::of(value, &query.select));
+                let found: Vec<_> = rows.iter().cloned().chain(selected).collect();
+                let is_any = !found.is_empty();
+                let new = found
+                    .into_iter()
+                    .filter(|row| seen.len() < max && seen.insert(row.clone()))
+                    .collect();
+                let event = Event::Rows { op: id, rows: new };
+                (is_any, event.unless_empty())
+            }
+            Some(OpState::Listen | OpState::Put { .. }) | None => (false, None),
+        }
+    }
+
+    /// The lookup in one family has answered a get or query as well as it can. Returns the end of
+    /// the operation if that was the last.
+    pub(super) fn on_answered(&mut self, id: OpId, report: GetReport) -> Option<Event> {
+        let running = self.running.get_mut(&id)?;
+        let (OpState::Get { report: total, .. } | OpState::Query { report: total, .. }) =
+            &mut running.state
+        else {
+            return None;
         };
-        for family in Family::ALL {
-            if let Some(lookup) = self.lookups.get_mut(ended.key, family) {
-                match ended.task {
-                    OpKind::Put { id, .. } => lookup.withdraw(id),
-                    OpKind::Get { .. } | OpKind::Query { .. } | OpKind::Listen(_) => {
-                        lookup.cancel(op)
-                    }
-                }
+        *total += report;
+        let report = *total;
+        running.open_families -= 1;
+        (running.open_families == 0).then(|| {
+            self.running.remove(&id);
+            Event::GetDone { op: id, report }
+        })
+    }
+
+    /// The lookup in one family has announced the value of a put for the first time. Returns the
+    /// report if that was the last; a permanent put runs on.
+    pub(super) fn on_announced(&mut self, id: OpId, report: PutReport) -> Option<Event> {
+        let running = self.running.get_mut(&id)?;
+        let OpState::Put {
+            permanent,
+            report: total,
+            ..
+        } = &mut running.state
+        else {
+            return None;
+        };
+        *total += report;
+        let (report, permanent) = (*total, *permanent);
+        running.open_families -= 1;
+        (running.open_families == 0).then(|| {
+            if !permanent {
+                self.running.remove(&id);
             }
-            self.drive(now, ended.key, family);
-        }
+            Event::PutDone { op: id, report }
+        })
     }
 
-    /// Stops announcing a value and deletes the copy here; whether there was anything to stop. Copies elsewhere stay
-    /// until they expire. A put that has not been reported yet is: [`Event::PutDone`](super::Event::PutDone).
-    pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
-        let now = self.advance(now);
-        let announced: Vec<_> = Family::ALL
-            .into_iter()
-            .filter_map(|family| Some(self.lookups.get(key, family)?.announced(id)?.op))
-            .collect();
-        for op in &announced {
-            for family in Family::ALL {
-                if let Some(lookup) = self.lookups.get_mut(key, family) {
-                    lookup.withdraw(id);
-                }
-                self.drive(now, key, family);
+    /// Ends a put whose announcement is over before its time. Returns its report, unless that has
+    /// been returned before.
+    pub(super) fn end_put(&mut self, id: OpId) -> Option<Event> {
+        let ended = self.running.remove(&id)?;
+        match ended.state {
+            OpState::Put { report, .. } if ended.open_families > 0 => {
+                Some(Event::PutDone { op: id, report })
             }
-            self.end_put(*op);
-        }
-        let stored = self.storage.remove_own(&key, id);
-        if stored {
-            self.notify_removed(now, key, id);
-        }
-        stored || !announced.is_empty()
-    }
-
-    /// The value of this id that is being announced under `key`.
-    pub fn announced(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
-        Family::ALL
-            .into_iter()
-            .find_map(|family| self.lookups.get(key, family)?.announced(id))
-            .map(|announce| &announce.value)
-    }
-
-    /// The value of this id that is stored here under `key`, by whomever.
-    pub fn stored(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
-        self.storage.find(&key, id)
-    }
-
-    fn start(
-        &mut self,
-        now: Timestamp,
-        key: InfoHash,
-        query: Query,
-        task: OpKind,
-    ) -> Result<OpId, OpError> {
-        let op = self.reserve_op();
-        self.start_as(now, op, key, query, task)?;
-        Ok(op)
-    }
-
-    fn start_as(
-        &mut self,
-        now: Timestamp,
-        op: OpId,
-        key: InfoHash,
-        query: Query,
-        task: OpKind,
-    ) -> Result<(), OpError> {
-        if key.is_zero() {
-            return Err(OpError::ZeroKey);
-        }
-        if self.ops.is_full() || self.lookups.len() >= self.config.lookup.max_lookups {
-            return Err(OpError::TooManyOperations);
-        }
-        for family in Family::ALL {
-            self.open_lookup(now, key, family);
-        }
-        self.ops.start(op, key, query, Family::ALL.len(), task);
-        Ok(())
-    }
-
-    fn find(
-        &mut self,
-        now: Timestamp,
-        key: InfoHash,
-        query: Query,
-        task: OpKind,
-    ) -> Result<OpId, OpError> {
-        let now = self.advance(now);
-        let goal = FindKind::Value(query.clone());
-        let op = self.start(now, key, query, task)?;
-        self.answer_locally(op);
-        for family in Family::ALL {
-            if let Some(lookup) = self.lookup(key, family) {
-                lookup.ask(now, op, goal.clone());
+            OpState::Get { .. } | OpState::Query { .. } | OpState::Listen | OpState::Put { .. } => {
+                None
             }
         }
-        for family in Family::ALL {
-            self.drive(now, key, family);
+    }
+
+    /// Ends an operation that the application wants no more.
+    pub(super) fn cancel(&mut self, id: OpId) -> Option<Cancelled> {
+        let ended = self.running.remove(&id)?;
+        let announced = match ended.state {
+            OpState::Put { id, .. } => Some(id),
+            OpState::Get { .. } | OpState::Query { .. } | OpState::Listen => None,
+        };
+        Some(Cancelled {
+            key: ended.key,
+            announced,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Field;
+    use crate::{Draft, wire};
+
+    const KEY: InfoHash = InfoHash::new([1; InfoHash::LEN]);
+
+    #[test]
+    fn each_content_is_reported_once_and_no_more_than_asked_for() {
+        let mut operations = Operations::new(9, 2);
+        let op = start(&mut operations, OpState::get(Query::default()));
+        let values = [1, 1, 2, 3].map(value);
+        let (is_any, event) = operations.on_found(op, &values, &[]);
+        let new = values[1..3].to_vec();
+        assert!(is_any);
+        assert_eq!(event, Some(Event::Values { op, values: new }));
+        assert_eq!(operations.on_found(op, &values, &[]), (true, None));
+        assert_eq!(operations.on_found(op, &[], &[]), (false, None));
+    }
+
+    #[test]
+    fn values_that_meet_no_condition_of_a_get_are_nothing_found() {
+        let mut operations = Operations::new(9, 9);
+        let query = Query {
+            conditions: vec![crate::value::Condition::Id(ValueId(2))],
+            ..Query::default()
+        };
+        let op = start(&mut operations, OpState::get(query));
+        assert_eq!(operations.on_found(op, &[value(1)], &[]), (false, None));
+        let (is_any, event) = operations.on_found(op, &[value(1), value(2)], &[]);
+        let values = vec![value(2)];
+        assert_eq!((is_any, event), (true, Some(Event::Values { op, values })));
+    }
+
+    #[test]
+    fn a_query_takes_whole_values_for_rows_and_reports_each_row_once() {
+        let mut operations = Operations::new(9, 2);
+        let query = Query {
+            select: [Field::Id].into(),
+            conditions: Vec::new(),
+        };
+        let op = start(&mut operations, OpState::query(query.clone()));
+        let rows = [1, 2, 3].map(|id| Row::of(&value(id), &query.select));
+        let (is_any, event) = operations.on_found(op, &[value(2)], &rows[..1]);
+        assert!(is_any);
+        let rows_of = |rows: &[Row]| Event::Rows {
+            op,
+            rows: rows.to_vec(),
+        };
+        assert_eq!(event, Some(rows_of(&rows[..2])));
+        assert_eq!(operations.on_found(op, &[], &rows), (true, None));
+        assert_eq!(operations.on_found(op, &[], &[]), (false, None));
+    }
+
+    #[test]
+    fn listens_and_puts_take_no_part_in_what_is_found() {
+        let mut operations = Operations::new(9, 9);
+        for state in [OpState::Listen, OpState::put(ValueId(1), false)] {
+            let op = start(&mut operations, state);
+            assert_eq!(operations.on_found(op, &[value(1)], &[]), (false, None));
+            assert_eq!(operations.on_answered(op, GetReport::default()), None);
         }
-        Ok(op)
+        assert_eq!(
+            operations.on_found(OpId(77), &[value(1)], &[]),
+            (false, None)
+        );
+    }
+
+    #[test]
+    fn a_get_is_over_when_both_families_have_answered() {
+        let mut operations = Operations::new(9, 9);
+        let op = start(&mut operations, OpState::get(Query::default()));
+        let report = GetReport {
+            answered: 3,
+            ..GetReport::default()
+        };
+        assert_eq!(operations.on_answered(op, report), None);
+        let total = GetReport {
+            answered: 6,
+            ..GetReport::default()
+        };
+        let done = Event::GetDone { op, report: total };
+        assert_eq!(operations.on_answered(op, report), Some(done));
+        assert_eq!(operations.on_answered(op, report), None);
+        assert_eq!(operations.len(), 0);
+    }
+
+    #[test]
+    fn a_put_is_reported_once_and_runs_on_if_permanent() {
+        let report = PutReport {
+            acknowledged: 2,
+            ..PutReport::default()
+        };
+        let total = PutReport {
+            acknowledged: 4,
+            ..PutReport::default()
+        };
+        for permanent in [false, true] {
+            let mut operations = Operations::new(9, 9);
+            let op = start(&mut operations, OpState::put(ValueId(1), permanent));
+            assert_eq!(operations.on_announced(op, report), None);
+            let done = Event::PutDone { op, report: total };
+            assert_eq!(operations.on_announced(op, report), Some(done));
+            assert_eq!(operations.len(), usize::from(permanent));
+            assert_eq!(operations.end_put(op), None);
+            assert_eq!(operations.len(), 0);
+        }
+    }
+
+    #[test]
+    fn a_put_that_ends_early_is_reported_as_far_as_it_came() {
+        let mut operations = Operations::new(9, 9);
+        let op = start(&mut operations, OpState::put(ValueId(1), true));
+        let report = PutReport {
+            acknowledged: 2,
+            ..PutReport::default()
+        };
+        assert_eq!(operations.on_announced(op, report), None);
+        let done = Event::PutDone { op, report };
+        assert_eq!(operations.end_put(op), Some(done));
+        assert_eq!(operations.end_put(op), None);
+        let get = start(&mut operations, OpState::get(Query::default()));
+        assert_eq!(operations.on_announced(get, report), None);
+        assert_eq!(operations.end_put(get), None);
+    }
+
+    #[test]
+    fn a_cancelled_operation_names_its_key_and_the_value_it_announced() {
+        let mut operations = Operations::new(2, 9);
+        let put = start(&mut operations, OpState::put(ValueId(1), true));
+        assert!(!operations.is_full());
+        let listen = start(&mut operations, OpState::Listen);
+        assert!(operations.is_full() && put < listen);
+        let mut cancelled = |op| operations.cancel(op).map(|it| (it.key, it.announced));
+        assert_eq!(cancelled(put), Some((KEY, Some(ValueId(1)))));
+        assert_eq!(cancelled(listen), Some((KEY, None)));
+        assert_eq!(cancelled(listen), None);
+    }
+
+    fn start(operations: &mut Operations, state: OpState) -> OpId {
+        let op = operations.reserve();
+        operations.start(op, KEY, state);
+        op
+    }
+
+    fn value(id: u64) -> Value {
+        wire::pack(&Draft::from("text"), ValueId(id))
     }
 }

@@ -69,6 +69,18 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Returns the event, unless it is one of values or rows and there are none.
+    pub(super) fn unless_empty(self) -> Option<Self> {
+        let is_empty = match &self {
+            Self::Values { values, .. } | Self::Expired { values, .. } => values.is_empty(),
+            Self::Rows { rows, .. } => rows.is_empty(),
+            Self::GetDone { .. } | Self::PutDone { .. } | Self::StatusChanged { .. } => false,
+        };
+        (!is_empty).then_some(self)
+    }
+}
+
 /// How well a family is connected (`docs/spec/node.md#3.2`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub enum Status {

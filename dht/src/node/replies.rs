@@ -5,17 +5,16 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::ops::OpKind;
-use super::{Node, OpId, RequestPurpose, Timer};
+use super::outbox::LookupStep;
+use super::{LookupId, Node, RequestPurpose};
 use crate::lookup::{LookupReply, LookupRequest};
 use crate::routing::Confidence;
-use crate::rpc::NoReply;
 use crate::value::{Field, Row, Value, ValueId};
-use crate::wire::{ErrorCode, Reply, SocketId};
-use crate::{Contact, Family, InfoHash, Timestamp, is_martian};
+use crate::wire::{ErrorCode, Reply};
+use crate::{Contact, Family, Timestamp, is_martian};
 
 /// The longest write token that is kept (`docs/spec/wire.md#13`), in bytes.
-pub(super) const MAX_TOKEN: usize = 64;
+const MAX_TOKEN: usize = 64;
 /// Contacts taken from one reply and family.
 const MAX_NAMED: usize = 8;
 
@@ -38,33 +37,23 @@ impl Node {
         {
             self.on_failed(now, *contact);
         }
-        let RequestPurpose::Lookup {
-            key,
-            family,
-            node,
-            ask,
-        } = purpose
-        else {
+        let RequestPurpose::Lookup(LookupStep { id, node, ask }) = purpose else {
             return;
         };
         if node.id != from.id {
             // Another node lives there now.
-            self.table(family).on_failure(&node);
-            if let Some(lookup) = self.lookups.get_mut(key, family) {
+            self.contacts.on_failure(&node);
+            if let Some(lookup) = self.lookups.get_mut(id) {
                 lookup.on_failed(now, &node.id);
                 lookup.offer(&[from], true);
             }
-            return self.drive(now, key, family);
+            return self.drive(now, id);
         }
-        let token = reply
-            .token
-            .as_deref()
-            .filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN)
-            .map(Bytes::copy_from_slice);
+        let token = reply.token.as_deref().and_then(usable_token);
         if token.is_none() && (ask.is_of_walk() || matches!(ask, LookupRequest::Check(_))) {
             // The reference shuns nodes that answer without a token, and so do we.
-            self.rpc.peers_mut().block(from.addr);
-            return self.give_up_on(now, key, family, node);
+            self.outbox.rpc.peers_mut().block(from.addr);
+            return self.give_up_on(now, id, node);
         }
         let rows = reply
             .rows
@@ -72,38 +61,38 @@ impl Node {
         let mut held = None;
         let found = match &ask {
             LookupRequest::Get(question) => {
-                let lookup = self.lookups.get(key, family);
+                let lookup = self.lookups.get(id);
                 let operations = lookup.into_iter().flat_map(|it| it.operations(*question));
                 let operations: Vec<_> = operations.collect();
                 let mut found = false;
-                for reply_to in operations {
-                    found |= self.take_found(reply_to, &values, &rows);
+                for op in operations {
+                    let (is_any, event) = self.operations.on_found(op, &values, &rows);
+                    self.outbox.report(event);
+                    found |= is_any;
                 }
                 found
             }
-            LookupRequest::Probe(id) | LookupRequest::Check(id) => {
-                held = held_row(*id, &values, rows);
+            LookupRequest::Probe(value_id) | LookupRequest::Check(value_id) => {
+                held = held_row(*value_id, &values, rows);
                 false
             }
             LookupRequest::Put(..) | LookupRequest::Refresh(..) | LookupRequest::Listen { .. } => {
-                self.rpc.peers_mut().on_auth(from.addr);
+                self.outbox.rpc.peers_mut().on_auth(from.addr);
                 false
             }
             LookupRequest::Find => false,
         };
-        let renewal = self.background.renewal(self.listen_sockets.len());
         let answer = LookupReply {
             token,
             contacts: named,
             found,
             held: held.as_ref(),
-            // Listens that began together part with time.
-            renewal: renewal * (1_024 - u32::from(key.as_bytes()[19])) / 1_024,
+            renewal: (self.lookups).renewal(id.key, self.subscriptions.socket_count()),
         };
-        if let Some(lookup) = self.lookups.get_mut(key, family) {
+        if let Some(lookup) = self.lookups.get_mut(id) {
             lookup.on_answer(now, &from.id, &ask, answer);
         }
-        self.drive(now, key, family);
+        self.drive(now, id);
     }
 
     /// A request of ours was refused.
@@ -114,13 +103,7 @@ impl Node {
         purpose: RequestPurpose,
         code: ErrorCode,
     ) {
-        let RequestPurpose::Lookup {
-            key,
-            family,
-            node,
-            ask,
-        } = purpose
-        else {
+        let RequestPurpose::Lookup(LookupStep { id, node, ask }) = purpose else {
             return;
         };
         let needs_token = matches!(
@@ -130,108 +113,19 @@ impl Node {
         let unauthorized = code == ErrorCode::UNAUTHORIZED && needs_token;
         let unknown = code == ErrorCode::NOT_FOUND && matches!(ask, LookupRequest::Refresh(..));
         if unauthorized
-            && self.rpc.peers_mut().on_auth_error(from) > self.config.transport.max_auth_errors
+            && self.outbox.rpc.peers_mut().on_auth_error(from)
+                > self.config.transport.max_auth_errors
         {
-            return self.give_up_on(now, key, family, node);
+            return self.give_up_on(now, id, node);
         }
-        if let Some(lookup) = self.lookups.get_mut(key, family) {
+        if let Some(lookup) = self.lookups.get_mut(id) {
             if unauthorized || unknown {
                 lookup.on_rejected(&node.id, &ask, unauthorized);
             } else {
                 lookup.on_refused(now, &node.id, &ask);
             }
         }
-        self.drive(now, key, family);
-    }
-
-    /// A request of ours is not answered in time, or at all.
-    pub(super) fn on_no_reply(&mut self, now: Timestamp, overdue: NoReply<RequestPurpose>) {
-        match overdue {
-            NoReply::TimedOut {
-                purpose:
-                    RequestPurpose::Lookup {
-                        key, family, node, ..
-                    },
-                count,
-            } => {
-                if let Some(lookup) = self.lookups.get_mut(key, family) {
-                    lookup.on_timeout(&node.id, count);
-                }
-                self.refill(now, key, family);
-                self.drive(now, key, family);
-                self.probe_others(now, node, count);
-            }
-            NoReply::TimedOut {
-                purpose: RequestPurpose::Probe(contact),
-                count,
-            } => self.probe_others(now, contact, count),
-            NoReply::TimedOut { .. } => {}
-            NoReply::Failed {
-                to,
-                asked_at,
-                purpose,
-            } => match purpose {
-                RequestPurpose::Lookup {
-                    key, family, node, ..
-                } => {
-                    if let Some(lookup) = self.lookups.get_mut(key, family) {
-                        lookup.on_failed(now, &node.id);
-                    }
-                    self.on_missed_reply(now, node, asked_at);
-                    self.drive(now, key, family);
-                }
-                RequestPurpose::Probe(contact) => self.on_missed_reply(now, contact, asked_at),
-                RequestPurpose::Notify => self.listeners.remove(to),
-                RequestPurpose::Bootstrap => self.update_status(now, Family::of(&to)),
-            },
-        }
-    }
-
-    /// The ids that a storing node refreshed or lost, told on one of our sockets.
-    pub(super) fn on_update_ids(
-        &mut self,
-        now: Timestamp,
-        from: Contact,
-        socket: SocketId,
-        refreshed: &[ValueId],
-        expired: &[ValueId],
-    ) {
-        let listen_socket = self.listen_sockets.get(&socket.0).copied();
-        let Some(listen_socket) =
-            listen_socket.filter(|listen_socket| listen_socket.node.addr == from.addr)
-        else {
-            return;
-        };
-        let value_types = &self.config.value_types;
-        let Some((_, view)) = self.ops.listen_mut(listen_socket.op) else {
-            return;
-        };
-        for id in refreshed {
-            view.refresh(&listen_socket.node.id, *id, |value| {
-                now + value_types.rules(value.value_type()).lifetime
-            });
-        }
-        let lost: Vec<_> = expired
-            .iter()
-            .flat_map(|id| view.remove(&listen_socket.node.id, *id))
-            .collect();
-        self.report_expired(listen_socket.op, lost);
-    }
-
-    /// Values of our listens that ran out.
-    pub(super) fn expire_listened(&mut self, now: Timestamp) {
-        let mut next = Timestamp::MAX;
-        for op in self.ops.all_listens() {
-            let Some((_, view)) = self.ops.listen_mut(op) else {
-                continue;
-            };
-            let expired = view.expire(now);
-            next = next.min(view.next_expiry().unwrap_or(Timestamp::MAX));
-            self.report_expired(op, expired);
-        }
-        if next < Timestamp::MAX {
-            self.timers.set(Timer::ListenedValues, next);
-        }
+        self.drive(now, id);
     }
 
     /// The contacts a reply names, as far as they can be any; the tables hear of them.
@@ -244,11 +138,11 @@ impl Node {
                 .take(MAX_NAMED)
                 .map(|contact| on_host_of(from, contact))
                 .filter(|contact| {
-                    contact.id != self.id
+                    contact.id != self.contacts.own()
                         && !contact.id.is_zero()
                         && contact.family() == family
                         && !is_martian(&contact.addr)
-                        && !self.rpc.peers().is_blocked(&contact.addr)
+                        && !self.outbox.rpc.peers().is_blocked(&contact.addr)
                 });
             let usable: Vec<_> = usable.collect();
             for contact in &usable {
@@ -261,51 +155,20 @@ impl Node {
         named
     }
 
-    /// Hands what a node holds to the get or query that asked.
-    fn take_found(&mut self, op: OpId, values: &[Value], rows: &[Row]) -> bool {
-        let Some(running) = self.ops.get(op) else {
-            return false;
-        };
-        match running.task {
-            OpKind::Get { .. } => self.deliver(op, values),
-            OpKind::Query { .. } => {
-                let query = &running.query;
-                // Some nodes ignore the selection and send whole values.
-                let selected = values.iter().filter(|value| query.matches(value));
-                let selected = selected.map(|value| Row::of(value, &query.select));
-                let rows = rows.iter().cloned().chain(selected).collect();
-                self.deliver_rows(op, rows)
-            }
-            OpKind::Listen(_) | OpKind::Put { .. } => false,
-        }
-    }
-
     /// A node of a lookup is of no use.
-    fn give_up_on(&mut self, now: Timestamp, key: InfoHash, family: Family, node: Contact) {
-        if let Some(lookup) = self.lookups.get_mut(key, family) {
+    fn give_up_on(&mut self, now: Timestamp, id: LookupId, node: Contact) {
+        if let Some(lookup) = self.lookups.get_mut(id) {
             lookup.on_failed(now, &node.id);
         }
         self.on_failed(now, node);
-        self.drive(now, key, family);
+        self.drive(now, id);
     }
+}
 
-    /// A contact did not answer what it was asked at a moment.
-    fn on_missed_reply(&mut self, now: Timestamp, contact: Contact, asked_at: Timestamp) {
-        if self.table(contact.family()).on_no_reply(&contact, asked_at) {
-            self.forget(now, contact);
-        }
-    }
-
-    /// A contact is not there, or of no use.
-    fn on_failed(&mut self, now: Timestamp, contact: Contact) {
-        self.table(contact.family()).on_failure(&contact);
-        self.forget(now, contact);
-    }
-
-    fn forget(&mut self, now: Timestamp, contact: Contact) {
-        self.listeners.remove(contact.addr);
-        self.update_status(now, contact.family());
-    }
+/// Returns a write token to keep, unless it is none.
+pub(super) fn usable_token(token: &[u8]) -> Option<Bytes> {
+    let is_usable = !token.is_empty() && token.len() <= MAX_TOKEN;
+    is_usable.then(|| Bytes::copy_from_slice(token))
 }
 
 /// A loopback address names the host of who sent it (`docs/spec/wire.md#4`).

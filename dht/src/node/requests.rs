@@ -1,172 +1,26 @@
 //! Requests of others: one function for each kind (`docs/spec/wire.md#5` to `docs/spec/wire.md#11`;
 //! `docs/spec/node.md#5`).
 
-use std::net::SocketAddr;
-
-use bytes::Bytes;
-
-use super::{Node, RequestPurpose};
-use crate::routing::{Confidence, Growth};
-use crate::rpc::reassembly::{Completed, Slot};
+use super::outbox::{Outbox, ReplyTo};
+use super::pending_puts::RemotePut;
+use super::replies::usable_token;
+use super::server::Server;
+use super::{Contacts, Node, Timer, notify};
 use crate::storage::{Listener, Subscribed};
 use crate::value::Value;
 use crate::wire::{
-    self, ErrorCode, FindRequest, GetRequest, Item, ListenRequest, Message, Nodes, Payload,
-    PutRequest, Reply, Request, Rows, SocketId, Tid, UpdateRequest, Values, Want,
+    ErrorCode, FindRequest, GetRequest, ListenRequest, Nodes, Reply, Request, Rows, Tid,
+    UpdateRequest, Values,
 };
-use crate::{Contact, Family, InfoHash, Timestamp};
+use crate::{Contact, Family, Timestamp};
 
-/// Values whose packed size is below this are told in one datagram with others (bytes of content in one update).
+/// Values whose packed size is below this are told in one datagram with others (bytes of content in
+/// one update).
 const UPDATE_BYTES: usize = 56 << 10;
 
-/// The nodes nearest to a key hardly ever share fewer bits with it than our nearest share with us, less this many.
-const NEIGHBOURHOOD_BITS: usize = 3;
-/// A request's way back: who asked, under which number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct ReplyTo {
-    pub(super) addr: SocketAddr,
-    pub(super) tid: Tid,
-}
-
 impl Node {
-    /// Lets a datagram in and hands it on, once all its values are there.
-    pub(super) fn receive(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
-        let Some(message) = self.rpc.admit(now, from, datagram) else {
-            return;
-        };
-        if let Payload::Parts(parts) = &message.payload {
-            for part in parts.iter() {
-                let complete = self.rpc.part(now, from, message.tid, &part);
-                if let Some(complete) = complete {
-                    self.on_complete(now, from, complete);
-                }
-            }
-            return;
-        }
-        let items: Vec<Item> =
-            carried(&message).map_or_else(Vec::new, |values| values.iter().collect());
-        if items.iter().any(|item| matches!(item, Item::Announced(_))) {
-            if self.may_assemble(now, from, &message) {
-                let slots = items.iter().map(|item| match item {
-                    Item::Announced(size) => Slot::Announced(*size as usize),
-                    Item::Embedded(_) | Item::Unusable => Slot::Embedded,
-                });
-                let head = datagram.to_vec().into();
-                let complete = self.rpc.assemble(now, from, message.tid, slots, head);
-                if let Some(complete) = complete {
-                    self.on_complete(now, from, complete);
-                }
-            }
-            return;
-        }
-        let values = items.into_iter().filter_map(Item::into_value).collect();
-        self.dispatch(now, from, message, values);
-    }
-
-    /// All announced values of a message have come.
-    fn on_complete(&mut self, now: Timestamp, from: SocketAddr, complete: Completed<Bytes>) {
-        let Ok(message) = wire::decode(&complete.context) else {
-            return;
-        };
-        let embedded = carried(&message)
-            .into_iter()
-            .flat_map(|values| values.iter());
-        let mut values: Vec<_> = embedded.filter_map(Item::into_value).collect();
-        for (_, packed) in &complete.values {
-            match wire::unpack(packed) {
-                Ok(value) => values.push(value),
-                Err(_) => return,
-            }
-        }
-        self.dispatch(now, from, message, values);
-    }
-
-    /// Whether the announced values of a message are worth waiting for.
-    fn may_assemble(&mut self, now: Timestamp, from: SocketAddr, message: &Message<'_>) -> bool {
-        match &message.payload {
-            Payload::Request {
-                request: Request::Put(PutRequest { token, .. }),
-                ..
-            } => {
-                let authorized = self.tokens.verify(from, token);
-                if !authorized {
-                    let reply_to = ReplyTo {
-                        addr: from,
-                        tid: message.tid,
-                    };
-                    self.refuse_put_token(reply_to);
-                }
-                authorized
-            }
-            Payload::Request {
-                request: Request::Update(UpdateRequest { socket, .. }),
-                ..
-            } => {
-                let wanted = self
-                    .listen_sockets
-                    .get(&socket.0)
-                    .is_some_and(|listen_socket| listen_socket.node.addr == from);
-                if !wanted {
-                    let reply_to = ReplyTo {
-                        addr: from,
-                        tid: message.tid,
-                    };
-                    self.answer(now, reply_to, Reply::default());
-                }
-                wanted
-            }
-            Payload::Reply { .. } => true,
-            Payload::Request { .. }
-            | Payload::Error { .. }
-            | Payload::Notice { .. }
-            | Payload::Parts(_) => false,
-        }
-    }
-
-    fn dispatch(
-        &mut self,
-        now: Timestamp,
-        from: SocketAddr,
-        message: Message<'_>,
-        values: Vec<Value>,
-    ) {
-        let Message {
-            tid,
-            client,
-            payload,
-            ..
-        } = message;
-        match payload {
-            Payload::Request { sender, request } => {
-                let contact = Contact::new(sender, from);
-                if !client {
-                    self.on_contact(now, contact, Confidence::Sent);
-                }
-                self.on_request(now, contact, tid, request, values);
-            }
-            Payload::Reply { sender, reply } => {
-                let is_newcomer = !self.rpc.peers().is_validated(now, &from);
-                if let Some(purpose) = self.rpc.close(now, from, tid) {
-                    let contact = Contact::new(sender, from);
-                    if !client {
-                        self.on_contact(now, contact, Confidence::Replied);
-                        if is_newcomer {
-                            self.offer_to_lookups(now, contact);
-                        }
-                    }
-                    self.on_reply(now, contact, purpose, reply, values);
-                }
-            }
-            Payload::Error { code, .. } => {
-                if let Some(purpose) = self.rpc.close(now, from, tid) {
-                    self.on_error(now, from, purpose, code);
-                }
-            }
-            Payload::Notice { .. } | Payload::Parts(_) => {}
-        }
-    }
-
-    fn on_request(
+    /// A node asks something.
+    pub(super) fn on_request(
         &mut self,
         now: Timestamp,
         from: Contact,
@@ -174,27 +28,75 @@ impl Node {
         request: Request<'_>,
         values: Vec<Value>,
     ) {
-        let reply_to = ReplyTo {
-            addr: from.addr,
-            tid,
-        };
+        let addr = from.addr;
+        let reply_to = ReplyTo { addr, tid };
+        let (server, outbox) = (&mut self.server, &mut self.outbox);
         match request {
-            Request::Ping => self.answer(now, reply_to, Reply::default()),
-            Request::Find(find) => self.on_find(now, reply_to, find),
-            Request::Get(get) => self.on_get(now, reply_to, get),
-            Request::Put(put) => self.on_put(now, reply_to, put, values),
-            Request::Refresh(refresh) => self.on_refresh(now, reply_to, refresh),
-            Request::Listen(listen) => self.on_listen(now, reply_to, listen),
+            Request::Ping => outbox.reply(now, reply_to, Reply::default()),
+            Request::Find(find) => server.on_find(now, reply_to, find, &self.contacts, outbox),
+            Request::Get(get) => server.on_get(now, reply_to, get, &self.contacts, outbox),
+            Request::Put(put) => {
+                if server.may_put(now, reply_to, &put, outbox) {
+                    let is_far = (self.contacts).is_far_from(now, from.family(), &put.key);
+                    for value in values {
+                        let put = RemotePut {
+                            reply_to,
+                            key: put.key,
+                            value,
+                            created: put.created,
+                        };
+                        server.on_put(now, put, is_far, &mut self.subscriptions, outbox);
+                    }
+                }
+            }
+            Request::Refresh(refresh) => server.on_refresh(now, reply_to, refresh, outbox),
+            Request::Listen(listen) => server.on_listen(now, reply_to, listen, outbox),
             Request::Update(update) => {
-                self.answer(now, reply_to, Reply::default());
-                self.on_update(now, from, update.socket, &values, &update.token);
-                self.on_update_ids(now, from, update.socket, &update.refreshed, &update.expired);
+                outbox.reply(now, reply_to, Reply::default());
+                self.on_update(now, from, update, &values);
             }
         }
     }
 
-    fn on_find(&mut self, now: Timestamp, reply_to: ReplyTo, find: FindRequest) {
-        let (nodes4, nodes6) = self.nodes_near(now, reply_to, find.target, find.want);
+    /// A storing node tells what changed, on a socket of a listen, and gives a new write token.
+    fn on_update(
+        &mut self,
+        now: Timestamp,
+        from: Contact,
+        update: UpdateRequest<'_>,
+        values: &[Value],
+    ) {
+        let subscriptions = &mut self.subscriptions;
+        let Some(socket) = subscriptions.socket(update.socket.0, from.addr) else {
+            return;
+        };
+        if let Some(token) = usable_token(&update.token)
+            && let Some(lookup) = self.lookups.get_mut(socket.lookup())
+        {
+            lookup.on_token(now, &socket.node.id, token);
+        }
+        let event = subscriptions.on_values(now, &socket, values);
+        self.outbox.report(event);
+        if let Some(at) = subscriptions.next_expiry() {
+            self.outbox.timers.set(Timer::ListenedValues, at);
+        }
+        let (refreshed, expired) = (&update.refreshed, &update.expired);
+        let event = subscriptions.on_ids(now, &socket, refreshed, expired);
+        self.outbox.report(event);
+    }
+}
+
+impl Server {
+    fn on_find(
+        &self,
+        now: Timestamp,
+        reply_to: ReplyTo,
+        find: FindRequest,
+        contacts: &Contacts,
+        outbox: &mut Outbox,
+    ) {
+        let family = Family::of(&reply_to.addr);
+        let [nodes4, nodes6] = contacts.to_name(now, family, find.target, find.want);
         let token = self.tokens.token(reply_to.addr);
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
@@ -202,19 +104,24 @@ impl Node {
             token: Some((&token[..]).into()),
             ..Reply::default()
         };
-        self.rpc
-            .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
+        outbox.reply(now, reply_to, reply);
     }
 
-    fn on_get(&mut self, now: Timestamp, reply_to: ReplyTo, get: GetRequest) {
+    fn on_get(
+        &self,
+        now: Timestamp,
+        reply_to: ReplyTo,
+        get: GetRequest,
+        contacts: &Contacts,
+        outbox: &mut Outbox,
+    ) {
         let GetRequest { key, query, want } = get;
         if key.is_zero() {
             let text = "Get_values with no info_hash";
-            return self
-                .rpc
-                .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
+            return outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
-        let (nodes4, nodes6) = self.nodes_near(now, reply_to, key, want);
+        let family = Family::of(&reply_to.addr);
+        let [nodes4, nodes6] = contacts.to_name(now, family, key, want);
         let token = self.tokens.token(reply_to.addr);
         let values: Vec<_> = self.storage.get(&key, &query).collect();
         let whole = query.select.is_empty();
@@ -226,179 +133,46 @@ impl Node {
             rows: (!whole && !values.is_empty()).then(|| Rows::new(&query.select, &values)),
             ..Reply::default()
         };
-        self.rpc
-            .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
+        outbox.reply(now, reply_to, reply);
     }
 
-    fn on_listen(&mut self, now: Timestamp, reply_to: ReplyTo, listen: ListenRequest<'_>) {
-        let key = listen.key;
+    fn on_listen(
+        &mut self,
+        now: Timestamp,
+        reply_to: ReplyTo,
+        listen: ListenRequest<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let (key, addr) = (listen.key, reply_to.addr);
         if key.is_zero() {
             let text = "Listen with no info_hash";
-            return self
-                .rpc
-                .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
+            return outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
-        if !self.tokens.verify(reply_to.addr, &listen.token) {
+        if !self.tokens.verify(addr, &listen.token) {
             let text = "Listen with incorrect token";
-            return self
-                .rpc
-                .error(reply_to.addr, reply_to.tid, ErrorCode::UNAUTHORIZED, text);
+            return outbox.error(reply_to, ErrorCode::UNAUTHORIZED, text);
         }
-        self.rpc.peers_mut().on_token(now, reply_to.addr);
+        outbox.rpc.peers_mut().on_token(now, addr);
         let version = u8::try_from(listen.version).unwrap_or(u8::MAX);
-        let listener = Listener::new(reply_to.addr, listen.socket.0, version, listen.query);
+        let listener = Listener::new(addr, listen.socket.0, version, listen.query);
         let Ok(subscribed) = self.listeners.subscribe(now, &key, listener.clone()) else {
             return;
         };
         if let Some(at) = self.listeners.next_expiry() {
-            self.timers.schedule_by(super::Timer::Listeners, at);
+            outbox.timers.schedule_by(Timer::Listeners, at);
         }
+        let token = self.tokens.token(addr);
         if subscribed == Subscribed::New {
             let query = listener.query().cloned().unwrap_or_default();
-            let values: Vec<_> = self.storage.get(&key, &query).cloned().collect();
-            for batch in batches(&values) {
-                self.notify_values(now, key, &listener, batch);
+            for batch in batches(&self.get(&key, &query)) {
+                notify::values(now, self.own, key, &listener, &token, batch, outbox);
             }
         }
-        let token = self.tokens.token(reply_to.addr);
         let reply = Reply {
             token: Some((&token[..]).into()),
             ..Reply::default()
         };
-        self.answer(now, reply_to, reply);
-    }
-
-    /// A storing node tells of values on one of our sockets.
-    fn on_update(
-        &mut self,
-        now: Timestamp,
-        from: Contact,
-        socket: SocketId,
-        values: &[Value],
-        token: &[u8],
-    ) {
-        let Some(listen_socket) = self.listen_sockets.get(&socket.0).copied() else {
-            return;
-        };
-        if listen_socket.node.addr != from.addr {
-            return;
-        }
-        if !token.is_empty()
-            && token.len() <= super::replies::MAX_TOKEN
-            && let Some(lookup) = self.lookups.get_mut(listen_socket.key, from.family())
-        {
-            lookup.on_token(now, &listen_socket.node.id, token.to_vec().into());
-        }
-        self.on_values(listen_socket.op, listen_socket.node.id, values, Some(now));
-    }
-
-    pub(super) fn answer(&mut self, now: Timestamp, reply_to: ReplyTo, reply: Reply<'_>) {
-        self.rpc
-            .reply(now, &mut self.public, reply_to.addr, reply_to.tid, reply);
-    }
-
-    fn nodes_near(
-        &self,
-        now: Timestamp,
-        reply_to: ReplyTo,
-        target: InfoHash,
-        want: Option<Want>,
-    ) -> (Vec<Contact>, Vec<Contact>) {
-        let family = Family::of(&reply_to.addr);
-        let want = want.unwrap_or(Want {
-            v4: family == Family::V4,
-            v6: family == Family::V6,
-        });
-        let near = |wanted: bool, family: Family| {
-            if wanted {
-                self.tables[family as usize].to_share(&target, self.config.routing.bucket_size, now)
-            } else {
-                Vec::new()
-            }
-        };
-        (near(want.v4, Family::V4), near(want.v6, Family::V6))
-    }
-
-    /// A contact was heard of: the table is told, and pings those it wants to know better.
-    pub(super) fn on_contact(&mut self, now: Timestamp, contact: Contact, confidence: Confidence) {
-        let family = contact.family();
-        let heard = self.table(family).on_seen(contact, confidence, now);
-        if let Some(doubted) = heard.ping {
-            self.probe(now, doubted);
-        }
-        match heard.growth {
-            Growth::None => {}
-            Growth::Refused => {
-                if confidence == Confidence::Sent && self.is_of_use(now, &contact) {
-                    self.probe(now, contact);
-                }
-            }
-            Growth::Added | Growth::AfterPause => {
-                if confidence == Confidence::Sent {
-                    self.probe(now, contact);
-                }
-            }
-        }
-        if heard.growth == Growth::AfterPause {
-            self.hasten_confirmation(now, family);
-        }
-        if confidence == Confidence::Replied {
-            self.on_good_contact(now, contact);
-        }
-    }
-
-    /// Tells permanent puts and listens of a contact that has just proved to be there, as it may be nearer to their keys
-    /// than those they know (`docs/spec/node.md#4.1`).
-    fn offer_to_lookups(&mut self, now: Timestamp, contact: Contact) {
-        let family = contact.family();
-        for key in self.interested(&contact) {
-            let lookup = self.lookups.get_mut(key, family);
-            if lookup.is_some_and(|lookup| lookup.offer(&[contact], true)) {
-                self.drive(now, key, family);
-            }
-        }
-    }
-
-    /// The keys of permanent puts and listens that are to learn of a contact: if they are too many, those that share more
-    /// bits with it.
-    fn interested(&self, contact: &Contact) -> Vec<InfoHash> {
-        let max = self.config.lookup.max_introductions;
-        let mut near = (0..=InfoHash::BITS).map(|nearer| -> Vec<_> {
-            let keys = self.lasting_near(contact, nearer);
-            keys.take(max + 1).collect()
-        });
-        let few = near.find(|keys| keys.len() <= max);
-        few.unwrap_or_default()
-    }
-
-    /// Whether an unproven contact may be among the nearest to the key of a permanent put or a listen.
-    fn is_of_use(&self, now: Timestamp, contact: &Contact) -> bool {
-        !self.rpc.peers().is_validated(now, &contact.addr)
-            && self.lasting_near(contact, 0).next().is_some()
-    }
-
-    /// The keys of permanent puts and listens that a contact may be among the nearest to; with `nearer`, only those that
-    /// share so many bits more with it.
-    fn lasting_near(&self, contact: &Contact, nearer: usize) -> impl Iterator<Item = InfoHash> {
-        let family = contact.family();
-        let shared = self.tables[family as usize]
-            .depth()
-            .saturating_sub(NEIGHBOURHOOD_BITS);
-        let keys = contact.id.block(shared + nearer);
-        self.lookups.lasting(keys, family)
-    }
-
-    /// Pings a contact that a datagram called to mind, who may have no part in that.
-    fn probe(&mut self, now: Timestamp, contact: Contact) {
-        if self.rpc.may_probe(now, contact.addr) {
-            self.ping(now, contact);
-        }
-    }
-
-    pub(super) fn ping(&mut self, now: Timestamp, contact: Contact) {
-        let purpose = RequestPurpose::Probe(contact);
-        self.rpc
-            .request(now, &mut self.public, contact.addr, Request::Ping, purpose);
+        outbox.reply(now, reply_to, reply);
     }
 }
 
@@ -418,52 +192,4 @@ fn batches(values: &[Value]) -> impl Iterator<Item = &[Value]> {
         rest = tail;
         (!batch.is_empty()).then_some(batch)
     })
-}
-
-/// The values that a message carries or announces.
-fn carried<'a>(message: &Message<'a>) -> Option<Values<'a>> {
-    match &message.payload {
-        Payload::Request {
-            request:
-                Request::Put(PutRequest { values, .. }) | Request::Update(UpdateRequest { values, .. }),
-            ..
-        } => Some(*values),
-        Payload::Reply { reply, .. } => reply.values,
-        Payload::Request { .. }
-        | Payload::Error { .. }
-        | Payload::Notice { .. }
-        | Payload::Parts(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Config, Origin, Query, Seed};
-
-    #[test]
-    fn of_many_lasting_lookups_the_nearest_learn_of_a_newcomer() {
-        let config = Config::default();
-        let mut node = Node::new(config, Seed::from_number(1), Origin::default()).unwrap();
-        let newcomer = Contact::new(InfoHash::of(b"newcomer"), ([127, 0, 0, 1], 1).into());
-        let mut keys: Vec<_> = (0..3_000u32)
-            .map(|number| InfoHash::of(&number.to_be_bytes()))
-            .collect();
-        let mut listen = |keys: &[InfoHash]| {
-            for key in keys {
-                node.listen(Timestamp::ZERO, *key, Query::default())
-                    .unwrap();
-            }
-            node.interested(&newcomer)
-        };
-        let max_introductions = Config::default().lookup.max_introductions;
-        let (few, more) = keys.split_at(max_introductions);
-        assert_eq!(listen(few).len(), few.len());
-
-        let mut interested = listen(more);
-        assert!((max_introductions / 4..=max_introductions).contains(&interested.len()));
-        keys.sort_by_key(|key| key.distance(&newcomer.id));
-        interested.sort_by_key(|key| key.distance(&newcomer.id));
-        assert_eq!(interested, keys[..interested.len()]);
-    }
 }

@@ -3,12 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Listed, LookupSnapshot, Node};
-use crate::routing::Table;
-use crate::storage::{self, Incoming};
+use super::{Listed, LookupId, LookupSnapshot, Node};
+use crate::storage;
 use crate::value::Value;
 use crate::wire::snapshot::Record;
-use crate::{Contact, Family, InfoHash, Source, Timestamp, UnixTime};
+use crate::{Contact, Family, InfoHash, Timestamp};
 
 /// Addresses remembered in each family.
 const MAX_ADDRESSES: usize = 32;
@@ -71,20 +70,12 @@ impl Node {
 
     /// The good contacts, those near the own id first (`docs/spec/node.md#8`).
     pub fn export_contacts(&self, now: Timestamp) -> Vec<Contact> {
-        let good = |table: &Table| table.contacts(now);
-        self.tables.iter().flat_map(good).collect()
+        self.contacts.good(now)
     }
 
     /// All stored values (`docs/spec/node.md#9`).
     pub fn export_values(&self) -> Vec<Record> {
-        let record = |entry: storage::Entry<'_>| Record {
-            key: entry.key,
-            value: entry.value.clone(),
-            created: self.origin.to_unix(entry.created),
-            expiry: (entry.expires != Timestamp::MAX).then(|| self.origin.to_unix(entry.expires)),
-            source: entry.source.map(|ip| (ip, 0).into()),
-        };
-        self.storage.export().map(record).collect()
+        self.server.export()
     }
 
     /// Stores values of a snapshot, for what is left of their life; returns how many were stored.
@@ -93,31 +84,14 @@ impl Node {
         let now = self.advance(now);
         let mut stored = 0;
         for record in records {
-            let lifetime = self
-                .config
-                .value_types
-                .rules(record.value.value_type())
-                .lifetime;
-            let created = record.created.min(self.origin.to_unix(now));
-            let expiry = record
-                .expiry
-                .unwrap_or(UnixTime::MAX)
-                .min(created + lifetime);
-            let Some(expires) = self.moment_of(now, expiry) else {
-                continue;
-            };
-            let incoming = Incoming {
-                value: record.value.clone(),
-                source: record.source.map(|source| Source::of(source.ip())),
-                created: self.origin.to_timestamp(created),
-                expires,
-            };
-            if self.storage.store(now, &record.key, incoming).is_ok() {
+            if self.server.import(now, record) {
                 stored += 1;
-                self.notify_stored(now, record.key, record.value.id());
+                let id = record.value.id();
+                let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
+                (self.server).tell_stored(now, record.key, id, subscriptions, outbox);
             }
         }
-        self.schedule_expiry();
+        self.server.schedule_expiry(&mut self.outbox);
         stored
     }
 
@@ -128,27 +102,30 @@ impl Node {
             expires_in: (entry.expires != Timestamp::MAX).then(|| entry.expires.since(now)),
             source: entry.source,
         };
-        let keys = self.storage.keys().into_iter();
+        let keys = self.server.storage.keys().into_iter();
         keys.map(|key| StoredKey {
             key,
-            values: self.storage.entries(&key).map(value).collect(),
+            values: self.server.storage.entries(&key).map(value).collect(),
         })
         .collect()
     }
 
     /// Returns the contacts in the routing tables, in the order of the buckets' ranges, IPv4 first.
     pub fn list_contacts(&self, now: Timestamp) -> Vec<Listed> {
-        let tables = self.tables.iter();
-        tables.flat_map(|table| table.entries(now)).collect()
+        let tables = Family::ALL.map(|family| self.contacts.table(family));
+        let entries = tables.iter().flat_map(|table| table.entries(now));
+        entries.collect()
     }
 
     /// Returns the lookups, IPv4 first; only those of `key` if one is given.
     pub fn list_lookups(&self, key: Option<InfoHash>) -> Vec<LookupSnapshot> {
-        let of_family = |family| {
-            let keys = key.map_or_else(|| self.lookups.keys(family), |key| vec![key]);
-            let snapshot = move |key| Some(self.lookups.get(key, family)?.snapshot(key, family));
-            keys.into_iter().filter_map(snapshot)
+        let ids: Vec<_> = match key {
+            Some(key) => LookupId::of(key).into(),
+            None => (Family::ALL.into_iter())
+                .flat_map(|family| self.lookups.of_family(family))
+                .collect(),
         };
-        Family::ALL.into_iter().flat_map(of_family).collect()
+        let snapshot = |id: LookupId| Some(self.lookups.get(id)?.snapshot(id.key, id.family));
+        ids.into_iter().filter_map(snapshot).collect()
     }
 }

@@ -50,19 +50,19 @@ impl Node {
         Stats {
             v4: self.family_stats(now, Family::V4),
             v6: self.family_stats(now, Family::V6),
-            storage: self.storage.sizes(),
-            listeners: self.listeners.len(),
+            storage: self.server.storage.sizes(),
+            listeners: self.server.listeners.len(),
             lookups: self.lookups.len(),
-            waiting_lookups: self.background.waiting() + self.queued.len(),
-            operations: self.ops.len(),
-            pending_requests: self.rpc.pending_count(),
-            refused_puts: self.refused_puts,
-            traffic: self.rpc.traffic(),
+            waiting_lookups: self.lookups.waiting(),
+            operations: self.operations.len(),
+            pending_requests: self.outbox.rpc.pending_count(),
+            refused_puts: self.server.refused_puts,
+            traffic: self.outbox.rpc.traffic(),
         }
     }
 
     fn family_stats(&self, now: Timestamp, family: Family) -> FamilyStats {
-        let table = &self.tables[family as usize];
+        let table = self.contacts.table(family);
         FamilyStats {
             status: self.status(family),
             contacts: table.counts(now),

@@ -1,227 +1,235 @@
-//! Values of strangers: put, weighed, parked until proved, stored, refreshed
+//! Values of others: put, weighed, parked until they are proved, stored, refreshed
 //! (`docs/spec/wire.md#8`, `docs/spec/node.md#5`).
 
 use std::net::SocketAddr;
 
-use super::pending_puts::PendingPut;
-use super::requests::ReplyTo;
-use super::{Check, CheckId, Node, Timer};
+use super::outbox::{Outbox, ReplyTo};
+use super::pending_puts::{PendingPut, RemotePut};
+use super::server::Server;
+use super::subscriptions::Subscriptions;
+use super::{CheckId, Timer};
 use crate::storage::{Change, Incoming, RefreshError};
 use crate::value::policy::{Decision, may_replace, may_store, rewrite_service};
 use crate::value::{Draft, Policy, Value, ValueId, ValueType};
 use crate::wire::{self, ErrorCode, PutRequest, RefreshRequest, Reply};
-use crate::{Family, InfoHash, Source, Timestamp, UnixTime};
+use crate::{Source, Timestamp, ValueTypes};
 
-impl Node {
+impl Server {
+    /// Reports whether the sender of a put may store under its key; if not, it is told.
+    pub(super) fn may_put(
+        &self,
+        now: Timestamp,
+        reply_to: ReplyTo,
+        put: &PutRequest<'_>,
+        outbox: &mut Outbox,
+    ) -> bool {
+        if put.key.is_zero() {
+            let text = "Put with no info_hash";
+            outbox.error(reply_to, ErrorCode::MALFORMED, text);
+            return false;
+        }
+        self.may_store(now, reply_to, &put.token, outbox)
+    }
+
+    /// Takes in a value that its sender may store, unless this node `is_far` from the key.
     pub(super) fn on_put(
         &mut self,
         now: Timestamp,
-        reply_to: ReplyTo,
-        put: PutRequest<'_>,
-        values: Vec<Value>,
+        put: RemotePut,
+        is_far: bool,
+        subscriptions: &mut Subscriptions,
+        outbox: &mut Outbox,
     ) {
-        let PutRequest { key, created, .. } = put;
-        if key.is_zero() {
-            let text = "Put with no info_hash";
-            return self
-                .rpc
-                .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
-        }
-        if !self.tokens.verify(reply_to.addr, &put.token) {
-            return self.refuse_put_token(reply_to);
-        }
-        self.rpc.peers_mut().on_token(now, reply_to.addr);
-        let too_far = self.is_too_far(now, reply_to.addr, &key);
-        for value in values {
-            if value.id().0 == 0 {
-                let text = "Put with invalid ID";
-                self.rpc
-                    .error(reply_to.addr, reply_to.tid, ErrorCode::MALFORMED, text);
-            } else if too_far {
-                self.acknowledge(now, reply_to, value.id());
-            } else {
-                self.offer(now, reply_to, key, value, created);
-            }
-        }
-    }
-
-    pub(super) fn refuse_put_token(&mut self, reply_to: ReplyTo) {
-        let text = "Put with incorrect token";
-        self.rpc
-            .error(reply_to.addr, reply_to.tid, ErrorCode::UNAUTHORIZED, text);
-    }
-
-    /// Weighs a stranger's value: stores it, parks it until it is proved, or refuses it without a word.
-    fn offer(
-        &mut self,
-        now: Timestamp,
-        reply_to: ReplyTo,
-        key: InfoHash,
-        value: Value,
-        created: Option<UnixTime>,
-    ) {
-        let value = self.as_stored(reply_to.addr, value);
-        let stored = self.storage.find(&key, value.id()).cloned();
-        let decision = match &stored {
-            Some(stored) => may_replace(
-                stored,
-                &value,
-                self.config.value_types.rules(stored.value_type()).policy,
-            ),
-            None => may_store(
-                &value,
-                self.config.value_types.rules(value.value_type()).policy,
-            ),
-        };
-        match decision {
-            Decision::Accept => {
-                let id = value.id();
-                self.store_strange(now, reply_to, key, value, created);
-                self.acknowledge(now, reply_to, id);
-            }
-            Decision::Check(proof) => {
-                let case = PendingPut {
-                    reply_to,
-                    key,
-                    value: value.clone(),
-                    replaces: stored.clone(),
-                    created,
-                };
-                if let Some(id) = self.pending_puts.park(now, case) {
-                    self.timers
-                        .schedule_by(Timer::PendingPuts, self.pending_puts.next_deadline());
-                    self.checks.push_back(Box::new(Check {
-                        id,
-                        source: reply_to.addr,
-                        key,
-                        value,
-                        replaces: stored,
-                        proof,
-                    }));
-                }
-            }
-            Decision::Refuse(_) => {
-                self.refused_puts += 1;
-                self.acknowledge(now, reply_to, value.id());
-            }
-        }
-    }
-
-    /// The value as this node would store it: the address of a service announcement is the sender's.
-    fn as_stored(&self, from: SocketAddr, value: Value) -> Value {
-        if value.value_type() != ValueType::SERVICE
-            || self.config.value_types.rules(ValueType::SERVICE).policy != Policy::Service
-        {
-            return value;
-        }
-        match rewrite_service(value.data(), from) {
-            Some(data) => wire::pack(&Draft::new(data).value_type(ValueType::SERVICE), value.id()),
-            // The policy refuses it.
-            None => value,
-        }
-    }
-
-    /// A check has been made.
-    pub(super) fn on_verdict(&mut self, now: Timestamp, check: CheckId, holds: bool) {
-        let Some(case) = self.pending_puts.take(check) else {
-            return;
-        };
-        let stored = self.storage.find(&case.key, case.value.id());
-        let unchanged = stored == case.replaces.as_ref();
-        if !unchanged {
-            // Something else was stored meanwhile: weigh the value anew.
-            return self.offer(now, case.reply_to, case.key, case.value, case.created);
-        }
-        let id = case.value.id();
-        if holds {
-            self.store_strange(now, case.reply_to, case.key, case.value, case.created);
+        let id = put.value.id();
+        if id.0 == 0 {
+            let text = "Put with invalid ID";
+            outbox.error(put.reply_to, ErrorCode::MALFORMED, text);
+        } else if is_far {
+            acknowledge(now, put.reply_to, id, outbox);
         } else {
-            self.refused_puts += 1;
-        }
-        self.acknowledge(now, case.reply_to, id);
-    }
-
-    fn store_strange(
-        &mut self,
-        now: Timestamp,
-        reply_to: ReplyTo,
-        key: InfoHash,
-        value: Value,
-        created: Option<UnixTime>,
-    ) {
-        let id = value.id();
-        let today = self.origin.to_unix(now);
-        let created = created.map_or(today, |created| created.min(today));
-        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
-        let Some(expires) = self.moment_of(now, created + lifetime) else {
-            return;
-        };
-        let incoming = Incoming {
-            value,
-            source: Some(Source::of(reply_to.addr.ip())),
-            created: self.origin.to_timestamp(created),
-            expires,
-        };
-        match self.storage.store(now, &key, incoming) {
-            Ok(stored) => {
-                match stored.change {
-                    Change::New | Change::Edited => self.notify_stored(now, key, id),
-                    Change::Refreshed => self.notify_refreshed(now, key, id),
-                }
-                for (key, id) in stored.evicted {
-                    self.notify_removed(now, key, id);
-                }
-                self.schedule_expiry();
-            }
-            Err(_) => self.refused_puts += 1,
+            self.weigh(now, put, subscriptions, outbox);
         }
     }
 
+    /// Lets a stored value live on.
     pub(super) fn on_refresh(
         &mut self,
         now: Timestamp,
         reply_to: ReplyTo,
         refresh: RefreshRequest<'_>,
+        outbox: &mut Outbox,
     ) {
         let RefreshRequest { key, id, token } = refresh;
-        if !self.tokens.verify(reply_to.addr, &token) {
-            return self.refuse_put_token(reply_to);
+        if !self.may_store(now, reply_to, &token, outbox) {
+            return;
         }
-        self.rpc.peers_mut().on_token(now, reply_to.addr);
-        let lifetime = self
-            .storage
-            .find(&key, id)
-            .map(|value| self.config.value_types.rules(value.value_type()).lifetime);
+        let lifetime = self.find(&key, id).map(|value| self.lifetime(value));
         let expires = now + lifetime.unwrap_or_default();
         match self.storage.refresh(now, &key, id, expires) {
             Err(RefreshError::UnknownKey) => {
                 let text = "Access operation for unknown storage";
-                self.rpc
-                    .error(reply_to.addr, reply_to.tid, ErrorCode::NOT_FOUND, text);
+                outbox.error(reply_to, ErrorCode::NOT_FOUND, text);
             }
             // Differs: listeners are not told of a refresh of what is not there.
-            Err(RefreshError::UnknownValue) => self.acknowledge(now, reply_to, id),
+            Err(RefreshError::UnknownValue) => acknowledge(now, reply_to, id, outbox),
             Ok(()) => {
-                self.schedule_expiry();
-                self.notify_refreshed(now, key, id);
-                self.acknowledge(now, reply_to, id);
+                self.schedule_expiry(outbox);
+                self.tell_refreshed(now, key, id, outbox);
+                acknowledge(now, reply_to, id, outbox);
             }
         }
     }
 
-    /// Tells the sender of a put or refresh that it was handled; by this wire's custom that says no more.
-    fn acknowledge(&mut self, now: Timestamp, reply_to: ReplyTo, id: ValueId) {
-        let reply = Reply {
-            value_id: Some(id),
-            ..Reply::default()
+    /// A check has been made.
+    pub(super) fn on_verdict(
+        &mut self,
+        now: Timestamp,
+        check: CheckId,
+        holds: bool,
+        subscriptions: &mut Subscriptions,
+        outbox: &mut Outbox,
+    ) {
+        let Some(PendingPut { put, replaces }) = self.pending_puts.take(check) else {
+            return;
         };
-        self.answer(now, reply_to, reply);
+        let (reply_to, id) = (put.reply_to, put.value.id());
+        if self.find(&put.key, id) != replaces.as_ref() {
+            // Something else was stored meanwhile: weigh the value anew.
+            return self.weigh(now, put, subscriptions, outbox);
+        }
+        if holds {
+            self.store_remote(now, put, subscriptions, outbox);
+        } else {
+            self.refused_puts += 1;
+        }
+        acknowledge(now, reply_to, id, outbox);
     }
 
-    /// Whether at least 8 good nodes are nearer to the key than this one (`docs/spec/node.md#5.1`).
-    fn is_too_far(&self, now: Timestamp, from: SocketAddr, key: &InfoHash) -> bool {
-        let table = &self.tables[Family::of(&from) as usize];
-        let (least, width) = (self.config.routing.bucket_size, self.config.lookup.width);
-        table.is_surrounded(key, least, width, now)
+    /// Weighs a value of another node: stores it, parks it until it is proved, or refuses it
+    /// without a word.
+    fn weigh(
+        &mut self,
+        now: Timestamp,
+        put: RemotePut,
+        subscriptions: &mut Subscriptions,
+        outbox: &mut Outbox,
+    ) {
+        let put = RemotePut {
+            value: as_stored(&self.value_types, put.reply_to.addr, put.value),
+            ..put
+        };
+        let (reply_to, id) = (put.reply_to, put.value.id());
+        let stored = self.find(&put.key, id);
+        match decide(&self.value_types, stored, &put.value) {
+            Decision::Accept => {
+                self.store_remote(now, put, subscriptions, outbox);
+                acknowledge(now, reply_to, id, outbox);
+            }
+            Decision::Check(proof) => {
+                let replaces = stored.cloned();
+                let pending = PendingPut { put, replaces };
+                if self.pending_puts.park(now, pending, proof) {
+                    let next = self.pending_puts.next_deadline();
+                    outbox.timers.schedule_by(Timer::PendingPuts, next);
+                }
+            }
+            Decision::Refuse(_) => {
+                self.refused_puts += 1;
+                acknowledge(now, reply_to, id, outbox);
+            }
+        }
+    }
+
+    /// Stores a value of another node, and tells listeners of it and of those that had to give way.
+    fn store_remote(
+        &mut self,
+        now: Timestamp,
+        put: RemotePut,
+        subscriptions: &mut Subscriptions,
+        outbox: &mut Outbox,
+    ) {
+        let (key, id) = (put.key, put.value.id());
+        let today = self.origin.to_unix(now);
+        let created = put.created.map_or(today, |created| created.min(today));
+        let Some(expires) = self.moment_of(now, created + self.lifetime(&put.value)) else {
+            return;
+        };
+        let incoming = Incoming {
+            value: put.value,
+            source: Some(Source::of(put.reply_to.addr.ip())),
+            created: self.origin.to_timestamp(created),
+            expires,
+        };
+        let Ok(stored) = self.storage.store(now, &key, incoming) else {
+            self.refused_puts += 1;
+            return;
+        };
+        match stored.change {
+            Change::New | Change::Edited => {
+                self.tell_stored(now, key, id, subscriptions, outbox);
+            }
+            Change::Refreshed => self.tell_refreshed(now, key, id, outbox),
+        }
+        for (key, id) in stored.evicted {
+            self.tell_removed(now, key, id, subscriptions, outbox);
+        }
+        self.schedule_expiry(outbox);
+    }
+
+    /// Reports whether a sender has a write token of this node; if not, it is told.
+    fn may_store(
+        &self,
+        now: Timestamp,
+        reply_to: ReplyTo,
+        token: &[u8],
+        outbox: &mut Outbox,
+    ) -> bool {
+        let is_valid = self.tokens.verify(reply_to.addr, token);
+        if is_valid {
+            outbox.rpc.peers_mut().on_token(now, reply_to.addr);
+        } else {
+            refuse_put_token(reply_to, outbox);
+        }
+        is_valid
+    }
+}
+
+/// Tells a sender that its write token is none of this node.
+pub(super) fn refuse_put_token(reply_to: ReplyTo, outbox: &mut Outbox) {
+    let text = "Put with incorrect token";
+    outbox.error(reply_to, ErrorCode::UNAUTHORIZED, text);
+}
+
+/// Tells the sender of a put or refresh that it was handled; by this wire's custom that says no
+/// more.
+fn acknowledge(now: Timestamp, reply_to: ReplyTo, id: ValueId, outbox: &mut Outbox) {
+    let reply = Reply {
+        value_id: Some(id),
+        ..Reply::default()
+    };
+    outbox.reply(now, reply_to, reply);
+}
+
+/// Returns what the policies say of a value where `stored` is.
+fn decide(value_types: &ValueTypes, stored: Option<&Value>, value: &Value) -> Decision {
+    let policy = |of: &Value| value_types.rules(of.value_type()).policy;
+    match stored {
+        Some(stored) => may_replace(stored, value, policy(stored)),
+        None => may_store(value, policy(value)),
+    }
+}
+
+/// Returns a value as this node would store it: the address of a service announcement is its
+/// sender's.
+fn as_stored(value_types: &ValueTypes, from: SocketAddr, value: Value) -> Value {
+    if value.value_type() != ValueType::SERVICE
+        || value_types.rules(ValueType::SERVICE).policy != Policy::Service
+    {
+        return value;
+    }
+    match rewrite_service(value.data(), from) {
+        Some(data) => wire::pack(&Draft::new(data).value_type(ValueType::SERVICE), value.id()),
+        // The policy refuses it.
+        None => value,
     }
 }

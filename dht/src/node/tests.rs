@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
+use crate::rpc::Rpc;
 use crate::value::{Field, Query, Value, ValueId};
 use crate::wire::{GetRequest, Request};
 use crate::{Draft, wire};
@@ -28,13 +29,13 @@ fn two_nodes_find_each_other_and_a_value() {
     assert_eq!(report.answered, 1);
 }
 
-/// Of those who come all at once, the last find the bucket of their entry point taken, and their walk is over before it
-/// has heard from the others.
+/// Of those who come all at once, the last find the bucket of their entry point taken, and their
+/// walk is over before it has heard from the others.
 #[test]
 fn whoever_comes_when_nobody_is_known_yet_asks_again() {
     let mut net = Net::new(32);
-    let entry = net.nodes[0].id;
-    let far = |node: &Node| node.id.bit(0) != entry.bit(0);
+    let entry = net.nodes[0].id();
+    let far = |node: &Node| node.id().bit(0) != entry.bit(0);
     let last = net.nodes.iter().rposition(far).unwrap();
     net.run(2);
     net.delay(MS * 100, |from, to| to == addr(0) && from != addr(last));

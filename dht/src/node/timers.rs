@@ -2,15 +2,17 @@
 
 use bulla_kad::Schedule;
 
-use crate::{Family, InfoHash};
+use super::LookupId;
+use crate::Family;
 
 /// Why a node wakes up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Timer {
-    /// An answer is overdue, or parts of a value or an answer held for an unproven address have waited too long.
+    /// An answer is overdue, or parts of a value or an answer held for an unproven address have
+    /// waited too long.
     Requests,
     /// A lookup has something to do: ask, announce again, renew a listen.
-    Lookup(InfoHash, Family),
+    Lookup(LookupId),
     /// The next lookup for a permanent put or a listen may begin.
     Background,
     /// A stored value runs out.

@@ -1,12 +1,13 @@
 //! [`Admission`]: how much work may wait at a time, and for whom.
 //!
-//! Each job holds a [`Ticket`] that comes back with its [`Done`](super::Done). What the application waits for goes
-//! before what strangers want; strangers share what is left for them, and no source gets all of it.
+//! Each job holds a [`Ticket`] that comes back with its [`Done`](super::Done). What the application
+//! waits for goes before what strangers want; strangers share what is left for them, and no source
+//! gets all of it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::SecureConfig;
+use super::options::SecureConfig;
 use crate::{Source, Value};
 
 /// What a waiting value counts on top of its packed bytes: the job and its place in the results.

@@ -92,8 +92,8 @@ struct Place {
 struct RemoteListenNumber(u32);
 
 impl Listeners {
-    /// Makes an empty set of at most `max` listeners, which are forgotten after `lifetime`; the keys
-    /// of its hash tables come from `rng`.
+    /// Makes an empty set of at most `max` listeners, which are forgotten after `lifetime`; the
+    /// keys of its hash tables come from `rng`.
     pub(crate) fn new(
         config: &ListenConfig,
         max: usize,

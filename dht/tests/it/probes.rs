@@ -98,8 +98,8 @@ impl Prober {
         replace(datagram, &as_array(captured), &as_array(ours))
     }
 
-    /// Sends datagrams and collects what comes within a quarter of a second, but for requests of the
-    /// node's own.
+    /// Sends datagrams and collects what comes within a quarter of a second, but for requests of
+    /// the node's own.
     fn exchange(&mut self, datagrams: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let mut answers = Vec::new();
         for datagram in datagrams {

@@ -1,29 +1,29 @@
 //! [`Bucket`]: the contacts whose ids share a prefix, at most k of them, and one in waiting.
 
-use crate::{Contact, InfoHash, Rng, Timestamp};
+use crate::{Contact, Id, Rng, Timestamp};
 
 use super::entry::{Ages, Confidence, Entry, Standing};
 
 /// Covers the ids that share the first `depth` bits of `first`, whose other bits are zero.
 #[derive(Debug)]
-pub(super) struct Bucket {
-    pub(super) first: InfoHash,
+pub(super) struct Bucket<const N: usize> {
+    pub(super) first: Id<N>,
     pub(super) depth: usize,
     /// Oldest first; no id twice.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry<N>>,
     /// Found no place; pinged as soon as there is one.
-    pub(super) candidate: Option<Contact>,
+    pub(super) candidate: Option<Contact<N>>,
     /// When a contact of this range last replied.
     pub(super) replied: Option<Timestamp>,
     /// When it was last refreshed.
     pub(super) refreshed: Option<Timestamp>,
 }
 
-impl Bucket {
+impl<const N: usize> Bucket<N> {
     /// The bucket of all ids.
     pub(super) fn everything() -> Self {
         Self {
-            first: InfoHash::ZERO,
+            first: Id::ZERO,
             depth: 0,
             entries: Vec::new(),
             candidate: None,
@@ -32,11 +32,11 @@ impl Bucket {
         }
     }
 
-    pub(super) fn covers(&self, id: &InfoHash) -> bool {
+    pub(super) fn covers(&self, id: &Id<N>) -> bool {
         self.first.common_prefix(id) >= self.depth
     }
 
-    pub(super) fn find(&mut self, id: &InfoHash) -> Option<&mut Entry> {
+    pub(super) fn find(&mut self, id: &Id<N>) -> Option<&mut Entry<N>> {
         self.entries.iter_mut().find(|entry| entry.id() == id)
     }
 
@@ -48,11 +48,12 @@ impl Bucket {
 
     /// Enters a new contact where a place is free or held by one that is certainly worth less.
     ///
-    /// Differs: in the reference only an expired one makes way. Here one that replied also takes the place of one that
-    /// never did, so that contacts that do not exist, be they named or forged as senders, cannot fill a table.
+    /// Differs: in the reference only an expired one makes way. Here one that replied also takes
+    /// the place of one that never did, so that contacts that do not exist, be they named or forged
+    /// as senders, cannot fill a table.
     pub(super) fn place(
         &mut self,
-        contact: Contact,
+        contact: Contact<N>,
         confidence: Confidence,
         now: Timestamp,
         size: usize,
@@ -74,14 +75,14 @@ impl Bucket {
     }
 
     /// Keeps a contact in waiting; one that showed a sign of life before one only named.
-    pub(super) fn remember(&mut self, contact: Contact, confidence: Confidence) {
+    pub(super) fn remember(&mut self, contact: Contact<N>, confidence: Confidence) {
         if confidence >= Confidence::Sent || self.candidate.is_none() {
             self.candidate = Some(contact);
         }
     }
 
     /// The first contact whose place is in doubt and that is not being asked already.
-    pub(super) fn ask_doubtful(&mut self, ages: Ages, now: Timestamp) -> Option<Contact> {
+    pub(super) fn ask_doubtful(&mut self, ages: Ages, now: Timestamp) -> Option<Contact<N>> {
         self.entries
             .iter_mut()
             .find(|entry| entry.is_askable(now) && entry.standing(ages, now) != Standing::Good)
@@ -89,8 +90,8 @@ impl Bucket {
     }
 
     /// Any contact that can be asked now.
-    pub(super) fn ask_any(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Contact> {
-        let askable = |entry: &&mut Entry| entry.is_askable(now);
+    pub(super) fn ask_any(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Contact<N>> {
+        let askable = |entry: &&mut Entry<N>| entry.is_askable(now);
         let count = self.entries.iter_mut().filter(askable).count();
         let chosen = rng.below(count as u64) as usize;
         self.entries
@@ -101,7 +102,7 @@ impl Bucket {
     }
 
     /// Drops the expired. Answers the contact in waiting if there is a place for it now.
-    pub(super) fn purge(&mut self) -> Option<Contact> {
+    pub(super) fn purge(&mut self) -> Option<Contact<N>> {
         let before = self.entries.len();
         self.entries.retain(|entry| !entry.is_expired());
         if self.entries.len() < before {
@@ -114,7 +115,7 @@ impl Bucket {
     /// Keeps the lower half of the range and answers the upper one.
     pub(super) fn split(&mut self) -> Self {
         let bit = self.depth;
-        let is_upper = |id: &InfoHash| id.bit(bit);
+        let is_upper = |id: &Id<N>| id.bit(bit);
         self.depth += 1;
         Self {
             first: self.first.with_bit(bit, true),
@@ -130,7 +131,7 @@ impl Bucket {
     }
 
     /// An id of its range.
-    pub(super) fn random_id(&self, rng: &mut Rng) -> InfoHash {
+    pub(super) fn random_id(&self, rng: &mut Rng) -> Id<N> {
         (0..self.depth).fold(rng.hash(), |id, bit| id.with_bit(bit, self.first.bit(bit)))
     }
 }
@@ -143,8 +144,10 @@ mod tests {
 
     use super::*;
 
+    type Contact = crate::Contact<20>;
+
     fn contact(id: [u8; 20]) -> Contact {
-        Contact::new(InfoHash::new(id), ([192, 0, 2, 1], 1).into())
+        Contact::new(Id::new(id), ([192, 0, 2, 1], 1).into())
     }
 
     proptest! {
@@ -199,6 +202,6 @@ mod tests {
         assert!(bucket.place(contact([3; 20]), Confidence::Replied, now, 2));
         assert!(bucket.place(contact([4; 20]), Confidence::Replied, now, 2));
         assert!(!bucket.place(contact([5; 20]), Confidence::Replied, now, 2));
-        assert!(bucket.find(&InfoHash::new([1; 20])).is_none());
+        assert!(bucket.find(&Id::new([1; 20])).is_none());
     }
 }

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::Endpoint;
-use crate::{Contact, InfoHash, Timestamp};
+use crate::{Contact, Id, Timestamp};
 
 /// How a contact came to our notice; what comes later in the list is the stronger proof.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -30,8 +30,8 @@ pub enum Confidence {
 /// How far a contact can be relied on (`docs/spec/node.md#2`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
-    /// It replied within [`RoutingConfig::good_time`](crate::routing::RoutingConfig::good_time) and was heard within
-    /// [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time).
+    /// It replied within [`RoutingConfig::good_time`](crate::routing::RoutingConfig::good_time) and
+    /// was heard within [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time).
     Good,
     /// Neither good nor expired.
     Dubious,
@@ -50,8 +50,8 @@ pub(super) struct Ages {
 
 /// There is one for each contact, so it is kept small.
 #[derive(Debug)]
-pub(super) struct Entry {
-    id: InfoHash,
+pub(super) struct Entry<const N: usize> {
+    id: Id<N>,
     endpoint: Endpoint,
     has_failed: bool,
     /// An answer is overdue, and nothing has come since.
@@ -79,11 +79,11 @@ impl Moment {
     }
 }
 
-impl Entry {
+impl<const N: usize> Entry<N> {
     /// A request has been answered or given up after this time (`docs/spec/wire.md#15`).
     const TIMEOUT: Duration = Duration::from_secs(10);
 
-    pub(super) fn new(contact: Contact, confidence: Confidence, now: Timestamp) -> Self {
+    pub(super) fn new(contact: Contact<N>, confidence: Confidence, now: Timestamp) -> Self {
         let if_at_least = |least| {
             if confidence >= least {
                 Moment::at(now)
@@ -102,11 +102,11 @@ impl Entry {
         }
     }
 
-    pub(super) fn id(&self) -> &InfoHash {
+    pub(super) fn id(&self) -> &Id<N> {
         &self.id
     }
 
-    pub(super) fn contact(&self) -> Contact {
+    pub(super) fn contact(&self) -> Contact<N> {
         Contact::new(self.id, self.endpoint.into())
     }
 
@@ -146,22 +146,23 @@ impl Entry {
     }
 
     /// Notes that the caller is about to be told to ask it.
-    pub(super) fn ask(&mut self, now: Timestamp) -> Contact {
+    pub(super) fn ask(&mut self, now: Timestamp) -> Contact<N> {
         self.asked = Moment::at(now);
         self.contact()
     }
 
     /// Its id was met again, at `addr`. Answers an address to ask before it is believed.
     ///
-    /// Differs: the reference believes any datagram that claims a known id; here the address changes only after a reply
-    /// from the new one. While a question is open no other is proposed, so forged senders cannot aim us. An expired entry
-    /// gives its place to a newcomer, as it would to one of another id.
+    /// Differs: the reference believes any datagram that claims a known id; here the address
+    /// changes only after a reply from the new one. While a question is open no other is proposed,
+    /// so forged senders cannot aim us. An expired entry gives its place to a newcomer, as it would
+    /// to one of another id.
     pub(super) fn on_seen(
         &mut self,
         addr: SocketAddr,
         confidence: Confidence,
         now: Timestamp,
-    ) -> Option<Contact> {
+    ) -> Option<Contact<N>> {
         let moved = self.endpoint != addr.into();
         let newcomer = Contact::new(self.id, addr);
         match confidence {
@@ -225,13 +226,16 @@ impl Entry {
 mod tests {
     use super::*;
 
+    type Contact = crate::Contact<20>;
+    type Entry = super::Entry<20>;
+
     const AGES: Ages = Ages {
         reply: Duration::from_secs(120 * 60),
         silence: Duration::from_secs(10 * 60),
     };
 
     fn contact(port: u16) -> Contact {
-        Contact::new(InfoHash::of(b"peer"), ([192, 0, 2, 1], port).into())
+        Contact::new(Id::of(b"peer"), ([192, 0, 2, 1], port).into())
     }
 
     fn minute(minutes: u64) -> Timestamp {

@@ -10,7 +10,8 @@ pub(super) struct LossRate {
 const ONE: u32 = 1 << 16;
 /// The share of the latest request in the whole: one of so many.
 const MEMORY: u32 = 64;
-/// Of a network where more than one of so many requests stays without an answer, contacts age quickly.
+/// Of a network where more than one of so many requests stays without an answer, contacts age
+/// quickly.
 const HIGH: u32 = 4;
 
 impl LossRate {

@@ -1,14 +1,16 @@
-//! The routing table: [`Table`] knows the nodes of one address family, many near our own id and few far away
-//! (`docs/spec/node.md#3`).
+//! The routing table: [`Table`] knows the nodes of one address family, many near our own id and few
+//! far away (`docs/spec/node.md#3`).
 //!
 //! Invariants:
 //! - the buckets are ordered, disjoint and cover all ids; one of them covers our own;
-//! - a bucket holds at most [`RoutingConfig::bucket_size`] contacts, all of its range, no id twice, never our own;
+//! - a bucket holds at most [`RoutingConfig::bucket_size`] contacts, all of its range, no id twice,
+//!   never our own;
 //! - a good contact loses its place to nobody;
 //! - a contact's address changes only after a reply from the new one, or once it is expired.
 //!
-//! The table sends nothing and knows no message: it is told what was heard and answers whom to ask. It fits any Kademlia
-//! dialect with 160-bit ids. Who invents ids near ours can make it hold at most 160 buckets: 120 kB with buckets of 8.
+//! The table sends nothing and knows no message: it is told what was heard and answers whom to ask.
+//! It fits any Kademlia dialect with 160-bit ids. Who invents ids near ours can make it hold at
+//! most 160 buckets: 120 kB with buckets of 8.
 
 mod bucket;
 mod config;
@@ -19,7 +21,7 @@ mod refresh;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::{Contact, InfoHash, Timestamp};
+use crate::{Contact, Id, Timestamp};
 
 use bucket::Bucket;
 use entry::{Ages, Entry};
@@ -33,23 +35,23 @@ pub use refresh::Refresh;
 ///
 /// ```
 /// use bulla_kad::routing::{Confidence, RoutingConfig, Table};
-/// use bulla_kad::{Contact, InfoHash, Timestamp};
+/// use bulla_kad::{Contact, Id, Timestamp};
 ///
-/// let mut table = Table::new(InfoHash::of(b"us"), &RoutingConfig::default());
-/// let peer = Contact::new(InfoHash::of(b"them"), "192.0.2.1:4222".parse()?);
+/// let mut table = Table::new(Id::of(b"us"), &RoutingConfig::default());
+/// let peer = Contact::new(Id::of(b"them"), "192.0.2.1:4222".parse()?);
 /// let now = Timestamp::ZERO;
 /// let _ = table.on_seen(peer, Confidence::Replied, now);
-/// assert_eq!(table.closest(&InfoHash::of(b"a key"), 8, now), [peer]);
+/// assert_eq!(table.closest(&Id::of(b"a key"), 8, now), [peer]);
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[derive(Debug)]
-pub struct Table {
-    own: InfoHash,
+pub struct Table<const N: usize> {
+    own: Id<N>,
     bucket_size: usize,
     bootstrap_mode: bool,
     ages: Ages,
     /// Ordered by first id.
-    buckets: Vec<Bucket>,
+    buckets: Vec<Bucket<N>>,
     /// When a contact was last added to our own bucket.
     grown: Option<Timestamp>,
     /// When anything was last refreshed.
@@ -61,11 +63,12 @@ pub struct Table {
 /// What came of hearing of a contact.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[must_use]
-pub struct SeenUpdate {
+pub struct SeenUpdate<const N: usize> {
     /// Whether the table grew.
     pub growth: Growth,
-    /// A contact to ping: one whose place is wanted by another, or one that seems to have a new address.
-    pub ping: Option<Contact>,
+    /// A contact to ping: one whose place is wanted by another, or one that seems to have a new
+    /// address.
+    pub ping: Option<Contact<N>>,
 }
 
 /// Whether hearing of a contact made the table grow.
@@ -78,7 +81,8 @@ pub enum Growth {
     Refused,
     /// It was added.
     Added,
-    /// It was added to our own bucket, the first in 5 minutes: maintenance should run within a second.
+    /// It was added to our own bucket, the first in 5 minutes: maintenance should run within a
+    /// second.
     AfterPause,
 }
 
@@ -91,20 +95,20 @@ pub struct Counts {
     pub dubious: usize,
     /// Contacts in waiting for a place in a full bucket, not in `good` or `dubious`.
     pub cached: usize,
-    /// Those of `good` whose last sign of life was a message of their own accord and not a reply. As long as there are
-    /// any, others can reach us.
+    /// Those of `good` whose last sign of life was a message of their own accord and not a reply.
+    /// As long as there are any, others can reach us.
     pub incoming: usize,
 }
 
 /// A line of [`Table::listing`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Listed {
+pub struct Listed<const N: usize> {
     /// First id of the bucket.
-    pub bucket: InfoHash,
+    pub bucket: Id<N>,
     /// How many leading bits the ids of the bucket share.
     pub depth: usize,
     /// The contact.
-    pub contact: Contact,
+    pub contact: Contact<N>,
     /// What it is worth.
     pub standing: Standing,
 }
@@ -116,10 +120,10 @@ const MAX_PREPARED: usize = 64;
 /// A contact after this long without growth means that a connection has come about.
 const DORMANCY: Duration = Duration::from_secs(5 * 60);
 
-impl Table {
-    /// An empty table around our own id. Takes from `config` the bucket size, the ages of good contacts and the bootstrap
-    /// mode.
-    pub fn new(own: InfoHash, config: &RoutingConfig) -> Self {
+impl<const N: usize> Table<N> {
+    /// An empty table around our own id. Takes from `config` the bucket size, the ages of good
+    /// contacts and the bootstrap mode.
+    pub fn new(own: Id<N>, config: &RoutingConfig) -> Self {
         Self {
             own,
             bucket_size: config.bucket_size,
@@ -136,13 +140,14 @@ impl Table {
         }
     }
 
-    /// Notes that a contact was heard of. Not to be told of clients, of martian addresses or of the other family.
+    /// Notes that a contact was heard of. Not to be told of clients, of martian addresses or of the
+    /// other family.
     pub fn on_seen(
         &mut self,
-        contact: Contact,
+        contact: Contact<N>,
         confidence: Confidence,
         now: Timestamp,
-    ) -> SeenUpdate {
+    ) -> SeenUpdate<N> {
         if contact.id == self.own || contact.id.is_zero() {
             return SeenUpdate::default();
         }
@@ -162,9 +167,10 @@ impl Table {
         }
     }
 
-    /// Takes in a contact that was good when the table was last saved. Our own bucket splits for it: strangers have no say
-    /// in what we saved. Whoever answers has a claim to its place until it has proved itself. Says whether it is new.
-    pub fn restore(&mut self, contact: Contact, now: Timestamp) -> bool {
+    /// Takes in a contact that was good when the table was last saved. Our own bucket splits for
+    /// it: strangers have no say in what we saved. Whoever answers has a claim to its place until
+    /// it has proved itself. Says whether it is new.
+    pub fn restore(&mut self, contact: Contact<N>, now: Timestamp) -> bool {
         if contact.id == self.own || contact.id.is_zero() || self.entry(&contact.id).is_some() {
             return false;
         }
@@ -181,9 +187,10 @@ impl Table {
         }
     }
 
-    /// Of each bucket in turn a contact that has not answered yet and is not being asked, at most `count` in all: whom to
-    /// ask next after a restart, so that something is soon known of every part of the id space.
-    pub fn ask_unverified(&mut self, count: usize, now: Timestamp) -> Vec<Contact> {
+    /// Of each bucket in turn a contact that has not answered yet and is not being asked, at most
+    /// `count` in all: whom to ask next after a restart, so that something is soon known of every
+    /// part of the id space.
+    pub fn ask_unverified(&mut self, count: usize, now: Timestamp) -> Vec<Contact<N>> {
         let mut asked = Vec::new();
         for place in 0..self.bucket_size {
             for bucket in &mut self.buckets {
@@ -198,16 +205,18 @@ impl Table {
         asked
     }
 
-    /// Notes that the answer of a contact is overdue: it is not named to others before something comes from it.
-    pub fn on_late(&mut self, contact: &Contact) {
+    /// Notes that the answer of a contact is overdue: it is not named to others before something
+    /// comes from it.
+    pub fn on_late(&mut self, contact: &Contact<N>) {
         if let Some(entry) = self.entry(&contact.id) {
             entry.late(contact.addr);
         }
     }
 
-    /// Notes that all attempts of a request, the first at `asked_at`, went unanswered. Says whether the contact is gone: one
-    /// that has answered others since may have been asked too much. Differs: the reference takes it for gone for a while.
-    pub fn on_no_reply(&mut self, contact: &Contact, asked_at: Timestamp) -> bool {
+    /// Notes that all attempts of a request, the first at `asked_at`, went unanswered. Says whether
+    /// the contact is gone: one that has answered others since may have been asked too much.
+    /// Differs: the reference takes it for gone for a while.
+    pub fn on_no_reply(&mut self, contact: &Contact<N>, asked_at: Timestamp) -> bool {
         let entry = self.entry(&contact.id);
         let is_there = entry.is_some_and(|it| it.has_replied(contact.addr, asked_at));
         if !is_there {
@@ -217,7 +226,7 @@ impl Table {
     }
 
     /// Notes that this contact is not there, or of no use.
-    pub fn on_failure(&mut self, contact: &Contact) {
+    pub fn on_failure(&mut self, contact: &Contact<N>) {
         self.loss_rate.on_no_reply();
         let bucket = self.bucket(&contact.id);
         bucket.candidate.take_if(|waiting| waiting == contact);
@@ -227,27 +236,28 @@ impl Table {
     }
 
     /// The `count` good contacts nearest to `target`, nearest first.
-    pub fn closest(&self, target: &InfoHash, count: usize, now: Timestamp) -> Vec<Contact> {
+    pub fn closest(&self, target: &Id<N>, count: usize, now: Timestamp) -> Vec<Contact<N>> {
         self.nearest(target, count, |entry| {
             entry.standing(self.ages, now) == Standing::Good
         })
     }
 
-    /// The `count` contacts nearest to `target` that are worth naming to others, nearest first: the good ones that owe us
-    /// no answer, but where contacts come and go quickly those heard of lately, if there are as many.
+    /// The `count` contacts nearest to `target` that are worth naming to others, nearest first: the
+    /// good ones that owe us no answer, but where contacts come and go quickly those heard of
+    /// lately, if there are as many.
     ///
-    /// Differs: the reference names all good ones. Where nodes stay for minutes most of those are gone, and as they stand
-    /// before the living, nobody finds these.
-    pub fn to_share(&self, target: &InfoHash, count: usize, now: Timestamp) -> Vec<Contact> {
+    /// Differs: the reference names all good ones. Where nodes stay for minutes most of those are
+    /// gone, and as they stand before the living, nobody finds these.
+    pub fn to_share(&self, target: &Id<N>, count: usize, now: Timestamp) -> Vec<Contact<N>> {
         let is_sound =
-            |entry: &Entry| !entry.is_late() && entry.standing(self.ages, now) == Standing::Good;
+            |entry: &Entry<N>| !entry.is_late() && entry.standing(self.ages, now) == Standing::Good;
         self.fresh(target, count, now)
             .unwrap_or_else(|| self.nearest(target, count, is_sound))
     }
 
-    /// The `count` contacts nearest to `target` that were heard of lately, if there are as many and contacts come and go
-    /// quickly.
-    pub fn fresh(&self, target: &InfoHash, count: usize, now: Timestamp) -> Option<Vec<Contact>> {
+    /// The `count` contacts nearest to `target` that were heard of lately, if there are as many and
+    /// contacts come and go quickly.
+    pub fn fresh(&self, target: &Id<N>, count: usize, now: Timestamp) -> Option<Vec<Contact<N>>> {
         if !self.loss_rate.is_high() {
             return None;
         }
@@ -255,16 +265,16 @@ impl Table {
             silence: self.fresh_time.min(self.ages.silence),
             ..self.ages
         };
-        let is_fresh = |entry: &Entry| entry.standing(ages, now) == Standing::Good;
+        let is_fresh = |entry: &Entry<N>| entry.standing(ages, now) == Standing::Good;
         let found = self.nearest(target, count, is_fresh);
         (found.len() == count).then_some(found)
     }
 
-    /// Whether `count` good contacts are nearer to `target` than we are, or all that there are, if those are at least
-    /// `least`.
+    /// Whether `count` good contacts are nearer to `target` than we are, or all that there are, if
+    /// those are at least `least`.
     pub fn is_surrounded(
         &self,
-        target: &InfoHash,
+        target: &Id<N>,
         least: usize,
         count: usize,
         now: Timestamp,
@@ -272,7 +282,7 @@ impl Table {
         let ours = self.own.distance(target);
         let (mut nearer, mut is_one_farther) = (0, false);
         for bucket in &self.buckets {
-            let good = |entry: &&Entry| entry.standing(self.ages, now) == Standing::Good;
+            let good = |entry: &&Entry<N>| entry.standing(self.ages, now) == Standing::Good;
             let mut good = bucket.entries.iter().filter(good);
             if bucket.covers(&self.own) {
                 for entry in good {
@@ -296,20 +306,21 @@ impl Table {
         nearer >= count || (nearer >= least && !is_one_farther)
     }
 
-    /// The `count` contacts nearest to `target` that are not expired, nearest first: to start a lookup from.
-    pub fn candidates(&self, target: &InfoHash, count: usize) -> Vec<Contact> {
+    /// The `count` contacts nearest to `target` that are not expired, nearest first: to start a
+    /// lookup from.
+    pub fn candidates(&self, target: &Id<N>, count: usize) -> Vec<Contact<N>> {
         self.nearest(target, count, |entry| !entry.is_expired())
     }
 
     /// All good contacts, those of our own bucket first, as they are exported.
-    pub fn contacts(&self, now: Timestamp) -> Vec<Contact> {
+    pub fn contacts(&self, now: Timestamp) -> Vec<Contact<N>> {
         self.nearest(&self.own, usize::MAX, |entry| {
             entry.standing(self.ages, now) == Standing::Good
         })
     }
 
     /// All contacts with their standing, in the order of the buckets' ranges.
-    pub fn entries(&self, now: Timestamp) -> impl Iterator<Item = Listed> {
+    pub fn entries(&self, now: Timestamp) -> impl Iterator<Item = Listed<N>> {
         self.buckets.iter().flat_map(move |bucket| {
             bucket.entries.iter().map(move |entry| Listed {
                 bucket: bucket.first,
@@ -344,13 +355,15 @@ impl Table {
         self.buckets[self.index_of(&self.own)].depth
     }
 
-    /// About how many nodes the network has, ourselves included: exact while all fit into one bucket, from then on
-    /// judged by how densely the nearest good ones lie, right within a factor of two most of the time.
+    /// About how many nodes the network has, ourselves included: exact while all fit into one
+    /// bucket, from then on judged by how densely the nearest good ones lie, right within a factor
+    /// of two most of the time.
     pub fn size_estimate(&self, now: Timestamp) -> u64 {
         let nearest = self.closest(&self.own, self.bucket_size, now);
         let others = match nearest.last() {
             Some(last) if self.buckets.len() > 1 => {
-                // Of n nodes at random, the m-th nearest lies on average at a distance of m/n of the whole space.
+                // Of n nodes at random, the m-th nearest lies on average at a distance of m/n of
+                // the whole space.
                 let fraction = self.own.distance(&last.id).leading_bits().max(1);
                 ((nearest.len() as u128 - 1) << 64) / u128::from(fraction)
             }
@@ -360,28 +373,30 @@ impl Table {
     }
 
     /// Whether the bucket of `target` has places left, so that more of its range would be welcome.
-    pub fn is_sparse(&self, target: &InfoHash) -> bool {
+    pub fn is_sparse(&self, target: &Id<N>) -> bool {
         self.buckets[self.index_of(target)].entries.len() < self.bucket_size
     }
 
     /// Whether the bucket of `target` is full of good contacts.
-    pub fn is_known(&self, target: &InfoHash, now: Timestamp) -> bool {
+    pub fn is_known(&self, target: &Id<N>, now: Timestamp) -> bool {
         let entries = &self.buckets[self.index_of(target)].entries;
-        let good = |entry: &&Entry| entry.standing(self.ages, now) == Standing::Good;
+        let good = |entry: &&Entry<N>| entry.standing(self.ages, now) == Standing::Good;
         entries.iter().filter(good).count() >= self.bucket_size
     }
 
-    /// Drops the expired contacts, every 2 to 6 minutes. Answers contacts to ping, which may have the places.
+    /// Drops the expired contacts, every 2 to 6 minutes. Answers contacts to ping, which may have
+    /// the places.
     ///
     /// Differs: if nobody else is left the expired are kept, for then it is we who were cut off.
-    pub fn purge(&mut self) -> Vec<Contact> {
+    pub fn purge(&mut self) -> Vec<Contact<N>> {
         if self.iter().all(Entry::is_expired) {
             return Vec::new();
         }
         self.buckets.iter_mut().filter_map(Bucket::purge).collect()
     }
 
-    /// Connectivity changed: no contact counts as good or as expired any more, and all buckets are due for a refresh.
+    /// Connectivity changed: no contact counts as good or as expired any more, and all buckets are
+    /// due for a refresh.
     pub fn reset(&mut self) {
         self.grown = None;
         self.refreshed = None;
@@ -392,7 +407,12 @@ impl Table {
         }
     }
 
-    fn insert(&mut self, contact: Contact, confidence: Confidence, now: Timestamp) -> SeenUpdate {
+    fn insert(
+        &mut self,
+        contact: Contact<N>,
+        confidence: Confidence,
+        now: Timestamp,
+    ) -> SeenUpdate<N> {
         let mut ping = None;
         loop {
             let index = self.index_of(&contact.id);
@@ -436,29 +456,29 @@ impl Table {
         }
     }
 
-    fn index_of(&self, id: &InfoHash) -> usize {
+    fn index_of(&self, id: &Id<N>) -> usize {
         self.buckets.partition_point(|bucket| bucket.first <= *id) - 1
     }
 
-    fn bucket(&mut self, id: &InfoHash) -> &mut Bucket {
+    fn bucket(&mut self, id: &Id<N>) -> &mut Bucket<N> {
         let index = self.index_of(id);
         &mut self.buckets[index]
     }
 
-    fn entry(&mut self, id: &InfoHash) -> Option<&mut Entry> {
+    fn entry(&mut self, id: &Id<N>) -> Option<&mut Entry<N>> {
         self.bucket(id).find(id)
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Entry> {
+    fn iter(&self) -> impl Iterator<Item = &Entry<N>> {
         self.buckets.iter().flat_map(|bucket| &bucket.entries)
     }
 
     fn nearest(
         &self,
-        target: &InfoHash,
+        target: &Id<N>,
         count: usize,
-        keep: impl Fn(&Entry) -> bool,
-    ) -> Vec<Contact> {
+        keep: impl Fn(&Entry<N>) -> bool,
+    ) -> Vec<Contact<N>> {
         let mut found = Vec::with_capacity(count.min(MAX_PREPARED) + self.bucket_size);
         let _ = walk(&self.buckets, 0, target, &mut |bucket| {
             let kept = bucket.entries.iter().filter(|entry| keep(entry));
@@ -478,15 +498,16 @@ impl Table {
     }
 }
 
-/// Visits the buckets from the one of `target` outwards: every id of one is nearer than every id of the next.
+/// Visits the buckets from the one of `target` outwards: every id of one is nearer than every id of
+/// the next.
 ///
-/// The ordered buckets are the leaves of a binary tree; at each branch the half that holds `target` is the nearer. No
-/// branch is deeper than an id has bits.
-fn walk<'a>(
-    leaves: &'a [Bucket],
+/// The ordered buckets are the leaves of a binary tree; at each branch the half that holds `target`
+/// is the nearer. No branch is deeper than an id has bits.
+fn walk<'a, const N: usize>(
+    leaves: &'a [Bucket<N>],
     depth: usize,
-    target: &InfoHash,
-    visit: &mut impl FnMut(&'a Bucket) -> ControlFlow<()>,
+    target: &Id<N>,
+    visit: &mut impl FnMut(&'a Bucket<N>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     match leaves {
         [] => return ControlFlow::Continue(()),

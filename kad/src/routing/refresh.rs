@@ -3,34 +3,36 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::{Contact, InfoHash, Rng, Timestamp};
+use crate::{Contact, Id, Rng, Timestamp};
 
 use super::{Standing, Table};
 
 /// A `find` that brings news of a part of the id space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Refresh {
+pub struct Refresh<const N: usize> {
     /// The id to search.
-    pub target: InfoHash,
+    pub target: Id<N>,
     /// Whom to ask.
-    pub via: Contact,
+    pub via: Contact<N>,
 }
 
-/// Least time between two refreshes of one bucket (ours: then a bucket that stays empty does not keep the others and the
-/// neighbourhood waiting).
+/// Least time between two refreshes of one bucket (ours: then a bucket that stays empty does not
+/// keep the others and the neighbourhood waiting).
 const BUCKET_PAUSE: Duration = Duration::from_secs(60);
-/// Least time between a refresh of any kind and one of the neighbourhood, the shortest time between two runs.
+/// Least time between a refresh of any kind and one of the neighbourhood, the shortest time between
+/// two runs.
 const NEIGHBOURHOOD_PAUSE: Duration = Duration::from_secs(5);
 /// How long after its last growth the neighbourhood may hide more nodes.
 const SETTLING: Duration = Duration::from_secs(150);
 
-impl Table {
+impl<const N: usize> Table<N> {
     /// The next `find` that is due, if any: first for each bucket that is empty or had no reply for
-    /// [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time), then, if there was none and the table grew lately, for our own
-    /// surroundings.
+    /// [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time), then, if there
+    /// was none and the table grew lately, for our own surroundings.
     ///
-    /// Call it until it answers `None` in each maintenance run; what it answered is not answered again for some time.
-    pub fn next_refresh(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Refresh> {
+    /// Call it until it answers `None` in each maintenance run; what it answered is not answered
+    /// again for some time.
+    pub fn next_refresh(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Refresh<N>> {
         let refresh = self
             .refresh_bucket(now, rng)
             .or_else(|| self.refresh_neighbourhood(now, rng))?;
@@ -38,16 +40,16 @@ impl Table {
         Some(refresh)
     }
 
-    /// The good contacts that have been silent longest, and for `silence` at least: whom to ask when another turns out to be
-    /// gone. At most `count`, and only such as are `worth` it. Nobody if none has answered for as long: then it is we who
-    /// were cut off.
+    /// The good contacts that have been silent longest, and for `silence` at least: whom to ask
+    /// when another turns out to be gone. At most `count`, and only such as are `worth` it. Nobody
+    /// if none has answered for as long: then it is we who were cut off.
     pub fn ask_silent(
         &mut self,
         count: usize,
         silence: Duration,
         now: Timestamp,
-        worth: impl Fn(&Contact) -> bool,
-    ) -> Vec<Contact> {
+        worth: impl Fn(&Contact<N>) -> bool,
+    ) -> Vec<Contact<N>> {
         let replied = self
             .buckets
             .iter()
@@ -74,7 +76,7 @@ impl Table {
         silent.into_iter().map(|entry| entry.ask(now)).collect()
     }
 
-    fn refresh_bucket(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Refresh> {
+    fn refresh_bucket(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Refresh<N>> {
         let silence = self.ages.silence;
         let index = self.buckets.iter().position(|bucket| {
             has_passed(BUCKET_PAUSE, bucket.refreshed, now)
@@ -86,26 +88,27 @@ impl Table {
         Some(Refresh { target, via })
     }
 
-    fn refresh_neighbourhood(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Refresh> {
+    fn refresh_neighbourhood(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Refresh<N>> {
         if has_passed(SETTLING, self.grown, now)
             || !has_passed(NEIGHBOURHOOD_PAUSE, self.refreshed, now)
         {
             return None;
         }
-        let target = (InfoHash::BITS - 8..InfoHash::BITS)
+        let target = (Id::<N>::BITS - 8..Id::<N>::BITS)
             .fold(self.own, |id, bit| id.with_bit(bit, rng.one_in(2)));
         let via = self.ask_near(self.index_of(&self.own), &target, now, rng)?;
         Some(Refresh { target, via })
     }
 
-    /// Somebody of the bucket at `index`, now and then of one beside it, or else the nearest there is.
+    /// Somebody of the bucket at `index`, now and then of one beside it, or else the nearest there
+    /// is.
     fn ask_near(
         &mut self,
         index: usize,
-        target: &InfoHash,
+        target: &Id<N>,
         now: Timestamp,
         rng: &mut Rng,
-    ) -> Option<Contact> {
+    ) -> Option<Contact<N>> {
         let chosen = match rng.below(8) {
             0 => index + 1,
             1 => index.wrapping_sub(1),
@@ -136,6 +139,10 @@ mod tests {
 
     use super::*;
 
+    type Contact = crate::Contact<20>;
+    type Refresh = super::Refresh<20>;
+    type Table = super::Table<20>;
+
     const SECOND: Duration = Duration::from_secs(1);
 
     fn at(seconds: u64) -> Timestamp {
@@ -151,9 +158,9 @@ mod tests {
     }
 
     fn table_of(count: u16, now: Timestamp) -> Table {
-        let mut table = Table::new(InfoHash::of(b"us"), &RoutingConfig::default());
+        let mut table = Table::new(Id::of(b"us"), &RoutingConfig::default());
         for port in 1..=count {
-            let id = InfoHash::of(&port.to_be_bytes());
+            let id = Id::of(&port.to_be_bytes());
             let peer = Contact::new(id, ([192, 0, 2, 1], port).into());
             let _ = table.on_seen(peer, Confidence::Replied, now);
         }

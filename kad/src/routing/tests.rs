@@ -2,7 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-const OWN: InfoHash = InfoHash::new([0x55; 20]);
+type Contact = crate::Contact<20>;
+type Id = crate::Id<20>;
+type Table = super::Table<20>;
+
+const OWN: Id = Id::new([0x55; 20]);
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp::ZERO + Duration::from_secs(seconds)
@@ -16,15 +20,17 @@ fn table(bootstrap_mode: bool) -> Table {
     Table::new(OWN, &config)
 }
 
-/// A contact whose id shares exactly `prefix` bits with our own; `number` makes the rest and the port.
+/// A contact whose id shares exactly `prefix` bits with our own; `number` makes the rest and the
+/// port.
 fn contact(prefix: usize, number: u16) -> Contact {
-    let rest = InfoHash::of(&number.to_be_bytes());
+    let rest = Id::of(&number.to_be_bytes());
     let shared = (0..prefix).fold(rest, |id, bit| id.with_bit(bit, OWN.bit(bit)));
     let id = shared.with_bit(prefix, !OWN.bit(prefix));
     Contact::new(id, ([192, 0, 2, 1], number).into())
 }
 
-/// Eight good contacts of prefix 0, which fill the far half after the first split, and one near us that causes it.
+/// Eight good contacts of prefix 0, which fill the far half after the first split, and one near us
+/// that causes it.
 fn full_far_bucket(now: Timestamp) -> Table {
     let mut table = table(false);
     for number in 1..=8 {
@@ -35,7 +41,7 @@ fn full_far_bucket(now: Timestamp) -> Table {
     table
 }
 
-fn brute_force(table: &Table, target: &InfoHash, count: usize, now: Timestamp) -> Vec<Contact> {
+fn brute_force(table: &Table, target: &Id, count: usize, now: Timestamp) -> Vec<Contact> {
     let mut good: Vec<_> = table
         .entries(now)
         .filter(|line| line.standing == Standing::Good)
@@ -47,14 +53,13 @@ fn brute_force(table: &Table, target: &InfoHash, count: usize, now: Timestamp) -
 }
 
 fn check_invariants(table: &Table) {
-    assert_eq!(table.buckets[0].first, InfoHash::ZERO);
+    assert_eq!(table.buckets[0].first, Id::ZERO);
     for (index, bucket) in table.buckets.iter().enumerate() {
         // Every bucket ends where the next one begins, the last at the end of the space.
-        let last =
-            (bucket.depth..InfoHash::BITS).fold(bucket.first, |id, bit| id.with_bit(bit, true));
+        let last = (bucket.depth..Id::BITS).fold(bucket.first, |id, bit| id.with_bit(bit, true));
         match table.buckets.get(index + 1) {
             Some(next) => assert_eq!(successor(last), next.first),
-            None => assert_eq!(last, InfoHash::new([0xff; 20])),
+            None => assert_eq!(last, Id::new([0xff; 20])),
         }
         assert!(bucket.entries.len() <= table.bucket_size);
         for (place, entry) in bucket.entries.iter().enumerate() {
@@ -74,7 +79,7 @@ fn check_invariants(table: &Table) {
     }
 }
 
-fn successor(id: InfoHash) -> InfoHash {
+fn successor(id: Id) -> Id {
     let mut bytes = *id.as_bytes();
     for byte in bytes.iter_mut().rev() {
         *byte = byte.wrapping_add(1);
@@ -82,7 +87,7 @@ fn successor(id: InfoHash) -> InfoHash {
             break;
         }
     }
-    InfoHash::new(bytes)
+    Id::new(bytes)
 }
 
 #[derive(Clone, Debug)]
@@ -301,7 +306,7 @@ fn a_bootstrap_node_keeps_more_of_the_far_contacts() {
 #[test]
 fn own_and_zero_ids_are_never_entered() {
     let mut table = table(false);
-    for id in [OWN, InfoHash::ZERO] {
+    for id in [OWN, Id::ZERO] {
         let contact = Contact::new(id, ([192, 0, 2, 1], 1).into());
         assert_eq!(
             table.on_seen(contact, Confidence::Replied, at(0)),

@@ -1,6 +1,7 @@
-//! [`DeferredReplies`]: answers too large for an address that has proved nothing, kept until it answers a ping.
+//! [`DeferredReplies`]: replies too large for an address that is not validated, kept until it
+//! answers a ping.
 //!
-//! Who forges a source address so makes us send the forged one at most a ping, not the answer.
+//! So a forged source address makes us send its owner a ping at most, not the reply.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -8,74 +9,76 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::TransportConfig;
 use crate::Timestamp;
 
-/// How long an answer is kept.
+/// How long a reply is kept.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Answers waiting for their address to prove itself.
+/// Replies waiting for their address to be validated, one for each address.
 #[derive(Debug)]
-pub struct DeferredReplies {
-    answers: BTreeMap<SocketAddr, Answer>,
+pub(super) struct DeferredReplies {
+    replies: BTreeMap<SocketAddr, Deferred>,
     /// By age; those released already are passed over.
     order: VecDeque<(Timestamp, SocketAddr)>,
     bytes: usize,
-    limit: usize,
+    max_replies: usize,
     max_bytes: usize,
 }
 
 #[derive(Debug)]
-struct Answer {
+struct Deferred {
     datagrams: Vec<Bytes>,
     until: Timestamp,
 }
 
 impl DeferredReplies {
-    /// At most `limit` answers of `max_bytes` in all, one to an address.
-    pub fn new(limit: usize, max_bytes: usize) -> Self {
+    /// Begins without any reply, within the bounds of `config`.
+    pub(super) fn new(config: &TransportConfig) -> Self {
         Self {
-            answers: BTreeMap::new(),
+            replies: BTreeMap::new(),
             order: VecDeque::new(),
             bytes: 0,
-            limit,
-            max_bytes,
+            max_replies: config.max_deferred_replies,
+            max_bytes: config.max_deferred_bytes,
         }
     }
 
-    /// Keeps an answer; `false` if there is no room, or one waits already for this address.
-    pub fn defer(&mut self, now: Timestamp, to: SocketAddr, datagrams: Vec<Bytes>) -> bool {
+    /// Keeps a reply, and reports whether it does: not if there is no room, or one waits already
+    /// for this address.
+    pub(super) fn defer(&mut self, now: Timestamp, to: SocketAddr, datagrams: Vec<Bytes>) -> bool {
         let size = size(&datagrams);
-        if self.answers.len() >= self.limit
+        if self.replies.len() >= self.max_replies
             || self.bytes + size > self.max_bytes
-            || self.answers.contains_key(&to)
+            || self.replies.contains_key(&to)
         {
             return false;
         }
         self.bytes += size;
         let until = now + TIMEOUT;
         self.order.push_back((until, to));
-        self.answers.insert(to, Answer { datagrams, until });
+        self.replies.insert(to, Deferred { datagrams, until });
         true
     }
 
-    /// The answer for an address that has proved itself.
-    pub fn release(&mut self, to: &SocketAddr) -> Vec<Bytes> {
+    /// Takes the reply for an address that has just been validated.
+    pub(super) fn release(&mut self, to: &SocketAddr) -> Vec<Bytes> {
         let datagrams = self
-            .answers
+            .replies
             .remove(to)
-            .map_or_else(Vec::new, |answer| answer.datagrams);
+            .map_or_else(Vec::new, |reply| reply.datagrams);
         self.bytes -= size(&datagrams);
         datagrams
     }
 
     /// Forgets what has waited too long.
-    pub fn expire(&mut self, now: Timestamp) {
+    pub(super) fn expire(&mut self, now: Timestamp) {
         while let Some(&(until, to)) = self.order.front().filter(|(until, _)| *until <= now) {
             self.order.pop_front();
             if self
-                .answers
+                .replies
                 .get(&to)
-                .is_some_and(|answer| answer.until == until)
+                .is_some_and(|reply| reply.until == until)
             {
                 self.release(&to);
             }
@@ -83,7 +86,7 @@ impl DeferredReplies {
     }
 
     /// Returns when [`DeferredReplies::expire`] has something to do.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.order.front().map(|(until, _)| *until)
     }
 }
@@ -96,33 +99,71 @@ fn size(datagrams: &[Bytes]) -> usize {
 mod tests {
     use super::*;
 
-    const MAX_BYTES: usize = 8 << 20;
+    const MS: Duration = Duration::from_millis(1);
+    const START: Timestamp = Timestamp::ZERO;
 
     #[test]
-    fn an_answer_is_released_once_and_only_in_time() {
-        let mut held = DeferredReplies::new(2, MAX_BYTES);
-        assert!(held.defer(Timestamp::ZERO, peer(1), vec![Bytes::from_static(b"a")]));
-        assert!(!held.defer(Timestamp::ZERO, peer(1), vec![Bytes::from_static(b"b")]));
-        assert_eq!(held.release(&peer(1)), [Bytes::from_static(b"a")]);
-        assert!(held.release(&peer(1)).is_empty());
-        assert!(held.defer(Timestamp::ZERO, peer(1), vec![Bytes::from_static(b"c")]));
-        held.expire(Timestamp::ZERO + TIMEOUT);
-        assert!(held.release(&peer(1)).is_empty());
+    fn a_reply_is_released_once_and_only_in_time() {
+        let mut deferred = deferred();
+        assert!(deferred.defer(START, peer(1), reply(b"a")));
+        assert!(!deferred.defer(START, peer(1), reply(b"b")));
+        assert_eq!(deferred.release(&peer(1)), ["a"]);
+        assert!(deferred.release(&peer(1)).is_empty());
+        assert!(deferred.defer(START, peer(1), reply(b"c")));
+        deferred.expire(START + TIMEOUT);
+        assert!(deferred.release(&peer(1)).is_empty());
+        assert_eq!(deferred.next_deadline(), None);
     }
 
     #[test]
-    fn room_is_bounded_in_answers_and_bytes() {
-        let mut held = DeferredReplies::new(2, MAX_BYTES);
-        assert!(held.defer(
-            Timestamp::ZERO,
-            peer(1),
-            vec![Bytes::from(vec![0; MAX_BYTES])]
-        ));
-        assert!(!held.defer(Timestamp::ZERO, peer(2), vec![Bytes::from_static(b"x")]));
-        assert_eq!(held.release(&peer(1)).len(), 1);
-        assert!(held.defer(Timestamp::ZERO, peer(2), Vec::new()));
-        assert!(held.defer(Timestamp::ZERO, peer(3), Vec::new()));
-        assert!(!held.defer(Timestamp::ZERO, peer(4), Vec::new()));
+    fn each_reply_is_kept_for_its_own_time() {
+        let mut deferred = deferred();
+        assert_eq!(deferred.next_deadline(), None);
+        assert!(deferred.defer(START, peer(1), reply(b"first")));
+        assert_eq!(deferred.release(&peer(1)), ["first"]);
+        assert!(deferred.defer(START + MS, peer(1), reply(b"second")));
+        assert!(deferred.defer(START + MS * 2, peer(2), reply(b"other")));
+        assert_eq!(deferred.next_deadline(), Some(START + TIMEOUT));
+        // The time of the one that was released has passed, that of the next to this address has
+        // not.
+        deferred.expire(START + TIMEOUT);
+        assert_eq!(deferred.next_deadline(), Some(START + MS + TIMEOUT));
+        deferred.expire(START + MS + TIMEOUT);
+        assert!(deferred.release(&peer(1)).is_empty());
+        assert_eq!(deferred.release(&peer(2)), ["other"]);
+    }
+
+    #[test]
+    fn room_is_bounded_in_replies_and_bytes() {
+        let mut deferred = deferred();
+        assert!(deferred.defer(START, peer(1), reply(&[0; 60])));
+        assert!(!deferred.defer(START, peer(2), reply(&[0; 41])));
+        assert!(deferred.defer(START, peer(2), reply(&[0; 40])));
+        assert!(!deferred.defer(START, peer(3), Vec::new()), "no third one");
+        assert_eq!(deferred.release(&peer(1)).len(), 1);
+        assert!(!deferred.defer(START, peer(3), reply(&[0; 61])));
+        assert!(deferred.defer(START, peer(3), reply(&[0; 60])));
+    }
+
+    #[test]
+    fn what_has_expired_makes_room() {
+        let mut deferred = deferred();
+        assert!(deferred.defer(START, peer(1), reply(&[0; 100])));
+        assert!(!deferred.defer(START, peer(2), reply(b"x")));
+        deferred.expire(START + TIMEOUT);
+        assert!(deferred.defer(START + TIMEOUT, peer(2), reply(&[0; 100])));
+    }
+
+    fn deferred() -> DeferredReplies {
+        DeferredReplies::new(&TransportConfig {
+            max_deferred_replies: 2,
+            max_deferred_bytes: 100,
+            ..TransportConfig::default()
+        })
+    }
+
+    fn reply(bytes: &[u8]) -> Vec<Bytes> {
+        vec![Bytes::copy_from_slice(bytes)]
     }
 
     fn peer(port: u16) -> SocketAddr {

@@ -1,8 +1,8 @@
-//! [`InFlight`]: requests under way, each known by its id and the address it went to.
+//! [`InFlight`]: requests that wait for a reply, each known by its id and the address it went to.
 //!
-//! A request is sent up to `attempts` times with the same bytes. The waits follow the measured round trip and double; but
-//! the third attempt comes no sooner than the reference's second, and the verdict that a node is gone as long as the
-//! reference does (`docs/spec/wire.md#15`), however fast the network is.
+//! A request is sent several times with the same bytes. The waits follow the measured round trip
+//! and double; but the third attempt comes no sooner than OpenDHT's second, and the verdict that a
+//! node is gone no sooner than OpenDHT's (`docs/spec/wire.md#15`), however fast the network is.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -11,37 +11,41 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Datagrams;
+use super::{Datagrams, TransactionId, TransportConfig};
 use crate::{Rng, Timestamp};
 
-/// However slowly an answer in parts comes, its request is not waited for longer than parts are kept.
-const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+/// However slowly a reply in parts comes, its request is not waited for longer than parts are kept.
+const LONGEST_REPLY: Duration = Duration::from_secs(10);
 
-/// Attempts that follow each other as quickly as answers come. Those after them come when a node that has had too many
-/// requests within a second takes some again.
+/// Attempts that follow each other as quickly as replies come. Those after them come when a node
+/// that has had too many requests within a second takes some again.
 const QUICK_ATTEMPTS: u32 = 2;
 
-/// What a request is for.
+/// What a request is for, as the caller of a [`Transport`](super::Transport) notes it.
 pub trait Purpose: Clone {
-    /// Whether it is part of a lookup. What strangers give rise to is not.
+    /// Reports whether it is part of a lookup. What other nodes give rise to is not.
     fn is_for_lookup(&self) -> bool;
 }
 
-/// Requests waiting for an answer; `P` is what each is for.
+/// Requests waiting for a reply, by their ids `I`; `P` is what each is for.
 #[derive(Debug)]
-pub struct InFlight<P> {
-    /// Apart from the table, which grows and shrinks with each burst.
-    open: HashMap<u32, Box<Pending<P>>, BuildHasherDefault<IdHasher>>,
-    deadlines: BTreeSet<(Timestamp, u32)>,
-    /// How many of the wanted ones are not overdue.
+pub(super) struct InFlight<I, P> {
+    /// Each in a place of its own, apart from the table, which grows and shrinks with each burst.
+    open: HashMap<I, Box<Pending<P>>, BuildHasherDefault<IdHasher>>,
+    deadlines: BTreeSet<(Timestamp, I)>,
+    /// How many of those for lookups have not timed out.
     awaited: usize,
+    /// How often a request is sent.
     attempts: u32,
+    /// How long after the first attempt the third may come.
     respite: Duration,
+    /// How long after the first attempt a request has failed.
     verdict: Duration,
     limit: usize,
 }
 
-/// An id is random and our own, so nobody can choose many that meet in a table: it is as good as a hash.
+/// An id is random and our own, so no peer can choose many that meet in a table: it is as good as a
+/// hash.
 #[derive(Default)]
 struct IdHasher(u64);
 
@@ -50,6 +54,10 @@ impl Hasher for IdHasher {
         for byte in bytes {
             self.0 = self.0 << 8 | u64::from(*byte);
         }
+    }
+
+    fn write_u16(&mut self, id: u16) {
+        self.0 = u64::from(id) << 48 | u64::from(id);
     }
 
     fn write_u32(&mut self, id: u32) {
@@ -78,71 +86,62 @@ struct Pending<P> {
 
 /// What became due.
 #[derive(Debug)]
-pub enum Due<P> {
-    /// An answer is overdue for the `count`th time; send the datagrams (if any) again.
+pub(super) enum Due<P> {
+    /// A request timed out for the `count`th time; its datagrams, if any, are to be sent again.
     TimedOut {
-        /// Where the request went.
         to: SocketAddr,
-        /// What to send again.
         datagrams: Vec<Bytes>,
-        /// How many time-outs there were.
         count: u32,
-        /// What the request is for.
         purpose: P,
     },
-    /// Nobody answered; the transaction is closed.
+    /// A request failed, and is no longer in flight.
     Failed {
-        /// Where the request went.
         to: SocketAddr,
-        /// When it was first sent.
         asked_at: Timestamp,
-        /// What the request was for.
         purpose: P,
     },
 }
 
-/// An answered request.
+/// A request that got its reply.
 #[derive(Debug)]
-pub struct Answered<P> {
-    /// What the request was for.
-    pub purpose: P,
+pub(super) struct Answered<P> {
+    pub(super) purpose: P,
     /// The round trip; at most that if the request was sent again meanwhile.
-    pub round_trip: Duration,
+    pub(super) round_trip: Duration,
 }
 
-impl<P: Purpose> InFlight<P> {
-    /// At most `limit` at a time, each sent `attempts` times; a node is gone after 2^`attempts` − 1 times
-    /// `response_time`.
-    pub fn new(attempts: u32, response_time: Duration, limit: usize) -> Self {
+impl<I: TransactionId, P: Purpose> InFlight<I, P> {
+    /// Begins without any request. One fails after 2^`attempts` − 1 times the response time.
+    pub(super) fn new(config: &TransportConfig) -> Self {
         Self {
             open: HashMap::default(),
             deadlines: BTreeSet::new(),
             awaited: 0,
-            attempts,
-            respite: response_time * 21 / 20,
-            verdict: response_time * ((1 << attempts) - 1),
-            limit,
+            attempts: config.attempts,
+            respite: config.response_time * 21 / 20,
+            verdict: config.response_time * ((1 << config.attempts) - 1),
+            limit: config.max_requests,
         }
     }
 
-    /// An unused, random id, never 0; `None` if too many requests are under way.
-    pub fn fresh_id(&self, rng: &mut Rng) -> Option<u32> {
+    /// Draws an unused id, never the default one; `None` if too many requests are in flight.
+    pub(super) fn fresh_id(&self, rng: &mut Rng) -> Option<I> {
         if self.open.len() >= self.limit {
             return None;
         }
         loop {
-            let id = rng.number() as u32;
-            if id != 0 && !self.open.contains_key(&id) {
+            let id = I::random(rng);
+            if id != I::default() && !self.open.contains_key(&id) {
                 return Some(id);
             }
         }
     }
 
-    /// Notes a request that is being sent now; the first answer is overdue after `wait`.
-    pub fn open(
+    /// Notes a request that is being sent now; it times out after `wait`.
+    pub(super) fn open(
         &mut self,
         now: Timestamp,
-        id: u32,
+        id: I,
         to: SocketAddr,
         datagrams: Datagrams,
         wait: Duration,
@@ -164,14 +163,14 @@ impl<P: Purpose> InFlight<P> {
         self.open.insert(id, pending);
     }
 
-    /// What the request `id` to `from` is for, if it still waits.
-    pub fn pending(&self, from: SocketAddr, id: u32) -> Option<&P> {
+    /// Returns what the request `id` to `from` is for, if it is in flight.
+    pub(super) fn pending(&self, from: SocketAddr, id: I) -> Option<&P> {
         let pending = self.open.get(&id)?;
         (pending.to == from).then_some(&pending.purpose)
     }
 
-    /// Closes the request that an answer with this id from this address belongs to.
-    pub fn close(&mut self, now: Timestamp, from: SocketAddr, id: u32) -> Option<Answered<P>> {
+    /// Closes the request that a reply with this id from this address belongs to.
+    pub(super) fn close(&mut self, now: Timestamp, from: SocketAddr, id: I) -> Option<Answered<P>> {
         self.pending(from, id)?;
         let pending = self.open.remove(&id)?;
         self.deadlines.remove(&(pending.deadline, id));
@@ -183,20 +182,21 @@ impl<P: Purpose> InFlight<P> {
         })
     }
 
-    /// The answer has begun to come, in parts: be patient until `until`, within [`LONGEST_ANSWER`].
-    pub fn extend(&mut self, from: SocketAddr, id: u32, until: Timestamp) {
+    /// Notes that the reply has begun to come, in parts: the request does not time out before
+    /// `until`, within [`LONGEST_REPLY`].
+    pub(super) fn extend(&mut self, from: SocketAddr, id: I, until: Timestamp) {
         if let Some(pending) = self.open.get_mut(&id)
             && pending.to == from
         {
             self.deadlines.remove(&(pending.deadline, id));
-            let until = until.min(pending.sent_at + LONGEST_ANSWER);
+            let until = until.min(pending.sent_at + LONGEST_REPLY);
             pending.deadline = pending.deadline.max(until);
             self.deadlines.insert((pending.deadline, id));
         }
     }
 
-    /// Takes what is due at `now`; call until `None`.
-    pub fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
+    /// Takes what is due at `now`; to be called until it returns `None`.
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
         let &(at, id) = self.deadlines.first()?;
         if at > now {
             return None;
@@ -240,27 +240,27 @@ impl<P: Purpose> InFlight<P> {
         })
     }
 
-    /// When something will be due.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
+    /// Returns when something will be due.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// After a burst, gives back most of what it took.
+    /// Returns how many requests for lookups are in flight that have not timed out.
+    pub(super) fn awaited(&self) -> usize {
+        self.awaited
+    }
+
+    /// Returns how many requests are in flight.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Gives back most of what a burst took.
     fn release_memory(&mut self) {
         let size = self.open.len().max(3);
         if self.open.capacity() > 8 * size {
             self.open.shrink_to(2 * size);
         }
-    }
-
-    /// How many wanted requests are under way whose answer is not overdue.
-    pub fn awaited(&self) -> usize {
-        self.awaited
-    }
-
-    /// How many requests are under way.
-    pub fn len(&self) -> usize {
-        self.open.len()
     }
 }
 
@@ -276,50 +276,60 @@ mod tests {
     use crate::Seed;
 
     const MS: Duration = Duration::from_millis(1);
+    const START: Timestamp = Timestamp::ZERO;
 
-    impl Purpose for () {
+    /// What a request is for: whether a lookup.
+    #[derive(Clone, PartialEq, Debug)]
+    struct Test(bool);
+
+    impl Purpose for Test {
         fn is_for_lookup(&self) -> bool {
-            true
+            self.0
         }
     }
 
     #[test]
-    fn a_request_is_awaited_until_it_is_answered_or_overdue() {
-        let mut in_flight = InFlight::new(3, 1_000 * MS, 10);
+    fn a_request_for_a_lookup_is_awaited_until_it_is_answered_or_times_out() {
+        let mut in_flight = in_flight(3);
         for id in 1..=2 {
-            in_flight.open(Timestamp::ZERO, id, peer(1), datagrams(), 100 * MS, ());
+            open(&mut in_flight, id, 100, true);
         }
-        assert_eq!(in_flight.awaited(), 2);
-        assert!(in_flight.close(Timestamp::ZERO, peer(1), 1).is_some());
-        assert_eq!(in_flight.awaited(), 1);
+        open(&mut in_flight, 3, 100, false);
+        assert_eq!((in_flight.awaited(), in_flight.len()), (2, 3));
+        assert!(in_flight.close(START, peer(1), 1).is_some());
+        assert_eq!((in_flight.awaited(), in_flight.len()), (1, 2));
         while let Some(at) = in_flight.next_deadline() {
+            let _ = in_flight.due(at);
             let _ = in_flight.due(at);
             assert_eq!(in_flight.awaited(), 0);
         }
+        assert_eq!(in_flight.len(), 0);
     }
 
     #[test]
-    fn an_unanswered_request_is_sent_three_times_and_given_up_after_seven_seconds() {
-        let mut in_flight = InFlight::new(3, 1_000 * MS, 10);
-        in_flight.open(Timestamp::ZERO, 5, peer(1), datagrams(), 100 * MS, ());
-        let (mut sent, mut gone_at) = (1, None);
-        while let Some(at) = in_flight.next_deadline() {
-            match in_flight.due(at) {
-                Some(Due::TimedOut { datagrams, .. }) => sent += datagrams.len(),
-                Some(Due::Failed { .. }) => gone_at = Some(at),
-                None => {}
+    fn a_request_is_sent_as_often_as_configured_and_fails_when_its_waits_have_doubled_as_often() {
+        for (attempts, failed_at) in [(1, 1_000), (2, 3_000), (3, 7_000), (4, 15_000)] {
+            let mut in_flight = in_flight(attempts);
+            open(&mut in_flight, 5, 100, true);
+            let (mut sent, mut ended) = (1, None);
+            while let Some(at) = in_flight.next_deadline() {
+                match in_flight.due(at) {
+                    Some(Due::TimedOut { datagrams, .. }) => sent += datagrams.len(),
+                    Some(Due::Failed { .. }) => ended = Some(at),
+                    None => {}
+                }
             }
+            assert_eq!(sent, attempts as usize);
+            assert_eq!(ended, Some(START + failed_at * MS));
+            assert_eq!(in_flight.len(), 0);
         }
-        assert_eq!(sent, 3);
-        assert_eq!(gone_at, Some(Timestamp::ZERO + 7_000 * MS));
-        assert_eq!(in_flight.len(), 0);
     }
 
     #[test]
     fn a_second_attempt_comes_at_once_and_a_third_after_a_second() {
         for (wait, expected) in [(50, [50, 1_050]), (400, [400, 1_200])] {
-            let mut in_flight = InFlight::new(3, 1_000 * MS, 10);
-            in_flight.open(Timestamp::ZERO, 5, peer(1), datagrams(), wait * MS, ());
+            let mut in_flight = in_flight(3);
+            open(&mut in_flight, 5, wait, true);
             let mut sent_at = Vec::new();
             while let Some(at) = in_flight.next_deadline() {
                 if let Some(Due::TimedOut { datagrams, .. }) = in_flight.due(at)
@@ -328,49 +338,141 @@ mod tests {
                     sent_at.push(at);
                 }
             }
-            assert_eq!(sent_at, expected.map(|ms| Timestamp::ZERO + ms * MS));
+            assert_eq!(sent_at, expected.map(|ms| START + ms * MS));
         }
     }
 
     #[test]
-    fn an_answer_counts_only_from_the_address_asked() {
-        let mut in_flight = InFlight::new(3, 1_000 * MS, 10);
-        in_flight.open(Timestamp::ZERO, 5, peer(1), datagrams(), 100 * MS, ());
-        assert!(in_flight.close(Timestamp::ZERO, peer(2), 5).is_none());
-        let answered = in_flight
-            .close(Timestamp::ZERO + 3 * MS, peer(1), 5)
-            .unwrap();
-        assert_eq!(answered.round_trip, 3 * MS);
-        assert!(in_flight.close(Timestamp::ZERO, peer(1), 5).is_none());
+    fn time_outs_are_counted_and_their_waits_double() {
+        let mut in_flight = in_flight(3);
+        open(&mut in_flight, 5, 100, true);
+        let mut timed_out = Vec::new();
+        while let Some(at) = in_flight.next_deadline() {
+            if let Some(Due::TimedOut {
+                count, to, purpose, ..
+            }) = in_flight.due(at)
+            {
+                assert_eq!((to, purpose), (peer(1), Test(true)));
+                timed_out.push((at.since(START).as_millis(), count));
+            }
+        }
+        // The second time the third attempt is not due yet; the last wait is for the verdict.
+        let expected = [(100, 1), (300, 2), (1_050, 3), (1_850, 4)];
+        assert_eq!(timed_out, expected);
     }
 
     #[test]
-    fn an_answer_whose_parts_never_end_is_not_waited_for_without_end() {
-        let mut in_flight = InFlight::new(3, 1_000 * MS, 10);
-        in_flight.open(Timestamp::ZERO, 5, peer(1), datagrams(), 100 * MS, ());
-        let mut now = Timestamp::ZERO;
+    fn a_reply_counts_only_from_the_address_asked_and_for_its_id() {
+        let mut in_flight = in_flight(3);
+        open(&mut in_flight, 5, 100, true);
+        assert_eq!(in_flight.pending(peer(1), 5), Some(&Test(true)));
+        assert_eq!(in_flight.pending(peer(2), 5), None);
+        assert!(in_flight.close(START, peer(2), 5).is_none());
+        assert!(in_flight.close(START, peer(1), 6).is_none());
+        let answered = in_flight.close(START + 3 * MS, peer(1), 5).unwrap();
+        assert_eq!(answered.round_trip, 3 * MS);
+        assert_eq!(answered.purpose, Test(true));
+        assert!(in_flight.close(START, peer(1), 5).is_none());
+        assert_eq!(in_flight.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_reply_whose_parts_never_end_is_not_waited_for_without_end() {
+        let mut in_flight = in_flight(3);
+        open(&mut in_flight, 5, 100, true);
+        let mut now = START;
         while in_flight.len() > 0 {
             now = now + 500 * MS;
-            assert!(now < Timestamp::ZERO + 11_000 * MS);
+            assert!(now < START + 11_000 * MS);
             in_flight.extend(peer(1), 5, now + 1_000 * MS);
             while in_flight.due(now).is_some() {}
         }
+        assert!(now >= START + 10_000 * MS, "as long as parts are kept");
+    }
+
+    #[test]
+    fn a_wait_is_never_made_shorter_nor_by_another_address() {
+        let mut in_flight = in_flight(3);
+        open(&mut in_flight, 5, 100, true);
+        in_flight.extend(peer(1), 5, START + 50 * MS);
+        assert_eq!(in_flight.next_deadline(), Some(START + 100 * MS));
+        in_flight.extend(peer(2), 5, START + 500 * MS);
+        in_flight.extend(peer(1), 6, START + 500 * MS);
+        assert_eq!(in_flight.next_deadline(), Some(START + 100 * MS));
+        in_flight.extend(peer(1), 5, START + 500 * MS);
+        assert_eq!(in_flight.next_deadline(), Some(START + 500 * MS));
+        assert!(in_flight.due(START + 499 * MS).is_none());
+        assert!(in_flight.due(START + 500 * MS).is_some());
     }
 
     #[test]
     fn ids_run_out_at_the_limit() {
         let mut rng = Seed::from_number(1).public();
-        let mut in_flight = InFlight::new(3, 1_000 * MS, 1);
+        let mut in_flight: InFlight<u32, Test> = InFlight::new(&TransportConfig {
+            max_requests: 1,
+            ..TransportConfig::default()
+        });
         let id = in_flight.fresh_id(&mut rng).unwrap();
-        in_flight.open(Timestamp::ZERO, id, peer(1), datagrams(), MS, ());
+        in_flight.open(START, id, peer(1), datagrams(), MS, Test(true));
         assert_eq!(in_flight.fresh_id(&mut rng), None);
     }
 
-    fn datagrams() -> Datagrams {
-        Datagrams {
-            head: Bytes::from_static(b"x"),
-            parts: Vec::new(),
+    #[test]
+    fn an_id_is_neither_in_use_nor_the_default_one() {
+        /// Draws 0, 1, 2 or 3.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+        struct Few(u8);
+
+        impl TransactionId for Few {
+            fn random(rng: &mut Rng) -> Self {
+                Self(rng.below(4) as u8)
+            }
         }
+
+        let mut rng = Seed::from_number(1).public();
+        let mut in_flight: InFlight<Few, Test> = InFlight::new(&TransportConfig::default());
+        let mut ids = [(); 3].map(|()| {
+            let id = in_flight.fresh_id(&mut rng).unwrap();
+            in_flight.open(START, id, peer(1), datagrams(), MS, Test(true));
+            id
+        });
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 2, 3].map(Few));
+        assert!(
+            ids.iter()
+                .all(|id| in_flight.pending(peer(1), *id).is_some())
+        );
+    }
+
+    #[test]
+    fn most_of_the_memory_of_a_burst_is_given_back() {
+        let mut in_flight = in_flight(3);
+        for id in 1..=1_000 {
+            open(&mut in_flight, id, 100, true);
+        }
+        for id in 1..=1_000 {
+            assert!(in_flight.close(START, peer(1), id).is_some());
+            let size = in_flight.len().max(3);
+            assert!(in_flight.open.capacity() <= 8 * size);
+        }
+        open(&mut in_flight, 1, 100, true);
+        assert!(in_flight.open.capacity() < 8 * 3, "nor is it taken again");
+    }
+
+    fn in_flight(attempts: u32) -> InFlight<u32, Test> {
+        InFlight::new(&TransportConfig {
+            attempts,
+            ..TransportConfig::default()
+        })
+    }
+
+    fn open(in_flight: &mut InFlight<u32, Test>, id: u32, wait: u32, is_for_lookup: bool) {
+        let purpose = Test(is_for_lookup);
+        in_flight.open(START, id, peer(1), datagrams(), wait * MS, purpose);
+    }
+
+    fn datagrams() -> Datagrams {
+        Bytes::from_static(b"x").into()
     }
 
     fn peer(port: u16) -> SocketAddr {

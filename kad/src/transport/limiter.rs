@@ -10,11 +10,11 @@ use crate::{Source, Timestamp};
 
 /// Lets requests in as long as fewer than the limit were let in during the second before.
 ///
-/// Remembers each request let in for a second, at about 50 bytes each; the total limit bounds them, or 65,536 if there is
-/// none. Without any limit nothing is remembered. What was refused leaves no trace. A decision takes constant time on
-/// average.
+/// Remembers each request let in for a second, at about 50 bytes each; the total limit bounds them,
+/// or 65,536 if there is none. Without any limit nothing is remembered. What was refused leaves no
+/// trace. A decision takes constant time on average.
 #[derive(Debug)]
-pub struct Limiter {
+pub(super) struct Limiter {
     total: usize,
     per_source: usize,
     /// Those let in during the last second, oldest first.
@@ -26,12 +26,14 @@ pub struct Limiter {
 const WINDOW: Duration = Duration::from_secs(1);
 /// Requests that memory is kept for when there was none during a second.
 const KEPT_PLACES: usize = 32;
-/// Requests remembered at most. Above this rate, without a total limit, a source's window is shorter than a second.
+/// Requests remembered at most. Above this rate, without a total limit, a source's window is
+/// shorter than a second.
 const MEMORY: usize = 65_536;
 
 impl Limiter {
-    /// A limiter of [`TransportConfig::rate_limit_per_sec`] and [`TransportConfig::peer_rate_limit_per_sec`].
-    pub fn new(config: &TransportConfig) -> Self {
+    /// Begins with the limits [`TransportConfig::rate_limit_per_sec`] and
+    /// [`TransportConfig::peer_rate_limit_per_sec`].
+    pub(super) fn new(config: &TransportConfig) -> Self {
         let limit = |rate: Option<u32>| rate.map_or(usize::MAX, |rate| rate as usize);
         Self {
             total: limit(config.rate_limit_per_sec),
@@ -41,8 +43,9 @@ impl Limiter {
         }
     }
 
-    /// Whether a request that arrives from `ip` is let in; if so it counts. `now` should not run backwards.
-    pub fn allow(&mut self, now: Timestamp, ip: IpAddr) -> bool {
+    /// Decides whether a request that arrives from `ip` is let in; if so it counts. `now` should
+    /// not run backwards.
+    pub(super) fn allow(&mut self, now: Timestamp, ip: IpAddr) -> bool {
         if self.total == usize::MAX && self.per_source == usize::MAX {
             return true;
         }
@@ -117,10 +120,10 @@ mod tests {
             for (wait, number) in requests {
                 now = now + Duration::from_millis(wait);
                 let recent = || admitted.iter().filter(|(at, _)| now.since(*at) < WINDOW);
-                let buffers = recent().count() < total as usize
+                let fits = recent().count() < total as usize
                     && recent().filter(|(_, other)| *other == number).count() < per_source as usize;
-                prop_assert_eq!(limiter.allow(now, host(number)), buffers);
-                if buffers {
+                prop_assert_eq!(limiter.allow(now, host(number)), fits);
+                if fits {
                     admitted.push((now, number));
                 }
             }
@@ -155,6 +158,10 @@ mod tests {
         assert_eq!(limiter.by_source.len(), MEMORY);
         assert!(limiter.allow(millis(1_000), host(1)));
         assert_eq!(limiter.by_source.len(), 1);
+        assert!(
+            limiter.admitted.capacity() <= KEPT_PLACES,
+            "it was given back"
+        );
     }
 
     #[test]

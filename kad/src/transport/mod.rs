@@ -1,16 +1,408 @@
-//! Requests in flight and the gate for datagrams.
+//! [`Transport`]: requests out, replies matched to them, other nodes' datagrams let in or not.
+//!
+//! A request is bytes, a transaction id and an address. What the bytes say is known to a
+//! [`Dialect`], and what a request is for to the caller, which notes it on each.
+//!
+//! ```text
+//!   datagram ─▶ address ─▶ decode ─▶ rate, or a request in flight ─▶ the caller
+//!   request ─▶ in flight ──reply──▶ validates the address, and goes to the caller
+//!                  │ time-out                └─▶ sends the reply deferred for that address
+//!                  └─▶ sent again, a few times; then failed
+//! ```
 
 mod config;
 mod datagrams;
 mod deferred;
+mod dialect;
 mod in_flight;
 mod limiter;
 mod peers;
 pub mod reassembly;
+#[cfg(test)]
+mod tests;
+mod traffic;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{Rng, Timestamp, is_martian};
+use deferred::DeferredReplies;
+use in_flight::{Answered, Due, InFlight};
+use limiter::Limiter;
+use reassembly::{Completed, Key, Part, Reassembly, Slot};
 
 pub use config::TransportConfig;
-pub use datagrams::Datagrams;
-pub use deferred::DeferredReplies;
-pub use in_flight::{Answered, Due, InFlight, Purpose};
-pub use limiter::Limiter;
+pub use datagrams::{Datagrams, Transmit};
+pub use dialect::{Dialect, MessageKind, Rejected, TransactionId};
+pub use in_flight::Purpose;
 pub use peers::Peers;
+pub use traffic::Traffic;
+
+/// How long to wait for the next part of a reply before the request is sent again.
+const PARTS_TIMEOUT: Duration = Duration::from_secs(1);
+/// Datagrams that the outbox keeps memory for when it is empty.
+const KEPT_PLACES: usize = 16;
+
+/// The requests of one node in flight, and its gate for datagrams. `P` is what a request is for.
+#[derive(Debug)]
+pub struct Transport<D: Dialect, P> {
+    dialect: D,
+    unvalidated_reply_bytes: usize,
+    in_flight: InFlight<D::TransactionId, Reason<P>>,
+    peers: Peers,
+    limiter: Limiter,
+    /// Messages whose values come in parts, each with its first datagram.
+    parts: Reassembly<D::TransactionId, Bytes>,
+    deferred: DeferredReplies,
+    outbox: VecDeque<Transmit>,
+    traffic: Traffic,
+}
+
+/// What a request is for.
+#[derive(Clone, Debug)]
+enum Reason<P> {
+    /// To validate its address.
+    Validation,
+    /// What the caller noted.
+    Caller(P),
+}
+
+/// A request of the caller got no reply.
+#[derive(Debug)]
+pub enum NoReply<P> {
+    /// In time.
+    TimedOut {
+        /// What the request is for.
+        purpose: P,
+        /// How many time-outs there were by now.
+        count: u32,
+    },
+    /// At all, and it is no longer in flight.
+    Failed {
+        /// Where the request went.
+        to: SocketAddr,
+        /// When it was first sent.
+        asked_at: Timestamp,
+        /// What it was for.
+        purpose: P,
+    },
+}
+
+impl<P: Purpose> Purpose for Reason<P> {
+    fn is_for_lookup(&self) -> bool {
+        match self {
+            Self::Validation => false,
+            Self::Caller(purpose) => purpose.is_for_lookup(),
+        }
+    }
+}
+
+impl<D: Dialect, P: Purpose> Transport<D, P> {
+    /// Begins without any request.
+    pub fn new(dialect: D, config: &TransportConfig) -> Self {
+        Self {
+            dialect,
+            unvalidated_reply_bytes: config.unvalidated_reply_bytes,
+            in_flight: InFlight::new(config),
+            peers: Peers::new(config),
+            limiter: Limiter::new(config),
+            parts: Reassembly::new(config),
+            deferred: DeferredReplies::new(config),
+            outbox: VecDeque::new(),
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// Returns the dialect, which may write messages.
+    pub fn dialect_mut(&mut self) -> &mut D {
+        &mut self.dialect
+    }
+
+    /// Draws the transaction id of a new request; `None` if too many are in flight.
+    pub fn fresh_id(&self, rng: &mut Rng) -> Option<D::TransactionId> {
+        self.in_flight.fresh_id(rng)
+    }
+
+    /// Sends a request under an id from [`Transport::fresh_id`], and again if no reply comes.
+    pub fn request(
+        &mut self,
+        now: Timestamp,
+        id: D::TransactionId,
+        to: SocketAddr,
+        datagrams: Datagrams,
+        purpose: P,
+    ) {
+        self.send_request(now, id, to, datagrams, Reason::Caller(purpose));
+    }
+
+    /// Sends a reply. One of more than a small datagram is deferred until the address is validated.
+    pub fn reply(&mut self, now: Timestamp, rng: &mut Rng, to: SocketAddr, datagrams: Datagrams) {
+        let is_small =
+            datagrams.parts.is_empty() && datagrams.head.len() <= self.unvalidated_reply_bytes;
+        if is_small || self.peers.is_validated(now, &to) {
+            return self.send(to, datagrams);
+        }
+        let datagrams = datagrams.detach().into_iter().collect();
+        if self.deferred.defer(now, to, datagrams)
+            && self.peers.may_probe(now, to)
+            && let Some(id) = self.in_flight.fresh_id(rng)
+        {
+            let ping = self.dialect.ping(id);
+            self.send_request(now, id, to, ping, Reason::Validation);
+        }
+    }
+
+    /// Sends a message that is neither answered nor repeated.
+    pub fn send(&mut self, to: SocketAddr, datagrams: Datagrams) {
+        for bytes in datagrams {
+            self.transmit(to, bytes);
+        }
+    }
+
+    /// Reports whether `to` may be pinged because of something that came from there, or seemed to.
+    /// Notes that it will be.
+    pub fn may_probe(&mut self, now: Timestamp, to: SocketAddr) -> bool {
+        self.peers.may_probe(now, to)
+    }
+
+    /// Reads a datagram and lets it in, unless its source, its network or its sender's rate speaks
+    /// against it.
+    pub fn admit<'a>(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        datagram: &'a [u8],
+    ) -> Option<D::Message<'a>> {
+        self.traffic.received += 1;
+        if is_martian(&from) || self.peers.is_blocked(&from) {
+            self.traffic.dropped_source += 1;
+            return None;
+        }
+        let message = match self.dialect.decode(datagram) {
+            Ok(message) => message,
+            Err(Rejected::Malformed) => {
+                self.traffic.dropped_malformed += 1;
+                return None;
+            }
+            Err(Rejected::OtherNetwork) => {
+                self.traffic.dropped_network += 1;
+                return None;
+            }
+        };
+        let id = D::transaction(&message);
+        match D::kind(&message) {
+            MessageKind::Request => {
+                if !self.has_other_sender(&message) || !self.is_within_rate(now, from) {
+                    return None;
+                }
+            }
+            MessageKind::Reply => {
+                if !self.has_other_sender(&message) || !self.is_expected(from, id) {
+                    return None;
+                }
+            }
+            MessageKind::Error => {
+                if !self.is_expected(from, id) {
+                    return None;
+                }
+            }
+            MessageKind::Part => {
+                if !self.may_keep_part(now, from, id) {
+                    return None;
+                }
+            }
+            // Nothing that we send asks for one.
+            MessageKind::Notice => {
+                self.traffic.dropped_unexpected += 1;
+                return None;
+            }
+        }
+        Some(message)
+    }
+
+    /// Closes the request that a reply belongs to, and sends what was deferred for its address.
+    /// `None` if there is no such request, or it was only to validate the address.
+    pub fn close(&mut self, now: Timestamp, from: SocketAddr, id: D::TransactionId) -> Option<P> {
+        let Answered {
+            purpose,
+            round_trip,
+        } = self.in_flight.close(now, from, id)?;
+        self.peers.on_reply(now, from, round_trip);
+        for bytes in self.deferred.release(&from) {
+            self.transmit(from, bytes);
+        }
+        match purpose {
+            Reason::Validation => None,
+            Reason::Caller(purpose) => Some(purpose),
+        }
+    }
+
+    /// Waits for the announced values of a message, whose bytes are kept in `head`.
+    pub fn assemble(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        id: D::TransactionId,
+        slots: impl IntoIterator<Item = Slot>,
+        head: Bytes,
+    ) -> Option<Completed<Bytes>> {
+        let key = Key::new(from, id);
+        if !self.parts.is_announced(&key) {
+            self.in_flight.extend(from, id, now + PARTS_TIMEOUT);
+        }
+        self.parts.announce(now, key, slots, head)
+    }
+
+    /// Takes a part; returns the message that it completes.
+    pub fn part(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        id: D::TransactionId,
+        part: &Part<'_>,
+    ) -> Option<Completed<Bytes>> {
+        let key = Key::new(from, id);
+        if self.parts.is_progress(&key, part) {
+            self.in_flight.extend(from, id, now + PARTS_TIMEOUT);
+        }
+        self.parts.part(now, key, part)
+    }
+
+    /// Takes what has become due; to be called until it returns `None`.
+    pub fn poll_no_reply(&mut self, now: Timestamp) -> Option<NoReply<P>> {
+        self.parts.expire(now);
+        self.deferred.expire(now);
+        loop {
+            match self.in_flight.due(now)? {
+                Due::TimedOut {
+                    to,
+                    datagrams,
+                    count,
+                    purpose,
+                } => {
+                    self.peers.on_timeout(to);
+                    for bytes in datagrams {
+                        self.transmit(to, bytes);
+                    }
+                    if let Reason::Caller(purpose) = purpose {
+                        return Some(NoReply::TimedOut { purpose, count });
+                    }
+                }
+                Due::Failed {
+                    to,
+                    asked_at,
+                    purpose: Reason::Caller(purpose),
+                } => {
+                    return Some(NoReply::Failed {
+                        to,
+                        asked_at,
+                        purpose,
+                    });
+                }
+                Due::Failed {
+                    purpose: Reason::Validation,
+                    ..
+                } => {}
+            }
+        }
+    }
+
+    /// Returns when [`Transport::poll_no_reply`] has something to do.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        [
+            self.in_flight.next_deadline(),
+            self.parts.next_deadline(),
+            self.deferred.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Takes the next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        let transmit = self.outbox.pop_front();
+        if transmit.is_none() && self.outbox.capacity() > KEPT_PLACES {
+            self.outbox = VecDeque::new();
+        }
+        transmit
+    }
+
+    /// Returns what is remembered of other addresses.
+    pub fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// Returns what is remembered of other addresses, to note what they did.
+    pub fn peers_mut(&mut self) -> &mut Peers {
+        &mut self.peers
+    }
+
+    /// Returns how many datagrams came and went.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Returns how many requests are in flight.
+    pub fn pending_count(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Returns how many of them are of lookups and have not timed out.
+    pub fn awaited_count(&self) -> usize {
+        self.in_flight.awaited()
+    }
+
+    fn has_other_sender(&mut self, message: &D::Message<'_>) -> bool {
+        let own = self.dialect.node_id();
+        let is_other = D::sender(message).is_none_or(|id| id != own && id != D::NodeId::default());
+        self.traffic.dropped_malformed += u64::from(!is_other);
+        is_other
+    }
+
+    fn is_within_rate(&mut self, now: Timestamp, from: SocketAddr) -> bool {
+        let is_within = self.limiter.allow(now, from.ip());
+        self.traffic.dropped_rate += u64::from(!is_within);
+        is_within
+    }
+
+    fn is_expected(&mut self, from: SocketAddr, id: D::TransactionId) -> bool {
+        let is_expected = self.in_flight.pending(from, id).is_some();
+        self.traffic.dropped_unexpected += u64::from(!is_expected);
+        is_expected
+    }
+
+    /// Reports whether a part was announced. Those that overtook their message are kept for
+    /// validated addresses.
+    fn may_keep_part(&mut self, now: Timestamp, from: SocketAddr, id: D::TransactionId) -> bool {
+        if self.parts.is_announced(&Key::new(from, id)) {
+            return true;
+        }
+        if !self.peers.is_validated(now, &from) {
+            self.traffic.dropped_unexpected += 1;
+            return false;
+        }
+        self.is_within_rate(now, from)
+    }
+
+    fn send_request(
+        &mut self,
+        now: Timestamp,
+        id: D::TransactionId,
+        to: SocketAddr,
+        datagrams: Datagrams,
+        purpose: Reason<P>,
+    ) {
+        self.send(to, datagrams.clone());
+        let wait = self.peers.timeout(&to);
+        self.in_flight.open(now, id, to, datagrams, wait, purpose);
+    }
+
+    fn transmit(&mut self, to: SocketAddr, bytes: Bytes) {
+        self.traffic.sent += 1;
+        self.outbox.push_back(Transmit { to, bytes });
+    }
+}

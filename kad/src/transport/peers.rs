@@ -1,4 +1,4 @@
-//! [`Peers`]: what is remembered of each address: its speed, its proof, its faults.
+//! [`Peers`]: what is remembered of each address: its speed, whether it is validated, its faults.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -6,27 +6,30 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::TransportConfig;
-use crate::Endpoint;
-use crate::Timestamp;
+use crate::{Endpoint, Timestamp};
 
-/// What share of the first guess at a round trip a network's first answer may be off by: the nearest nodes answer first.
+/// What share of the first guess at a round trip a network's first reply may be off by: the nearest
+/// nodes reply first.
 const FIRST_DOUBT: u32 = 8;
 
-/// How many of the shortest pauses make up the shortest time-out.
+/// A reply is slow after this share of the shortest time-out at the earliest: one in so many.
 const SLOW_SHARE: u32 = 5;
 
-/// The least time between two pings that datagrams from an address bring about, as long as it answers none.
+/// The least time between two pings that datagrams from an address bring about, as long as it
+/// answers none.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Bounded memory of addresses. When the young generation is full it becomes the old one, and the old one is forgotten.
+/// A bounded memory of addresses. When the young generation is full it becomes the old one, and the
+/// old one is forgotten.
 #[derive(Debug)]
 pub struct Peers {
     young: HashMap<Endpoint, PeerState>,
     old: HashMap<Endpoint, PeerState>,
-    /// None is blocked as a rule, and then nobody need be looked up.
+    /// As a rule none is blocked, and then no address has to be looked up.
     is_any_blocked: bool,
-    /// Addresses in each of the two generations.
+    /// How many addresses a generation has.
     generation: usize,
+    /// The round trips of all addresses.
     network: RoundTrip,
     response_time: Duration,
     response_time_min: Duration,
@@ -36,22 +39,24 @@ pub struct Peers {
 #[derive(Clone, Copy, Default, Debug)]
 struct PeerState {
     round_trip: RoundTrip,
-    /// In seconds, as the next.
+    /// In whole seconds.
     validated_until: u32,
-    /// No ping before that without an answer to the last.
+    /// No ping before that without a reply to the last, in whole seconds.
     silent_until: u32,
+    /// Tokens refused in a row.
     auth_errors: u16,
     blocked: bool,
     unresponsive: bool,
 }
 
-/// Smoothed round trip and its deviation in microseconds, as RFC 6298 has them; small, for there is one for each address.
+/// A smoothed round trip and its deviation in microseconds, as in RFC 6298; small, for there is one
+/// for each address.
 #[derive(Clone, Copy, Default, Debug)]
 struct RoundTrip(Option<(NonZeroU32, u32)>);
 
 impl Peers {
-    /// Remembers no peer yet.
-    pub fn new(config: &TransportConfig) -> Self {
+    /// Remembers no address yet.
+    pub(super) fn new(config: &TransportConfig) -> Self {
         Self {
             young: HashMap::new(),
             old: HashMap::new(),
@@ -64,40 +69,42 @@ impl Peers {
         }
     }
 
-    /// How long to wait for an answer before it counts as overdue.
+    /// Returns how long to wait for a reply before the request times out.
     pub fn timeout(&self, addr: &SocketAddr) -> Duration {
         self.wait(addr)
             .clamp(self.response_time_min, self.response_time)
     }
 
-    /// When most answers have come: whoever has others to ask need not stand idle any longer. In networks of short round
-    /// trips that is long before an answer is overdue.
+    /// Returns how long it takes until most replies have come: a lookup that can ask other nodes
+    /// need not stand idle any longer. Where round trips are short, that is long before a time-out.
     pub fn slow_after(&self, addr: &SocketAddr) -> Duration {
         self.wait(addr)
             .clamp(self.response_time_min / SLOW_SHARE, self.response_time)
     }
 
-    /// A wait that few answers exceed: by the peer's own round trips, else by the network's, else by the configured first
-    /// guess.
+    /// A wait that few replies exceed: by the peer's own round trips, else by the network's, else
+    /// by the configured first guess.
     fn wait(&self, addr: &SocketAddr) -> Duration {
         let own = self.state(addr).and_then(|state| state.round_trip.bound());
         own.or_else(|| self.network.bound())
             .unwrap_or(self.response_time)
     }
 
-    /// The round trip of `addr`, if it answered lately.
+    /// Returns the round trip of `addr`, if one was measured lately.
     pub fn round_trip(&self, addr: &SocketAddr) -> Option<Duration> {
         self.state(addr)?.round_trip.mean()
     }
 
-    /// The round trip of any address; nothing at all as long as none is known.
+    /// Returns the round trip of any address; zero as long as none is known.
     pub fn typical_round_trip(&self) -> Duration {
         self.network.mean().unwrap_or_default()
     }
 
-    /// `addr` answered a request of ours, so much later at most. Late answers count too: whoever learnt from those alone
-    /// that come in time would take all far nodes for dead as long as he has met near ones only.
-    pub fn on_reply(&mut self, now: Timestamp, addr: SocketAddr, round_trip: Duration) {
+    /// Notes that `addr` replied to a request of ours, after `round_trip` at most.
+    ///
+    /// Late replies count too: a node that learnt only from those that come in time would take all
+    /// far nodes for dead as long as it has met near ones alone.
+    pub(super) fn on_reply(&mut self, now: Timestamp, addr: SocketAddr, round_trip: Duration) {
         let validated_until = seconds(now + self.validation_time);
         let sample = round_trip.min(self.response_time);
         let state = self.state_mut(addr);
@@ -109,31 +116,32 @@ impl Peers {
         self.network.add(sample, doubt);
     }
 
-    /// An answer of `addr` is overdue.
-    pub fn on_timeout(&mut self, addr: SocketAddr) {
+    /// Notes that a request to `addr` timed out.
+    pub(super) fn on_timeout(&mut self, addr: SocketAddr) {
         self.state_mut(addr).unresponsive = true;
     }
 
-    /// Whether `addr` has let a request of ours time out, and answered none since.
+    /// Reports whether a request to `addr` timed out, and it has replied to none since.
     pub fn is_unresponsive(&self, addr: &SocketAddr) -> bool {
         self.state(addr).is_some_and(|state| state.unresponsive)
     }
 
-    /// `addr` returned a token of ours, so it receives what is sent to it.
+    /// Notes that `addr` returned a token of ours: it receives what is sent to it.
     pub fn on_token(&mut self, now: Timestamp, addr: SocketAddr) {
         let validated_until = seconds(now + self.validation_time);
         self.state_mut(addr).validated_until = validated_until;
     }
 
-    /// Whether `addr` has proved lately that it receives what is sent to it.
+    /// Reports whether `addr` has shown lately that it receives what is sent to it.
     pub fn is_validated(&self, now: Timestamp, addr: &SocketAddr) -> bool {
         self.state(addr)
             .is_some_and(|state| state.validated_until > seconds(now))
     }
 
-    /// Whether `addr` may be pinged because of what came from there; if so, not again for a while unless it answers.
-    /// Who forges source addresses so makes us send hardly more to them than he sends to us.
-    pub fn may_probe(&mut self, now: Timestamp, addr: SocketAddr) -> bool {
+    /// Decides whether `addr` may be pinged because of what came from there; if so, not again for a
+    /// while unless it replies. So a node that forges source addresses makes us send hardly more to
+    /// them than it sends to us.
+    pub(super) fn may_probe(&mut self, now: Timestamp, addr: SocketAddr) -> bool {
         if self
             .state(&addr)
             .is_some_and(|state| seconds(now) < state.silent_until)
@@ -144,27 +152,27 @@ impl Peers {
         true
     }
 
-    /// `addr` refused a token that it gave us; says for the how manieth time in a row.
+    /// Notes that `addr` refused a token that it gave us; returns how often in a row it did.
     pub fn on_auth_error(&mut self, addr: SocketAddr) -> u32 {
         let state = self.state_mut(addr);
         state.auth_errors = state.auth_errors.saturating_add(1);
         state.auth_errors.into()
     }
 
-    /// `addr` accepted a token.
+    /// Notes that `addr` accepted a token.
     pub fn on_auth(&mut self, addr: SocketAddr) {
         if self.state(&addr).is_some_and(|state| state.auth_errors > 0) {
             self.state_mut(addr).auth_errors = 0;
         }
     }
 
-    /// `addr` broke the protocol; its datagrams are dropped from now on.
+    /// Notes that `addr` broke the protocol: its datagrams are dropped from now on.
     pub fn block(&mut self, addr: SocketAddr) {
         self.state_mut(addr).blocked = true;
         self.is_any_blocked = true;
     }
 
-    /// Whether datagrams of `addr` are dropped.
+    /// Reports whether datagrams of `addr` are dropped.
     pub fn is_blocked(&self, addr: &SocketAddr) -> bool {
         self.is_any_blocked && self.state(addr).is_some_and(|state| state.blocked)
     }
@@ -189,7 +197,7 @@ impl Peers {
 impl RoundTrip {
     /// Takes in a round trip; the first may be off by `doubt`.
     fn add(&mut self, sample: Duration, doubt: Duration) {
-        // A minute is slower than anybody is waited for, and leaves room to reckon with.
+        // A minute is longer than any reply is waited for, and leaves room to reckon with.
         let [sample, doubt] =
             [sample, doubt].map(|span| span.min(Duration::from_secs(60)).as_micros() as u32);
         let (mean, deviation) = match self.0 {
@@ -207,7 +215,7 @@ impl RoundTrip {
         self.0.map(micros)
     }
 
-    /// A wait that few answers exceed.
+    /// A wait that few replies exceed.
     fn bound(self) -> Option<Duration> {
         let micros =
             |(mean, deviation): (NonZeroU32, u32)| u64::from(mean.get()) + 4 * u64::from(deviation);
@@ -222,23 +230,24 @@ fn seconds(at: Timestamp) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    const GENERATION: usize = 16_384;
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+    const START: Timestamp = Timestamp::ZERO;
+    const GENERATION: usize = 16_384;
 
     #[test]
     fn the_timeout_follows_the_peer_then_the_network_within_its_bounds() {
-        let mut peers = Peers::new(&TransportConfig::default());
+        let mut peers = peers();
         assert_eq!(peers.timeout(&peer(1)), 1_000 * MS);
         for _ in 0..50 {
-            peers.on_reply(Timestamp::ZERO, peer(1), MS);
+            peers.on_reply(START, peer(1), MS);
         }
         assert_eq!(peers.timeout(&peer(1)), 50 * MS);
         assert_eq!(peers.slow_after(&peer(1)), 10 * MS);
         assert_eq!(peers.timeout(&peer(2)), 50 * MS);
         for _ in 0..50 {
-            peers.on_reply(Timestamp::ZERO, peer(3), 5_000 * MS);
+            peers.on_reply(START, peer(3), 5_000 * MS);
         }
         assert_eq!(peers.timeout(&peer(3)), 1_000 * MS);
         assert_eq!(peers.slow_after(&peer(3)), 1_000 * MS);
@@ -246,86 +255,153 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_is_the_smoothed_round_trip_and_four_deviations() {
+        let mut peers = peers();
+        peers.on_reply(START, peer(1), 80 * MS);
+        assert_eq!(peers.round_trip(&peer(1)), Some(80 * MS));
+        assert_eq!(peers.timeout(&peer(1)), (80 + 4 * 40) * MS);
+        peers.on_reply(START, peer(1), 160 * MS);
+        assert_eq!(peers.round_trip(&peer(1)), Some(90 * MS));
+        assert_eq!(peers.timeout(&peer(1)), (90 + 4 * 50) * MS);
+        peers.on_reply(START, peer(1), 10 * MS);
+        assert_eq!(peers.round_trip(&peer(1)), Some(80 * MS));
+        assert_eq!(
+            peers.timeout(&peer(1)),
+            Duration::from_millis(80 + 4 * 57 + 2)
+        );
+    }
+
+    #[test]
+    fn the_network_has_the_round_trip_of_all_and_a_first_one_in_doubt() {
+        let mut peers = peers();
+        assert_eq!(peers.typical_round_trip(), Duration::ZERO);
+        peers.on_reply(START, peer(1), 80 * MS);
+        assert_eq!(peers.typical_round_trip(), 80 * MS);
+        assert_eq!(peers.timeout(&peer(2)), (80 + 4 * 125) * MS);
+        peers.on_reply(START, peer(2), 160 * MS);
+        assert_eq!(peers.typical_round_trip(), 90 * MS);
+        assert_eq!(peers.round_trip(&peer(3)), None);
+    }
+
+    #[test]
+    fn a_first_reply_that_is_slow_is_in_more_doubt() {
+        let mut peers = peers();
+        peers.on_reply(START, peer(1), 200 * MS);
+        // Half of it is less than an eighth of a second.
+        assert_eq!(peers.timeout(&peer(2)), (200 + 4 * 125) * MS);
+        let mut peers = self::peers();
+        peers.on_reply(START, peer(1), 300 * MS);
+        assert_eq!(peers.timeout(&peer(2)), (300 + 4 * 150) * MS);
+    }
+
+    #[test]
     fn a_node_that_has_met_near_nodes_alone_waits_long_for_far_ones() {
-        let mut peers = Peers::new(&TransportConfig::default());
-        peers.on_reply(Timestamp::ZERO, peer(1), 10 * MS);
+        let mut peers = peers();
+        peers.on_reply(START, peer(1), 10 * MS);
         assert!(peers.timeout(&peer(2)) >= 500 * MS);
         assert_eq!(peers.timeout(&peer(1)), 50 * MS);
         for _ in 0..50 {
-            peers.on_reply(Timestamp::ZERO, peer(1), 10 * MS);
+            peers.on_reply(START, peer(1), 10 * MS);
         }
         assert_eq!(peers.timeout(&peer(2)), 50 * MS);
-        peers.on_reply(Timestamp::ZERO, peer(3), 200 * MS);
+        peers.on_reply(START, peer(3), 200 * MS);
         assert!(peers.timeout(&peer(2)) > 200 * MS);
     }
 
     #[test]
-    fn an_address_owes_an_answer_until_it_gives_one() {
-        let mut peers = Peers::new(&TransportConfig::default());
+    fn an_address_is_unresponsive_from_a_timeout_to_its_next_reply() {
+        let mut peers = peers();
         assert!(!peers.is_unresponsive(&peer(1)));
         peers.on_timeout(peer(1));
         assert!(peers.is_unresponsive(&peer(1)));
         assert!(!peers.is_unresponsive(&peer(2)));
-        peers.on_reply(Timestamp::ZERO, peer(1), MS);
+        peers.on_reply(START, peer(1), MS);
         assert!(!peers.is_unresponsive(&peer(1)));
     }
 
     #[test]
-    fn a_proof_runs_out() {
-        let mut peers = Peers::new(&TransportConfig::default());
-        peers.on_token(Timestamp::ZERO, peer(1));
-        let end = Timestamp::ZERO + TransportConfig::default().validation_time;
-        assert!(peers.is_validated(end - MS, &peer(1)));
-        assert!(!peers.is_validated(end, &peer(1)));
-        assert!(!peers.is_validated(Timestamp::ZERO, &peer(2)));
+    fn a_token_or_a_reply_validates_an_address_for_a_time() {
+        let mut peers = peers();
+        peers.on_token(START, peer(1));
+        peers.on_reply(START, peer(2), MS);
+        let end = START + TransportConfig::default().validation_time;
+        for validated in [peer(1), peer(2)] {
+            assert!(peers.is_validated(end - MS, &validated));
+            assert!(!peers.is_validated(end, &validated));
+        }
+        assert!(!peers.is_validated(START, &peer(3)));
     }
 
     #[test]
-    fn an_address_is_not_sounded_out_again_until_it_answers_or_time_has_passed() {
-        let mut peers = Peers::new(&TransportConfig::default());
-        let now = Timestamp::ZERO;
-        assert!(peers.may_probe(now, peer(1)));
-        assert!(!peers.may_probe(now + MS, peer(1)));
-        assert!(peers.may_probe(now + MS, peer(2)));
-        peers.on_reply(now + MS, peer(1), MS);
-        assert!(peers.may_probe(now + MS * 2, peer(1)));
-        assert!(peers.may_probe(now + PROBE_INTERVAL * 2, peer(1)));
+    fn an_address_is_not_probed_again_until_it_replies_or_time_has_passed() {
+        let mut peers = peers();
+        assert!(peers.may_probe(START, peer(1)));
+        assert!(!peers.may_probe(START + PROBE_INTERVAL - MS, peer(1)));
+        assert!(peers.may_probe(START + PROBE_INTERVAL, peer(1)));
+        assert!(peers.may_probe(START + MS, peer(2)));
+        assert!(!peers.may_probe(START + MS, peer(2)));
+        peers.on_reply(START + MS, peer(2), MS);
+        assert!(peers.may_probe(START + MS * 2, peer(2)));
     }
 
     #[test]
     fn memory_is_bounded_and_keeps_the_young() {
-        let mut peers = Peers::new(&TransportConfig::default());
+        let mut peers = peers();
         for i in 0..100_000u32 {
             peers.block(SocketAddr::from((i.to_be_bytes(), 1)));
         }
-        assert!(peers.young.len() + peers.old.len() <= 2 * GENERATION);
+        assert!(peers.young.len() <= GENERATION && peers.old.len() <= GENERATION);
         assert!(peers.is_blocked(&SocketAddr::from((99_999u32.to_be_bytes(), 1))));
     }
 
     #[test]
-    fn who_is_blocked_is_so_for_a_generation_at_least() {
-        let mut peers = Peers::new(&TransportConfig::default());
+    fn an_address_is_blocked_for_a_generation_at_least() {
+        let mut peers = peers();
         assert!(!peers.is_blocked(&peer(1)));
         peers.block(peer(1));
         let mut others = (0u32..).map(|i| SocketAddr::from((i.to_be_bytes(), 9)));
-        let mut meet = |peers: &mut Peers| {
-            for addr in others.by_ref().take(GENERATION) {
+        let mut meet = |peers: &mut Peers, count| {
+            for addr in others.by_ref().take(count) {
                 peers.on_timeout(addr);
             }
         };
-        meet(&mut peers);
+        meet(&mut peers, GENERATION - 1);
+        assert!(peers.old.is_empty(), "the generation is just full");
+        peers.on_timeout(peer(1));
+        assert!(peers.old.is_empty(), "a known address needs no room");
+        meet(&mut peers, 1);
+        assert_eq!((peers.young.len(), peers.old.len()), (1, GENERATION));
         assert!(peers.is_blocked(&peer(1)) && !peers.is_blocked(&peer(2)));
-        meet(&mut peers);
+        meet(&mut peers, GENERATION);
         assert!(!peers.is_blocked(&peer(1)) && !peers.is_any_blocked);
     }
 
     #[test]
-    fn accepted_tokens_clear_the_record() {
-        let mut peers = Peers::new(&TransportConfig::default());
+    fn an_address_of_the_old_generation_is_remembered_in_the_young() {
+        let mut peers = peers();
+        peers.block(peer(1));
+        for i in 0..GENERATION as u32 {
+            peers.on_timeout(SocketAddr::from((i.to_be_bytes(), 9)));
+        }
+        assert!(peers.old.contains_key(&peer(1).into()));
+        peers.on_timeout(peer(1));
+        assert!(peers.is_blocked(&peer(1)));
+        assert!(!peers.old.contains_key(&peer(1).into()), "it moved");
+    }
+
+    #[test]
+    fn an_accepted_token_ends_a_row_of_refused_ones() {
+        let mut peers = peers();
         assert_eq!(peers.on_auth_error(peer(1)), 1);
         assert_eq!(peers.on_auth_error(peer(1)), 2);
         peers.on_auth(peer(1));
         assert_eq!(peers.on_auth_error(peer(1)), 1);
+        peers.on_auth(peer(2));
+        assert_eq!(peers.young.len(), 1, "nothing to remember of it");
+    }
+
+    fn peers() -> Peers {
+        Peers::new(&TransportConfig::default())
     }
 
     fn peer(port: u16) -> SocketAddr {

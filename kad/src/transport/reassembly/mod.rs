@@ -1,14 +1,16 @@
-//! [`Reassembly`]: puts values together that come in parts, each in a datagram of its own after (or, by accident, before)
-//! the message that announces them (`docs/spec/wire.md#9.2`).
+//! [`Reassembly`]: puts values together that come in parts, each in a datagram of its own after
+//! (or, by accident, before) the message that announces them (`docs/spec/wire.md#9.2`).
 //!
-//! A session is one announcing message, known by its sender's address and transaction. It ends when all values it
-//! announced are complete, or 3 seconds after the last part that was of use, or 10 seconds after its beginning.
+//! A session is one announcing message, known by its sender's address and transaction. It ends when
+//! all values it announced are complete, or 3 seconds after the last part that was of use, or 10
+//! seconds after its beginning.
 //!
 //! Invariants:
-//! - all sessions together hold at most [`TransportConfig::max_part_bytes`] and are at most [`TransportConfig::max_part_sessions`];
-//!   no [`Source`] has more than a quarter of either;
+//! - all sessions together hold at most [`TransportConfig::max_part_bytes`] and are at most
+//!   [`TransportConfig::max_part_sessions`]; no [`Source`] has more than a quarter of either;
 //! - memory grows with the bytes that arrived, never with the sizes that were promised;
-//! - parts that came without an announcement give way to announced sessions, so that forged ones cannot shut us off.
+//! - parts that came without an announcement give way to announced sessions, so that forged ones
+//!   cannot shut us off.
 
 mod budget;
 mod session;
@@ -28,7 +30,8 @@ use session::{Announcement, Session};
 /// (`docs/spec/wire.md#9.2`).
 pub const MAX_VALUE_BYTES: usize = 65_568;
 
-/// Unfinished sessions, each with a context `T` that is handed back with its values.
+/// Unfinished sessions, each with a context `T` that is handed back with its values. Transaction
+/// ids are `I`.
 ///
 /// ```
 /// use bulla_kad::transport::reassembly::{Key, Part, Reassembly, Slot};
@@ -37,7 +40,7 @@ pub const MAX_VALUE_BYTES: usize = 65_568;
 ///
 /// let mut reassembly = Reassembly::new(&TransportConfig::default());
 /// let now = Timestamp::ZERO;
-/// let key = Key { from: "192.0.2.1:4222".parse()?, transaction: 7 };
+/// let key = Key::new("192.0.2.1:4222".parse()?, 7);
 /// let part = |offset, data| Part { index: 1, offset, data };
 ///
 /// assert!(reassembly.announce(now, key, [Slot::Embedded, Slot::Announced(6)], "a put").is_none());
@@ -47,20 +50,20 @@ pub const MAX_VALUE_BYTES: usize = 65_568;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Reassembly<T> {
-    sessions: BTreeMap<Key, Session<T>>,
-    /// When each session dies.
-    deadlines: BTreeSet<(Timestamp, Key)>,
+pub struct Reassembly<I, T> {
+    sessions: BTreeMap<Key<I>, Session<T>>,
+    /// When each session ends.
+    deadlines: BTreeSet<(Timestamp, Key<I>)>,
     budget: Budget,
 }
 
-/// Which announcing message parts belong to.
+/// Tells which announcing message parts belong to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Key {
+pub struct Key<I> {
     /// The address that it and its parts come from.
     pub from: SocketAddr,
     /// The transaction id that it and its parts carry.
-    pub transaction: u32,
+    pub transaction: I,
 }
 
 /// An element of an announcing message's list of values.
@@ -68,7 +71,8 @@ pub struct Key {
 pub enum Slot {
     /// A value that is in the message itself.
     Embedded,
-    /// A value of this many bytes that comes in parts. Taken as absent if empty or above [`MAX_VALUE_BYTES`].
+    /// A value of this many bytes that comes in parts. Taken as absent if empty or above
+    /// [`MAX_VALUE_BYTES`].
     Announced(usize),
 }
 
@@ -93,8 +97,8 @@ pub struct Completed<T> {
     pub values: Vec<(usize, Bytes)>,
 }
 
-impl<T> Reassembly<T> {
-    /// No sessions, within the bounds of `config`.
+impl<I: Copy + Ord, T> Reassembly<I, T> {
+    /// Begins without sessions, within the bounds of `config`.
     pub fn new(config: &TransportConfig) -> Self {
         Self {
             sessions: BTreeMap::new(),
@@ -103,16 +107,16 @@ impl<T> Reassembly<T> {
         }
     }
 
-    /// Opens a session for a message with this list of values, or says what is expected in one that parts have opened.
-    /// Answers the values at once if no part is missing.
+    /// Opens a session for a message with this list of values, or tells one that parts have opened
+    /// what to expect. Returns the values at once if no part is missing.
     ///
-    /// Ignored, with its context, if the session has been announced before or if there is no room. A session costs 4 bytes
-    /// for each element of the list and what the context takes; the caller bounds both, and should announce only messages
-    /// of proven senders.
+    /// Ignored, with its context, if the session has been announced before or if there is no room.
+    /// A session costs 4 bytes for each element of the list and what the context takes; the caller
+    /// bounds both, and should announce only messages of validated senders.
     pub fn announce(
         &mut self,
         now: Timestamp,
-        key: Key,
+        key: Key<I>,
         slots: impl IntoIterator<Item = Slot>,
         context: T,
     ) -> Option<Completed<T>> {
@@ -131,24 +135,25 @@ impl<T> Reassembly<T> {
         None
     }
 
-    /// Whether a message was announced under this key and its parts are awaited. Other parts are strays: they count as
-    /// requests against the rate limits, and the caller decides whether to keep them at all.
-    pub fn is_announced(&self, key: &Key) -> bool {
+    /// Reports whether a message was announced under this key and its parts are awaited. Other
+    /// parts are strays: they count as requests against the rate limits, and the caller decides
+    /// whether to keep them at all.
+    pub fn is_announced(&self, key: &Key<I>) -> bool {
         self.sessions.get(key).is_some_and(Session::is_announced)
     }
 
-    /// Whether a part brings something new to an announced message.
-    pub fn is_progress(&self, key: &Key, part: &Part<'_>) -> bool {
+    /// Reports whether a part brings something new to an announced message.
+    pub fn is_progress(&self, key: &Key<I>, part: &Part<'_>) -> bool {
         self.sessions
             .get(key)
             .is_some_and(|session| session.is_announced() && session.lacks(part))
     }
 
-    /// Takes a part. Answers the values if it was the last one missing.
+    /// Takes a part. Returns the values if it was the last one missing.
     ///
-    /// A stray opens a session or waits in one, up to 98 parts and 122,912 bytes. What overlaps another part, lies out of
-    /// range or finds no room is dropped.
-    pub fn part(&mut self, now: Timestamp, key: Key, part: &Part<'_>) -> Option<Completed<T>> {
+    /// A stray opens a session or waits in one, up to 98 parts and 122,912 bytes. What overlaps
+    /// another part, lies out of range or finds no room is dropped.
+    pub fn part(&mut self, now: Timestamp, key: Key<I>, part: &Part<'_>) -> Option<Completed<T>> {
         self.expire(now);
         let mut session = self.remove(&key).unwrap_or_else(|| Session::new(now));
         let grown = session.usage_with(part);
@@ -164,7 +169,7 @@ impl<T> Reassembly<T> {
         None
     }
 
-    /// When [`Reassembly::expire`] has something to do, if nothing arrives until then.
+    /// Returns when [`Reassembly::expire`] has something to do, if nothing arrives until then.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first().map(|(at, _)| *at)
     }
@@ -178,13 +183,14 @@ impl<T> Reassembly<T> {
         }
     }
 
-    /// Finds room for a session of this key, if it is announced at the cost of others that are not.
-    fn make_room(&mut self, key: &Key, usage: Usage, announced: bool) -> bool {
+    /// Finds room for a session of this key; if it is announced, at the cost of others that are
+    /// not.
+    fn make_room(&mut self, key: &Key<I>, usage: Usage, announced: bool) -> bool {
         if !self.budget.is_fair(key.source(), usage) {
             return false;
         }
         while !self.budget.has_room(usage) {
-            let is_early = |(_, key): &&(Timestamp, Key)| !self.is_announced(key);
+            let is_early = |(_, key): &&(Timestamp, Key<I>)| !self.is_announced(key);
             match self.deadlines.iter().find(is_early) {
                 Some(&(_, early)) if announced => drop(self.remove(&early)),
                 Some(_) | None => return false,
@@ -193,13 +199,13 @@ impl<T> Reassembly<T> {
         true
     }
 
-    fn insert(&mut self, key: Key, session: Session<T>) {
+    fn insert(&mut self, key: Key<I>, session: Session<T>) {
         self.budget.take(key.source(), session.usage());
         self.deadlines.insert((session.deadline(), key));
         self.sessions.insert(key, session);
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Session<T>> {
+    fn remove(&mut self, key: &Key<I>) -> Option<Session<T>> {
         let session = self.sessions.remove(key)?;
         self.deadlines.remove(&(session.deadline(), *key));
         self.budget.give_back(key.source(), session.usage());
@@ -207,7 +213,12 @@ impl<T> Reassembly<T> {
     }
 }
 
-impl Key {
+impl<I> Key<I> {
+    /// Makes the key of what comes from this address with this transaction id.
+    pub fn new(from: SocketAddr, transaction: I) -> Self {
+        Self { from, transaction }
+    }
+
     fn source(&self) -> Source {
         Source::of(self.from.ip())
     }

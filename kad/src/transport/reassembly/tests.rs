@@ -9,11 +9,11 @@ const BOUNDS: Usage = Usage {
     bytes: 4_000,
 };
 
-fn reassembly() -> Reassembly<&'static str> {
+fn reassembly() -> Reassembly<u32, &'static str> {
     Reassembly::new(&TransportConfig::default())
 }
 
-fn bounded() -> Reassembly<&'static str> {
+fn bounded() -> Reassembly<u32, &'static str> {
     Reassembly::new(&TransportConfig {
         max_part_sessions: BOUNDS.sessions,
         max_part_bytes: BOUNDS.bytes,
@@ -25,7 +25,7 @@ fn millis(millis: u64) -> Timestamp {
     Timestamp::ZERO + Duration::from_millis(millis)
 }
 
-fn key(host: u8, transaction: u32) -> Key {
+fn key(host: u8, transaction: u32) -> Key<u32> {
     Key {
         from: ([192, 0, 2, host], 4222).into(),
         transaction,
@@ -40,7 +40,7 @@ fn part(index: usize, offset: usize, data: &[u8]) -> Part<'_> {
     }
 }
 
-fn check_bounds<T>(reassembly: &Reassembly<T>, limit: Usage) {
+fn check_bounds<T>(reassembly: &Reassembly<u32, T>, limit: Usage) {
     let mut used = Usage::default();
     for (key, session) in &reassembly.sessions {
         used += session.usage();
@@ -52,7 +52,8 @@ fn check_bounds<T>(reassembly: &Reassembly<T>, limit: Usage) {
         used.sessions <= limit.sessions && used.bytes <= limit.bytes,
         "{used:?}"
     );
-    // What is accounted for is what is there: with that much more there is room, with one byte more there is none.
+    // What is accounted for is what is there: with that much more there is room, with one byte more
+    // there is none.
     let left = Usage {
         sessions: limit.sessions - used.sessions,
         bytes: limit.bytes - used.bytes,
@@ -114,7 +115,7 @@ proptest! {
         let Message { values, pieces, early } = message;
         let mut reassembly = reassembly();
         let mut completed = None;
-        let announce = |reassembly: &mut Reassembly<_>| {
+        let announce = |reassembly: &mut Reassembly<u32, _>| {
             let slots = values.iter().map(|value| match value.len() {
                 0 => Slot::Embedded,
                 size => Slot::Announced(size),
@@ -298,7 +299,7 @@ fn the_greatest_value_comes_through() {
 }
 
 #[test]
-fn a_session_dies_three_seconds_after_its_last_useful_part() {
+fn a_session_ends_three_seconds_after_its_last_useful_part() {
     let mut reassembly = reassembly();
     assert_eq!(
         reassembly.announce(millis(0), key(1, 1), [Slot::Announced(9)], ""),
@@ -325,7 +326,7 @@ fn a_session_dies_three_seconds_after_its_last_useful_part() {
 }
 
 #[test]
-fn a_session_dies_ten_seconds_after_its_beginning() {
+fn a_session_ends_ten_seconds_after_its_beginning() {
     let mut reassembly = reassembly();
     assert_eq!(
         reassembly.announce(millis(0), key(1, 1), [Slot::Announced(99)], ""),

@@ -2,8 +2,9 @@
 
 use bulla_identity::{CertificateChain, Identity};
 
+use super::SecureDht;
 use super::key_cache::dht_keys;
-use super::{InternalOp, SecureDht};
+use super::pending::InternalOp;
 use crate::node::PutOptions;
 use crate::value::{CertificatePayload, Draft, Typed, Value, ValueId, ValueType};
 use crate::{Timestamp, wire};
@@ -12,7 +13,8 @@ use crate::{Timestamp, wire};
 const CERTIFICATE_ID: ValueId = ValueId(1);
 
 impl SecureDht {
-    /// Announces the own certificate at both places where others look for it, once and for as long as the node runs.
+    /// Announces the own certificate at both places where others look for it, once and for as long
+    /// as the node runs.
     pub(super) fn publish_certificate(&mut self, now: Timestamp) {
         if !self.config.publish_certificate || self.is_published {
             return;
@@ -38,7 +40,8 @@ impl SecureDht {
     }
 }
 
-/// The value that publishes a chain, or the owner's certificate alone if the chain is too large to be stored.
+/// The value that publishes a chain, or the owner's certificate alone if the chain is too large to
+/// be stored.
 pub(super) fn certificate_value(identity: &Identity) -> Value {
     let value = value_of(identity.chain());
     if value.content_size() > Value::MAX_CONTENT {

@@ -1,0 +1,170 @@
+//! What comes in: a datagram is let in, completed if its values come in parts, and handed on.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::store_requests::refuse_put_token;
+use super::{Node, ReplyTo};
+use crate::routing::Confidence;
+use crate::rpc::reassembly::{Completed, Slot};
+use crate::value::Value;
+use crate::wire::{
+    self, Item, Message, Payload, PutRequest, Reply, Request, UpdateRequest, Values,
+};
+use crate::{Contact, Timestamp};
+
+impl Node {
+    /// Lets a datagram in and hands it on, once all its values are there.
+    pub(super) fn receive(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
+        let Some(message) = self.outbox.rpc.admit(now, from, datagram) else {
+            return;
+        };
+        if let Payload::Parts(parts) = &message.payload {
+            for part in parts.iter() {
+                let complete = self.outbox.rpc.part(now, from, message.tid, &part);
+                if let Some(complete) = complete {
+                    self.on_complete(now, from, complete);
+                }
+            }
+            return;
+        }
+        let items: Vec<Item> =
+            carried(&message).map_or_else(Vec::new, |values| values.iter().collect());
+        if items.iter().any(|item| matches!(item, Item::Announced(_))) {
+            if self.may_assemble(now, from, &message) {
+                let slots = items.iter().map(|item| match item {
+                    Item::Announced(size) => Slot::Announced(*size as usize),
+                    Item::Embedded(_) | Item::Unusable => Slot::Embedded,
+                });
+                let head = datagram.to_vec().into();
+                let complete = self
+                    .outbox
+                    .rpc
+                    .assemble(now, from, message.tid, slots, head);
+                if let Some(complete) = complete {
+                    self.on_complete(now, from, complete);
+                }
+            }
+            return;
+        }
+        let values = items.into_iter().filter_map(Item::into_value).collect();
+        self.dispatch(now, from, message, values);
+    }
+
+    /// All announced values of a message have come.
+    fn on_complete(&mut self, now: Timestamp, from: SocketAddr, complete: Completed<Bytes>) {
+        let Ok(message) = wire::decode(&complete.context) else {
+            return;
+        };
+        let embedded = carried(&message)
+            .into_iter()
+            .flat_map(|values| values.iter());
+        let mut values: Vec<_> = embedded.filter_map(Item::into_value).collect();
+        for (_, packed) in &complete.values {
+            match wire::unpack(packed) {
+                Ok(value) => values.push(value),
+                Err(_) => return,
+            }
+        }
+        self.dispatch(now, from, message, values);
+    }
+
+    /// Whether the announced values of a message are worth waiting for.
+    fn may_assemble(&mut self, now: Timestamp, from: SocketAddr, message: &Message<'_>) -> bool {
+        match &message.payload {
+            Payload::Request {
+                request: Request::Put(PutRequest { token, .. }),
+                ..
+            } => {
+                let authorized = self.server.tokens.verify(from, token);
+                if !authorized {
+                    let reply_to = ReplyTo {
+                        addr: from,
+                        tid: message.tid,
+                    };
+                    refuse_put_token(reply_to, &mut self.outbox);
+                }
+                authorized
+            }
+            Payload::Request {
+                request: Request::Update(UpdateRequest { socket, .. }),
+                ..
+            } => {
+                let wanted = self.subscriptions.socket(socket.0, from).is_some();
+                if !wanted {
+                    let reply_to = ReplyTo {
+                        addr: from,
+                        tid: message.tid,
+                    };
+                    self.outbox.reply(now, reply_to, Reply::default());
+                }
+                wanted
+            }
+            Payload::Reply { .. } => true,
+            Payload::Request { .. }
+            | Payload::Error { .. }
+            | Payload::Notice { .. }
+            | Payload::Parts(_) => false,
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        message: Message<'_>,
+        values: Vec<Value>,
+    ) {
+        let Message {
+            tid,
+            client,
+            payload,
+            ..
+        } = message;
+        match payload {
+            Payload::Request { sender, request } => {
+                let contact = Contact::new(sender, from);
+                if !client {
+                    self.on_contact(now, contact, Confidence::Sent);
+                }
+                self.on_request(now, contact, tid, request, values);
+            }
+            Payload::Reply { sender, reply } => {
+                let is_newcomer = !self.outbox.rpc.peers().is_validated(now, &from);
+                if let Some(purpose) = self.outbox.rpc.close(now, from, tid) {
+                    let contact = Contact::new(sender, from);
+                    if !client {
+                        self.on_contact(now, contact, Confidence::Replied);
+                        if is_newcomer {
+                            self.offer_to_lookups(now, contact);
+                        }
+                    }
+                    self.on_reply(now, contact, purpose, reply, values);
+                }
+            }
+            Payload::Error { code, .. } => {
+                if let Some(purpose) = self.outbox.rpc.close(now, from, tid) {
+                    self.on_error(now, from, purpose, code);
+                }
+            }
+            Payload::Notice { .. } | Payload::Parts(_) => {}
+        }
+    }
+}
+
+/// The values that a message carries or announces.
+fn carried<'a>(message: &Message<'a>) -> Option<Values<'a>> {
+    match &message.payload {
+        Payload::Request {
+            request:
+                Request::Put(PutRequest { values, .. }) | Request::Update(UpdateRequest { values, .. }),
+            ..
+        } => Some(*values),
+        Payload::Reply { reply, .. } => reply.values,
+        Payload::Request { .. }
+        | Payload::Error { .. }
+        | Payload::Notice { .. }
+        | Payload::Parts(_) => None,
+    }
+}

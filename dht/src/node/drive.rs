@@ -1,0 +1,104 @@
+//! Lookups at work: what they want asked is sent, what comes of it is told to the operations.
+
+use super::lookups::LookupId;
+use super::{Node, Timer, WALK};
+use crate::lookup::{Action, FindKind, GetReport, OpId};
+use crate::{Family, InfoHash, Timestamp};
+
+impl Node {
+    /// Does all that a lookup wants done now, and sets its timer for the rest.
+    pub(super) fn drive(&mut self, now: Timestamp, id: LookupId) {
+        loop {
+            let socket_count = self.subscriptions.socket_count();
+            let action = self.lookups.poll(
+                now,
+                id,
+                &self.contacts,
+                &self.connectivity,
+                socket_count,
+                &mut self.outbox,
+            );
+            match action {
+                Some(Action::LookupRequest(node, ask)) => {
+                    let subscriptions = &mut self.subscriptions;
+                    let wants_another =
+                        (self.lookups).send(now, id, node, ask, subscriptions, &mut self.outbox);
+                    if wants_another {
+                        self.lookups.refill(now, id, &self.contacts);
+                    }
+                }
+                Some(Action::Answered(askers, report)) => {
+                    for asker in askers {
+                        self.on_answered(now, id, asker, report);
+                    }
+                }
+                Some(Action::Announced(op, report)) => {
+                    self.outbox.report(self.operations.on_announced(op, report));
+                }
+                Some(Action::Wait(at)) => return self.rest(now, id, at),
+                None => return,
+            }
+        }
+    }
+
+    /// Makes sure that there is a lookup which knows the nearest contacts, and drives it.
+    pub(super) fn resume(&mut self, now: Timestamp, id: LookupId) {
+        self.lookups.open(now, id, &self.contacts);
+        self.drive(now, id);
+    }
+
+    /// Walks towards an id, to get to know the nodes near it.
+    pub(super) fn walk(&mut self, now: Timestamp, target: InfoHash, family: Family) {
+        let id = LookupId {
+            key: target,
+            family,
+        };
+        self.lookups.open(now, id, &self.contacts);
+        if let Some(lookup) = self.lookups.get_mut(id) {
+            lookup.ask(now, WALK, FindKind::Node);
+        }
+        self.drive(now, id);
+    }
+
+    /// Lets those begin that wait until fewer replies are awaited.
+    pub(super) fn catch_up(&mut self, now: Timestamp) {
+        while let Some(id) = self.lookups.next_queued(&self.outbox) {
+            self.drive(now, id);
+        }
+    }
+
+    /// Lets lookups for permanent puts and listens begin, as many as may.
+    pub(super) fn run_background(&mut self, now: Timestamp) {
+        while let Some(id) = (self.lookups).next_background(now, &self.contacts, &self.connectivity)
+        {
+            self.resume(now, id);
+        }
+        let (contacts, connectivity) = (&self.contacts, &self.connectivity);
+        (self.lookups).schedule_background(now, contacts, connectivity, &mut self.outbox);
+    }
+
+    /// A find is over.
+    fn on_answered(&mut self, now: Timestamp, id: LookupId, asker: OpId, report: GetReport) {
+        if asker != WALK {
+            self.outbox
+                .report(self.operations.on_answered(asker, report));
+        } else if id.key == self.contacts.own() {
+            let rng = &mut self.outbox.rng;
+            let repeat = (self.connectivity).on_explored(now, id.family, &self.contacts, rng);
+            if let Some(at) = repeat {
+                let timer = Timer::RepeatSelfLookup(id.family);
+                self.outbox.timers.set(timer, at);
+            }
+        }
+    }
+
+    fn rest(&mut self, now: Timestamp, id: LookupId, at: Timestamp) {
+        if let Some(lookup) = self.lookups.get_mut(id) {
+            for socket in lookup.take_closed_sockets() {
+                self.subscriptions.close(socket);
+            }
+        }
+        let (contacts, connectivity) = (&self.contacts, &self.connectivity);
+        (self.lookups).rest(now, id, at, contacts, connectivity, &mut self.outbox);
+    }
+}

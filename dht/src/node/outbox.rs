@@ -1,0 +1,146 @@
+//! [`Outbox`]: what is to leave a node, and the requests and timers behind it.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::lookups::LookupId;
+use super::timers::Timers;
+use super::{Event, Output, Timer, Transmit};
+use crate::config::Config;
+use crate::lookup::LookupRequest;
+use crate::rpc::{Purpose, Rpc};
+use crate::wire::{ErrorCode, Reply, Request, Tid};
+use crate::{Contact, InfoHash, Rng, Timestamp};
+
+/// Datagrams, events and the next wake-up. Every part of the node puts in what it wants to leave;
+/// all of it comes out in the order in which it was put in, datagrams before events.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    /// Requests and the replies to them; the gate for datagrams; what is known of addresses.
+    pub(super) rpc: Rpc<RequestPurpose>,
+    /// The stream for what others may see: transaction ids, targets, pauses.
+    pub(super) rng: Rng,
+    /// What is due when.
+    pub(super) timers: Timers,
+    /// What the application is to be told.
+    events: VecDeque<Event>,
+}
+
+/// What a request of the node is for.
+#[derive(Clone, Debug)]
+pub(super) enum RequestPurpose {
+    /// To learn which node is at a bootstrap address.
+    Bootstrap,
+    /// To learn whether a contact is alive, or which nodes are near an id.
+    Probe(Contact),
+    /// To serve a lookup.
+    Lookup(LookupStep),
+    /// To tell a remote listener.
+    Notify,
+}
+
+/// A request of a lookup.
+#[derive(Clone, Debug)]
+pub(super) struct LookupStep {
+    pub(super) id: LookupId,
+    /// The node asked.
+    pub(super) node: Contact,
+    pub(super) ask: LookupRequest,
+}
+
+/// A request's way back: its sender and its number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct ReplyTo {
+    /// Where the request came from.
+    pub(super) addr: SocketAddr,
+    /// The number that the sender gave it.
+    pub(super) tid: Tid,
+}
+
+impl Purpose for RequestPurpose {
+    fn is_for_lookup(&self) -> bool {
+        matches!(self, Self::Lookup(_))
+    }
+}
+
+impl Outbox {
+    pub(super) fn new(id: InfoHash, config: &Config, rng: Rng) -> Self {
+        Self {
+            rpc: Rpc::new(id, config),
+            rng,
+            timers: Timers::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Sends a request; returns `false` if too many are under way.
+    pub(super) fn request(
+        &mut self,
+        now: Timestamp,
+        to: SocketAddr,
+        request: Request<'_>,
+        purpose: RequestPurpose,
+    ) -> bool {
+        self.rpc.request(now, &mut self.rng, to, request, purpose)
+    }
+
+    /// Asks a contact whether it is there.
+    pub(super) fn ping(&mut self, now: Timestamp, contact: Contact) {
+        let purpose = RequestPurpose::Probe(contact);
+        self.request(now, contact.addr, Request::Ping, purpose);
+    }
+
+    /// Pings a contact because of a datagram that it may have no part in; not too often.
+    pub(super) fn probe(&mut self, now: Timestamp, contact: Contact) {
+        if self.rpc.may_probe(now, contact.addr) {
+            self.ping(now, contact);
+        }
+    }
+
+    /// Answers a request.
+    pub(super) fn reply(&mut self, now: Timestamp, to: ReplyTo, reply: Reply<'_>) {
+        self.rpc.reply(now, &mut self.rng, to.addr, to.tid, reply);
+    }
+
+    /// Answers a request with an error.
+    pub(super) fn error(&mut self, to: ReplyTo, code: ErrorCode, text: &'static str) {
+        self.rpc.error(to.addr, to.tid, code, text);
+    }
+
+    /// Tells the application.
+    pub(super) fn report(&mut self, event: impl IntoIterator<Item = Event>) {
+        self.events.extend(event);
+    }
+
+    /// Sets a timer to a random moment of a span from now on.
+    pub(super) fn set_between(
+        &mut self,
+        now: Timestamp,
+        timer: Timer,
+        low: Duration,
+        high: Duration,
+    ) {
+        let pause = self.rng.between(low, high);
+        self.timers.set(timer, now + pause);
+    }
+
+    /// Takes the next datagram.
+    pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.rpc.poll_transmit()
+    }
+
+    /// Takes the next event.
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Returns when something is due next, and what.
+    pub(super) fn wake(&self) -> Output {
+        let (at, timer) = (self.timers.next()).unwrap_or((Timestamp::MAX, Timer::Never));
+        match self.rpc.next_deadline() {
+            Some(deadline) if deadline < at => Output::Wake(deadline, Timer::Requests),
+            _ => Output::Wake(at, timer),
+        }
+    }
+}

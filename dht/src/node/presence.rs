@@ -1,0 +1,126 @@
+//! Contacts that turn out to be there, or not: what that means for tables, lookups and listeners.
+
+use super::outbox::LookupStep;
+use super::{Node, RequestPurpose};
+use crate::routing::{Confidence, Growth};
+use crate::rpc::NoReply;
+use crate::{Contact, Family, Timestamp};
+
+impl Node {
+    /// A contact was heard of: the table is told, and pings those it wants to know better.
+    pub(super) fn on_contact(&mut self, now: Timestamp, contact: Contact, confidence: Confidence) {
+        let family = contact.family();
+        let heard = self.contacts.on_seen(now, contact, confidence);
+        if let Some(doubted) = heard.ping {
+            self.outbox.probe(now, doubted);
+        }
+        match heard.growth {
+            Growth::None => {}
+            Growth::Refused => {
+                if confidence == Confidence::Sent && self.is_of_use(now, &contact) {
+                    self.outbox.probe(now, contact);
+                }
+            }
+            Growth::Added | Growth::AfterPause => {
+                if confidence == Confidence::Sent {
+                    self.outbox.probe(now, contact);
+                }
+            }
+        }
+        if heard.growth == Growth::AfterPause {
+            self.hasten_confirmation(now, family);
+        }
+        if confidence == Confidence::Replied {
+            self.connectivity.on_reply(now, family);
+            self.act_on_connectivity(now);
+        }
+    }
+
+    /// Tells permanent puts and listens of a contact that has just proved to be there, as it may be
+    /// nearer to their keys than those they know (`docs/spec/node.md#4.1`).
+    pub(super) fn offer_to_lookups(&mut self, now: Timestamp, contact: Contact) {
+        let family = contact.family();
+        let depth = self.contacts.table(family).depth();
+        for id in self.lookups.interested(&contact, depth) {
+            let lookup = self.lookups.get_mut(id);
+            if lookup.is_some_and(|lookup| lookup.offer(&[contact], true)) {
+                self.drive(now, id);
+            }
+        }
+    }
+
+    /// Reports whether a contact that has not been validated may be among the nearest to the key of
+    /// a permanent put or a listen.
+    fn is_of_use(&self, now: Timestamp, contact: &Contact) -> bool {
+        let depth = self.contacts.table(contact.family()).depth();
+        !self.outbox.rpc.peers().is_validated(now, &contact.addr)
+            && self.lookups.are_near(contact, depth)
+    }
+
+    /// A request of ours is not answered in time, or at all.
+    pub(super) fn on_no_reply(&mut self, now: Timestamp, overdue: NoReply<RequestPurpose>) {
+        match overdue {
+            NoReply::TimedOut {
+                purpose: RequestPurpose::Lookup(LookupStep { id, node, .. }),
+                count,
+            } => {
+                if let Some(lookup) = self.lookups.get_mut(id) {
+                    lookup.on_timeout(&node.id, count);
+                }
+                self.lookups.refill(now, id, &self.contacts);
+                self.drive(now, id);
+                self.on_late(now, node, count);
+            }
+            NoReply::TimedOut {
+                purpose: RequestPurpose::Probe(contact),
+                count,
+            } => self.on_late(now, contact, count),
+            NoReply::TimedOut { .. } => {}
+            NoReply::Failed {
+                to,
+                asked_at,
+                purpose,
+            } => match purpose {
+                RequestPurpose::Lookup(LookupStep { id, node, .. }) => {
+                    if let Some(lookup) = self.lookups.get_mut(id) {
+                        lookup.on_failed(now, &node.id);
+                    }
+                    self.on_missed_reply(now, node, asked_at);
+                    self.drive(now, id);
+                }
+                RequestPurpose::Probe(contact) => self.on_missed_reply(now, contact, asked_at),
+                RequestPurpose::Notify => self.server.on_gone(to),
+                RequestPurpose::Bootstrap => self.update_status(now, Family::of(&to)),
+            },
+        }
+    }
+
+    /// A contact let a request time out for the `count`th time; others may be gone with it.
+    fn on_late(&mut self, now: Timestamp, contact: Contact, count: u32) {
+        let peers = self.outbox.rpc.peers();
+        let timeout = peers.timeout(&contact.addr);
+        let may_be_there = |addr: &_| !peers.is_unresponsive(addr);
+        let asked = (self.contacts).on_timeout(now, &contact, count, timeout, may_be_there);
+        for contact in asked {
+            self.outbox.ping(now, contact);
+        }
+    }
+
+    /// A contact did not answer what it was asked at a moment.
+    fn on_missed_reply(&mut self, now: Timestamp, contact: Contact, asked_at: Timestamp) {
+        if self.contacts.on_no_reply(&contact, asked_at) {
+            self.forget(now, contact);
+        }
+    }
+
+    /// A contact is not there, or of no use.
+    pub(super) fn on_failed(&mut self, now: Timestamp, contact: Contact) {
+        self.contacts.on_failure(&contact);
+        self.forget(now, contact);
+    }
+
+    fn forget(&mut self, now: Timestamp, contact: Contact) {
+        self.server.on_gone(contact.addr);
+        self.update_status(now, contact.family());
+    }
+}

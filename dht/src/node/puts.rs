@@ -1,0 +1,132 @@
+//! The application's puts, permanent or for once.
+
+use super::operations::OpState;
+use super::{LookupId, Node, OpError, OpId};
+use crate::lookup::Announcement;
+use crate::value::{Value, ValueId};
+use crate::{InfoHash, Timestamp, UnixTime};
+
+/// How a put is announced.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct PutOptions {
+    /// Announce the value again before it expires, for as long as the node runs.
+    pub permanent: bool,
+    /// When the value was made; `None` is now. A value lives for its kind's lifetime from then. Of
+    /// no effect on permanent puts.
+    pub created: Option<UnixTime>,
+}
+
+impl Node {
+    /// Stores `value` here and at the nodes nearest to `key`.
+    /// [`Event::PutDone`](super::Event::PutDone) tells who acknowledged it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpError`] if the key or the value's id is zero, the value too large, or too much is under
+    /// way.
+    pub fn put(
+        &mut self,
+        now: Timestamp,
+        key: InfoHash,
+        value: Value,
+        options: PutOptions,
+    ) -> Result<OpId, OpError> {
+        let op = self.reserve_op();
+        self.put_as(now, op, key, value, options)?;
+        Ok(op)
+    }
+
+    /// Sets an id aside for a put that has to be prepared first, so that it has one name from its
+    /// beginning.
+    pub(crate) fn reserve_op(&mut self) -> OpId {
+        self.operations.reserve()
+    }
+
+    /// As [`Node::put`], under an id set aside.
+    pub(crate) fn put_as(
+        &mut self,
+        now: Timestamp,
+        op: OpId,
+        key: InfoHash,
+        value: Value,
+        options: PutOptions,
+    ) -> Result<(), OpError> {
+        let now = self.advance(now);
+        let id = value.id();
+        if id.0 == 0 {
+            return Err(OpError::ZeroId);
+        }
+        if value.content_size() > Value::MAX_CONTENT || value.packed().len() > Value::MAX_PACKED {
+            return Err(OpError::TooLarge(value.content_size()));
+        }
+        let state = OpState::put(id, options.permanent);
+        self.start(now, op, key, state)?;
+        let created = options.created.unwrap_or_else(|| self.calendar(now));
+        if (self.server).store_own(now, &key, &value, created, options.permanent) {
+            self.server.schedule_expiry(&mut self.outbox);
+            let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
+            (self.server).tell_stored(now, key, id, subscriptions, outbox);
+        }
+        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
+        let renewal = options.permanent.then(|| {
+            let longest = lifetime.saturating_sub(self.config.operations.announce_margin);
+            // What was put together is not announced together for ever.
+            self.outbox.rng.between(longest * 7 / 8, longest)
+        });
+        for lookup_id in LookupId::of(key) {
+            let created = (!options.permanent).then_some(created);
+            let announcement = Announcement::new(op, value.clone(), created, renewal);
+            let replaced = self
+                .lookups
+                .get_mut(lookup_id)
+                .and_then(|lookup| lookup.announce(now, announcement));
+            if let Some(replaced) = replaced {
+                self.outbox.report(self.operations.end_put(replaced));
+            }
+            if options.permanent {
+                self.lookups.set_lasting(lookup_id);
+            }
+            self.drive(now, lookup_id);
+        }
+        Ok(())
+    }
+
+    /// Stops announcing a value and deletes the copy here; whether there was anything to stop.
+    /// Copies elsewhere stay until they expire. A put that has not been reported yet is:
+    /// [`Event::PutDone`](super::Event::PutDone).
+    pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
+        let now = self.advance(now);
+        let announced: Vec<_> = LookupId::of(key)
+            .into_iter()
+            .filter_map(|lookup_id| Some(self.lookups.get(lookup_id)?.announced(id)?.op))
+            .collect();
+        for op in &announced {
+            for lookup_id in LookupId::of(key) {
+                if let Some(lookup) = self.lookups.get_mut(lookup_id) {
+                    lookup.withdraw(id);
+                }
+                self.drive(now, lookup_id);
+            }
+            self.outbox.report(self.operations.end_put(*op));
+        }
+        let stored = self.server.storage.remove_own(&key, id);
+        if stored {
+            let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
+            (self.server).tell_removed(now, key, id, subscriptions, outbox);
+        }
+        stored || !announced.is_empty()
+    }
+
+    /// The value of this id that is being announced under `key`.
+    pub fn announced(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
+        LookupId::of(key)
+            .into_iter()
+            .find_map(|lookup_id| self.lookups.get(lookup_id)?.announced(id))
+            .map(|announcement| &announcement.value)
+    }
+
+    /// The value of this id that is stored here under `key`, by whomever.
+    pub fn stored(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
+        self.server.find(&key, id)
+    }
+}

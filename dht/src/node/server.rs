@@ -1,0 +1,271 @@
+//! [`Server`]: the values that this node keeps, and the remote nodes that listen to them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::notify::{self, Fate};
+use super::outbox::Outbox;
+use super::pending_puts::PendingPuts;
+use super::subscriptions::Subscriptions;
+use super::{Check, CheckId, Timer};
+use crate::config::Config;
+use crate::storage::{self, Incoming, Listeners, Storage};
+use crate::token::Tokens;
+use crate::value::{Query, Value, ValueId};
+use crate::wire::snapshot::Record;
+use crate::{InfoHash, Origin, Rng, Seed, Source, Timestamp, UnixTime, ValueTypes};
+
+/// What a node has for others: the stored values, the write tokens that let others store, their
+/// puts that wait for a verdict, and their listens.
+///
+/// What it wants to leave it puts into the outbox. Listens of the application are told of changes
+/// by the subscriptions handed in.
+pub(super) struct Server {
+    /// The id of this node.
+    pub(super) own: InfoHash,
+    /// The calendar, as values live by it.
+    pub(super) origin: Origin,
+    /// How long values live, and which are stored.
+    pub(super) value_types: ValueTypes,
+    pub(super) tokens: Tokens,
+    /// The stream of the secrets behind the tokens.
+    secrets: Rng,
+    pub(super) storage: Storage,
+    /// Remote listeners.
+    pub(super) listeners: Listeners,
+    pub(super) pending_puts: PendingPuts,
+    /// Values of others that were refused so far.
+    pub(super) refused_puts: u64,
+}
+
+impl Server {
+    pub(super) fn new(
+        now: Timestamp,
+        own: InfoHash,
+        origin: Origin,
+        config: &Config,
+        seed: &Seed,
+    ) -> Self {
+        let (mut secrets, mut hashing) = (seed.private(), seed.hashing());
+        Self {
+            own,
+            origin,
+            value_types: config.value_types.clone(),
+            tokens: Tokens::new(&config.tokens, now, &mut secrets),
+            secrets,
+            storage: Storage::new(&config.storage, &mut hashing),
+            listeners: Listeners::new(
+                &config.listen,
+                config.storage.max_keys,
+                config.routing.expire_time,
+                &mut hashing,
+            ),
+            pending_puts: PendingPuts::new(config.storage.max_pending_puts),
+            refused_puts: 0,
+        }
+    }
+
+    /// Returns the values under `key` that meet the conditions of `query`.
+    pub(super) fn get(&self, key: &InfoHash, query: &Query) -> Vec<Value> {
+        self.storage.get(key, query).cloned().collect()
+    }
+
+    /// Returns the value of this id under `key`.
+    pub(super) fn find(&self, key: &InfoHash, id: ValueId) -> Option<&Value> {
+        self.storage.find(key, id)
+    }
+
+    /// Returns all stored values (`docs/spec/node.md#9`).
+    pub(super) fn export(&self) -> Vec<Record> {
+        let record = |entry: storage::Entry<'_>| Record {
+            key: entry.key,
+            value: entry.value.clone(),
+            created: self.origin.to_unix(entry.created),
+            expiry: (entry.expires != Timestamp::MAX).then(|| self.origin.to_unix(entry.expires)),
+            source: entry.source.map(|ip| (ip, 0).into()),
+        };
+        self.storage.export().map(record).collect()
+    }
+
+    /// Keeps a value of this node, unless a signed one stands in its place. Reports whether it did.
+    pub(super) fn store_own(
+        &mut self,
+        now: Timestamp,
+        key: &InfoHash,
+        value: &Value,
+        created: UnixTime,
+        permanent: bool,
+    ) -> bool {
+        let expires = if permanent {
+            Some(Timestamp::MAX)
+        } else {
+            self.moment_of(now, created + self.lifetime(value))
+        };
+        let is_guarded = self
+            .find(key, value.id())
+            .is_some_and(|held| held.signed().is_some() && value.signed().is_none());
+        let (Some(expires), false) = (expires, is_guarded) else {
+            return false;
+        };
+        let incoming = Incoming {
+            value: value.clone(),
+            source: None,
+            created: self.origin.to_timestamp(created),
+            expires,
+        };
+        self.storage.store(now, key, incoming).is_ok()
+    }
+
+    /// Keeps a value of a snapshot for what is left of its life. Reports whether it did.
+    pub(super) fn import(&mut self, now: Timestamp, record: &Record) -> bool {
+        let created = record.created.min(self.origin.to_unix(now));
+        let longest = created + self.lifetime(&record.value);
+        let expiry = record.expiry.unwrap_or(UnixTime::MAX).min(longest);
+        let Some(expires) = self.moment_of(now, expiry) else {
+            return false;
+        };
+        let incoming = Incoming {
+            value: record.value.clone(),
+            source: record.source.map(|source| Source::of(source.ip())),
+            created: self.origin.to_timestamp(created),
+            expires,
+        };
+        self.storage.store(now, &record.key, incoming).is_ok()
+    }
+
+    /// Drops values whose time is over, and sets the timer for the next.
+    pub(super) fn expire_values(
+        &mut self,
+        now: Timestamp,
+        subscriptions: &mut Subscriptions,
+        outbox: &mut Outbox,
+    ) {
+        for (key, id) in self.storage.expire(now) {
+            self.tell_removed(now, key, id, subscriptions, outbox);
+        }
+        self.schedule_expiry(outbox);
+    }
+
+    /// Sets the timer for the next value whose time is over.
+    pub(super) fn schedule_expiry(&self, outbox: &mut Outbox) {
+        match self.storage.next_expiry() {
+            Some(at) => outbox.timers.set(Timer::Storage, at),
+            None => outbox.timers.stop(Timer::Storage),
+        }
+    }
+
+    /// Forgets remote listeners that have not renewed, and sets the timer for the next.
+    pub(super) fn expire_listeners(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        self.listeners.drop_expired(now);
+        if let Some(at) = self.listeners.next_expiry() {
+            outbox.timers.set(Timer::Listeners, at);
+        }
+    }
+
+    /// Forgets puts that have waited too long, and sets the timer for the next.
+    pub(super) fn expire_puts(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        self.pending_puts.expire(now);
+        let next = self.pending_puts.next_deadline();
+        outbox.timers.set(Timer::PendingPuts, next);
+    }
+
+    /// Replaces the older secret behind the tokens, and sets the timer for the next.
+    pub(super) fn rotate_tokens(&mut self, now: Timestamp, outbox: &mut Outbox) {
+        self.tokens.rotate(now, &mut self.secrets);
+        self.schedule_rotation(outbox);
+    }
+
+    /// Sets the timer for the next secret behind the tokens.
+    pub(super) fn schedule_rotation(&self, outbox: &mut Outbox) {
+        let next = self.tokens.next_rotation();
+        outbox.timers.set(Timer::Tokens, next);
+    }
+
+    /// Takes the next check to make.
+    pub(super) fn poll_check(&mut self) -> Option<Box<Check>> {
+        self.pending_puts.poll_check()
+    }
+
+    /// Forgets a put whose check will not be made.
+    pub(super) fn drop_check(&mut self, check: CheckId) {
+        self.pending_puts.take(check);
+    }
+
+    /// The node at an address is gone, and listens no more.
+    pub(super) fn on_gone(&mut self, addr: SocketAddr) {
+        self.listeners.remove(addr);
+    }
+
+    /// Tells listeners of a value that was stored or edited.
+    pub(super) fn tell_stored(
+        &self,
+        now: Timestamp,
+        key: InfoHash,
+        id: ValueId,
+        subscriptions: &mut Subscriptions,
+        outbox: &mut Outbox,
+    ) {
+        if !subscriptions.is_on(&key) && !self.listeners.listen_on(&key) {
+            return;
+        }
+        let Some(value) = self.storage.find(&key, id) else {
+            return;
+        };
+        let values = std::slice::from_ref(value);
+        for listener in self.listeners.matching(&key, value) {
+            let token = self.tokens.token(listener.addr);
+            notify::values(now, self.own, key, &listener, &token, values, outbox);
+        }
+        outbox.report(subscriptions.on_stored(&key, value));
+    }
+
+    /// Tells remote listeners of a stored value that lives on.
+    pub(super) fn tell_refreshed(
+        &self,
+        now: Timestamp,
+        key: InfoHash,
+        id: ValueId,
+        outbox: &mut Outbox,
+    ) {
+        for listener in self.listeners.on(&key) {
+            let token = self.tokens.token(listener.addr);
+            notify::id(
+                now,
+                self.own,
+                &listener,
+                &token,
+                id,
+                Fate::Refreshed,
+                outbox,
+            );
+        }
+    }
+
+    /// Tells listeners of a stored value that is gone.
+    pub(super) fn tell_removed(
+        &self,
+        now: Timestamp,
+        key: InfoHash,
+        id: ValueId,
+        subscriptions: &mut Subscriptions,
+        outbox: &mut Outbox,
+    ) {
+        for listener in self.listeners.on(&key) {
+            let token = self.tokens.token(listener.addr);
+            notify::id(now, self.own, &listener, &token, id, Fate::Gone, outbox);
+        }
+        outbox.report(subscriptions.on_removed(&key, id));
+    }
+
+    /// Returns how long a value lives after its creation or last refresh.
+    pub(super) fn lifetime(&self, value: &Value) -> Duration {
+        self.value_types.rules(value.value_type()).lifetime
+    }
+
+    /// Returns the monotonic moment of an expiry, `None` if it has passed.
+    pub(super) fn moment_of(&self, now: Timestamp, expiry: UnixTime) -> Option<Timestamp> {
+        let today = self.origin.to_unix(now).as_micros();
+        let left = expiry.as_micros().checked_sub(today)?;
+        (left > 0).then(|| now + Duration::from_micros(left))
+    }
+}
