@@ -1,4 +1,4 @@
-//! [`Listeners`]: the remote nodes that want to be told of the values under a key
+//! [`Listeners`]: the remote nodes that are notified of the values under a key
 //! (`docs/spec/node.md#5.4`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,9 +36,9 @@ pub(crate) struct Listeners {
 /// A remote node that listens on a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Listener {
-    /// Where it is told.
+    /// The address that it is notified at.
     pub(crate) addr: SocketAddr,
-    /// The number under which it wants to be told.
+    /// The number that its notifications bear.
     pub(crate) socket: u32,
     /// The version of the listen protocol it speaks: 0 takes bare replies, 1 and above `update`
     /// requests.
@@ -50,7 +50,7 @@ pub(crate) struct Listener {
 /// What subscribing did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Subscribed {
-    /// The listener was not known: it is to be told what is stored already.
+    /// The listener is new, and must be notified of what is stored already.
     New,
     /// It was known; it lives longer and its query replaces the last one.
     Renewed,
@@ -115,8 +115,7 @@ impl Listeners {
         }
     }
 
-    /// Notes that `listener` wants to be told of the values under `key`, until
-    /// its lifetime has passed.
+    /// Adds or renews a listener on the values under `key`, until its lifetime has passed.
     ///
     /// # Errors
     ///
@@ -283,7 +282,7 @@ impl Listener {
     /// The most memory that a query may take, in bytes: many times what a sensible one needs.
     pub(crate) const MAX_QUERY_BYTES: usize = 1_024;
 
-    /// Makes a listener at `addr` that wants to be told, under the number `socket`, of the values
+    /// Makes a listener at `addr` that is notified, under the number `socket`, of the values
     /// that meet `query`.
     pub(crate) fn new(addr: SocketAddr, socket: u32, version: u8, query: Query) -> Self {
         Self {
@@ -294,7 +293,7 @@ impl Listener {
         }
     }
 
-    /// Returns what it wants to be told of; `None` for all values, whole.
+    /// Returns what it is notified of; `None` for all values, whole.
     pub(crate) fn query(&self) -> Option<&Query> {
         self.query.as_deref()
     }

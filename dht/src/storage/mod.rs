@@ -1,5 +1,5 @@
 //! [`Storage`]: the values a node keeps, its own and those of others; [`Listeners`]: the remote
-//! nodes that want to be told of them.
+//! nodes that are notified of them.
 //!
 //! The rules of `docs/spec/node.md#5`, as data structures: what is kept, for how long, and what
 //! gives way when it becomes too much. Whether a value may be kept at all (token, distance, policy,
@@ -51,7 +51,7 @@ pub struct Storage {
 pub struct Incoming {
     /// The value.
     pub value: Value,
-    /// What it is charged to; `None` for a value of this node, which knows no limit.
+    /// What it is charged to; `None` for a value of this node, which has no limit.
     pub source: Option<Source>,
     /// When it was created.
     pub created: Timestamp,

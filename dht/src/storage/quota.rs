@@ -229,7 +229,7 @@ mod tests {
         Timestamp::from_micros(micros)
     }
 
-    /// Quotas with one value for each of (host, bytes, expiry), at indices 0 and up.
+    /// Makes quotas with one value for each of (host, bytes, expiry), at indices 0 and up.
     fn quota(limit: usize, limit_per_source: usize, values: &[(u8, usize, u64)]) -> Quota {
         let mut quota = Quota::new(&StorageConfig {
             limit_bytes: limit,

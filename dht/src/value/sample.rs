@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{Fields, Layout, OwnerLayout, Value, ValueId, ValueType};
 use crate::msgpack::Span;
 
-/// A value to be.
+/// A value for a test, not built yet.
 #[derive(Clone)]
 pub(crate) struct Sample {
     id: ValueId,
@@ -26,7 +26,7 @@ enum Form {
     },
 }
 
-/// Empty user data of this id.
+/// Makes empty user data of this id.
 pub(crate) fn sample(id: u64) -> Sample {
     Sample {
         id: ValueId(id),

@@ -80,7 +80,7 @@ impl Default for Nodes<'_> {
 }
 
 impl PartialEq for Nodes<'_> {
-    /// Equal contacts in equal order.
+    /// Compares the contacts in order.
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
     }

@@ -75,7 +75,7 @@ impl<'a> Rows<'a> {
 }
 
 impl PartialEq for Rows<'_> {
-    /// Equal rows in equal order.
+    /// Compares the rows in order.
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
     }

@@ -157,7 +157,7 @@ impl Default for Values<'_> {
 }
 
 impl PartialEq for Values<'_> {
-    /// Equal items in equal order.
+    /// Compares the items in order.
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
     }
@@ -206,7 +206,7 @@ impl<'a> Parts<'a> {
 }
 
 impl PartialEq for Parts<'_> {
-    /// Equal parts in equal order.
+    /// Compares the parts in order.
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
     }
