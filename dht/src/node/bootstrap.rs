@@ -12,11 +12,14 @@ const MAX_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
 /// Addresses kept.
 const MAX_ADDRESSES: usize = 1_024;
 
-/// First contacts: pinged in rounds, each wait twice as long, until a node answers; anew when all are lost.
+/// First contacts: pinged in rounds, each wait twice as long, until a node answers; anew when all
+/// are lost.
 #[derive(Debug)]
 pub(super) struct Bootstrap {
     addresses: BTreeSet<SocketAddr>,
+    /// The wait after the first round.
     first_period: Duration,
+    /// The wait after the next round.
     period: Duration,
 }
 
@@ -43,20 +46,21 @@ impl Bootstrap {
         self.period = self.first_period;
     }
 
-    /// The addresses to ping in this round, and when the next one is.
+    /// Returns the addresses to ping in this round, and when the next one is.
     pub(super) fn round(&mut self, now: Timestamp) -> (Vec<SocketAddr>, Timestamp) {
         let next = now + self.period;
         self.period = (self.period * 2).min(MAX_PERIOD);
         (self.addresses.iter().copied().collect(), next)
     }
 
-    /// Whether there are addresses of this family.
+    /// Reports whether there are addresses of this family.
     pub(super) fn has(&self, family: Family) -> bool {
         self.addresses
             .iter()
             .any(|address| Family::of(address) == family)
     }
 
+    /// Reports whether there are none at all.
     pub(super) fn is_empty(&self) -> bool {
         self.addresses.is_empty()
     }

@@ -9,8 +9,8 @@ pub struct OperationConfig {
     pub max: usize,
     /// Values or rows that one get or query hands out at most. Default 65,536 (ours).
     pub max_found: usize,
-    /// Requests in a second for permanent puts and listens, unless listens need more to be renewed in
-    /// time. Default 512 (ours), at least 1.
+    /// Requests in a second for permanent puts and listens, unless listens need more to be renewed
+    /// in time. Default 512 (ours), at least 1.
     pub background_rate_per_sec: u32,
     /// Permanent values are announced again this long before they would expire. Default 10 s.
     pub announce_margin: Duration,
@@ -32,8 +32,8 @@ impl Default for OperationConfig {
 pub struct ConnectivityConfig {
     /// First wait between rounds of bootstrap pings; doubles up to a day. Default 10 s.
     pub bootstrap_period: Duration,
-    /// An operation of the application waits this long for a first good node before it starts without
-    /// one. Default 10 s (ours: the reference waits as long as it is connecting).
+    /// An operation of the application waits this long for a first good node before it starts
+    /// without one. Default 10 s (ours: the reference waits as long as it is connecting).
     pub connect_timeout: Duration,
 }
 

@@ -27,8 +27,8 @@ impl Node {
 
     /// Finds the selected fields of the values under `key` that meet the conditions of `query`.
     ///
-    /// [`Event::Rows`](super::Event::Rows) as they come, [`Event::GetDone`](super::Event::GetDone) at
-    /// the end. A query that selects nothing selects the id.
+    /// [`Event::Rows`](super::Event::Rows) as they come, [`Event::GetDone`](super::Event::GetDone)
+    /// at the end. A query that selects nothing selects the id.
     ///
     /// # Errors
     ///
@@ -41,8 +41,8 @@ impl Node {
         self.find(now, key, query.clone(), OpState::query(query))
     }
 
-    /// Hears of the values under `key` that meet the conditions of `query`: those there are, new and
-    /// edited ones ([`Event::Values`](super::Event::Values)), and those that are gone
+    /// Listens to the values under `key` that meet the conditions of `query`: those there are, new
+    /// and edited ones ([`Event::Values`](super::Event::Values)), and those that are gone
     /// ([`Event::Expired`](super::Event::Expired)), until cancelled.
     ///
     /// # Errors
@@ -70,8 +70,8 @@ impl Node {
         Ok(op)
     }
 
-    /// Ends an operation; nothing more comes for it. A put is not announced any more, its copies stay
-    /// until they expire.
+    /// Ends an operation; nothing more comes for it. A put is not announced any more, its copies
+    /// stay until they expire.
     pub fn cancel(&mut self, now: Timestamp, op: OpId) {
         let now = self.advance(now);
         let Some(Cancelled { key, announced }) = self.operations.cancel(op) else {

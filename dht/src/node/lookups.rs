@@ -137,7 +137,8 @@ impl Lookups {
         few.unwrap_or_default()
     }
 
-    /// Reports whether a contact may be among the nearest to the key of a permanent put or a listen.
+    /// Reports whether a contact may be among the nearest to the key of a permanent put or a
+    /// listen.
     pub(super) fn are_near(&self, contact: &Contact, depth: usize) -> bool {
         self.near(contact, depth, 0).next().is_some()
     }
@@ -191,8 +192,8 @@ impl Lookups {
         Some(action)
     }
 
-    /// Sends what a lookup wants asked. Reports whether it wants another contact in place of the one
-    /// asked, which is not expected to answer.
+    /// Sends what a lookup wants asked. Reports whether it wants another contact in place of the
+    /// one asked, which is not expected to answer.
     pub(super) fn send(
         &mut self,
         now: Timestamp,
@@ -357,8 +358,8 @@ impl Lookups {
         self.background.renewal(socket_count) * share / 1_024
     }
 
-    /// Reports whether a lookup for permanent puts and listens may go on now. One that knows no node
-    /// disturbs none.
+    /// Reports whether a lookup for permanent puts and listens may go on now. One that knows no
+    /// node disturbs none.
     fn may_go_on(
         &mut self,
         now: Timestamp,
