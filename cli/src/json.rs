@@ -25,7 +25,7 @@ pub(crate) fn value(value: &Checked, contacts: &Contacts) -> Json {
         add("seq", signed.seq.into());
         add("sig", BASE64.encode(signed.signature).into());
     }
-    if let Some(owner) = value.owner() {
+    if let Some(owner) = value.signer_key() {
         add("owner", owner.to_pem().into());
     }
     if let Some(to) = value.recipient() {
@@ -37,7 +37,7 @@ pub(crate) fn value(value: &Checked, contacts: &Contacts) -> Json {
     if !value.value().push_type().is_empty() {
         add("pt", value.value().push_type().into());
     }
-    add("status", status(value.status()).into());
+    add("status", status(value.protection()).into());
     add("signer", value.signer().map(|id| id.to_string()).into());
     if let Some((name, contact)) = value.signer().and_then(|id| contacts.find(id)) {
         add("contact", name.to_string().into());
@@ -48,8 +48,8 @@ pub(crate) fn value(value: &Checked, contacts: &Contacts) -> Json {
     if let Some(end) = binding.and_then(|binding| binding.expires) {
         add("bound_until", end.as_secs().into());
     }
-    if !value.readers().is_empty() {
-        let readers = value.readers().iter().map(ToString::to_string);
+    if !value.recipients().is_empty() {
+        let readers = value.recipients().iter().map(ToString::to_string);
         add("readers", readers.collect::<Vec<_>>().into());
     }
     Json::Object(fields)

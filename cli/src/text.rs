@@ -23,7 +23,7 @@ pub(crate) fn value(value: &Checked, contacts: &Contacts, printer: &Printer) -> 
     if !value.user_type().is_empty() {
         about.push(sanitize(&value.user_type()));
     }
-    about.push(json::status(value.status()).to_owned());
+    about.push(json::status(value.protection()).to_owned());
     if let Some(signer) = value.signer() {
         about.push(match contacts.find(signer) {
             Some((name, contact)) if contact.verified_at.is_some() => format!("by {name}"),
@@ -36,8 +36,8 @@ pub(crate) fn value(value: &Checked, contacts: &Contacts, printer: &Printer) -> 
         Some(None) => about.push("bound".to_owned()),
         None => {}
     }
-    if !value.readers().is_empty() {
-        about.push(format!("for {} readers", value.readers().len()));
+    if !value.recipients().is_empty() {
+        about.push(format!("for {} readers", value.recipients().len()));
     }
     if value.seq() > 0 {
         about.push(format!("edit {}", value.seq()));

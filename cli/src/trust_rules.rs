@@ -100,7 +100,7 @@ impl TrustRules {
 
     fn is_from(&self, value: &Checked) -> bool {
         let is_signer = |name: &KeyName| {
-            value.owner().is_some_and(|signer| match name {
+            value.signer_key().is_some_and(|signer| match name {
                 KeyName::Long(id) => signer.long_id() == *id,
                 KeyName::Short(id) => signer.id() == *id,
             })
@@ -112,7 +112,7 @@ impl TrustRules {
         let Some(authorities) = &self.authorities else {
             return Ok(true);
         };
-        let Some(signer) = value.owner() else {
+        let Some(signer) = value.signer_key() else {
             return Ok(false);
         };
         let id = signer.long_id();

@@ -60,7 +60,7 @@ impl ExpectedValue {
         self.id == checked.id()
             && self.value_type == checked.value_type()
             && self.data == checked.data()
-            && self.trust == checked.status()
+            && self.trust == checked.protection()
             && self.signer == checked.signer()
     }
 

@@ -119,11 +119,11 @@ impl Oracle {
                 .filter(|one| one.value.matches_checked(value))
                 .peekable();
             let offence = if genuine.peek().is_none() {
-                let excused = self.expects_forgeries && value.status() == Protection::Clear;
+                let excused = self.expects_forgeries && value.protection() == Protection::Clear;
                 (!excused).then_some("found what nobody put")
             } else if !genuine.any(|one| one.lives(now - SLACK)) {
                 Some("found what has run out")
-            } else if value.status() != Protection::Encrypted && !query.matches(value.value()) {
+            } else if value.protection() != Protection::Encrypted && !query.matches(value.value()) {
                 Some("found what it did not ask for")
             } else {
                 None

@@ -102,7 +102,7 @@ fn text_of_value(checked: &Checked) -> String {
         Content::Signed(_) => "signed",
         Content::Encrypted(_) => "encrypted",
     };
-    let signer = match (checked.signer(), checked.status()) {
+    let signer = match (checked.signer(), checked.protection()) {
         (None, _) => "Nobody".to_owned(),
         (Some(signer), Protection::Encrypted) => format!("Sender({signer})"),
         (Some(signer), Protection::Clear | Protection::Signed) => format!("Signer({signer})"),

@@ -54,7 +54,7 @@ pub enum PutError {
     NotSigned,
     /// A value is for at least one recipient and at most
     /// [`MAX_RECIPIENTS`](crate::identity::MAX_RECIPIENTS), not for this many.
-    #[error("{}", Cause::Readers(*.0))]
+    #[error("{}", Cause::Recipients(*.0))]
     Recipients(usize),
     /// The recipient's certificate was not found: give its public key, or try again later.
     #[error("{}", Cause::NoCertificate)]
@@ -88,7 +88,7 @@ impl From<Cause> for PutError {
             Cause::NoSequence => Self::NoSequence,
             Cause::ReservedUserType => Self::ReservedUserType,
             Cause::NotSigned => Self::NotSigned,
-            Cause::Readers(count) => Self::Recipients(count),
+            Cause::Recipients(count) => Self::Recipients(count),
             Cause::NoCertificate => Self::NoCertificate,
             Cause::NotRsa => Self::NotRsa,
             Cause::Sign(error) => Self::Sign(error),

@@ -48,7 +48,7 @@ async fn opendht_stores_verifies_and_reads_bound_values() {
             (values[0].text(), &*values[0].user_type()),
             (Ok("shut"), "state")
         );
-        assert_eq!(values[0].status(), Protection::Signed);
+        assert_eq!(values[0].protection(), Protection::Signed);
         assert!(values[0].binding().is_some());
     }
 }

@@ -93,7 +93,7 @@ async fn bulla_hears_what_dhtnode_passes_on() {
     dhtnode.proxy.put(&hall, &value).await;
     let heard = next(&mut listen).await.into_value();
     assert_eq!(
-        (heard.status(), heard.signer()),
+        (heard.protection(), heard.signer()),
         (Protection::Signed, alice.identity())
     );
     assert_eq!(read(&heard), message());
@@ -117,7 +117,7 @@ async fn bulla_reads_what_opendht_has_packed() {
     dhtnode.proxy.put(&room, &value).await;
     let found = get(&storing, &room).await;
     assert_eq!(
-        (found[0].value_type(), found[0].status()),
+        (found[0].value_type(), found[0].protection()),
         (ValueType::IM_MESSAGE, Protection::Clear)
     );
     let expected = ImMessage {

@@ -59,7 +59,7 @@ async fn bulla_reads_what_the_newest_release_encrypts_for_it() {
     let letters = get(&bob, &key).await;
     assert_eq!(next(&mut bob.listen(&*key)).await.value(), &letters[0]);
     assert_eq!(
-        (letters[0].text(), letters[0].status()),
+        (letters[0].text(), letters[0].protection()),
         (Ok("secret"), Protection::Encrypted)
     );
     let signer = letters[0].signer().map(|signer| signer.to_string());
@@ -91,9 +91,9 @@ async fn bulla_reads_what_dhtnode_encrypts_for_it() {
 
     let letters = get(&bob, &key).await;
     assert_eq!(
-        (letters[0].text(), letters[0].status()),
+        (letters[0].text(), letters[0].protection()),
         (Ok("secret"), Protection::Encrypted)
     );
-    let signer = letters[0].owner().map(|key| key.id().to_string());
+    let signer = letters[0].signer_key().map(|key| key.id().to_string());
     assert_eq!(signer, Some(dhtnode.key_id));
 }

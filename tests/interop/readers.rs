@@ -73,11 +73,11 @@ async fn opendht_stores_what_several_readers_on_bulla_share() {
             let values = reader.get(&*key).bound_only().all().await.unwrap();
             assert_eq!(values.len(), 1);
             assert_eq!(
-                (values[0].text(), values[0].status()),
+                (values[0].text(), values[0].protection()),
                 (Ok("for both of you"), Protection::Encrypted)
             );
             assert_eq!(
-                (values[0].signer(), values[0].readers().len()),
+                (values[0].signer(), values[0].recipients().len()),
                 (Some(signer), 2)
             );
         }

@@ -55,7 +55,7 @@ async fn bulla_verifies_what_the_newest_release_signs_and_takes_the_new_for_the_
             let found = get(node, &key).await;
             assert_eq!(found.len(), 1);
             assert_eq!((found[0].text(), found[0].seq()), (Ok(text), seq));
-            assert_eq!(found[0].status(), Protection::Signed);
+            assert_eq!(found[0].protection(), Protection::Signed);
             let signer = found[0].signer().map(|signer| signer.to_string());
             assert_eq!(signer, writer.key().long_id);
         }

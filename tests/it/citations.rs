@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::repository::{files, root};
 
 const SPEC: &str = "docs/spec/";
 
@@ -16,7 +18,7 @@ fn every_cited_section_exists() {
     let root = root();
     let sections = sections(&root.join(SPEC));
     let (mut citations, mut faults) = (0, String::new());
-    for path in files(root) {
+    for path in files(root, &["rs", "md"]) {
         let text = fs::read_to_string(&path).unwrap();
         let mut found = citations_in(&text);
         if path.starts_with(root.join(SPEC)) {
@@ -55,32 +57,6 @@ fn wrong_citations_are_found() {
     );
 }
 
-fn root() -> &'static Path {
-    let mut places = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    places.find(|dir| dir.join("Cargo.lock").is_file()).unwrap()
-}
-
-/// All Rust and Markdown files of the repository.
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for path in fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-    {
-        if path.is_dir() {
-            if !path.ends_with("target") && !path.ends_with(".git") {
-                files.extend(self::files(&path));
-            }
-        } else if path
-            .extension()
-            .is_some_and(|end| end == "rs" || end == "md")
-        {
-            files.push(path);
-        }
-    }
-    files
-}
-
 fn file_name(path: &Path) -> String {
     path.file_stem().unwrap().to_string_lossy().into_owned()
 }
@@ -94,7 +70,7 @@ fn sections(dir: &Path) -> Sections {
             .filter(|number| !number.is_empty())
             .collect()
     };
-    files(dir)
+    files(dir, &["md"])
         .iter()
         .map(|path| (file_name(path), numbers(path)))
         .collect()

@@ -87,7 +87,7 @@ async fn what_one_node_puts_another_gets_in_both_address_families() {
             let mut values = carol.get("greeting");
             let value = values.next().await.unwrap();
             assert_eq!((value.text(), value.id()), (Ok("hello"), placed.id));
-            assert_eq!(value.status(), Protection::Clear);
+            assert_eq!(value.protection(), Protection::Clear);
             assert_eq!(values.next().await, None);
             assert!(values.report().unwrap().answered > 0);
             assert_eq!((values.error(), values.dropped()), (None, 0));
@@ -125,7 +125,7 @@ async fn signed_values_name_their_signer_and_follow_each_other() {
         let values = bob.get_all("greeting").await.unwrap();
         assert_eq!(values.len(), 1);
         assert_eq!(values[0].text(), Ok("two"));
-        assert_eq!(values[0].status(), Protection::Signed);
+        assert_eq!(values[0].protection(), Protection::Signed);
         assert_eq!(values[0].signer(), alice.identity());
 
         let error = bob.put_signed("greeting", "three").await.unwrap_err();
@@ -148,7 +148,7 @@ async fn encrypted_values_are_for_their_recipient_alone() {
             .unwrap();
         let values = bob.get_all("inbox").await.unwrap();
         assert_eq!(values[0].text(), Ok("for your eyes"));
-        assert_eq!(values[0].status(), Protection::Encrypted);
+        assert_eq!(values[0].protection(), Protection::Encrypted);
         assert_eq!(values[0].signer(), alice.identity());
 
         let mut values = carol.get("inbox");

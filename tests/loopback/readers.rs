@@ -25,7 +25,7 @@ async fn a_value_for_several_travels_once_or_as_a_copy_each() {
             assert_eq!(texts(reader, "shared").await, ["for both of you"]);
             assert_eq!(texts(reader, "copies").await, ["a copy each"]);
             let values = reader.get_all("shared").await.unwrap();
-            assert_eq!(values[0].readers().len(), 2);
+            assert_eq!(values[0].recipients().len(), 2);
         }
         assert_eq!(texts(&alice, "shared").await, [""; 0]);
     })

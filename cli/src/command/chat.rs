@@ -136,7 +136,7 @@ fn receive(
     let Some(message) = body.and_then(|body| ImMessage::read(body).ok()) else {
         return Ok(());
     };
-    let is_private = value.status() == Protection::Encrypted;
+    let is_private = value.protection() == Protection::Encrypted;
     let contact = contacts.find(sender);
     let object = json!({
         "event": "message",

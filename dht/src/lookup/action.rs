@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bulla_kad::lookup::FindRequest;
 use bytes::Bytes;
 
 use super::{GetReport, OpId, PutReport};
@@ -48,9 +49,29 @@ pub(crate) enum LookupRequest {
 }
 
 impl LookupRequest {
-    /// Whether it is a step of the walk, of which a candidate is asked one at a time.
+    /// Reports whether it is a request of the iteration, of which a candidate is asked one at a time.
     pub(crate) fn is_of_walk(&self) -> bool {
-        matches!(self, Self::Find | Self::Get(_) | Self::Probe(_))
+        self.of_iteration().is_some()
+    }
+
+    /// Returns the request of the iteration that this is.
+    pub(super) fn of_iteration(&self) -> Option<FindRequest<ValueId>> {
+        match self {
+            Self::Find => Some(FindRequest::Node),
+            Self::Get(op) => Some(FindRequest::Value(*op)),
+            Self::Probe(id) => Some(FindRequest::Other(*id)),
+            Self::Check(_) | Self::Put(..) | Self::Refresh(..) | Self::Listen { .. } => None,
+        }
+    }
+}
+
+impl From<FindRequest<ValueId>> for LookupRequest {
+    fn from(request: FindRequest<ValueId>) -> Self {
+        match request {
+            FindRequest::Node => Self::Find,
+            FindRequest::Value(op) => Self::Get(op),
+            FindRequest::Other(id) => Self::Probe(id),
+        }
     }
 }
 

@@ -242,8 +242,7 @@ impl Announcement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lookup::tests::ANY_LATENCY;
-    use crate::lookup::{Action, Limits, Lookup, LookupReply, LookupRequest};
+    use crate::lookup::{Action, Latency, Limits, Lookup, LookupReply, LookupRequest};
     use crate::value::{Draft, ValueId};
     use crate::{Config, Contact, Seed, wire};
 
@@ -281,7 +280,7 @@ mod tests {
         lookup.offer(&[here, returning], true);
         let (mut puts, mut is_back, mut now) = (0, false, Timestamp::ZERO);
         loop {
-            match lookup.poll(now, false, &ANY_LATENCY, &mut rng) {
+            match lookup.poll(now, false, &Latency::UNKNOWN, &mut rng) {
                 Action::LookupRequest(contact, LookupRequest::Put(..))
                     if contact == returning && !is_back =>
                 {
@@ -326,7 +325,7 @@ mod tests {
             let addr = ([192, 0, 2, 1], distance).into();
             lookup.offer(&[Contact::new(InfoHash::new(id), addr)], true);
             loop {
-                match lookup.poll(now, false, &ANY_LATENCY, &mut rng) {
+                match lookup.poll(now, false, &Latency::UNKNOWN, &mut rng) {
                     Action::LookupRequest(contact, ask) => {
                         let answer = LookupReply {
                             token: Some("token".into()),

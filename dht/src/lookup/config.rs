@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bulla_kad::lookup::IterateConfig;
+
 use crate::config::Config;
 
 /// What lookups are told at their start.
@@ -70,26 +72,27 @@ impl LookupConfig {
 /// The settings of a lookup; see [`LookupConfig`] for their meaning.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    pub(super) bucket_size: usize,
-    pub(super) width: usize,
-    pub(super) parallelism: usize,
-    pub(super) most_parallel: usize,
+    pub(super) iterate: IterateConfig,
     pub(super) listen_nodes: usize,
     pub(super) token_life: Duration,
-    /// What any node may take to answer, to a third attempt if need be.
-    pub(super) any_node_timeout: Duration,
 }
 
 impl Limits {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            bucket_size: config.routing.bucket_size,
-            width: config.lookup.width,
-            parallelism: config.lookup.parallelism,
-            most_parallel: config.lookup.parallelism_max,
+            iterate: IterateConfig {
+                bucket_size: config.routing.bucket_size,
+                width: config.lookup.width,
+                parallelism: config.lookup.parallelism,
+                parallelism_max: config.lookup.parallelism_max,
+                any_node_timeout: config.transport.response_time * 23 / 20,
+            },
             listen_nodes: config.listen.nodes,
             token_life: config.routing.expire_time,
-            any_node_timeout: config.transport.response_time * 23 / 20,
         }
+    }
+
+    pub(super) fn bucket_size(&self) -> usize {
+        self.iterate.bucket_size
     }
 }

@@ -12,7 +12,7 @@ pub struct LookupSnapshot {
     pub family: Family,
     /// The contacts that it may ask, nearest to the key first.
     pub candidates: Vec<CandidateSnapshot>,
-    /// Gets and walks that it serves.
+    /// Finds that it serves.
     pub finds: usize,
     /// Values that it announces.
     pub announcements: usize,
@@ -34,16 +34,20 @@ pub struct CandidateSnapshot {
 impl Lookup {
     /// Returns what the lookup knows and has to do.
     pub(crate) fn snapshot(&self, key: InfoHash, family: Family) -> LookupSnapshot {
-        let candidates = self.candidates.iter().map(|candidate| CandidateSnapshot {
-            contact: candidate.contact,
-            state: candidate.state,
-            has_token: candidate.token.is_some(),
-        });
+        let candidates = self
+            .iterate
+            .candidates()
+            .iter()
+            .map(|candidate| CandidateSnapshot {
+                contact: candidate.contact,
+                state: candidate.state,
+                has_token: candidate.token.is_some(),
+            });
         LookupSnapshot {
             key,
             family,
             candidates: candidates.collect(),
-            finds: self.finds.len(),
+            finds: self.iterate.find_count(),
             announcements: self.announcements.len(),
             listens: self.subscriptions.len(),
         }

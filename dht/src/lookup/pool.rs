@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::RangeInclusive;
 
 use super::Lookup;
-use crate::{Family, InfoHash};
+use crate::{ByFamily, Family, InfoHash};
 
 /// Finished lookups remembered, so that the next operation on their key starts near it; about 4 kB each.
 const MAX_IDLE: usize = 256;
@@ -13,7 +13,7 @@ const MAX_IDLE: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     /// Of each family, by key.
-    lookups: [HashMap<InfoHash, Box<Lookup>>; 2],
+    lookups: ByFamily<HashMap<InfoHash, Box<Lookup>>>,
     idle: VecDeque<(InfoHash, Family)>,
     /// Lookups of permanent puts and of listens, which go on until they are told to end.
     lasting: BTreeSet<(Family, InfoHash)>,
@@ -21,15 +21,15 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn get_mut(&mut self, key: InfoHash, family: Family) -> Option<&mut Lookup> {
-        self.lookups[family as usize].get_mut(&key).map(Box::as_mut)
+        self.lookups[family].get_mut(&key).map(Box::as_mut)
     }
 
     pub(crate) fn get(&self, key: InfoHash, family: Family) -> Option<&Lookup> {
-        self.lookups[family as usize].get(&key).map(Box::as_ref)
+        self.lookups[family].get(&key).map(Box::as_ref)
     }
 
     pub(crate) fn insert(&mut self, key: InfoHash, family: Family, lookup: Lookup) {
-        self.lookups[family as usize].insert(key, Box::new(lookup));
+        self.lookups[family].insert(key, Box::new(lookup));
     }
 
     /// Notes that a permanent put or a listen has begun in a lookup that is there.
@@ -73,7 +73,7 @@ impl Pool {
         let (key, family) = which;
         let idle = self.get(key, family).is_some_and(Lookup::is_idle);
         if idle {
-            let lookups = &mut self.lookups[family as usize];
+            let lookups = &mut self.lookups[family];
             lookups.remove(&key);
             let few = lookups.len().max(MAX_IDLE);
             if lookups.capacity() > 8 * few {
@@ -87,7 +87,7 @@ impl Pool {
 
     /// The keys of a family's lookups, in order.
     pub(crate) fn keys(&self, family: Family) -> Vec<InfoHash> {
-        let mut keys: Vec<_> = self.lookups[family as usize].keys().copied().collect();
+        let mut keys: Vec<_> = self.lookups[family].keys().copied().collect();
         keys.sort_unstable();
         keys
     }
@@ -138,6 +138,6 @@ mod tests {
             assert!(pool.forget_idle((key(number), Family::V4)));
         }
         assert_eq!(pool.len(), 0);
-        assert!(pool.lookups[0].capacity() <= 8 * MAX_IDLE);
+        assert!(pool.lookups.v4.capacity() <= 8 * MAX_IDLE);
     }
 }

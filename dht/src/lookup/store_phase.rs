@@ -21,9 +21,9 @@ impl Lookup {
     /// ReadySet are looked at again if somebody else is nearest, or gave a token.
     fn notice_changes(&mut self, now: Timestamp) {
         let oldest = now - self.limits.token_life;
-        let count = self.limits.bucket_size;
+        let count = self.limits.bucket_size();
         let standing = || {
-            let nearest = self.candidates.nearest(count);
+            let nearest = self.iterate.candidates().nearest(count);
             nearest.map(|it| (it.contact.id, it.fresh_token(oldest).is_some()))
         };
         if standing().eq(self.standing.iter().copied()) {
@@ -40,10 +40,10 @@ impl Lookup {
     }
 
     fn store_announcements(&mut self, now: Timestamp) -> Option<Action> {
-        let (count, oldest) = (self.limits.bucket_size, now - self.limits.token_life);
-        let ready = self.candidates.ready(count, oldest);
+        let (count, oldest) = (self.limits.bucket_size(), now - self.limits.token_life);
+        let ready = self.iterate.candidates().ready(count, oldest);
         while let Some((id, announce)) = self.announcements.next(now) {
-            announce.trim(|node| self.candidates.get(node).is_some());
+            announce.trim(|node| self.iterate.candidates().get(node).is_some());
             let due = |(node, token): &(Contact, &Bytes)| {
                 let due = announce.due(&node.id, now)?;
                 Some((*node, Bytes::clone(token), due))
@@ -57,7 +57,12 @@ impl Lookup {
                 };
                 return Some(Action::LookupRequest(node, ask));
             }
-            let nearest = || self.candidates.nearest(count).map(|it| &it.contact.id);
+            let nearest = || {
+                self.iterate
+                    .candidates()
+                    .nearest(count)
+                    .map(|it| &it.contact.id)
+            };
             if !nearest().all(|node| announce.is_settled(node)) {
                 self.announcements.mark_idle(&id);
                 continue;
@@ -83,9 +88,12 @@ impl Lookup {
 
     fn renew_subscriptions(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Action> {
         let oldest = now - self.limits.token_life;
-        let mut ready = self.candidates.ready(self.limits.bucket_size, oldest);
+        let mut ready = self
+            .iterate
+            .candidates()
+            .ready(self.limits.bucket_size(), oldest);
         ready.truncate(self.limits.listen_nodes);
-        let nearest = self.candidates.nearest(self.limits.listen_nodes);
+        let nearest = self.iterate.candidates().nearest(self.limits.listen_nodes);
         let nearest: Vec<InfoHash> = nearest.map(|it| it.contact.id).collect();
         while let Some((op, subscribe)) = self.subscriptions.next(now) {
             self.closed_sockets.extend(subscribe.retire(&nearest, now));
@@ -113,8 +121,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::lookup::tests::ANY_LATENCY;
-    use crate::lookup::{Announcement, Limits, LookupReply, OpId};
+    use crate::lookup::{Announcement, Latency, Limits, LookupReply, OpId};
     use crate::value::{Draft, ValueId};
     use crate::{Config, Seed, wire};
 
@@ -161,7 +168,7 @@ mod tests {
             loop {
                 match self
                     .lookup
-                    .poll(self.now, false, &ANY_LATENCY, &mut self.rng)
+                    .poll(self.now, false, &Latency::UNKNOWN, &mut self.rng)
                 {
                     Action::LookupRequest(node, ask) => self.asked.push_back((node.id, ask)),
                     Action::Announced(_, report) => self.reports.push(report.acknowledged),
@@ -243,7 +250,14 @@ mod tests {
         let mut served = Served::new();
         served.announce(100, Some(RENEWAL));
         served.run();
-        let gone = served.lookup.candidates.nearest(1).next().unwrap().contact;
+        let gone = served
+            .lookup
+            .iterate
+            .candidates()
+            .nearest(1)
+            .next()
+            .unwrap()
+            .contact;
         served.lookup.on_failed(served.now, &gone.id);
         served.lookup.offer(&[gone], true);
         served.run();

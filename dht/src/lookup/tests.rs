@@ -1,6 +1,7 @@
 //! Lookups over a network that is only a list of ids: each node names the contacts nearest to the key that it knows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -11,12 +12,6 @@ use crate::{Config, Rng, Seed};
 
 const MS: Duration = Duration::from_millis(1);
 const OP: OpId = OpId(1);
-/// Nothing is known of anybody's speed.
-pub(super) const ANY_LATENCY: Latency<'_> = Latency {
-    typical: Duration::ZERO,
-    of: &|_| None,
-    slow_after: &|_| Duration::MAX,
-};
 
 proptest! {
     #[test]
@@ -59,17 +54,6 @@ proptest! {
             prop_assert_eq!(net.listens.get(node).copied().unwrap_or(0), 4, "at 0, 20, 40 and 60 s");
         }
     }
-}
-
-#[test]
-fn without_contacts_a_lookup_waits_while_it_may_and_ends_otherwise() {
-    let mut net = Net::new(1, 0, 0);
-    let mut lookup = net.lookup();
-    lookup.ask(Timestamp::ZERO, OP, FindKind::Value(Query::default()));
-    net.run(&mut lookup, true);
-    assert!(net.answered.is_empty());
-    net.run(&mut lookup, false);
-    assert_eq!(net.answered, [GetReport::default()]);
 }
 
 #[test]
@@ -164,71 +148,6 @@ fn a_late_refusal_of_a_put_is_a_sign_of_life() {
 }
 
 #[test]
-fn nodes_that_owe_an_answer_are_asked_a_bounded_number_at_once() {
-    let mut net = Net::new(1, 0, 0);
-    let mut lookup = net.lookup();
-    lookup.ask(Timestamp::ZERO, OP, FindKind::Value(Query::default()));
-    let mut asked = 0;
-    // There is always another one, named by a stranger.
-    loop {
-        lookup.offer(&[contact(net.rng.hash()), contact(net.rng.hash())], false);
-        match lookup.poll(Timestamp::ZERO, true, &ANY_LATENCY, &mut net.rng) {
-            Action::LookupRequest(node, _) => lookup.on_known_unresponsive(&node.id),
-            _ => break,
-        }
-        asked += 1;
-        assert!(asked < 1_000, "no end");
-    }
-    let at_once = Config::default().lookup.parallelism_max;
-    assert!(asked <= MAX_UNAWAITED + at_once, "{asked}");
-}
-
-#[test]
-fn who_found_nothing_waits_for_late_nodes_as_long_as_any_node_may_take() {
-    let mut net = Net::new(1, 0, 0);
-    let mut lookup = net.lookup();
-    let (near, far) = (contact(net.rng.hash()), contact(net.rng.hash()));
-    lookup.offer(&[near, far], true);
-    lookup.ask(Timestamp::ZERO, OP, FindKind::Value(Query::default()));
-    let mut poll = |lookup: &mut Lookup, ms| {
-        lookup.poll(Timestamp::ZERO + MS * ms, false, &ANY_LATENCY, &mut net.rng)
-    };
-    for _ in 0..2 {
-        assert!(matches!(poll(&mut lookup, 0), Action::LookupRequest(..)));
-    }
-    let (ask, answer) = (LookupRequest::Get(OP), LookupReply::default());
-    lookup.on_answer(Timestamp::ZERO + MS, &near.id, &ask, answer);
-    lookup.on_timeout(&far.id, 1);
-    lookup.on_timeout(&far.id, 2);
-    let any_node_timeout = Limits::new(&Config::default()).any_node_timeout;
-    assert!(
-        matches!(poll(&mut lookup, 150), Action::Wait(at) if at == Timestamp::ZERO + any_node_timeout)
-    );
-
-    let answer = LookupReply {
-        found: true,
-        ..LookupReply::default()
-    };
-    lookup.on_answer(Timestamp::ZERO + MS * 300, &far.id, &ask, answer);
-    assert!(
-        matches!(poll(&mut lookup, 300), Action::Answered(ops, report) if ops == [OP] && report.answered == 2)
-    );
-
-    lookup.ask(Timestamp::ZERO, OP, FindKind::Value(Query::default()));
-    lookup.on_timeout(&far.id, 2);
-    while matches!(poll(&mut lookup, 400), Action::LookupRequest(..)) {}
-    lookup.on_answer(
-        Timestamp::ZERO + MS * 410,
-        &near.id,
-        &ask,
-        LookupReply::default(),
-    );
-    assert!(
-        matches!(poll(&mut lookup, 1_500), Action::Answered(ops, report) if ops == [OP] && report.answered == 1)
-    );
-}
-
-#[test]
 fn a_put_among_the_dead_is_over_when_any_node_would_have_answered() {
     let mut net = Net::new(1, 8, 100);
     let mut lookup = net.lookup();
@@ -263,7 +182,8 @@ fn who_hardly_gets_answers_asks_more_at_once_if_somebody_waits_for_them() {
             lookup.offer(&[contact(net.rng.hash())], false);
         }
         let mut ask_all = || {
-            let step = || match lookup.poll(Timestamp::ZERO, false, &ANY_LATENCY, &mut net.rng) {
+            let step = || match lookup.poll(Timestamp::ZERO, false, &Latency::UNKNOWN, &mut net.rng)
+            {
                 Action::LookupRequest(node, _) => Some(node.id),
                 _ => None,
             };
@@ -304,11 +224,12 @@ fn what_is_due_behind_an_open_question_waits_for_its_answer() {
     net.run_until(&mut lookup, false, Timestamp::ZERO + 1_000 * MS);
     assert!(!lookup.is_waiting());
     let renewal = Timestamp::ZERO + 21_000 * MS;
-    let Action::LookupRequest(..) = lookup.poll(renewal, false, &ANY_LATENCY, &mut net.rng) else {
+    let Action::LookupRequest(..) = lookup.poll(renewal, false, &Latency::UNKNOWN, &mut net.rng)
+    else {
         panic!("a listen is due");
     };
     loop {
-        match lookup.poll(renewal, false, &ANY_LATENCY, &mut net.rng) {
+        match lookup.poll(renewal, false, &Latency::UNKNOWN, &mut net.rng) {
             Action::LookupRequest(..) => assert!(lookup.is_waiting()),
             Action::Wait(at) => {
                 assert!(at > renewal + 1_000 * MS, "{at:?}: an answer comes before");
@@ -399,7 +320,7 @@ impl Net {
         let mut sent = 0;
         loop {
             let wake = loop {
-                match lookup.poll(self.now, may_wait, &ANY_LATENCY, &mut self.rng) {
+                match lookup.poll(self.now, may_wait, &Latency::UNKNOWN, &mut self.rng) {
                     Action::LookupRequest(contact, ask) => {
                         sent += 1;
                         let alive = self.nodes[&contact.id];
@@ -423,7 +344,14 @@ impl Net {
                     Action::Wait(at) => break at,
                 }
             };
-            self.most_busy = self.most_busy.max(lookup.candidates.busy(8));
+            self.most_busy = self.most_busy.max(
+                lookup
+                    .iterate
+                    .candidates()
+                    .nearest(8)
+                    .filter(|it| it.in_flight)
+                    .count(),
+            );
             let next = queue
                 .first_key_value()
                 .map_or(Timestamp::MAX, |(key, _)| key.0);

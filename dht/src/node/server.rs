@@ -54,7 +54,12 @@ impl Server {
             tokens: Tokens::new(&config.tokens, now, &mut secrets),
             secrets,
             storage: Storage::new(&config.storage, &mut hashing),
-            listeners: Listeners::new(config, &mut hashing),
+            listeners: Listeners::new(
+                &config.listen,
+                config.storage.max_keys,
+                config.routing.expire_time,
+                &mut hashing,
+            ),
             pending_puts: PendingPuts::new(config.storage.max_pending_puts),
             refused_puts: 0,
         }

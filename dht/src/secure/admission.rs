@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::SecureConfig;
+use super::options::SecureConfig;
 use crate::{Source, Value};
 
 /// What a waiting value counts on top of its packed bytes: the job and its place in the results.

@@ -1,20 +1,21 @@
-//! [`Binding`]: the one place, and the time, for which a signer vouches. It travels inside the
+//! [`Binding`]: the one place, and the time, for which a value is signed. It travels inside the
 //! signed bytes, at the end of the user type (`docs/DIFFERENCES.md`, "Bound values"):
 //!
 //! ```text
 //! text/plain;bulla-bound=1.0beec7b5ea3f0fdbc95d0dd47f3c5bc275da8a33.000000000000002a.1767225600
-//! ^ the application's own     ^ version and key                        ^ value id       ^ expiry, if any
+//! ^ the application's own     ^ version and key                     value id ^ expiry, if any ^
 //! ```
 //!
-//! A user type is either free of the mark `;bulla-bound=`, or all from its first mark on is exactly what
-//! [`Binding::suffix`] writes. Whatever else has the mark is refused: its signer meant a bond that cannot be checked here.
+//! A user type is either free of the mark `;bulla-bound=`, or all from its first mark on is exactly
+//! what [`Binding::suffix`] writes. Whatever else has the mark is refused: its signer meant a
+//! binding that cannot be checked here.
 
 use std::time::Duration;
 
-use super::preparation::Home;
-use super::{PutError, SecureDht};
-use crate::value::{Content, Draft, Value, ValueId};
-use crate::{InfoHash, Timestamp, UnixTime};
+use super::error::PutError;
+use super::options::{Expiry, Scope};
+use crate::value::{Content, Draft, Value, ValueAddress, ValueId};
+use crate::{InfoHash, UnixTime};
 
 const MARK: &str = ";bulla-bound=";
 const VERSION: &str = "1";
@@ -22,36 +23,15 @@ const VERSION: &str = "1";
 /// No suffix is longer: mark, version, key, id, and an expiry of up to 14 digits.
 const MAX_SUFFIX: usize = MARK.len() + 74;
 
-/// For which place, and how long, a signer vouches for a value.
+/// For which place, and how long, a value is signed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Binding {
     /// The key it was put under.
     pub key: InfoHash,
-    /// Its number there.
+    /// Its id there.
     pub id: ValueId,
-    /// From when on it is no longer vouched for, in whole seconds.
+    /// From when on the signature no longer holds, in whole seconds.
     pub expires: Option<UnixTime>,
-}
-
-/// For which place a value is signed.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Scope {
-    /// For any, and for ever, as OpenDHT signs: whoever has the value can put it elsewhere and again.
-    #[default]
-    Anywhere,
-    /// For its key and id alone.
-    Bound,
-    /// For its key and id alone, and until then.
-    BoundUntil(Expiry),
-}
-
-/// When a bound value ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Expiry {
-    /// At this time; fractions of a second are cut off.
-    At(UnixTime),
-    /// This long after the put was asked for.
-    After(Duration),
 }
 
 /// What the user type of a signed value says of its place.
@@ -63,30 +43,18 @@ pub(crate) enum Claim {
     Unreadable,
 }
 
-impl From<UnixTime> for Expiry {
-    fn from(at: UnixTime) -> Self {
-        Self::At(at)
-    }
-}
-
-impl From<Duration> for Expiry {
-    fn from(after: Duration) -> Self {
-        Self::After(after)
-    }
-}
-
 impl Binding {
-    /// Whether it is for this place.
-    pub(super) fn is_at(&self, (key, id): Home) -> bool {
-        self.key == key && self.id == id
+    /// Reports whether it is for this place.
+    pub(super) fn is_at(&self, address: ValueAddress) -> bool {
+        (self.key, self.id) == (address.key, address.id)
     }
 
-    /// Whether its time is over, by a clock that may be fast by `tolerance`.
+    /// Reports whether its time is over, by a clock that may be fast by `tolerance`.
     pub(super) fn is_over(&self, today: UnixTime, tolerance: Duration) -> bool {
         self.expires.is_some_and(|end| today >= end + tolerance)
     }
 
-    /// What stands at the end of the user type.
+    /// Writes what stands at the end of the user type.
     pub(crate) fn suffix(&self) -> String {
         let Self { key, id, expires } = self;
         let suffix = format!("{MARK}{VERSION}.{key}.{id}");
@@ -117,7 +85,7 @@ impl Binding {
 }
 
 impl Claim {
-    /// What a value says of its place, if its signature holds.
+    /// Reads what a value says of its place, if its signature holds.
     pub(crate) fn of(value: &Value) -> Self {
         let Content::Signed(signed) = value.content() else {
             return Self::Nothing;
@@ -128,7 +96,7 @@ impl Claim {
         }
     }
 
-    /// The binding, if there is one to be read.
+    /// Returns the binding, if there is one to be read.
     pub(super) fn binding(self) -> Option<Binding> {
         match self {
             Self::Bound(binding) => Some(binding),
@@ -136,13 +104,14 @@ impl Claim {
         }
     }
 
-    /// Whether the signer meant another place.
-    pub(super) fn is_elsewhere(self, home: Home) -> bool {
-        self.binding().is_some_and(|binding| !binding.is_at(home))
+    /// Reports whether the signer meant another place.
+    pub(super) fn is_elsewhere(self, address: ValueAddress) -> bool {
+        self.binding()
+            .is_some_and(|binding| !binding.is_at(address))
     }
 }
 
-/// The application's part of a user type, and the rest.
+/// Splits a user type into the application's part and the rest.
 pub(crate) fn split(user_type: &[u8]) -> (&[u8], &[u8]) {
     let mark = user_type
         .windows(MARK.len())
@@ -150,27 +119,25 @@ pub(crate) fn split(user_type: &[u8]) -> (&[u8], &[u8]) {
     user_type.split_at(mark.unwrap_or(user_type.len()))
 }
 
-impl SecureDht {
-    /// What is to be signed: the draft with its binding.
-    pub(super) fn bind(
-        &self,
-        now: Timestamp,
-        (key, id): Home,
-        mut draft: Draft,
-        scope: Scope,
-    ) -> Result<Draft, PutError> {
-        if draft.user_type.contains(MARK) {
-            return Err(PutError::ReservedUserType);
-        }
-        let expires = match scope {
-            Scope::Anywhere => return Ok(draft),
-            Scope::Bound => None,
-            Scope::BoundUntil(Expiry::At(end)) => Some(end),
-            Scope::BoundUntil(Expiry::After(span)) => Some(self.node.calendar(now) + span),
-        };
-        draft.user_type += &Binding { key, id, expires }.suffix();
-        Ok(draft)
+/// Adds to a draft that is to be signed the binding that its scope asks for.
+pub(super) fn bind(
+    mut draft: Draft,
+    address: ValueAddress,
+    scope: Scope,
+    today: UnixTime,
+) -> Result<Draft, PutError> {
+    if draft.user_type.contains(MARK) {
+        return Err(PutError::ReservedUserType);
     }
+    let expires = match scope {
+        Scope::Anywhere => return Ok(draft),
+        Scope::Bound => None,
+        Scope::BoundUntil(Expiry::At(end)) => Some(end),
+        Scope::BoundUntil(Expiry::After(span)) => Some(today + span),
+    };
+    let ValueAddress { key, id } = address;
+    draft.user_type += &Binding { key, id, expires }.suffix();
+    Ok(draft)
 }
 
 #[cfg(test)]
@@ -242,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_bound_by_what_is_not_signed() {
+    fn a_binding_that_is_not_signed_does_not_count() {
         let clear = wire::pack(&Draft::from("x").user_type(TEXT), ValueId(42));
         assert_eq!(Claim::of(&clear), Claim::Nothing);
     }
@@ -250,9 +217,17 @@ mod tests {
     #[test]
     fn a_binding_is_for_one_key_and_one_id() {
         let claim = Claim::Bound(binding());
-        assert!(!claim.is_elsewhere((InfoHash::of(b"foo"), ValueId(42))));
-        assert!(claim.is_elsewhere((InfoHash::of(b"bar"), ValueId(42))));
-        assert!(claim.is_elsewhere((InfoHash::of(b"foo"), ValueId(43))));
+        let at = |key: &[u8], id: u64| ValueAddress {
+            key: InfoHash::of(key),
+            id: ValueId(id),
+        };
+        assert!(!claim.is_elsewhere(at(b"foo", 42)));
+        assert!(claim.is_elsewhere(at(b"bar", 42)));
+        assert!(claim.is_elsewhere(at(b"foo", 43)));
+        for claim in [Claim::Nothing, Claim::Unreadable] {
+            assert_eq!(claim.binding(), None);
+            assert!(!claim.is_elsewhere(at(b"bar", 42)));
+        }
     }
 
     #[test]
@@ -267,6 +242,39 @@ mod tests {
             ..binding()
         };
         assert!(!unlimited.is_over(UnixTime::MAX, Duration::ZERO));
+    }
+
+    #[test]
+    fn a_draft_is_bound_as_far_as_its_scope_says() {
+        let (today, span) = (UnixTime::from_secs(1_767_225_000), Duration::from_secs(600));
+        let address = ValueAddress {
+            key: InfoHash::of(b"foo"),
+            id: ValueId(42),
+        };
+        let bound = |scope| {
+            let draft = Draft::from("x").user_type("note");
+            bind(draft, address, scope, today).map(|draft| draft.user_type)
+        };
+        let until = format!("note{TEXT}");
+        assert_eq!(bound(Scope::Anywhere), Ok("note".to_owned()));
+        let for_ever = until.strip_suffix(".1767225600").unwrap().to_owned();
+        assert_eq!(bound(Scope::Bound), Ok(for_ever));
+        let at = UnixTime::from_secs(1_767_225_600).into();
+        assert_eq!(bound(Scope::BoundUntil(at)), Ok(until.clone()));
+        assert_eq!(bound(Scope::BoundUntil(span.into())), Ok(until));
+    }
+
+    #[test]
+    fn a_draft_with_the_mark_in_its_user_type_is_refused() {
+        let address = ValueAddress {
+            key: InfoHash::of(b"foo"),
+            id: ValueId(42),
+        };
+        for scope in [Scope::Anywhere, Scope::Bound] {
+            let draft = Draft::from("x").user_type("a;bulla-bound=b");
+            let refused = bind(draft, address, scope, UnixTime::default());
+            assert_eq!(refused, Err(PutError::ReservedUserType));
+        }
     }
 
     proptest! {

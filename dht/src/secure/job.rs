@@ -1,29 +1,28 @@
-//! [`Job`]: the only code of the DHT that does RSA, or reads keys and certificates of strangers.
+//! [`Job`]: the only code of the DHT that does RSA, or reads keys and certificates of other nodes.
 //!
-//! A job is plain data. [`Job::run`] does no I/O, never panics, and takes up to some milliseconds; run it wherever
+//! A job is plain data. [`Job::run`] does no I/O and takes up to some milliseconds; run it wherever
 //! there is a core to spare, and hand the [`Done`] back in any order.
 
 use std::fmt;
 
-use bulla_identity::{
-    Certificate, CertificateChain, PrivateKey, PublicKey, SharedEnvelope, SignError,
-};
+use bulla_identity::{Certificate, CertificateChain, PrivateKey, PublicKey};
 
-use super::PutError;
 use super::admission::{Lane, Ticket};
+use super::error::PutError;
 use super::key_cache::{KeyName, dht_keys};
-use super::readers::{Readers, encrypt_for_all, open_shared};
+use super::signing::{decrypt, encrypt, has_signed, sign, signer_of};
 use super::verdicts::{Digest, Verdict};
+use crate::InfoHash;
 use crate::lookup::OpId;
 use crate::node::{Check, CheckId};
 use crate::value::policy::Proof;
-use crate::value::{Content, Draft, Value, ValueId};
-use crate::{InfoHash, wire};
+use crate::value::{Draft, Value, ValueId};
 
 /// Work for a core to spare.
 #[must_use]
 pub struct Job {
-    pub(super) ticket: Ticket,
+    /// The right to it, which goes back with its outcome.
+    ticket: Ticket,
     /// Boxed, for the queue that jobs go through is made for datagrams.
     task: Box<Task>,
 }
@@ -35,7 +34,7 @@ pub struct Done {
     pub(super) outcome: Outcome,
 }
 
-/// What is to be done, and to whom the outcome is told.
+/// What is to be done, and what it is done for.
 pub(super) enum Task {
     /// Sign a value.
     Sign {
@@ -50,7 +49,7 @@ pub(super) enum Task {
         op: OpId,
         key: PrivateKey,
         /// At least one.
-        to: Vec<PublicKey>,
+        recipients: Vec<PublicKey>,
         draft: Draft,
         id: ValueId,
     },
@@ -97,7 +96,7 @@ impl Job {
         Self { ticket, task }
     }
 
-    /// Which jobs it goes before: all local ones go before any remote one.
+    /// Returns which jobs it goes before: all local ones go before any remote one.
     pub fn lane(&self) -> Lane {
         self.ticket.lane()
     }
@@ -127,12 +126,12 @@ impl Task {
             Self::Encrypt {
                 op,
                 key,
-                to,
+                recipients,
                 draft,
                 id,
             } => Outcome::Made {
                 op,
-                value: encrypt(&key, &to, &draft, id),
+                value: encrypt(&key, &recipients, &draft, id),
             },
             Self::Verify {
                 digest,
@@ -140,14 +139,15 @@ impl Task {
                 signer,
             } => Outcome::Judged {
                 digest,
-                verdict: signer
-                    .or_else(|| owner_of(&value))
-                    .filter(|signer| has_signed(signer, &value))
-                    .map_or(Verdict::Refused, Verdict::Signed),
+                verdict: match signer {
+                    Some(signer) => Some(signer).filter(|signer| has_signed(signer, &value)),
+                    None => signer_of(&value),
+                }
+                .map_or(Verdict::Refused, Verdict::Signed),
             },
             Self::Decrypt { digest, key, value } => Outcome::Judged {
                 digest,
-                verdict: decrypt(&key, &value).unwrap_or(Verdict::Refused),
+                verdict: decrypt(&key, &value).map_or(Verdict::Refused, Verdict::Opened),
             },
             Self::ReadCertificate { name, value } => Outcome::Read {
                 name,
@@ -169,85 +169,14 @@ impl Task {
     }
 }
 
-fn sign(key: &PrivateKey, draft: &Draft, id: ValueId, seq: u16) -> Result<Value, PutError> {
-    let body = wire::pack_body(draft, key.public_key().to_der(), seq, None);
-    let signature = key.sign(&body)?;
-    // Only an empty signature could be refused here.
-    wire::pack_signed(draft, id, &body, &signature).map_err(|_| PutError::Sign(SignError::Failed))
-}
-
-/// Signs and encrypts (`docs/spec/secure.md#4`).
-fn encrypt(
-    key: &PrivateKey,
-    to: &[PublicKey],
-    draft: &Draft,
-    id: ValueId,
-) -> Result<Value, PutError> {
-    let [to] = to else {
-        return encrypt_for_all(key, to, draft, id);
-    };
-    let recipient = InfoHash::new(*to.id().as_bytes());
-    let ciphertext = to.encrypt(&sign_body(key, draft, 0, Some(recipient))?)?;
-    Ok(wire::pack_encrypted(draft, id, &ciphertext))
-}
-
-/// Signs a body for its recipient; the result is what is encrypted.
-pub(super) fn sign_body(
-    key: &PrivateKey,
-    draft: &Draft,
-    seq: u16,
-    to: Option<InfoHash>,
-) -> Result<Vec<u8>, PutError> {
-    let body = wire::pack_body(draft, key.public_key().to_der(), seq, to);
-    let signature = key.sign(&body)?;
-    Ok(wire::pack_envelope(&body, &signature))
-}
-
-/// The owner of a value whose signature holds.
-pub(super) fn signer_of(value: &Value) -> Option<PublicKey> {
-    owner_of(value).filter(|owner| has_signed(owner, value))
-}
-
-/// Who is said to have signed a value.
-fn owner_of(value: &Value) -> Option<PublicKey> {
-    PublicKey::from_der(value.signed()?.owner).ok()
-}
-
-/// Whether a value is of this owner, and its signature holds.
-///
-/// Differs: the owner must be given as canonical DER, as all write it. Others read PEM too and check the signature
-/// over the same body with DER in it; but then one key could own values under several names.
-fn has_signed(owner: &PublicKey, value: &Value) -> bool {
-    value.signed().is_some_and(|signed| {
-        owner.to_der() == signed.owner && owner.verify(signed.signed_bytes, signed.signature)
-    })
-}
-
-/// Opens a value and applies the rules of `docs/spec/secure.md#4.2`.
-fn decrypt(key: &PrivateKey, value: &Value) -> Option<Verdict> {
-    let Content::Encrypted(ciphertext) = value.content() else {
-        return None;
-    };
-    if SharedEnvelope::is_meant(ciphertext) {
-        return open_shared(key, value, ciphertext);
-    }
-    let inner = wire::open_envelope(value, &key.decrypt(ciphertext).ok()?).ok()?;
-    let recipient = inner.signed()?.to?;
-    if recipient.as_bytes() != key.public_key().id().as_bytes() {
-        return None;
-    }
-    let sender = signer_of(&inner)?;
-    Some(Verdict::Opened(inner, sender, Readers::default()))
-}
-
-/// The owner's certificate and, if the chain is in order, those of its issuers.
+/// Reads the owner's certificate and, if the chain is in order, those of its issuers.
 fn certificates_in(value: &Value) -> Option<CertificateChain> {
     CertificateChain::from_bytes(value.data())
         .or_else(|_| Certificate::from_pem(value.data()).map(CertificateChain::from))
         .ok()
 }
 
-/// The store and edit rules for certificates (`docs/spec/secure.md#6.5`), and the one for
+/// Applies the store and edit rules for certificates (`docs/spec/secure.md#6.5`), and the one for
 /// signatures.
 fn holds(proof: Proof, key: InfoHash, value: &Value, replaces: Option<&Value>) -> bool {
     let owners = |value| Some(certificates_in(value)?.leaf().clone());
@@ -265,7 +194,7 @@ fn holds(proof: Proof, key: InfoHash, value: &Value, replaces: Option<&Value>) -
 }
 
 impl fmt::Debug for Job {
-    /// What it is about; neither contents nor keys.
+    /// Shows what it is about; neither contents nor keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = match &*self.task {
             Task::Sign { .. } => "sign",
@@ -287,10 +216,9 @@ impl fmt::Debug for Done {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{
-        alice, bob, carol, certificate_value, golden_values, identity, signed,
-    };
+    use super::super::testing::{alice, bob, certificate_value, signed};
     use super::*;
+    use crate::wire;
 
     fn is_send<T: Send + 'static>() {}
 
@@ -301,70 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_by_opendht_hold_and_tampered_ones_do_not() {
-        let mut counts = (0, 0);
-        for vector in golden_values() {
-            let Some(expected) = vector.expected.strip_prefix("signature ") else {
-                continue;
-            };
-            // A damaged value may be unreadable altogether.
-            let signer = wire::unpack(&vector.bytes)
-                .ok()
-                .and_then(|value| signer_of(&value));
-            if expected == "valid" {
-                assert_eq!(
-                    signer.map(|key| key.id()),
-                    Some(identity(&vector.signer, &vector.made_by).id()),
-                    "{}",
-                    vector.name
-                );
-                counts.0 += 1;
-            } else {
-                assert_eq!(signer, None, "{}", vector.name);
-                counts.1 += 1;
-            }
-        }
-        assert!(counts.0 >= 6 && counts.1 >= 8, "{counts:?}");
-    }
-
-    #[test]
-    fn values_encrypted_by_opendht_open_for_their_recipient_alone() {
-        let mut count = 0;
-        for vector in golden_values() {
-            if vector.recipient.is_empty() {
-                continue;
-            }
-            let value = wire::unpack(&vector.bytes).unwrap();
-            for name in ["alice", "bob", "carol"] {
-                let reader = identity(name, &vector.made_by);
-                let opened = decrypt(reader.key(), &value);
-                if name == vector.recipient {
-                    let Some(Verdict::Opened(inner, sender, _)) = opened else {
-                        panic!("{} does not open", vector.name);
-                    };
-                    assert_eq!(inner.id(), value.id());
-                    assert_eq!(sender.id(), identity(&vector.signer, &vector.made_by).id());
-                } else {
-                    assert_eq!(opened, None, "{} opens for {name}", vector.name);
-                }
-            }
-            count += 1;
-        }
-        assert!(count >= 4, "{count}");
-    }
-
-    #[test]
-    fn what_is_signed_here_verifies_here() {
-        let value = sign(alice().key(), &Draft::from("hello"), ValueId(7), 3).unwrap();
-        assert_eq!(signer_of(&value).as_ref(), Some(alice().public_key()));
-        assert_eq!(
-            (value.id(), value.seq(), value.data()),
-            (ValueId(7), 3, &b"hello"[..])
-        );
-    }
-
-    #[test]
-    fn a_key_read_before_vouches_for_its_own_values_alone() {
+    fn a_key_read_before_verifies_its_own_values_alone() {
         let judged = |value: Value| {
             let task = Task::Verify {
                 digest: Digest::of_signed(&value.signed().unwrap()),
@@ -379,57 +244,6 @@ mod tests {
         let alices = Verdict::Signed(alice().public_key().clone());
         assert_eq!(judged(signed(&alice(), 1, 0, "hello")), alices);
         assert_eq!(judged(signed(&bob(), 1, 0, "hello")), Verdict::Refused);
-    }
-
-    #[test]
-    fn what_is_encrypted_here_opens_here_and_keeps_the_outer_id() {
-        let draft = Draft::from("hello").user_type("note");
-        let value = encrypt(
-            alice().key(),
-            &[bob().public_key().clone()],
-            &draft,
-            ValueId(7),
-        )
-        .unwrap();
-        let Some(Verdict::Opened(inner, sender, _)) = decrypt(bob().key(), &value) else {
-            panic!("it does not open");
-        };
-        assert_eq!(&sender, alice().public_key());
-        assert_eq!((inner.id(), inner.data()), (ValueId(7), &b"hello"[..]));
-        assert_eq!(inner.user_type(), "note");
-        assert_eq!(decrypt(carol().key(), &value), None);
-    }
-
-    #[test]
-    fn a_letter_passed_on_to_a_third_does_not_open() {
-        // Bob decrypts what Alice wrote to him, and encrypts it for Carol as if Alice had written to her.
-        let draft = Draft::from("hello");
-        let to_bob = InfoHash::new(*bob().id().as_bytes());
-        let body = wire::pack_body(&draft, alice().public_key().to_der(), 0, Some(to_bob));
-        let signature = alice().key().sign(&body).unwrap();
-        let envelope = wire::pack_envelope(&body, &signature);
-        let ciphertext = carol().public_key().encrypt(&envelope).unwrap();
-        let value = wire::pack_encrypted(&draft, ValueId(1), &ciphertext);
-        assert_eq!(decrypt(carol().key(), &value), None);
-    }
-
-    #[test]
-    fn an_unsigned_letter_does_not_open() {
-        let ciphertext = bob()
-            .public_key()
-            .encrypt(b"\x81\xa4body\x82\xa4type\x00\xa4data\xc4\x02hi")
-            .unwrap();
-        let value = wire::pack_encrypted(&Draft::default(), ValueId(1), &ciphertext);
-        assert_eq!(decrypt(bob().key(), &value), None);
-    }
-
-    #[test]
-    fn an_owner_in_another_encoding_is_refused() {
-        let draft = Draft::from("hello");
-        let body = wire::pack_body(&draft, alice().public_key().to_pem().as_bytes(), 0, None);
-        let signature = alice().key().sign(&body).unwrap();
-        let value = wire::pack_signed(&draft, ValueId(1), &body, &signature).unwrap();
-        assert_eq!(signer_of(&value), None);
     }
 
     #[test]

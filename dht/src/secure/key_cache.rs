@@ -1,7 +1,8 @@
-//! [`KeyCache`]: certificates and public keys of others by their ids, and where in the DHT each is published.
+//! [`KeyCache`]: certificates and public keys of others by their ids, and where in the DHT each is
+//! published.
 //!
-//! Whatever goes in is filed under the id computed from its own key, so no entry can stand under a wrong name. A
-//! certificate's signature and dates are not looked at: the id is the anchor of trust
+//! Whatever goes in is filed under the id computed from its own key, so no entry can stand under a
+//! wrong name. A certificate's signature and dates are not looked at: the id is the anchor of trust
 //! (`docs/spec/secure.md#5.5`).
 
 use std::fmt;
@@ -11,8 +12,8 @@ use bulla_identity::{Certificate, KeyId, LongKeyId, PublicKey};
 use super::lru::LruMap;
 use crate::InfoHash;
 
-/// Asked for a certificate before the DHT is. Called with the state of the secure layer at a standstill: it must not
-/// wait for anything.
+/// Asked for a certificate before the DHT is. The secure layer stands still while it is called: it
+/// must not wait for anything.
 pub type CertificateSource = Box<dyn FnMut(&LongKeyId) -> Option<Certificate> + Send>;
 
 /// The name by which a key is looked for.
@@ -26,14 +27,18 @@ pub enum KeyName {
 
 /// Certificates and keys, a bounded number, each under both of its names.
 pub(super) struct KeyCache {
+    /// That of the own identity, which is never forgotten.
     own: Option<Certificate>,
+    /// Certificates that were found or registered.
     certificates: LruMap<KeyName, Certificate>,
+    /// Keys that came without a certificate.
     keys: LruMap<KeyName, PublicKey>,
-    store: Option<CertificateSource>,
+    /// Asked for what is not here.
+    source: Option<CertificateSource>,
 }
 
 impl KeyName {
-    /// Whether the certified key has this name.
+    /// Reports whether the certified key has this name.
     pub(super) fn names(&self, certificate: &Certificate) -> bool {
         match self {
             Self::Long(id) => certificate.long_id() == *id,
@@ -41,7 +46,7 @@ impl KeyName {
         }
     }
 
-    /// The DHT key under which a certificate is published for this name
+    /// Returns the DHT key under which a certificate is published for this name
     /// (`docs/spec/secure.md#5.4`).
     pub fn dht_key(&self) -> InfoHash {
         match self {
@@ -73,31 +78,35 @@ impl fmt::Display for KeyName {
 }
 
 impl KeyCache {
+    /// Remembers up to `limit` certificates and as many keys.
     pub(super) fn new(own: Option<Certificate>, limit: usize) -> Self {
         Self {
             own,
             certificates: LruMap::new(2 * limit),
             keys: LruMap::new(2 * limit),
-            store: None,
+            source: None,
         }
     }
 
-    pub(super) fn set_store(&mut self, store: CertificateSource) {
-        self.store = Some(store);
+    /// Sets what is asked for certificates that are not here.
+    pub(super) fn set_source(&mut self, source: CertificateSource) {
+        self.source = Some(source);
     }
 
+    /// Remembers a key.
     pub(super) fn remember_key(&mut self, key: &PublicKey) {
         self.keys.insert(key.id().into(), key.clone());
         self.keys.insert(key.long_id().into(), key.clone());
     }
 
+    /// Remembers a certificate.
     pub(super) fn remember(&mut self, certificate: &Certificate) {
         for name in [certificate.id().into(), certificate.long_id().into()] {
             self.certificates.insert(name, certificate.clone());
         }
     }
 
-    /// The certificate of this name, if it is at hand.
+    /// Returns the certificate of this name, if it is at hand.
     pub(super) fn certificate(&mut self, name: KeyName) -> Option<Certificate> {
         if let Some(own) = self.own.as_ref().filter(|own| name.names(own)) {
             return Some(own.clone());
@@ -106,7 +115,7 @@ impl KeyCache {
             return Some(certificate.clone());
         }
         let found = match name {
-            KeyName::Long(id) => self.store.as_mut()?(&id)?,
+            KeyName::Long(id) => self.source.as_mut()?(&id)?,
             KeyName::Short(_) => return None,
         };
         name.names(&found).then(|| {
@@ -115,7 +124,7 @@ impl KeyCache {
         })
     }
 
-    /// The key of this name, if it is at hand.
+    /// Returns the key of this name, if it is at hand.
     pub(super) fn public_key(&mut self, name: KeyName) -> Option<PublicKey> {
         if let Some(key) = self.keys.get(&name) {
             return Some(key.clone());
@@ -123,8 +132,8 @@ impl KeyCache {
         self.certificate(name)?.public_key().cloned()
     }
 
-    /// All DHT keys where a certificate of this name can be looked for. From one name the other is not known; from the
-    /// key both are.
+    /// Returns all DHT keys under which a certificate of this name can be looked for. From one name
+    /// the other is not known; from the key both are.
     pub(super) fn dht_keys(&mut self, name: KeyName) -> Vec<InfoHash> {
         match self.public_key(name) {
             Some(key) => dht_keys(key.id(), key.long_id()).to_vec(),
@@ -133,7 +142,7 @@ impl KeyCache {
     }
 }
 
-/// Both DHT keys where a certificate is published.
+/// Returns both DHT keys under which a certificate is published.
 pub(super) fn dht_keys(id: KeyId, long_id: LongKeyId) -> [InfoHash; 2] {
     [
         KeyName::Long(long_id).dht_key(),
@@ -191,9 +200,9 @@ mod tests {
     }
 
     #[test]
-    fn the_store_is_believed_only_if_the_id_is_right() {
+    fn the_source_is_believed_only_if_the_id_is_right() {
         let mut key_cache = KeyCache::new(None, 4);
-        key_cache.set_store(Box::new(|_| Some(alice().certificate().clone())));
+        key_cache.set_source(Box::new(|_| Some(alice().certificate().clone())));
         assert!(key_cache.certificate(alice().long_id().into()).is_some());
         assert_eq!(key_cache.certificate(bob().long_id().into()), None);
     }

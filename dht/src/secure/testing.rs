@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::admission::Ticket;
 use super::job::{Job, Outcome, Task};
-pub(super) use super::publication::certificate_value;
+pub(super) use super::own_certificate::certificate_value;
 use crate::lookup::OpId;
 use crate::value::{Draft, Value, ValueId};
 
@@ -90,7 +90,7 @@ pub(super) fn encrypted(by: &Identity, to: &Identity, id: u64, text: &str) -> Va
     made(Task::Encrypt {
         op: OpId(0),
         key: by.key().clone(),
-        to: vec![to.public_key().clone()],
+        recipients: vec![to.public_key().clone()],
         draft: Draft::from(text),
         id: ValueId(id),
     })

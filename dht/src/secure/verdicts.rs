@@ -1,5 +1,6 @@
-//! [`Verdicts`]: what has been judged and what is being judged, by digest, so that eight peers who return one value
-//! cost one verification; and the keys by which signatures held, so that a thousand values of one owner have it read once.
+//! [`Verdicts`]: what has been judged and what is being judged, by digest, so that eight peers that
+//! return one value cost one verification; and the keys by which signatures held, so that the key
+//! of a thousand values of one owner is read once.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,8 @@ use bulla_identity::PublicKey;
 use sha2::{Digest as _, Sha256};
 
 use super::admission::Lane;
-use super::inspect::Position;
 use super::lru::LruMap;
-use super::readers::Readers;
-use crate::node::CheckId;
+use super::signing::Opened;
 use crate::value::{Signed, Value};
 
 /// SHA-256 of all that a verdict depends on, or of a key.
@@ -24,52 +23,49 @@ pub(super) enum Verdict {
     Refused,
     /// The signature by this key holds.
     Signed(PublicKey),
-    /// This was inside, for us, or for us and all of these, with a signature by this key that holds.
-    Opened(Value, PublicKey, Readers),
+    /// It is for us, and this was inside.
+    Opened(Opened),
 }
 
-/// Who waits for a verdict.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Waiter {
-    /// A value found for the application.
-    Position(Position),
-    /// A value that a stranger wants stored.
-    Check(CheckId),
-}
-
-/// Verdicts known, a bounded number, and awaited, as many as there are jobs.
+/// Verdicts known, a bounded number, and awaited, as many as there are jobs. `W` says what waits
+/// for one.
 #[derive(Debug)]
-pub(super) struct Verdicts {
+pub(super) struct Verdicts<W> {
+    /// Those of the last values that were judged.
     known: LruMap<Digest, Known>,
-    awaited: BTreeMap<Digest, Awaited>,
-    /// By the digest of their DER.
+    /// What waits for the verdicts that jobs are to bring.
+    awaited: BTreeMap<Digest, Awaited<W>>,
+    /// The keys by which signatures held, by the digest of their DER.
     signers: LruMap<Digest, PublicKey>,
 }
 
-/// A verdict as it is remembered: keys are large, and strangers can have many.
+/// A verdict as it is remembered: keys are large, and other nodes can make many.
 #[derive(Debug)]
 enum Known {
+    /// Not good.
     Refused,
     /// By the key of this digest, as long as that is remembered.
     Signed(Digest),
 }
 
+/// A verdict that is not known yet.
 #[derive(Debug)]
-struct Awaited {
+struct Awaited<W> {
     /// A job in the local lane is among those that will tell.
-    local: bool,
-    waiters: Vec<Waiter>,
+    is_local: bool,
+    /// All that wait for it, in the order they came.
+    waiters: Vec<W>,
 }
 
 impl Verdict {
-    /// Whether a signature on the value itself holds.
+    /// Reports whether a signature on the value itself holds.
     pub(super) fn is_signed(&self) -> bool {
         matches!(self, Self::Signed(_))
     }
 }
 
 impl Digest {
-    /// Of a signature and what it covers.
+    /// Hashes a signature and what it covers.
     pub(super) fn of_signed(signed: &Signed<'_>) -> Self {
         Self::of(
             b"signed",
@@ -77,12 +73,12 @@ impl Digest {
         )
     }
 
-    /// Of an owner's key.
+    /// Hashes an owner's key.
     fn of_owner(der: &[u8]) -> Self {
         Self::of(b"owner", &[der])
     }
 
-    /// Of an encrypted value, whole: its id stays with what is inside.
+    /// Hashes an encrypted value, whole: its id stays with what is inside.
     pub(super) fn of_encrypted(value: &Value) -> Self {
         Self::of(b"encrypted", &[value.packed()])
     }
@@ -97,7 +93,8 @@ impl Digest {
     }
 }
 
-impl Verdicts {
+impl<W> Verdicts<W> {
+    /// Remembers up to `limit` verdicts, and up to `max_keys` keys by which they were reached.
     pub(super) fn new(limit: usize, max_keys: usize) -> Self {
         Self {
             known: LruMap::new(limit),
@@ -106,6 +103,7 @@ impl Verdicts {
         }
     }
 
+    /// Returns a verdict that is remembered.
     pub(super) fn known(&mut self, digest: &Digest) -> Option<Verdict> {
         match self.known.get(digest)? {
             Known::Refused => Some(Verdict::Refused),
@@ -113,31 +111,31 @@ impl Verdicts {
         }
     }
 
-    /// The key of a value's owner, if another signature by it has held lately.
+    /// Returns the key of a value's owner, if another signature by it has held lately.
     pub(super) fn signer(&mut self, signed: &Signed<'_>) -> Option<PublicKey> {
         self.signers.get(&Digest::of_owner(signed.owner)).cloned()
     }
 
-    /// Whether a job that goes at least as soon as those of `lane` will tell.
+    /// Reports whether a job that goes at least as soon as those of `lane` will tell.
     pub(super) fn is_awaited(&self, digest: &Digest, lane: Lane) -> bool {
         self.awaited
             .get(digest)
-            .is_some_and(|awaited| awaited.local || lane == Lane::Remote)
+            .is_some_and(|awaited| awaited.is_local || lane == Lane::Remote)
     }
 
     /// Adds a waiter. Unless the verdict is awaited already, the caller starts a job in `lane`.
-    pub(super) fn wait(&mut self, digest: Digest, lane: Lane, waiter: Waiter) {
+    pub(super) fn wait(&mut self, digest: Digest, lane: Lane, waiter: W) {
         let awaited = self.awaited.entry(digest).or_insert_with(|| Awaited {
-            local: false,
+            is_local: false,
             waiters: Vec::new(),
         });
-        awaited.local |= lane == Lane::Local;
+        awaited.is_local |= lane == Lane::Local;
         awaited.waiters.push(waiter);
     }
 
-    /// The verdict is there; gives those who waited for it. What was inside an encrypted value is not remembered: it
-    /// is large, and a secret.
-    pub(super) fn settle(&mut self, digest: Digest, verdict: &Verdict) -> Vec<Waiter> {
+    /// Remembers a verdict, and returns all that waited for it. What was inside an encrypted value
+    /// is not remembered: it is large, and a secret.
+    pub(super) fn settle(&mut self, digest: Digest, verdict: &Verdict) -> Vec<W> {
         match verdict {
             Verdict::Refused => self.known.insert(digest, Known::Refused),
             Verdict::Signed(signer) => {
@@ -145,7 +143,7 @@ impl Verdicts {
                 self.signers.insert(owner, signer.clone());
                 self.known.insert(digest, Known::Signed(owner));
             }
-            Verdict::Opened(..) => {}
+            Verdict::Opened(_) => {}
         }
         self.awaited
             .remove(&digest)
@@ -160,27 +158,20 @@ mod tests {
 
     const DIGEST: Digest = Digest([1; 32]);
 
-    fn check(number: u64) -> Waiter {
-        Waiter::Check(CheckId(number))
-    }
-
     #[test]
-    fn all_who_wait_are_told_once_and_the_verdict_is_remembered() {
-        let mut verdicts = Verdicts::new(8, 8);
-        verdicts.wait(DIGEST, Lane::Remote, check(1));
-        verdicts.wait(DIGEST, Lane::Remote, check(2));
+    fn all_that_wait_are_told_once_and_the_verdict_is_remembered() {
+        let mut verdicts = Verdicts::<u8>::new(8, 8);
+        verdicts.wait(DIGEST, Lane::Remote, 1);
+        verdicts.wait(DIGEST, Lane::Remote, 2);
         assert_eq!(verdicts.known(&DIGEST), None);
-        assert_eq!(
-            verdicts.settle(DIGEST, &Verdict::Refused),
-            [check(1), check(2)]
-        );
-        assert_eq!(verdicts.settle(DIGEST, &Verdict::Refused), []);
+        assert_eq!(verdicts.settle(DIGEST, &Verdict::Refused), [1, 2]);
+        assert!(verdicts.settle(DIGEST, &Verdict::Refused).is_empty());
         assert_eq!(verdicts.known(&DIGEST), Some(Verdict::Refused));
     }
 
     #[test]
     fn the_key_of_a_signature_that_held_is_remembered() {
-        let mut verdicts = Verdicts::new(8, 8);
+        let mut verdicts = Verdicts::<u8>::new(8, 8);
         let value = signed(&alice(), 1, 0, "hello");
         let claim = value.signed().unwrap();
         let digest = Digest::of_signed(&claim);
@@ -196,7 +187,7 @@ mod tests {
 
     #[test]
     fn no_more_keys_are_kept_than_allowed_however_many_verdicts() {
-        let mut verdicts = Verdicts::new(8, 1);
+        let mut verdicts = Verdicts::<u8>::new(8, 1);
         for (number, signer) in [(1, alice()), (2, bob())] {
             let verdict = Verdict::Signed(signer.public_key().clone());
             verdicts.settle(Digest([number; 32]), &verdict);
@@ -206,12 +197,12 @@ mod tests {
     }
 
     #[test]
-    fn the_application_does_not_wait_behind_strangers() {
-        let mut verdicts = Verdicts::new(8, 8);
-        verdicts.wait(DIGEST, Lane::Remote, check(1));
+    fn the_application_does_not_wait_behind_remote_jobs() {
+        let mut verdicts = Verdicts::<u8>::new(8, 8);
+        verdicts.wait(DIGEST, Lane::Remote, 1);
         assert!(verdicts.is_awaited(&DIGEST, Lane::Remote));
         assert!(!verdicts.is_awaited(&DIGEST, Lane::Local));
-        verdicts.wait(DIGEST, Lane::Local, check(2));
+        verdicts.wait(DIGEST, Lane::Local, 2);
         assert!(verdicts.is_awaited(&DIGEST, Lane::Local));
     }
 

@@ -10,15 +10,15 @@ use bytes::Bytes;
 use slab::Slab;
 use thiserror::Error;
 
+use super::ListenConfig;
 use super::interner::{Interner, Number};
-use crate::{Condition, Config, InfoHash, Query, Rng, Source, Timestamp, Value};
+use crate::{Condition, InfoHash, Query, Rng, Source, Timestamp, Value};
 
 /// Which remote nodes listen on which keys. A listener is known by its address, its socket number
 /// and the key: a token has validated the address, nothing has validated the id.
 ///
 /// A listener takes some 140 bytes, 220 if it is alone on its key, and 100 more if its address
-/// listens on nothing else; its query comes on top ([`Listener::MAX_QUERY_BYTES`]). All of them
-/// together are at most [`StorageConfig::max_keys`].
+/// listens on nothing else; its query comes on top ([`Listener::MAX_QUERY_BYTES`]).
 pub(crate) struct Listeners {
     lifetime: Duration,
     max: usize,
@@ -65,7 +65,7 @@ pub(crate) enum SubscribeError {
     /// The listener's [`Source`] has [`ListenConfig::max_per_source`] of them.
     #[error("too many listeners from this address")]
     SourceFull,
-    /// There are [`StorageConfig::max_keys`] listeners.
+    /// There are as many listeners as there may be at all.
     #[error("too many listeners")]
     Full,
     /// Its query is larger than [`Listener::MAX_QUERY_BYTES`].
@@ -92,13 +92,19 @@ struct Place {
 struct RemoteListenNumber(u32);
 
 impl Listeners {
-    /// Makes an empty set with the limits of `config`; the keys of its hash tables come from `rng`.
-    pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
+    /// Makes an empty set of at most `max` listeners, which are forgotten after `lifetime`; the keys
+    /// of its hash tables come from `rng`.
+    pub(crate) fn new(
+        config: &ListenConfig,
+        max: usize,
+        lifetime: Duration,
+        rng: &mut Rng,
+    ) -> Self {
         Self {
-            lifetime: config.routing.expire_time,
-            max: config.storage.max_keys,
-            max_per_key: config.listen.max_per_key,
-            max_per_source: config.listen.max_per_source,
+            lifetime,
+            max,
+            max_per_key: config.max_per_key,
+            max_per_source: config.max_per_source,
             keys: Interner::new(rng),
             addresses: Interner::new(rng),
             remote_listens: Slab::new(),
@@ -109,8 +115,8 @@ impl Listeners {
         }
     }
 
-    /// Notes that `listener` wants to be told of the values under `key`, for
-    /// [`RoutingConfig::expire_time`] from now.
+    /// Notes that `listener` wants to be told of the values under `key`, until
+    /// its lifetime has passed.
     ///
     /// # Errors
     ///
@@ -217,7 +223,7 @@ impl Listeners {
         }
     }
 
-    /// Forgets the listeners that have not renewed for [`RoutingConfig::expire_time`].
+    /// Forgets the listeners that have not renewed within their lifetime.
     pub(crate) fn drop_expired(&mut self, now: Timestamp) {
         while let Some(&(renewed, number)) = self.by_renewal.first()
             && renewed + self.lifetime <= now
@@ -335,28 +341,17 @@ mod tests {
 
     use super::*;
     use crate::value::sample::sample;
-    use crate::{ListenConfig, RoutingConfig, Seed, StorageConfig, ValueId, ValueType};
+    use crate::{Seed, ValueId, ValueType};
 
     const LIFETIME: Duration = Duration::from_secs(600);
 
     fn listeners() -> Listeners {
-        let config = Config {
-            listen: ListenConfig {
-                max_per_key: 3,
-                max_per_source: 4,
-                ..ListenConfig::default()
-            },
-            storage: StorageConfig {
-                max_keys: 8,
-                ..StorageConfig::default()
-            },
-            routing: RoutingConfig {
-                expire_time: LIFETIME,
-                ..RoutingConfig::default()
-            },
-            ..Config::default()
+        let config = ListenConfig {
+            max_per_key: 3,
+            max_per_source: 4,
+            ..ListenConfig::default()
         };
-        Listeners::new(&config, &mut Seed::from_number(1).hashing())
+        Listeners::new(&config, 8, LIFETIME, &mut Seed::from_number(1).hashing())
     }
 
     fn key(number: u8) -> InfoHash {

@@ -6,6 +6,7 @@
 //!
 //! An application makes a [`Draft`]; only `wire` turns drafts and received bytes into values.
 
+mod address;
 mod payload;
 pub(crate) mod policy;
 mod query;
@@ -18,6 +19,7 @@ use std::fmt;
 use bytes::Bytes;
 
 pub(crate) use crate::value_type::{Policy, ValueType};
+pub(crate) use address::ValueAddress;
 pub use payload::{
     CertificatePayload, DhtMessage, IceCandidates, ImMessage, ImStatus, PayloadError,
     ServiceAnnouncement, TrustRequest, Typed,

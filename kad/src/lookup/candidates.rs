@@ -1,8 +1,9 @@
-//! [`Candidates`]: the contacts nearest to a key that a lookup knows, each with its standing in this lookup.
+//! [`Candidates`]: the contacts nearest to a key that a lookup knows, Kademlia's short list, each with
+//! its state in this lookup.
 //!
-//! Invariants: sorted by distance, ids unique; at most `width` candidates that answered, `width` that were only named,
-//! and [`MAX_FAILED`] others. So those who name contacts that do not exist, nearer than anybody, cannot push out the
-//! nodes that are there.
+//! Invariants: sorted by distance, ids unique; at most `width` candidates that answered, `width` that
+//! were only named, and [`MAX_FAILED`] others. So peers that name contacts which do not exist, nearer
+//! than any other, cannot push out the nodes that are there.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,7 +12,8 @@ use bytes::Bytes;
 
 use crate::{Contact, Distance, Id, OpId, Timestamp};
 
-/// Candidates kept that are late or gone, so that they are not taken for new ones when named again.
+/// Candidates kept that are unresponsive or failed, so that they are not taken for new ones when
+/// named again.
 const MAX_FAILED: usize = 25;
 
 /// The contacts nearest to a key, nearest first.
@@ -19,31 +21,31 @@ const MAX_FAILED: usize = 25;
 pub struct Candidates<const N: usize> {
     target: Id<N>,
     width: usize,
-    candidates: Vec<Candidate<N>>,
+    list: Vec<Candidate<N>>,
 }
 
-/// A contact in the frontier.
+/// A contact that a lookup may ask.
 #[derive(Debug)]
 pub struct Candidate<const N: usize> {
     /// The contact.
     pub contact: Contact<N>,
-    distance: Distance<N>,
     /// Whether it answers.
     pub state: CandidateState,
     /// The write token that it gave last.
     pub token: Option<Token>,
-    /// A find of the walk is on its way to it.
-    pub busy: bool,
-    /// When the walk asked it last.
-    pub asked_at: Timestamp,
-    /// When most would have answered that.
-    pub slow_at: Timestamp,
-    /// How long it is likely to take to answer, if that was looked up since it last did.
+    /// Whether a request of the iteration to it is in flight.
+    pub in_flight: bool,
+    distance: Distance<N>,
+    /// When the iteration asked it last.
+    pub(super) asked_at: Timestamp,
+    /// When most nodes would have replied to that.
+    pub(super) slow_at: Timestamp,
+    /// How long it is likely to take to reply, if that was looked up since it last did.
     round_trip: Option<Duration>,
     /// The finds that it has answered, in order: an application may have thousands for one key.
     answered: Vec<OpId>,
     /// Its place in the row of nodes that named each other: 1 if we knew it by ourselves.
-    pub hops: u8,
+    pub(super) hops: u8,
 }
 
 /// Whether a candidate answers.
@@ -53,9 +55,9 @@ pub enum CandidateState {
     Unqueried,
     /// It answered.
     Responsive,
-    /// An answer is overdue, for this many time-outs.
+    /// A request to it has timed out this many times.
     Unresponsive(u32),
-    /// It did not answer at all.
+    /// It did not answer at all, as was found at this moment.
     Failed(Timestamp),
 }
 
@@ -69,52 +71,35 @@ pub struct Token {
 }
 
 impl<const N: usize> Candidates<N> {
-    /// Makes an empty list of at most `width` candidates that answered, and as many others.
-    pub fn new(target: Id<N>, width: usize) -> Self {
+    pub(super) fn new(target: Id<N>, width: usize) -> Self {
         Self {
             target,
             width,
-            candidates: Vec::new(),
+            list: Vec::new(),
         }
     }
 
-    /// Takes a contact in if it is among the nearest; says whether it does. A gone one comes back only if it `proved`
-    /// itself elsewhere.
-    pub fn insert(&mut self, contact: Contact<N>, proved: bool, hops: u8) -> bool {
-        let distance = contact.id.distance(&self.target);
-        match self
-            .candidates
-            .binary_search_by(|candidate| candidate.distance.cmp(&distance))
-        {
-            Ok(at) => {
-                let known = &mut self.candidates[at];
-                let returns = proved && matches!(known.state, CandidateState::Failed(_));
-                if returns {
-                    *known = Candidate::new(contact, distance, hops);
-                }
-                returns
-            }
-            Err(at) if self.has_room_before(at) => {
-                self.candidates
-                    .insert(at, Candidate::new(contact, distance, hops));
-                self.trim();
-                true
-            }
-            Err(_) => false,
-        }
+    /// Iterates over all candidates, nearest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Candidate<N>> {
+        self.list.iter()
     }
 
-    /// The `count` nearest candidates that are live.
+    /// Iterates over the `count` nearest candidates that are usable.
     pub fn nearest(&self, count: usize) -> impl Iterator<Item = &Candidate<N>> {
-        self.candidates
+        self.list
             .iter()
             .filter(|candidate| candidate.is_usable())
             .take(count)
     }
 
-    /// The candidates that may be given values, with tokens no older than `oldest`: those known to be nearest. While the
-    /// walk is not over these are all but the last of the leading candidates with a token, if that
-    /// leaves any (`docs/spec/node.md#4.6`).
+    /// Returns the candidate of this id.
+    pub fn get(&self, id: &Id<N>) -> Option<&Candidate<N>> {
+        self.list.get(self.place(id)?)
+    }
+
+    /// Returns the candidates that may be given values, with tokens no older than `oldest`: those
+    /// known to be nearest. While the iteration is not over these are all but the last of the leading
+    /// candidates with a token, if that leaves any (`docs/spec/node.md#4.6`).
     pub fn ready(&self, count: usize, oldest: Timestamp) -> Vec<(Contact<N>, &Bytes)> {
         let mut ready = Vec::new();
         for candidate in self.nearest(count) {
@@ -127,46 +112,61 @@ impl<const N: usize> Candidates<N> {
         ready
     }
 
-    /// All candidates, nearest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Candidate<N>> {
-        self.candidates.iter()
+    /// Takes a contact in if it is among the nearest, and reports whether it is. A failed one comes
+    /// back only if it was `validated` elsewhere.
+    pub(super) fn insert(&mut self, contact: Contact<N>, validated: bool, hops: u8) -> bool {
+        let distance = contact.id.distance(&self.target);
+        match self
+            .list
+            .binary_search_by(|candidate| candidate.distance.cmp(&distance))
+        {
+            Ok(at) => {
+                let known = &mut self.list[at];
+                let returns = validated && matches!(known.state, CandidateState::Failed(_));
+                if returns {
+                    *known = Candidate::new(contact, distance, hops);
+                }
+                returns
+            }
+            Err(at) if self.has_room_before(at) => {
+                self.list
+                    .insert(at, Candidate::new(contact, distance, hops));
+                self.trim();
+                true
+            }
+            Err(_) => false,
+        }
     }
 
-    /// Returns the candidate of this id.
-    pub fn get(&self, id: &Id<N>) -> Option<&Candidate<N>> {
-        self.candidates.get(self.place(id)?)
-    }
-
-    /// Returns the candidate of this id, to be changed.
-    pub fn get_mut(&mut self, id: &Id<N>) -> Option<&mut Candidate<N>> {
+    pub(super) fn get_mut(&mut self, id: &Id<N>) -> Option<&mut Candidate<N>> {
         let place = self.place(id)?;
-        self.candidates.get_mut(place)
+        self.list.get_mut(place)
     }
 
     fn place(&self, id: &Id<N>) -> Option<usize> {
         let distance = id.distance(&self.target);
-        self.candidates
+        self.list
             .binary_search_by(|candidate| candidate.distance.cmp(&distance))
             .ok()
     }
 
-    /// A new find begins: all candidates are known by now.
-    pub fn start_over(&mut self) {
-        for candidate in &mut self.candidates {
+    /// Notes that a new find begins: all candidates are known by now.
+    pub(super) fn start_over(&mut self) {
+        for candidate in &mut self.list {
             candidate.hops = 1;
         }
     }
 
     /// Looks up the round trips of those that are new or have answered.
-    pub fn measure(&mut self, round_trip: impl Fn(&SocketAddr) -> Duration) {
-        for candidate in &mut self.candidates {
+    pub(super) fn measure(&mut self, round_trip: impl Fn(&SocketAddr) -> Duration) {
+        for candidate in &mut self.list {
             let addr = &candidate.contact.addr;
             candidate.round_trip.get_or_insert_with(|| round_trip(addr));
         }
     }
 
-    /// A candidate answered a find; says whether for the first time.
-    pub fn on_answered(&mut self, id: &Id<N>, find: OpId) -> bool {
+    /// Notes that a candidate answered a find, and reports whether it is the first time.
+    pub(super) fn on_answered(&mut self, id: &Id<N>, find: OpId) -> bool {
         let Some(candidate) = self.get_mut(id) else {
             return false;
         };
@@ -177,9 +177,9 @@ impl<const N: usize> Candidates<N> {
         place.is_err()
     }
 
-    /// A find is over.
-    pub fn forget(&mut self, find: OpId) {
-        for candidate in &mut self.candidates {
+    /// Forgets which candidates have answered a find.
+    pub(super) fn forget(&mut self, find: OpId) {
+        for candidate in &mut self.list {
             let answered = &mut candidate.answered;
             if let Ok(place) = answered.binary_search(&find) {
                 answered.remove(place);
@@ -191,24 +191,24 @@ impl<const N: usize> Candidates<N> {
         }
     }
 
-    /// How many requests of the walk are on their way to the `count` nearest candidates that may still answer in time.
-    pub fn busy(&self, count: usize) -> usize {
-        self.nearest(count)
-            .filter(|candidate| candidate.busy)
+    /// Returns how many requests of the iteration are in flight to usable candidates.
+    pub(super) fn in_flight(&self) -> usize {
+        self.nearest(usize::MAX)
+            .filter(|candidate| candidate.in_flight)
             .count()
     }
 
-    /// How many requests of the walk are on their way to candidates that are not waited for.
-    pub fn unawaited(&self) -> usize {
-        self.candidates
+    /// Returns how many requests of the iteration are in flight to candidates that are not waited for.
+    pub(super) fn unawaited(&self) -> usize {
+        self.list
             .iter()
-            .filter(|candidate| candidate.busy && !candidate.is_usable())
+            .filter(|candidate| candidate.in_flight && !candidate.is_usable())
             .count()
     }
 
-    /// How many candidates answered, and how many did not, or not yet.
-    pub fn tally(&self) -> (usize, usize) {
-        let candidates = self.candidates.iter();
+    /// Returns how many candidates answered, and how many did not in time, or not at all.
+    pub(super) fn tally(&self) -> (usize, usize) {
+        let candidates = self.list.iter();
         candidates.fold((0, 0), |(answered, silent), candidate| {
             match candidate.state {
                 CandidateState::Unqueried => (answered, silent),
@@ -220,21 +220,22 @@ impl<const N: usize> Candidates<N> {
         })
     }
 
-    /// Forgets candidates that have been gone since before `limit`, so that they get another chance.
-    pub fn drop_failed_before(&mut self, limit: Timestamp) {
-        self.candidates.retain(
+    /// Forgets candidates that failed before `limit`, so that they get another chance.
+    pub(super) fn drop_failed_before(&mut self, limit: Timestamp) {
+        self.list.retain(
             |candidate| !matches!(candidate.state, CandidateState::Failed(since) if since < limit),
         );
     }
 
-    /// Takes no more memory than its candidates need.
-    pub fn shrink(&mut self) {
-        self.candidates.shrink_to_fit();
+    /// Takes no more memory than the candidates need.
+    pub(super) fn shrink(&mut self) {
+        self.list.shrink_to_fit();
     }
 
-    /// Whether a newcomer at this place is among the nearest, both of those that answered and of those only named.
+    /// Reports whether a newcomer at this place is among the nearest, both of those that answered and
+    /// of those only named.
     fn has_room_before(&self, at: usize) -> bool {
-        let nearer = &self.candidates[..at];
+        let nearer = &self.list[..at];
         [CandidateState::Unqueried, CandidateState::Responsive]
             .into_iter()
             .all(|state| {
@@ -245,18 +246,18 @@ impl<const N: usize> Candidates<N> {
 
     /// Drops the farthest of those that are too many.
     fn trim(&mut self) {
-        let (mut named, mut live, mut others) = (0, 0, 0);
+        let (mut unqueried, mut responsive, mut others) = (0, 0, 0);
         let width = self.width;
-        self.candidates.retain(|candidate| {
+        self.list.retain(|candidate| {
             let (count, limit) = match candidate.state {
-                CandidateState::Unqueried => (&mut named, width),
-                CandidateState::Responsive => (&mut live, width),
+                CandidateState::Unqueried => (&mut unqueried, width),
+                CandidateState::Responsive => (&mut responsive, width),
                 CandidateState::Unresponsive(_) | CandidateState::Failed(_) => {
                     (&mut others, MAX_FAILED)
                 }
             };
             *count += 1;
-            *count <= limit || candidate.busy
+            *count <= limit || candidate.in_flight
         });
     }
 }
@@ -265,10 +266,10 @@ impl<const N: usize> Candidate<N> {
     fn new(contact: Contact<N>, distance: Distance<N>, hops: u8) -> Self {
         Self {
             contact,
-            distance,
             state: CandidateState::Unqueried,
             token: None,
-            busy: false,
+            in_flight: false,
+            distance,
             asked_at: Timestamp::ZERO,
             slow_at: Timestamp::ZERO,
             round_trip: None,
@@ -277,46 +278,45 @@ impl<const N: usize> Candidate<N> {
         }
     }
 
-    /// It answered something.
-    pub fn on_answer(&mut self) {
-        self.state = CandidateState::Responsive;
-        self.round_trip = None;
-    }
-
-    /// Reports whether it has answered a find.
-    pub fn has_answered(&self, find: OpId) -> bool {
-        self.answered.binary_search(&find).is_ok()
-    }
-
-    /// How long it is likely to take to answer, if that is known.
-    pub fn round_trip(&self) -> Duration {
-        self.round_trip.unwrap_or_default()
-    }
-
-    /// Whether it has been asked, and most would have answered.
-    pub fn is_slow(&self, now: Timestamp) -> bool {
-        self.busy && self.slow_at <= now
-    }
-
-    /// How many leading bits its id shares with the key; no more than 64 count.
-    pub fn shared_bits(&self) -> u32 {
-        self.distance.leading_bits().leading_zeros()
-    }
-
-    /// Whether it may be asked: it answered, or is yet to do so.
+    /// Reports whether it may be asked: it answered, or is yet to do so.
     pub fn is_usable(&self) -> bool {
-        matches!(
-            self.state,
-            CandidateState::Unqueried | CandidateState::Responsive
-        )
+        match self.state {
+            CandidateState::Unqueried | CandidateState::Responsive => true,
+            CandidateState::Unresponsive(_) | CandidateState::Failed(_) => false,
+        }
     }
 
-    /// The token, unless it came before `oldest`.
+    /// Returns the token, unless it came before `oldest`.
     pub fn fresh_token(&self, oldest: Timestamp) -> Option<&Bytes> {
         self.token
             .as_ref()
             .filter(|token| token.at >= oldest)
             .map(|token| &token.bytes)
+    }
+
+    /// Notes that it answered something.
+    pub(super) fn on_answer(&mut self) {
+        self.state = CandidateState::Responsive;
+        self.round_trip = None;
+    }
+
+    pub(super) fn has_answered(&self, find: OpId) -> bool {
+        self.answered.binary_search(&find).is_ok()
+    }
+
+    /// How long it is likely to take to reply; zero if that was not looked up.
+    pub(super) fn round_trip(&self) -> Duration {
+        self.round_trip.unwrap_or_default()
+    }
+
+    /// Reports whether it has been asked, and most nodes would have replied.
+    pub(super) fn is_slow(&self, now: Timestamp) -> bool {
+        self.in_flight && self.slow_at <= now
+    }
+
+    /// Returns how many leading bits its id shares with the key; no more than 64 count.
+    pub(super) fn shared_bits(&self) -> u32 {
+        self.distance.leading_bits().leading_zeros()
     }
 }
 
@@ -329,13 +329,19 @@ mod tests {
     type Contact = crate::Contact<20>;
     type Id = crate::Id<20>;
 
+    const NOW: Timestamp = Timestamp::from_micros(1_000);
+    const WIDTH: usize = 3;
+
     proptest! {
         #[test]
-        fn keeps_the_nearest_in_order(ids in proptest::collection::vec(any::<[u8; 20]>(), 1..80), target: [u8; 20]) {
+        fn keeps_the_nearest_in_order(
+            ids in proptest::collection::vec(any::<[u8; 20]>(), 1..80),
+            target: [u8; 20],
+        ) {
             let target = Id::new(target);
             let mut candidates = Candidates::new(target, 14);
             for id in &ids {
-                candidates.insert(contact(*id), false, 1);
+                candidates.insert(contact_of(Id::new(*id)), false, 1);
             }
             let mut expected: Vec<_> = ids.iter().map(|id| Id::new(*id)).collect();
             expected.sort_by_key(|id| id.distance(&target));
@@ -347,65 +353,250 @@ mod tests {
     }
 
     #[test]
-    fn contacts_only_named_do_not_push_out_those_that_answered() {
-        let mut candidates = Candidates::new(Id::ZERO, 2);
-        let far = contact([9; 20]);
-        candidates.insert(far, false, 1);
-        candidates.get_mut(&far.id).unwrap().state = CandidateState::Responsive;
-        for byte in 1..=5 {
-            candidates.insert(contact([byte; 20]), false, 1);
+    fn a_contact_is_taken_in_if_it_is_among_the_nearest() {
+        let mut candidates = Candidates::new(Id::ZERO, WIDTH);
+        for (byte, is_taken) in [(5, true), (6, true), (7, true), (8, false), (4, true)] {
+            assert_eq!(candidates.insert(contact(byte), false, 1), is_taken);
         }
-        let kept: Vec<_> = candidates
-            .iter()
-            .map(|candidate| candidate.contact)
-            .collect();
-        assert_eq!(kept, [contact([1; 20]), contact([2; 20]), far]);
+        assert_eq!(all(&candidates), [4, 5, 6], "7 made way for 4");
+        assert!(!candidates.insert(contact(4), true, 1), "it is known");
     }
 
     #[test]
-    fn a_gone_contact_comes_back_only_with_proof() {
-        let mut candidates = Candidates::new(Id::ZERO, 2);
-        let node = contact([1; 20]);
-        candidates.insert(node, false, 1);
-        candidates.get_mut(&node.id).unwrap().state = CandidateState::Failed(Timestamp::ZERO);
-        candidates.insert(node, false, 1);
+    fn contacts_only_named_do_not_push_out_those_that_answered() {
+        let mut candidates = of(&[(9, CandidateState::Responsive)]);
+        for byte in 1..=5 {
+            candidates.insert(contact(byte), false, 1);
+        }
+        assert_eq!(all(&candidates), [1, 2, 3, 9]);
+    }
+
+    #[test]
+    fn there_is_room_behind_fewer_than_the_width_that_answered_and_fewer_that_were_named() {
+        let responsive = CandidateState::Responsive;
+        let full = [(1, responsive), (2, responsive), (3, responsive)];
+        let mut candidates = of(&full);
+        assert!(!candidates.insert(contact(4), false, 1));
+        let mut candidates = of(&full[..2]);
+        assert!(candidates.insert(contact(3), false, 1));
+        assert!(candidates.insert(contact(4), false, 1), "2 of either kind");
+        assert!(candidates.insert(contact(5), false, 1));
+        assert!(!candidates.insert(contact(6), false, 1), "3 were named");
+    }
+
+    #[test]
+    fn those_that_did_not_answer_take_no_room_but_are_remembered_up_to_a_bound() {
+        let failed = CandidateState::Failed(NOW);
+        let mut candidates = Candidates::new(Id::ZERO, WIDTH);
+        for byte in 1..=30 {
+            assert!(candidates.insert(contact(byte), false, 1));
+            candidates.get_mut(&contact(byte).id).unwrap().state = failed;
+        }
+        candidates.insert(contact(31), false, 1);
+        let kept: Vec<_> = (1..=MAX_FAILED as u8).chain([31]).collect();
+        assert_eq!(all(&candidates), kept);
+    }
+
+    #[test]
+    fn a_candidate_that_is_being_asked_is_not_dropped() {
+        let named = CandidateState::Unqueried;
+        let mut candidates = of(&[(5, named), (6, named), (7, named)]);
+        candidates.get_mut(&contact(7).id).unwrap().in_flight = true;
+        candidates.insert(contact(1), false, 1);
+        candidates.insert(contact(2), false, 1);
+        assert_eq!(all(&candidates), [1, 2, 5, 7]);
+    }
+
+    #[test]
+    fn a_failed_contact_comes_back_only_if_it_was_validated() {
+        let mut candidates = of(&[(1, CandidateState::Failed(NOW))]);
+        assert!(!candidates.insert(contact(1), false, 1));
         assert_eq!(candidates.nearest(2).count(), 0);
-        candidates.insert(node, true, 1);
+        assert!(candidates.insert(contact(1), true, 1));
         assert_eq!(candidates.nearest(2).count(), 1);
+        let mut candidates = of(&[(1, CandidateState::Unresponsive(1))]);
+        assert!(!candidates.insert(contact(1), true, 1), "it may answer yet");
     }
 
     #[test]
-    fn a_candidate_answers_each_question_once_until_it_is_over() {
-        let mut candidates = Candidates::new(Id::ZERO, 2);
-        let node = contact([1; 20]);
-        candidates.insert(node, false, 1);
+    fn failed_candidates_are_forgotten_after_a_time() {
+        let at = Timestamp::from_micros;
+        let mut candidates = of(&[
+            (1, CandidateState::Failed(at(10))),
+            (2, CandidateState::Failed(at(11))),
+            (3, CandidateState::Unresponsive(2)),
+            (4, CandidateState::Responsive),
+            (5, CandidateState::Unqueried),
+        ]);
+        candidates.drop_failed_before(at(10));
+        assert_eq!(all(&candidates), [1, 2, 3, 4, 5]);
+        candidates.drop_failed_before(at(11));
+        assert_eq!(all(&candidates), [2, 3, 4, 5]);
+        assert!(candidates.insert(contact(1), false, 1), "another chance");
+    }
+
+    #[test]
+    fn those_that_answered_and_those_that_did_not_are_counted() {
+        let candidates = of(&[
+            (1, CandidateState::Unqueried),
+            (2, CandidateState::Responsive),
+            (3, CandidateState::Responsive),
+            (4, CandidateState::Unresponsive(1)),
+            (5, CandidateState::Failed(NOW)),
+            (6, CandidateState::Failed(NOW)),
+        ]);
+        assert_eq!(candidates.tally(), (2, 3));
+        assert_eq!(Candidates::<20>::new(Id::ZERO, WIDTH).tally(), (0, 0));
+    }
+
+    #[test]
+    fn requests_in_flight_are_waited_for_or_not() {
+        let mut candidates = of(&[
+            (1, CandidateState::Unqueried),
+            (2, CandidateState::Responsive),
+            (3, CandidateState::Unresponsive(1)),
+            (4, CandidateState::Failed(NOW)),
+            (5, CandidateState::Unresponsive(2)),
+        ]);
+        assert_eq!((candidates.in_flight(), candidates.unawaited()), (0, 0));
+        for byte in [1, 3, 4] {
+            candidates.get_mut(&contact(byte).id).unwrap().in_flight = true;
+        }
+        assert_eq!((candidates.in_flight(), candidates.unawaited()), (1, 2));
+    }
+
+    #[test]
+    fn the_unresponsive_make_room_for_farther_ones() {
+        let mut candidates = of(&[(1, CandidateState::Unresponsive(1))]);
+        for byte in 2..=4 {
+            assert!(candidates.insert(contact(byte), false, 1));
+        }
+        let nearest: Vec<_> = candidates.nearest(2).map(byte_of).collect();
+        assert_eq!(nearest, [2, 3]);
+    }
+
+    #[test]
+    fn a_candidate_answers_each_find_once_until_it_is_over() {
+        let mut candidates = of(&[(1, CandidateState::Responsive)]);
+        let id = contact(1).id;
         for number in [2, 3, 1] {
-            assert!(candidates.on_answered(&node.id, OpId(number)));
-            assert!(!candidates.on_answered(&node.id, OpId(number)));
+            assert!(candidates.on_answered(&id, OpId(number)));
+            assert!(!candidates.on_answered(&id, OpId(number)));
         }
         candidates.forget(OpId(2));
-        let candidate = candidates.get_mut(&node.id).unwrap();
+        let candidate = candidates.get_mut(&id).unwrap();
         let known = [1, 2, 3].map(|number| candidate.has_answered(OpId(number)));
         assert_eq!(known, [true, false, true]);
-        assert!(!candidates.on_answered(&Id::new([9; 20]), OpId(4)));
+        assert!(!candidates.on_answered(&contact(9).id, OpId(4)), "unknown");
     }
 
     #[test]
-    fn the_late_make_room_for_farther_ones() {
-        let mut candidates = Candidates::new(Id::ZERO, 2);
-        for byte in 1..=2 {
-            candidates.insert(contact([byte; 20]), false, 1);
+    fn what_is_over_leaves_no_memory_behind() {
+        let mut candidates = of(&[(1, CandidateState::Responsive)]);
+        let id = contact(1).id;
+        for number in 0..100 {
+            candidates.on_answered(&id, OpId(number));
         }
-        candidates.get_mut(&Id::new([1; 20])).unwrap().state = CandidateState::Unresponsive(1);
-        candidates.insert(contact([3; 20]), false, 1);
-        let live: Vec<_> = candidates
-            .nearest(8)
-            .map(|candidate| candidate.contact.id)
-            .collect();
-        assert_eq!(live, [Id::new([2; 20]), Id::new([3; 20])]);
+        for number in 0..100 {
+            candidates.forget(OpId(number));
+        }
+        assert_eq!(candidates.get(&id).unwrap().answered.capacity(), 0);
+        for byte in 2..=40 {
+            candidates.insert(contact(byte), false, 1);
+            candidates.get_mut(&contact(byte).id).unwrap().state = CandidateState::Failed(NOW);
+        }
+        candidates.drop_failed_before(Timestamp::MAX);
+        candidates.shrink();
+        assert_eq!(candidates.list.capacity(), 1);
     }
 
-    fn contact(id: [u8; 20]) -> Contact {
-        Contact::new(Id::new(id), "127.0.0.1:4222".parse().unwrap())
+    #[test]
+    fn a_round_trip_is_looked_up_once_for_each_answer() {
+        let mut candidates = of(&[(1, CandidateState::Unqueried)]);
+        let round_trip = |candidates: &Candidates<20>| {
+            let candidate = candidates.nearest(1).next().unwrap();
+            candidate.round_trip().as_millis()
+        };
+        let ms = Duration::from_millis;
+        assert_eq!(round_trip(&candidates), 0);
+        candidates.measure(|_| ms(70));
+        candidates.measure(|_| ms(50));
+        assert_eq!(round_trip(&candidates), 70);
+        let candidate = candidates.get_mut(&contact(1).id).unwrap();
+        candidate.on_answer();
+        assert_eq!(candidate.state, CandidateState::Responsive);
+        candidates.measure(|addr| ms(addr.port().into()));
+        assert_eq!(round_trip(&candidates), 1);
+    }
+
+    #[test]
+    fn values_go_to_the_leading_candidates_with_a_token_but_not_to_the_last_before_one_without() {
+        let mut candidates = of(&[1, 2, 3, 4].map(|byte| (byte, CandidateState::Responsive)));
+        let ready = |candidates: &Candidates<20>, count, oldest| -> Vec<_> {
+            let ready = candidates.ready(count, Timestamp::from_micros(oldest));
+            ready
+                .iter()
+                .map(|(contact, _)| contact.addr.port())
+                .collect()
+        };
+        let mut give = |byte, at| {
+            let candidate = candidates.get_mut(&contact(byte).id).unwrap();
+            let (bytes, at) = ("token".into(), Timestamp::from_micros(at));
+            candidate.token = Some(Token { bytes, at });
+        };
+        give(1, 10);
+        give(2, 11);
+        give(4, 12);
+        assert_eq!(ready(&candidates, 8, 10), [1]);
+        assert_eq!(ready(&candidates, 2, 10), [1, 2]);
+        assert_eq!(ready(&candidates, 8, 11), [], "the first is too old");
+        candidates.get_mut(&contact(3).id).unwrap().state = CandidateState::Unresponsive(1);
+        assert_eq!(ready(&candidates, 8, 10), [1, 2, 4]);
+        let candidate = candidates.get(&contact(1).id).unwrap();
+        assert_eq!(candidate.fresh_token(Timestamp::from_micros(11)), None);
+    }
+
+    #[test]
+    fn a_candidate_is_slow_when_most_would_have_replied() {
+        let mut candidates = of(&[(1, CandidateState::Responsive)]);
+        let candidate = candidates.get_mut(&contact(1).id).unwrap();
+        candidate.slow_at = NOW;
+        assert!(!candidate.is_slow(NOW), "it is not asked");
+        candidate.in_flight = true;
+        assert!(candidate.is_slow(NOW));
+        assert!(!candidate.is_slow(Timestamp::ZERO));
+        assert_eq!(candidate.shared_bits(), 7);
+    }
+
+    /// Candidates of these states; each id begins with its number, which is also its port.
+    fn of(states: &[(u8, CandidateState)]) -> Candidates<20> {
+        let mut candidates = Candidates::new(Id::ZERO, WIDTH);
+        for (byte, state) in states {
+            let distance = contact(*byte).id.distance(&Id::ZERO);
+            let candidate = Candidate {
+                state: *state,
+                ..Candidate::new(contact(*byte), distance, 1)
+            };
+            candidates.list.push(candidate);
+        }
+        candidates
+    }
+
+    fn all(candidates: &Candidates<20>) -> Vec<u8> {
+        candidates.iter().map(byte_of).collect()
+    }
+
+    fn byte_of(candidate: &Candidate<20>) -> u8 {
+        candidate.contact.id.as_bytes()[0]
+    }
+
+    fn contact(byte: u8) -> Contact {
+        let mut id = [0; 20];
+        id[0] = byte;
+        contact_of(Id::new(id))
+    }
+
+    fn contact_of(id: Id) -> Contact {
+        Contact::new(id, ([127, 0, 0, 1], id.as_bytes()[0].into()).into())
     }
 }

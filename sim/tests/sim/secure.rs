@@ -55,7 +55,7 @@ fn forgeries_are_neither_stored_nor_handed_out() {
         let values = world.operation(get).values();
         let signed: Vec<_> = values
             .iter()
-            .filter(|value| value.status() == Protection::Signed)
+            .filter(|value| value.protection() == Protection::Signed)
             .collect();
         assert_eq!(signed.len(), 1);
         assert_eq!(signed[0].data(), b"genuine");
@@ -80,7 +80,7 @@ fn forgers_among_the_storing_nodes_do_not_replace_what_is_signed() {
         let values = world.operation(get).values();
         let signed: Vec<_> = values
             .iter()
-            .filter(|value| value.status() == Protection::Signed)
+            .filter(|value| value.protection() == Protection::Signed)
             .collect();
         assert_eq!(signed.len(), 1);
         assert_eq!(signed[0].data(), b"genuine");
@@ -107,7 +107,7 @@ fn only_the_recipient_reads_what_is_encrypted() {
     world.finish_all(&[get]);
     let values = world.operation(get).values();
     assert_eq!(values[0].data(), b"for bob");
-    assert_eq!(values[0].status(), Protection::Encrypted);
+    assert_eq!(values[0].protection(), Protection::Encrypted);
     assert_eq!(values[0].signer(), Some(identity("alice").long_id()));
     let other = world.hosts()[3];
     let get = world.get(other, key(1), Query::default()).unwrap();

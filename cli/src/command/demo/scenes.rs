@@ -107,7 +107,7 @@ pub(super) async fn encrypted(stage: &Stage, cast: &Cast) -> Step<()> {
         .context("Alice's message")?;
     let read = Glance::at(&cast.bob, INBOX).await?;
     let is_secret = |value: &Checked| {
-        value.status() == Protection::Encrypted
+        value.protection() == Protection::Encrypted
             && value.signer() == cast.alice.identity()
             && value.text() == Ok(SECRET)
     };
@@ -187,7 +187,7 @@ impl Glance {
 }
 
 fn is_promise(value: &Checked, alice: &Dht) -> bool {
-    value.status() == Protection::Signed
+    value.protection() == Protection::Signed
         && value.signer() == alice.identity()
         && value.text() == Ok(PROMISE)
 }

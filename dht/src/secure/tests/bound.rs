@@ -19,7 +19,7 @@ fn a_bound_value_is_found_with_its_binding_and_its_own_user_type() {
         assert_eq!((values.len(), dropped), (1, 0));
         assert_eq!(values[0].text(), Ok("open"));
         assert_eq!(values[0].user_type(), "text/plain");
-        assert_eq!(values[0].status(), Protection::Signed);
+        assert_eq!(values[0].protection(), Protection::Signed);
         let binding = Binding {
             key: InfoHash::from_key("door"),
             id: ValueId(7),
@@ -180,7 +180,7 @@ fn a_bound_letter_opens_at_its_place_alone() {
         (vec![("for your eyes".to_owned(), 0)], 0)
     );
     assert_eq!(
-        (values[0].status(), &*values[0].user_type()),
+        (values[0].protection(), &*values[0].user_type()),
         (Protection::Encrypted, "letter")
     );
     assert!(

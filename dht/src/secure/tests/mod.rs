@@ -3,7 +3,7 @@
 mod bound;
 mod hostile;
 mod net;
-mod readers;
+mod recipients;
 
 use std::collections::VecDeque;
 
@@ -25,7 +25,7 @@ fn a_signed_value_is_found_with_its_signer() {
         panic!("{values:?}");
     };
     assert_eq!(
-        (value.status(), value.text()),
+        (value.protection(), value.text()),
         (Protection::Signed, Ok("hello"))
     );
     assert_eq!(value.signer(), Some(alice().long_id()));
@@ -116,7 +116,7 @@ fn a_letter_is_read_by_its_recipient_alone() {
     assert_eq!(put, Ok(3));
     let (values, dropped) = net.get(1, "inbox");
     assert_eq!((values.len(), dropped), (1, 0));
-    assert_eq!(values[0].status(), Protection::Encrypted);
+    assert_eq!(values[0].protection(), Protection::Encrypted);
     assert_eq!(values[0].text(), Ok("for your eyes"));
     assert_eq!(values[0].id(), ValueId(7));
     assert_eq!(values[0].signer(), Some(alice().long_id()));

@@ -9,7 +9,6 @@ use bulla_identity::Identity;
 use super::texts;
 use crate::lookup::OpId;
 use crate::node::{Node, PutOptions, Transmit};
-use crate::secure::verdicts::Verdicts;
 use crate::secure::{
     Checked, GetOptions, Job, PutError, Recipient, Scope, SecureConfig, SecureDht, SecureEvent,
     SecureOutput, SignOptions,
@@ -266,8 +265,7 @@ impl Net {
 
 impl Host {
     pub(super) fn forget_verdicts(&mut self) {
-        let config = &self.dht.config;
-        self.dht.verdicts = Verdicts::new(config.max_verdicts, config.max_keys);
+        self.dht.checks.forget_verdicts();
     }
 }
 

@@ -1,9 +1,9 @@
 //! Messages of OpenDHT nodes: each is read, and written again byte for byte.
 
-use bulla::wire::{
+use bulla_dht::wire::{
     self, FindRequest, GetRequest, Item, Message, Payload, PutRequest, Request, UpdateRequest,
 };
-use bulla::{InfoHash, Query, ValueId};
+use bulla_dht::{InfoHash, Query, ValueId};
 use serde_json::Value as Json;
 
 use crate::vectors::{bytes, entries};

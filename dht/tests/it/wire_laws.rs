@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-use bulla::wire::{
+use bulla_dht::wire::{
     self, ErrorCode, FindRequest, GetRequest, Item, ListenRequest, Message, Nodes, Notice, Payload,
     PutRequest, RefreshRequest, Reply, Request, Rows, SocketId, Tid, UpdateRequest, Values, Want,
 };
-use bulla::{
+use bulla_dht::{
     Condition, Contact, Draft, Field, InfoHash, Query, UnixTime, Value, ValueId, ValueType,
 };
 use proptest::prelude::*;

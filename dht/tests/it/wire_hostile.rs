@@ -1,6 +1,6 @@
 //! Datagrams that mean harm.
 
-use bulla::wire::{self, DecodeError, Item, Payload, PutRequest, Request};
+use bulla_dht::wire::{self, DecodeError, Item, Payload, PutRequest, Request};
 
 /// A root map of these hexadecimal entries.
 fn datagram(entries: u8, hex: &str) -> Vec<u8> {
@@ -241,5 +241,5 @@ fn rows_with_a_wrong_cell_are_left_out() {
     };
     let rows = reply.rows.unwrap().iter().collect::<Vec<_>>();
     assert_eq!(rows.len(), 1);
-    assert_eq!(rows[0].owner, Some(bulla::InfoHash::of(&[1, 2])));
+    assert_eq!(rows[0].owner, Some(bulla_dht::InfoHash::of(&[1, 2])));
 }

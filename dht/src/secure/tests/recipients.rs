@@ -24,12 +24,12 @@ fn a_value_for_several_is_read_by_each_of_them_and_nobody_else() {
         let (values, dropped) = net.get(i, "room");
         assert_eq!((values.len(), dropped), (1, 0));
         assert_eq!(
-            (values[0].status(), values[0].text()),
+            (values[0].protection(), values[0].text()),
             (Protection::Encrypted, Ok(text))
         );
         assert_eq!(values[0].signer(), Some(alice().long_id()));
         assert_eq!(
-            (values[0].readers(), values[0].recipient()),
+            (values[0].recipients(), values[0].recipient()),
             (&readers[..], None)
         );
         assert_eq!(values[0].id(), ValueId(7));
@@ -77,7 +77,7 @@ fn a_value_for_one_named_twice_is_an_ordinary_one() {
     put(&mut net, &to, draft("for you", 7), SignOptions::default()).unwrap();
     let (values, _) = net.get(1, "room");
     assert_eq!(values[0].recipient(), Some(bob().id()));
-    assert_eq!(values[0].readers(), []);
+    assert_eq!(values[0].recipients(), []);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn the_number_of_readers_is_bounded() {
     for count in [0, 65] {
         let to = vec![bob().long_id(); count];
         let refusal = put(&mut net, &to, draft("x", 7), SignOptions::default());
-        assert_eq!(refusal, Err(PutError::Readers(count)));
+        assert_eq!(refusal, Err(PutError::Recipients(count)));
     }
 }
 

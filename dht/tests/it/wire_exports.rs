@@ -1,10 +1,10 @@
 //! What OpenDHT nodes export and save, and the same written by us.
 
-use bulla::wire::snapshot::{
+use bulla_dht::wire::snapshot::{
     Record, State, export_nodes, export_state, export_values, import_nodes, import_state,
     import_values,
 };
-use bulla::{Contact, Draft, InfoHash, UnixTime, ValueId, wire};
+use bulla_dht::{Contact, Draft, InfoHash, UnixTime, ValueId, wire};
 
 use crate::vectors::{bytes, entries};
 

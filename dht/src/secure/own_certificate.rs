@@ -2,8 +2,9 @@
 
 use bulla_identity::{CertificateChain, Identity};
 
+use super::SecureDht;
 use super::key_cache::dht_keys;
-use super::{InternalOp, SecureDht};
+use super::pending::InternalOp;
 use crate::node::PutOptions;
 use crate::value::{CertificatePayload, Draft, Typed, Value, ValueId, ValueType};
 use crate::{Timestamp, wire};

@@ -1,140 +1,201 @@
-//! [`inspect`]: what is to be done with an incoming value; [`Delivery`]: the values of each get and listen on their
-//! way through the checks, in order.
+//! [`Delivery`]: the values of each get and listen on their way through the checks, in order.
 //!
-//! Values come out in the order they came in, however long each check takes, so the result of an operation does not
-//! depend on the order in which jobs are done. Its end is held back until its last verdict is in.
+//! Values come out in the order they came in, however long each check takes, so the result of an
+//! operation does not depend on the order in which jobs are done. Its end is held back until its
+//! last verdict is in.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use bulla_identity::{Identity, LongKeyId, PublicKey, SharedEnvelope};
+use bulla_identity::LongKeyId;
+use bytes::Bytes;
 
+use super::binding::Claim;
 use super::checked::Checked;
 use super::lru::LruMap;
-use super::verdicts::{Digest, Verdict};
-use super::wanted::Terms;
-use crate::UnixTime;
+use super::options::GetOptions;
+use super::verdicts::Verdict;
 use crate::lookup::{GetReport, OpId};
-use crate::value::{Content, Value, ValueId};
-
-/// What a hybrid ciphertext has besides its RSA block and the encrypted bytes
-/// (`docs/spec/secure.md#4.1`).
-const NONCE_AND_TAG: usize = 28;
-
-/// What is to be done with a value.
-pub(super) enum Inspection {
-    /// It claims nothing, and passes.
-    Pass(Checked),
-    /// The verdict of this digest decides.
-    Judge(Digest),
-    /// It cannot be good, or cannot be for us.
-    Refuse,
-}
-
-/// Looks at a value, without cryptography. `reader` is who could decrypt it.
-pub(super) fn inspect(value: &Value, reader: Option<&Identity>) -> Inspection {
-    match value.content() {
-        Content::Clear(_) => Checked::clear(value).map_or(Inspection::Refuse, Inspection::Pass),
-        Content::Signed(signed) => Inspection::Judge(Digest::of_signed(&signed)),
-        Content::Encrypted(ciphertext) => match reader {
-            Some(reader) if may_be_for(reader.public_key(), ciphertext) => {
-                Inspection::Judge(Digest::of_encrypted(value))
-            }
-            Some(_) | None => Inspection::Refuse,
-        },
-    }
-}
-
-/// Whether `reader` may be meant, as far as can be seen without decrypting.
-fn may_be_for(reader: &PublicKey, ciphertext: &[u8]) -> bool {
-    if SharedEnvelope::is_meant(ciphertext) {
-        return SharedEnvelope::parse(ciphertext).is_some_and(|shared| shared.may_be_for(reader));
-    }
-    // What was signed never fits in one RSA block.
-    ciphertext.len() > reader.bits().div_ceil(8) + NONCE_AND_TAG
-}
+use crate::value::{Condition, Content, Query, Value, ValueAddress, ValueId};
+use crate::{InfoHash, UnixTime};
 
 /// The operations whose values go through the checks.
 #[derive(Debug)]
 pub(super) struct Delivery {
+    /// The values of each operation that has not ended.
     by_op: BTreeMap<OpId, Stream>,
+    /// Values dropped since the start, of all operations.
     dropped: u64,
+    /// How many editions each operation remembers.
     max_editions: usize,
+}
+
+/// What an operation hands out of what it finds.
+#[derive(Debug)]
+pub(super) struct Filter {
+    /// Where it looks.
+    key: InfoHash,
+    /// Values that are not bound to their place are dropped.
+    bound_only: bool,
+    /// Texts that the application's part of the user type must equal; none if storing nodes have
+    /// compared them.
+    user_types: Vec<Bytes>,
+    /// How long a bound value is handed out after its time.
+    clock_tolerance: Duration,
 }
 
 /// The values of one operation.
 #[derive(Debug)]
 struct Stream {
-    /// What is handed out; all that is genuine, if there are none.
-    terms: Option<Terms>,
+    /// What is handed out; without one, all that is genuine.
+    filter: Option<Filter>,
+    /// What came and has not been handed out, the oldest first.
     batches: VecDeque<Batch>,
     /// The number of the first batch that is still here.
     first: u64,
     /// The newest edition that was handed out of each value.
     editions: LruMap<(ValueId, LongKeyId), u16>,
+    /// Values dropped so far.
     dropped: usize,
+    /// The report of its end, once the node has told it.
     end: Option<GetReport>,
 }
 
 /// Values that came together and go out together.
 #[derive(Debug)]
 struct Batch {
-    news: Change,
+    /// What happened to them.
+    change: Change,
+    /// The values, in the order they came in.
     slots: Vec<Slot>,
     /// How many slots wait.
     waiting: usize,
 }
 
-/// What came of values.
+/// What happened to values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Change {
-    /// Found.
+    /// They were found.
     Found,
-    /// Gone.
+    /// No storing node holds them any more.
     Expired,
 }
 
 /// Where a value of an operation stands while it waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Position {
+    /// Its operation.
     pub(super) op: OpId,
+    /// The number of its batch.
     batch: u64,
+    /// Its place in the batch.
     slot: usize,
 }
 
 /// A value in a batch.
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub(super) enum Slot {
+    /// Its verdict is awaited.
     Waiting(Value),
+    /// It has passed the checks.
     Passed(Checked),
+    /// It has not.
     Refused,
 }
 
-/// How a genuine value suits an operation.
-enum Fit {
-    Good,
-    /// It does not meet the conditions; or it is an older edition that some node still holds, or has lost at last.
-    Unwanted,
-    /// It is bound elsewhere, its time is over, or it is not bound as it should be.
-    Refused,
+/// What is done with a genuine value.
+enum Disposition {
+    /// It is handed out.
+    Deliver,
+    /// It is left out silently: it does not meet the conditions; or it is an older edition that some
+    /// node still holds, or has lost at last.
+    Skip,
+    /// It is dropped and counted: it is bound elsewhere, its time is over, or it is not bound as it
+    /// should be.
+    Drop,
 }
 
 /// What an operation can be told.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Delivered {
+    /// These values were found, or expired.
     Values(Change, Vec<Checked>),
-    Done { report: GetReport, dropped: usize },
+    /// The operation is over.
+    Done {
+        /// How well it was answered.
+        report: GetReport,
+        /// How many of its values were dropped.
+        dropped: usize,
+    },
+}
+
+impl Filter {
+    /// Splits what a get or listen is for into what the nodes are asked and what is left to be
+    /// checked here.
+    pub(super) fn new(
+        key: InfoHash,
+        options: GetOptions,
+        clock_tolerance: Duration,
+    ) -> (Query, Self) {
+        let GetOptions {
+            mut query,
+            bound_only,
+        } = options;
+        let mut user_types = Vec::new();
+        if bound_only {
+            query.conditions.retain(|condition| match condition {
+                Condition::UserType(text) => {
+                    user_types.push(text.clone());
+                    false
+                }
+                Condition::Id(_) | Condition::ValueType(_) | Condition::Owner(_) => true,
+            });
+        }
+        let filter = Self {
+            key,
+            bound_only,
+            user_types,
+            clock_tolerance,
+        };
+        (query, filter)
+    }
+
+    /// Reports whether a value is not to be handed out even if its signature holds. What is in a
+    /// ciphertext is to be asked when it is open.
+    fn refuses(&self, value: &Value) -> bool {
+        let address = ValueAddress {
+            key: self.key,
+            id: value.id(),
+        };
+        match (value.content(), Claim::of(value)) {
+            (Content::Encrypted(_), _) => false,
+            (_, Claim::Nothing) => self.bound_only,
+            (_, Claim::Unreadable) => true,
+            (_, Claim::Bound(binding)) => !binding.is_at(address),
+        }
+    }
+
+    /// Reports whether the time of a value is over.
+    fn is_over(&self, value: &Checked, today: UnixTime) -> bool {
+        value
+            .binding()
+            .is_some_and(|binding| binding.is_over(today, self.clock_tolerance))
+    }
+
+    /// Reports whether a value meets the conditions that were left to be checked here.
+    fn selects(&self, value: &Checked) -> bool {
+        let own = value.own_user_type();
+        self.user_types.iter().all(|text| text == own)
+    }
 }
 
 impl Slot {
+    /// Applies a verdict to a value.
     pub(super) fn judged(value: Value, verdict: &Verdict) -> Self {
         match verdict {
             Verdict::Refused => Self::Refused,
             Verdict::Signed(signer) => Self::Passed(Checked::signed(value, signer.clone())),
-            Verdict::Opened(inner, sender, readers) => Self::Passed(Checked::decrypted(
-                inner.clone(),
-                sender.clone(),
-                readers.clone(),
-            )),
+            Verdict::Opened(opened) => Self::Passed(Checked::decrypted(opened.clone())),
         }
     }
 }
@@ -148,9 +209,10 @@ impl Delivery {
         }
     }
 
-    pub(super) fn open(&mut self, op: OpId, terms: Option<Terms>) {
+    /// Begins to take values for `op`; without a filter, all that is genuine is handed out.
+    pub(super) fn open(&mut self, op: OpId, filter: Option<Filter>) {
         let stream = Stream {
-            terms,
+            filter,
             batches: VecDeque::new(),
             first: 0,
             editions: LruMap::new(self.max_editions),
@@ -165,14 +227,17 @@ impl Delivery {
         self.by_op.remove(&op);
     }
 
-    /// Whether a value is of no use to `op`, whatever its verdict.
-    pub(super) fn refuse(&self, op: OpId, value: &Value) -> bool {
-        let terms = self.by_op.get(&op).and_then(|stream| stream.terms.as_ref());
-        terms.is_some_and(|terms| terms.refuse(value))
+    /// Reports whether a value is of no use to `op`, whatever its verdict.
+    pub(super) fn refuses(&self, op: OpId, value: &Value) -> bool {
+        self.by_op
+            .get(&op)
+            .and_then(|stream| stream.filter.as_ref())
+            .is_some_and(|filter| filter.refuses(value))
     }
 
-    /// The place of the first value of the next batch of `op`, if values of it are wanted.
-    pub(super) fn next_place(&self, op: OpId) -> Option<Position> {
+    /// Returns the position of the first value of the next batch of `op`, if values of it are
+    /// wanted.
+    pub(super) fn next_position(&self, op: OpId) -> Option<Position> {
         let stream = self.by_op.get(&op)?;
         Some(Position {
             op,
@@ -182,22 +247,22 @@ impl Delivery {
     }
 
     /// Adds a batch.
-    pub(super) fn append(&mut self, op: OpId, news: Change, slots: Vec<Slot>) {
+    pub(super) fn append(&mut self, op: OpId, change: Change, slots: Vec<Slot>) {
         if let Some(stream) = self.by_op.get_mut(&op) {
             let waiting = |slot: &&Slot| matches!(slot, Slot::Waiting(_));
             let waiting = slots.iter().filter(waiting).count();
             stream.batches.push_back(Batch {
-                news,
+                change,
                 slots,
                 waiting,
             });
         }
     }
 
-    /// A verdict on the value at `place`.
-    pub(super) fn settle(&mut self, place: Position, verdict: &Verdict) {
-        if let Some(batch) = self.batch(place)
-            && let Some(slot) = batch.slots.get_mut(place.slot)
+    /// Takes the verdict on the value at `position`.
+    pub(super) fn settle(&mut self, position: Position, verdict: &Verdict) {
+        if let Some(batch) = self.batch(position)
+            && let Some(slot) = batch.slots.get_mut(position.slot)
             && let Slot::Waiting(value) = slot
         {
             *slot = Slot::judged(value.clone(), verdict);
@@ -205,7 +270,7 @@ impl Delivery {
         }
     }
 
-    /// No more values come for `op`; whether it is one of ours.
+    /// Notes that no more values come for `op`; `false` if it is none of ours.
     pub(super) fn end(&mut self, op: OpId, report: GetReport) -> bool {
         match self.by_op.get_mut(&op) {
             Some(stream) => {
@@ -216,18 +281,18 @@ impl Delivery {
         }
     }
 
-    /// What `op` can be told next, on this day.
+    /// Returns what `op` can be told next, on this day.
     pub(super) fn poll(&mut self, op: OpId, today: UnixTime) -> Option<Delivered> {
         let stream = self.by_op.get_mut(&op)?;
         while stream.batches.front().is_some_and(Batch::is_judged)
             && let Some(batch) = stream.batches.pop_front()
         {
             stream.first += 1;
-            let (news, dropped) = (batch.news, stream.dropped);
+            let (change, dropped) = (batch.change, stream.dropped);
             let values = stream.pass(batch, today);
             self.dropped += (stream.dropped - dropped) as u64;
             if !values.is_empty() {
-                return Some(Delivered::Values(news, values));
+                return Some(Delivered::Values(change, values));
             }
         }
         if !stream.batches.is_empty() {
@@ -238,20 +303,20 @@ impl Delivery {
         Some(Delivered::Done { report, dropped })
     }
 
-    /// Values dropped since the start.
+    /// Counts the values dropped since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    fn batch(&mut self, place: Position) -> Option<&mut Batch> {
-        let stream = self.by_op.get_mut(&place.op)?;
-        let index = place.batch.checked_sub(stream.first)?;
+    fn batch(&mut self, position: Position) -> Option<&mut Batch> {
+        let stream = self.by_op.get_mut(&position.op)?;
+        let index = position.batch.checked_sub(stream.first)?;
         stream.batches.get_mut(usize::try_from(index).ok()?)
     }
 }
 
 impl Position {
-    /// The place of the value after this one in its batch.
+    /// Returns the position of the value after this one in its batch.
     pub(super) fn next(self) -> Self {
         Self {
             slot: self.slot + 1,
@@ -267,15 +332,15 @@ impl Batch {
 }
 
 impl Stream {
-    /// The values of a judged batch that are handed out.
+    /// Selects the values of a judged batch that are handed out.
     fn pass(&mut self, batch: Batch, today: UnixTime) -> Vec<Checked> {
         let mut passed = Vec::with_capacity(batch.slots.len());
         for slot in batch.slots {
             match slot {
-                Slot::Passed(value) => match self.fit(batch.news, &value, today) {
-                    Fit::Good => passed.push(value),
-                    Fit::Unwanted => {}
-                    Fit::Refused => self.dropped += 1,
+                Slot::Passed(value) => match self.dispose(batch.change, &value, today) {
+                    Disposition::Deliver => passed.push(value),
+                    Disposition::Skip => {}
+                    Disposition::Drop => self.dropped += 1,
                 },
                 Slot::Refused | Slot::Waiting(_) => self.dropped += 1,
             }
@@ -283,42 +348,42 @@ impl Stream {
         passed
     }
 
-    /// Whether a genuine value is handed out.
-    fn fit(&mut self, news: Change, value: &Checked, today: UnixTime) -> Fit {
-        if let Some(terms) = &self.terms {
-            if terms.refuse(value.value()) {
-                return Fit::Refused;
+    /// Decides what is done with a genuine value.
+    fn dispose(&mut self, change: Change, value: &Checked, today: UnixTime) -> Disposition {
+        if let Some(filter) = &self.filter {
+            if filter.refuses(value.value()) {
+                return Disposition::Drop;
             }
-            if !terms.select(value) {
-                return Fit::Unwanted;
+            if !filter.selects(value) {
+                return Disposition::Skip;
             }
-            if terms.is_over(value, today) {
-                // Who was told of it is told of its end.
-                return match news {
-                    Change::Found => Fit::Refused,
-                    Change::Expired if self.is_told(value) => Fit::Good,
-                    Change::Expired => Fit::Unwanted,
+            if filter.is_over(value, today) {
+                // A listen that reported it reports its end too.
+                return match change {
+                    Change::Found => Disposition::Drop,
+                    Change::Expired if self.is_reported(value) => Disposition::Deliver,
+                    Change::Expired => Disposition::Skip,
                 };
             }
         }
-        if self.is_current(news, value) {
-            Fit::Good
+        if self.is_current(change, value) {
+            Disposition::Deliver
         } else {
-            Fit::Unwanted
+            Disposition::Skip
         }
     }
 
-    /// Whether this edition was the last to be handed out.
-    fn is_told(&mut self, value: &Checked) -> bool {
+    /// Reports whether this edition was the last to be handed out.
+    fn is_reported(&mut self, value: &Checked) -> bool {
         value
             .signer()
             .and_then(|signer| self.editions.get(&(value.id(), signer)))
             .is_some_and(|newest| *newest == value.seq())
     }
 
-    /// Whether no newer edition by the same signer has been handed out. Sequence numbers count only here, where
-    /// signatures have been verified.
-    fn is_current(&mut self, news: Change, value: &Checked) -> bool {
+    /// Reports whether no newer edition by the same signer has been handed out. Sequence numbers
+    /// count only here, where signatures have been verified.
+    fn is_current(&mut self, change: Change, value: &Checked) -> bool {
         let Some(signer) = value.signer() else {
             return true;
         };
@@ -326,7 +391,7 @@ impl Stream {
         if newest.is_some_and(|newest| newest > value.seq()) {
             return false;
         }
-        if news == Change::Found {
+        if change == Change::Found {
             self.editions.insert((value.id(), signer), value.seq());
         }
         true
@@ -335,9 +400,8 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{alice, bob, encrypted, signed};
+    use super::super::testing::{alice, bob, signed};
     use super::*;
-    use crate::{Draft, wire};
 
     const OP: OpId = OpId(1);
 
@@ -365,26 +429,10 @@ mod tests {
     }
 
     #[test]
-    fn only_what_claims_nothing_passes_without_a_check() {
-        let clear = wire::pack(&Draft::from("hello"), ValueId(1));
-        assert!(matches!(inspect(&clear, None), Inspection::Pass(_)));
-        let signed = signed(&alice(), 1, 0, "hello");
-        assert!(matches!(inspect(&signed, None), Inspection::Judge(_)));
-        let encrypted = encrypted(&alice(), &bob(), 1, "hello");
-        assert!(matches!(
-            inspect(&encrypted, Some(&bob())),
-            Inspection::Judge(_)
-        ));
-        assert!(matches!(inspect(&encrypted, None), Inspection::Refuse));
-        let short = wire::pack_encrypted(&Draft::default(), ValueId(1), &[0; 284]);
-        assert!(matches!(inspect(&short, Some(&bob())), Inspection::Refuse));
-    }
-
-    #[test]
     fn values_come_out_in_order_and_the_end_after_the_last_verdict() {
         let mut delivery = delivery();
         let value = signed(&alice(), 1, 0, "slow");
-        let place = delivery.next_place(OP).unwrap();
+        let position = delivery.next_position(OP).unwrap();
         delivery.append(OP, Change::Found, vec![Slot::Waiting(value.clone())]);
         delivery.append(
             OP,
@@ -394,7 +442,7 @@ mod tests {
         assert!(delivery.end(OP, GetReport::default()));
         assert_eq!(delivery.poll(OP, UnixTime::default()), None);
 
-        delivery.settle(place, &Verdict::Signed(alice().public_key().clone()));
+        delivery.settle(position, &Verdict::Signed(alice().public_key().clone()));
         assert_eq!(ids(delivery.poll(OP, UnixTime::default())), [(1, 0)]);
         assert_eq!(ids(delivery.poll(OP, UnixTime::default())), [(2, 0)]);
         let report = GetReport::default();
@@ -409,10 +457,10 @@ mod tests {
     #[test]
     fn dropped_values_are_counted() {
         let mut delivery = delivery();
-        let place = delivery.next_place(OP).unwrap();
+        let position = delivery.next_position(OP).unwrap();
         let value = signed(&alice(), 1, 0, "forged");
         delivery.append(OP, Change::Found, vec![Slot::Waiting(value), Slot::Refused]);
-        delivery.settle(place, &Verdict::Refused);
+        delivery.settle(position, &Verdict::Refused);
         delivery.end(OP, GetReport::default());
         let report = GetReport::default();
         let dropped = 2;
@@ -444,14 +492,14 @@ mod tests {
     #[test]
     fn a_closed_operation_is_told_nothing() {
         let mut delivery = delivery();
-        let place = delivery.next_place(OP).unwrap();
+        let position = delivery.next_position(OP).unwrap();
         delivery.append(
             OP,
             Change::Found,
             vec![Slot::Waiting(signed(&alice(), 1, 0, "x"))],
         );
         delivery.close(OP);
-        delivery.settle(place, &Verdict::Refused);
+        delivery.settle(position, &Verdict::Refused);
         assert!(!delivery.end(OP, GetReport::default()));
         assert_eq!(delivery.poll(OP, UnixTime::default()), None);
     }

@@ -1,11 +1,13 @@
-//! What strangers send that they should not: each is dropped and counted, and nothing stored is lost.
+//! Datagrams that no peer should send: each is dropped and counted, and no stored value is lost.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulla::node::{Node, Output, Proof};
-use bulla::wire::{self, GetRequest, Message, Payload, PutRequest, Reply, Request, Tid, Values};
-use bulla::{
+use bulla_dht::node::{Node, Output, Proof};
+use bulla_dht::wire::{
+    self, GetRequest, Message, Payload, PutRequest, Reply, Request, Tid, Values,
+};
+use bulla_dht::{
     Config, Draft, InfoHash, Origin, Query, Seed, Timestamp, TransportConfig, Value, ValueId,
     ValueType,
 };
@@ -144,7 +146,7 @@ fn answers_that_nobody_asked_for_change_nothing() {
     target.assert_unharmed();
 }
 
-/// A node with one stored value, and a stranger at the other end.
+/// A node with one stored value, and an unknown peer.
 struct Target {
     node: Node,
     now: Timestamp,
@@ -177,7 +179,7 @@ impl Target {
         target
     }
 
-    /// The value is still there, and strangers are still answered.
+    /// Checks that the value is still there, and that unknown peers are still answered.
     fn assert_unharmed(&mut self) {
         assert_eq!(self.stored(ValueId(7)), Some(precious()));
         let before = self.answers;

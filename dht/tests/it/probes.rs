@@ -1,12 +1,13 @@
-//! The hand-made datagrams of `probes.json`, sent to a node: it gives the answer, or the silence, of OpenDHT 4.4.2.
+//! The hand-made datagrams of `probes.json`, sent to a node: it answers, or is silent, as OpenDHT
+//! 4.4.2.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulla::node::{Check, Node, Output, Proof, Transmit};
-use bulla::wire::{self, Message, Payload, PutRequest, Request};
-use bulla::{Config, Draft, InfoHash, Origin, Seed, Timestamp, UnixTime, ValueId};
+use bulla_dht::node::{Check, Node, Output, Proof, Transmit};
+use bulla_dht::wire::{self, Message, Payload, PutRequest, Request};
+use bulla_dht::{Config, Draft, InfoHash, Origin, Seed, Timestamp, UnixTime, ValueId};
 use bulla_identity::PublicKey;
 use serde_json::Value;
 
@@ -97,7 +98,8 @@ impl Prober {
         replace(datagram, &as_array(captured), &as_array(ours))
     }
 
-    /// Sends datagrams and collects what comes within a quarter of a second, but for questions of the node's own.
+    /// Sends datagrams and collects what comes within a quarter of a second, but for requests of the
+    /// node's own.
     fn exchange(&mut self, datagrams: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let mut answers = Vec::new();
         for datagram in datagrams {
@@ -135,7 +137,8 @@ fn holds(check: &Check) -> bool {
             .is_ok_and(|key| key.verify(signed.signed_bytes, signed.signature))
 }
 
-/// Answers without what is by chance or taste: transaction ids of requests, tokens, user agents, error texts.
+/// Returns answers without what may differ: transaction ids of requests, tokens, user agents, error
+/// texts.
 fn comparable(answers: &[Vec<u8>], token: &[u8], seen: &mut BTreeSet<u32>) -> Vec<Vec<u8>> {
     let mut comparable = Vec::new();
     for answer in answers {
@@ -162,7 +165,8 @@ fn comparable(answers: &[Vec<u8>], token: &[u8], seen: &mut BTreeSet<u32>) -> Ve
     comparable
 }
 
-/// The put of a probe whose parts were not recorded, with parts: a value of the size that its name gives.
+/// Returns the put of a probe whose parts were not recorded, with parts: a value of the size that
+/// its name gives.
 fn whole_put(announcement: &[u8], name: &str) -> Vec<Vec<u8>> {
     let size = name.split(' ').nth(3).unwrap().parse().unwrap();
     let message = wire::decode(announcement).unwrap();
@@ -185,7 +189,8 @@ fn whole_put(announcement: &[u8], name: &str) -> Vec<Vec<u8>> {
     datagrams.into_iter().map(|bytes| bytes.to_vec()).collect()
 }
 
-/// About when the probes were recorded: a little after the creation time of the put "with c in the past".
+/// Returns about when the probes were recorded: a little after the creation time of the put "with c
+/// in the past".
 fn capture_time(probes: &[Value]) -> u64 {
     let put = bytes(&named(probes, "put with c in the past")["sent"][0]);
     match wire::decode(&put).unwrap().payload {

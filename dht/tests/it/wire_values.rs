@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use bulla::wire;
-use bulla::{
+use bulla_dht::wire;
+use bulla_dht::{
     CertificatePayload, Content, DhtMessage, Draft, IceCandidates, ImMessage, ImStatus, InfoHash,
     ServiceAnnouncement, TrustRequest, Typed, Value, ValueId, ValueType,
 };

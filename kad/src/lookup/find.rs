@@ -1,0 +1,137 @@
+//! [`Find`]: what operations want to know of each of the nearest nodes, and the words in which an
+//! iteration speaks of it.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::{Contact, OpId, Timestamp};
+
+/// What a find is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FindKind<Q> {
+    /// Which nodes are nearest.
+    Node,
+    /// What the nearest nodes hold, as far as it meets the query.
+    Value(Q),
+}
+
+/// A request of an iteration. `A` is what the caller asks in place of a find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FindRequest<A> {
+    /// Which nodes are near the key?
+    Node,
+    /// The same, and which values do you hold that meet the query of this find? Named by the operation
+    /// that was the first to ask.
+    Value(OpId),
+    /// What the caller asks; the reply names nodes near the key as well.
+    Other(A),
+}
+
+/// What a node replied.
+#[derive(Clone, Default, Debug)]
+pub struct FindReply<'a, const N: usize> {
+    /// Its write token.
+    pub token: Option<Bytes>,
+    /// Nodes that it named.
+    pub contacts: &'a [Contact<N>],
+    /// Whether it had what was asked for.
+    pub found: bool,
+}
+
+/// What an iteration wants done next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FindAction<A, const N: usize> {
+    /// Send this to that contact.
+    Request(Contact<N>, FindRequest<A>),
+    /// The find of these operations has been answered as well as it can be.
+    Answered(Vec<OpId>, GetReport),
+    /// Nothing to do before this moment, unless something happens.
+    Wait(Timestamp),
+}
+
+/// What became of a get, or of another find.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[must_use]
+pub struct GetReport {
+    /// Nodes asked.
+    pub asked: usize,
+    /// Nodes that answered.
+    pub answered: usize,
+    /// How many nodes in a row, each named by the one before, led to the first answer that had
+    /// something; 0 if none had.
+    pub hops: u8,
+}
+
+impl std::ops::AddAssign for GetReport {
+    /// Joins the reports of two address families.
+    fn add_assign(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.answered += other.answered;
+        self.hops = match (self.hops, other.hops) {
+            (0, hops) | (hops, 0) => hops,
+            (one, two) => one.min(two),
+        };
+    }
+}
+
+/// Something that each of the nearest candidates shall answer once, for all operations that wanted to
+/// know it before it was first asked.
+#[derive(Debug)]
+pub(super) struct Find<Q> {
+    pub(super) kind: FindKind<Q>,
+    /// The operations that want to know.
+    pub(super) operations: BTreeSet<OpId>,
+    pub(super) asked: usize,
+    pub(super) answered: usize,
+    pub(super) found: bool,
+    /// See [`GetReport::hops`].
+    pub(super) hops: u8,
+}
+
+impl<Q> Find<Q> {
+    pub(super) fn new(operation: OpId, kind: FindKind<Q>) -> Self {
+        Self {
+            kind,
+            operations: [operation].into(),
+            asked: 0,
+            answered: 0,
+            found: false,
+            hops: 0,
+        }
+    }
+
+    pub(super) fn is_for_nodes(&self) -> bool {
+        match self.kind {
+            FindKind::Node => true,
+            FindKind::Value(_) => false,
+        }
+    }
+
+    pub(super) fn report(&self) -> GetReport {
+        GetReport {
+            asked: self.asked,
+            answered: self.answered,
+            hops: self.hops,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_of_two_families_add_up_to_the_shorter_way() {
+        let report = |asked, answered, hops| GetReport {
+            asked,
+            answered,
+            hops,
+        };
+        for (hops, other, both) in [(0, 3, 3), (3, 0, 3), (2, 3, 2), (3, 2, 2), (0, 0, 0)] {
+            let mut sum = report(5, 4, hops);
+            sum += report(3, 1, other);
+            assert_eq!(sum, report(8, 5, both));
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! [`Iterate`]: which of the nearest candidates is asked next, and when the finds are answered.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::candidates::{Candidate, CandidateState, Candidates, Token};
+use super::find::{Find, FindAction, FindKind, FindReply, FindRequest, GetReport};
+use super::{IterateConfig, Latency};
+use crate::{Contact, Id, OpId, ReadySet, Timestamp};
+
+/// Time-outs after which an unresponsive candidate is no longer waited for, if it has had the time
+/// that any node may take.
+const LATE_LIMIT: u32 = 2;
+/// Requests in flight that are not waited for, above which no more are sent at once.
+const MAX_UNAWAITED: usize = 16;
+/// How long a candidate that did not answer is left alone, unless it shows up by itself.
+const RETRY_FAILED_AFTER: Duration = Duration::from_secs(60);
+/// When to look again after something was due that could not be done at once.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// An iterative lookup of one key in one address family. `Q` is what the finds of values ask for.
+///
+/// ```
+/// use bulla_kad::lookup::{FindAction, FindKind, FindReply, FindRequest, Iterate, IterateConfig};
+/// use bulla_kad::lookup::Latency;
+/// use bulla_kad::{Contact, Id, OpId, Timestamp};
+///
+/// let (key, now) = (Id::new([0; 32]), Timestamp::ZERO);
+/// let mut iterate = Iterate::<(), 32>::new(key, IterateConfig::default());
+/// let known = Contact::new(Id::new([1; 32]), "192.0.2.1:4222".parse()?);
+/// iterate.offer(&[known], true);
+/// iterate.find(now, OpId(1), FindKind::Node);
+///
+/// let action = iterate.poll(now, false, &Latency::UNKNOWN);
+/// assert_eq!(action, FindAction::Request(known, FindRequest::Node));
+/// iterate.on_reply(now, &known.id, Some(&FindRequest::Node), FindReply::default());
+/// let FindAction::Answered(operations, report) = iterate.poll(now, false, &Latency::UNKNOWN) else {
+///     panic!("nobody else is there to be asked")
+/// };
+/// assert_eq!((operations, report.answered), (vec![OpId(1)], 1));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Iterate<Q, const N: usize> {
+    candidates: Candidates<N>,
+    /// By the operation that was the first to ask.
+    finds: ReadySet<OpId, Find<Q>>,
+    /// The finds of values that no node has been asked yet, by what they want to know.
+    unasked: BTreeMap<Q, OpId>,
+    /// Operations that joined the find of another, and which.
+    joined: BTreeMap<OpId, OpId>,
+    config: IterateConfig,
+}
+
+impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
+    /// Begins without candidates and finds.
+    pub fn new(key: Id<N>, config: IterateConfig) -> Self {
+        Self {
+            candidates: Candidates::new(key, config.width),
+            finds: ReadySet::default(),
+            unasked: BTreeMap::new(),
+            joined: BTreeMap::new(),
+            config,
+        }
+    }
+
+    /// Offers contacts, `validated` if they answered us lately; reports whether any was taken.
+    pub fn offer(&mut self, contacts: &[Contact<N>], validated: bool) -> bool {
+        let mut taken = false;
+        for contact in contacts {
+            taken |= self.candidates.insert(*contact, validated, 1);
+        }
+        taken
+    }
+
+    /// Returns how many of the nearest contacts to offer, if fewer candidates are usable than one
+    /// could know: enough to make up for those that do not answer.
+    pub fn contacts_wanted(&self) -> Option<usize> {
+        let width = self.config.width;
+        let usable = self.candidates.nearest(width).count();
+        (usable < width).then(|| width + self.candidates.iter().count() - usable)
+    }
+
+    /// Notes that finds begin after a time without any: what is known by now was not named for them.
+    pub fn start_over(&mut self) {
+        self.candidates.start_over();
+    }
+
+    /// Asks the nearest nodes for an operation.
+    pub fn find(&mut self, now: Timestamp, op: OpId, kind: FindKind<Q>) {
+        if let FindKind::Value(query) = &kind {
+            let name = *self.unasked.entry(query.clone()).or_insert(op);
+            if let Some(same) = self.finds.get_mut(&name) {
+                // What a node held before the operation began is no answer to it, but nothing is
+                // known of that yet.
+                if same.operations.insert(op) {
+                    self.joined.insert(op, name);
+                }
+                return;
+            }
+        }
+        if (self.finds.insert(now, op, Find::new(op, kind))).is_some() {
+            self.candidates.forget(op);
+        }
+    }
+
+    /// Ends what an operation wants to know.
+    pub fn cancel(&mut self, op: OpId) {
+        let name = self.joined.remove(&op).unwrap_or(op);
+        if let Some(find) = self.finds.get_mut(&name) {
+            find.operations.remove(&op);
+            if find.operations.is_empty() {
+                self.end_find(name);
+            }
+        }
+    }
+
+    /// Returns the operations that want to know the answer to a find.
+    pub fn operations(&self, find: OpId) -> impl Iterator<Item = OpId> {
+        let find = self.finds.get(&find);
+        find.into_iter()
+            .flat_map(|it| it.operations.iter().copied())
+    }
+
+    /// Returns which values a find is about.
+    pub fn query(&self, find: OpId) -> Option<&Q> {
+        match &self.finds.get(&find)?.kind {
+            FindKind::Value(query) => Some(query),
+            FindKind::Node => None,
+        }
+    }
+
+    /// Returns the candidates.
+    pub fn candidates(&self) -> &Candidates<N> {
+        &self.candidates
+    }
+
+    /// Returns how many finds there are, under way or not.
+    pub fn find_count(&self) -> usize {
+        self.finds.len()
+    }
+
+    /// Gives back memory when there is no find; maps keep some even if they are empty.
+    pub fn shrink(&mut self) {
+        self.candidates.shrink();
+        if self.finds.is_empty() {
+            self.finds = ReadySet::default();
+            self.unasked = BTreeMap::new();
+            self.joined = BTreeMap::new();
+        }
+    }
+
+    /// Returns what to do next, for a caller that wants nothing but the finds. While `may_wait`, an
+    /// iteration that knows no usable node waits instead of giving up.
+    pub fn poll(
+        &mut self,
+        now: Timestamp,
+        may_wait: bool,
+        latency: &Latency<'_>,
+    ) -> FindAction<Infallible, N> {
+        if let Some((contact, request)) = self.next_request(now, latency, false, |_| None) {
+            return FindAction::Request(contact, request);
+        }
+        if self.may_conclude(now, may_wait)
+            && let Some((operations, report)) = self.next_answered(now)
+        {
+            return FindAction::Answered(operations, report);
+        }
+        FindAction::Wait(self.next_wake(now, Timestamp::MAX, |_| false))
+    }
+
+    /// Returns the next request to one of the nearest candidates, and notes that it is sent.
+    ///
+    /// More are in flight at a time if a caller waits for the outcome: of a find of values, or of
+    /// something else, as `is_urgent` tells. A candidate that has answered all finds is asked `other`,
+    /// if anything.
+    pub fn next_request<A>(
+        &mut self,
+        now: Timestamp,
+        latency: &Latency<'_>,
+        is_urgent: bool,
+        other: impl Fn(&Candidate<N>) -> Option<FindRequest<A>>,
+    ) -> Option<(Contact<N>, FindRequest<A>)> {
+        self.candidates.drop_failed_before(now - RETRY_FAILED_AFTER);
+        self.finds.begin(now);
+        let parallelism = self.parallelism(is_urgent);
+        let in_flight = self.quick(now).filter(|candidate| candidate.in_flight);
+        if in_flight.count() >= parallelism
+            || self.candidates.in_flight() >= parallelism + MAX_UNAWAITED
+        {
+            return None;
+        }
+        let nearest = self.quick(now).next()?.shared_bits();
+        self.candidates.measure(|addr| latency.round_trip(addr));
+        let (candidate, request) = self
+            .quick(now)
+            .filter(|candidate| !candidate.in_flight)
+            .filter_map(|candidate| Some((candidate, self.request_to(candidate, &other)?)))
+            .min_by_key(|(candidate, _)| latency.time_through(candidate, nearest))?;
+        let contact = candidate.contact;
+        if let Some(candidate) = self.candidates.get_mut(&contact.id) {
+            candidate.in_flight = true;
+            candidate.asked_at = now;
+            candidate.slow_at = now + (latency.slow_after)(&contact.addr);
+        }
+        match &request {
+            FindRequest::Value(op) => {
+                if let Some(find) = self.finds.get_mut(op) {
+                    if find.asked == 0
+                        && let FindKind::Value(query) = &find.kind
+                    {
+                        self.unasked.remove(query);
+                    }
+                    find.asked += 1;
+                }
+            }
+            FindRequest::Node => self.finds.for_each_under_way(|_, find| {
+                find.asked += usize::from(find.is_for_nodes());
+            }),
+            FindRequest::Other(_) => {}
+        }
+        Some((contact, request))
+    }
+
+    /// Reports whether it may be said that nothing was found, or that there is no node to be asked:
+    /// not while an unresponsive candidate may answer, nor while it `may_wait`.
+    pub fn may_conclude(&self, now: Timestamp, may_wait: bool) -> bool {
+        self.knows_any() || !may_wait && self.wait_for_late(now).is_none()
+    }
+
+    /// Takes a find that is over: the operations that wanted it, and what became of it.
+    pub fn next_answered(&mut self, now: Timestamp) -> Option<(Vec<OpId>, GetReport)> {
+        let (&name, _) = self.finds.under_way().find(|(name, find)| {
+            self.is_answered(**name, find, now) && (find.found || self.wait_for_late(now).is_none())
+        })?;
+        let find = self.end_find(name)?;
+        let report = find.report();
+        Some((find.operations.into_iter().collect(), report))
+    }
+
+    /// Returns when to look again if nothing happens before. What the caller has to do besides is due
+    /// at `other`, and may have to wait for replies of the nodes that it `awaits`.
+    pub fn next_wake(
+        &self,
+        now: Timestamp,
+        other: Timestamp,
+        awaits: impl Fn(&Id<N>) -> bool,
+    ) -> Timestamp {
+        let is_waiting = !self.finds.is_empty() || !self.knows_any();
+        let end = self.wait_for_late(now).filter(|_| is_waiting);
+        let due = other.min(end.unwrap_or(Timestamp::MAX));
+        let due = if due > now {
+            due
+        } else if self.awaits_reply(awaits) {
+            // What is due has to wait for a reply, or for its absence.
+            Timestamp::MAX
+        } else {
+            now + RETRY
+        };
+        due.min(self.next_slow(now).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Reports whether a request to one of the nearest usable candidates is in flight, of the iteration
+    /// or of the caller to a node that it `awaits`.
+    pub fn awaits_reply(&self, awaits: impl Fn(&Id<N>) -> bool) -> bool {
+        let mut nearest = self.candidates.nearest(self.config.bucket_size);
+        nearest.any(|candidate| candidate.in_flight || awaits(&candidate.contact.id))
+    }
+
+    /// Notes that `node` replied to a request of the iteration, or to another one if there is no
+    /// `request`.
+    pub fn on_reply<A>(
+        &mut self,
+        now: Timestamp,
+        node: &Id<N>,
+        request: Option<&FindRequest<A>>,
+        reply: FindReply<'_, N>,
+    ) {
+        let mut hops = 1;
+        if let Some(candidate) = self.candidates.get_mut(node) {
+            hops = candidate.hops;
+            candidate.on_answer();
+            candidate.in_flight &= request.is_none();
+            if let Some(bytes) = reply.token {
+                candidate.token = Some(Token { bytes, at: now });
+            }
+        }
+        match request {
+            Some(FindRequest::Node) => self.finds.for_each_under_way(|op, find| {
+                if find.is_for_nodes() {
+                    find.answered += usize::from(self.candidates.on_answered(node, *op));
+                }
+            }),
+            Some(FindRequest::Value(op)) => {
+                if let Some(find) = self.finds.get_mut(op) {
+                    find.answered += usize::from(self.candidates.on_answered(node, *op));
+                    if reply.found && !find.found {
+                        find.found = true;
+                        find.hops = hops;
+                    }
+                }
+            }
+            Some(FindRequest::Other(_)) | None => {}
+        }
+        for contact in reply.contacts {
+            self.candidates
+                .insert(*contact, false, hops.saturating_add(1));
+        }
+    }
+
+    /// Notes that `node` sent a new write token by itself.
+    pub fn on_token(&mut self, now: Timestamp, node: &Id<N>, bytes: Bytes) {
+        if let Some(candidate) = self.candidates.get_mut(node) {
+            candidate.token = Some(Token { bytes, at: now });
+        }
+    }
+
+    /// Notes that `node` replied with an error, which ends a request of the iteration; its token is of
+    /// no use any more if it `was_wrong`.
+    pub fn on_error(&mut self, node: &Id<N>, token_was_wrong: bool) {
+        if let Some(candidate) = self.candidates.get_mut(node) {
+            candidate.state = CandidateState::Responsive;
+            candidate.in_flight = false;
+            if token_was_wrong {
+                candidate.token = None;
+            }
+        }
+    }
+
+    /// Notes that `node` refused for good what the caller asked besides.
+    pub fn on_refused(&mut self, node: &Id<N>) {
+        if let Some(candidate) = self.candidates.get_mut(node) {
+            candidate.state = CandidateState::Responsive;
+        }
+    }
+
+    /// Notes that a request to `node` timed out, for the `count`th time.
+    pub fn on_timeout(&mut self, node: &Id<N>, count: u32) {
+        if let Some(candidate) = self.candidates.get_mut(node)
+            && !matches!(candidate.state, CandidateState::Failed(_))
+        {
+            candidate.state = CandidateState::Unresponsive(count);
+        }
+    }
+
+    /// Notes that `node`, which was asked just now, let an earlier request of another kind time out:
+    /// this one is not waited for either. But only so many, as peers may name any number of nodes at
+    /// an address that is silent.
+    pub fn on_known_unresponsive(&mut self, node: &Id<N>) {
+        if self.candidates.unawaited() < MAX_UNAWAITED {
+            self.on_timeout(node, 1);
+        }
+    }
+
+    /// Notes that `node` did not answer at all, or is of no use.
+    pub fn on_failed(&mut self, now: Timestamp, node: &Id<N>) {
+        if let Some(candidate) = self.candidates.get_mut(node) {
+            candidate.state = CandidateState::Failed(now);
+            candidate.in_flight = false;
+            candidate.token = None;
+        }
+    }
+
+    fn end_find(&mut self, name: OpId) -> Option<Find<Q>> {
+        let find = self.finds.remove(&name)?;
+        self.candidates.forget(name);
+        for operation in &find.operations {
+            self.joined.remove(operation);
+        }
+        if find.asked == 0
+            && let FindKind::Value(query) = &find.kind
+        {
+            self.unasked.remove(query);
+        }
+        Some(find)
+    }
+
+    /// When the first of the candidates asked becomes slow: others may be asked then, or a find is
+    /// answered.
+    fn next_slow(&self, now: Timestamp) -> Option<Timestamp> {
+        let in_flight = self.quick(now).filter(|candidate| candidate.in_flight);
+        in_flight.map(|candidate| candidate.slow_at).min()
+    }
+
+    fn knows_any(&self) -> bool {
+        self.candidates.nearest(1).next().is_some()
+    }
+
+    /// How many requests to have in flight: if a caller waits for the outcome so many that as many as
+    /// configured will be answered, judged by those so far.
+    fn parallelism(&self, is_urgent: bool) -> usize {
+        let wanted = self.config.parallelism;
+        let mut finds = self.finds.under_way();
+        if !is_urgent && finds.all(|(_, find)| find.is_for_nodes()) {
+            return wanted;
+        }
+        let (answered, silent) = self.candidates.tally();
+        (wanted * (answered + silent + 1) / (answered + 1)).min(self.config.parallelism_max)
+    }
+
+    /// The nearest candidates but for those that are slow.
+    fn quick(&self, now: Timestamp) -> impl Iterator<Item = &Candidate<N>> {
+        let usable = self.candidates.nearest(usize::MAX);
+        usable
+            .filter(move |candidate| !candidate.is_slow(now))
+            .take(self.config.bucket_size)
+    }
+
+    fn request_to<A>(
+        &self,
+        candidate: &Candidate<N>,
+        other: impl Fn(&Candidate<N>) -> Option<FindRequest<A>>,
+    ) -> Option<FindRequest<A>> {
+        let mut finds = self.finds.under_way();
+        let Some((op, find)) = finds.find(|(op, _)| !candidate.has_answered(**op)) else {
+            return other(candidate);
+        };
+        Some(match &find.kind {
+            FindKind::Value(_) => FindRequest::Value(*op),
+            FindKind::Node => FindRequest::Node,
+        })
+    }
+
+    /// Reports whether the nearest have answered a find. One that found something goes without the
+    /// answers of those that are slow if as many others have answered.
+    fn is_answered(&self, op: OpId, find: &Find<Q>, now: Timestamp) -> bool {
+        let has_answered = |candidate: &&Candidate<N>| candidate.has_answered(op);
+        let count = self.config.bucket_size;
+        self.candidates.nearest(count).all(|it| has_answered(&it))
+            || find.found && self.quick(now).filter(has_answered).count() == count
+    }
+
+    /// Until when the unresponsive of the nearest candidates may be the ones that have something;
+    /// `None` if there are none. As long as nothing was found they are waited for as long as a node
+    /// may take that nothing is known of: those that answered lately may all be much nearer than these.
+    fn wait_for_late(&self, now: Timestamp) -> Option<Timestamp> {
+        let nearest = self.candidates.iter().take(self.config.bucket_size);
+        let hopes = nearest.filter_map(|candidate| {
+            let CandidateState::Unresponsive(count) = candidate.state else {
+                return None;
+            };
+            let until = candidate.asked_at + self.config.any_node_timeout;
+            if until > now {
+                Some(until)
+            } else {
+                (count < LATE_LIMIT).then_some(Timestamp::MAX)
+            }
+        });
+        hopes.max()
+    }
+}

@@ -1,0 +1,46 @@
+//! [`Latency`]: how soon replies may be expected.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Candidate;
+
+/// Bits that a reply usually brings an iteration nearer to its key: it names the best of a bucket.
+const BITS_OF_A_REPLY: u32 = 4;
+
+/// How soon replies may be expected.
+pub struct Latency<'a> {
+    /// The round trip of a node that nothing is known of.
+    pub typical: Duration,
+    /// The round trip of the node at an address, if it was measured.
+    pub of: &'a dyn Fn(&SocketAddr) -> Option<Duration>,
+    /// After how long most replies of the node at an address have come.
+    pub slow_after: &'a dyn Fn(&SocketAddr) -> Duration,
+}
+
+impl Latency<'static> {
+    /// Nothing is known of any node, and none is ever slow.
+    pub const UNKNOWN: Self = Self {
+        typical: Duration::ZERO,
+        of: &|_| None,
+        slow_after: &|_| Duration::MAX,
+    };
+}
+
+impl Latency<'_> {
+    /// Returns how long the node at an address is likely to take to reply.
+    pub(super) fn round_trip(&self, addr: &SocketAddr) -> Duration {
+        (self.of)(addr).unwrap_or(self.typical)
+    }
+
+    /// Returns how long it takes to hear from a candidate, and to make up for the bits that it lies
+    /// behind one that shares `nearest` with the key.
+    pub(super) fn time_through<const N: usize>(
+        &self,
+        candidate: &Candidate<N>,
+        nearest: u32,
+    ) -> Duration {
+        let behind = nearest.saturating_sub(candidate.shared_bits());
+        candidate.round_trip() + self.typical * behind / BITS_OF_A_REPLY
+    }
+}
