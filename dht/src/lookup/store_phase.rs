@@ -19,8 +19,8 @@ impl Lookup {
             .or_else(|| self.renew_subscriptions(now, rng))
     }
 
-    /// Has announcements and subscriptions looked at again if another node is among the nearest, or one
-    /// of these gave a token.
+    /// Has announcements and subscriptions looked at again if another node is among the nearest, or
+    /// one of these gave a token.
     fn notice_changes(&mut self, now: Timestamp) {
         let oldest = now - self.limits.token_life;
         let count = self.limits.bucket_size();

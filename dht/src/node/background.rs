@@ -1,10 +1,11 @@
 //! [`BackgroundLimiter`]: lookups for permanent puts and listens take turns, so that thousands of
-//! them flood nobody.
+//! them flood no other node.
 //!
 //! They begin in the order in which they came up, while few are under way and the requests of those
-//! before are paid for: a second pays for [`OperationConfig::background_rate_per_sec`] of them. A
-//! lookup that has begun is not held up. What an application waits for, a get or a put for once,
-//! takes no turn.
+//! before are paid for: a second pays for
+//! [`OperationConfig::background_rate_per_sec`](super::OperationConfig::background_rate_per_sec) of
+//! them. A lookup that has begun is not held up. What an application waits for, a get or a put for
+//! once, takes no turn.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,20 +18,25 @@ use crate::config::Config;
 
 /// Lookups under way at a time.
 const MAX_CONCURRENT: usize = 24;
-/// The same while hardly anybody is known: all would ask the same few.
+/// The same while hardly any node is known: all would ask the same few.
 const MAX_CONCURRENT_COLD: usize = 4;
 /// Time that is saved up while nothing is sent.
 const BURST: Duration = Duration::from_millis(100);
 
-/// Whose turn it is.
+/// Which lookup may begin, and when.
 #[derive(Debug)]
 pub(super) struct BackgroundLimiter {
+    /// Lookups that have begun and are not at rest.
     under_way: BTreeSet<LookupId>,
+    /// Those that have not begun.
     waiting: Queue<LookupId>,
     /// What requests are paid from.
     budget: Budget,
+    /// Requests in a second.
     rate: u32,
+    /// How soon a listen is renewed at the earliest.
     renewal: Duration,
+    /// How late it is renewed at the latest.
     longest_renewal: Duration,
 }
 
@@ -51,7 +57,8 @@ impl BackgroundLimiter {
         }
     }
 
-    /// Whether a lookup may go on: it has begun, or may begin. If not it waits for its turn.
+    /// Reports whether a lookup may go on: it has begun, or may begin. If not it waits for its
+    /// turn.
     pub(super) fn admits(&mut self, now: Timestamp, is_warm: bool, id: LookupId) -> bool {
         if self.under_way.contains(&id) {
             return true;
@@ -60,7 +67,7 @@ impl BackgroundLimiter {
         self.waiting.front() == Some(id) && self.next(now, is_warm).is_some()
     }
 
-    /// Lets the next lookup begin, if there is one and it is time.
+    /// Takes the next lookup that may begin, if there is one and it is time.
     pub(super) fn next(&mut self, now: Timestamp, is_warm: bool) -> Option<LookupId> {
         if self.next_at(is_warm)? > now {
             return None;
@@ -70,7 +77,8 @@ impl BackgroundLimiter {
         Some(id)
     }
 
-    /// When the next may begin; `None` if none waits, or one of those under way must rest before.
+    /// Returns when the next may begin; `None` if none waits, or one of those under way must rest
+    /// before.
     pub(super) fn next_at(&self, is_warm: bool) -> Option<Timestamp> {
         let places = if is_warm {
             MAX_CONCURRENT
@@ -87,7 +95,7 @@ impl BackgroundLimiter {
         self.budget.spend(now, price);
     }
 
-    /// Whether a lookup has begun its turn, and is not at rest.
+    /// Reports whether a lookup has begun its turn, and is not at rest.
     pub(super) fn has_begun(&self, id: LookupId) -> bool {
         self.under_way.contains(&id)
     }
@@ -97,21 +105,21 @@ impl BackgroundLimiter {
         self.under_way.remove(&id);
     }
 
-    /// How long after an answer one of so many subscriptions is to be renewed: as soon as half of
-    /// all requests allow.
+    /// Returns how long after a reply one of so many subscriptions is to be renewed: as soon as
+    /// half of all requests allow.
     pub(super) fn renewal(&self, subscriptions: usize) -> Duration {
         let subscriptions = u32::try_from(subscriptions).unwrap_or(u32::MAX);
         let round = Duration::from_secs(2) * subscriptions / self.rate;
         round.clamp(self.renewal, self.longest_renewal)
     }
 
-    /// How many lookups wait for their turn.
+    /// Returns how many lookups wait for their turn.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Requests in a second: as configured, unless subscriptions would run out before they are
-    /// renewed.
+    /// Returns how many requests a second pays for: as configured, unless subscriptions would run
+    /// out before they are renewed.
     fn rate(&self, subscriptions: usize) -> u32 {
         let seconds = self.longest_renewal.as_secs().max(1);
         let least = u32::try_from(2 * subscriptions as u64 / seconds).unwrap_or(u32::MAX);
@@ -126,7 +134,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn turns(rate: u32) -> BackgroundLimiter {
+    fn limiter(rate: u32) -> BackgroundLimiter {
         BackgroundLimiter::new(&Config {
             operations: OperationConfig {
                 background_rate_per_sec: rate,
@@ -144,35 +152,35 @@ mod tests {
     }
 
     #[test]
-    fn who_is_alone_need_not_wait_and_others_begin_in_the_order_in_which_they_came() {
-        let mut turns = turns(512);
+    fn a_lookup_alone_need_not_wait_and_others_begin_in_the_order_in_which_they_came() {
+        let mut limiter = limiter(512);
         let now = Timestamp::ZERO;
-        assert!(turns.admits(now, false, which(0)));
-        assert!(turns.admits(now, false, which(0)), "it has begun");
+        assert!(limiter.admits(now, false, which(0)));
+        assert!(limiter.admits(now, false, which(0)), "it has begun");
         let begun: Vec<_> = (0..10)
-            .filter(|it| turns.admits(now, false, which(*it)))
+            .filter(|it| limiter.admits(now, false, which(*it)))
             .collect();
-        assert_eq!(begun, [0, 1, 2, 3], "places while nobody is known");
-        assert_eq!((turns.next(now, false), turns.waiting()), (None, 6));
-        turns.rest(which(2));
-        assert!(!turns.admits(now, false, which(9)), "others came before");
-        assert_eq!(turns.next(now, false), Some(which(4)));
-        assert_eq!(turns.next(now, true), Some(which(5)));
+        assert_eq!(begun, [0, 1, 2, 3], "places while no node is known");
+        assert_eq!((limiter.next(now, false), limiter.waiting()), (None, 6));
+        limiter.rest(which(2));
+        assert!(!limiter.admits(now, false, which(9)), "others came before");
+        assert_eq!(limiter.next(now, false), Some(which(4)));
+        assert_eq!(limiter.next(now, true), Some(which(5)));
     }
 
     #[test]
     fn as_many_requests_are_sent_in_a_second_as_a_second_pays_for() {
-        let mut turns = turns(100);
+        let mut limiter = limiter(100);
         let (mut now, mut sent) = (Timestamp::ZERO, 0);
         for turn in 0..1_000 {
-            while !turns.admits(now, true, which(turn)) {
-                now = turns.next_at(true).unwrap();
+            while !limiter.admits(now, true, which(turn)) {
+                now = limiter.next_at(true).unwrap();
             }
             for _ in 0..12 {
-                turns.on_request(now, 0);
+                limiter.on_request(now, 0);
                 sent += 1;
             }
-            turns.rest(which(turn));
+            limiter.rest(which(turn));
         }
         let seconds = Duration::from_micros(now.as_micros()).as_secs();
         assert!((119..=121).contains(&seconds), "{sent} in {seconds} s");
@@ -180,12 +188,12 @@ mod tests {
 
     #[test]
     fn no_more_than_some_milliseconds_are_saved_up() {
-        let mut turns = turns(100);
+        let mut limiter = limiter(100);
         let now = Timestamp::ZERO + 60_000 * MS;
         let mut begun = 0;
-        while turns.admits(now, true, which(begun)) {
-            turns.on_request(now, 0);
-            turns.rest(which(begun));
+        while limiter.admits(now, true, which(begun)) {
+            limiter.on_request(now, 0);
+            limiter.rest(which(begun));
             begun += 1;
         }
         assert_eq!(begun, 11);
@@ -193,12 +201,12 @@ mod tests {
 
     #[test]
     fn subscriptions_are_renewed_as_often_as_half_of_the_requests_allow_but_always_in_time() {
-        let turns = turns(500);
-        assert_eq!(turns.renewal(0), 20_000 * MS);
-        assert_eq!(turns.renewal(5_000), 20_000 * MS);
-        assert_eq!(turns.renewal(40_000), 160_000 * MS);
-        assert_eq!(turns.renewal(1_000_000), 290_000 * MS);
-        assert_eq!(turns.rate(40_000), 500);
-        assert_eq!(turns.rate(290_000), 2_000);
+        let limiter = limiter(500);
+        assert_eq!(limiter.renewal(0), 20_000 * MS);
+        assert_eq!(limiter.renewal(5_000), 20_000 * MS);
+        assert_eq!(limiter.renewal(40_000), 160_000 * MS);
+        assert_eq!(limiter.renewal(1_000_000), 290_000 * MS);
+        assert_eq!(limiter.rate(40_000), 500);
+        assert_eq!(limiter.rate(290_000), 2_000);
     }
 }

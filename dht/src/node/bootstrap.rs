@@ -17,7 +17,9 @@ const MAX_ADDRESSES: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Bootstrap {
     addresses: BTreeSet<SocketAddr>,
+    /// The wait after the first round.
     first_period: Duration,
+    /// The wait after the next round.
     period: Duration,
 }
 
@@ -44,20 +46,21 @@ impl Bootstrap {
         self.period = self.first_period;
     }
 
-    /// The addresses to ping in this round, and when the next one is.
+    /// Returns the addresses to ping in this round, and when the next one is.
     pub(super) fn round(&mut self, now: Timestamp) -> (Vec<SocketAddr>, Timestamp) {
         let next = now + self.period;
         self.period = (self.period * 2).min(MAX_PERIOD);
         (self.addresses.iter().copied().collect(), next)
     }
 
-    /// Whether there are addresses of this family.
+    /// Reports whether there are addresses of this family.
     pub(super) fn has(&self, family: Family) -> bool {
         self.addresses
             .iter()
             .any(|address| Family::of(address) == family)
     }
 
+    /// Reports whether there are none at all.
     pub(super) fn is_empty(&self) -> bool {
         self.addresses.is_empty()
     }

@@ -232,3 +232,241 @@ pub(super) fn target_beyond(own: InfoHash, depth: usize, rng: &mut Rng) -> InfoH
     let shared = (0..depth).fold(random, |id, bit| id.with_bit(bit, own.bit(bit)));
     shared.with_bit(depth, !own.bit(depth))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::Confidence;
+    use crate::{Contact, RoutingConfig, Seed};
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const NOW: Timestamp = Timestamp::from_micros(3_600_000_000);
+    const V4: Family = Family::V4;
+    const OWN: InfoHash = InfoHash::new([0x55; InfoHash::LEN]);
+
+    #[test]
+    fn a_family_is_connecting_while_its_bootstrap_addresses_may_answer() {
+        let mut parts = Parts::new();
+        assert_eq!(parts.it.status(V4), Status::Disconnected);
+        parts.add_addresses(&[addr(1), addr(2)]);
+        let ping = |port| ConnectivityAction::Ping(addr(port));
+        let connecting = ConnectivityAction::ChangeStatus(V4, Status::Connecting);
+        assert_eq!(parts.actions(), [ping(1), ping(2), connecting]);
+        assert!(parts.it.may_wait(NOW, V4) && !parts.it.may_wait(NOW, Family::V6));
+        let deadline = parts.it.connect_deadline();
+        assert_eq!(
+            deadline,
+            NOW + ConnectivityConfig::default().connect_timeout
+        );
+        assert!(!parts.it.may_wait(deadline, V4));
+        parts.now = deadline;
+        parts.update();
+        let disconnected = ConnectivityAction::ChangeStatus(V4, Status::Disconnected);
+        assert_eq!(parts.actions(), [disconnected]);
+        assert!(!parts.it.may_wait(NOW, V4));
+    }
+
+    #[test]
+    fn bootstrap_addresses_are_pinged_in_rounds_until_one_answers() {
+        let mut parts = Parts::new();
+        parts.add_addresses(&[addr(1)]);
+        let first = ConnectivityConfig::default().bootstrap_period;
+        assert_eq!(parts.timer(Timer::Bootstrap), Some(NOW + first));
+        let deadline = Some(parts.it.connect_deadline());
+        assert_eq!(parts.timer(Timer::ConnectDeadline), deadline);
+        parts.actions();
+
+        parts.now = NOW + first;
+        parts.ping_addresses();
+        let ping = ConnectivityAction::Ping(addr(1));
+        assert_eq!(parts.actions()[0], ping);
+        assert_eq!(parts.timer(Timer::Bootstrap), Some(NOW + first * 3));
+        parts.on_reply(1);
+        parts.actions();
+        parts.ping_addresses();
+        assert_eq!(parts.actions(), []);
+        assert_eq!(parts.timer(Timer::Bootstrap), None);
+        parts.add_addresses(&[addr(9)]);
+        assert_eq!(parts.actions(), [ConnectivityAction::Ping(addr(9))]);
+    }
+
+    #[test]
+    fn the_bootstrap_starts_over_when_the_last_family_is_cut_off() {
+        let mut parts = Parts::new();
+        parts.add_addresses(&[addr(1)]);
+        parts.on_reply(1);
+        assert!(parts.it.is_connected());
+        parts.actions();
+        parts.now = NOW + SECOND * 86_400;
+        parts.contacts.reset(V4);
+        parts.update();
+        let connecting = ConnectivityAction::ChangeStatus(V4, Status::Connecting);
+        assert_eq!(
+            parts.actions(),
+            [connecting, ConnectivityAction::Ping(addr(1))]
+        );
+        assert!(!parts.it.is_connected());
+        let next = parts.now + ConnectivityConfig::default().bootstrap_period;
+        assert_eq!(parts.timer(Timer::Bootstrap), Some(next));
+    }
+
+    #[test]
+    fn nothing_is_pinged_while_the_other_family_is_connected() {
+        let mut parts = Parts::new();
+        parts.add_addresses(&[addr(1)]);
+        parts.on_reply(1);
+        parts.it.on_reply(NOW, Family::V6);
+        parts.actions();
+        parts.contacts.reset(V4);
+        parts.update();
+        let connecting = ConnectivityAction::ChangeStatus(V4, Status::Connecting);
+        assert_eq!(parts.actions(), [connecting]);
+        assert!(parts.it.uses_other(V4) && parts.it.uses_other(Family::V6));
+        assert!(!Parts::new().it.uses_other(V4));
+    }
+
+    #[test]
+    fn without_addresses_there_is_nothing_to_start_over_with() {
+        let mut parts = Parts::new();
+        (parts.it).restart(NOW, &parts.contacts, &mut parts.timers);
+        assert_eq!(parts.actions(), []);
+        assert_eq!(parts.timer(Timer::ConnectDeadline), None);
+    }
+
+    #[test]
+    fn the_application_is_told_of_a_status_once() {
+        let mut parts = Parts::new();
+        let connected = ConnectivityAction::ChangeStatus(V4, Status::Connected);
+        for actions in [&[connected][..], &[]] {
+            parts.on_reply(1);
+            parts.update();
+            assert_eq!(parts.actions(), actions);
+        }
+    }
+
+    #[test]
+    fn a_network_is_known_well_enough_after_some_time_or_with_a_bucketful_of_contacts() {
+        let mut parts = Parts::new();
+        assert!(!parts.is_warm(NOW));
+        assert!(parts.is_warm(NOW + ConnectivityConfig::default().connect_timeout));
+        parts.on_reply(1);
+        assert!(!parts.is_warm(NOW + WARM_UP - SECOND / 10));
+        assert!(parts.is_warm(NOW + WARM_UP));
+        assert!(parts.it.knows_few(NOW, V4, &parts.contacts));
+        for port in 2..=8 {
+            parts.on_reply(port);
+        }
+        assert!(parts.is_warm(NOW));
+        assert!(!parts.it.knows_few(NOW, V4, &parts.contacts));
+        assert!(
+            !parts.it.knows_few(NOW, Family::V6, &parts.contacts),
+            "not connected"
+        );
+    }
+
+    #[test]
+    fn the_first_walk_is_repeated_ever_more_seldom_while_few_have_answered() {
+        let mut parts = Parts::new();
+        parts.on_reply(1);
+        let pauses = [0, 10, 59].map(|seconds| {
+            let now = NOW + SECOND * seconds;
+            let next = parts.on_explored(now);
+            next.map(|at| at.since(now))
+        });
+        let within = |pause: Option<Duration>, least: Duration| {
+            pause.is_some_and(|pause| (least..=least * 2).contains(&pause))
+        };
+        assert!(within(pauses[0], RETRY_MIN));
+        assert!(within(pauses[1], SECOND * 10));
+        assert!(within(pauses[2], SECOND * 59));
+        assert_eq!(parts.on_explored(NOW + EXPLORE_WINDOW), None);
+        for port in 2..=8 {
+            parts.on_reply(port);
+        }
+        assert_eq!(parts.on_explored(NOW), None);
+    }
+
+    #[test]
+    fn a_newcomer_looks_around_after_a_short_while() {
+        let mut rng = Seed::from_number(1).public();
+        let pause = Connectivity::look_around_at(NOW, &mut rng).since(NOW);
+        assert!((EXPLORE_DELAY..=EXPLORE_DELAY * 2).contains(&pause));
+    }
+
+    #[test]
+    fn the_targets_beyond_lie_on_the_other_side_at_each_depth() {
+        let mut rng = Seed::from_number(1).public();
+        for depth in 0..EXPLORED_DEPTH {
+            let target = target_beyond(OWN, depth, &mut rng);
+            let shared = (0..InfoHash::BITS).take_while(|bit| target.bit(*bit) == OWN.bit(*bit));
+            assert_eq!(shared.count(), depth);
+        }
+    }
+
+    /// A connectivity and what it works with.
+    struct Parts {
+        it: Connectivity,
+        contacts: Contacts,
+        timers: Timers,
+        now: Timestamp,
+    }
+
+    impl Parts {
+        fn new() -> Self {
+            Self {
+                it: Connectivity::new(NOW, &ConnectivityConfig::default()),
+                contacts: Contacts::new(OWN, &RoutingConfig::default(), 14),
+                timers: Timers::default(),
+                now: NOW,
+            }
+        }
+
+        fn add_addresses(&mut self, addresses: &[SocketAddr]) {
+            let timers = &mut self.timers;
+            (self.it).add_addresses(self.now, addresses, &self.contacts, timers);
+        }
+
+        fn ping_addresses(&mut self) {
+            (self.it).ping_addresses(self.now, &self.contacts, &mut self.timers);
+        }
+
+        fn update(&mut self) {
+            (self.it).update(self.now, V4, &self.contacts, &mut self.timers);
+        }
+
+        fn on_reply(&mut self, port: u16) {
+            let contact = Contact::new(InfoHash::of(&port.to_be_bytes()), addr(port));
+            let _ = (self.contacts).on_seen(self.now, contact, Confidence::Replied);
+            self.it.on_reply(self.now, V4);
+        }
+
+        fn on_explored(&mut self, now: Timestamp) -> Option<Timestamp> {
+            let mut rng = Seed::from_number(1).public();
+            self.it.on_explored(now, V4, &self.contacts, &mut rng)
+        }
+
+        fn is_warm(&self, now: Timestamp) -> bool {
+            self.it.is_warm(now, &self.contacts)
+        }
+
+        fn actions(&mut self) -> Vec<ConnectivityAction> {
+            std::iter::from_fn(|| self.it.poll()).collect()
+        }
+
+        /// Returns when a timer goes off, and stops it and those before.
+        fn timer(&mut self, timer: Timer) -> Option<Timestamp> {
+            while let Some((at, next)) = self.timers.next() {
+                if next == timer {
+                    self.timers.stop(next);
+                    return Some(at);
+                }
+                self.timers.stop(next);
+            }
+            None
+        }
+    }
+
+    fn addr(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+}

@@ -8,8 +8,8 @@ use crate::routing::{Confidence, Counts, Refresh, SeenUpdate, Table};
 use crate::wire::Want;
 use crate::{ByFamily, Contact, Family, InfoHash, Rng, RoutingConfig, Timestamp, is_martian};
 
-/// The tables, and who of them is asked whether it is still there. It sends nothing: it returns
-/// the contacts to ask.
+/// The tables, and which of their contacts are asked whether they are still there. Nothing is sent
+/// here: the contacts to ask are returned.
 #[derive(Debug)]
 pub(super) struct Contacts {
     /// The id of this node.
@@ -183,5 +183,151 @@ impl Contacts {
     /// The network has changed: all contacts of a family have to answer anew.
     pub(super) fn reset(&mut self, family: Family) {
         self.tables[family].reset();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Seed;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const NOW: Timestamp = Timestamp::from_micros(3_600_000_000);
+    const OWN: InfoHash = InfoHash::new([0x55; InfoHash::LEN]);
+    const V4: Family = Family::V4;
+
+    #[test]
+    fn an_asker_is_named_contacts_of_its_own_family_or_of_those_it_wants() {
+        let mut contacts = known(&[v4(1), v6(2)]);
+        let named = |asker, want| contacts.to_name(NOW, asker, OWN, want);
+        assert_eq!(named(V4, None), [vec![v4(1)], vec![]]);
+        assert_eq!(named(Family::V6, None), [vec![], vec![v6(2)]]);
+        let both = Some(Want { v4: true, v6: true });
+        assert_eq!(named(V4, both), [vec![v4(1)], vec![v6(2)]]);
+        assert_eq!(contacts.good(NOW), [v4(1), v6(2)]);
+        contacts.reset(V4);
+        assert_eq!(contacts.good(NOW), [v6(2)]);
+        assert_eq!(contacts.counts(NOW, V4).good, 0);
+    }
+
+    #[test]
+    fn a_bucketful_of_contacts_is_many() {
+        let all: Vec<_> = (1..=8).map(v4).collect();
+        assert!(!known(&all[1..]).are_many(NOW, V4));
+        let contacts = known(&all);
+        assert!(contacts.are_many(NOW, V4) && !contacts.are_many(NOW, Family::V6));
+    }
+
+    #[test]
+    fn a_key_is_far_if_a_bucketful_of_contacts_are_nearer() {
+        let key = InfoHash::new([0xaa; InfoHash::LEN]);
+        let near = |last: u16| {
+            let bits = (157..160).zip([4, 2, 1]);
+            let id = bits.fold(key, |id, (bit, mask)| id.with_bit(bit, last & mask != 0));
+            Contact::new(id, addr(last + 1))
+        };
+        let all: Vec<_> = (0..8).map(near).collect();
+        assert!(known(&all).is_far_from(NOW, V4, &key));
+        assert!(!known(&all[1..]).is_far_from(NOW, V4, &key));
+        assert!(!known(&all).is_far_from(NOW, V4, &OWN));
+        assert!(!known(&all).is_far_from(NOW, Family::V6, &key));
+    }
+
+    #[test]
+    fn contacts_of_a_snapshot_are_verified_once_but_for_impossible_ones() {
+        let mut contacts = known(&[]);
+        let martian = Contact::new(InfoHash::of(b"martian"), ([0, 0, 0, 1], 1).into());
+        let saved = [v4(1), v4(2), v4(2), martian, v4(3), v6(1)];
+        contacts.restore(NOW, &saved);
+        assert_eq!(
+            (contacts.unverified(V4), contacts.unverified(Family::V6)),
+            (3, 1)
+        );
+        let mut asked = contacts.verify(NOW, V4, 2);
+        assert_eq!((asked.len(), contacts.unverified(V4)), (2, 1));
+        asked.extend(contacts.verify(NOW, V4, 2));
+        assert_eq!(contacts.unverified(V4), 0);
+        asked.sort_by_key(|contact| contact.addr.port());
+        assert_eq!(asked, [v4(1), v4(2), v4(3)]);
+        assert_eq!(contacts.verify(NOW, V4, 2), []);
+    }
+
+    #[test]
+    fn verification_is_over_when_the_others_have_been_asked_already() {
+        let mut contacts = known(&[]);
+        contacts.restore(NOW, &[v4(1), v4(2)]);
+        let _ = contacts.on_seen(NOW, v4(1), Confidence::Replied);
+        contacts.on_failure(&v4(1));
+        let asked: Vec<_> = (0..3).flat_map(|_| contacts.verify(NOW, V4, 1)).collect();
+        assert!(asked.contains(&v4(2)));
+        assert_eq!(contacts.unverified(V4), 0);
+    }
+
+    #[test]
+    fn a_contact_that_fails_is_good_no_more() {
+        let mut contacts = known(&[v4(1), v4(2)]);
+        assert!(
+            !contacts.on_no_reply(&v4(1), NOW - SECOND),
+            "it has answered since"
+        );
+        assert!(contacts.on_no_reply(&v4(1), NOW + SECOND));
+        assert_eq!(contacts.good(NOW), [v4(2)]);
+        contacts.on_failure(&v4(2));
+        assert_eq!(contacts.good(NOW), []);
+    }
+
+    #[test]
+    fn both_families_are_wanted_where_little_is_known_of_the_other_if_it_is_used() {
+        let wanted = |contacts: &mut Contacts, uses_other| {
+            let mut rng = Seed::from_number(1).public();
+            let later = NOW + Duration::from_secs(3_000);
+            let (refresh, want) = contacts.next_refresh(later, V4, &mut rng, uses_other)?;
+            assert_eq!(refresh.via.family(), V4);
+            Some(want.is_some())
+        };
+        let few = || known(&[v4(1), v6(1)]);
+        assert_eq!(wanted(&mut few(), true), Some(true));
+        assert_eq!(wanted(&mut few(), false), Some(false));
+        let mut all: Vec<_> = (1..=8).map(v6).collect();
+        all.push(v4(1));
+        assert_eq!(wanted(&mut known(&all), true), Some(false));
+        assert_eq!(wanted(&mut known(&[]), true), None);
+    }
+
+    #[test]
+    fn others_are_asked_when_a_contact_falls_silent_but_not_those_that_are_silent_too() {
+        let mut contacts = known(&[v4(1), v4(2), v4(3)]);
+        let _ = contacts.on_seen(NOW + SECOND * 9, v4(4), Confidence::Replied);
+        let later = NOW + SECOND * 10;
+        let mut asked = |count| {
+            let may_be_there = |addr: &SocketAddr| addr.port() != 3;
+            contacts.on_timeout(later, &v4(1), count, SECOND, may_be_there)
+        };
+        assert_eq!(asked(1), []);
+        let mut others = asked(2);
+        others.sort_by_key(|contact| contact.addr.port());
+        assert_eq!(others, [v4(1), v4(2)]);
+        assert_eq!(asked(2), [], "they are asked already");
+    }
+
+    fn known(all: &[Contact]) -> Contacts {
+        let mut contacts = Contacts::new(OWN, &RoutingConfig::default(), 14);
+        assert_eq!(contacts.own(), OWN);
+        for contact in all {
+            let _ = contacts.on_seen(NOW, *contact, Confidence::Replied);
+        }
+        contacts
+    }
+
+    fn v4(port: u16) -> Contact {
+        Contact::new(InfoHash::of(&port.to_be_bytes()), addr(port))
+    }
+
+    fn v6(port: u16) -> Contact {
+        Contact::new(InfoHash::of(&port.to_be_bytes()), ([1; 8], port).into())
+    }
+
+    fn addr(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
     }
 }

@@ -6,13 +6,11 @@ use bytes::Bytes;
 
 use super::store_requests::refuse_put_token;
 use super::{Node, ReplyTo};
-use crate::routing::Confidence;
+use crate::Timestamp;
 use crate::rpc::reassembly::{Completed, Slot};
-use crate::value::Value;
 use crate::wire::{
     self, Item, Message, Payload, PutRequest, Reply, Request, UpdateRequest, Values,
 };
-use crate::{Contact, Timestamp};
 
 impl Node {
     /// Lets a datagram in and hands it on, once all its values are there.
@@ -49,7 +47,7 @@ impl Node {
             return;
         }
         let values = items.into_iter().filter_map(Item::into_value).collect();
-        self.dispatch(now, from, message, values);
+        self.on_message(now, from, message, values);
     }
 
     /// All announced values of a message have come.
@@ -67,10 +65,10 @@ impl Node {
                 Err(_) => return,
             }
         }
-        self.dispatch(now, from, message, values);
+        self.on_message(now, from, message, values);
     }
 
-    /// Whether the announced values of a message are worth waiting for.
+    /// Reports whether the announced values of a message are worth waiting for.
     fn may_assemble(&mut self, now: Timestamp, from: SocketAddr, message: &Message<'_>) -> bool {
         match &message.payload {
             Payload::Request {
@@ -108,57 +106,17 @@ impl Node {
             | Payload::Parts(_) => false,
         }
     }
-
-    fn dispatch(
-        &mut self,
-        now: Timestamp,
-        from: SocketAddr,
-        message: Message<'_>,
-        values: Vec<Value>,
-    ) {
-        let Message {
-            tid,
-            client,
-            payload,
-            ..
-        } = message;
-        match payload {
-            Payload::Request { sender, request } => {
-                let contact = Contact::new(sender, from);
-                if !client {
-                    self.on_contact(now, contact, Confidence::Sent);
-                }
-                self.on_request(now, contact, tid, request, values);
-            }
-            Payload::Reply { sender, reply } => {
-                let is_newcomer = !self.outbox.rpc.peers().is_validated(now, &from);
-                if let Some(purpose) = self.outbox.rpc.close(now, from, tid) {
-                    let contact = Contact::new(sender, from);
-                    if !client {
-                        self.on_contact(now, contact, Confidence::Replied);
-                        if is_newcomer {
-                            self.offer_to_lookups(now, contact);
-                        }
-                    }
-                    self.on_reply(now, contact, purpose, reply, values);
-                }
-            }
-            Payload::Error { code, .. } => {
-                if let Some(purpose) = self.outbox.rpc.close(now, from, tid) {
-                    self.on_error(now, from, purpose, code);
-                }
-            }
-            Payload::Notice { .. } | Payload::Parts(_) => {}
-        }
-    }
 }
 
-/// The values that a message carries or announces.
+/// Returns the values that a message carries or announces.
 fn carried<'a>(message: &Message<'a>) -> Option<Values<'a>> {
     match &message.payload {
         Payload::Request {
-            request:
-                Request::Put(PutRequest { values, .. }) | Request::Update(UpdateRequest { values, .. }),
+            request: Request::Put(PutRequest { values, .. }),
+            ..
+        }
+        | Payload::Request {
+            request: Request::Update(UpdateRequest { values, .. }),
             ..
         } => Some(*values),
         Payload::Reply { reply, .. } => reply.values,

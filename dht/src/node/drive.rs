@@ -47,6 +47,13 @@ impl Node {
         self.drive(now, id);
     }
 
+    /// Takes a lookup up again whose time has come, unless nothing is left of what it has to do.
+    pub(super) fn resume_unless_idle(&mut self, now: Timestamp, id: LookupId) {
+        if !self.lookups.forget_if_idle(id) {
+            self.resume(now, id);
+        }
+    }
+
     /// Walks towards an id, to get to know the nodes near it.
     pub(super) fn walk(&mut self, now: Timestamp, target: InfoHash, family: Family) {
         let id = LookupId {
@@ -77,7 +84,7 @@ impl Node {
         (self.lookups).schedule_background(now, contacts, connectivity, &mut self.outbox);
     }
 
-    /// A find is over.
+    /// A find is over. The walk to the own neighbours may have to be repeated.
     fn on_answered(&mut self, now: Timestamp, id: LookupId, asker: OpId, report: GetReport) {
         if asker != WALK {
             self.outbox
@@ -85,13 +92,12 @@ impl Node {
         } else if id.key == self.contacts.own() {
             let rng = &mut self.outbox.rng;
             let repeat = (self.connectivity).on_explored(now, id.family, &self.contacts, rng);
-            if let Some(at) = repeat {
-                let timer = Timer::RepeatSelfLookup(id.family);
-                self.outbox.timers.set(timer, at);
-            }
+            let timer = Timer::RepeatSelfLookup(id.family);
+            self.outbox.set_if_any(timer, repeat);
         }
     }
 
+    /// Puts a lookup to rest, and closes the sockets of listens that it has ended.
     fn rest(&mut self, now: Timestamp, id: LookupId, at: Timestamp) {
         if let Some(lookup) = self.lookups.get_mut(id) {
             for socket in lookup.take_closed_sockets() {

@@ -65,3 +65,54 @@ impl FailureProbe {
         PROBES.min(saved as u32)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_spent_is_saved_up_again() {
+        let (mut probe, mut now) = (FailureProbe::default(), Timestamp::ZERO);
+        let mut asked = 0;
+        while probe.allowance(now) > 0 {
+            asked += probe.allowance(now);
+            let cost = REFILL * probe.allowance(now);
+            probe.budget.spend(now, cost);
+        }
+        assert_eq!(asked, BURST);
+        now = now + REFILL;
+        assert_eq!(probe.allowance(now), 1);
+        now = now + REFILL * 2;
+        assert_eq!(probe.allowance(now), 3);
+        probe.budget.spend(now, REFILL * 3);
+        assert_eq!(probe.allowance(now), 0);
+        assert_eq!(probe.allowance(now + REFILL * BURST * 2), PROBES);
+    }
+
+    #[test]
+    fn for_each_contact_that_falls_silent_a_few_are_asked_until_all_is_spent() {
+        let own = crate::InfoHash::ZERO;
+        let config = crate::RoutingConfig::default();
+        let mut table = Table::new(own, &config);
+        for number in 0..600u16 {
+            let id = crate::InfoHash::of(&number.to_be_bytes());
+            let contact = Contact::new(id, ([127, 0, 0, 1], number + 1).into());
+            let confidence = crate::routing::Confidence::Replied;
+            let _ = table.on_seen(contact, confidence, Timestamp::ZERO);
+        }
+        let second = Duration::from_secs(1);
+        let recent = Contact::new(crate::InfoHash::of(b"recent"), ([127, 0, 0, 2], 1).into());
+        let now = Timestamp::ZERO + second * 600;
+        let _ = table.on_seen(recent, crate::routing::Confidence::Replied, now - second);
+        let mut probe = FailureProbe::default();
+        let mut asked = |timeout| {
+            probe
+                .on_timeout(now, &mut table, 2, timeout, |_| true)
+                .len()
+        };
+        assert_eq!(asked(second * 300), 0, "none has been silent for so long");
+        assert_eq!(asked(second), PROBES as usize);
+        let all: usize = (0..100).map(|_| asked(second)).sum();
+        assert!((8..=BURST as usize - 4).contains(&all), "{all}");
+    }
+}

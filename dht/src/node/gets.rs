@@ -41,7 +41,7 @@ impl Node {
         self.find(now, key, query.clone(), OpState::query(query))
     }
 
-    /// Hears of the values under `key` that meet the conditions of `query`: those there are, new
+    /// Listens to the values under `key` that meet the conditions of `query`: those there are, new
     /// and edited ones ([`Event::Values`](super::Event::Values)), and those that are gone
     /// ([`Event::Expired`](super::Event::Expired)), until cancelled.
     ///

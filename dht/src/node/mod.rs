@@ -6,10 +6,24 @@
 //! is lost. The same seed and the same inputs give the same outputs, byte for byte. A `now` in the
 //! past counts as the latest one seen.
 //!
-//! Values that come out are as strangers sent them. A value that must be proved before it is stored
-//! is parked and comes out as an [`Output::Check`]; the driver, or the secure layer above, answers
-//! with [`Node::handle_verdict`].
+//! Values that come out are as other nodes sent them. A value that must be proved before it is
+//! stored is parked and comes out as an [`Output::Check`]; the driver, or the secure layer above,
+//! answers with [`Node::handle_verdict`].
+//!
+//! ```text
+//!             operations   subscriptions       what the application asked for
+//!                      \   /
+//!   connectivity ── lookups                    which nodes are asked for it, and when
+//!              \      /
+//!              contacts        server          the known nodes; what is stored for others
+//!                      \     /
+//!                      outbox                  datagrams, events, timers
+//! ```
+//!
+//! Each part owns what it knows and is told what happened to it. It puts what is to leave into the
+//! outbox, or returns it; what another part has to do it returns, and the node hands it on.
 
+mod address_votes;
 mod background;
 mod bootstrap;
 mod config;
@@ -17,8 +31,11 @@ mod connectivity;
 mod contacts;
 mod datagrams;
 mod drive;
+mod export;
 mod failure_probe;
 mod gets;
+mod joining;
+mod listing;
 mod lookups;
 mod maintenance;
 mod notify;
@@ -32,7 +49,6 @@ mod queue;
 mod replies;
 mod requests;
 mod server;
-mod snapshot;
 mod stats;
 mod store_requests;
 mod subscriptions;
@@ -51,23 +67,26 @@ pub use crate::rpc::{Traffic, Transmit};
 pub use crate::storage::Sizes;
 pub use crate::value::policy::Proof;
 pub use config::{ConnectivityConfig, OperationConfig};
+pub use listing::{StoredKey, StoredValue};
 pub use lookups::LookupId;
 pub use operations::OpError;
 pub use output::{Check, CheckId, Event, Output, Status};
 pub use puts::PutOptions;
-pub use snapshot::{StoredKey, StoredValue};
 pub use stats::{FamilyStats, Stats};
 pub use timers::Timer;
 
 use crate::config::{Config, ConfigError};
+use crate::routing::Confidence;
+use crate::value::Value;
+use crate::wire::{Message, Payload};
 use crate::{Contact, Family, InfoHash, Origin, Seed, Timestamp, UnixTime, canonical};
+use address_votes::AddressVotes;
 use connectivity::Connectivity;
 use contacts::Contacts;
 use lookups::Lookups;
 use operations::Operations;
 use outbox::{Outbox, ReplyTo, RequestPurpose};
 use server::Server;
-use snapshot::AddressVotes;
 use subscriptions::Subscriptions;
 
 /// A DHT node without a socket, a clock or a thread.
@@ -85,16 +104,27 @@ use subscriptions::Subscriptions;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Node {
+    /// The settings.
     config: Config,
+    /// What links the time that is handed in to the calendar.
     origin: Origin,
+    /// The latest moment that was handed in.
     now: Timestamp,
+    /// What is to leave: requests and replies, events, timers.
     outbox: Outbox,
+    /// The nodes that this one knows.
     contacts: Contacts,
+    /// How well it is connected, and what is done about that.
     connectivity: Connectivity,
+    /// What it stores, and which nodes listen to that.
     server: Server,
+    /// What it asks other nodes.
     lookups: Lookups,
+    /// What the application has asked for.
     operations: Operations,
+    /// What the application's listens have reported, and where they listen.
     subscriptions: Subscriptions,
+    /// The addresses that others see it at.
     votes: AddressVotes,
 }
 
@@ -104,11 +134,11 @@ impl fmt::Debug for Node {
     }
 }
 
-/// The operation of all walks that get to know who lives somewhere.
+/// The operation of all walks that get to know the nodes near an id.
 const WALK: OpId = OpId(0);
 
 impl Node {
-    /// A node that knows nobody.
+    /// Returns a node that knows no other.
     ///
     /// # Errors
     ///
@@ -135,22 +165,22 @@ impl Node {
             votes: AddressVotes::default(),
             config,
         };
-        node.start_upkeep();
+        node.start_maintenance();
         Ok(node)
     }
 
-    /// A datagram came.
+    /// Takes in a datagram.
     pub fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
         let now = self.advance(now);
         self.receive(now, canonical(from), datagram);
         self.catch_up(now);
     }
 
-    /// Time has passed.
+    /// Does what has become due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let now = self.advance(now);
-        while let Some(overdue) = self.outbox.rpc.poll_no_reply(now) {
-            self.on_no_reply(now, overdue);
+        while let Some(no_reply) = self.outbox.rpc.poll_no_reply(now) {
+            self.on_no_reply(now, no_reply);
         }
         while let Some(timer) = self.outbox.timers.take_due(now) {
             self.on_timer(now, timer);
@@ -158,20 +188,20 @@ impl Node {
         self.catch_up(now);
     }
 
-    /// A check has been made. An unknown or repeated id is ignored.
+    /// Takes in the outcome of a check. An unknown or repeated id is ignored.
     pub fn handle_verdict(&mut self, now: Timestamp, check: CheckId, holds: bool) {
         let now = self.advance(now);
         let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
         (self.server).on_verdict(now, check, holds, subscriptions, outbox);
     }
 
-    /// A check will not be made; its value is forgotten and its sender not answered, so that it may
-    /// try again.
+    /// Gives a check up: its value is forgotten and its sender not answered, so that it may try
+    /// again.
     pub fn drop_check(&mut self, check: CheckId) {
         self.server.drop_check(check);
     }
 
-    /// What is to be done next; [`Output::Wake`] is the last.
+    /// Takes what is to be done next; [`Output::Wake`] is the last.
     pub fn poll_output(&mut self) -> Output {
         if let Some(transmit) = self.outbox.poll_transmit() {
             return Output::Transmit(transmit);
@@ -201,45 +231,114 @@ impl Node {
         self.restore_contacts(now, contacts, now);
     }
 
-    /// As [`Node::insert_contacts`], but nobody is pinged before `call`.
+    /// Takes contacts in as [`Node::insert_contacts`] does, but pings none before `verify_at`.
     pub(crate) fn restore_contacts(
         &mut self,
         now: Timestamp,
         contacts: &[Contact],
-        call: Timestamp,
+        verify_at: Timestamp,
     ) {
         let now = self.advance(now);
-        self.import_contacts(now, contacts, call);
+        self.take_contacts(now, contacts, verify_at);
     }
 
-    /// The network has changed: contacts must prove themselves anew, and the bootstrap starts over
-    /// if none is left.
+    /// Takes in that the network has changed: contacts must answer anew, and the bootstrap starts
+    /// over if none is left.
     pub fn connectivity_changed(&mut self, now: Timestamp) {
         let now = self.advance(now);
-        self.on_connectivity_changed(now);
+        self.on_network_changed(now);
     }
 
-    /// The node's id.
+    /// Returns the node's id.
     pub fn id(&self) -> InfoHash {
         self.contacts.own()
     }
 
-    /// How well a family is connected.
+    /// Returns how well a family is connected.
     pub fn status(&self, family: Family) -> Status {
         self.connectivity.status(family)
     }
 
-    /// The settings.
+    /// Returns the settings.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The calendar's reading at a moment.
+    /// Returns the calendar's reading at a moment.
     pub fn calendar(&self, at: Timestamp) -> UnixTime {
         self.origin.to_unix(at)
     }
 
-    /// Time never runs backwards.
+    /// A message has come, and all the values that it carries.
+    fn on_message(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        message: Message<'_>,
+        values: Vec<Value>,
+    ) {
+        let Message {
+            tid,
+            client,
+            payload,
+            ..
+        } = message;
+        match payload {
+            Payload::Request { sender, request } => {
+                let contact = Contact::new(sender, from);
+                if !client {
+                    self.on_contact(now, contact, Confidence::Sent);
+                }
+                self.on_request(now, contact, tid, request, values);
+            }
+            Payload::Reply { sender, reply } => {
+                let is_newcomer = !self.outbox.rpc.peers().is_validated(now, &from);
+                if let Some(purpose) = self.outbox.rpc.close(now, from, tid) {
+                    let contact = Contact::new(sender, from);
+                    if !client {
+                        self.on_contact(now, contact, Confidence::Replied);
+                        if is_newcomer {
+                            self.offer_to_lookups(now, contact);
+                        }
+                    }
+                    self.on_reply(now, contact, purpose, reply, values);
+                }
+            }
+            Payload::Error { code, .. } => {
+                if let Some(purpose) = self.outbox.rpc.close(now, from, tid) {
+                    self.on_error(now, from, purpose, code);
+                }
+            }
+            Payload::Notice { .. } | Payload::Parts(_) => {}
+        }
+    }
+
+    /// Something is due.
+    fn on_timer(&mut self, now: Timestamp, timer: Timer) {
+        let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
+        match timer {
+            Timer::Lookup(id) => self.resume_unless_idle(now, id),
+            Timer::Background => self.run_background(now),
+            Timer::Storage => self.server.expire_values(now, subscriptions, outbox),
+            Timer::Listeners => self.server.expire_listeners(now, outbox),
+            Timer::ListenedValues => {
+                outbox.report(subscriptions.expire(now));
+                outbox.set_if_any(Timer::ListenedValues, subscriptions.next_expiry());
+            }
+            Timer::PendingPuts => self.server.expire_puts(now, outbox),
+            Timer::Tokens => self.server.rotate_tokens(now, outbox),
+            Timer::Bootstrap => self.ping_bootstrap(now),
+            Timer::Confirm(family) => self.confirm(now, family),
+            Timer::Purge(family) => self.purge(now, family),
+            Timer::VerifyRestored(family) => self.verify_more(now, family),
+            Timer::RepeatSelfLookup(family) => self.repeat_self_lookup(now, family),
+            Timer::RefreshSiblings(family) => self.look_around(now, family),
+            Timer::ConnectDeadline => self.stop_waiting(now),
+            Timer::Requests | Timer::Never => {}
+        }
+    }
+
+    /// Returns the latest of `now` and the moments before: time never runs backwards.
     fn advance(&mut self, now: Timestamp) -> Timestamp {
         self.now = self.now.max(now);
         self.now

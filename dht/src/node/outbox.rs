@@ -125,6 +125,13 @@ impl Outbox {
         self.timers.set(timer, now + pause);
     }
 
+    /// Sets a timer, if there is a moment to set it to.
+    pub(super) fn set_if_any(&mut self, timer: Timer, at: Option<Timestamp>) {
+        if let Some(at) = at {
+            self.timers.set(timer, at);
+        }
+    }
+
     /// Takes the next datagram.
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
         self.rpc.poll_transmit()

@@ -93,12 +93,12 @@ pub enum Status {
     Connected,
 }
 
-/// A stranger's value that is stored only if a proof holds.
+/// A value of another node that is stored only if a proof holds.
 #[derive(Clone, Debug)]
 pub struct Check {
     /// Names the check in `handle_verdict`.
     pub id: CheckId,
-    /// Who sent it, for fairness among sources.
+    /// Where it came from, for fairness among sources.
     pub source: SocketAddr,
     /// The key it was put under.
     pub key: InfoHash,

@@ -57,8 +57,8 @@ impl PendingPuts {
         }
     }
 
-    /// Lets a put wait until it is known whether `proof` holds. Returns `false` if it waits already
-    /// or there is no room.
+    /// Lets a put wait until it is known whether `proof` holds. Returns `false` if it waits
+    /// already, or there is no room.
     pub(super) fn park(&mut self, now: Timestamp, pending: PendingPut, proof: Proof) -> bool {
         let PendingPut { put, replaces } = &pending;
         let request = (put.reply_to, put.value.id());

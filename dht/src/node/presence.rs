@@ -7,27 +7,23 @@ use crate::rpc::NoReply;
 use crate::{Contact, Family, Timestamp};
 
 impl Node {
-    /// A contact was heard of: the table is told, and pings those it wants to know better.
+    /// A datagram came from a contact, or a reply named it. The table may want it pinged, or
+    /// another.
     pub(super) fn on_contact(&mut self, now: Timestamp, contact: Contact, confidence: Confidence) {
         let family = contact.family();
-        let heard = self.contacts.on_seen(now, contact, confidence);
-        if let Some(doubted) = heard.ping {
+        let update = self.contacts.on_seen(now, contact, confidence);
+        if let Some(doubted) = update.ping {
             self.outbox.probe(now, doubted);
         }
-        match heard.growth {
-            Growth::None => {}
-            Growth::Refused => {
-                if confidence == Confidence::Sent && self.is_of_use(now, &contact) {
-                    self.outbox.probe(now, contact);
-                }
-            }
-            Growth::Added | Growth::AfterPause => {
-                if confidence == Confidence::Sent {
-                    self.outbox.probe(now, contact);
-                }
-            }
+        let is_wanted = match update.growth {
+            Growth::None => false,
+            Growth::Refused => self.is_of_use(now, &contact),
+            Growth::Added | Growth::AfterPause => true,
+        };
+        if is_wanted && confidence == Confidence::Sent {
+            self.outbox.probe(now, contact);
         }
-        if heard.growth == Growth::AfterPause {
+        if update.growth == Growth::AfterPause {
             self.hasten_confirmation(now, family);
         }
         if confidence == Confidence::Replied {
@@ -36,7 +32,7 @@ impl Node {
         }
     }
 
-    /// Tells permanent puts and listens of a contact that has just proved to be there, as it may be
+    /// Tells permanent puts and listens of a contact that has just been validated, as it may be
     /// nearer to their keys than those they know (`docs/spec/node.md#4.1`).
     pub(super) fn offer_to_lookups(&mut self, now: Timestamp, contact: Contact) {
         let family = contact.family();
@@ -57,7 +53,7 @@ impl Node {
             && self.lookups.are_near(contact, depth)
     }
 
-    /// A request of ours is not answered in time, or at all.
+    /// A request was not answered in time, or at all.
     pub(super) fn on_no_reply(&mut self, now: Timestamp, overdue: NoReply<RequestPurpose>) {
         match overdue {
             NoReply::TimedOut {
@@ -106,7 +102,7 @@ impl Node {
         }
     }
 
-    /// A contact did not answer what it was asked at a moment.
+    /// A contact did not answer what it was asked at `asked_at`.
     fn on_missed_reply(&mut self, now: Timestamp, contact: Contact, asked_at: Timestamp) {
         if self.contacts.on_no_reply(&contact, asked_at) {
             self.forget(now, contact);
@@ -119,6 +115,7 @@ impl Node {
         self.forget(now, contact);
     }
 
+    /// A contact counts no more: it listens to nothing, and the family may be cut off.
     fn forget(&mut self, now: Timestamp, contact: Contact) {
         self.server.on_gone(contact.addr);
         self.update_status(now, contact.family());

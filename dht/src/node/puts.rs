@@ -11,14 +11,14 @@ use crate::{InfoHash, Timestamp, UnixTime};
 pub struct PutOptions {
     /// Announce the value again before it expires, for as long as the node runs.
     pub permanent: bool,
-    /// When the value was made; `None` is now. A value lives for its kind's lifetime from then. Of
+    /// When the value was made; `None` is now. A value lives for its type's lifetime from then. Of
     /// no effect on permanent puts.
     pub created: Option<UnixTime>,
 }
 
 impl Node {
     /// Stores `value` here and at the nodes nearest to `key`.
-    /// [`Event::PutDone`](super::Event::PutDone) tells who acknowledged it.
+    /// [`Event::PutDone`](super::Event::PutDone) tells how many of them acknowledged it.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Node {
         self.operations.reserve()
     }
 
-    /// As [`Node::put`], under an id set aside.
+    /// Puts as [`Node::put`] does, under an id set aside.
     pub(crate) fn put_as(
         &mut self,
         now: Timestamp,
@@ -91,8 +91,8 @@ impl Node {
         Ok(())
     }
 
-    /// Stops announcing a value and deletes the copy here; whether there was anything to stop.
-    /// Copies elsewhere stay until they expire. A put that has not been reported yet is:
+    /// Stops announcing a value and deletes the copy here. Reports whether there was anything to
+    /// stop. Copies elsewhere stay until they expire. A put that has not been reported yet is:
     /// [`Event::PutDone`](super::Event::PutDone).
     pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
         let now = self.advance(now);
@@ -117,7 +117,7 @@ impl Node {
         stored || !announced.is_empty()
     }
 
-    /// The value of this id that is being announced under `key`.
+    /// Returns the value of this id that is being announced under `key`.
     pub fn announced(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
         LookupId::of(key)
             .into_iter()
@@ -125,7 +125,7 @@ impl Node {
             .map(|announcement| &announcement.value)
     }
 
-    /// The value of this id that is stored here under `key`, by whomever.
+    /// Returns the value of this id that is stored here under `key`, from whichever node.
     pub fn stored(&self, key: InfoHash, id: ValueId) -> Option<&Value> {
         self.server.find(&key, id)
     }

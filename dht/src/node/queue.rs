@@ -1,11 +1,12 @@
-//! [`Queue`]: who waits for something, each once, in the order in which they came.
+//! [`Queue`]: what waits for something, each once, in the order in which it came.
 
 use std::collections::{BTreeSet, VecDeque};
 
-/// Lookups that wait.
+/// What waits, by its name.
 #[derive(Debug)]
 pub(super) struct Queue<K> {
     order: VecDeque<K>,
+    /// The same, to be found by name.
     members: BTreeSet<K>,
 }
 
@@ -20,24 +21,25 @@ impl<K> Default for Queue<K> {
 
 impl<K: Copy + Ord> Queue<K> {
     /// Lets one more wait, unless it does.
-    pub(super) fn push(&mut self, who: K) {
-        if self.members.insert(who) {
-            self.order.push_back(who);
+    pub(super) fn push(&mut self, name: K) {
+        if self.members.insert(name) {
+            self.order.push_back(name);
         }
     }
 
-    /// Whose turn is next.
+    /// Returns the one that has waited longest.
     pub(super) fn front(&self) -> Option<K> {
         self.order.front().copied()
     }
 
-    /// Takes who has waited longest.
+    /// Takes the one that has waited longest.
     pub(super) fn pop(&mut self) -> Option<K> {
-        let who = self.order.pop_front()?;
-        self.members.remove(&who);
-        Some(who)
+        let name = self.order.pop_front()?;
+        self.members.remove(&name);
+        Some(name)
     }
 
+    /// Returns how many wait.
     pub(super) fn len(&self) -> usize {
         self.order.len()
     }
@@ -50,8 +52,8 @@ mod tests {
     #[test]
     fn each_waits_once_and_the_first_goes_first() {
         let mut queue = Queue::default();
-        for who in [3, 1, 3, 2, 1] {
-            queue.push(who);
+        for name in [3, 1, 3, 2, 1] {
+            queue.push(name);
         }
         assert_eq!((queue.front(), queue.len()), (Some(3), 3));
         assert_eq!(queue.pop(), Some(3));

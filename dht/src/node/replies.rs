@@ -19,7 +19,7 @@ const MAX_TOKEN: usize = 64;
 const MAX_NAMED: usize = 8;
 
 impl Node {
-    /// `from` answered a request of ours.
+    /// A node answered a request.
     pub(super) fn on_reply(
         &mut self,
         now: Timestamp,
@@ -95,7 +95,7 @@ impl Node {
         self.drive(now, id);
     }
 
-    /// A request of ours was refused.
+    /// A node refused a request.
     pub(super) fn on_error(
         &mut self,
         now: Timestamp,
@@ -128,7 +128,8 @@ impl Node {
         self.drive(now, id);
     }
 
-    /// The contacts a reply names, as far as they can be any; the tables hear of them.
+    /// Takes in the contacts that a reply names, as far as they can be any, and returns those of
+    /// its own family.
     fn take_named(&mut self, now: Timestamp, from: Contact, reply: &Reply<'_>) -> Vec<Contact> {
         let mut named = Vec::new();
         let lists = [(&reply.nodes4, Family::V4), (&reply.nodes6, Family::V6)];
@@ -171,7 +172,7 @@ pub(super) fn usable_token(token: &[u8]) -> Option<Bytes> {
     is_usable.then(|| Bytes::copy_from_slice(token))
 }
 
-/// A loopback address names the host of who sent it (`docs/spec/wire.md#4`).
+/// A loopback address names the host of its sender (`docs/spec/wire.md#4`).
 fn on_host_of(from: Contact, contact: Contact) -> Contact {
     if contact.addr.ip().is_loopback() && contact.family() == from.family() {
         let addr = SocketAddr::new(from.addr.ip(), contact.addr.port());
@@ -180,7 +181,7 @@ fn on_host_of(from: Contact, contact: Contact) -> Contact {
     contact
 }
 
-/// What a node holds under an id, as rows or as the value itself.
+/// Returns what a node holds under an id, from rows or the value itself.
 fn held_row(id: ValueId, values: &[Value], rows: Vec<Row>) -> Option<Row> {
     let fields = BTreeSet::from([Field::Id, Field::Owner, Field::Seq]);
     let of_values = values.iter().map(|value| Row::of(value, &fields));

@@ -77,9 +77,8 @@ impl Node {
         }
         let event = subscriptions.on_values(now, &socket, values);
         self.outbox.report(event);
-        if let Some(at) = subscriptions.next_expiry() {
-            self.outbox.timers.set(Timer::ListenedValues, at);
-        }
+        let next = subscriptions.next_expiry();
+        self.outbox.set_if_any(Timer::ListenedValues, next);
         let (refreshed, expired) = (&update.refreshed, &update.expired);
         let event = subscriptions.on_ids(now, &socket, refreshed, expired);
         self.outbox.report(event);

@@ -18,8 +18,8 @@ use crate::{InfoHash, Origin, Rng, Seed, Source, Timestamp, UnixTime, ValueTypes
 /// What a node has for others: the stored values, the write tokens that let others store, their
 /// puts that wait for a verdict, and their listens.
 ///
-/// What it wants to leave it puts into the outbox. Listens of the application are told of changes
-/// by the subscriptions handed in.
+/// It puts what is to leave into the outbox handed in. Changes of what the application listens to
+/// it tells the subscriptions handed in.
 pub(super) struct Server {
     /// The id of this node.
     pub(super) own: InfoHash,
@@ -157,9 +157,7 @@ impl Server {
     /// Forgets remote listeners that have not renewed, and sets the timer for the next.
     pub(super) fn expire_listeners(&mut self, now: Timestamp, outbox: &mut Outbox) {
         self.listeners.drop_expired(now);
-        if let Some(at) = self.listeners.next_expiry() {
-            outbox.timers.set(Timer::Listeners, at);
-        }
+        outbox.set_if_any(Timer::Listeners, self.listeners.next_expiry());
     }
 
     /// Forgets puts that have waited too long, and sets the timer for the next.

@@ -23,7 +23,7 @@ pub struct Stats {
     pub waiting_lookups: usize,
     /// Operations of the application.
     pub operations: usize,
-    /// Requests waiting for an answer.
+    /// Requests waiting for a reply.
     pub pending_requests: usize,
     /// Values of others that were refused.
     pub refused_puts: u64,
@@ -40,12 +40,12 @@ pub struct FamilyStats {
     pub contacts: Counts,
     /// The depth of its table, in bits.
     pub table_depth: usize,
-    /// A guess at how many nodes the network has.
+    /// An estimate of how many nodes the network has.
     pub network_size_estimate: u64,
 }
 
 impl Node {
-    /// The figures of this moment. Costs time in proportion to the tables' size.
+    /// Returns the figures of this moment. Costs time in proportion to the tables' size.
     pub fn stats(&self, now: Timestamp) -> Stats {
         Stats {
             v4: self.family_stats(now, Family::V4),

@@ -200,8 +200,7 @@ pub(super) fn refuse_put_token(reply_to: ReplyTo, outbox: &mut Outbox) {
     outbox.error(reply_to, ErrorCode::UNAUTHORIZED, text);
 }
 
-/// Tells the sender of a put or refresh that it was handled; by this wire's custom that says no
-/// more.
+/// Tells the sender of a put or refresh that it was handled; on this wire that says no more.
 fn acknowledge(now: Timestamp, reply_to: ReplyTo, id: ValueId, outbox: &mut Outbox) {
     let reply = Reply {
         value_id: Some(id),

@@ -1,8 +1,8 @@
-//! A few nodes in memory: every datagram arrives after a millisecond, in order.
+//! A few nodes together.
 
-mod reconnect;
+mod net;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::rpc::Rpc;
 use crate::value::{Field, Query, Value, ValueId};
 use crate::wire::{GetRequest, Request};
 use crate::{Draft, wire};
+use net::{Net, addr};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -29,10 +30,10 @@ fn two_nodes_find_each_other_and_a_value() {
     assert_eq!(report.answered, 1);
 }
 
-/// Of those who come all at once, the last find the bucket of their entry point taken, and their
+/// Of nodes that come all at once, the last find the bucket of their entry point taken, and their
 /// walk is over before it has heard from the others.
 #[test]
-fn whoever_comes_when_nobody_is_known_yet_asks_again() {
+fn a_node_that_comes_when_none_is_known_yet_asks_again() {
     let mut net = Net::new(32);
     let entry = net.nodes[0].id();
     let far = |node: &Node| node.id().bit(0) != entry.bit(0);
@@ -70,7 +71,7 @@ fn a_large_value_travels_in_parts() {
 }
 
 #[test]
-fn a_get_of_nothing_ends_and_says_who_answered() {
+fn a_get_of_nothing_ends_and_tells_how_many_answered() {
     let mut net = Net::new(10);
     net.settle();
     let (values, report) = net.get(1, InfoHash::of(b"nothing"));
@@ -201,7 +202,7 @@ fn of_many_gets_at_once_no_more_begin_than_answers_may_come_at_once() {
 }
 
 #[test]
-fn pings_of_strangers_hold_up_no_get() {
+fn pings_of_unknown_nodes_hold_up_no_get() {
     let mut net = Net::new(10);
     net.settle();
     let (now, key) = (net.now, InfoHash::of(b"key"));
@@ -228,7 +229,7 @@ fn pings_of_strangers_hold_up_no_get() {
 }
 
 #[test]
-fn saved_contacts_are_called_up_a_few_at_a_time_until_all_have_been_asked() {
+fn saved_contacts_are_asked_a_few_at_a_time_until_all_have_been() {
     let mut node = Node::new(Config::default(), Seed::from_number(1), Origin::default()).unwrap();
     let mut rng = Seed::from_number(2).public();
     let saved: Vec<_> = (0..40).map(|i| Contact::new(rng.hash(), addr(i))).collect();
@@ -282,7 +283,7 @@ fn listens_cancelled_before_their_turn_take_no_place() {
 }
 
 #[test]
-fn own_requests_go_on_while_strangers_ask_as_much_as_is_answered_or_more() {
+fn own_requests_go_on_while_others_ask_as_much_as_is_answered_or_more() {
     for (strangers, drops) in [(5, false), (20, true)] {
         let mut net = Net::new(10);
         net.settle();
@@ -313,184 +314,30 @@ fn own_requests_go_on_while_strangers_ask_as_much_as_is_answered_or_more() {
     }
 }
 
+#[test]
+fn what_waits_goes_on_when_a_lost_contact_shows_up_by_itself() {
+    let mut net = Net::new(2);
+    net.settle();
+    net.kill(0);
+    let _ = net.get(1, InfoHash::of(b"no node is there"));
+    assert_eq!(net.nodes[1].status(Family::V4), Status::Connecting);
+
+    let key = InfoHash::of(b"key");
+    let op = net.nodes[1].get(net.now, key, Query::default()).unwrap();
+    net.drain(1);
+    net.dead[0] = false;
+    net.nodes[0].get(net.now, key, Query::default()).unwrap();
+    net.drain(0);
+    net.run(30_000);
+    assert_eq!(net.nodes[1].status(Family::V4), Status::Connected);
+    let answered = |event| match event {
+        Event::GetDone { op: its, report } if its == op => Some(report.answered),
+        _ => None,
+    };
+    let answered = net.take_events(1).into_iter().find_map(answered);
+    assert_eq!(answered, Some(1));
+}
+
 fn value(text: &str, id: u64) -> Value {
     wire::pack(&Draft::from(text), ValueId(id))
-}
-
-struct Net {
-    nodes: Vec<Node>,
-    dead: Vec<bool>,
-    now: Timestamp,
-    wake: Vec<Timestamp>,
-    mail: BTreeMap<(Timestamp, u64), (SocketAddr, Transmit)>,
-    sent: u64,
-    events: Vec<Vec<Event>>,
-}
-
-impl Net {
-    /// So many nodes, all told of the first.
-    fn new(count: usize) -> Self {
-        let mut net = Self {
-            nodes: Vec::new(),
-            dead: vec![false; count],
-            now: Timestamp::ZERO,
-            wake: vec![Timestamp::ZERO; count],
-            mail: BTreeMap::new(),
-            sent: 0,
-            events: vec![Vec::new(); count],
-        };
-        for i in 0..count {
-            let seed = Seed::from_number(i as u64);
-            let mut node = Node::new(Config::default(), seed, Origin::default()).unwrap();
-            if i > 0 {
-                node.bootstrap(net.now, &[addr(0)]);
-            }
-            net.nodes.push(node);
-            net.drain(i);
-        }
-        net
-    }
-
-    fn settle(&mut self) {
-        self.run(2_000);
-    }
-
-    fn run(&mut self, millis: u32) {
-        let end = self.now + MS * millis;
-        loop {
-            let wake = self.wake.iter().copied().min().unwrap_or(Timestamp::MAX);
-            let mail = self
-                .mail
-                .first_key_value()
-                .map_or(Timestamp::MAX, |(key, _)| key.0);
-            let next = wake.min(mail);
-            if next > end {
-                self.now = end;
-                return;
-            }
-            self.now = self.now.max(next);
-            if mail <= wake {
-                let Some((_, (from, transmit))) = self.mail.pop_first() else {
-                    return;
-                };
-                let to = usize::from(transmit.to.port()) - 1;
-                let is_ours = transmit.to.ip().is_loopback();
-                if is_ours && !self.dead[to] {
-                    self.nodes[to].handle_datagram(self.now, from, &transmit.bytes);
-                    self.drain(to);
-                }
-            } else {
-                for i in 0..self.nodes.len() {
-                    if self.wake[i] <= self.now {
-                        self.nodes[i].handle_timeout(self.now);
-                        self.drain(i);
-                    }
-                }
-            }
-        }
-    }
-
-    fn drain(&mut self, i: usize) {
-        if self.dead[i] {
-            self.wake[i] = Timestamp::MAX;
-            return;
-        }
-        loop {
-            match self.nodes[i].poll_output() {
-                Output::Transmit(transmit) => {
-                    self.sent += 1;
-                    self.mail
-                        .insert((self.now + MS, self.sent), (addr(i), transmit));
-                }
-                Output::Event(event) => self.events[i].push(event),
-                Output::Check(check) => self.nodes[i].handle_verdict(self.now, check.id, true),
-                Output::Wake(at, _) => {
-                    self.wake[i] = at;
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Delays datagrams under way.
-    fn delay(&mut self, by: Duration, which: impl Fn(SocketAddr, SocketAddr) -> bool) {
-        let mail = std::mem::take(&mut self.mail).into_iter();
-        self.mail = mail
-            .map(|((at, number), (from, transmit))| {
-                let delay = if which(from, transmit.to) {
-                    by
-                } else {
-                    Duration::ZERO
-                };
-                ((at + delay, number), (from, transmit))
-            })
-            .collect();
-    }
-
-    /// A millisecond in which so many strangers ask a node, each from another address.
-    fn flood(&mut self, i: usize, strangers: usize) {
-        for _ in 0..strangers {
-            self.sent += 1;
-            let seed = Seed::from_number(self.sent);
-            let mut stranger = Node::new(Config::default(), seed, Origin::default()).unwrap();
-            stranger.bootstrap(Timestamp::ZERO, &[addr(i)]);
-            let Output::Transmit(ping) = stranger.poll_output() else {
-                panic!("it pings");
-            };
-            let [.., high, low] = self.sent.to_be_bytes();
-            let from = SocketAddr::from(([198, 51, high, low], 4222));
-            self.nodes[i].handle_datagram(self.now, from, &ping.bytes);
-        }
-        self.drain(i);
-        self.run(1);
-    }
-
-    fn kill(&mut self, i: usize) {
-        self.dead[i] = true;
-        self.wake[i] = Timestamp::MAX;
-    }
-
-    fn put(&mut self, i: usize, key: InfoHash, value: Value, options: PutOptions) -> PutReport {
-        let op = self.nodes[i].put(self.now, key, value, options).unwrap();
-        self.drain(i);
-        self.run(10_000);
-        let done = |event: &Event| matches!(event, Event::PutDone { op: its, .. } if *its == op);
-        match self.take_events(i).into_iter().find(done) {
-            Some(Event::PutDone { report, .. }) => report,
-            _ => panic!("the put never ended"),
-        }
-    }
-
-    fn get(&mut self, i: usize, key: InfoHash) -> (Vec<Value>, GetReport) {
-        let op = self.nodes[i].get(self.now, key, Query::default()).unwrap();
-        self.drain(i);
-        self.run(12_000);
-        let (mut found, mut end) = (Vec::new(), None);
-        for event in self.take_events(i) {
-            match event {
-                Event::Values { op: its, values } if its == op => found.extend(values),
-                Event::GetDone { op: its, report } if its == op => end = Some(report),
-                _ => {}
-            }
-        }
-        (found, end.expect("the get ended"))
-    }
-
-    fn on_seen(&mut self, i: usize) -> Vec<(&'static str, u64)> {
-        let events = self.take_events(i);
-        let told = events.iter().flat_map(|event| match event {
-            Event::Values { values, .. } => values.iter().map(|v| ("new", v.id().0)).collect(),
-            Event::Expired { values, .. } => values.iter().map(|v| ("expired", v.id().0)).collect(),
-            _ => Vec::new(),
-        });
-        told.collect()
-    }
-
-    fn take_events(&mut self, i: usize) -> Vec<Event> {
-        std::mem::take(&mut self.events[i])
-    }
-}
-
-fn addr(i: usize) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], i as u16 + 1))
 }

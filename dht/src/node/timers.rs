@@ -8,8 +8,8 @@ use crate::Family;
 /// Why a node wakes up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Timer {
-    /// An answer is overdue, or parts of a value or an answer held for an unproven address have
-    /// waited too long.
+    /// A reply is overdue, or parts of a value or a reply to an address that has not been validated
+    /// have waited too long.
     Requests,
     /// A lookup has something to do: ask, announce again, renew a listen.
     Lookup(LookupId),
