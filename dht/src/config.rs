@@ -1,7 +1,8 @@
 //! [`Config`]: every setting of a node, with unit, default, allowed range and the reason for it.
 //!
-//! Each section stands in the room that follows it. The defaults are OpenDHT's (`docs/spec/node.md#1`)
-//! where peers are tuned to them, ours where they are not; each of ours is marked.
+//! Each section stands in the room that follows it. The defaults are OpenDHT's
+//! (`docs/spec/node.md#1`) where peers are tuned to them, ours where they are not; each of ours is
+//! marked.
 
 use thiserror::Error;
 
@@ -30,10 +31,11 @@ pub struct Config {
     pub id: Option<InfoHash>,
     /// Messages of other networks are dropped. Default 0, the public one.
     pub network: u32,
-    /// Ask not to be used as a node of the DHT: no table of others lists this node. Default `false`.
-    pub client: bool,
-    /// Reachable and long-lived: listens are renewed every [`ListenConfig::renewal_stable`]. Default
+    /// Ask not to be used as a node of the DHT: no table of others lists this node. Default
     /// `false`.
+    pub client: bool,
+    /// Reachable and long-lived: listens are renewed every [`ListenConfig::renewal_stable`].
+    /// Default `false`.
     pub public_stable: bool,
     /// The value types known and their lifetimes.
     pub value_types: ValueTypes,

@@ -1,4 +1,5 @@
-//! The OpenDHT dialect of Kademlia and the secure store on it, without a socket, a clock or a thread.
+//! The OpenDHT dialect of Kademlia and the secure store on it, without a socket, a clock or a
+//! thread.
 //!
 //! ```text
 //!  secure                                         trust: signatures, encryption, certificates
@@ -6,16 +7,17 @@
 //!  lookup | storage                               the parts that know values
 //!  wire                                           bytes <-> messages
 //!  value                                          values, queries, policies
-//!  bulla_kad                                      Kademlia: ids, tables, tokens, requests in flight
+//!  bulla_kad                                      Kademlia: tables, lookups, requests, tokens
 //! ```
 //!
-//! Imports go down only. Keys and certificates are a crate of their own, [`bulla_identity`], which knows
-//! nothing of the DHT. An application wants the crate `bulla`, which runs a node on tokio.
+//! Imports go down only. Keys and certificates are a crate of their own, [`bulla_identity`], which
+//! knows nothing of the DHT. An application wants the crate `bulla`, which runs a node on tokio.
 //!
 //! # The loop
 //!
-//! Layers 1 to 6 do no I/O. What happens is told to a [`node::Node`], what is to be done is taken from it, and the time
-//! is always an argument. [`secure::SecureDht`] wraps it in the same shape. Whoever owns the sockets runs this loop:
+//! Nothing here does I/O. What happens is told to a [`node::Node`], what is to be done is taken
+//! from it, and the time is always an argument. [`secure::SecureDht`] wraps it in the same shape.
+//! The owner of the sockets runs this loop:
 //!
 //! ```
 //! use bulla_dht::node::{Node, Output, PutOptions};
@@ -31,16 +33,16 @@
 //!     match node.poll_output() {
 //!         Output::Transmit(datagram) => { /* send `datagram.bytes` to `datagram.to` */ }
 //!         Output::Event(event) => println!("{event:?}"),
-//!         Output::Check(check) => node.handle_verdict(now, check.id, false), // trust nobody
+//!         Output::Check(check) => node.handle_verdict(now, check.id, false), // trust none
 //!         Output::Wake(at, _) => break at,
 //!     }
 //! };
-//! // Then wait for a datagram (`handle_datagram`) or for that moment (`handle_timeout`), and drain again.
+//! // Then wait for a datagram (`handle_datagram`) or for that moment (`handle_timeout`), and drain
+//! // again.
 //! assert!(wake > now);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod budget;
 mod config;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

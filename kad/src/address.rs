@@ -4,8 +4,8 @@
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// An address in 24 bytes, where many are kept: a [`SocketAddr`] takes 32. IPv4 is kept as IPv6 maps
-/// it.
+/// An address in 24 bytes, where many are kept: a [`SocketAddr`] takes 32. IPv4 is kept as IPv6
+/// maps it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Endpoint {
     ip: [u8; 16],

@@ -9,7 +9,8 @@ use crate::config::Config;
 /// What lookups are told at their start.
 #[derive(Clone, Debug)]
 pub struct LookupConfig {
-    /// Good nodes that a lookup keeps among its candidates. Default 14, `routing.bucket_size` to 64.
+    /// Good nodes that a lookup keeps among its candidates. Default 14, `routing.bucket_size` to
+    /// 64.
     pub width: usize,
     /// Requests a lookup has in flight (alpha). Default 4, 1 to 16.
     pub parallelism: usize,
@@ -19,11 +20,11 @@ pub struct LookupConfig {
     /// Lookups running or remembered, one for each key and address family. Default 131,072, two for
     /// each operation; about 3 kB each where nodes are known (ours: the reference keeps 2²⁰).
     pub max_lookups: usize,
-    /// A finished lookup's nodes are remembered for this long, to start the next on that key near it.
-    /// Default 5 min (ours: the reference remembers them for 62 min).
+    /// A finished lookup's nodes are remembered for this long, to start the next on that key near
+    /// it. Default 5 min (ours: the reference remembers them for 62 min).
     pub memory: Duration,
-    /// Requests of lookups whose reply is not overdue, above which no further get or put begins, as the
-    /// replies to all of them may come at once. Default 512 (ours), at least 1.
+    /// Requests of lookups that have not timed out, above which no further get or put begins, as
+    /// the replies to all of them may come at once. Default 512 (ours), at least 1.
     pub max_awaited: usize,
     /// Permanent puts and listens that are offered a contact that has just been validated. Default
     /// 1,024 (ours); the others learn of it when their tokens run out.
@@ -45,7 +46,8 @@ impl Default for LookupConfig {
 }
 
 impl LookupConfig {
-    /// Returns one sentence for each setting that is out of its range, for buckets of `bucket_size`.
+    /// Returns one sentence for each setting that is out of its range, for buckets of
+    /// `bucket_size`.
     #[must_use]
     pub fn violations(&self, bucket_size: usize) -> Vec<&'static str> {
         [

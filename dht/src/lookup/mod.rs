@@ -1,16 +1,17 @@
 //! [`Lookup`]: what is to be asked of which node about one key, in one address family.
 //!
-//! A lookup knows no network. [`Lookup::poll`] says what to do next; `on_*` tell it what came of that.
-//! All operations on a key share one. It finds the nearest nodes, and asks them what gets want to know
-//! (`Iterate`); puts are [`Announcement`]s, listens [`Subscription`]s, whose requests go to the nearest
-//! candidates that gave a token, in the store phase. Of each a bounded number is under way.
+//! A lookup knows no network. [`Lookup::poll`] says what to do next; `on_*` tell it what came of
+//! that. All operations on a key share one. It finds the nearest nodes, and asks them what gets
+//! want to know (`Iterate`); puts are [`Announcement`]s, listens [`Subscription`]s, whose requests
+//! go to the nearest candidates that gave a token, in the store phase. Of each a bounded number is
+//! under way.
 
 mod action;
 mod announcement;
 mod config;
 mod listen_view;
-mod listing;
 mod pool;
+mod snapshot;
 mod store_phase;
 mod subscription;
 #[cfg(test)]
@@ -29,8 +30,8 @@ pub use bulla_kad::lookup::{CandidateState, GetReport};
 pub(crate) use config::Limits;
 pub use config::LookupConfig;
 pub(crate) use listen_view::ListenView;
-pub use listing::{CandidateSnapshot, LookupSnapshot};
 pub(crate) use pool::Pool;
+pub use snapshot::{CandidateSnapshot, LookupSnapshot};
 
 use crate::value::{Query, ValueId};
 use crate::{Contact, InfoHash, Rng, Timestamp};
@@ -48,8 +49,8 @@ pub(crate) struct Lookup {
     /// Announcements that are repeated for good.
     lasting: usize,
     subscriptions: ReadySet<OpId, Subscription>,
-    /// The nearest candidates when announcements and listens were last looked at, and whether each had
-    /// given a token.
+    /// The nearest candidates when announcements and listens were last looked at, and whether each
+    /// had given a token.
     standing: Vec<(InfoHash, bool)>,
     closed_sockets: Vec<u32>,
     /// Whether what it has to do has begun.
@@ -57,6 +58,19 @@ pub(crate) struct Lookup {
     /// Whether an operation of the application had a part in it.
     was_wanted: bool,
     limits: Limits,
+}
+
+/// How far a lookup is with what operations want of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LookupState {
+    /// It has not begun, if there is anything to do: it may have to wait until fewer replies are
+    /// awaited.
+    New,
+    /// It has begun with something that a caller waits for.
+    Running,
+    /// All it serves goes on for good, permanent puts and listens: no caller waits for it, and it
+    /// takes turns with others of its kind.
+    Lasting,
 }
 
 impl Lookup {
@@ -142,41 +156,36 @@ impl Lookup {
             && self.subscriptions.is_empty()
     }
 
-    /// Reports whether all it serves goes on for good, so that no caller waits for it: permanent puts
-    /// and listens.
-    pub(crate) fn can_wait(&self) -> bool {
-        !self.is_idle()
-            && self.iterate.find_count() == 0
-            && self.announcements.len() == self.lasting
+    /// Returns how far it is with what operations want of it.
+    pub(crate) fn state(&self) -> LookupState {
+        let only_lasts = self.iterate.find_count() == 0 && self.announcements.len() == self.lasting;
+        if only_lasts && !self.is_idle() {
+            LookupState::Lasting
+        } else if self.has_begun {
+            LookupState::Running
+        } else {
+            LookupState::New
+        }
     }
 
     /// Reports whether it waits for a reply.
-    pub(crate) fn is_waiting(&self) -> bool {
+    pub(crate) fn awaits_reply(&self) -> bool {
         self.iterate.awaits_reply(|node| self.awaits(node))
     }
 
-    /// Gives back the memory of what is over, when no operation needs it any more; maps keep some even
-    /// if they are empty.
-    pub(crate) fn retire(&mut self) {
+    /// Gives back memory when no operation needs it any more; maps keep some even if they are
+    /// empty. Reports whether it is worth remembering: an operation may want it again and profit
+    /// from what it knows. Finds of nodes go somewhere else each time.
+    pub(crate) fn retire(&mut self) -> bool {
         self.iterate.shrink();
         self.announcements = ReadySet::default();
         self.subscriptions = ReadySet::default();
         self.standing = Vec::new();
-    }
-
-    /// Reports whether it has begun with what it has to do.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.has_begun
-    }
-
-    /// Reports whether an operation may want it again and profit from what it knows. Finds of nodes go
-    /// somewhere else each time.
-    pub(crate) fn is_worth_remembering(&self) -> bool {
         self.was_wanted && self.iterate.candidates().iter().next().is_some()
     }
 
-    /// Returns how many of the nearest contacts to offer, if fewer candidates are usable than one could
-    /// know.
+    /// Returns how many of the nearest contacts to offer, if fewer candidates are usable than one
+    /// could know.
     pub(crate) fn reach_wanted(&self) -> Option<usize> {
         self.iterate.contacts_wanted()
     }
@@ -186,8 +195,8 @@ impl Lookup {
         std::mem::take(&mut self.closed_sockets)
     }
 
-    /// Returns what to do next. While `may_wait`, a lookup that knows no node waits instead of giving
-    /// up.
+    /// Returns what to do next. While `may_wait`, a lookup that knows no node waits instead of
+    /// giving up.
     pub(crate) fn poll(
         &mut self,
         now: Timestamp,
@@ -217,8 +226,9 @@ impl Lookup {
         Action::Wait(wake)
     }
 
-    /// The next request of the iteration. A candidate that has answered all finds and gave no token, or
-    /// long ago, is asked for one if there is something to store; in passing, what it holds already.
+    /// The next request of the iteration. A candidate that has answered all finds and gave no
+    /// token, or long ago, is asked for one if there is something to store; in passing, what it
+    /// holds already.
     fn iterate(&mut self, now: Timestamp, latency: &Latency<'_>) -> Option<Action> {
         let (announcements, subscriptions) = (&self.announcements, &self.subscriptions);
         let oldest = now - self.limits.token_life;
@@ -339,8 +349,8 @@ impl Lookup {
         self.iterate.on_timeout(node, count);
     }
 
-    /// Notes that `node`, which was asked just now, let another request time out before, so that this
-    /// one is not waited for either.
+    /// Notes that `node`, which was asked just now, let another request time out before, so that
+    /// this one is not waited for either.
     pub(crate) fn on_known_unresponsive(&mut self, node: &InfoHash) {
         self.iterate.on_known_unresponsive(node);
     }

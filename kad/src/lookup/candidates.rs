@@ -1,9 +1,9 @@
-//! [`Candidates`]: the contacts nearest to a key that a lookup knows, Kademlia's short list, each with
-//! its state in this lookup.
+//! [`Candidates`]: the contacts nearest to a key that a lookup knows, Kademlia's short list, each
+//! with its state in this lookup.
 //!
-//! Invariants: sorted by distance, ids unique; at most `width` candidates that answered, `width` that
-//! were only named, and [`MAX_FAILED`] others. So peers that name contacts which do not exist, nearer
-//! than any other, cannot push out the nodes that are there.
+//! Invariants: sorted by distance, ids unique; at most `width` candidates that answered, `width`
+//! that were only named, and [`MAX_FAILED`] others. So peers that name contacts which do not exist,
+//! nearer than any other, cannot push out the nodes that are there.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -98,8 +98,8 @@ impl<const N: usize> Candidates<N> {
     }
 
     /// Returns the candidates that may be given values, with tokens no older than `oldest`: those
-    /// known to be nearest. While the iteration is not over these are all but the last of the leading
-    /// candidates with a token, if that leaves any (`docs/spec/node.md#4.6`).
+    /// known to be nearest. While the iteration is not over these are all but the last of the
+    /// leading candidates with a token, if that leaves any (`docs/spec/node.md#4.6`).
     pub fn ready(&self, count: usize, oldest: Timestamp) -> Vec<(Contact<N>, &Bytes)> {
         let mut ready = Vec::new();
         for candidate in self.nearest(count) {
@@ -198,7 +198,8 @@ impl<const N: usize> Candidates<N> {
             .count()
     }
 
-    /// Returns how many requests of the iteration are in flight to candidates that are not waited for.
+    /// Returns how many requests of the iteration are in flight to candidates that are not waited
+    /// for.
     pub(super) fn unawaited(&self) -> usize {
         self.list
             .iter()
@@ -232,8 +233,8 @@ impl<const N: usize> Candidates<N> {
         self.list.shrink_to_fit();
     }
 
-    /// Reports whether a newcomer at this place is among the nearest, both of those that answered and
-    /// of those only named.
+    /// Reports whether a newcomer at this place is among the nearest, both of those that answered
+    /// and of those only named.
     fn has_room_before(&self, at: usize) -> bool {
         let nearer = &self.list[..at];
         [CandidateState::Unqueried, CandidateState::Responsive]

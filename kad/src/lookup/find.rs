@@ -21,8 +21,8 @@ pub enum FindKind<Q> {
 pub enum FindRequest<A> {
     /// Which nodes are near the key?
     Node,
-    /// The same, and which values do you hold that meet the query of this find? Named by the operation
-    /// that was the first to ask.
+    /// The same, and which values do you hold that meet the query of this find? Named by the
+    /// operation that was the first to ask.
     Value(OpId),
     /// What the caller asks; the reply names nodes near the key as well.
     Other(A),
@@ -75,8 +75,8 @@ impl std::ops::AddAssign for GetReport {
     }
 }
 
-/// Something that each of the nearest candidates shall answer once, for all operations that wanted to
-/// know it before it was first asked.
+/// Something that each of the nearest candidates shall answer once, for all operations that wanted
+/// to know it before it was first asked.
 #[derive(Debug)]
 pub(super) struct Find<Q> {
     pub(super) kind: FindKind<Q>,

@@ -24,8 +24,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// An iterative lookup of one key in one address family. `Q` is what the finds of values ask for.
 ///
 /// ```
-/// use bulla_kad::lookup::{FindAction, FindKind, FindReply, FindRequest, Iterate, IterateConfig};
-/// use bulla_kad::lookup::Latency;
+/// use bulla_kad::lookup::{FindAction, FindKind, FindReply, Iterate, IterateConfig, Latency};
 /// use bulla_kad::{Contact, Id, OpId, Timestamp};
 ///
 /// let (key, now) = (Id::new([0; 32]), Timestamp::ZERO);
@@ -34,13 +33,14 @@ const RETRY: Duration = Duration::from_millis(100);
 /// iterate.offer(&[known], true);
 /// iterate.find(now, OpId(1), FindKind::Node);
 ///
-/// let action = iterate.poll(now, false, &Latency::UNKNOWN);
-/// assert_eq!(action, FindAction::Request(known, FindRequest::Node));
-/// iterate.on_reply(now, &known.id, Some(&FindRequest::Node), FindReply::default());
-/// let FindAction::Answered(operations, report) = iterate.poll(now, false, &Latency::UNKNOWN) else {
-///     panic!("nobody else is there to be asked")
+/// let FindAction::Request(contact, request) = iterate.poll(now, false, &Latency::UNKNOWN) else {
+///     panic!("one is there to be asked")
 /// };
-/// assert_eq!((operations, report.answered), (vec![OpId(1)], 1));
+/// iterate.on_reply(now, &contact.id, Some(&request), FindReply::default());
+/// let FindAction::Answered(ops, report) = iterate.poll(now, false, &Latency::UNKNOWN) else {
+///     panic!("no other is there to be asked")
+/// };
+/// assert_eq!((ops, report.answered), (vec![OpId(1)], 1));
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[derive(Debug)]
@@ -84,7 +84,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         (usable < width).then(|| width + self.candidates.iter().count() - usable)
     }
 
-    /// Notes that finds begin after a time without any: what is known by now was not named for them.
+    /// Notes that finds begin after a time without any: what is known by now was not named for
+    /// them.
     pub fn start_over(&mut self) {
         self.candidates.start_over();
     }
@@ -175,8 +176,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     /// Returns the next request to one of the nearest candidates, and notes that it is sent.
     ///
     /// More are in flight at a time if a caller waits for the outcome: of a find of values, or of
-    /// something else, as `is_urgent` tells. A candidate that has answered all finds is asked `other`,
-    /// if anything.
+    /// something else, as `is_urgent` tells. A candidate that has answered all finds is asked
+    /// `other`, if anything.
     pub fn next_request<A>(
         &mut self,
         now: Timestamp,
@@ -241,8 +242,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         Some((find.operations.into_iter().collect(), report))
     }
 
-    /// Returns when to look again if nothing happens before. What the caller has to do besides is due
-    /// at `other`, and may have to wait for replies of the nodes that it `awaits`.
+    /// Returns when to look again if nothing happens before. What the caller has to do besides is
+    /// due at `other`, and may have to wait for replies of the nodes that it `awaits`.
     pub fn next_wake(
         &self,
         now: Timestamp,
@@ -263,8 +264,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         due.min(self.next_slow(now).unwrap_or(Timestamp::MAX))
     }
 
-    /// Reports whether a request to one of the nearest usable candidates is in flight, of the iteration
-    /// or of the caller to a node that it `awaits`.
+    /// Reports whether a request to one of the nearest usable candidates is in flight, of the
+    /// iteration or of the caller to a node that it `awaits`.
     pub fn awaits_reply(&self, awaits: impl Fn(&Id<N>) -> bool) -> bool {
         let mut nearest = self.candidates.nearest(self.config.bucket_size);
         nearest.any(|candidate| candidate.in_flight || awaits(&candidate.contact.id))
@@ -318,8 +319,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         }
     }
 
-    /// Notes that `node` replied with an error, which ends a request of the iteration; its token is of
-    /// no use any more if it `was_wrong`.
+    /// Notes that `node` replied with an error, which ends a request of the iteration; its token is
+    /// of no use any more if it `was_wrong`.
     pub fn on_error(&mut self, node: &Id<N>, token_was_wrong: bool) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.state = CandidateState::Responsive;
@@ -346,9 +347,9 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         }
     }
 
-    /// Notes that `node`, which was asked just now, let an earlier request of another kind time out:
-    /// this one is not waited for either. But only so many, as peers may name any number of nodes at
-    /// an address that is silent.
+    /// Notes that `node`, which was asked just now, let an earlier request of another kind time
+    /// out: this one is not waited for either. But only so many, as peers may name any number of
+    /// nodes at an address that is silent.
     pub fn on_known_unresponsive(&mut self, node: &Id<N>) {
         if self.candidates.unawaited() < MAX_UNAWAITED {
             self.on_timeout(node, 1);
@@ -389,8 +390,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         self.candidates.nearest(1).next().is_some()
     }
 
-    /// How many requests to have in flight: if a caller waits for the outcome so many that as many as
-    /// configured will be answered, judged by those so far.
+    /// How many requests to have in flight: if a caller waits for the outcome so many that as many
+    /// as configured will be answered, judged by those so far.
     fn parallelism(&self, is_urgent: bool) -> usize {
         let wanted = self.config.parallelism;
         let mut finds = self.finds.under_way();
@@ -435,7 +436,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
 
     /// Until when the unresponsive of the nearest candidates may be the ones that have something;
     /// `None` if there are none. As long as nothing was found they are waited for as long as a node
-    /// may take that nothing is known of: those that answered lately may all be much nearer than these.
+    /// may take that nothing is known of: those that answered lately may all be much nearer than
+    /// these.
     fn wait_for_late(&self, now: Timestamp) -> Option<Timestamp> {
         let nearest = self.candidates.iter().take(self.config.bucket_size);
         let hopes = nearest.filter_map(|candidate| {

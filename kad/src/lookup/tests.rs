@@ -1,5 +1,5 @@
-//! Iterations over a network that is only a list of ids: each node names the contacts nearest to the
-//! key that it knows.
+//! Iterations over a network that is only a list of ids: each node names the contacts nearest to
+//! the key that it knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -578,8 +578,8 @@ fn what_is_over_leaves_no_memory_behind() {
     assert_eq!(lookup.candidates().iter().count(), 1);
 }
 
-/// When a get ends of so many nodes, which all answer at once but for the nearest, and whether they have
-/// `found` what is wanted; `None` if it waits for that one.
+/// When a get ends of so many nodes, which all answer at once but for the nearest, and whether they
+/// have `found` what is wanted; `None` if it waits for that one.
 fn answered_at(count: u8, found: bool, slow_after: Duration) -> Option<Timestamp> {
     let latency = Latency {
         slow_after: &|_| slow_after,

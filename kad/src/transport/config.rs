@@ -5,14 +5,14 @@ use std::time::Duration;
 /// What the transport of requests and replies is told at its start.
 #[derive(Clone, Debug)]
 pub struct TransportConfig {
-    /// How often a request is sent before its target counts as failed, unless that has answered others
-    /// since. Default 3, 1 to 5.
+    /// How often a request is sent before its target counts as failed, unless that has answered
+    /// others since. Default 3, 1 to 5.
     pub attempts: u32,
-    /// First wait for a reply when nothing is known of the network's speed, and the least time before a
-    /// third attempt: a twentieth more. Default 1 s, at most 60 s.
+    /// First wait for a reply when nothing is known of the network's speed, and the least time
+    /// before a third attempt: a twentieth more. Default 1 s, at most 60 s.
     pub response_time: Duration,
-    /// Least wait for a reply however fast the network is (ours). Default 50 ms, which a host near by
-    /// with much to do may take.
+    /// Least wait for a reply however fast the network is (ours). Default 50 ms, which a host near
+    /// by with much to do may take.
     pub response_time_min: Duration,
     /// Refused tokens in a row after which a node counts as failed. Default 3.
     pub max_auth_errors: u32,
@@ -24,19 +24,20 @@ pub struct TransportConfig {
     pub max_part_sessions: usize,
     /// Bytes held in unfinished parts. Default 32 MiB (ours).
     pub max_part_bytes: usize,
-    /// Requests waiting for a reply. Default 65,536 (ours); about 1 kB each, 4 kB at most unless its
-    /// values are more.
+    /// Requests waiting for a reply. Default 65,536 (ours); about 1 kB each, 4 kB at most unless
+    /// its values are more.
     pub max_requests: usize,
     /// Replies deferred until an address is validated. Default 1,024 (ours).
     pub max_deferred_replies: usize,
     /// Bytes of deferred replies. Default 8 MiB (ours).
     pub max_deferred_bytes: usize,
-    /// Greatest reply to an address that is not validated, in bytes. Default 600 (ours), at least 512.
+    /// Greatest reply to an address that is not validated, in bytes. Default 600 (ours), at least
+    /// 512.
     pub unvalidated_reply_bytes: usize,
     /// How long an address that answered stays validated. Default 10 min (ours).
     pub validation_time: Duration,
-    /// Addresses whose round trips, validation and faults are remembered. Default 32,768 (ours); about
-    /// 60 bytes each.
+    /// Addresses whose round trips, validation and faults are remembered. Default 32,768 (ours);
+    /// about 60 bytes each.
     pub max_peers: usize,
 }
 

@@ -1,5 +1,5 @@
-//! [`DeferredReplies`]: replies too large for an address that is not validated, kept until it answers
-//! a ping.
+//! [`DeferredReplies`]: replies too large for an address that is not validated, kept until it
+//! answers a ping.
 //!
 //! So a forged source address makes us send its owner a ping at most, not the reply.
 
@@ -44,8 +44,8 @@ impl DeferredReplies {
         }
     }
 
-    /// Keeps a reply, and reports whether it does: not if there is no room, or one waits already for
-    /// this address.
+    /// Keeps a reply, and reports whether it does: not if there is no room, or one waits already
+    /// for this address.
     pub(super) fn defer(&mut self, now: Timestamp, to: SocketAddr, datagrams: Vec<Bytes>) -> bool {
         let size = size(&datagrams);
         if self.replies.len() >= self.max_replies
@@ -124,7 +124,8 @@ mod tests {
         assert!(deferred.defer(START + MS, peer(1), reply(b"second")));
         assert!(deferred.defer(START + MS * 2, peer(2), reply(b"other")));
         assert_eq!(deferred.next_deadline(), Some(START + TIMEOUT));
-        // The time of the one that was released has passed, that of the next to this address has not.
+        // The time of the one that was released has passed, that of the next to this address has
+        // not.
         deferred.expire(START + TIMEOUT);
         assert_eq!(deferred.next_deadline(), Some(START + MS + TIMEOUT));
         deferred.expire(START + MS + TIMEOUT);

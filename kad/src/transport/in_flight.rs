@@ -1,8 +1,8 @@
 //! [`InFlight`]: requests that wait for a reply, each known by its id and the address it went to.
 //!
-//! A request is sent several times with the same bytes. The waits follow the measured round trip and
-//! double; but the third attempt comes no sooner than OpenDHT's second, and the verdict that a node is
-//! gone no sooner than OpenDHT's (`docs/spec/wire.md#15`), however fast the network is.
+//! A request is sent several times with the same bytes. The waits follow the measured round trip
+//! and double; but the third attempt comes no sooner than OpenDHT's second, and a request fails no
+//! sooner than OpenDHT's (`docs/spec/wire.md#15`), however fast the network is.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -17,8 +17,8 @@ use crate::{Rng, Timestamp};
 /// However slowly a reply in parts comes, its request is not waited for longer than parts are kept.
 const LONGEST_REPLY: Duration = Duration::from_secs(10);
 
-/// Attempts that follow each other as quickly as replies come. Those after them come when a node that
-/// has had too many requests within a second takes some again.
+/// Attempts that follow each other as quickly as replies come. Those after them come when a node
+/// that has had too many requests within a second takes some again.
 const QUICK_ATTEMPTS: u32 = 2;
 
 /// What a request is for, as the caller of a [`Transport`](super::Transport) notes it.

@@ -10,9 +10,9 @@ use crate::{Source, Timestamp};
 
 /// Lets requests in as long as fewer than the limit were let in during the second before.
 ///
-/// Remembers each request let in for a second, at about 50 bytes each; the total limit bounds them, or
-/// 65,536 if there is none. Without any limit nothing is remembered. What was refused leaves no trace.
-/// A decision takes constant time on average.
+/// Remembers each request let in for a second, at about 50 bytes each; the total limit bounds them,
+/// or 65,536 if there is none. Without any limit nothing is remembered. What was refused leaves no
+/// trace. A decision takes constant time on average.
 #[derive(Debug)]
 pub(super) struct Limiter {
     total: usize,
@@ -26,8 +26,8 @@ pub(super) struct Limiter {
 const WINDOW: Duration = Duration::from_secs(1);
 /// Requests that memory is kept for when there was none during a second.
 const KEPT_PLACES: usize = 32;
-/// Requests remembered at most. Above this rate, without a total limit, a source's window is shorter
-/// than a second.
+/// Requests remembered at most. Above this rate, without a total limit, a source's window is
+/// shorter than a second.
 const MEMORY: usize = 65_536;
 
 impl Limiter {
@@ -43,8 +43,8 @@ impl Limiter {
         }
     }
 
-    /// Decides whether a request that arrives from `ip` is let in; if so it counts. `now` should not
-    /// run backwards.
+    /// Decides whether a request that arrives from `ip` is let in; if so it counts. `now` should
+    /// not run backwards.
     pub(super) fn allow(&mut self, now: Timestamp, ip: IpAddr) -> bool {
         if self.total == usize::MAX && self.per_source == usize::MAX {
             return true;

@@ -1,7 +1,7 @@
 //! [`Transport`]: requests out, replies matched to them, other nodes' datagrams let in or not.
 //!
-//! A request is bytes, a transaction id and an address. What the bytes say is known to a [`Dialect`],
-//! and what a request is for to the caller, which notes it on each.
+//! A request is bytes, a transaction id and an address. What the bytes say is known to a
+//! [`Dialect`], and what a request is for to the caller, which notes it on each.
 //!
 //! ```text
 //!   datagram ─▶ address ─▶ decode ─▶ rate, or a request in flight ─▶ the caller
@@ -116,7 +116,12 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         }
     }
 
-    /// Returns the dialect, which may write messages.
+    /// Returns the dialect.
+    pub fn dialect(&self) -> &D {
+        &self.dialect
+    }
+
+    /// Returns the dialect, to write messages.
     pub fn dialect_mut(&mut self) -> &mut D {
         &mut self.dialect
     }

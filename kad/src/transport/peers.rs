@@ -15,8 +15,8 @@ const FIRST_DOUBT: u32 = 8;
 /// A reply is slow after this share of the shortest time-out at the earliest: one in so many.
 const SLOW_SHARE: u32 = 5;
 
-/// The least time between two pings that datagrams from an address bring about, as long as it answers
-/// none.
+/// The least time between two pings that datagrams from an address bring about, as long as it
+/// answers none.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A bounded memory of addresses. When the young generation is full it becomes the old one, and the
@@ -75,15 +75,15 @@ impl Peers {
             .clamp(self.response_time_min, self.response_time)
     }
 
-    /// Returns how long it takes until most replies have come: a lookup that can ask other nodes need
-    /// not stand idle any longer. Where round trips are short, that is long before a time-out.
+    /// Returns how long it takes until most replies have come: a lookup that can ask other nodes
+    /// need not stand idle any longer. Where round trips are short, that is long before a time-out.
     pub fn slow_after(&self, addr: &SocketAddr) -> Duration {
         self.wait(addr)
             .clamp(self.response_time_min / SLOW_SHARE, self.response_time)
     }
 
-    /// A wait that few replies exceed: by the peer's own round trips, else by the network's, else by
-    /// the configured first guess.
+    /// A wait that few replies exceed: by the peer's own round trips, else by the network's, else
+    /// by the configured first guess.
     fn wait(&self, addr: &SocketAddr) -> Duration {
         let own = self.state(addr).and_then(|state| state.round_trip.bound());
         own.or_else(|| self.network.bound())
@@ -265,10 +265,7 @@ mod tests {
         assert_eq!(peers.timeout(&peer(1)), (90 + 4 * 50) * MS);
         peers.on_reply(START, peer(1), 10 * MS);
         assert_eq!(peers.round_trip(&peer(1)), Some(80 * MS));
-        assert_eq!(
-            peers.timeout(&peer(1)),
-            Duration::from_micros(80_000 + 4 * 57_500)
-        );
+        assert_eq!(peers.timeout(&peer(1)), 80 * MS + 4 * (57 * MS + MS / 2));
     }
 
     #[test]

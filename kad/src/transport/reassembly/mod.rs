@@ -1,5 +1,5 @@
-//! [`Reassembly`]: puts values together that come in parts, each in a datagram of its own after (or, by
-//! accident, before) the message that announces them (`docs/spec/wire.md#9.2`).
+//! [`Reassembly`]: puts values together that come in parts, each in a datagram of its own after
+//! (or, by accident, before) the message that announces them (`docs/spec/wire.md#9.2`).
 //!
 //! A session is one announcing message, known by its sender's address and transaction. It ends when
 //! all values it announced are complete, or 3 seconds after the last part that was of use, or 10
@@ -23,15 +23,15 @@ use bytes::Bytes;
 use super::TransportConfig;
 use crate::{Source, Timestamp};
 
-use budget::{Budget, Usage};
+use budget::{PartsBudget, Usage};
 use session::{Announcement, Session};
 
 /// Greatest size of a packed value that comes in parts: 64 KiB and 32 bytes
 /// (`docs/spec/wire.md#9.2`).
 pub const MAX_VALUE_BYTES: usize = 65_568;
 
-/// Unfinished sessions, each with a context `T` that is handed back with its values. Transaction ids
-/// are `I`.
+/// Unfinished sessions, each with a context `T` that is handed back with its values. Transaction
+/// ids are `I`.
 ///
 /// ```
 /// use bulla_kad::transport::reassembly::{Key, Part, Reassembly, Slot};
@@ -54,7 +54,7 @@ pub struct Reassembly<I, T> {
     sessions: BTreeMap<Key<I>, Session<T>>,
     /// When each session ends.
     deadlines: BTreeSet<(Timestamp, Key<I>)>,
-    budget: Budget,
+    budget: PartsBudget,
 }
 
 /// Tells which announcing message parts belong to.
@@ -103,16 +103,16 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
         Self {
             sessions: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            budget: Budget::new(config),
+            budget: PartsBudget::new(config),
         }
     }
 
     /// Opens a session for a message with this list of values, or tells one that parts have opened
     /// what to expect. Returns the values at once if no part is missing.
     ///
-    /// Ignored, with its context, if the session has been announced before or if there is no room. A
-    /// session costs 4 bytes for each element of the list and what the context takes; the caller bounds
-    /// both, and should announce only messages of validated senders.
+    /// Ignored, with its context, if the session has been announced before or if there is no room.
+    /// A session costs 4 bytes for each element of the list and what the context takes; the caller
+    /// bounds both, and should announce only messages of validated senders.
     pub fn announce(
         &mut self,
         now: Timestamp,
@@ -135,9 +135,9 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
         None
     }
 
-    /// Reports whether a message was announced under this key and its parts are awaited. Other parts
-    /// are strays: they count as requests against the rate limits, and the caller decides whether to
-    /// keep them at all.
+    /// Reports whether a message was announced under this key and its parts are awaited. Other
+    /// parts are strays: they count as requests against the rate limits, and the caller decides
+    /// whether to keep them at all.
     pub fn is_announced(&self, key: &Key<I>) -> bool {
         self.sessions.get(key).is_some_and(Session::is_announced)
     }
@@ -151,8 +151,8 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
 
     /// Takes a part. Returns the values if it was the last one missing.
     ///
-    /// A stray opens a session or waits in one, up to 98 parts and 122,912 bytes. What overlaps another
-    /// part, lies out of range or finds no room is dropped.
+    /// A stray opens a session or waits in one, up to 98 parts and 122,912 bytes. What overlaps
+    /// another part, lies out of range or finds no room is dropped.
     pub fn part(&mut self, now: Timestamp, key: Key<I>, part: &Part<'_>) -> Option<Completed<T>> {
         self.expire(now);
         let mut session = self.remove(&key).unwrap_or_else(|| Session::new(now));
@@ -183,7 +183,8 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
         }
     }
 
-    /// Finds room for a session of this key; if it is announced, at the cost of others that are not.
+    /// Finds room for a session of this key; if it is announced, at the cost of others that are
+    /// not.
     fn make_room(&mut self, key: &Key<I>, usage: Usage, announced: bool) -> bool {
         if !self.budget.is_fair(key.source(), usage) {
             return false;

@@ -10,7 +10,8 @@ use crate::Timestamp;
 use super::budget::Usage;
 use super::{Completed, MAX_VALUE_BYTES, Part, Slot};
 
-/// Parts lie in range of what was announced and do not overlap; so all is there when their bytes add up to it.
+/// Parts lie in range of what was announced and do not overlap; so all is there when their bytes
+/// add up to it.
 #[derive(Debug)]
 pub(super) struct Session<T> {
     began: Timestamp,

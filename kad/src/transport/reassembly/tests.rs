@@ -52,7 +52,8 @@ fn check_bounds<T>(reassembly: &Reassembly<u32, T>, limit: Usage) {
         used.sessions <= limit.sessions && used.bytes <= limit.bytes,
         "{used:?}"
     );
-    // What is accounted for is what is there: with that much more there is room, with one byte more there is none.
+    // What is accounted for is what is there: with that much more there is room, with one byte more
+    // there is none.
     let left = Usage {
         sessions: limit.sessions - used.sessions,
         bytes: limit.bytes - used.bytes,
