@@ -2,12 +2,12 @@
 //! thread.
 //!
 //! ```text
-//!  secure             trust: signatures, encryption, certificates
-//!  node               the plain store, where the parts meet
-//!  lookup | storage   the parts that know values
-//!  wire               bytes <-> messages
-//!  value              values, queries, policies
-//!  bulla_kad          Kademlia: ids, tables, tokens, requests in flight
+//!  secure                                         trust: signatures, encryption, certificates
+//!  node                                           the plain store, where the parts meet
+//!  lookup | storage                               the parts that know values
+//!  wire                                           bytes <-> messages
+//!  value                                          values, queries, policies
+//!  bulla_kad                                      Kademlia: tables, lookups, requests, tokens
 //! ```
 //!
 //! Imports go down only. Keys and certificates are a crate of their own, [`bulla_identity`], which
@@ -15,9 +15,9 @@
 //!
 //! # The loop
 //!
-//! Layers 1 to 6 do no I/O. What happens is told to a [`node::Node`], what is to be done is taken
+//! Nothing here does I/O. What happens is told to a [`node::Node`], what is to be done is taken
 //! from it, and the time is always an argument. [`secure::SecureDht`] wraps it in the same shape.
-//! Whoever owns the sockets runs this loop:
+//! The owner of the sockets runs this loop:
 //!
 //! ```
 //! use bulla_dht::node::{Node, Output, PutOptions};
@@ -33,7 +33,7 @@
 //!     match node.poll_output() {
 //!         Output::Transmit(datagram) => { /* send `datagram.bytes` to `datagram.to` */ }
 //!         Output::Event(event) => println!("{event:?}"),
-//!         Output::Check(check) => node.handle_verdict(now, check.id, false), // trust nobody
+//!         Output::Check(check) => node.handle_verdict(now, check.id, false), // trust none
 //!         Output::Wake(at, _) => break at,
 //!     }
 //! };
@@ -43,7 +43,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod budget;
 mod config;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

@@ -105,8 +105,8 @@ impl<const N: usize> Id<N> {
     }
 }
 
-/// OpenDHT and BitTorrent, whose ids have 160 bits, make them of data with SHA-1. As nobody but
-/// this crate can implement anything for [`Id`], this stands here.
+/// What the dialects with 160-bit ids share, OpenDHT and that of torrents: they make ids of data
+/// with SHA-1. It is here because no other crate can add it to [`Id`].
 impl Id<20> {
     /// Hashes `data` with SHA-1 (`docs/spec/secure.md#1`).
     ///

@@ -2,7 +2,7 @@
 //!
 //! The *public* stream makes what others may see (ids, transactions, jitter); the *private* one
 //! makes secrets; a third one makes the keys of hash tables. Knowing all of one tells nothing of
-//! the others. Same seed, same numbers, on every machine.
+//! the others. The same seed gives the same numbers on every machine.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use zeroize::Zeroize;
 
 use crate::Id;
 
-/// 32 bytes from which all chance of one node grows. From the system's entropy in production, fixed
+/// 32 bytes from which all chance of one node grows: from the system's entropy in production, fixed
 /// in tests.
 #[derive(Clone)]
 pub struct Seed([u8; 32]);
@@ -27,24 +27,25 @@ impl Seed {
         Self(bytes)
     }
 
-    /// A seed made of a number, for tests and simulations.
+    /// Makes a seed of a number, for tests and simulations.
     pub fn from_number(number: u64) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&number.to_le_bytes());
         Self(bytes)
     }
 
-    /// The stream for what others may see.
+    /// Returns the stream for what others may see.
     pub fn public(&self) -> Rng {
         self.stream(0)
     }
 
-    /// The stream for secrets.
+    /// Returns the stream for secrets.
     pub fn private(&self) -> Rng {
         self.stream(1)
     }
 
-    /// The stream for the keys of hash tables, of which others may see how long a lookup takes.
+    /// Returns the stream for the keys of hash tables, of which others may see how long a lookup
+    /// takes.
     pub fn hashing(&self) -> Rng {
         self.stream(2)
     }
@@ -69,41 +70,41 @@ impl fmt::Debug for Seed {
 }
 
 impl Rng {
-    /// Any 64-bit number.
+    /// Draws any 64-bit number.
     pub fn number(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    /// A number below `bound`; 0 if `bound` is 0. The bias is below 2⁻³² for the bounds in use
-    /// here.
+    /// Draws a number below `bound`; 0 if `bound` is 0. The bias is below 2⁻³² for bounds below
+    /// 2³².
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.number()) * u128::from(bound)) >> 64) as u64
     }
 
-    /// `true` once in `n` times, on average.
+    /// Draws `true` once in `n` times, on average.
     pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 
-    /// A span from `low` up to `high`.
+    /// Draws a span from `low` up to `high`.
     pub fn between(&mut self, low: Duration, high: Duration) -> Duration {
         let width = u64::try_from(high.saturating_sub(low).as_micros()).unwrap_or(u64::MAX);
         low + Duration::from_micros(self.below(width.saturating_add(1)))
     }
 
-    /// Fills `bytes`.
+    /// Fills `bytes` at random.
     pub fn fill(&mut self, bytes: &mut [u8]) {
         self.0.fill_bytes(bytes);
     }
 
-    /// Any id, as random as a hash.
+    /// Draws any id, as random as a hash.
     pub fn hash<const N: usize>(&mut self) -> Id<N> {
         let mut bytes = [0; N];
         self.fill(&mut bytes);
         Id::new(bytes)
     }
 
-    /// A fresh seed, for a part that wants streams of its own.
+    /// Draws a fresh seed, for a part that wants streams of its own.
     pub fn seed(&mut self) -> Seed {
         let mut bytes = [0; 32];
         self.fill(&mut bytes);

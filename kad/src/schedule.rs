@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Timestamp;
 
-/// Things by the time at which each is due. To set one anew moves it.
+/// Things by the time at which each is due. To set one anew moves it. Each operation costs the
+/// logarithm of their number.
 #[derive(Debug)]
 pub struct Schedule<K> {
     order: BTreeSet<(Timestamp, K)>,
@@ -31,7 +32,7 @@ impl<K: Copy + Ord> Schedule<K> {
         self.order.insert((at, what));
     }
 
-    /// As [`Schedule::set`], but never later than already set.
+    /// Lets something be due at `at`, unless it is due earlier.
     pub fn schedule_by(&mut self, what: K, at: Timestamp) {
         if self.due.get(&what).is_none_or(|&due| at < due) {
             self.set(what, at);
@@ -63,7 +64,7 @@ impl<K: Copy + Ord> Schedule<K> {
         })
     }
 
-    /// What is due next, and when.
+    /// Returns what is due next, and when.
     pub fn next(&self) -> Option<(Timestamp, K)> {
         self.order.first().copied()
     }
@@ -76,8 +77,9 @@ mod tests {
     #[test]
     fn what_is_set_anew_is_due_once() {
         let mut schedule = Schedule::default();
-        let at = Timestamp::from_micros;
         schedule.set('a', at(5));
+        schedule.set('a', at(9));
+        assert_eq!(schedule.next(), Some((at(9), 'a')));
         schedule.set('a', at(9));
         schedule.schedule_by('a', at(7));
         schedule.schedule_by('a', at(8));
@@ -85,17 +87,25 @@ mod tests {
         assert_eq!(schedule.take_due(at(6)), None);
         assert_eq!(schedule.take_due(at(7)), Some('a'));
         assert_eq!(schedule.next(), None);
+        schedule.schedule_by('a', at(8));
+        assert_eq!(schedule.next(), Some((at(8), 'a')));
+        schedule.stop('a');
+        schedule.stop('b');
+        assert_eq!(schedule.take_due(at(9)), None);
     }
 
     #[test]
-    fn what_is_hastened_together_keeps_no_later_time() {
+    fn what_is_scheduled_together_keeps_no_later_time() {
         let mut schedule = Schedule::default();
-        let at = Timestamp::from_micros;
         for (what, micros) in [('c', 1), ('a', 6), ('b', 5), ('d', 9)] {
             schedule.set(what, at(micros));
         }
         schedule.schedule_all_by(at(5));
         let all = std::iter::from_fn(|| schedule.take_due(at(5)));
         assert_eq!(all.collect::<String>(), "cabd");
+    }
+
+    fn at(micros: u64) -> Timestamp {
+        Timestamp::from_micros(micros)
     }
 }

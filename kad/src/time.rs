@@ -25,17 +25,17 @@ impl Timestamp {
     /// Further away than any deadline.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// The moment `micros` microseconds after the origin.
+    /// Returns the moment `micros` microseconds after the origin.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// Microseconds since the origin.
+    /// Returns the microseconds since the origin.
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// The time from `earlier` to `self`; zero if `earlier` lies later.
+    /// Returns the time from `earlier` to `self`; zero if `earlier` lies later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
@@ -61,22 +61,22 @@ impl UnixTime {
     /// Further away than any expiry.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// The moment `seconds` after 1970-01-01 UTC.
+    /// Returns the moment `seconds` after 1970-01-01 UTC.
     pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1_000_000))
     }
 
-    /// The moment `micros` microseconds after 1970-01-01 UTC.
+    /// Returns the moment `micros` microseconds after 1970-01-01 UTC.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// Whole seconds since 1970-01-01 UTC.
+    /// Returns the whole seconds since 1970-01-01 UTC.
     pub const fn as_secs(self) -> u64 {
         self.0 / 1_000_000
     }
 
-    /// Microseconds since 1970-01-01 UTC.
+    /// Returns the microseconds since 1970-01-01 UTC.
     pub const fn as_micros(self) -> u64 {
         self.0
     }
@@ -96,12 +96,12 @@ impl Origin {
         Self(at_zero)
     }
 
-    /// The calendar's reading at `at`.
+    /// Returns the calendar's reading at `at`.
     pub fn to_unix(self, at: Timestamp) -> UnixTime {
         UnixTime(self.0.0.saturating_add(at.0))
     }
 
-    /// The monotonic moment of a calendar time; clamped to the origin if it lies before.
+    /// Returns the monotonic moment of a calendar time; the origin if it lies before.
     pub fn to_timestamp(self, at: UnixTime) -> Timestamp {
         Timestamp(at.0.saturating_sub(self.0.0))
     }

@@ -1,9 +1,9 @@
 //! [`Tokens`]: write tokens, which prove that a requester receives what is sent to its address
 //! (`docs/spec/wire.md#13`).
 //!
-//! A token is a keyed hash of the requester's IP address and port, so that none is remembered:
-//! SipHash-2-4 of 128 bits, made for short inputs and what DNS servers use for their cookies (RFC
-//! 9018), twice, so that tokens are as long as those of the reference. The secret changes after a
+//! A token is a keyed hash of the requester's IP address and port, so that none has to be
+//! remembered: SipHash-2-4 of 128 bits, made for short inputs and what DNS servers use for their
+//! cookies (RFC 9018), twice, so that tokens are as long as OpenDHT's. The secret changes after a
 //! random time and the one before it still counts: a token is good for at least one such time and
 //! at most two.
 
@@ -45,7 +45,7 @@ impl Tokens {
     /// Length of the tokens made, in bytes.
     pub const LEN: usize = 32;
 
-    /// Draws secrets from `rng`, the private stream; [`TokenConfig::rotation`] says how long each
+    /// Draws secrets from `rng`, the private stream; [`TokenConfig::rotation`] tells how long each
     /// is in use.
     pub fn new(config: &TokenConfig, now: Timestamp, rng: &mut Rng) -> Self {
         let period = config.rotation;
@@ -57,13 +57,13 @@ impl Tokens {
         }
     }
 
-    /// The token to hand to the requester at `addr`.
+    /// Returns the token to hand to the requester at `addr`.
     pub fn token(&self, addr: SocketAddr) -> [u8; Self::LEN] {
         self.current.token(addr)
     }
 
-    /// Whether `token` was handed to `addr` lately. The time it takes does not depend on how much
-    /// of it is right, only on how old it is.
+    /// Reports whether `token` was handed to `addr` lately. The time this takes does not depend on
+    /// how much of it is right, only on how old it is.
     pub fn verify(&self, addr: SocketAddr, token: &[u8]) -> bool {
         let Ok(token) = <&[u8; Self::LEN]>::try_from(token) else {
             return false;
@@ -72,12 +72,12 @@ impl Tokens {
         matches(&self.current) || matches(&self.previous)
     }
 
-    /// When [`Tokens::rotate`] is to be called next.
+    /// Returns when [`Tokens::rotate`] is to be called next.
     pub fn next_rotation(&self) -> Timestamp {
         self.next_rotation
     }
 
-    /// Takes a new secret from `rng`, the private stream, and forgets the one before the last.
+    /// Draws a new secret from `rng`, the private stream, and forgets the one before the last.
     pub fn rotate(&mut self, now: Timestamp, rng: &mut Rng) {
         self.previous = std::mem::replace(&mut self.current, Secret::random(rng));
         self.next_rotation = now + rng.between(self.period.0, self.period.1);
@@ -112,7 +112,7 @@ impl Secret {
     }
 }
 
-/// In words, which are compared in constant time faster than bytes are.
+/// A token in words, which are compared in constant time faster than bytes are.
 fn words(token: &[u8; Tokens::LEN]) -> [u64; Tokens::LEN / 8] {
     let mut words = [0; Tokens::LEN / 8];
     for (word, bytes) in words.iter_mut().zip(token.as_chunks::<8>().0) {
@@ -182,7 +182,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_token_is_good_for_one_address_and_port(ip: IpAddr, port: u16, other_ip: IpAddr, other_port: u16) {
+        fn a_token_is_good_for_one_address_and_port(
+            ip: IpAddr,
+            port: u16,
+            other_ip: IpAddr,
+            other_port: u16,
+        ) {
             let (tokens, _) = tokens();
             let token = tokens.token((ip, port).into());
             prop_assert!(tokens.verify((ip, port).into(), &token));
@@ -192,7 +197,11 @@ mod tests {
         }
 
         #[test]
-        fn no_other_bytes_are_a_token(bytes: Vec<u8>, flipped in 0..8 * Tokens::LEN, length in 0..Tokens::LEN) {
+        fn no_other_bytes_are_a_token(
+            bytes: Vec<u8>,
+            flipped in 0..8 * Tokens::LEN,
+            length in 0..Tokens::LEN,
+        ) {
             let (tokens, _) = tokens();
             let addr = ([192, 0, 2, 1], 4222).into();
             let mut token = tokens.token(addr);

@@ -16,8 +16,8 @@ const CRATES: [(&str, &[&str]); 2] = [
     (
         "kad",
         &[
-            "address family id op_id source time",
-            "contact rng schedule",
+            "address family id lru op_id source time",
+            "budget contact rng schedule",
             "lookup ready_set routing token transport",
         ],
     ),

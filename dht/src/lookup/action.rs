@@ -27,9 +27,10 @@ pub(crate) enum Action {
 pub(crate) enum LookupRequest {
     /// Which nodes are near the key?
     Find,
-    /// What do you hold for the find that this operation was the first to ask?
+    /// What do you hold of what this find is about? It is named by the first operation that asked.
     Get(OpId),
-    /// Which value do you hold under this id? The walk asks so in place of [`LookupRequest::Find`].
+    /// Which value do you hold under this id? The iteration asks so in place of
+    /// [`LookupRequest::Find`].
     Probe(ValueId),
     /// The same of a node that has given a token.
     Check(ValueId),
@@ -51,7 +52,7 @@ pub(crate) enum LookupRequest {
 impl LookupRequest {
     /// Reports whether it is a request of the iteration, of which a candidate is asked one at a
     /// time.
-    pub(crate) fn is_of_walk(&self) -> bool {
+    pub(crate) fn is_of_iteration(&self) -> bool {
         self.of_iteration().is_some()
     }
 

@@ -1,4 +1,4 @@
-//! [`Announcement`]: the plan of one put. Who needs the value, who acknowledged it, when it is
+//! [`Announcement`]: one put: which nodes need the value, which acknowledged it, when it is
 //! announced again.
 
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::{InfoHash, Timestamp, UnixTime};
 
 /// Nodes whose copy is remembered, above which those that the lookup has forgotten are forgotten
 /// here as well.
-const MAX_HOLDERS: usize = 128;
+const MAX_REPLICAS: usize = 128;
 
-/// What became of a put. An acknowledgement is no proof of storage: this wire acknowledges refused
-/// values too.
+/// What became of a put. An acknowledgement is no proof of storage: this protocol acknowledges
+/// refused values too.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[must_use]
 pub struct PutReport {
@@ -47,17 +47,18 @@ pub(crate) struct Announcement {
     pub(crate) created: Option<UnixTime>,
     /// Announced again this long after each acknowledgement; `None` for once only.
     pub(crate) renewal: Option<Duration>,
-    /// Hardly more than the lookup has candidates: too few to be in any order.
+    /// By node; hardly more than the lookup has candidates, too few to be in any order.
     replicas: Vec<(InfoHash, ReplicaState)>,
+    /// Whether the first round is over.
     reported: bool,
 }
 
 /// What is known of a node's copy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum ReplicaState {
-    /// Being asked what it holds.
+    /// The node is being asked what it holds.
     Probed,
-    /// It needs the value.
+    /// It does not have the value.
     Lacks,
     /// It has the value, whose life must be restarted.
     Holds,
@@ -96,7 +97,7 @@ impl Announcement {
         }
     }
 
-    /// What `node` must be sent now, if anything.
+    /// Returns what `node` must be sent now, if anything.
     pub(super) fn due(&self, node: &InfoHash, now: Timestamp) -> Option<NextRequest> {
         match self.replica(node) {
             None | Some(ReplicaState::Silent) if self.probes_first() => Some(NextRequest::Probe),
@@ -110,7 +111,7 @@ impl Announcement {
         }
     }
 
-    /// When `node` must be sent something, if a renewal is all it waits for.
+    /// Returns when `node` must be sent something, if a renewal is all it waits for.
     pub(super) fn due_at(&self, node: &InfoHash) -> Option<Timestamp> {
         match self.replica(node) {
             Some(ReplicaState::Acknowledged(at)) => self.renewal.map(|renewal| at + renewal),
@@ -118,7 +119,7 @@ impl Announcement {
         }
     }
 
-    /// Whether `node` needs nothing until a renewal.
+    /// Reports whether `node` needs nothing until a renewal.
     pub(super) fn is_settled(&self, node: &InfoHash) -> bool {
         matches!(
             self.replica(node),
@@ -126,7 +127,7 @@ impl Announcement {
         )
     }
 
-    /// Whether an answer of `node` is on its way.
+    /// Reports whether a reply of `node` is on its way.
     pub(super) fn awaits(&self, node: &InfoHash) -> bool {
         matches!(
             self.replica(node),
@@ -142,7 +143,7 @@ impl Announcement {
         self.set(node, replica);
     }
 
-    /// `node` told which value it holds under our id, if any.
+    /// Notes which value `node` holds under our id, if any.
     pub(super) fn on_probed(&mut self, node: InfoHash, held: Option<&Row>) {
         let replica = match held {
             // An unsigned value is never sent to replace a signed one.
@@ -163,7 +164,7 @@ impl Announcement {
         self.set(node, ReplicaState::Acknowledged(now));
     }
 
-    /// `node` said that it has no such value to refresh, or that our token was wrong.
+    /// Notes that `node` has no such value to refresh, or that our token was wrong.
     pub(super) fn on_rejected(&mut self, node: InfoHash) {
         self.set(node, ReplicaState::Lacks);
     }
@@ -172,7 +173,7 @@ impl Announcement {
         self.set(node, ReplicaState::Refused);
     }
 
-    /// `node` is gone; should it return, it starts anew.
+    /// Notes that `node` failed; should it return, it starts anew.
     pub(super) fn on_failed(&mut self, node: &InfoHash) {
         match self.replica(node) {
             Some(ReplicaState::Sent) if !self.reported => self.set(*node, ReplicaState::Silent),
@@ -184,12 +185,12 @@ impl Announcement {
     /// Forgets all but the nodes that are still `known`, if there are many: the nearest may change
     /// without end.
     pub(super) fn trim(&mut self, known: impl Fn(&InfoHash) -> bool) {
-        if self.replicas.len() > MAX_HOLDERS {
+        if self.replicas.len() > MAX_REPLICAS {
             self.replicas.retain(|(id, _)| known(id));
         }
     }
 
-    /// The report of the first round, once.
+    /// Returns the report of the first round, once.
     pub(super) fn report(&mut self) -> Option<PutReport> {
         if self.reported {
             return None;
@@ -215,12 +216,12 @@ impl Announcement {
         })
     }
 
-    /// Whether it is announced again and again.
+    /// Reports whether it is announced again and again.
     pub(super) fn lasts(&self) -> bool {
         self.renewal.is_some()
     }
 
-    /// Whether nothing is left to do: reported, and not to be announced again.
+    /// Reports whether nothing is left to do: it was reported, and is not announced again.
     pub(super) fn is_over(&self) -> bool {
         self.reported && self.renewal.is_none()
     }
@@ -237,7 +238,8 @@ impl Announcement {
         }
     }
 
-    /// Unsigned values look before they are put; permanent ones learn whether a refresh will do.
+    /// Reports whether a node is asked what it holds before it is sent the value: an unsigned one
+    /// must not replace a signed one, and for a permanent one a refresh may do.
     fn probes_first(&self) -> bool {
         self.value.signed().is_none() || self.renewal.is_some()
     }
@@ -255,12 +257,12 @@ mod tests {
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
         let mut announce = Announcement::new(OpId(1), value, None, None);
         let node = |number: usize| InfoHash::of(&number.to_be_bytes());
-        let last = node(MAX_HOLDERS);
-        for number in 0..=MAX_HOLDERS {
+        let last = node(MAX_REPLICAS);
+        for number in 0..=MAX_REPLICAS {
             assert_eq!(announce.replicas.len(), number);
             announce.on_acknowledged(node(number), Timestamp::ZERO);
             announce.on_acknowledged(node(number), Timestamp::ZERO);
-            if number < MAX_HOLDERS {
+            if number < MAX_REPLICAS {
                 announce.trim(|_| false);
             }
         }
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_gone_and_returns_before_a_put_is_over_is_sent_it_anew() {
+    fn a_node_that_failed_and_returns_before_a_put_is_over_is_sent_it_anew() {
         let mut rng = Seed::from_number(1).public();
         let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
@@ -342,7 +344,7 @@ mod tests {
                 }
             }
             let announce = lookup.announced(ValueId(1)).unwrap();
-            assert!(announce.replicas.len() <= MAX_HOLDERS);
+            assert!(announce.replicas.len() <= MAX_REPLICAS);
             assert!(announce.is_settled(&InfoHash::new(id)));
         }
     }

@@ -23,7 +23,7 @@ pub struct LookupConfig {
     /// A finished lookup's nodes are remembered for this long, to start the next on that key near
     /// it. Default 5 min (ours: the reference remembers them for 62 min).
     pub memory: Duration,
-    /// Requests of lookups whose reply is not overdue, above which no further get or put begins, as
+    /// Requests of lookups that have not timed out, above which no further get or put begins, as
     /// the replies to all of them may come at once. Default 512 (ours), at least 1.
     pub max_awaited: usize,
     /// Permanent puts and listens that are offered a contact that has just been validated. Default

@@ -1,5 +1,5 @@
 //! [`ListenView`]: what one listen has reported, and which storing nodes hold it, so that each
-//! value is told once when it appears and once when its last holder loses it.
+//! value is told once when it appears and once when its last replica is lost.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::{InfoHash, Timestamp};
 pub(crate) struct ListenView {
     /// Values remembered (`docs/spec/wire.md#11.5`).
     max_values: usize,
-    /// Holders remembered of one value.
-    max_holders: usize,
+    /// Replicas remembered of one value.
+    max_replicas: usize,
     reported: BTreeMap<ValueId, Vec<Reported>>,
     count: usize,
 }
@@ -25,25 +25,25 @@ struct Reported {
 }
 
 impl ListenView {
-    pub(crate) fn new(max_values: usize, max_holders: usize) -> Self {
+    pub(crate) fn new(max_values: usize, max_replicas: usize) -> Self {
         Self {
             max_values,
-            max_holders,
+            max_replicas,
             reported: BTreeMap::new(),
             count: 0,
         }
     }
 
-    /// `holder` has `value` until `expires`; says whether that is news. A node holds one value of
-    /// an id, so whatever else it held under this one has been edited: that goes without a word
-    /// once its last holder has the new one.
+    /// Notes that `node` holds `value` until `expires`; reports whether that is news. A node holds
+    /// one value of an id, so whatever else it held under this one has been edited: that goes
+    /// without a word once its last replica is the new one.
     ///
     /// Nothing is verified here, so a sequence number proves nothing.
-    pub(crate) fn add(&mut self, replica: InfoHash, value: &Value, expires: Timestamp) -> bool {
+    pub(crate) fn add(&mut self, node: InfoHash, value: &Value, expires: Timestamp) -> bool {
         let id = value.id();
         self.prune(id, |entry| {
             if entry.value != *value {
-                entry.replicas.remove(&replica);
+                entry.replicas.remove(&node);
             }
         });
         let known = self
@@ -51,8 +51,8 @@ impl ListenView {
             .get_mut(&id)
             .and_then(|known| known.iter_mut().find(|entry| entry.value == *value));
         if let Some(same) = known {
-            if same.replicas.len() < self.max_holders || same.replicas.contains_key(&replica) {
-                same.replicas.insert(replica, expires);
+            if same.replicas.len() < self.max_replicas || same.replicas.contains_key(&node) {
+                same.replicas.insert(node, expires);
             }
             return false;
         }
@@ -62,33 +62,33 @@ impl ListenView {
         self.count += 1;
         self.reported.entry(id).or_default().push(Reported {
             value: value.clone(),
-            replicas: BTreeMap::from([(replica, expires)]),
+            replicas: BTreeMap::from([(node, expires)]),
         });
         true
     }
 
-    /// `holder` restarted the life of its value `id`.
+    /// Notes that `node` restarted the life of its value `id`.
     pub(crate) fn refresh(
         &mut self,
-        replica: &InfoHash,
+        node: &InfoHash,
         id: ValueId,
         expires: impl Fn(&Value) -> Timestamp,
     ) {
         for entry in self.reported.get_mut(&id).into_iter().flatten() {
-            if let Some(until) = entry.replicas.get_mut(replica) {
+            if let Some(until) = entry.replicas.get_mut(node) {
                 *until = expires(&entry.value);
             }
         }
     }
 
-    /// `holder` lost its value `id`; gives what nobody holds any more.
-    pub(crate) fn remove(&mut self, replica: &InfoHash, id: ValueId) -> Vec<Value> {
+    /// Notes that `node` lost its value `id`; returns what no node holds any more.
+    pub(crate) fn remove(&mut self, node: &InfoHash, id: ValueId) -> Vec<Value> {
         self.prune(id, |entry| {
-            entry.replicas.remove(replica);
+            entry.replicas.remove(node);
         })
     }
 
-    /// Gives what nobody holds any more at `now`.
+    /// Takes what no node holds any more at `now`.
     pub(crate) fn expire(&mut self, now: Timestamp) -> Vec<Value> {
         let ids: Vec<_> = self.reported.keys().copied().collect();
         ids.into_iter()
@@ -96,7 +96,7 @@ impl ListenView {
             .collect()
     }
 
-    /// When the next copy runs out.
+    /// Returns when the next replica runs out.
     pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
         self.reported
             .values()

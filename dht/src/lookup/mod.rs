@@ -10,8 +10,8 @@ mod action;
 mod announcement;
 mod config;
 mod listen_view;
-mod listing;
 mod pool;
+mod snapshot;
 mod store_phase;
 mod subscription;
 #[cfg(test)]
@@ -30,8 +30,8 @@ pub use bulla_kad::lookup::{CandidateState, GetReport};
 pub(crate) use config::Limits;
 pub use config::LookupConfig;
 pub(crate) use listen_view::ListenView;
-pub use listing::{CandidateSnapshot, LookupSnapshot};
 pub(crate) use pool::Pool;
+pub use snapshot::{CandidateSnapshot, LookupSnapshot};
 
 use crate::value::{Query, ValueId};
 use crate::{Contact, InfoHash, Rng, Timestamp};
@@ -58,6 +58,19 @@ pub(crate) struct Lookup {
     /// Whether an operation of the application had a part in it.
     was_wanted: bool,
     limits: Limits,
+}
+
+/// How far a lookup is with what operations want of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LookupState {
+    /// It has not begun, if there is anything to do: it may have to wait until fewer replies are
+    /// awaited.
+    New,
+    /// It has begun with something that a caller waits for.
+    Running,
+    /// All it serves goes on for good, permanent puts and listens: no caller waits for it, and it
+    /// takes turns with others of its kind.
+    Lasting,
 }
 
 impl Lookup {
@@ -143,36 +156,31 @@ impl Lookup {
             && self.subscriptions.is_empty()
     }
 
-    /// Reports whether all it serves goes on for good, so that no caller waits for it: permanent
-    /// puts and listens.
-    pub(crate) fn can_wait(&self) -> bool {
-        !self.is_idle()
-            && self.iterate.find_count() == 0
-            && self.announcements.len() == self.lasting
+    /// Returns how far it is with what operations want of it.
+    pub(crate) fn state(&self) -> LookupState {
+        let only_lasts = self.iterate.find_count() == 0 && self.announcements.len() == self.lasting;
+        if only_lasts && !self.is_idle() {
+            LookupState::Lasting
+        } else if self.has_begun {
+            LookupState::Running
+        } else {
+            LookupState::New
+        }
     }
 
     /// Reports whether it waits for a reply.
-    pub(crate) fn is_waiting(&self) -> bool {
+    pub(crate) fn awaits_reply(&self) -> bool {
         self.iterate.awaits_reply(|node| self.awaits(node))
     }
 
-    /// Gives back the memory of what is over, when no operation needs it any more; maps keep some
-    /// even if they are empty.
-    pub(crate) fn retire(&mut self) {
+    /// Gives back memory when no operation needs it any more; maps keep some even if they are
+    /// empty. Reports whether it is worth remembering: an operation may want it again and profit
+    /// from what it knows. Finds of nodes go somewhere else each time.
+    pub(crate) fn retire(&mut self) -> bool {
         self.iterate.shrink();
         self.announcements = ReadySet::default();
         self.subscriptions = ReadySet::default();
         self.standing = Vec::new();
-    }
-
-    /// Reports whether it has begun with what it has to do.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.has_begun
-    }
-
-    /// Reports whether an operation may want it again and profit from what it knows. Finds of nodes
-    /// go somewhere else each time.
-    pub(crate) fn is_worth_remembering(&self) -> bool {
         self.was_wanted && self.iterate.candidates().iter().next().is_some()
     }
 

@@ -40,7 +40,7 @@ impl Pool {
         }
     }
 
-    /// The lookups of permanent puts and listens whose keys lie in a range.
+    /// Returns the keys in a range that have lookups of permanent puts and listens.
     pub(crate) fn lasting(
         &self,
         keys: RangeInclusive<InfoHash>,
@@ -50,7 +50,7 @@ impl Pool {
         self.lasting.range(range).map(|(_, key)| *key)
     }
 
-    /// Notes that a lookup has become idle; gives one that is to be forgotten for it.
+    /// Notes that a lookup has become idle; returns one that was forgotten for it.
     pub(crate) fn retire(&mut self, key: InfoHash, family: Family) -> Option<(InfoHash, Family)> {
         self.lasting.remove(&(family, key));
         if self.idle.contains(&(key, family)) {
@@ -86,7 +86,7 @@ impl Pool {
         idle
     }
 
-    /// The keys of a family's lookups, in order.
+    /// Returns the keys of a family's lookups, in order.
     pub(crate) fn keys(&self, family: Family) -> Vec<InfoHash> {
         let mut keys: Vec<_> = self.lookups[family].keys().copied().collect();
         keys.sort_unstable();

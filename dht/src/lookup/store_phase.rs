@@ -1,4 +1,4 @@
-//! What those that gave a token are sent: probes, puts, refreshes, listens.
+//! The store phase: what candidates that gave a token are sent: probes, puts, refreshes, listens.
 
 use bytes::Bytes;
 
@@ -8,8 +8,8 @@ use super::announcement::NextRequest;
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
 impl Lookup {
-    /// The next request to a candidate that gave a token, or the report of a put whose first round
-    /// is over.
+    /// Returns the next request to a candidate that gave a token, or the report of a put whose
+    /// first round is over.
     pub(super) fn store_phase(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Action> {
         if self.announcements.is_empty() && self.subscriptions.is_empty() {
             return None;
@@ -19,7 +19,7 @@ impl Lookup {
             .or_else(|| self.renew_subscriptions(now, rng))
     }
 
-    /// Has announcements and subscriptions looked at again if another node is among the nearest, or
+    /// Has all announcements and listens looked at again if another node is among the nearest, or
     /// one of these gave a token.
     fn notice_changes(&mut self, now: Timestamp) {
         let oldest = now - self.limits.token_life;
@@ -44,14 +44,14 @@ impl Lookup {
     fn store_announcements(&mut self, now: Timestamp) -> Option<Action> {
         let (count, oldest) = (self.limits.bucket_size(), now - self.limits.token_life);
         let ready = self.iterate.candidates().ready(count, oldest);
-        while let Some((id, announce)) = self.announcements.next(now) {
-            announce.trim(|node| self.iterate.candidates().get(node).is_some());
+        while let Some((id, announcement)) = self.announcements.next(now) {
+            announcement.trim(|node| self.iterate.candidates().get(node).is_some());
             let due = |(node, token): &(Contact, &Bytes)| {
-                let due = announce.due(&node.id, now)?;
+                let due = announcement.due(&node.id, now)?;
                 Some((*node, Bytes::clone(token), due))
             };
             if let Some((node, token, due)) = ready.iter().find_map(due) {
-                announce.on_asked(node.id, due);
+                announcement.on_asked(node.id, due);
                 let ask = match due {
                     NextRequest::Probe => LookupRequest::Check(id),
                     NextRequest::Put => LookupRequest::Put(id, token),
@@ -59,20 +59,16 @@ impl Lookup {
                 };
                 return Some(Action::LookupRequest(node, ask));
             }
-            let nearest = || {
-                self.iterate
-                    .candidates()
-                    .nearest(count)
-                    .map(|it| &it.contact.id)
-            };
-            if !nearest().all(|node| announce.is_settled(node)) {
+            let candidates = self.iterate.candidates();
+            let nearest = || candidates.nearest(count).map(|it| &it.contact.id);
+            if !nearest().all(|node| announcement.is_settled(node)) {
                 self.announcements.mark_idle(&id);
                 continue;
             }
-            let (op, report) = (announce.op, announce.report());
-            let renewal = nearest().filter_map(|node| announce.due_at(node)).min();
+            let (op, report) = (announcement.op, announcement.report());
+            let renewal = nearest().filter_map(|node| announcement.due_at(node)).min();
             match renewal {
-                _ if announce.is_over() => {
+                _ if announcement.is_over() => {
                     self.announcements.remove(&id);
                 }
                 // It waits for a token.
@@ -90,25 +86,24 @@ impl Lookup {
 
     fn renew_subscriptions(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Action> {
         let oldest = now - self.limits.token_life;
-        let mut ready = self
-            .iterate
-            .candidates()
-            .ready(self.limits.bucket_size(), oldest);
+        let candidates = self.iterate.candidates();
+        let mut ready = candidates.ready(self.limits.bucket_size(), oldest);
         ready.truncate(self.limits.listen_nodes);
-        let nearest = self.iterate.candidates().nearest(self.limits.listen_nodes);
+        let nearest = candidates.nearest(self.limits.listen_nodes);
         let nearest: Vec<InfoHash> = nearest.map(|it| it.contact.id).collect();
-        while let Some((op, subscribe)) = self.subscriptions.next(now) {
-            self.closed_sockets.extend(subscribe.retire(&nearest, now));
-            let due = |(node, _): &&(Contact, &Bytes)| subscribe.is_due(&node.id, now);
+        while let Some((op, subscription)) = self.subscriptions.next(now) {
+            self.closed_sockets
+                .extend(subscription.retire(&nearest, now));
+            let due = |(node, _): &&(Contact, &Bytes)| subscription.is_due(&node.id, now);
             if let Some((node, token)) = ready.iter().find(due) {
                 let ask = LookupRequest::Listen {
                     op,
-                    socket: subscribe.on_asked(node.id, rng.number() as u32),
+                    socket: subscription.on_asked(node.id, rng.number() as u32),
                     token: Bytes::clone(token),
                 };
                 return Some(Action::LookupRequest(*node, ask));
             }
-            match subscribe.renews_at(&nearest) {
+            match subscription.renews_at(&nearest) {
                 Some(at) if at > now => self.subscriptions.sleep_until(op, at),
                 _ => self.subscriptions.mark_idle(&op),
             }
@@ -165,7 +160,7 @@ mod tests {
             }
         }
 
-        /// Answers until the lookup rests; gives until when.
+        /// Answers until the lookup waits; returns until when.
         fn run(&mut self) -> Timestamp {
             loop {
                 match self
@@ -211,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn many_permanent_puts_and_listens_rest_until_they_are_renewed() {
+    fn many_permanent_puts_and_listens_sleep_until_they_are_renewed() {
         let mut served = Served::new();
         served.announce(100, Some(2 * RENEWAL));
         for op in 1_001..=1_100 {
@@ -221,7 +216,7 @@ mod tests {
         assert_eq!(renewal, served.now + RENEWAL, "of the listens");
         assert_eq!(served.reports, [8; 100]);
         assert_eq!((served.counts["put"], served.counts["listen"]), (800, 400));
-        assert!(!served.lookup.is_waiting());
+        assert!(!served.lookup.awaits_reply());
         served.now = renewal;
         let renewal = served.run();
         assert_eq!(renewal, served.now + RENEWAL, "of both");
@@ -236,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newcomer_is_given_all_that_rests() {
+    fn a_newcomer_is_given_all_that_sleeps() {
         let mut served = Served::new();
         served.announce(100, Some(RENEWAL));
         served.run();
@@ -248,11 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn who_was_gone_and_returns_is_given_all_again() {
+    fn a_node_that_failed_and_returns_is_given_all_again() {
         let mut served = Served::new();
         served.announce(100, Some(RENEWAL));
         served.run();
-        let gone = served
+        let failed = served
             .lookup
             .iterate
             .candidates()
@@ -260,8 +255,8 @@ mod tests {
             .next()
             .unwrap()
             .contact;
-        served.lookup.on_failed(served.now, &gone.id);
-        served.lookup.offer(&[gone], true);
+        served.lookup.on_failed(served.now, &failed.id);
+        served.lookup.offer(&[failed], true);
         served.run();
         assert_eq!(served.counts["put"], 900);
     }

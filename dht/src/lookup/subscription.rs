@@ -1,5 +1,5 @@
-//! [`Subscription`]: the plan of one listen. Who is subscribed to, when a subscription is renewed,
-//! who is gone.
+//! [`Subscription`]: one listen: at which nodes it is subscribed, and when each is to be asked
+//! again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl Subscription {
         }
     }
 
-    /// When the first subscription is to be renewed, if all of the `nearest` have agreed to theirs.
+    /// Returns when the first node is to be asked again, if all of the `nearest` have agreed.
     pub(super) fn renews_at(&self, nearest: &[InfoHash]) -> Option<Timestamp> {
         let renewal = |node_state: &NodeSubscription| match node_state.state {
             State::Active { renew_at } => Some(renew_at),
@@ -53,13 +53,14 @@ impl Subscription {
         nearest.iter().all(agreed).then_some(first)
     }
 
-    /// Whether an answer of `node` is on its way.
+    /// Reports whether a reply of `node` is on its way.
     pub(super) fn awaits(&self, node: &InfoHash) -> bool {
         let node_state = self.nodes.get(node);
         node_state.is_some_and(|node_state| node_state.state == State::Asked)
     }
 
-    /// Notes that `node` is being asked and gives the socket to name: the one in use, else `fresh`.
+    /// Notes that `node` is being asked; returns the socket to name, the one in use or else
+    /// `fresh`.
     pub(super) fn on_asked(&mut self, node: InfoHash, fresh: u32) -> u32 {
         let node_state = self.nodes.entry(node).or_insert(NodeSubscription {
             socket: fresh,
@@ -81,12 +82,12 @@ impl Subscription {
         }
     }
 
-    /// Ends the subscription at `node`; gives its socket.
+    /// Ends the subscription at `node`; returns its socket.
     pub(super) fn on_failed(&mut self, node: &InfoHash) -> Option<u32> {
         self.nodes.remove(node).map(|node_state| node_state.socket)
     }
 
-    /// Ends the subscriptions that are due for renewal at nodes not among `nearest`; gives their
+    /// Ends the subscriptions that are due for renewal at nodes not among `nearest`; returns their
     /// sockets.
     pub(super) fn retire(&mut self, nearest: &[InfoHash], now: Timestamp) -> Vec<u32> {
         let retired: Vec<_> = self
@@ -101,7 +102,7 @@ impl Subscription {
             .collect()
     }
 
-    /// The sockets in use.
+    /// Iterates over the sockets in use.
     pub(super) fn sockets(&self) -> impl Iterator<Item = u32> {
         self.nodes.values().map(|node_state| node_state.socket)
     }

@@ -25,7 +25,7 @@ proptest! {
         prop_assert!(lookup.is_idle());
         let nearest = net.nearest_living(8);
         prop_assert!(nearest.is_subset(&net.asked_values), "not all of the nearest were asked");
-        prop_assert!(net.most_busy <= Config::default().lookup.parallelism_max);
+        prop_assert!(net.most_in_flight <= Config::default().lookup.parallelism_max);
     }
 
     #[test]
@@ -102,22 +102,21 @@ fn a_permanent_value_is_refreshed_where_it_is_and_put_where_it_is_not() {
 }
 
 #[test]
-fn of_a_finished_lookup_those_who_answered_are_remembered() {
+fn of_a_finished_lookup_the_nodes_that_answered_are_remembered() {
     let mut net = Net::new(3, 50, 0);
     let mut lookup = net.lookup();
     lookup.ask(net.now, OP, FindKind::Value(Query::default()));
     net.run(&mut lookup, false);
-    lookup.retire();
-    assert!(lookup.is_worth_remembering());
+    assert!(lookup.retire());
     net.asked_values.clear();
     lookup.ask(net.now, OP, FindKind::Value(Query::default()));
     net.run(&mut lookup, false);
     assert_eq!(net.asked_values, net.nearest_living(8), "and no others");
 
-    let mut nobody = Lookup::new(net.key, Limits::new(&Config::default()));
-    nobody.ask(net.now, OP, FindKind::Value(Query::default()));
-    net.run(&mut nobody, false);
-    assert!(!nobody.is_worth_remembering());
+    let mut empty = Lookup::new(net.key, Limits::new(&Config::default()));
+    empty.ask(net.now, OP, FindKind::Value(Query::default()));
+    net.run(&mut empty, false);
+    assert!(!empty.retire());
 }
 
 #[test]
@@ -170,7 +169,7 @@ fn a_cancelled_listen_closes_its_sockets() {
 }
 
 #[test]
-fn who_hardly_gets_answers_asks_more_at_once_if_somebody_waits_for_them() {
+fn where_few_answer_more_are_asked_at_once_if_a_caller_waits_for_them() {
     let typical = Config::default().lookup.parallelism;
     for (goal, expected) in [
         (FindKind::Node, typical),
@@ -200,30 +199,32 @@ fn who_hardly_gets_answers_asks_more_at_once_if_somebody_waits_for_them() {
 }
 
 #[test]
-fn only_what_lasts_can_wait() {
+fn a_lookup_takes_turns_if_all_it_serves_lasts() {
     let mut net = Net::new(1, 10, 0);
     let mut lookup = net.lookup();
-    assert!(!lookup.can_wait(), "there is nothing to do");
+    assert_eq!(lookup.state(), LookupState::New, "there is nothing to do");
     lookup.subscribe(Timestamp::ZERO, OP);
-    assert!(lookup.can_wait());
+    assert_eq!(lookup.state(), LookupState::Lasting);
     let lasting = Announcement::new(OpId(2), clear(1), None, Some(50_000 * MS));
     assert_eq!(lookup.announce(Timestamp::ZERO, lasting), None);
-    assert!(lookup.can_wait());
+    assert_eq!(lookup.state(), LookupState::Lasting);
     lookup.ask(Timestamp::ZERO, OpId(3), FindKind::Value(Query::default()));
-    assert!(!lookup.can_wait());
+    assert_eq!(lookup.state(), LookupState::New);
     lookup.cancel(OpId(3));
     let once = Announcement::new(OpId(4), clear(2), None, None);
     assert_eq!(lookup.announce(Timestamp::ZERO, once), None);
-    assert!(!lookup.can_wait());
+    assert_eq!(lookup.state(), LookupState::New);
+    lookup.poll(Timestamp::ZERO, false, &Latency::UNKNOWN, &mut net.rng);
+    assert_eq!(lookup.state(), LookupState::Running);
 }
 
 #[test]
-fn what_is_due_behind_an_open_question_waits_for_its_answer() {
+fn what_is_due_behind_a_request_in_flight_waits_for_its_reply() {
     let mut net = Net::new(1, 8, 0);
     let mut lookup = net.lookup();
     lookup.subscribe(Timestamp::ZERO, OP);
     net.run_until(&mut lookup, false, Timestamp::ZERO + 1_000 * MS);
-    assert!(!lookup.is_waiting());
+    assert!(!lookup.awaits_reply());
     let renewal = Timestamp::ZERO + 21_000 * MS;
     let Action::LookupRequest(..) = lookup.poll(renewal, false, &Latency::UNKNOWN, &mut net.rng)
     else {
@@ -231,7 +232,7 @@ fn what_is_due_behind_an_open_question_waits_for_its_answer() {
     };
     loop {
         match lookup.poll(renewal, false, &Latency::UNKNOWN, &mut net.rng) {
-            Action::LookupRequest(..) => assert!(lookup.is_waiting()),
+            Action::LookupRequest(..) => assert!(lookup.awaits_reply()),
             Action::Wait(at) => {
                 assert!(at > renewal + 1_000 * MS, "{at:?}: an answer comes before");
                 break;
@@ -261,7 +262,7 @@ struct Net {
     refreshes: usize,
     answered: Vec<GetReport>,
     announced: Vec<PutReport>,
-    most_busy: usize,
+    most_in_flight: usize,
 }
 
 /// What is due to happen to a request.
@@ -291,7 +292,7 @@ impl Net {
             refreshes: 0,
             answered: Vec::new(),
             announced: Vec::new(),
-            most_busy: 0,
+            most_in_flight: 0,
         }
     }
 
@@ -345,7 +346,7 @@ impl Net {
                     Action::Wait(at) => break at,
                 }
             };
-            self.most_busy = self.most_busy.max(
+            self.most_in_flight = self.most_in_flight.max(
                 lookup
                     .iterate
                     .candidates()

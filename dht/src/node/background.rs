@@ -10,10 +10,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bulla_kad::Budget;
+
 use super::lookups::LookupId;
 use super::queue::Queue;
 use crate::Timestamp;
-use crate::budget::Budget;
 use crate::config::Config;
 
 /// Lookups under way at a time.

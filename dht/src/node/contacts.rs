@@ -140,7 +140,7 @@ impl Contacts {
         may_be_there: impl Fn(&SocketAddr) -> bool,
     ) -> Vec<Contact> {
         let table = &mut self.tables[contact.family()];
-        table.on_late(contact);
+        table.on_timeout(contact);
         (self.failure_probe).on_timeout(now, table, count, timeout, may_be_there)
     }
 

@@ -8,7 +8,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::budget::Budget;
+use bulla_kad::Budget;
+
 use crate::routing::Table;
 use crate::{Contact, Timestamp};
 

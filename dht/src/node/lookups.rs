@@ -11,7 +11,7 @@ use super::queue::Queue;
 use super::subscriptions::{ListenSocket, Subscriptions};
 use super::{Status, Timer};
 use crate::config::Config;
-use crate::lookup::{Action, Latency, Limits, Lookup, LookupRequest, Pool};
+use crate::lookup::{Action, Latency, Limits, Lookup, LookupRequest, LookupState, Pool};
 use crate::value::{Condition, Field, Query};
 use crate::wire::{
     FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, SocketId, Values,
@@ -168,14 +168,20 @@ impl Lookups {
         outbox: &mut Outbox,
     ) -> Option<Action> {
         let lookup = self.get(id)?;
-        let can_wait = lookup.can_wait();
-        if can_wait {
-            if !self.may_go_on(now, id, contacts, connectivity, outbox) {
-                return None;
+        let state = lookup.state();
+        match state {
+            LookupState::Lasting => {
+                if !self.may_go_on(now, id, contacts, connectivity, outbox) {
+                    return None;
+                }
             }
-        } else if !lookup.has_begun() && self.are_too_many_awaited(outbox) {
-            self.queued.push(id);
-            return None;
+            LookupState::New => {
+                if self.are_too_many_awaited(outbox) {
+                    self.queued.push(id);
+                    return None;
+                }
+            }
+            LookupState::Running => {}
         }
         let may_wait = connectivity.may_wait(now, id.family);
         let peers = outbox.rpc.peers();
@@ -186,7 +192,7 @@ impl Lookups {
         };
         let lookup = self.get_mut(id)?;
         let action = lookup.poll(now, may_wait, &latency, &mut outbox.rng);
-        if can_wait && matches!(action, Action::LookupRequest(..)) {
+        if state == LookupState::Lasting && matches!(action, Action::LookupRequest(..)) {
             self.background.on_request(now, socket_count);
         }
         Some(action)
@@ -252,10 +258,10 @@ impl Lookups {
                 token: token.to_vec().into(),
             }),
         };
-        let is_walk = ask.is_of_walk();
+        let is_of_iteration = ask.is_of_iteration();
         let purpose = RequestPurpose::Lookup(LookupStep { id, node, ask });
         let is_sent = outbox.request(now, node.addr, request, purpose);
-        let is_unresponsive = is_walk && outbox.rpc.peers().is_unresponsive(&node.addr);
+        let is_unresponsive = is_of_iteration && outbox.rpc.peers().is_unresponsive(&node.addr);
         if is_sent && !is_unresponsive {
             return false;
         }
@@ -280,12 +286,12 @@ impl Lookups {
         connectivity: &Connectivity,
         outbox: &mut Outbox,
     ) {
-        let Some(lookup) = self.get(id) else {
+        let Some(lookup) = self.pool.get_mut(id.key, id.family) else {
             return;
         };
         let is_idle = lookup.is_idle();
-        let is_worth_remembering = lookup.is_worth_remembering();
-        if self.background.has_begun(id) && (is_idle || !lookup.is_waiting()) {
+        let is_remembered = is_idle && lookup.retire();
+        if self.background.has_begun(id) && (is_idle || !lookup.awaits_reply()) {
             self.background.rest(id);
         }
         self.schedule_background(now, contacts, connectivity, outbox);
@@ -294,13 +300,10 @@ impl Lookups {
             outbox.timers.set(timer, at);
             return;
         }
-        if !is_worth_remembering {
+        if !is_remembered {
             outbox.timers.stop(timer);
             self.pool.forget_idle((id.key, id.family));
             return;
-        }
-        if let Some(lookup) = self.get_mut(id) {
-            lookup.retire();
         }
         outbox.timers.set(timer, now + self.config.memory);
         if let Some((key, family)) = self.pool.retire(id.key, id.family) {

@@ -50,7 +50,7 @@ impl Node {
             return self.drive(now, id);
         }
         let token = reply.token.as_deref().and_then(usable_token);
-        if token.is_none() && (ask.is_of_walk() || matches!(ask, LookupRequest::Check(_))) {
+        if token.is_none() && (ask.is_of_iteration() || matches!(ask, LookupRequest::Check(_))) {
             // The reference shuns nodes that answer without a token, and so do we.
             self.outbox.rpc.peers_mut().block(from.addr);
             return self.give_up_on(now, id, node);

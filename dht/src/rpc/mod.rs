@@ -74,7 +74,7 @@ impl<P: Purpose> Rpc<P> {
             observed: Some(to.ip()),
             ..reply
         };
-        let sender = self.0.dialect_mut().id;
+        let sender = self.0.dialect().id;
         let payload = Payload::Reply { sender, reply };
         let datagrams = self.0.dialect_mut().encode_transient(tid, payload);
         self.0.reply(now, rng, to, datagrams);
@@ -83,7 +83,7 @@ impl<P: Purpose> Rpc<P> {
     /// Refuses a request.
     pub(crate) fn error(&mut self, to: SocketAddr, tid: Tid, code: ErrorCode, text: &'static str) {
         let payload = Payload::Error {
-            sender: Some(self.0.dialect_mut().id),
+            sender: Some(self.0.dialect().id),
             code,
             text: text.into(),
         };

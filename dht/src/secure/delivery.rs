@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bulla_identity::LongKeyId;
+use bulla_kad::LruMap;
 use bytes::Bytes;
 
 use super::binding::Claim;
 use super::checked::Checked;
-use super::lru::LruMap;
 use super::options::GetOptions;
 use super::verdicts::Verdict;
 use crate::lookup::{GetReport, OpId};

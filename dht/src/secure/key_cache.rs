@@ -8,8 +8,8 @@
 use std::fmt;
 
 use bulla_identity::{Certificate, KeyId, LongKeyId, PublicKey};
+use bulla_kad::LruMap;
 
-use super::lru::LruMap;
 use crate::InfoHash;
 
 /// Asked for a certificate before the DHT is. The secure layer stands still while it is called: it

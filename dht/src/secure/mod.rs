@@ -29,7 +29,6 @@ mod error;
 mod event;
 mod job;
 mod key_cache;
-mod lru;
 mod options;
 mod own_certificate;
 mod pending;

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use bulla_identity::PublicKey;
+use bulla_kad::LruMap;
 use sha2::{Digest as _, Sha256};
 
 use super::admission::Lane;
-use super::lru::LruMap;
 use super::signing::Opened;
 use crate::value::{Signed, Value};
 

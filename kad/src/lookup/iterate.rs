@@ -24,8 +24,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// An iterative lookup of one key in one address family. `Q` is what the finds of values ask for.
 ///
 /// ```
-/// use bulla_kad::lookup::{FindAction, FindKind, FindReply, FindRequest, Iterate, IterateConfig};
-/// use bulla_kad::lookup::Latency;
+/// use bulla_kad::lookup::{FindAction, FindKind, FindReply, Iterate, IterateConfig, Latency};
 /// use bulla_kad::{Contact, Id, OpId, Timestamp};
 ///
 /// let (key, now) = (Id::new([0; 32]), Timestamp::ZERO);
@@ -34,14 +33,14 @@ const RETRY: Duration = Duration::from_millis(100);
 /// iterate.offer(&[known], true);
 /// iterate.find(now, OpId(1), FindKind::Node);
 ///
-/// let action = iterate.poll(now, false, &Latency::UNKNOWN);
-/// assert_eq!(action, FindAction::Request(known, FindRequest::Node));
-/// iterate.on_reply(now, &known.id, Some(&FindRequest::Node), FindReply::default());
-/// let action = iterate.poll(now, false, &Latency::UNKNOWN);
-/// let FindAction::Answered(operations, report) = action else {
-///     panic!("nobody else is there to be asked")
+/// let FindAction::Request(contact, request) = iterate.poll(now, false, &Latency::UNKNOWN) else {
+///     panic!("one is there to be asked")
 /// };
-/// assert_eq!((operations, report.answered), (vec![OpId(1)], 1));
+/// iterate.on_reply(now, &contact.id, Some(&request), FindReply::default());
+/// let FindAction::Answered(ops, report) = iterate.poll(now, false, &Latency::UNKNOWN) else {
+///     panic!("no other is there to be asked")
+/// };
+/// assert_eq!((ops, report.answered), (vec![OpId(1)], 1));
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! [`Bucket`]: the contacts whose ids share a prefix, at most k of them, and one in waiting.
+//! [`Bucket`]: the contacts whose ids share a prefix, at most k of them, and one that waits for a
+//! place.
 
 use crate::{Contact, Id, Rng, Timestamp};
 
@@ -11,7 +12,7 @@ pub(super) struct Bucket<const N: usize> {
     pub(super) depth: usize,
     /// Oldest first; no id twice.
     pub(super) entries: Vec<Entry<N>>,
-    /// Found no place; pinged as soon as there is one.
+    /// A contact that found no place, and is pinged as soon as there is one.
     pub(super) candidate: Option<Contact<N>>,
     /// When a contact of this range last replied.
     pub(super) replied: Option<Timestamp>,
@@ -20,7 +21,7 @@ pub(super) struct Bucket<const N: usize> {
 }
 
 impl<const N: usize> Bucket<N> {
-    /// The bucket of all ids.
+    /// Returns the bucket of all ids, without contacts.
     pub(super) fn everything() -> Self {
         Self {
             first: Id::ZERO,
@@ -46,11 +47,12 @@ impl<const N: usize> Bucket<N> {
             .all(|entry| entry.standing(ages, now) == Standing::Good)
     }
 
-    /// Enters a new contact where a place is free or held by one that is certainly worth less.
+    /// Enters a new contact if a place is free or held by one that is certainly worth less, and
+    /// reports whether it does.
     ///
-    /// Differs: in the reference only an expired one makes way. Here one that replied also takes
-    /// the place of one that never did, so that contacts that do not exist, be they named or forged
-    /// as senders, cannot fill a table.
+    /// Differs: in OpenDHT only an expired one makes way. Here one that replied also takes the
+    /// place of one that never did, so that contacts that do not exist, be they named or forged as
+    /// senders, cannot fill a table.
     pub(super) fn place(
         &mut self,
         contact: Contact<N>,
@@ -74,14 +76,15 @@ impl<const N: usize> Bucket<N> {
         true
     }
 
-    /// Keeps a contact in waiting; one that showed a sign of life before one only named.
+    /// Lets a contact wait for a place: one that showed a sign of life in place of any other, one
+    /// that was only named if none waits.
     pub(super) fn remember(&mut self, contact: Contact<N>, confidence: Confidence) {
         if confidence >= Confidence::Sent || self.candidate.is_none() {
             self.candidate = Some(contact);
         }
     }
 
-    /// The first contact whose place is in doubt and that is not being asked already.
+    /// Returns the first contact that is not good and not being asked already, to be asked.
     pub(super) fn ask_doubtful(&mut self, ages: Ages, now: Timestamp) -> Option<Contact<N>> {
         self.entries
             .iter_mut()
@@ -89,7 +92,7 @@ impl<const N: usize> Bucket<N> {
             .map(|entry| entry.ask(now))
     }
 
-    /// Any contact that can be asked now.
+    /// Returns any contact that can be asked now, to be asked.
     pub(super) fn ask_any(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Contact<N>> {
         let askable = |entry: &&mut Entry<N>| entry.is_askable(now);
         let count = self.entries.iter_mut().filter(askable).count();
@@ -101,7 +104,7 @@ impl<const N: usize> Bucket<N> {
             .map(|entry| entry.ask(now))
     }
 
-    /// Drops the expired. Answers the contact in waiting if there is a place for it now.
+    /// Drops the expired contacts. Takes the one that waits if there is a place for it now.
     pub(super) fn purge(&mut self) -> Option<Contact<N>> {
         let before = self.entries.len();
         self.entries.retain(|entry| !entry.is_expired());
@@ -112,7 +115,7 @@ impl<const N: usize> Bucket<N> {
         }
     }
 
-    /// Keeps the lower half of the range and answers the upper one.
+    /// Keeps the lower half of the range and returns the upper one.
     pub(super) fn split(&mut self) -> Self {
         let bit = self.depth;
         let is_upper = |id: &Id<N>| id.bit(bit);
@@ -130,7 +133,7 @@ impl<const N: usize> Bucket<N> {
         }
     }
 
-    /// An id of its range.
+    /// Draws an id of its range.
     pub(super) fn random_id(&self, rng: &mut Rng) -> Id<N> {
         (0..self.depth).fold(rng.hash(), |id, bit| id.with_bit(bit, self.first.bit(bit)))
     }
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_contact_does_not_displace_one_in_waiting() {
+    fn a_contact_only_named_does_not_displace_one_that_waits() {
         let mut bucket = Bucket::everything();
         bucket.remember(contact([1; 20]), Confidence::Named);
         bucket.remember(contact([2; 20]), Confidence::Named);
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_replied_takes_the_place_of_those_that_never_did() {
+    fn a_contact_that_replied_takes_the_place_of_one_that_never_did() {
         let now = Timestamp::ZERO;
         let mut bucket = Bucket::everything();
         assert!(bucket.place(contact([1; 20]), Confidence::Sent, now, 2));

@@ -12,9 +12,9 @@ pub struct RoutingConfig {
     /// A contact silent for this long is no longer good; also the life of tokens and of remote
     /// listeners. Default 10 min.
     pub expire_time: Duration,
-    /// Where more than a quarter of all requests stay without a reply, only contacts heard from
-    /// within this time are asked and shared, if there are enough. Default 2 min (ours: the
-    /// reference shares all good ones).
+    /// Where more than a quarter of all requests stay without a reply, only contacts seen within
+    /// this time are asked and shared, if there are enough. Default 2 min (ours: the reference
+    /// shares all good ones).
     pub fresh_time: Duration,
     /// Split buckets away from the own id as well, to know more nodes. Default `false`.
     pub bootstrap_mode: bool,

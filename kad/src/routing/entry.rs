@@ -1,13 +1,13 @@
 //! [`Entry`]: a contact of the table and what it has shown of itself.
 //!
 //! ```text
-//!            replied, then heard of in time
+//!            replied, then seen in time
 //!   Dubious <------------------------------> Good
 //!      |  ^           silent too long          |
 //!      |  | any datagram from its address      |
 //!      v  |                                    |
 //!     Expired <--------------------------------+
-//!               a request went unanswered
+//!               a request got no reply
 //! ```
 
 use std::net::SocketAddr;
@@ -16,35 +16,35 @@ use std::time::Duration;
 use crate::Endpoint;
 use crate::{Contact, Id, Timestamp};
 
-/// How a contact came to our notice; what comes later in the list is the stronger proof.
+/// How a contact was seen; what comes later in the list is the stronger evidence that it is there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Confidence {
     /// Another node named it.
     Named,
-    /// It sent something of its own accord.
+    /// It sent something by itself.
     Sent,
-    /// It answered a request that we sent to this very address.
+    /// It replied to a request that we sent to this very address.
     Replied,
 }
 
 /// How far a contact can be relied on (`docs/spec/node.md#2`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
-    /// It replied within [`RoutingConfig::good_time`](crate::routing::RoutingConfig::good_time) and
-    /// was heard within [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time).
+    /// It replied within [`RoutingConfig::good_time`](super::RoutingConfig::good_time) and was seen
+    /// within [`RoutingConfig::expire_time`](super::RoutingConfig::expire_time).
     Good,
     /// Neither good nor expired.
     Dubious,
-    /// Its last request went unanswered.
+    /// The last request to it got no reply.
     Expired,
 }
 
 /// The ages that part good from dubious.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ages {
-    /// A reply older than this proves nothing.
+    /// A reply older than this counts no more.
     pub(super) reply: Duration,
-    /// Silence longer than this is suspicious.
+    /// A contact silent for longer than this is dubious.
     pub(super) silence: Duration,
 }
 
@@ -54,8 +54,8 @@ pub(super) struct Entry<const N: usize> {
     id: Id<N>,
     endpoint: Endpoint,
     has_failed: bool,
-    /// An answer is overdue, and nothing has come since.
-    is_late: bool,
+    /// A request timed out, and nothing has come since.
+    is_unresponsive: bool,
     seen: Moment,
     replied: Moment,
     asked: Moment,
@@ -72,7 +72,7 @@ impl Moment {
         Self(now.as_micros().saturating_add(1))
     }
 
-    /// Whether it happened, and less than `span` ago.
+    /// Reports whether it happened, and less than `span` ago.
     fn is_within(self, span: Duration, now: Timestamp) -> bool {
         let at = self.0.checked_sub(1).map(Timestamp::from_micros);
         at.is_some_and(|at| now.since(at) < span)
@@ -80,7 +80,7 @@ impl Moment {
 }
 
 impl<const N: usize> Entry<N> {
-    /// A request has been answered or given up after this time (`docs/spec/wire.md#15`).
+    /// After this time a request has been answered or has failed (`docs/spec/wire.md#15`).
     const TIMEOUT: Duration = Duration::from_secs(10);
 
     pub(super) fn new(contact: Contact<N>, confidence: Confidence, now: Timestamp) -> Self {
@@ -95,7 +95,7 @@ impl<const N: usize> Entry<N> {
             id: contact.id,
             endpoint: contact.addr.into(),
             has_failed: false,
-            is_late: false,
+            is_unresponsive: false,
             seen: if_at_least(Confidence::Sent),
             replied: if_at_least(Confidence::Replied),
             asked: Moment::NEVER,
@@ -125,38 +125,40 @@ impl<const N: usize> Entry<N> {
         self.has_failed
     }
 
-    /// Whether it has never answered us: it may not exist, even if something came in its name.
+    /// Reports whether it has never answered us: it may not exist, even if something came in its
+    /// name.
     pub(super) fn is_unverified(&self) -> bool {
         self.replied == Moment::NEVER
     }
 
-    /// Whether its last sign of life was a message of its own accord, not a reply.
+    /// Reports whether its last sign of life was a message that it sent by itself, not a reply.
     pub(super) fn is_incoming(&self) -> bool {
         self.seen > self.replied
     }
 
-    /// How long ago its last sign of life was.
+    /// Returns how long ago its last sign of life was.
     pub(super) fn silence(&self, now: Timestamp) -> Duration {
         now.since(Timestamp::from_micros(self.seen.0.saturating_sub(1)))
     }
 
-    /// Whether asking it is worth while and no earlier question to it is open.
+    /// Reports whether asking it is worth while and no earlier request to it is in flight.
     pub(super) fn is_askable(&self, now: Timestamp) -> bool {
         !self.has_failed && !self.asked.is_within(Self::TIMEOUT, now)
     }
 
-    /// Notes that the caller is about to be told to ask it.
+    /// Notes that the caller is about to ask it.
     pub(super) fn ask(&mut self, now: Timestamp) -> Contact<N> {
         self.asked = Moment::at(now);
         self.contact()
     }
 
-    /// Its id was met again, at `addr`. Answers an address to ask before it is believed.
+    /// Notes that its id was seen again, at `addr`. Returns an address to ask before it is
+    /// believed.
     ///
-    /// Differs: the reference believes any datagram that claims a known id; here the address
-    /// changes only after a reply from the new one. While a question is open no other is proposed,
-    /// so forged senders cannot aim us. An expired entry gives its place to a newcomer, as it would
-    /// to one of another id.
+    /// Differs: OpenDHT believes any datagram that claims a known id; here the address changes only
+    /// after a reply from the new one. While a request is in flight no other is proposed, so that
+    /// forged senders cannot aim us. An expired entry gives its place to a newcomer, as it would to
+    /// one of another id.
     pub(super) fn on_seen(
         &mut self,
         addr: SocketAddr,
@@ -178,7 +180,7 @@ impl<const N: usize> Entry<N> {
             }
             Confidence::Sent => {
                 self.seen = Moment::at(now);
-                self.is_late = false;
+                self.is_unresponsive = false;
                 if self.has_failed {
                     self.has_failed = false;
                     self.asked = Moment::NEVER;
@@ -189,36 +191,36 @@ impl<const N: usize> Entry<N> {
         None
     }
 
-    /// Whether a reply has come from `addr` after `since`.
+    /// Reports whether a reply has come from `addr` after `since`.
     pub(super) fn has_replied(&self, addr: SocketAddr, since: Timestamp) -> bool {
         self.endpoint == addr.into() && self.replied > Moment::at(since)
     }
 
-    /// It is not there, at `addr`, or of no use.
-    pub(super) fn failed(&mut self, addr: SocketAddr) {
+    /// Notes that it is not there, at `addr`, or of no use.
+    pub(super) fn on_failed(&mut self, addr: SocketAddr) {
         if self.endpoint == addr.into() {
             self.has_failed = true;
         }
     }
 
-    /// An answer from `addr` is overdue.
-    pub(super) fn late(&mut self, addr: SocketAddr) {
+    /// Notes that a request to it, at `addr`, timed out.
+    pub(super) fn on_timeout(&mut self, addr: SocketAddr) {
         if self.endpoint == addr.into() {
-            self.is_late = true;
+            self.is_unresponsive = true;
         }
     }
 
-    /// Whether an answer is overdue, and nothing has come since.
-    pub(super) fn is_late(&self) -> bool {
-        self.is_late
+    /// Reports whether a request to it timed out, and nothing has come since.
+    pub(super) fn is_unresponsive(&self) -> bool {
+        self.is_unresponsive
     }
 
-    /// Forgets what may no longer hold in another network: failures and when it was heard.
+    /// Forgets what may no longer hold in another network: failures and when it was seen.
     pub(super) fn reset(&mut self) {
         self.seen = Moment::NEVER;
         self.asked = Moment::NEVER;
         self.has_failed = false;
-        self.is_late = false;
+        self.is_unresponsive = false;
     }
 }
 
@@ -271,9 +273,9 @@ mod tests {
     #[test]
     fn failure_expires_and_any_datagram_revives() {
         let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
-        entry.failed(contact(2).addr);
+        entry.on_failed(contact(2).addr);
         assert_eq!(entry.standing(AGES, minute(0)), Standing::Good);
-        entry.failed(contact(1).addr);
+        entry.on_failed(contact(1).addr);
         assert_eq!(entry.standing(AGES, minute(0)), Standing::Expired);
         assert!(!entry.is_askable(minute(60)));
         assert_eq!(
@@ -299,7 +301,7 @@ mod tests {
         );
         assert_eq!(entry.on_seen(moved, Confidence::Sent, minute(1)), None);
         assert_eq!(entry.contact(), contact(1));
-        // The forger's datagrams are no sign of life of the true one.
+        // Forged datagrams are no sign of life.
         assert_eq!(entry.standing(AGES, minute(10)), Standing::Dubious);
         assert_eq!(entry.on_seen(moved, Confidence::Replied, minute(10)), None);
         assert_eq!(entry.contact(), contact(2));
@@ -309,7 +311,7 @@ mod tests {
     #[test]
     fn an_expired_contact_starts_anew_at_another_address() {
         let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
-        entry.failed(contact(1).addr);
+        entry.on_failed(contact(1).addr);
         assert_eq!(
             entry.on_seen(contact(2).addr, Confidence::Sent, minute(1)),
             None

@@ -1,6 +1,6 @@
-//! [`LossRate`]: how many of the contacts that are asked turn out to be gone.
+//! [`LossRate`]: how many of the contacts that are asked do not answer.
 
-/// The share of requests that got no answer lately.
+/// The share of requests that got no reply lately.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct LossRate {
     /// Of 65,536.
@@ -8,14 +8,13 @@ pub(super) struct LossRate {
 }
 
 const ONE: u32 = 1 << 16;
-/// The share of the latest request in the whole: one of so many.
+/// The latest request makes up this share of the rate: one in so many.
 const MEMORY: u32 = 64;
-/// Of a network where more than one of so many requests stays without an answer, contacts age
-/// quickly.
+/// Where more than one in so many requests stays without a reply, contacts age quickly.
 const HIGH: u32 = 4;
 
 impl LossRate {
-    pub(super) fn on_answer(&mut self) {
+    pub(super) fn on_reply(&mut self) {
         self.silent -= self.silent / MEMORY;
     }
 
@@ -23,7 +22,7 @@ impl LossRate {
         self.silent += (ONE - self.silent) / MEMORY;
     }
 
-    /// Whether contacts come and go quickly.
+    /// Reports whether contacts come and go quickly.
     pub(super) fn is_high(self) -> bool {
         self.silent > ONE / HIGH
     }
@@ -34,10 +33,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_loss_rate_is_high_while_many_requests_stay_without_an_answer() {
+    fn the_loss_rate_is_high_while_many_requests_stay_without_a_reply() {
         let mut loss_rate = LossRate::default();
         for _ in 0..1_000 {
-            loss_rate.on_answer();
+            loss_rate.on_reply();
         }
         for _ in 0..10 {
             loss_rate.on_no_reply();
@@ -45,11 +44,11 @@ mod tests {
         }
         for _ in 0..100 {
             loss_rate.on_no_reply();
-            loss_rate.on_answer();
+            loss_rate.on_reply();
         }
         assert!(loss_rate.is_high());
         for _ in 0..200 {
-            loss_rate.on_answer();
+            loss_rate.on_reply();
         }
         assert!(!loss_rate.is_high());
     }

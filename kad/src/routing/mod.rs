@@ -5,12 +5,12 @@
 //! - the buckets are ordered, disjoint and cover all ids; one of them covers our own;
 //! - a bucket holds at most [`RoutingConfig::bucket_size`] contacts, all of its range, no id twice,
 //!   never our own;
-//! - a good contact loses its place to nobody;
+//! - a good contact loses its place to no other;
 //! - a contact's address changes only after a reply from the new one, or once it is expired.
 //!
-//! The table sends nothing and knows no message: it is told what was heard and answers whom to ask.
-//! It fits any Kademlia dialect with 160-bit ids. Who invents ids near ours can make it hold at
-//! most 160 buckets: 120 kB with buckets of 8.
+//! The table sends nothing and knows no message: it is told which contacts were seen, and tells
+//! which to ask. Peers that invent ids near ours can make it hold a bucket for each bit of an id:
+//! 160 buckets of 8 take 120 kB.
 
 mod bucket;
 mod config;
@@ -60,7 +60,7 @@ pub struct Table<const N: usize> {
     fresh_time: Duration,
 }
 
-/// What came of hearing of a contact.
+/// What came of seeing a contact.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[must_use]
 pub struct SeenUpdate<const N: usize> {
@@ -71,7 +71,7 @@ pub struct SeenUpdate<const N: usize> {
     pub ping: Option<Contact<N>>,
 }
 
-/// Whether hearing of a contact made the table grow.
+/// Whether seeing a contact made the table grow.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Growth {
     /// It was known.
@@ -93,14 +93,14 @@ pub struct Counts {
     pub good: usize,
     /// Contacts of [`Standing::Dubious`]; the expired are not counted at all.
     pub dubious: usize,
-    /// Contacts in waiting for a place in a full bucket, not in `good` or `dubious`.
+    /// Contacts that wait for a place in a full bucket, not in `good` or `dubious`.
     pub cached: usize,
-    /// Those of `good` whose last sign of life was a message of their own accord and not a reply.
-    /// As long as there are any, others can reach us.
+    /// Those of `good` whose last sign of life was a message that they sent by themselves and not a
+    /// reply. As long as there are any, others can reach us.
     pub incoming: usize,
 }
 
-/// A line of [`Table::listing`].
+/// A contact in [`Table::entries`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Listed<const N: usize> {
     /// First id of the bucket.
@@ -117,12 +117,11 @@ pub struct Listed<const N: usize> {
 const BOOTSTRAP_DEPTH: usize = 6;
 /// Room is made at once for so many contacts of a list.
 const MAX_PREPARED: usize = 64;
-/// A contact after this long without growth means that a connection has come about.
+/// A contact after this long without growth means that we have just been connected.
 const DORMANCY: Duration = Duration::from_secs(5 * 60);
 
 impl<const N: usize> Table<N> {
-    /// An empty table around our own id. Takes from `config` the bucket size, the ages of good
-    /// contacts and the bootstrap mode.
+    /// Makes an empty table around our own id.
     pub fn new(own: Id<N>, config: &RoutingConfig) -> Self {
         Self {
             own,
@@ -140,7 +139,7 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Notes that a contact was heard of. Not to be told of clients, of martian addresses or of the
+    /// Notes that a contact was seen. Not to be told of clients, of martian addresses or of the
     /// other family.
     pub fn on_seen(
         &mut self,
@@ -152,7 +151,7 @@ impl<const N: usize> Table<N> {
             return SeenUpdate::default();
         }
         if confidence == Confidence::Replied {
-            self.loss_rate.on_answer();
+            self.loss_rate.on_reply();
         }
         let bucket = self.bucket(&contact.id);
         if confidence == Confidence::Replied {
@@ -167,9 +166,9 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Takes in a contact that was good when the table was last saved. Our own bucket splits for
-    /// it: strangers have no say in what we saved. Whoever answers has a claim to its place until
-    /// it has proved itself. Says whether it is new.
+    /// Takes in a contact that was good when the table was last saved, and reports whether it is
+    /// new. Our own bucket splits for it: other nodes have no say in what we saved. Any contact
+    /// that replies may take its place until it has replied itself.
     pub fn restore(&mut self, contact: Contact<N>, now: Timestamp) -> bool {
         if contact.id == self.own || contact.id.is_zero() || self.entry(&contact.id).is_some() {
             return false;
@@ -187,9 +186,9 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Of each bucket in turn a contact that has not answered yet and is not being asked, at most
-    /// `count` in all: whom to ask next after a restart, so that something is soon known of every
-    /// part of the id space.
+    /// Returns contacts to ask after a restart: of each bucket in turn one that has not replied yet
+    /// and is not being asked, at most `count` in all. So something is soon known of every part of
+    /// the id space.
     pub fn ask_unverified(&mut self, count: usize, now: Timestamp) -> Vec<Contact<N>> {
         let mut asked = Vec::new();
         for place in 0..self.bucket_size {
@@ -205,17 +204,18 @@ impl<const N: usize> Table<N> {
         asked
     }
 
-    /// Notes that the answer of a contact is overdue: it is not named to others before something
+    /// Notes that a request to a contact timed out: it is not named to others before something
     /// comes from it.
-    pub fn on_late(&mut self, contact: &Contact<N>) {
+    pub fn on_timeout(&mut self, contact: &Contact<N>) {
         if let Some(entry) = self.entry(&contact.id) {
-            entry.late(contact.addr);
+            entry.on_timeout(contact.addr);
         }
     }
 
-    /// Notes that all attempts of a request, the first at `asked_at`, went unanswered. Says whether
-    /// the contact is gone: one that has answered others since may have been asked too much.
-    /// Differs: the reference takes it for gone for a while.
+    /// Notes that no attempt of a request, the first at `asked_at`, got a reply. Reports whether
+    /// the contact has failed: one that has answered others since may have been asked too much.
+    ///
+    /// Differs: OpenDHT takes it for expired for a while.
     pub fn on_no_reply(&mut self, contact: &Contact<N>, asked_at: Timestamp) -> bool {
         let entry = self.entry(&contact.id);
         let is_there = entry.is_some_and(|it| it.has_replied(contact.addr, asked_at));
@@ -231,32 +231,33 @@ impl<const N: usize> Table<N> {
         let bucket = self.bucket(&contact.id);
         bucket.candidate.take_if(|waiting| waiting == contact);
         if let Some(entry) = bucket.find(&contact.id) {
-            entry.failed(contact.addr);
+            entry.on_failed(contact.addr);
         }
     }
 
-    /// The `count` good contacts nearest to `target`, nearest first.
+    /// Returns the `count` good contacts nearest to `target`, nearest first.
     pub fn closest(&self, target: &Id<N>, count: usize, now: Timestamp) -> Vec<Contact<N>> {
         self.nearest(target, count, |entry| {
             entry.standing(self.ages, now) == Standing::Good
         })
     }
 
-    /// The `count` contacts nearest to `target` that are worth naming to others, nearest first: the
-    /// good ones that owe us no answer, but where contacts come and go quickly those heard of
-    /// lately, if there are as many.
+    /// Returns the `count` contacts nearest to `target` that are worth naming to others, nearest
+    /// first: the good ones that have let no request time out, but where contacts come and go
+    /// quickly those seen lately, if there are as many.
     ///
-    /// Differs: the reference names all good ones. Where nodes stay for minutes most of those are
-    /// gone, and as they stand before the living, nobody finds these.
+    /// Differs: OpenDHT names all good ones. Where nodes stay for minutes most of those have left,
+    /// and as they come before the living, these are not found.
     pub fn to_share(&self, target: &Id<N>, count: usize, now: Timestamp) -> Vec<Contact<N>> {
-        let is_sound =
-            |entry: &Entry<N>| !entry.is_late() && entry.standing(self.ages, now) == Standing::Good;
+        let is_sound = |entry: &Entry<N>| {
+            !entry.is_unresponsive() && entry.standing(self.ages, now) == Standing::Good
+        };
         self.fresh(target, count, now)
             .unwrap_or_else(|| self.nearest(target, count, is_sound))
     }
 
-    /// The `count` contacts nearest to `target` that were heard of lately, if there are as many and
-    /// contacts come and go quickly.
+    /// Returns the `count` contacts nearest to `target` that were seen lately, if there are as many
+    /// and contacts come and go quickly.
     pub fn fresh(&self, target: &Id<N>, count: usize, now: Timestamp) -> Option<Vec<Contact<N>>> {
         if !self.loss_rate.is_high() {
             return None;
@@ -270,8 +271,8 @@ impl<const N: usize> Table<N> {
         (found.len() == count).then_some(found)
     }
 
-    /// Whether `count` good contacts are nearer to `target` than we are, or all that there are, if
-    /// those are at least `least`.
+    /// Reports whether `count` good contacts are nearer to `target` than we are, or all that there
+    /// are, if those are at least `least`.
     pub fn is_surrounded(
         &self,
         target: &Id<N>,
@@ -292,7 +293,7 @@ impl<const N: usize> Table<N> {
                 }
                 continue;
             }
-            // Whoever parts from us at a bit where the target does is nearer to it.
+            // Contacts that part from us at a bit where the target does are nearer to it.
             let parting = self.own.common_prefix(&bucket.first);
             if self.own.bit(parting) == target.bit(parting) {
                 is_one_farther = is_one_farther || good.next().is_some();
@@ -306,20 +307,20 @@ impl<const N: usize> Table<N> {
         nearer >= count || (nearer >= least && !is_one_farther)
     }
 
-    /// The `count` contacts nearest to `target` that are not expired, nearest first: to start a
-    /// lookup from.
+    /// Returns the `count` contacts nearest to `target` that are not expired, nearest first: to
+    /// start a lookup from.
     pub fn candidates(&self, target: &Id<N>, count: usize) -> Vec<Contact<N>> {
         self.nearest(target, count, |entry| !entry.is_expired())
     }
 
-    /// All good contacts, those of our own bucket first, as they are exported.
+    /// Returns all good contacts, those of our own bucket first, as they are exported.
     pub fn contacts(&self, now: Timestamp) -> Vec<Contact<N>> {
         self.nearest(&self.own, usize::MAX, |entry| {
             entry.standing(self.ages, now) == Standing::Good
         })
     }
 
-    /// All contacts with their standing, in the order of the buckets' ranges.
+    /// Iterates over all contacts with their standing, in the order of the buckets' ranges.
     pub fn entries(&self, now: Timestamp) -> impl Iterator<Item = Listed<N>> {
         self.buckets.iter().flat_map(move |bucket| {
             bucket.entries.iter().map(move |entry| Listed {
@@ -331,7 +332,7 @@ impl<const N: usize> Table<N> {
         })
     }
 
-    /// How many contacts there are, by what they are worth.
+    /// Counts the contacts, by what they are worth.
     pub fn counts(&self, now: Timestamp) -> Counts {
         let mut counts = Counts::default();
         for bucket in &self.buckets {
@@ -350,14 +351,14 @@ impl<const N: usize> Table<N> {
         counts
     }
 
-    /// How many leading bits the ids in our own bucket share with our own.
+    /// Returns how many leading bits the ids in our own bucket share with our own.
     pub fn depth(&self) -> usize {
         self.buckets[self.index_of(&self.own)].depth
     }
 
-    /// About how many nodes the network has, ourselves included: exact while all fit into one
-    /// bucket, from then on judged by how densely the nearest good ones lie, right within a factor
-    /// of two most of the time.
+    /// Returns about how many nodes the network has, this one included: exact while all fit into
+    /// one bucket, from then on judged by how densely the nearest good ones lie, right within a
+    /// factor of two most of the time.
     pub fn size_estimate(&self, now: Timestamp) -> u64 {
         let nearest = self.closest(&self.own, self.bucket_size, now);
         let others = match nearest.last() {
@@ -372,22 +373,23 @@ impl<const N: usize> Table<N> {
         u64::try_from(others + 1).unwrap_or(u64::MAX)
     }
 
-    /// Whether the bucket of `target` has places left, so that more of its range would be welcome.
+    /// Reports whether the bucket of `target` has places left, so that more contacts of its range
+    /// would be welcome.
     pub fn is_sparse(&self, target: &Id<N>) -> bool {
         self.buckets[self.index_of(target)].entries.len() < self.bucket_size
     }
 
-    /// Whether the bucket of `target` is full of good contacts.
+    /// Reports whether the bucket of `target` is full of good contacts.
     pub fn is_known(&self, target: &Id<N>, now: Timestamp) -> bool {
         let entries = &self.buckets[self.index_of(target)].entries;
         let good = |entry: &&Entry<N>| entry.standing(self.ages, now) == Standing::Good;
         entries.iter().filter(good).count() >= self.bucket_size
     }
 
-    /// Drops the expired contacts, every 2 to 6 minutes. Answers contacts to ping, which may have
+    /// Drops the expired contacts, every 2 to 6 minutes. Returns contacts to ping, which may have
     /// the places.
     ///
-    /// Differs: if nobody else is left the expired are kept, for then it is we who were cut off.
+    /// Differs: if no other is left the expired are kept, for then it is we who were cut off.
     pub fn purge(&mut self) -> Vec<Contact<N>> {
         if self.iter().all(Entry::is_expired) {
             return Vec::new();
@@ -395,8 +397,8 @@ impl<const N: usize> Table<N> {
         self.buckets.iter_mut().filter_map(Bucket::purge).collect()
     }
 
-    /// Connectivity changed: no contact counts as good or as expired any more, and all buckets are
-    /// due for a refresh.
+    /// Notes that the connectivity changed: no contact counts as good or as expired any more, and
+    /// all buckets are due for a refresh.
     pub fn reset(&mut self) {
         self.grown = None;
         self.refreshed = None;

@@ -1,4 +1,5 @@
-//! [`Refresh`]: which part of the table needs a probe, with which id (`docs/spec/node.md#3.1`).
+//! [`Refresh`]: which part of the table is to be refreshed, by a `find` of which id
+//! (`docs/spec/node.md#3.1`).
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -10,9 +11,9 @@ use super::{Standing, Table};
 /// A `find` that brings news of a part of the id space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Refresh<const N: usize> {
-    /// The id to search.
+    /// The id to find.
     pub target: Id<N>,
-    /// Whom to ask.
+    /// The contact to ask.
     pub via: Contact<N>,
 }
 
@@ -26,12 +27,12 @@ const NEIGHBOURHOOD_PAUSE: Duration = Duration::from_secs(5);
 const SETTLING: Duration = Duration::from_secs(150);
 
 impl<const N: usize> Table<N> {
-    /// The next `find` that is due, if any: first for each bucket that is empty or had no reply for
-    /// [`RoutingConfig::expire_time`](crate::routing::RoutingConfig::expire_time), then, if there
-    /// was none and the table grew lately, for our own surroundings.
+    /// Returns the next `find` that is due, if any: first for each bucket that is empty or had no
+    /// reply for [`RoutingConfig::expire_time`](super::RoutingConfig::expire_time), then, if there
+    /// was none and the table grew lately, for our own neighbourhood.
     ///
-    /// Call it until it answers `None` in each maintenance run; what it answered is not answered
-    /// again for some time.
+    /// To be called until it returns `None` in each maintenance run; what it returned is not
+    /// returned again for some time.
     pub fn next_refresh(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Refresh<N>> {
         let refresh = self
             .refresh_bucket(now, rng)
@@ -40,9 +41,9 @@ impl<const N: usize> Table<N> {
         Some(refresh)
     }
 
-    /// The good contacts that have been silent longest, and for `silence` at least: whom to ask
-    /// when another turns out to be gone. At most `count`, and only such as are `worth` it. Nobody
-    /// if none has answered for as long: then it is we who were cut off.
+    /// Returns the good contacts that have been silent longest, and for `silence` at least: to be
+    /// asked when another has failed. At most `count`, and only such as are `worth` it. None if no
+    /// contact has replied for as long: then it is we who were cut off.
     pub fn ask_silent(
         &mut self,
         count: usize,
@@ -100,7 +101,7 @@ impl<const N: usize> Table<N> {
         Some(Refresh { target, via })
     }
 
-    /// Somebody of the bucket at `index`, now and then of one beside it, or else the nearest there
+    /// A contact of the bucket at `index`, now and then of one beside it, or else the nearest there
     /// is.
     fn ask_near(
         &mut self,
@@ -126,7 +127,7 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// Whether `at` lies at least `span` back; what never happened lies back far enough.
+/// Reports whether `at` lies at least `span` back; what never happened lies back far enough.
 fn has_passed(span: Duration, at: Option<Timestamp>, now: Timestamp) -> bool {
     at.is_none_or(|at| now.since(at) >= span)
 }
@@ -168,12 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_table_has_nobody_to_ask() {
+    fn an_empty_table_has_no_contact_to_ask() {
         assert_eq!(table_of(0, at(0)).next_refresh(at(0), &mut rng()), None);
     }
 
     #[test]
-    fn a_growing_table_asks_for_its_surroundings_until_it_settles() {
+    fn a_growing_table_asks_for_its_neighbourhood_until_it_settles() {
         let (mut table, mut rng) = (table_of(4, at(0)), rng());
         let due = all_due(&mut table, at(1), &mut rng);
         assert_eq!(due.len(), 1);
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn each_silent_bucket_is_refreshed_once_a_minute_until_somebody_replies() {
+    fn each_silent_bucket_is_refreshed_once_a_minute_until_a_contact_replies() {
         let (mut table, mut rng) = (table_of(200, at(0)), rng());
         let buckets = table.buckets.len();
         assert!(buckets > 3);
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_silent_those_are_asked_first_who_were_so_longest() {
+    fn of_the_silent_those_are_asked_first_that_were_so_longest() {
         let mut table = table_of(6, at(0));
         let contacts: Vec<_> = table.contacts(at(0));
         for (second, contact) in (1..).zip(&contacts[1..]) {
@@ -221,11 +222,11 @@ mod tests {
         assert_eq!(ask(at(60)), [contacts[0], contacts[2]]);
         assert_eq!(ask(at(60)), [contacts[3], contacts[4]]);
         assert_eq!(ask(at(60)), [], "they have all been asked");
-        assert_eq!(ask(at(70)), [], "nobody answers: it is we who were cut off");
+        assert_eq!(ask(at(70)), [], "none replies: it is we who were cut off");
     }
 
     #[test]
-    fn nobody_is_asked_while_an_answer_is_pending() {
+    fn a_contact_is_not_asked_again_while_a_request_is_in_flight() {
         let (mut table, mut rng) = (table_of(1, at(0)), rng());
         assert_eq!(all_due(&mut table, at(600), &mut rng).len(), 1);
         table.reset();

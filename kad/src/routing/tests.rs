@@ -92,7 +92,7 @@ fn successor(id: Id) -> Id {
 
 #[derive(Clone, Debug)]
 enum Step {
-    SeenUpdate(Contact, Confidence),
+    Seen(Contact, Confidence),
     Failed(Contact),
     Wait(u64),
     Purge,
@@ -115,7 +115,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         Confidence::Replied,
     ]);
     prop_oneof![
-        40 => (any_contact(), confidence).prop_map(|(contact, confidence)| Step::SeenUpdate(contact, confidence)),
+        40 => (any_contact(), confidence).prop_map(|(contact, sign)| Step::Seen(contact, sign)),
         5 => any_contact().prop_map(Step::Failed),
         2 => (0..900u64).prop_map(Step::Wait),
         1 => Just(Step::Purge),
@@ -135,7 +135,7 @@ proptest! {
         let mut now = at(0);
         for step in steps {
             match step {
-                Step::SeenUpdate(contact, confidence) => {
+                Step::Seen(contact, confidence) => {
                     let before = brute_force(&table, &OWN, usize::MAX, now);
                     let _ = table.on_seen(contact, confidence, now);
                     let after = brute_force(&table, &OWN, usize::MAX, now);
@@ -155,7 +155,8 @@ proptest! {
             let nearest = brute_force(&table, &target.id, count, now);
             prop_assert_eq!(&table.closest(&target.id, count, now), &nearest);
             let least = 3.min(count);
-            let is_nearer = |near: &Contact| near.id.distance(&target.id) < OWN.distance(&target.id);
+            let ours = OWN.distance(&target.id);
+            let is_nearer = |near: &Contact| near.id.distance(&target.id) < ours;
             let is_surrounded = nearest.len() >= least && nearest.iter().all(is_nearer);
             prop_assert_eq!(table.is_surrounded(&target.id, least, count, now), is_surrounded);
         }
@@ -170,25 +171,25 @@ proptest! {
 fn full_bucket_keeps_old_good_entry() {
     let mut table = full_far_bucket(at(0));
     let newcomer = contact(0, 100);
-    let heard = table.on_seen(newcomer, Confidence::Replied, at(1));
+    let update = table.on_seen(newcomer, Confidence::Replied, at(1));
     let refused = SeenUpdate {
         growth: Growth::Refused,
         ping: None,
     };
-    assert_eq!(heard, refused);
+    assert_eq!(update, refused);
     assert!(!table.closest(&newcomer.id, 20, at(1)).contains(&newcomer));
     assert_eq!(table.counts(at(1)).cached, 1);
 }
 
 #[test]
-fn a_place_is_wanted_so_the_silent_are_pinged_one_by_one() {
+fn where_a_place_is_wanted_the_silent_are_pinged_one_by_one() {
     let mut table = full_far_bucket(at(0));
     let late = at(601);
     let mut pinged = Vec::new();
     for number in 100..110 {
-        let heard = table.on_seen(contact(0, number), Confidence::Sent, late);
-        assert_eq!(heard.growth, Growth::Refused);
-        pinged.extend(heard.ping);
+        let update = table.on_seen(contact(0, number), Confidence::Sent, late);
+        assert_eq!(update.growth, Growth::Refused);
+        pinged.extend(update.ping);
     }
     let old: Vec<_> = (1..=8).map(|number| contact(0, number)).collect();
     assert_eq!(pinged, old);
@@ -198,27 +199,27 @@ fn a_place_is_wanted_so_the_silent_are_pinged_one_by_one() {
 fn an_expired_contact_makes_way_at_once() {
     let mut table = full_far_bucket(at(0));
     table.on_failure(&contact(0, 4));
-    let heard = table.on_seen(contact(0, 100), Confidence::Sent, at(1));
-    assert_eq!(heard.growth, Growth::Added);
+    let update = table.on_seen(contact(0, 100), Confidence::Sent, at(1));
+    assert_eq!(update.growth, Growth::Added);
     let known = table.candidates(&OWN, 20);
     assert!(known.contains(&contact(0, 100)) && !known.contains(&contact(0, 4)));
 }
 
 #[test]
-fn who_does_not_answer_one_request_but_another_sent_later_is_there() {
+fn a_contact_that_answers_not_one_request_but_another_sent_later_is_there() {
     let mut table = full_far_bucket(at(0));
-    let (busy, dead) = (contact(0, 4), contact(0, 5));
-    let _ = table.on_seen(busy, Confidence::Replied, at(2));
+    let (slow, dead) = (contact(0, 4), contact(0, 5));
+    let _ = table.on_seen(slow, Confidence::Replied, at(2));
     let _ = table.on_seen(dead, Confidence::Sent, at(2));
-    assert!(!table.on_no_reply(&busy, at(1)));
+    assert!(!table.on_no_reply(&slow, at(1)));
     assert!(table.on_no_reply(&dead, at(1)));
-    let good = table.closest(&busy.id, 20, at(3));
-    assert!(good.contains(&busy) && !good.contains(&dead));
-    assert!(table.on_no_reply(&busy, at(2)));
+    let good = table.closest(&slow.id, 20, at(3));
+    assert!(good.contains(&slow) && !good.contains(&dead));
+    assert!(table.on_no_reply(&slow, at(2)));
 }
 
 #[test]
-fn purging_frees_places_and_names_who_waits_for_them() {
+fn purging_frees_places_and_returns_the_contacts_that_wait_for_them() {
     let mut table = full_far_bucket(at(0));
     let waiting = contact(0, 100);
     let _ = table.on_seen(waiting, Confidence::Sent, at(1));
@@ -230,7 +231,7 @@ fn purging_frees_places_and_names_who_waits_for_them() {
 }
 
 #[test]
-fn one_in_waiting_that_does_not_answer_is_forgotten() {
+fn a_waiting_contact_that_does_not_answer_is_forgotten() {
     let mut table = full_far_bucket(at(0));
     let _ = table.on_seen(contact(0, 100), Confidence::Sent, at(1));
     table.on_failure(&contact(0, 100));
@@ -271,7 +272,7 @@ fn the_own_bucket_splits_as_long_as_all_in_it_are_good() {
 }
 
 #[test]
-fn splitting_pings_the_one_in_waiting() {
+fn splitting_pings_the_contact_that_waits() {
     let mut table = full_far_bucket(at(0));
     for number in 10..17 {
         let _ = table.on_seen(contact(3, number), Confidence::Sent, at(0));
@@ -317,7 +318,7 @@ fn own_and_zero_ids_are_never_entered() {
 }
 
 #[test]
-fn the_first_contact_after_long_awakens() {
+fn the_first_contact_after_a_long_time_is_told_apart() {
     let mut table = table(false);
     let mut growth = |number, seconds| {
         table
@@ -358,7 +359,7 @@ fn after_a_restart_each_is_asked_once_and_some_of_every_bucket_first() {
 }
 
 #[test]
-fn counts_tell_who_reaches_us_from_who_only_replies() {
+fn counts_tell_contacts_that_reach_us_from_those_that_only_reply() {
     let mut table = table(false);
     let _ = table.on_seen(contact(0, 1), Confidence::Replied, at(0));
     let _ = table.on_seen(contact(0, 2), Confidence::Replied, at(0));
@@ -408,7 +409,7 @@ fn a_part_of_the_table_is_full_or_sparse_and_known_if_all_in_it_are_good() {
 }
 
 #[test]
-fn where_contacts_die_quickly_those_heard_of_lately_are_named_before_the_nearest() {
+fn where_contacts_fail_quickly_those_seen_lately_are_shared_before_the_nearest() {
     let mut table = full_far_bucket(at(0));
     for number in 10..18 {
         let _ = table.on_seen(contact(3, number), Confidence::Replied, at(300));

@@ -1,8 +1,8 @@
 //! [`InFlight`]: requests that wait for a reply, each known by its id and the address it went to.
 //!
 //! A request is sent several times with the same bytes. The waits follow the measured round trip
-//! and double; but the third attempt comes no sooner than OpenDHT's second, and the verdict that a
-//! node is gone no sooner than OpenDHT's (`docs/spec/wire.md#15`), however fast the network is.
+//! and double; but the third attempt comes no sooner than OpenDHT's second, and a request fails no
+//! sooner than OpenDHT's (`docs/spec/wire.md#15`), however fast the network is.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};

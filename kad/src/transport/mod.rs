@@ -116,7 +116,12 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         }
     }
 
-    /// Returns the dialect, which may write messages.
+    /// Returns the dialect.
+    pub fn dialect(&self) -> &D {
+        &self.dialect
+    }
+
+    /// Returns the dialect, to write messages.
     pub fn dialect_mut(&mut self) -> &mut D {
         &mut self.dialect
     }

@@ -265,10 +265,7 @@ mod tests {
         assert_eq!(peers.timeout(&peer(1)), (90 + 4 * 50) * MS);
         peers.on_reply(START, peer(1), 10 * MS);
         assert_eq!(peers.round_trip(&peer(1)), Some(80 * MS));
-        assert_eq!(
-            peers.timeout(&peer(1)),
-            Duration::from_millis(80 + 4 * 57 + 2)
-        );
+        assert_eq!(peers.timeout(&peer(1)), 80 * MS + 4 * (57 * MS + MS / 2));
     }
 
     #[test]

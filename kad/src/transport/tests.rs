@@ -189,7 +189,10 @@ fn a_reply_is_let_in_if_its_request_is_in_flight_to_that_address() {
     let mut net = Net::new();
     let id = net.ask(2, true);
     for kind in [b'r', b'e'] {
-        assert!(!net.admits(3, &message(kind, OTHER, id)), "who asked it?");
+        assert!(
+            !net.admits(3, &message(kind, OTHER, id)),
+            "it was not asked"
+        );
         assert!(!net.admits(2, &message(kind, OTHER, id ^ 1)));
         assert!(net.admits(2, &message(kind, OTHER, id)));
     }

@@ -1,4 +1,4 @@
-//! [`Budget`]: what unfinished sessions hold in all, and of one source.
+//! [`PartsBudget`]: what unfinished sessions hold in all, and of one source.
 
 use std::collections::HashMap;
 use std::ops::{Add, AddAssign, SubAssign};
@@ -15,7 +15,7 @@ pub(super) struct Usage {
 
 /// Grants room up to a limit, and no more than a quarter of it to one source.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct PartsBudget {
     limit: Usage,
     per_source: Usage,
     used: Usage,
@@ -23,7 +23,7 @@ pub(super) struct Budget {
     by_source: HashMap<Source, Usage>,
 }
 
-impl Budget {
+impl PartsBudget {
     pub(super) fn new(config: &TransportConfig) -> Self {
         let limit = Usage {
             sessions: config.max_part_sessions,
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_source_gets_a_quarter_and_all_get_the_limit() {
-        let mut budget = Budget::new(&TransportConfig {
+        let mut budget = PartsBudget::new(&TransportConfig {
             max_part_sessions: 8,
             max_part_bytes: 1_000,
             ..TransportConfig::default()

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use super::TransportConfig;
 use crate::{Source, Timestamp};
 
-use budget::{Budget, Usage};
+use budget::{PartsBudget, Usage};
 use session::{Announcement, Session};
 
 /// Greatest size of a packed value that comes in parts: 64 KiB and 32 bytes
@@ -54,7 +54,7 @@ pub struct Reassembly<I, T> {
     sessions: BTreeMap<Key<I>, Session<T>>,
     /// When each session ends.
     deadlines: BTreeSet<(Timestamp, Key<I>)>,
-    budget: Budget,
+    budget: PartsBudget,
 }
 
 /// Tells which announcing message parts belong to.
@@ -103,7 +103,7 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
         Self {
             sessions: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            budget: Budget::new(config),
+            budget: PartsBudget::new(config),
         }
     }
 

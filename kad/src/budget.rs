@@ -6,7 +6,7 @@ use crate::Timestamp;
 
 /// Savings that grow with time up to a limit, and that what is done is paid from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     /// What is saved at most.
     limit: Duration,
     /// When that much will be saved again.
@@ -15,29 +15,29 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// Returns a budget whose savings are at their limit from the start.
-    pub(crate) fn full(limit: Duration) -> Self {
+    pub fn full(limit: Duration) -> Self {
         let full_at = Timestamp::ZERO;
         Self { limit, full_at }
     }
 
     /// Returns a budget that has saved nothing when time begins.
-    pub(crate) fn empty(limit: Duration) -> Self {
+    pub fn empty(limit: Duration) -> Self {
         let full_at = Timestamp::ZERO + limit;
         Self { limit, full_at }
     }
 
     /// Pays `cost`, on credit if less is saved.
-    pub(crate) fn spend(&mut self, now: Timestamp, cost: Duration) {
+    pub fn spend(&mut self, now: Timestamp, cost: Duration) {
         self.full_at = self.full_at.max(now) + cost;
     }
 
     /// Returns what is saved.
-    pub(crate) fn saved(&self, now: Timestamp) -> Duration {
+    pub fn saved(&self, now: Timestamp) -> Duration {
         self.limit.saturating_sub(self.full_at.since(now))
     }
 
     /// Returns the moment from which on nothing is owed.
-    pub(crate) fn paid_at(&self) -> Timestamp {
+    pub fn paid_at(&self) -> Timestamp {
         self.full_at - self.limit
     }
 }

@@ -1,4 +1,4 @@
-//! [`LookupSnapshot`]: a lookup as it stands, for those who look at a running node.
+//! [`LookupSnapshot`]: a lookup as it stands, for a look at a running node.
 
 use super::{CandidateState, Lookup};
 use crate::{Contact, Family, InfoHash};
