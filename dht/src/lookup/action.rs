@@ -5,7 +5,7 @@ use std::time::Duration;
 use bulla_kad::lookup::FindRequest;
 use bytes::Bytes;
 
-use super::{GetReport, OpId, PutReport};
+use super::{Asker, GetReport, OpId, PutReport};
 use crate::value::{Row, ValueId};
 use crate::{Contact, Timestamp};
 
@@ -14,8 +14,8 @@ use crate::{Contact, Timestamp};
 pub(crate) enum Action {
     /// Send this to that contact.
     LookupRequest(Contact, LookupRequest),
-    /// The find of these operations has been answered as well as it can be.
-    Answered(Vec<OpId>, GetReport),
+    /// The find that these wanted to know of has been answered as well as it can be.
+    Answered(Vec<Asker>, GetReport),
     /// The first round of this put is over.
     Announced(OpId, PutReport),
     /// Nothing to do before this moment.

@@ -8,6 +8,7 @@
 
 mod action;
 mod announcement;
+mod asker;
 mod config;
 mod listen_view;
 mod pool;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 pub(crate) use action::{Action, LookupReply, LookupRequest};
 pub(crate) use announcement::Announcement;
 pub use announcement::PutReport;
+pub(crate) use asker::Asker;
 pub use bulla_kad::OpId;
 pub(crate) use bulla_kad::lookup::Latency;
 pub use bulla_kad::lookup::{CandidateState, GetReport};
@@ -94,12 +96,12 @@ impl Lookup {
     }
 
     /// Asks the nearest nodes.
-    pub(crate) fn ask(&mut self, now: Timestamp, op: OpId, kind: FindKind) {
+    pub(crate) fn ask(&mut self, now: Timestamp, asker: impl Into<Asker>, kind: FindKind) {
         if self.is_idle() {
             self.iterate.start_over();
         }
         self.was_wanted |= matches!(kind, FindKind::Value(_));
-        self.iterate.find(now, op, kind);
+        self.iterate.find(now, asker.into().into(), kind);
     }
 
     /// Returns the operations that want to know the answer to a find.
@@ -215,7 +217,8 @@ impl Lookup {
                 return action;
             }
             if let Some((operations, report)) = self.iterate.next_answered(now) {
-                return Action::Answered(operations, report);
+                let askers = operations.into_iter().map(Asker::from).collect();
+                return Action::Answered(askers, report);
             }
         }
         self.has_begun = !self.is_idle();

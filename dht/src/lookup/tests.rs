@@ -340,7 +340,9 @@ impl Net {
                             queue.insert((at, sent, delay), (contact.id, ask.clone(), fate));
                         }
                     }
-                    Action::Answered(ops, report) if ops == [OP] => self.answered.push(report),
+                    Action::Answered(ops, report) if ops == [OP.into()] => {
+                        self.answered.push(report)
+                    }
                     Action::Announced(OP, report) => self.announced.push(report),
                     Action::Answered(..) | Action::Announced(..) => panic!("an unknown operation"),
                     Action::Wait(at) => break at,

@@ -1,8 +1,8 @@
 //! Lookups at work: what they want asked is sent, what comes of it is told to the operations.
 
 use super::lookups::LookupId;
-use super::{Node, Timer, WALK};
-use crate::lookup::{Action, FindKind, GetReport, OpId};
+use super::{Node, Timer};
+use crate::lookup::{Action, Asker, FindKind, GetReport};
 use crate::{Family, InfoHash, Timestamp};
 
 impl Node {
@@ -62,7 +62,7 @@ impl Node {
         };
         self.lookups.open(now, id, &self.contacts);
         if let Some(lookup) = self.lookups.get_mut(id) {
-            lookup.ask(now, WALK, FindKind::Node);
+            lookup.ask(now, Asker::Walk, FindKind::Node);
         }
         self.drive(now, id);
     }
@@ -85,15 +85,18 @@ impl Node {
     }
 
     /// A find is over. The walk to the own neighbours may have to be repeated.
-    fn on_answered(&mut self, now: Timestamp, id: LookupId, asker: OpId, report: GetReport) {
-        if asker != WALK {
-            self.outbox
-                .report(self.operations.on_answered(asker, report));
-        } else if id.key == self.contacts.own() {
-            let rng = &mut self.outbox.rng;
-            let repeat = (self.connectivity).on_explored(now, id.family, &self.contacts, rng);
-            let timer = Timer::RepeatSelfLookup(id.family);
-            self.outbox.set_if_any(timer, repeat);
+    fn on_answered(&mut self, now: Timestamp, id: LookupId, asker: Asker, report: GetReport) {
+        match asker {
+            Asker::Operation(op) => {
+                self.outbox.report(self.operations.on_answered(op, report));
+            }
+            Asker::Walk if id.key == self.contacts.own() => {
+                let rng = &mut self.outbox.rng;
+                let again = (self.connectivity).on_explored(now, id.family, &self.contacts, rng);
+                let timer = Timer::RepeatSelfLookup(id.family);
+                self.outbox.set_if_any(timer, again);
+            }
+            Asker::Walk => {}
         }
     }
 

@@ -134,9 +134,6 @@ impl fmt::Debug for Node {
     }
 }
 
-/// The operation of all walks that get to know the nodes near an id.
-const WALK: OpId = OpId(0);
-
 impl Node {
     /// Returns a node that knows no other.
     ///

@@ -86,7 +86,7 @@ impl Node {
 }
 
 impl Server {
-    fn on_find(
+    pub(super) fn on_find(
         &self,
         now: Timestamp,
         reply_to: ReplyTo,
@@ -106,7 +106,7 @@ impl Server {
         outbox.reply(now, reply_to, reply);
     }
 
-    fn on_get(
+    pub(super) fn on_get(
         &self,
         now: Timestamp,
         reply_to: ReplyTo,
@@ -135,7 +135,7 @@ impl Server {
         outbox.reply(now, reply_to, reply);
     }
 
-    fn on_listen(
+    pub(super) fn on_listen(
         &mut self,
         now: Timestamp,
         reply_to: ReplyTo,

@@ -267,3 +267,6 @@ impl Server {
         (left > 0).then(|| now + Duration::from_micros(left))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! A few nodes together.
 
 mod net;
+mod peers;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

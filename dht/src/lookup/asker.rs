@@ -1,0 +1,47 @@
+//! [`Asker`]: what a find is for.
+
+use super::OpId;
+
+/// What wants to know the outcome of a find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Asker {
+    /// The node itself, which walks towards an id to get to know the nodes near it.
+    Walk,
+    /// An operation of the application.
+    Operation(OpId),
+}
+
+/// The name of walks in an iteration; operations are numbered from 1.
+const WALK: OpId = OpId(0);
+
+impl From<OpId> for Asker {
+    fn from(name: OpId) -> Self {
+        if name == WALK {
+            Self::Walk
+        } else {
+            Self::Operation(name)
+        }
+    }
+}
+
+impl From<Asker> for OpId {
+    fn from(asker: Asker) -> Self {
+        match asker {
+            Asker::Walk => WALK,
+            Asker::Operation(op) => op,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_what_asks() {
+        for asker in [Asker::Walk, Asker::Operation(OpId(1))] {
+            assert_eq!(Asker::from(OpId::from(asker)), asker);
+        }
+        assert_eq!(Asker::from(OpId(1)), Asker::Operation(OpId(1)));
+    }
+}

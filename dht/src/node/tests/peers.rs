@@ -1,0 +1,867 @@
+//! A node among peers whose every message is made by hand.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::node::{Event, LookupId, Node, Output, PutOptions, Status, Timer, Transmit};
+use crate::value::{Query, Value, ValueId};
+use crate::wire::{
+    self, ErrorCode, FindRequest, GetRequest, Message, Nodes, Payload, PutRequest, Reply, Request,
+    SocketId, Tid, UpdateRequest, Values,
+};
+use crate::{Config, Contact, Draft, Family, InfoHash, Origin, Seed, Timestamp};
+
+const SECOND: Duration = Duration::from_secs(1);
+const KEY: InfoHash = InfoHash::new([0x56; InfoHash::LEN]);
+
+#[test]
+fn a_sender_of_requests_is_pinged_and_good_when_it_answers() {
+    let mut node = Alone::new();
+    node.ask(1, Request::Ping);
+    let ping = node.request("ping");
+    assert_eq!(ping.to, addr(1));
+    assert!(node.sent.is_empty(), "but for the answer");
+    node.ask(1, Request::Ping);
+    assert!(node.find("ping").is_none(), "it has been pinged");
+    assert_eq!(node.it.status(Family::V4), Status::Disconnected);
+    node.answer(&ping, 1, Reply::default());
+    assert_eq!(node.it.status(Family::V4), Status::Connected);
+    let status = Status::Connected;
+    let family = Family::V4;
+    assert_eq!(node.events, [Event::StatusChanged { family, status }]);
+}
+
+#[test]
+fn a_client_does_not_become_a_contact() {
+    let mut node = Alone::new();
+    node.receive(1, Tid(1), true, request(1, Request::Ping));
+    assert!(node.find("ping").is_none());
+    node.bootstrap(2);
+    let ping = node.request("ping");
+    let tid = wire::decode(&ping.bytes).unwrap().tid;
+    let (sender, reply) = (id(2), Reply::default());
+    node.receive(2, tid, true, Payload::Reply { sender, reply });
+    assert_ne!(node.it.status(Family::V4), Status::Connected);
+}
+
+#[test]
+fn a_connected_node_walks_to_its_neighbours_and_looks_around() {
+    let mut node = Alone::new();
+    node.bootstrap(1);
+    let ping = node.request("ping");
+    node.answer(&ping, 1, Reply::default());
+    let walk = node.request("find");
+    assert_eq!(target(&walk), node.it.id());
+    assert!(node.find("find").is_none());
+    node.run(SECOND / 5);
+    let mut beyond = 0;
+    while let Some(find) = node.find("find") {
+        assert_eq!(find.to, addr(1));
+        let own = node.it.id();
+        let shared = (0..InfoHash::BITS).take_while(|bit| target(&find).bit(*bit) == own.bit(*bit));
+        assert_eq!(shared.count(), beyond);
+        beyond += 1;
+    }
+    assert_eq!(beyond, 4);
+}
+
+#[test]
+fn the_walk_home_is_repeated_while_few_are_known() {
+    let mut node = Alone::connected();
+    let walk = node.request_to_own("find");
+    node.answer_with_token(&walk, 1, &[]);
+    node.run(SECOND / 2);
+    let again = node.request_to_own("find");
+    assert_eq!(again.to, addr(1));
+}
+
+#[test]
+fn a_node_that_gives_no_token_is_blocked() {
+    let mut node = Alone::connected();
+    node.it.get(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    let get = node.request("get");
+    node.answer(&get, 1, Reply::default());
+    node.run(SECOND / 10);
+    assert!(node.has_ended());
+    let dropped = node.it.stats(node.now).traffic.dropped_source;
+    node.ask(1, Request::Ping);
+    assert_eq!(node.it.stats(node.now).traffic.dropped_source, dropped + 1);
+}
+
+#[test]
+fn a_token_is_kept_if_it_has_at_most_64_bytes() {
+    for (len, is_kept) in [(0, false), (1, true), (64, true), (65, false)] {
+        let mut node = Alone::connected();
+        node.it.get(node.now, KEY, Query::default()).unwrap();
+        node.drain();
+        let get = node.request("get");
+        let token = vec![7; len];
+        let reply = Reply {
+            token: Some(token.into()),
+            ..Reply::default()
+        };
+        node.answer(&get, 1, reply);
+        let dropped = node.it.stats(node.now).traffic.dropped_source;
+        node.ask(1, Request::Ping);
+        let dropped = node.it.stats(node.now).traffic.dropped_source - dropped;
+        assert_eq!(dropped == 0, is_kept, "{len} bytes");
+    }
+}
+
+#[test]
+fn contacts_that_a_reply_names_are_asked_as_far_as_they_can_be_any() {
+    let mut node = Alone::connected();
+    node.it.get(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    let get = node.request("get");
+    let own = node.it.id();
+    let named = [
+        Contact::new(id(2), addr(2)),
+        Contact::new(own, addr(3)),
+        Contact::new(InfoHash::ZERO, addr(4)),
+        Contact::new(id(5), ([0, 0, 0, 1], 5).into()),
+    ];
+    node.answer_with_token(&get, 1, &named);
+    let asked: Vec<_> = std::iter::from_fn(|| node.find("get")).collect();
+    assert_eq!(asked.iter().map(|it| it.to).collect::<Vec<_>>(), [addr(2)]);
+}
+
+#[test]
+fn a_loopback_address_in_a_reply_names_the_host_of_its_sender() {
+    let mut node = Alone::new();
+    let far: SocketAddr = ([192, 0, 2, 1], 7).into();
+    node.it.bootstrap(node.now, &[far]);
+    node.drain();
+    let ping = node.request("ping");
+    let sender = id(7);
+    let tid = wire::decode(&ping.bytes).unwrap().tid;
+    let reply = Reply::default();
+    node.receive_from(far, tid, false, Payload::Reply { sender, reply });
+    node.it.get(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    let get = node.request("get");
+    let contacts = [Contact::new(id(2), addr(2))];
+    let reply = Reply {
+        nodes4: Nodes::new(&contacts),
+        token: Some((&[7][..]).into()),
+        ..Reply::default()
+    };
+    let tid = wire::decode(&get.bytes).unwrap().tid;
+    node.receive_from(far, tid, false, Payload::Reply { sender, reply });
+    let next = node.request("get");
+    assert_eq!(next.to, ([192, 0, 2, 1], 2).into());
+}
+
+#[test]
+fn no_more_than_eight_contacts_are_taken_from_a_reply() {
+    let mut node = Alone::connected();
+    let named: Vec<_> = (2..20)
+        .map(|number| Contact::new(id(number), addr(number)))
+        .collect();
+    node.it.get(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    let get = node.request("get");
+    node.answer_with_token(&get, 1, &named);
+    let known = node.it.stats(node.now).v4.contacts;
+    assert_eq!(known.good + known.dubious, 9);
+}
+
+#[test]
+fn the_addresses_that_others_see_are_counted_until_the_network_changes() {
+    let mut node = Alone::new();
+    node.bootstrap(1);
+    let ping = node.request("ping");
+    let seen: IpAddr = [192, 0, 2, 9].into();
+    let reply = Reply {
+        observed: Some(seen),
+        ..Reply::default()
+    };
+    node.answer(&ping, 1, reply);
+    assert_eq!(node.it.public_addresses(), [seen]);
+    node.it.connectivity_changed(node.now);
+    node.drain();
+    assert!(node.it.public_addresses().is_empty());
+    assert_eq!(node.it.status(Family::V4), Status::Connecting);
+    let confirm = node.timers_until(SECOND);
+    assert!(confirm.contains(&Timer::Confirm(Family::V4)), "{confirm:?}");
+}
+
+#[test]
+fn another_node_at_the_address_of_a_contact_takes_its_place() {
+    let mut node = Alone::connected();
+    node.it.get(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    let get = node.request("get");
+    node.answer_with_token(&get, 2, &[]);
+    let again = node.request("get");
+    assert_eq!(again.to, addr(1));
+    node.answer_with_token(&again, 2, &[]);
+    node.run(SECOND / 10);
+    assert!(node.has_ended());
+    let good = node.it.export_contacts(node.now);
+    assert_eq!(good, [Contact::new(id(2), addr(1))]);
+}
+
+#[test]
+fn a_contact_that_has_become_another_node_is_dropped() {
+    let mut node = Alone::new();
+    node.it
+        .insert_contacts(node.now, &[Contact::new(id(1), addr(1))]);
+    node.drain();
+    let ping = node.request("ping");
+    node.answer(&ping, 2, Reply::default());
+    let known = node.it.stats(node.now).v4.contacts;
+    assert_eq!((known.good, known.dubious), (1, 0));
+    assert_eq!(node.it.export_contacts(node.now)[0].id, id(2));
+}
+
+#[test]
+fn a_put_whose_token_is_refused_is_sent_with_a_new_one_a_few_times() {
+    let mut node = Alone::connected();
+    let put = node.put_with_token();
+    let mut refused = 0;
+    let mut next = Some(put);
+    while let Some(put) = next {
+        node.refuse(&put, ErrorCode::UNAUTHORIZED);
+        refused += 1;
+        next = None;
+        while let Some(probe) = node.find("get") {
+            node.answer_with_token(&probe, 1, &[]);
+            next = node.find("put");
+        }
+    }
+    let max = Config::default().transport.max_auth_errors;
+    assert_eq!(refused, max + 1);
+    node.run(SECOND);
+    assert_eq!(node.put_report(), (0, 1));
+}
+
+#[test]
+fn a_put_that_is_refused_for_good_is_not_repeated() {
+    let mut node = Alone::connected();
+    let put = node.put_with_token();
+    node.refuse(&put, ErrorCode(999));
+    node.run(SECOND / 10);
+    assert!(node.find("put").is_none());
+    assert_eq!(node.put_report(), (0, 1));
+}
+
+#[test]
+fn accepted_tokens_clear_the_record_of_refused_ones() {
+    let mut node = Alone::connected();
+    let put = node.put_with_token();
+    for _ in 0..Config::default().transport.max_auth_errors {
+        node.outcome_of_auth_error();
+    }
+    node.acknowledge(&put);
+    let errors = node.outcome_of_auth_error();
+    assert_eq!(errors, 1);
+}
+
+#[test]
+fn a_find_that_is_refused_ends_without_its_answer() {
+    let mut node = Alone::connected();
+    node.it.get(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    let get = node.request("get");
+    node.refuse(&get, ErrorCode::UNAUTHORIZED);
+    node.run(SECOND / 10);
+    assert!(node.has_ended());
+}
+
+#[test]
+fn a_value_that_is_gone_when_it_is_to_be_refreshed_is_put_again() {
+    let mut node = Alone::connected();
+    let options = PutOptions {
+        permanent: true,
+        created: None,
+    };
+    let put = node.put_with(options);
+    node.acknowledge(&put);
+    let lifetime = Config::default()
+        .value_types
+        .rules(value(7).value_type())
+        .lifetime;
+    let refresh = node.wait_for("refresh", lifetime);
+    node.refuse(&refresh, ErrorCode::NOT_FOUND);
+    assert_eq!(node.wait_for("put", SECOND).to, addr(1));
+}
+
+#[test]
+fn when_a_contact_falls_silent_others_are_asked() {
+    let mut node = Alone::connected();
+    for number in 2..=4 {
+        node.join(number);
+    }
+    node.sent.clear();
+    node.now = node.now + SECOND * 60;
+    node.it.get(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    let recent = node.request("get");
+    let number = recent.to.port();
+    node.answer_with_token(&recent, number, &[]);
+    let mut pinged = Vec::new();
+    for _ in 0..40 {
+        node.run(SECOND / 10);
+        pinged.extend(std::iter::from_fn(|| node.find("ping")).map(|it| it.to));
+    }
+    assert!(!pinged.is_empty());
+    assert!(!pinged.contains(&recent.to), "it has answered");
+}
+
+#[test]
+fn a_contact_that_never_answers_is_lost_and_so_are_its_listens() {
+    let mut node = Alone::connected();
+    node.sent.clear();
+    node.it.get(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    node.run(SECOND * 5);
+    assert!(node.has_ended());
+    assert_eq!(node.it.stats(node.now).v4.contacts.good, 0);
+    assert_ne!(node.it.status(Family::V4), Status::Connected);
+    let pings: Vec<_> = std::iter::from_fn(|| node.find("ping")).collect();
+    assert!(
+        pings.iter().any(|ping| ping.to == addr(1)),
+        "the bootstrap starts over"
+    );
+}
+
+#[test]
+fn parts_are_awaited_of_puts_with_a_token_and_of_updates_on_open_sockets_only() {
+    let mut node = Alone::connected();
+    let large = [wire::pack(&Draft::new(vec![7; 5_000]), ValueId(1))];
+    let put = |token: &[u8]| {
+        let token = token.to_vec().into();
+        let values = Values::new(&large);
+        let (key, created) = (KEY, None);
+        let put = PutRequest {
+            key,
+            values,
+            created,
+            token,
+        };
+        request(1, Request::Put(put))
+    };
+    node.receive(1, Tid(1), false, put(b"wrong"));
+    assert!(node.errors() > 0);
+    assert!(node.it.stored(KEY, ValueId(1)).is_none());
+    let token = node.token_for(1);
+    node.receive(1, Tid(2), false, put(&token));
+    assert_eq!(node.errors(), 0);
+    assert_eq!(node.it.stored(KEY, ValueId(1)), Some(&large[0]));
+
+    let update = UpdateRequest {
+        socket: SocketId(77),
+        key: Some(KEY),
+        values: Values::new(&large),
+        created: None,
+        refreshed: (&[][..]).into(),
+        expired: (&[][..]).into(),
+        token: (&[][..]).into(),
+    };
+    node.sent.clear();
+    node.receive(1, Tid(3), false, request(1, Request::Update(update)));
+    assert_eq!(node.replies(), 1, "it is answered");
+}
+
+#[test]
+fn a_listen_hears_of_updates_by_its_storing_node_alone() {
+    let mut node = Alone::connected();
+    let op = node.it.listen(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    let walk = node.request_for_key();
+    node.answer_with_token(&walk, 1, &[]);
+    let listen = node.request("listen");
+    let Request::Listen(asked) = request_of(&listen) else {
+        panic!("a listen");
+    };
+    assert_eq!((asked.key, &asked.token[..]), (KEY, &[7][..]));
+    let socket = asked.socket;
+    node.answer(&listen, 1, Reply::default());
+    node.events.clear();
+    let values = [value(3)];
+    let update = |expired: &'static [ValueId], values: &'static [Value]| UpdateRequest {
+        socket,
+        key: Some(KEY),
+        values: Values::new(values),
+        created: None,
+        refreshed: (&[][..]).into(),
+        expired: expired.into(),
+        token: (&[8][..]).into(),
+    };
+    let told: &'static [Value] = Vec::leak(values.to_vec());
+    node.receive(
+        2,
+        Tid(5),
+        false,
+        request(2, Request::Update(update(&[], told))),
+    );
+    assert!(node.events.is_empty());
+    node.receive(
+        1,
+        Tid(6),
+        false,
+        request(1, Request::Update(update(&[], told))),
+    );
+    let values = told.to_vec();
+    assert_eq!(node.events, [Event::Values { op, values }]);
+    node.events.clear();
+    let gone: &'static [ValueId] = &[ValueId(3)];
+    node.receive(
+        1,
+        Tid(7),
+        false,
+        request(1, Request::Update(update(gone, &[]))),
+    );
+    let values = told.to_vec();
+    assert_eq!(node.events, [Event::Expired { op, values }]);
+
+    let renewal = node.wait_for("listen", SECOND * 60);
+    let Request::Listen(renewed) = request_of(&renewal) else {
+        panic!("a listen");
+    };
+    assert_eq!(&renewed.token[..], [8], "the token of the last update");
+}
+
+#[test]
+fn what_is_exported_can_be_imported_and_is_told_to_listens() {
+    let mut node = Alone::new();
+    let put = PutOptions::default();
+    let _ = node.it.put(node.now, KEY, value(7), put).unwrap();
+    let records = node.it.export_values();
+    let mut other = Alone::new();
+    let op = other.it.listen(other.now, KEY, Query::default()).unwrap();
+    assert_eq!(other.it.import_values(other.now, &records), 1);
+    other.drain();
+    let values = vec![value(7)];
+    assert_eq!(other.events, [Event::Values { op, values }]);
+    let lifetime = Config::default()
+        .value_types
+        .rules(value(7).value_type())
+        .lifetime;
+    other.run(lifetime - SECOND);
+    assert_eq!(other.it.list_stored(other.now)[0].values.len(), 1);
+    other.run(SECOND * 2);
+    assert!(other.it.list_stored(other.now).is_empty());
+}
+
+#[test]
+fn what_a_node_has_is_listed() {
+    let mut node = Alone::connected();
+    let permanent = PutOptions {
+        permanent: true,
+        created: None,
+    };
+    let _ = node.it.put(node.now, KEY, value(7), permanent).unwrap();
+    let _ = node
+        .it
+        .put(node.now, KEY, value(8), PutOptions::default())
+        .unwrap();
+    let stored = node.it.list_stored(node.now);
+    let lifetime = Config::default()
+        .value_types
+        .rules(value(8).value_type())
+        .lifetime;
+    let expiries: Vec<_> = stored[0].values.iter().map(|it| it.expires_in).collect();
+    assert_eq!(expiries, [None, Some(lifetime)]);
+    let contacts = node.it.list_contacts(node.now);
+    assert_eq!(contacts.len(), 1);
+    assert_eq!(node.it.list_lookups(Some(KEY)).len(), 2);
+    assert_eq!(node.it.list_lookups(Some(id(99))).len(), 0);
+    assert!(node.it.list_lookups(None).len() > 2);
+    let stats = node.it.stats(node.now);
+    assert_eq!((stats.operations, stats.storage.values), (2, 2));
+}
+
+#[test]
+fn permanent_puts_and_listens_learn_of_a_contact_that_was_just_validated() {
+    let mut node = Alone::connected();
+    let _ = node.it.listen(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    let walk = node.request_for_key();
+    node.answer_with_token(&walk, 1, &[]);
+    node.sent.clear();
+    node.join(2);
+    let asked = node.request_for_key();
+    assert_eq!(asked.to, addr(2));
+}
+
+#[test]
+fn a_value_too_large_or_without_an_id_or_a_key_is_not_put() {
+    let mut node = Alone::new();
+    let mut put = |key, value| node.it.put(node.now, key, value, PutOptions::default());
+    use crate::node::OpError;
+    assert_eq!(put(KEY, value(0)), Err(OpError::ZeroId));
+    assert_eq!(put(InfoHash::ZERO, value(1)), Err(OpError::ZeroKey));
+    let largest = wire::pack(&Draft::new(vec![7; Value::MAX_CONTENT - 100]), ValueId(1));
+    assert!(put(KEY, largest).is_ok());
+    let large = wire::pack(&Draft::new(vec![7; Value::MAX_CONTENT + 1]), ValueId(1));
+    assert!(matches!(put(KEY, large), Err(OpError::TooLarge(_))));
+}
+
+#[test]
+fn no_more_operations_start_than_configured() {
+    let mut config = Config::default();
+    config.operations.max = 1;
+    let mut node = Alone::with(config);
+    let first = node.it.get(node.now, KEY, Query::default()).unwrap();
+    let second = node.it.get(node.now, KEY, Query::default());
+    assert_eq!(second, Err(crate::node::OpError::TooManyOperations));
+    node.it.cancel(node.now, first);
+    assert!(node.it.get(node.now, KEY, Query::default()).is_ok());
+}
+
+#[test]
+fn a_put_replaces_an_older_one_of_the_same_value_id() {
+    let mut node = Alone::connected();
+    let first = node
+        .it
+        .put(node.now, KEY, value(7), PutOptions::default())
+        .unwrap();
+    let second = node
+        .it
+        .put(node.now, KEY, value(7), PutOptions::default())
+        .unwrap();
+    node.drain();
+    let done: Vec<_> = node.events.iter().filter_map(ended).collect();
+    assert_eq!(done, [first]);
+    assert!(node.it.announced(KEY, ValueId(7)).is_some());
+    assert!(node.it.announced(KEY, ValueId(8)).is_none());
+    assert!(node.it.cancel_put(node.now, KEY, ValueId(7)));
+    node.drain();
+    let done: Vec<_> = node.events.iter().filter_map(ended).collect();
+    assert_eq!(done, [first, second]);
+    assert!(
+        !node.it.cancel_put(node.now, KEY, ValueId(7)),
+        "nothing is left of it"
+    );
+    assert!(node.it.stored(KEY, ValueId(7)).is_none());
+}
+
+#[test]
+fn a_cancelled_get_is_heard_of_no_more() {
+    let mut node = Alone::connected();
+    let op = node.it.get(node.now, KEY, Query::default()).unwrap();
+    node.it.cancel(node.now, op);
+    node.drain();
+    node.run(SECOND * 5);
+    assert!(!node.events.iter().any(|event| ended(event) == Some(op)));
+    assert!(
+        node.it
+            .lookups
+            .get(LookupId::of(KEY)[0])
+            .is_none_or(|it| it.is_idle())
+    );
+}
+
+fn ended(event: &Event) -> Option<crate::node::OpId> {
+    match event {
+        Event::PutDone { op, .. } | Event::GetDone { op, .. } => Some(*op),
+        Event::Values { .. }
+        | Event::Expired { .. }
+        | Event::Rows { .. }
+        | Event::StatusChanged { .. } => None,
+    }
+}
+
+/// A node, and what it has said so far.
+struct Alone {
+    it: Node,
+    now: Timestamp,
+    sent: VecDeque<Transmit>,
+    events: Vec<Event>,
+    wake: (Timestamp, Timer),
+}
+
+impl Alone {
+    fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    fn with(config: Config) -> Self {
+        let seed = Seed::from_number(1);
+        let mut node = Self {
+            it: Node::new(config, seed, Origin::default()).unwrap(),
+            now: Timestamp::ZERO + SECOND * 3_600,
+            sent: VecDeque::new(),
+            events: Vec::new(),
+            wake: (Timestamp::ZERO, Timer::Never),
+        };
+        node.drain();
+        node
+    }
+
+    /// A node that knows the first peer.
+    fn connected() -> Self {
+        let mut node = Self::new();
+        node.bootstrap(1);
+        let ping = node.request("ping");
+        node.answer(&ping, 1, Reply::default());
+        node
+    }
+
+    fn bootstrap(&mut self, number: u16) {
+        self.it.bootstrap(self.now, &[addr(number)]);
+        self.drain();
+    }
+
+    /// Lets a peer ask something, and answer the ping for that.
+    fn join(&mut self, number: u16) {
+        self.ask(number, Request::Ping);
+        let ping = self.request("ping");
+        self.answer(&ping, number, Reply::default());
+    }
+
+    /// Starts a put; returns the request that the first peer gets.
+    fn put_with(&mut self, options: PutOptions) -> Transmit {
+        let _ = self.it.put(self.now, KEY, value(7), options).unwrap();
+        self.drain();
+        let walk = self.request_for_key();
+        self.answer_with_token(&walk, 1, &[]);
+        self.request("put")
+    }
+
+    fn put_with_token(&mut self) -> Transmit {
+        self.put_with(PutOptions::default())
+    }
+
+    fn put_report(&self) -> (usize, usize) {
+        let report = self.events.iter().find_map(|event| match event {
+            Event::PutDone { report, .. } => Some(*report),
+            _ => None,
+        });
+        let report = report.expect("the put is over");
+        (report.acknowledged, report.asked)
+    }
+
+    /// Notes one more refused token of the first peer; returns how many there are.
+    fn outcome_of_auth_error(&mut self) -> u32 {
+        self.it.outbox.rpc.peers_mut().on_auth_error(addr(1))
+    }
+
+    fn has_ended(&self) -> bool {
+        self.events.iter().any(|event| ended(event).is_some())
+    }
+
+    /// Returns a write token for a peer.
+    fn token_for(&mut self, number: u16) -> Vec<u8> {
+        self.sent.clear();
+        let find = FindRequest {
+            target: KEY,
+            want: None,
+        };
+        self.ask(number, Request::Find(find));
+        let reply = self.sent.iter().find_map(|transmit| {
+            match wire::decode(&transmit.bytes).unwrap().payload {
+                Payload::Reply { reply, .. } => reply.token.map(|token| token.to_vec()),
+                _ => None,
+            }
+        });
+        reply.unwrap()
+    }
+
+    fn ask(&mut self, number: u16, asked: Request<'_>) {
+        self.receive(number, Tid(9), false, request(number, asked));
+        self.drop_replies();
+    }
+
+    fn answer(&mut self, asked: &Transmit, number: u16, reply: Reply<'_>) {
+        let tid = wire::decode(&asked.bytes).unwrap().tid;
+        let sender = id(number);
+        let payload = Payload::Reply { sender, reply };
+        self.receive_from(asked.to, tid, false, payload);
+    }
+
+    fn answer_with_token(&mut self, asked: &Transmit, number: u16, named: &[Contact]) {
+        let reply = Reply {
+            nodes4: Nodes::new(named),
+            token: Some((&[7][..]).into()),
+            ..Reply::default()
+        };
+        self.answer(asked, number, reply);
+    }
+
+    fn acknowledge(&mut self, put: &Transmit) {
+        let reply = Reply {
+            value_id: Some(ValueId(7)),
+            ..Reply::default()
+        };
+        self.answer(put, 1, reply);
+    }
+
+    fn refuse(&mut self, asked: &Transmit, code: ErrorCode) {
+        let tid = wire::decode(&asked.bytes).unwrap().tid;
+        let (sender, text) = (Some(id(1)), "".into());
+        let payload = Payload::Error { sender, code, text };
+        self.receive_from(asked.to, tid, false, payload);
+    }
+
+    fn receive(&mut self, number: u16, tid: Tid, client: bool, payload: Payload<'_>) {
+        self.receive_from(addr(number), tid, client, payload);
+    }
+
+    fn receive_from(&mut self, from: SocketAddr, tid: Tid, client: bool, payload: Payload<'_>) {
+        let message = Message {
+            tid,
+            network: 0,
+            client,
+            agent: None,
+            payload,
+        };
+        for bytes in wire::encode(&message) {
+            self.it.handle_datagram(self.now, from, &bytes);
+        }
+        self.drain();
+    }
+
+    /// Lets time pass.
+    fn run(&mut self, span: Duration) {
+        self.timers_until(span);
+    }
+
+    /// Lets time pass; returns the timers that went off.
+    fn timers_until(&mut self, span: Duration) -> Vec<Timer> {
+        let end = self.now + span;
+        let mut timers = Vec::new();
+        while self.wake.0 <= end {
+            self.now = self.now.max(self.wake.0);
+            timers.push(self.wake.1);
+            self.it.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = end;
+        timers
+    }
+
+    /// Lets time pass until a request is sent, while the first peer answers all others.
+    fn wait_for(&mut self, name: &str, longest: Duration) -> Transmit {
+        let end = self.now + longest;
+        loop {
+            if let Some(found) = self.find(name) {
+                return found;
+            }
+            while let Some(other) = self.sent.pop_front() {
+                if is_request(&other) {
+                    self.answer_with_token(&other, 1, &[]);
+                    if let Some(found) = self.find(name) {
+                        return found;
+                    }
+                }
+            }
+            assert!(self.wake.0 <= end, "no {name}");
+            self.now = self.now.max(self.wake.0);
+            self.it.handle_timeout(self.now);
+            self.drain();
+        }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.it.poll_output() {
+                Output::Transmit(transmit) => self.sent.push_back(transmit),
+                Output::Event(event) => self.events.push(event),
+                Output::Check(_) => {}
+                Output::Wake(at, timer) => {
+                    self.wake = (at, timer);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn drop_replies(&mut self) {
+        self.sent.retain(is_request);
+    }
+
+    fn replies(&self) -> usize {
+        self.count(|payload| matches!(payload, Payload::Reply { .. }))
+    }
+
+    fn errors(&mut self) -> usize {
+        let count = self.count(|payload| matches!(payload, Payload::Error { .. }));
+        self.sent.clear();
+        count
+    }
+
+    fn count(&self, of: impl Fn(&Payload<'_>) -> bool) -> usize {
+        let payloads = self.sent.iter();
+        payloads
+            .filter(|it| of(&wire::decode(&it.bytes).unwrap().payload))
+            .count()
+    }
+
+    /// Takes the first request of a name.
+    fn find(&mut self, name: &str) -> Option<Transmit> {
+        let index = self
+            .sent
+            .iter()
+            .position(|it| is_request(it) && request_of(it).name() == name)?;
+        self.sent.remove(index)
+    }
+
+    fn request(&mut self, name: &str) -> Transmit {
+        self.find(name).unwrap_or_else(|| panic!("no {name}"))
+    }
+
+    fn request_to_own(&mut self, name: &str) -> Transmit {
+        let own = self.it.id();
+        loop {
+            let found = self.request(name);
+            if target(&found) == own {
+                return found;
+            }
+        }
+    }
+
+    /// Takes the first request about the key.
+    fn request_for_key(&mut self) -> Transmit {
+        let index = self.sent.iter().position(|it| {
+            is_request(it)
+                && match request_of(it) {
+                    Request::Find(find) => find.target == KEY,
+                    Request::Get(GetRequest { key, .. }) => key == KEY,
+                    _ => false,
+                }
+        });
+        let index = index.expect("a request about the key");
+        self.sent.remove(index).unwrap()
+    }
+}
+
+fn request_of(transmit: &Transmit) -> Request<'_> {
+    match wire::decode(&transmit.bytes).unwrap().payload {
+        Payload::Request { request, .. } => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is_request(transmit: &Transmit) -> bool {
+    let payload = wire::decode(&transmit.bytes).unwrap().payload;
+    matches!(payload, Payload::Request { .. })
+}
+
+fn target(transmit: &Transmit) -> InfoHash {
+    match request_of(transmit) {
+        Request::Find(find) => find.target,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn request(number: u16, request: Request<'_>) -> Payload<'_> {
+    let sender = id(number);
+    Payload::Request { sender, request }
+}
+
+fn id(number: u16) -> InfoHash {
+    InfoHash::of(&number.to_be_bytes())
+}
+
+fn addr(number: u16) -> SocketAddr {
+    ([127, 0, 0, 1], number).into()
+}
+
+fn value(id: u64) -> Value {
+    wire::pack(&Draft::from("text"), ValueId(id))
+}
