@@ -3,10 +3,10 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use bulla::identity::{CertificateChain, Identity, PrivateKey};
-use bulla::node::{Stats, Status};
-use bulla::sim::{ErrandId, HostId, HostSpec, Scenario, Sim};
-use bulla::{Draft, Family, InfoHash, Query};
+use bulla_dht::node::{Stats, Status};
+use bulla_dht::{Draft, Family, InfoHash, Query};
+use bulla_identity::{CertificateChain, Identity, PrivateKey};
+use bulla_sim::{HostId, HostSpec, OperationId, Scenario, Sim};
 
 /// A simulation that says how to run it again if its test fails.
 pub(crate) struct World(Sim);
