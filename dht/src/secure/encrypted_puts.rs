@@ -1,9 +1,9 @@
 //! [`EncryptedPuts`]: encrypted puts that are being prepared (`docs/spec/secure.md#5.3`).
 //!
 //! ```text
-//!   begin ─▶ all keys known? ─ yes ─▶ Encrypt ─▶ Announce
-//!                 ▲      └──── no ──▶ Search for the certificate of one recipient
-//!                 └──────────────────── on_key ◀───┘
+//!   begin ─▶ all keys known? ─ yes ─▶ encrypt ─▶ announce
+//!                 ▲      └──── no ──▶ search for the key of one recipient
+//!                 └────────────── on_key ◀──┘
 //! ```
 //!
 //! The keys of recipients are looked for one after the other, the last named first. If one is not
@@ -12,14 +12,16 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use bulla_identity::{EncryptError, KeyId, LongKeyId, MAX_RECIPIENTS, PublicKey};
+use bulla_identity::{EncryptError, Identity, KeyId, LongKeyId, MAX_RECIPIENTS, PublicKey};
 
+use super::action::Action;
+use super::admission::Ticket;
 use super::error::PutError;
+use super::job::Task;
 use super::key_cache::{KeyCache, KeyName};
-use crate::InfoHash;
 use crate::lookup::OpId;
 use crate::node::PutOptions;
-use crate::value::{Draft, Value, ValueAddress, ValueId};
+use crate::value::{Draft, Value, ValueAddress};
 
 /// For whom a value is encrypted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,29 +49,19 @@ pub(super) struct EncryptedPut {
     missing: Vec<Recipient>,
     /// The keys of the others.
     known: Vec<PublicKey>,
-    /// The name of the key that is searched for.
-    awaited: Option<KeyName>,
+    /// What it waits for.
+    phase: Phase,
 }
 
-/// What is to be done for an encrypted put.
-#[derive(PartialEq, Eq, Debug)]
-pub(super) enum EncryptAction {
-    /// Search for the key of this name, and tell `on_key`.
-    Search(KeyName),
-    /// Have this signed and encrypted, and tell `on_encrypted`.
-    Encrypt {
-        recipients: Vec<PublicKey>,
-        draft: Draft,
-        id: ValueId,
-    },
-    /// Put this value.
-    Announce {
-        key: InfoHash,
-        value: Value,
-        options: PutOptions,
-    },
-    /// Tell the application that it came to nothing.
-    Fail(PutError),
+/// What an encrypted put waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Nothing: its recipients can be gone through.
+    Ready,
+    /// The key of this name.
+    Searching(KeyName),
+    /// Its ciphertext.
+    Encrypting,
 }
 
 impl From<PublicKey> for Recipient {
@@ -104,40 +96,32 @@ impl EncryptedPut {
             options,
             missing: recipients,
             known: Vec::new(),
-            awaited: None,
+            phase: Phase::Ready,
         }
     }
 }
 
 impl EncryptedPuts {
     /// Takes a put with at least one recipient.
-    pub(super) fn begin(
-        &mut self,
-        op: OpId,
-        put: EncryptedPut,
-        keys: &mut KeyCache,
-    ) -> Option<EncryptAction> {
+    pub(super) fn begin(&mut self, op: OpId, put: EncryptedPut) {
         self.0.insert(op, put);
-        self.next(op, keys)
     }
 
     /// Takes the key that a put waits for, or the reason why there is none.
-    pub(super) fn on_key(
-        &mut self,
-        op: OpId,
-        key: Result<PublicKey, PutError>,
-        keys: &mut KeyCache,
-    ) -> Option<EncryptAction> {
+    pub(super) fn on_key(&mut self, op: OpId, key: Result<PublicKey, PutError>) -> Option<Action> {
         let put = self.0.get_mut(&op)?;
-        put.awaited.take()?;
+        let Phase::Searching(_) = put.phase else {
+            return None;
+        };
+        put.phase = Phase::Ready;
         match key {
             Ok(key) => {
                 put.known.push(key);
-                self.next(op, keys)
+                None
             }
             Err(error) => {
                 self.0.remove(&op);
-                Some(EncryptAction::Fail(error))
+                Some(Action::Fail(op, error))
             }
         }
     }
@@ -147,26 +131,34 @@ impl EncryptedPuts {
         &mut self,
         op: OpId,
         value: Result<Value, PutError>,
-    ) -> Option<EncryptAction> {
+    ) -> Option<Action> {
         let put = self.0.remove(&op)?;
         Some(match value {
-            Ok(value) => EncryptAction::Announce {
+            Ok(value) => Action::Announce {
+                op,
                 key: put.address.key,
                 value,
                 options: put.options,
             },
-            Err(error) => EncryptAction::Fail(error),
+            Err(error) => Action::Fail(op, error),
         })
     }
 
     /// Forgets a put, and returns the name of the key that it waited for.
     pub(super) fn cancel(&mut self, op: OpId) -> Option<KeyName> {
-        self.0.remove(&op)?.awaited
+        match self.0.remove(&op)?.phase {
+            Phase::Searching(name) => Some(name),
+            Phase::Ready | Phase::Encrypting => None,
+        }
     }
 
-    /// Goes on with the recipients of a value; when all their keys are known, it is encrypted.
-    fn next(&mut self, op: OpId, keys: &mut KeyCache) -> Option<EncryptAction> {
+    /// Goes on with the recipients of a value, if it is ready; once all their keys are known, it is
+    /// signed by `us` and encrypted.
+    pub(super) fn next(&mut self, op: OpId, us: &Identity, keys: &mut KeyCache) -> Option<Action> {
         let put = self.0.get_mut(&op)?;
+        if put.phase != Phase::Ready {
+            return None;
+        }
         while let Some(recipient) = put.missing.pop() {
             let known = match recipient {
                 Recipient::Key(key) => Ok(key),
@@ -175,20 +167,24 @@ impl EncryptedPuts {
             match known {
                 Ok(key) => put.known.push(key),
                 Err(name) => {
-                    put.awaited = Some(name);
-                    return Some(EncryptAction::Search(name));
+                    put.phase = Phase::Searching(name);
+                    return Some(Action::Search(op, name));
                 }
             }
         }
+        put.phase = Phase::Encrypting;
         // A recipient that was named twice is one.
         let mut recipients = mem::take(&mut put.known);
         recipients.sort_by_key(PublicKey::long_id);
         recipients.dedup();
-        Some(EncryptAction::Encrypt {
+        let task = Task::Encrypt {
+            op,
+            key: us.key().clone(),
             recipients,
             draft: mem::take(&mut put.draft),
             id: put.address.id,
-        })
+        };
+        Some(Action::Start(Ticket::Step, task))
     }
 }
 
@@ -209,21 +205,22 @@ pub(super) fn check_recipients(recipients: &[Recipient]) -> Result<(), PutError>
 
 #[cfg(test)]
 mod tests {
-    use bulla_identity::{Curve, Identity, IdentityParams, KeyKind};
+    use bulla_identity::{Curve, IdentityParams, KeyKind};
 
     use super::super::testing::{alice, bob, carol};
     use super::*;
-    use crate::wire;
+    use crate::value::ValueId;
+    use crate::{InfoHash, wire};
 
     const OP: OpId = OpId(1);
 
-    fn put<const N: usize>(recipients: [Recipient; N]) -> EncryptedPut {
-        let options = PutOptions {
-            permanent: true,
-            ..PutOptions::default()
-        };
-        let draft = Draft::from("for your eyes");
-        EncryptedPut::new(inbox(), draft, options, recipients.into())
+    /// What was done.
+    #[derive(PartialEq, Eq, Debug)]
+    enum EncryptionStep {
+        Search(KeyName),
+        Encrypt(Vec<PublicKey>),
+        Announce(Value),
+        Fail(PutError),
     }
 
     fn inbox() -> ValueAddress {
@@ -237,99 +234,161 @@ mod tests {
         identity.public_key().clone()
     }
 
-    /// What is to be encrypted for these.
-    fn encrypt<const N: usize>(identities: [Identity; N]) -> Option<EncryptAction> {
-        let mut recipients: Vec<_> = identities.iter().map(key).collect();
-        recipients.sort_by_key(PublicKey::long_id);
-        Some(EncryptAction::Encrypt {
-            recipients,
-            draft: Draft::from("for your eyes"),
-            id: ValueId(7),
+    fn puts<const N: usize>(recipients: [Recipient; N]) -> EncryptedPuts {
+        let options = PutOptions {
+            permanent: true,
+            ..PutOptions::default()
+        };
+        let draft = Draft::from("for your eyes");
+        let put = EncryptedPut::new(inbox(), draft, options, recipients.into());
+        let mut puts = EncryptedPuts::default();
+        puts.begin(OP, put);
+        puts
+    }
+
+    fn step(action: Option<Action>) -> Option<EncryptionStep> {
+        Some(match action? {
+            Action::Search(op, name) => {
+                assert_eq!(op, OP);
+                EncryptionStep::Search(name)
+            }
+            Action::Start(
+                Ticket::Step,
+                Task::Encrypt {
+                    op,
+                    recipients,
+                    draft,
+                    id,
+                    ..
+                },
+            ) => {
+                assert_eq!(
+                    (op, id, &draft.data[..]),
+                    (OP, ValueId(7), &b"for your eyes"[..])
+                );
+                EncryptionStep::Encrypt(recipients)
+            }
+            Action::Announce {
+                op,
+                key,
+                value,
+                options,
+            } => {
+                assert_eq!((op, key, options.permanent), (OP, inbox().key, true));
+                EncryptionStep::Announce(value)
+            }
+            Action::Fail(op, error) => {
+                assert_eq!(op, OP);
+                EncryptionStep::Fail(error)
+            }
+            _ => panic!("another action"),
         })
     }
 
-    fn search(identity: &Identity) -> Option<EncryptAction> {
-        Some(EncryptAction::Search(identity.long_id().into()))
+    /// Encryption for these.
+    fn encrypt<const N: usize>(identities: [Identity; N]) -> Option<EncryptionStep> {
+        let mut recipients: Vec<_> = identities.iter().map(key).collect();
+        recipients.sort_by_key(PublicKey::long_id);
+        Some(EncryptionStep::Encrypt(recipients))
+    }
+
+    fn search(name: impl Into<KeyName>) -> Option<EncryptionStep> {
+        Some(EncryptionStep::Search(name.into()))
     }
 
     #[test]
-    fn a_value_for_known_keys_is_encrypted_at_once_and_announced_with_its_options() {
-        let mut puts = EncryptedPuts::default();
+    fn a_value_for_known_keys_is_encrypted_at_once_and_announced() {
         let mut keys = KeyCache::new(None, 4);
         keys.remember_key(bob().public_key());
-        let to = [bob().long_id().into(), key(&carol()).into()];
-        let action = puts.begin(OP, put(to), &mut keys);
-        assert_eq!(action, encrypt([bob(), carol()]));
+        let mut puts = puts([bob().long_id().into(), key(&carol()).into()]);
+        let action = puts.next(OP, &alice(), &mut keys);
+        assert_eq!(step(action), encrypt([bob(), carol()]));
+        assert_eq!(step(puts.next(OP, &alice(), &mut keys)), None);
         let value = wire::pack_encrypted(&Draft::default(), ValueId(7), b"ciphertext");
-        let Some(EncryptAction::Announce {
-            key,
-            value: announced,
-            options,
-        }) = puts.on_encrypted(OP, Ok(value.clone()))
-        else {
-            panic!("not announced");
-        };
-        assert_eq!((key, announced), (inbox().key, value));
-        assert!(options.permanent);
+        let action = puts.on_encrypted(OP, Ok(value.clone()));
+        assert_eq!(step(action), Some(EncryptionStep::Announce(value)));
         assert!(puts.0.is_empty());
     }
 
     #[test]
     fn missing_keys_are_searched_for_one_after_the_other() {
-        let mut puts = EncryptedPuts::default();
         let mut keys = KeyCache::new(None, 4);
-        let to = [alice(), bob(), carol()].map(|identity| identity.long_id().into());
-        assert_eq!(puts.begin(OP, put(to), &mut keys), search(&carol()));
-        let action = puts.on_key(OP, Ok(key(&carol())), &mut keys);
-        assert_eq!(action, search(&bob()));
+        let mut puts = puts([alice(), bob(), carol()].map(|identity| identity.long_id().into()));
+        let action = puts.next(OP, &alice(), &mut keys);
+        assert_eq!(step(action), search(carol().long_id()));
+        assert_eq!(step(puts.next(OP, &alice(), &mut keys)), None);
+        assert_eq!(step(puts.on_key(OP, Ok(key(&carol())))), None);
+        let action = puts.next(OP, &alice(), &mut keys);
+        assert_eq!(step(action), search(bob().long_id()));
         // Meanwhile another search has found one.
         keys.remember_key(alice().public_key());
-        let action = puts.on_key(OP, Ok(key(&bob())), &mut keys);
-        assert_eq!(action, encrypt([alice(), bob(), carol()]));
+        assert_eq!(step(puts.on_key(OP, Ok(key(&bob())))), None);
+        let action = puts.next(OP, &alice(), &mut keys);
+        assert_eq!(step(action), encrypt([alice(), bob(), carol()]));
     }
 
     #[test]
     fn a_recipient_named_twice_is_one() {
-        let mut puts = EncryptedPuts::default();
         let mut keys = KeyCache::new(None, 4);
         let to = [key(&bob()).into(), bob().id().into(), key(&bob()).into()];
-        let action = puts.begin(OP, put(to), &mut keys);
-        assert_eq!(action, Some(EncryptAction::Search(bob().id().into())));
-        let action = puts.on_key(OP, Ok(key(&bob())), &mut keys);
-        assert_eq!(action, encrypt([bob()]));
+        let mut puts = puts(to);
+        let action = puts.next(OP, &alice(), &mut keys);
+        assert_eq!(step(action), search(bob().id()));
+        assert_eq!(step(puts.on_key(OP, Ok(key(&bob())))), None);
+        let action = puts.next(OP, &alice(), &mut keys);
+        assert_eq!(step(action), encrypt([bob()]));
     }
 
     #[test]
-    fn a_put_fails_if_a_key_is_not_found_or_it_cannot_be_encrypted() {
-        let mut puts = EncryptedPuts::default();
+    fn a_put_fails_if_a_key_is_not_found() {
         let mut keys = KeyCache::new(None, 4);
-        let to = [bob().long_id().into(), carol().long_id().into()];
-        puts.begin(OP, put(to), &mut keys);
-        let action = puts.on_key(OP, Err(PutError::NoCertificate), &mut keys);
-        assert_eq!(action, Some(EncryptAction::Fail(PutError::NoCertificate)));
-        assert_eq!(puts.on_key(OP, Ok(key(&carol())), &mut keys), None);
-
-        puts.begin(OP, put([key(&bob()).into()]), &mut keys);
-        let action = puts.on_encrypted(OP, Err(PutError::NotRsa));
-        assert_eq!(action, Some(EncryptAction::Fail(PutError::NotRsa)));
+        let mut puts = puts([bob().long_id().into(), carol().long_id().into()]);
+        let _ = puts.next(OP, &alice(), &mut keys);
+        let action = puts.on_key(OP, Err(PutError::NoCertificate));
+        assert_eq!(
+            step(action),
+            Some(EncryptionStep::Fail(PutError::NoCertificate))
+        );
         assert!(puts.0.is_empty());
     }
 
     #[test]
-    fn a_cancelled_put_names_the_search_that_it_leaves() {
-        let mut puts = EncryptedPuts::default();
+    fn a_put_fails_if_it_cannot_be_encrypted() {
         let mut keys = KeyCache::new(None, 4);
-        let name = bob().long_id().into();
-        puts.begin(OP, put([Recipient::Name(name)]), &mut keys);
-        assert_eq!(puts.cancel(OP), Some(name));
-        assert_eq!(puts.on_key(OP, Ok(key(&bob())), &mut keys), None);
+        let mut puts = puts([key(&bob()).into()]);
+        let _ = puts.next(OP, &alice(), &mut keys);
+        let action = puts.on_encrypted(OP, Err(PutError::NotRsa));
+        assert_eq!(step(action), Some(EncryptionStep::Fail(PutError::NotRsa)));
+        assert!(puts.0.is_empty());
+    }
 
-        puts.begin(OP, put([Recipient::Name(name)]), &mut keys);
-        puts.on_key(OP, Ok(key(&bob())), &mut keys);
-        // It is being encrypted now.
-        assert_eq!(puts.on_key(OP, Ok(key(&carol())), &mut keys), None);
-        assert_eq!(puts.cancel(OP), None);
-        assert_eq!(puts.on_encrypted(OP, Err(PutError::NotRsa)), None);
+    #[test]
+    fn a_key_that_is_not_searched_for_is_ignored() {
+        let mut keys = KeyCache::new(None, 4);
+        let mut puts = puts([key(&bob()).into()]);
+        assert_eq!(step(puts.on_key(OP, Ok(key(&carol())))), None);
+        assert_eq!(step(puts.on_key(OP, Err(PutError::NotRsa))), None);
+        let action = puts.next(OP, &alice(), &mut keys);
+        assert_eq!(step(action), encrypt([bob()]));
+        assert_eq!(step(puts.on_key(OP, Err(PutError::NotRsa))), None);
+    }
+
+    #[test]
+    fn a_cancelled_put_names_the_search_that_it_leaves() {
+        let mut keys = KeyCache::new(None, 4);
+        let name = KeyName::from(bob().long_id());
+        let mut searching = puts([Recipient::Name(name)]);
+        let _ = searching.next(OP, &alice(), &mut keys);
+        assert_eq!(searching.cancel(OP), Some(name));
+        assert_eq!(step(searching.on_key(OP, Ok(key(&bob())))), None);
+
+        let mut encrypting = puts([key(&bob()).into()]);
+        let _ = encrypting.next(OP, &alice(), &mut keys);
+        assert_eq!(encrypting.cancel(OP), None);
+        assert_eq!(
+            step(encrypting.on_encrypted(OP, Err(PutError::NotRsa))),
+            None
+        );
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! What comes out of the secure layer.
+//! [`SecureOutput`] and [`SecureEvent`]: what comes out of the secure layer; [`Outputs`]: the queue
+//! that it comes out of.
+
+use std::collections::VecDeque;
 
 use bulla_identity::{Certificate, PublicKey};
 
@@ -9,6 +12,9 @@ use crate::lookup::{GetReport, OpId, PutReport};
 use crate::node::{Status, Timer, Transmit};
 use crate::value::Row;
 use crate::{Family, Timestamp};
+
+/// Outputs that the queue keeps memory for when it is empty.
+const KEPT_OUTPUTS: usize = 16;
 
 /// One thing for the driver to do. [`SecureOutput::Wake`] is always the last of a drain.
 #[derive(Debug)]
@@ -94,4 +100,76 @@ pub enum SecureEvent {
         /// Its new status.
         status: Status,
     },
+}
+
+/// What is to come out, in order.
+#[derive(Debug)]
+pub(super) struct Outputs {
+    /// All but the wake-up.
+    queue: VecDeque<SecureOutput>,
+    /// What comes when nothing else is left.
+    wake: (Timestamp, Timer),
+}
+
+impl Outputs {
+    pub(super) fn new() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            wake: (Timestamp::MAX, Timer::Never),
+        }
+    }
+
+    /// Adds an output at the end.
+    pub(super) fn push(&mut self, output: SecureOutput) {
+        self.queue.push_back(output);
+    }
+
+    /// Sets the wake-up.
+    pub(super) fn wake(&mut self, at: Timestamp, timer: Timer) {
+        self.wake = (at, timer);
+    }
+
+    /// Takes the next output; the wake-up is the last, and stays.
+    pub(super) fn poll(&mut self) -> SecureOutput {
+        if let Some(output) = self.queue.pop_front() {
+            return output;
+        }
+        if self.queue.capacity() > KEPT_OUTPUTS {
+            self.queue = VecDeque::new();
+        }
+        let (at, timer) = self.wake;
+        SecureOutput::Wake(at, timer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_come_in_order_and_the_wake_up_last() {
+        let mut outputs = Outputs::new();
+        outputs.wake(Timestamp::ZERO, Timer::Never);
+        for op in 0..100 {
+            let (op, certificate) = (OpId(op), None);
+            outputs.push(SecureOutput::Event(SecureEvent::Certificate {
+                op,
+                certificate,
+            }));
+        }
+        for its in 0..100 {
+            let SecureOutput::Event(SecureEvent::Certificate { op, .. }) = outputs.poll() else {
+                panic!("no event");
+            };
+            assert_eq!(op, OpId(its));
+        }
+        for _ in 0..2 {
+            let output = outputs.poll();
+            assert!(matches!(
+                output,
+                SecureOutput::Wake(Timestamp::ZERO, Timer::Never)
+            ));
+        }
+        assert!(outputs.queue.capacity() <= KEPT_OUTPUTS);
+    }
 }

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   join ─▶ running? ─ no ─▶ gets under all DHT keys of the name ─▶ open
-//!   on_candidates ─▶ Read one ··▶ on_read ─▶ it fits ─────────────────────▶ Finish
-//!                        ▲                └▶ it does not ─▶ the next one,
-//!                        └────────────────────────────────── or, once all gets are over, Finish
+//!   on_candidates ─▶ read one ··▶ on_read ─▶ it fits ──────────────────▶ finish
+//!                       ▲                 └▶ it does not ─▶ one is left?
+//!                       └───────────────────────── yes ─────┘ └─ no, and all gets are over ─▶ finish
 //! ```
 //!
 //! Searches for one name are joined. What is found is read one value after the other, in the order
@@ -14,6 +14,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bulla_identity::Certificate;
 
+use super::action::Action;
+use super::admission::Ticket;
+use super::error::PutError;
+use super::event::SecureEvent;
+use super::job::Task;
 use super::key_cache::{KeyCache, KeyName};
 use crate::InfoHash;
 use crate::lookup::OpId;
@@ -33,8 +38,9 @@ pub(super) struct Searches {
 /// candidates read.
 #[derive(Default, Debug)]
 struct Search {
-    /// Operations of the application that wait for the certificate; at least one.
-    askers: BTreeSet<OpId>,
+    /// Operations of the application that wait for the certificate, and what each wants of it; at
+    /// least one.
+    askers: BTreeMap<OpId, Wanted>,
     /// Gets that still run.
     gets: BTreeSet<OpId>,
     /// Values that have not been read, the oldest first.
@@ -45,17 +51,15 @@ struct Search {
     is_reading: bool,
 }
 
-/// What is to be done for a search.
-#[derive(PartialEq, Eq, Debug)]
-pub(super) enum SearchAction {
-    /// Have this value read, and tell `on_read`.
-    Read(KeyName, Value),
-    /// It is over: cancel its gets, and tell those that wait what was found.
-    Finish {
-        gets: BTreeSet<OpId>,
-        askers: BTreeSet<OpId>,
-        found: Option<Certificate>,
-    },
+/// What an operation wants of a search.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Wanted {
+    /// The certificate.
+    Certificate,
+    /// The public key.
+    PublicKey,
+    /// The key of a recipient, for an encrypted put.
+    Recipient,
 }
 
 impl Searches {
@@ -75,18 +79,23 @@ impl Searches {
 
     /// Lets `op` wait for a certificate that is looked for already; otherwise returns the DHT keys
     /// to look under, for `open`.
-    pub(super) fn join(&mut self, name: KeyName, op: OpId) -> Option<Vec<InfoHash>> {
+    pub(super) fn join(
+        &mut self,
+        name: KeyName,
+        op: OpId,
+        wanted: Wanted,
+    ) -> Option<Vec<InfoHash>> {
         if let Some(search) = self.running.get_mut(&name) {
-            search.askers.insert(op);
+            search.askers.insert(op, wanted);
             return None;
         }
         Some(self.keys.dht_keys(name))
     }
 
     /// Begins a search for `op`, which these gets are to feed.
-    pub(super) fn open(&mut self, name: KeyName, op: OpId, gets: BTreeSet<OpId>) {
+    pub(super) fn open(&mut self, name: KeyName, op: OpId, wanted: Wanted, gets: BTreeSet<OpId>) {
         let search = Search {
-            askers: [op].into(),
+            askers: [(op, wanted)].into(),
             gets,
             ..Search::default()
         };
@@ -94,22 +103,20 @@ impl Searches {
     }
 
     /// Takes values that were found in search of `name`.
-    pub(super) fn on_candidates(
-        &mut self,
-        name: KeyName,
-        values: Vec<Value>,
-    ) -> Option<SearchAction> {
-        let search = self.running.get_mut(&name)?;
-        let room = self.max_candidates - search.seen;
-        let values = values.into_iter().take(room);
-        search.seen += values.len();
-        search.candidates.extend(values);
+    pub(super) fn on_candidates(&mut self, name: KeyName, values: Vec<Value>) -> Vec<Action> {
+        if let Some(search) = self.running.get_mut(&name) {
+            let values = values.into_iter().take(self.max_candidates - search.seen);
+            search.seen += values.len();
+            search.candidates.extend(values);
+        }
         self.next(name)
     }
 
     /// Notes that a get in search of `name` is over.
-    pub(super) fn on_get_done(&mut self, name: KeyName, get: OpId) -> Option<SearchAction> {
-        self.running.get_mut(&name)?.gets.remove(&get);
+    pub(super) fn on_get_done(&mut self, name: KeyName, get: OpId) -> Vec<Action> {
+        if let Some(search) = self.running.get_mut(&name) {
+            search.gets.remove(&get);
+        }
         self.next(name)
     }
 
@@ -118,47 +125,71 @@ impl Searches {
         &mut self,
         name: KeyName,
         certificate: Option<Certificate>,
-    ) -> Option<SearchAction> {
+    ) -> Vec<Action> {
         if let Some(certificate) = certificate {
             self.keys.remember(&certificate);
-            return self.finish(name, Some(certificate));
+            return self.finish(name, Some(&certificate));
         }
-        self.running.get_mut(&name)?.is_reading = false;
+        if let Some(search) = self.running.get_mut(&name) {
+            search.is_reading = false;
+        }
         self.next(name)
     }
 
     /// Lets `op` wait no longer; the search ends unless another operation waits.
-    pub(super) fn leave(&mut self, name: KeyName, op: OpId) -> Option<SearchAction> {
-        let search = self.running.get_mut(&name)?;
-        search.askers.remove(&op);
-        if search.askers.is_empty() {
-            return self.finish(name, None);
+    pub(super) fn leave(&mut self, name: KeyName, op: OpId) -> Vec<Action> {
+        if let Some(search) = self.running.get_mut(&name) {
+            search.askers.remove(&op);
+            if search.askers.is_empty() {
+                return self.finish(name, None);
+            }
         }
-        None
+        Vec::new()
     }
 
-    fn next(&mut self, name: KeyName) -> Option<SearchAction> {
-        let search = self.running.get_mut(&name)?;
+    /// Has the next candidate read, unless one is being read; if there is none and none can come,
+    /// the search ends.
+    fn next(&mut self, name: KeyName) -> Vec<Action> {
+        let Some(search) = self.running.get_mut(&name) else {
+            return Vec::new();
+        };
         if search.is_reading {
-            return None;
+            return Vec::new();
         }
         match search.candidates.pop_front() {
             Some(value) => {
                 search.is_reading = true;
-                Some(SearchAction::Read(name, value))
+                let task = Task::ReadCertificate { name, value };
+                vec![Action::Start(Ticket::Step, task)]
             }
             None if search.gets.is_empty() => self.finish(name, None),
-            None => None,
+            None => Vec::new(),
         }
     }
 
-    fn finish(&mut self, name: KeyName, found: Option<Certificate>) -> Option<SearchAction> {
-        let Search { gets, askers, .. } = self.running.remove(&name)?;
-        Some(SearchAction::Finish {
-            gets,
-            askers,
-            found,
-        })
+    /// Ends a search, and tells all that wait what was found.
+    fn finish(&mut self, name: KeyName, found: Option<&Certificate>) -> Vec<Action> {
+        let Search { gets, askers, .. } = self.running.remove(&name).unwrap_or_default();
+        let tell = |(op, wanted)| match wanted {
+            Wanted::Certificate => {
+                let certificate = found.cloned();
+                Action::Tell(op, SecureEvent::Certificate { op, certificate })
+            }
+            Wanted::PublicKey => {
+                let key = found.and_then(Certificate::public_key).cloned();
+                Action::Tell(op, SecureEvent::PublicKey { op, key })
+            }
+            Wanted::Recipient => {
+                let key = match found.map(Certificate::public_key) {
+                    Some(Some(key)) => Ok(key.clone()),
+                    Some(None) => Err(PutError::NotRsa),
+                    None => Err(PutError::NoCertificate),
+                };
+                Action::Found(op, key)
+            }
+        };
+        let gets = gets.into_iter().map(Action::EndGet);
+        gets.chain(askers.into_iter().map(tell)).collect()
     }
 }
 
@@ -172,12 +203,24 @@ pub(super) fn query() -> Query {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{alice, bob, certificate_value};
+    use bulla_identity::PublicKey;
+
+    use super::super::testing::{alice, bob, certificate_value, signed};
     use super::*;
 
     const ASKER: OpId = OpId(1);
     const OTHER: OpId = OpId(2);
+    const THIRD: OpId = OpId(3);
     const GET: OpId = OpId(11);
+
+    /// What was done.
+    #[derive(PartialEq, Eq, Debug)]
+    enum SearchStep {
+        Read,
+        EndGet(OpId),
+        Tell(SecureEvent),
+        Found(OpId, Result<PublicKey, PutError>),
+    }
 
     fn name() -> KeyName {
         alice().long_id().into()
@@ -187,12 +230,16 @@ mod tests {
         Some(alice().certificate().clone())
     }
 
+    fn key() -> PublicKey {
+        alice().public_key().clone()
+    }
+
     /// A search of `ASKER` that `GET` feeds and that looks at two values at most.
     fn searches() -> Searches {
         let mut searches = Searches::new(KeyCache::new(None, 4), 2);
-        let keys = searches.join(name(), ASKER);
+        let keys = searches.join(name(), ASKER, Wanted::Certificate);
         assert_eq!(keys, Some(vec![name().dht_key()]));
-        searches.open(name(), ASKER, [GET].into());
+        searches.open(name(), ASKER, Wanted::Certificate, [GET].into());
         searches
     }
 
@@ -200,87 +247,121 @@ mod tests {
         vec![certificate_value(&bob()); count]
     }
 
-    fn read() -> Option<SearchAction> {
-        Some(SearchAction::Read(name(), certificate_value(&bob())))
+    fn steps(actions: Vec<Action>) -> Vec<SearchStep> {
+        let step = |action| match action {
+            Action::Start(Ticket::Step, Task::ReadCertificate { name: its, value }) => {
+                assert_eq!((its, value), (name(), certificate_value(&bob())));
+                SearchStep::Read
+            }
+            Action::EndGet(op) => SearchStep::EndGet(op),
+            Action::Tell(_, event) => SearchStep::Tell(event),
+            Action::Found(op, key) => SearchStep::Found(op, key),
+            _ => panic!("another action"),
+        };
+        actions.into_iter().map(step).collect()
     }
 
-    fn finish<const N: usize, const M: usize>(
-        gets: [OpId; N],
-        askers: [OpId; M],
-        found: Option<Certificate>,
-    ) -> Option<SearchAction> {
-        let (gets, askers) = (gets.into(), askers.into());
-        Some(SearchAction::Finish {
-            gets,
-            askers,
-            found,
-        })
+    /// What `ASKER` is told.
+    fn told(certificate: Option<Certificate>) -> SearchStep {
+        let op = ASKER;
+        SearchStep::Tell(SecureEvent::Certificate { op, certificate })
     }
 
     #[test]
     fn candidates_are_read_one_after_the_other_and_no_more_than_allowed() {
         let mut searches = searches();
-        assert_eq!(searches.on_candidates(name(), candidates(1)), read());
-        assert_eq!(searches.on_candidates(name(), candidates(2)), None);
-        assert_eq!(searches.on_get_done(name(), GET), None);
-        assert_eq!(searches.on_read(name(), None), read());
-        let nothing = finish([], [ASKER], None);
-        assert_eq!(searches.on_read(name(), None), nothing);
+        assert_eq!(
+            steps(searches.on_candidates(name(), candidates(1))),
+            [SearchStep::Read]
+        );
+        assert_eq!(steps(searches.on_candidates(name(), candidates(2))), []);
+        assert_eq!(steps(searches.on_get_done(name(), GET)), []);
+        assert_eq!(steps(searches.on_read(name(), None)), [SearchStep::Read]);
+        assert_eq!(steps(searches.on_read(name(), None)), [told(None)]);
     }
 
     #[test]
     fn a_search_goes_on_while_a_get_runs() {
         let mut searches = searches();
-        assert_eq!(searches.on_candidates(name(), candidates(1)), read());
-        assert_eq!(searches.on_read(name(), None), None);
-        let nothing = finish([], [ASKER], None);
-        assert_eq!(searches.on_get_done(name(), GET), nothing);
+        assert_eq!(
+            steps(searches.on_candidates(name(), candidates(1))),
+            [SearchStep::Read]
+        );
+        assert_eq!(steps(searches.on_read(name(), None)), []);
+        assert_eq!(steps(searches.on_get_done(name(), GET)), [told(None)]);
     }
 
     #[test]
     fn the_first_fitting_certificate_ends_a_search_and_is_remembered() {
         let mut searches = searches();
-        searches.on_candidates(name(), candidates(2));
-        let found = finish([GET], [ASKER], certificate());
-        assert_eq!(searches.on_read(name(), certificate()), found);
+        let _ = searches.on_candidates(name(), candidates(2));
+        let actions = steps(searches.on_read(name(), certificate()));
+        assert_eq!(actions, [SearchStep::EndGet(GET), told(certificate())]);
         assert_eq!(searches.keys().certificate(name()), certificate());
-        assert_eq!(searches.on_candidates(name(), candidates(1)), None);
-        assert_eq!(searches.on_get_done(name(), GET), None);
+        assert_eq!(steps(searches.on_candidates(name(), candidates(1))), []);
+        assert_eq!(steps(searches.on_get_done(name(), GET)), []);
     }
 
     #[test]
     fn a_certificate_read_too_late_is_remembered_all_the_same() {
         let mut searches = searches();
-        searches.on_candidates(name(), candidates(1));
-        assert_eq!(searches.leave(name(), ASKER), finish([GET], [], None));
-        assert_eq!(searches.on_read(name(), certificate()), None);
+        let _ = searches.on_candidates(name(), candidates(1));
+        assert_eq!(
+            steps(searches.leave(name(), ASKER)),
+            [SearchStep::EndGet(GET)]
+        );
+        assert_eq!(steps(searches.on_read(name(), certificate())), []);
         assert_eq!(searches.keys().certificate(name()), certificate());
     }
 
     #[test]
-    fn searches_for_one_name_are_joined() {
+    fn searches_for_one_name_are_joined_and_each_is_told_what_it_wants() {
+        for found in [true, false] {
+            let mut searches = searches();
+            assert_eq!(searches.join(name(), OTHER, Wanted::PublicKey), None);
+            assert_eq!(searches.join(name(), THIRD, Wanted::Recipient), None);
+            assert_eq!(steps(searches.leave(name(), ASKER)), []);
+            let _ = searches.on_candidates(name(), candidates(1));
+            let _ = searches.on_get_done(name(), GET);
+            let actions = searches.on_read(name(), certificate().filter(|_| found));
+            let event = SecureEvent::PublicKey {
+                op: OTHER,
+                key: found.then(key),
+            };
+            let third = if found {
+                Ok(key())
+            } else {
+                Err(PutError::NoCertificate)
+            };
+            assert_eq!(
+                steps(actions),
+                [SearchStep::Tell(event), SearchStep::Found(THIRD, third)]
+            );
+        }
+    }
+
+    #[test]
+    fn searches_for_other_names_are_not_joined() {
         let mut searches = searches();
-        assert_eq!(searches.join(name(), OTHER), None);
-        let other_name = bob().long_id().into();
-        assert!(searches.join(other_name, OTHER).is_some());
-        assert_eq!(searches.leave(name(), ASKER), None);
-        let nothing = finish([], [OTHER], None);
-        assert_eq!(searches.on_get_done(name(), GET), nothing);
+        let other = bob().long_id().into();
+        assert!(searches.join(other, OTHER, Wanted::PublicKey).is_some());
+        assert_eq!(steps(searches.leave(other, OTHER)), []);
     }
 
     #[test]
     fn a_known_key_is_looked_for_under_both_of_its_names() {
         let mut searches = Searches::new(KeyCache::new(None, 4), 2);
-        searches.keys().remember_key(alice().public_key());
+        searches.keys().remember_key(&key());
         let short = KeyName::from(alice().id());
         let both = vec![name().dht_key(), short.dht_key()];
-        assert_eq!(searches.join(name(), ASKER), Some(both));
+        let keys = searches.join(name(), ASKER, Wanted::Certificate);
+        assert_eq!(keys, Some(both));
     }
 
     #[test]
     fn certificates_alone_are_asked_for() {
         assert!(query().matches(&certificate_value(&alice())));
-        let other = super::super::testing::signed(&alice(), 1, 0, "no certificate");
+        let other = signed(&alice(), 1, 0, "no certificate");
         assert!(!query().matches(&other));
     }
 }

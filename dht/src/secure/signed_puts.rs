@@ -1,7 +1,7 @@
 //! [`SignedPuts`]: signed puts that are being prepared (`docs/spec/secure.md#5.2`).
 //!
 //! ```text
-//!   begin ─▶ series ─▶ probe: get the value id ─▶ Sign with the next number ─▶ Announce
+//!   begin ─▶ series ─▶ probe: get the value id ─▶ sign with the next number ─▶ announce
 //!              │                                      ▲                           │
 //!              └─ a new value needs no probe ─────────┴── nor does the next put ──┘
 //! ```
@@ -16,11 +16,13 @@ use std::mem;
 
 use bulla_identity::Identity;
 
+use super::action::Action;
+use super::admission::Ticket;
 use super::error::PutError;
-use crate::InfoHash;
+use super::job::Task;
 use crate::lookup::OpId;
 use crate::node::PutOptions;
-use crate::value::{Condition, Draft, Query, Value, ValueAddress, ValueId};
+use crate::value::{Condition, Draft, Query, Value, ValueAddress};
 
 /// Signed puts that are being prepared, by the value that they are to make.
 #[derive(Default, Debug)]
@@ -61,29 +63,6 @@ pub(super) struct SignedPut {
     pub(super) options: PutOptions,
 }
 
-/// What is to be done for a signed put.
-#[derive(PartialEq, Eq, Debug)]
-pub(super) enum SignAction {
-    /// Have this signed, and tell `on_signed`.
-    Sign {
-        op: OpId,
-        draft: Draft,
-        id: ValueId,
-        seq: u16,
-    },
-    /// Put this value; then ask for the `next`.
-    Announce {
-        op: OpId,
-        key: InfoHash,
-        value: Value,
-        options: PutOptions,
-    },
-    /// Tell the application that these came to nothing.
-    Fail { ops: Vec<OpId>, error: PutError },
-    /// Cancel this probe: what it finds is not wanted any more.
-    EndProbe(OpId),
-}
-
 impl SignedPuts {
     /// Returns what to look for before the next put of this value, if anything: it may exist, and
     /// no other put of it is being prepared.
@@ -94,22 +73,13 @@ impl SignedPuts {
         })
     }
 
-    /// Takes a put, with the get that looks for earlier editions if there is to be one. `announced`
-    /// is the number of the edition that the node announces, if any; so it is below.
-    pub(super) fn begin(
-        &mut self,
-        address: ValueAddress,
-        put: SignedPut,
-        probe: Option<OpId>,
-        announced: Option<u16>,
-    ) -> Option<SignAction> {
+    /// Takes a put, with the get that looks for earlier editions if there is to be one.
+    pub(super) fn begin(&mut self, address: ValueAddress, put: SignedPut, probe: Option<OpId>) {
         let series = self.0.entry(address).or_default();
-        series.puts.push_back(put);
-        if series.puts.len() > 1 {
-            return None;
+        if series.puts.is_empty() {
+            series.stage = probe.map_or(Stage::Ready, Stage::Probing);
         }
-        series.stage = probe.map_or(Stage::Ready, Stage::Probing);
-        self.next(address, announced)
+        series.puts.push_back(put);
     }
 
     /// Notes that a probe found an edition of ours.
@@ -119,14 +89,11 @@ impl SignedPuts {
         }
     }
 
-    /// Goes on after a probe, whatever it has found.
-    pub(super) fn on_probe_done(
-        &mut self,
-        address: ValueAddress,
-        announced: Option<u16>,
-    ) -> Option<SignAction> {
-        self.0.get_mut(&address)?.stage = Stage::Ready;
-        self.next(address, announced)
+    /// Notes that a probe is over, whatever it has found.
+    pub(super) fn on_probe_done(&mut self, address: ValueAddress) {
+        if let Some(series) = self.0.get_mut(&address) {
+            series.stage = Stage::Ready;
+        }
     }
 
     /// Takes the signed value of the first put of a series, or the reason why there is none.
@@ -135,7 +102,7 @@ impl SignedPuts {
         address: ValueAddress,
         op: OpId,
         value: Result<Value, PutError>,
-    ) -> Option<SignAction> {
+    ) -> Option<Action> {
         let series = self.0.get_mut(&address)?;
         if series.stage != Stage::Signing || series.puts.front()?.op != op {
             return None;
@@ -149,74 +116,67 @@ impl SignedPuts {
             self.0.remove(&address);
         }
         Some(match value {
-            Ok(value) => SignAction::Announce {
+            Ok(value) => Action::Announce {
                 op,
                 key: address.key,
                 value,
                 options,
             },
-            Err(error) => SignAction::Fail {
-                ops: vec![op],
-                error,
-            },
+            Err(error) => Action::Fail(op, error),
         })
     }
 
-    /// Has the first put of a series signed, if it is ready.
-    pub(super) fn next(
-        &mut self,
-        address: ValueAddress,
-        announced: Option<u16>,
-    ) -> Option<SignAction> {
-        let series = self.0.get_mut(&address)?;
-        if series.stage != Stage::Ready {
-            return None;
-        }
-        if let Some(seq) = announced {
-            series.follow(seq);
-        }
-        let Ok(seq) = u16::try_from(series.next_seq) else {
-            let series = self.0.remove(&address)?;
-            return Some(SignAction::Fail {
-                ops: series.puts.iter().map(|put| put.op).collect(),
-                error: PutError::NoSequence,
-            });
-        };
-        series.stage = Stage::Signing;
-        let put = series.puts.front_mut()?;
-        Some(SignAction::Sign {
-            op: put.op,
-            draft: mem::take(&mut put.draft),
-            id: address.id,
-            seq,
-        })
-    }
-
-    /// Takes a put out of its series. If it was at work, the next goes on; if it was the last, its
-    /// probe ends.
-    pub(super) fn cancel(
-        &mut self,
-        address: ValueAddress,
-        op: OpId,
-        announced: Option<u16>,
-    ) -> Option<SignAction> {
+    /// Takes a put out of its series. If it was the last, its probe ends.
+    pub(super) fn cancel(&mut self, address: ValueAddress, op: OpId) -> Option<Action> {
         let series = self.0.get_mut(&address)?;
         let was_first = series.puts.front()?.op == op;
         series.puts.retain(|put| put.op != op);
-        let stage = series.stage;
         if series.puts.is_empty() {
-            self.0.remove(&address);
+            return match self.0.remove(&address)?.stage {
+                Stage::Probing(probe) => Some(Action::EndGet(probe)),
+                Stage::Ready | Stage::Signing => None,
+            };
         }
-        match stage {
-            Stage::Probing(probe) if !self.0.contains_key(&address) => {
-                Some(SignAction::EndProbe(probe))
-            }
-            Stage::Signing if was_first => {
-                self.0.get_mut(&address)?.stage = Stage::Ready;
-                self.next(address, announced)
-            }
-            Stage::Probing(_) | Stage::Ready | Stage::Signing => None,
+        if was_first && series.stage == Stage::Signing {
+            series.stage = Stage::Ready;
         }
+        None
+    }
+
+    /// Has the first put of a series signed by `us`, if it is ready. `announced` is the value that
+    /// the node announces in its place, if any. Without a number left, all puts of the series fail.
+    pub(super) fn next(
+        &mut self,
+        address: ValueAddress,
+        us: &Identity,
+        announced: Option<&Value>,
+    ) -> Vec<Action> {
+        let Some(series) = self.0.get_mut(&address) else {
+            return Vec::new();
+        };
+        if series.stage != Stage::Ready {
+            return Vec::new();
+        }
+        if let Some(edition) = announced.filter(|value| is_owned_by(us, value)) {
+            series.follow(edition.seq());
+        }
+        let Ok(seq) = u16::try_from(series.next_seq) else {
+            let series = self.0.remove(&address).unwrap_or_default();
+            let fail = |put: SignedPut| Action::Fail(put.op, PutError::NoSequence);
+            return series.puts.into_iter().map(fail).collect();
+        };
+        series.stage = Stage::Signing;
+        let sign = |put: &mut SignedPut| {
+            let task = Task::Sign {
+                op: put.op,
+                key: us.key().clone(),
+                draft: mem::take(&mut put.draft),
+                id: address.id,
+                seq,
+            };
+            Action::Start(Ticket::Step, task)
+        };
+        series.puts.front_mut().map(sign).into_iter().collect()
     }
 }
 
@@ -238,9 +198,19 @@ pub(super) fn is_owned_by(identity: &Identity, value: &Value) -> bool {
 mod tests {
     use super::super::testing::{alice, bob, signed};
     use super::*;
-    use crate::wire;
+    use crate::value::ValueId;
+    use crate::{InfoHash, wire};
 
     const PROBE: OpId = OpId(100);
+
+    /// What was done.
+    #[derive(PartialEq, Eq, Debug)]
+    enum SigningStep {
+        Sign(u64, u16),
+        Announce(u64, u16),
+        Fail(u64, PutError),
+        EndGet(OpId),
+    }
 
     fn diary() -> ValueAddress {
         ValueAddress {
@@ -257,33 +227,60 @@ mod tests {
         }
     }
 
-    fn sign(op: u64, seq: u16) -> SignAction {
-        SignAction::Sign {
-            op: OpId(op),
-            draft: Draft::from(format!("text {op}")),
-            id: ValueId(7),
-            seq,
+    /// A series of these puts, the first of which probes.
+    fn probing<const N: usize>(ops: [u64; N]) -> SignedPuts {
+        let mut puts = SignedPuts::default();
+        for op in ops {
+            puts.begin(diary(), put(op), Some(PROBE));
         }
+        puts
     }
 
-    fn announce(op: u64, seq: u16) -> SignAction {
-        SignAction::Announce {
-            op: OpId(op),
-            key: diary().key,
-            value: edition(seq),
-            options: PutOptions::default(),
+    /// A series of these puts, the first of which is being signed.
+    fn signing<const N: usize>(ops: [u64; N]) -> SignedPuts {
+        let mut puts = SignedPuts::default();
+        for op in ops {
+            puts.begin(diary(), put(op), None);
         }
+        assert_eq!(next(&mut puts), [SigningStep::Sign(ops[0], 0)]);
+        puts
     }
 
-    fn fail<const N: usize>(ops: [u64; N], error: PutError) -> SignAction {
-        let ops = ops.map(OpId).into();
-        SignAction::Fail { ops, error }
-    }
-
-    /// A value with this number; nothing here looks at its signature.
+    /// An edition of Alice's; nothing here looks at its signature.
     fn edition(seq: u16) -> Value {
-        let body = wire::pack_body(&Draft::from("x"), b"owner", seq, None);
+        let owner = alice().public_key().to_der().to_owned();
+        let body = wire::pack_body(&Draft::from("x"), &owner, seq, None);
         wire::pack_signed(&Draft::from("x"), ValueId(7), &body, b"signature").unwrap()
+    }
+
+    fn steps(actions: impl IntoIterator<Item = Action>) -> Vec<SigningStep> {
+        let step = |action| match action {
+            Action::Start(
+                Ticket::Step,
+                Task::Sign {
+                    op, draft, id, seq, ..
+                },
+            ) => {
+                assert_eq!((draft, id), (put(op.0).draft, ValueId(7)));
+                SigningStep::Sign(op.0, seq)
+            }
+            Action::Announce { op, key, value, .. } => {
+                assert_eq!(key, diary().key);
+                SigningStep::Announce(op.0, value.seq())
+            }
+            Action::Fail(op, error) => SigningStep::Fail(op.0, error),
+            Action::EndGet(op) => SigningStep::EndGet(op),
+            _ => panic!("another action"),
+        };
+        actions.into_iter().map(step).collect()
+    }
+
+    fn next(puts: &mut SignedPuts) -> Vec<SigningStep> {
+        steps(puts.next(diary(), &alice(), None))
+    }
+
+    fn finish(puts: &mut SignedPuts, op: u64, seq: u16) -> Vec<SigningStep> {
+        steps(puts.on_signed(diary(), OpId(op), Ok(edition(seq))))
     }
 
     #[test]
@@ -294,144 +291,144 @@ mod tests {
             permanent: true,
             ..PutOptions::default()
         };
-        let permanent = SignedPut { options, ..put(1) };
-        assert_eq!(puts.begin(diary(), permanent, None, None), Some(sign(1, 0)));
-        let announce = SignAction::Announce {
-            op: OpId(1),
-            key: diary().key,
-            value: edition(0),
-            options,
-        };
+        puts.begin(diary(), SignedPut { options, ..put(1) }, None);
+        assert_eq!(next(&mut puts), [SigningStep::Sign(1, 0)]);
         let action = puts.on_signed(diary(), OpId(1), Ok(edition(0)));
-        assert_eq!(action, Some(announce));
-        assert_eq!(puts.next(diary(), None), None);
+        let Some(Action::Announce { options: its, .. }) = action else {
+            panic!("not announced");
+        };
+        assert_eq!(its, options);
+        assert_eq!(next(&mut puts), []);
         assert!(puts.0.is_empty());
     }
 
     #[test]
     fn a_value_that_may_exist_gets_a_number_above_all_editions_that_the_probe_finds() {
-        let mut puts = SignedPuts::default();
-        let query = puts.probe(diary(), true).unwrap();
+        let query = SignedPuts::default().probe(diary(), true).unwrap();
         assert_eq!(query.conditions, [Condition::Id(ValueId(7))]);
-        assert_eq!(puts.begin(diary(), put(1), Some(PROBE), None), None);
+        let mut puts = probing([1]);
+        assert_eq!(next(&mut puts), []);
         for seq in [3, 5, 4] {
             puts.on_edition(diary(), seq);
         }
-        assert_eq!(puts.on_probe_done(diary(), None), Some(sign(1, 6)));
+        puts.on_probe_done(diary());
+        assert_eq!(next(&mut puts), [SigningStep::Sign(1, 6)]);
     }
 
     #[test]
     fn a_probe_that_finds_nothing_is_followed_by_the_first_number() {
-        let mut puts = SignedPuts::default();
-        puts.begin(diary(), put(1), Some(PROBE), None);
-        assert_eq!(puts.on_probe_done(diary(), None), Some(sign(1, 0)));
+        let mut puts = probing([1]);
+        puts.on_probe_done(diary());
+        assert_eq!(next(&mut puts), [SigningStep::Sign(1, 0)]);
     }
 
     #[test]
-    fn the_edition_that_is_announced_counts() {
-        let mut puts = SignedPuts::default();
-        puts.begin(diary(), put(1), Some(PROBE), Some(1));
-        puts.on_edition(diary(), 2);
-        assert_eq!(puts.on_probe_done(diary(), Some(7)), Some(sign(1, 8)));
-    }
-
-    #[test]
-    fn puts_of_one_value_are_signed_one_after_the_other_with_growing_numbers() {
-        let mut puts = SignedPuts::default();
-        puts.begin(diary(), put(1), Some(PROBE), None);
-        assert_eq!(puts.probe(diary(), true), None);
-        assert_eq!(puts.begin(diary(), put(2), None, None), None);
-        assert_eq!(puts.on_probe_done(diary(), None), Some(sign(1, 0)));
-        assert_eq!(puts.begin(diary(), put(3), None, None), None);
-        for seq in 0..3u16 {
-            let op = u64::from(seq) + 1;
-            let action = puts.on_signed(diary(), OpId(op), Ok(edition(seq)));
-            assert_eq!(action, Some(announce(op, seq)));
-            let next = (seq < 2).then(|| sign(op + 1, seq + 1));
-            assert_eq!(puts.next(diary(), Some(seq)), next);
+    fn the_edition_that_is_announced_counts_if_it_is_ours() {
+        for (us, seq) in [(alice(), 8), (bob(), 3)] {
+            let mut puts = probing([1]);
+            puts.on_edition(diary(), 2);
+            puts.on_probe_done(diary());
+            let actions = puts.next(diary(), &us, Some(&edition(7)));
+            assert_eq!(steps(actions), [SigningStep::Sign(1, seq)]);
         }
     }
 
     #[test]
+    fn puts_of_one_value_are_signed_one_after_the_other_with_growing_numbers() {
+        let mut puts = probing([1, 2]);
+        assert_eq!(puts.probe(diary(), true), None);
+        puts.on_probe_done(diary());
+        assert_eq!(next(&mut puts), [SigningStep::Sign(1, 0)]);
+        puts.begin(diary(), put(3), None);
+        assert_eq!(next(&mut puts), []);
+        assert_eq!(finish(&mut puts, 1, 0), [SigningStep::Announce(1, 0)]);
+        assert_eq!(next(&mut puts), [SigningStep::Sign(2, 1)]);
+        assert_eq!(finish(&mut puts, 2, 1), [SigningStep::Announce(2, 1)]);
+        assert_eq!(next(&mut puts), [SigningStep::Sign(3, 2)]);
+        assert_eq!(finish(&mut puts, 3, 2), [SigningStep::Announce(3, 2)]);
+        assert!(puts.0.is_empty());
+    }
+
+    #[test]
     fn a_put_that_is_being_signed_is_not_signed_again() {
-        let mut puts = SignedPuts::default();
-        assert_eq!(puts.begin(diary(), put(1), None, None), Some(sign(1, 0)));
-        assert_eq!(puts.next(diary(), None), None);
-        assert_eq!(puts.on_signed(diary(), OpId(2), Ok(edition(0))), None);
-        let action = puts.on_signed(diary(), OpId(1), Ok(edition(0)));
-        assert_eq!(action, Some(announce(1, 0)));
+        let mut puts = signing([1]);
+        assert_eq!(next(&mut puts), []);
+        assert_eq!(finish(&mut puts, 2, 0), []);
+        assert_eq!(finish(&mut puts, 1, 0), [SigningStep::Announce(1, 0)]);
+    }
+
+    #[test]
+    fn a_value_that_was_not_to_be_signed_yet_is_not_announced() {
+        assert_eq!(finish(&mut probing([1]), 1, 0), []);
     }
 
     #[test]
     fn puts_of_other_values_do_not_wait() {
-        let mut puts = SignedPuts::default();
-        puts.begin(diary(), put(1), Some(PROBE), None);
+        let mut puts = probing([1]);
         let other = ValueAddress {
             key: InfoHash::from_key("letters"),
             ..diary()
         };
         assert!(puts.probe(other, true).is_some());
-        assert_eq!(puts.begin(other, put(2), None, None), Some(sign(2, 0)));
+        puts.begin(other, put(2), None);
+        let actions = puts.next(other, &alice(), None);
+        assert_eq!(steps(actions), [SigningStep::Sign(2, 0)]);
     }
 
     #[test]
     fn after_the_last_number_all_puts_of_the_value_fail() {
-        let mut puts = SignedPuts::default();
-        puts.begin(diary(), put(1), Some(PROBE), None);
-        puts.begin(diary(), put(2), None, None);
-        puts.begin(diary(), put(3), None, None);
+        let mut puts = probing([1, 2, 3]);
         puts.on_edition(diary(), u16::MAX - 1);
-        assert_eq!(puts.on_probe_done(diary(), None), Some(sign(1, u16::MAX)));
-        let action = puts.on_signed(diary(), OpId(1), Ok(edition(u16::MAX)));
-        assert_eq!(action, Some(announce(1, u16::MAX)));
-        let failed = Some(fail([2, 3], PutError::NoSequence));
-        assert_eq!(puts.next(diary(), None), failed);
+        puts.on_probe_done(diary());
+        assert_eq!(next(&mut puts), [SigningStep::Sign(1, u16::MAX)]);
+        finish(&mut puts, 1, u16::MAX);
+        let error = PutError::NoSequence;
+        assert_eq!(
+            next(&mut puts),
+            [SigningStep::Fail(2, error), SigningStep::Fail(3, error)]
+        );
         assert!(puts.0.is_empty());
     }
 
     #[test]
     fn a_put_that_cannot_be_signed_fails_and_the_next_gets_its_number() {
-        let mut puts = SignedPuts::default();
-        puts.begin(diary(), put(1), None, Some(4));
-        puts.begin(diary(), put(2), None, None);
+        let mut puts = signing([1, 2]);
         let error = PutError::TooLarge(1);
         let action = puts.on_signed(diary(), OpId(1), Err(error));
-        assert_eq!(action, Some(fail([1], error)));
-        assert_eq!(puts.next(diary(), None), Some(sign(2, 5)));
+        assert_eq!(steps(action), [SigningStep::Fail(1, error)]);
+        assert_eq!(next(&mut puts), [SigningStep::Sign(2, 0)]);
     }
 
     #[test]
     fn a_cancelled_put_takes_its_probe_along() {
-        let mut puts = SignedPuts::default();
-        puts.begin(diary(), put(1), Some(PROBE), None);
-        let action = puts.cancel(diary(), OpId(1), None);
-        assert_eq!(action, Some(SignAction::EndProbe(PROBE)));
+        let mut puts = probing([1]);
+        let action = puts.cancel(diary(), OpId(1));
+        assert_eq!(steps(action), [SigningStep::EndGet(PROBE)]);
         puts.on_edition(diary(), 3);
-        assert_eq!(puts.on_probe_done(diary(), None), None);
+        puts.on_probe_done(diary());
+        assert_eq!(next(&mut puts), []);
         assert!(puts.0.is_empty());
     }
 
     #[test]
     fn a_probe_goes_on_for_the_puts_that_are_left() {
-        let mut puts = SignedPuts::default();
-        puts.begin(diary(), put(1), Some(PROBE), None);
-        puts.begin(diary(), put(2), None, None);
-        assert_eq!(puts.cancel(diary(), OpId(1), None), None);
-        assert_eq!(puts.on_probe_done(diary(), None), Some(sign(2, 0)));
+        let mut puts = probing([1, 2]);
+        assert_eq!(steps(puts.cancel(diary(), OpId(1))), []);
+        assert_eq!(next(&mut puts), []);
+        puts.on_probe_done(diary());
+        assert_eq!(next(&mut puts), [SigningStep::Sign(2, 0)]);
     }
 
     #[test]
     fn a_put_cancelled_while_it_is_signed_makes_way_for_the_next() {
-        let mut puts = SignedPuts::default();
-        puts.begin(diary(), put(1), None, None);
-        puts.begin(diary(), put(2), None, None);
-        puts.begin(diary(), put(3), None, None);
-        assert_eq!(puts.cancel(diary(), OpId(2), None), None);
-        assert_eq!(puts.cancel(diary(), OpId(1), Some(0)), Some(sign(3, 1)));
-        // The signature comes too late.
-        let late = puts.on_signed(diary(), OpId(1), Ok(edition(0)));
-        assert_eq!(late, None);
-        assert_eq!(puts.cancel(diary(), OpId(3), None), None);
+        let mut puts = signing([1, 2, 3]);
+        assert_eq!(steps(puts.cancel(diary(), OpId(2))), []);
+        assert_eq!(next(&mut puts), []);
+        assert_eq!(steps(puts.cancel(diary(), OpId(1))), []);
+        assert_eq!(next(&mut puts), [SigningStep::Sign(3, 0)]);
+        // The other signature comes too late.
+        assert_eq!(finish(&mut puts, 1, 0), []);
+        assert_eq!(steps(puts.cancel(diary(), OpId(3))), []);
         assert!(puts.0.is_empty());
     }
 

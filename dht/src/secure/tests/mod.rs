@@ -11,7 +11,9 @@ use bulla_identity::{Curve, EncryptError, IdentityParams, KeyKind};
 
 use super::testing::{alice, bob, carol, certificate_value, encrypted, signed};
 use super::*;
-use crate::value::{Condition, ValueType};
+use crate::node::PutOptions;
+use crate::value::{Condition, Query, ValueType};
+use crate::wire;
 use net::{Jobs, Net};
 
 #[test]
@@ -238,9 +240,12 @@ fn a_search_given_up_by_all_ends() {
     let one = dht.find_certificate(net.now, bob().long_id()).unwrap();
     let two = dht.find_public_key(net.now, bob().long_id()).unwrap();
     dht.cancel(net.now, one);
-    assert_eq!(dht.internal_ops.len(), 1);
+    assert_eq!(dht.pending.internal_ops(), 1);
     dht.cancel(net.now, two);
-    assert_eq!((dht.internal_ops.len(), dht.stats().preparations), (0, 0));
+    assert_eq!(
+        (dht.pending.internal_ops(), dht.stats().preparations),
+        (0, 0)
+    );
     net.run(10_000);
     assert_eq!(net.events(0), []);
 }

@@ -1,0 +1,46 @@
+//! What the node does without keys: it is passed on.
+
+use std::net::SocketAddr;
+
+use super::SecureDht;
+use crate::node::Node;
+use crate::wire::snapshot::Record;
+use crate::{Contact, Timestamp};
+
+impl SecureDht {
+    /// As [`Node::bootstrap`].
+    pub fn bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
+        self.node.bootstrap(now, addresses);
+        self.advance(now);
+    }
+
+    /// As [`Node::insert_contacts`].
+    pub fn insert_contacts(&mut self, now: Timestamp, contacts: &[Contact]) {
+        self.restore_contacts(now, contacts, now);
+    }
+
+    /// As [`insert_contacts`](Self::insert_contacts), but none is pinged before `call`.
+    #[doc(hidden)]
+    pub fn restore_contacts(&mut self, now: Timestamp, contacts: &[Contact], call: Timestamp) {
+        self.node.restore_contacts(now, contacts, call);
+        self.advance(now);
+    }
+
+    /// As [`Node::import_values`].
+    pub fn import_values(&mut self, now: Timestamp, records: &[Record]) -> usize {
+        let imported = self.node.import_values(now, records);
+        self.advance(now);
+        imported
+    }
+
+    /// As [`Node::connectivity_changed`].
+    pub fn connectivity_changed(&mut self, now: Timestamp) {
+        self.node.connectivity_changed(now);
+        self.advance(now);
+    }
+
+    /// Returns the node, to look at.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+}
