@@ -341,7 +341,7 @@ impl Net {
                         }
                     }
                     Action::Answered(ops, report) if ops == [OP.into()] => {
-                        self.answered.push(report)
+                        self.answered.push(report);
                     }
                     Action::Announced(OP, report) => self.announced.push(report),
                     Action::Answered(..) | Action::Announced(..) => panic!("an unknown operation"),

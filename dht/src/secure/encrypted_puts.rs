@@ -246,8 +246,8 @@ mod tests {
         puts
     }
 
-    fn step(action: Option<Action>) -> Option<EncryptionStep> {
-        Some(match action? {
+    fn steps(action: Option<Action>) -> Vec<EncryptionStep> {
+        let step = |action| match action {
             Action::Search(op, name) => {
                 assert_eq!(op, OP);
                 EncryptionStep::Search(name)
@@ -282,18 +282,19 @@ mod tests {
                 EncryptionStep::Fail(error)
             }
             _ => panic!("another action"),
-        })
+        };
+        action.into_iter().map(step).collect()
     }
 
     /// Encryption for these.
-    fn encrypt<const N: usize>(identities: [Identity; N]) -> Option<EncryptionStep> {
+    fn encrypt<const N: usize>(identities: [Identity; N]) -> EncryptionStep {
         let mut recipients: Vec<_> = identities.iter().map(key).collect();
         recipients.sort_by_key(PublicKey::long_id);
-        Some(EncryptionStep::Encrypt(recipients))
+        EncryptionStep::Encrypt(recipients)
     }
 
-    fn search(name: impl Into<KeyName>) -> Option<EncryptionStep> {
-        Some(EncryptionStep::Search(name.into()))
+    fn search(name: impl Into<KeyName>) -> EncryptionStep {
+        EncryptionStep::Search(name.into())
     }
 
     #[test]
@@ -302,11 +303,11 @@ mod tests {
         keys.remember_key(bob().public_key());
         let mut puts = puts([bob().long_id().into(), key(&carol()).into()]);
         let action = puts.next(OP, &alice(), &mut keys);
-        assert_eq!(step(action), encrypt([bob(), carol()]));
-        assert_eq!(step(puts.next(OP, &alice(), &mut keys)), None);
+        assert_eq!(steps(action), [encrypt([bob(), carol()])]);
+        assert_eq!(steps(puts.next(OP, &alice(), &mut keys)), []);
         let value = wire::pack_encrypted(&Draft::default(), ValueId(7), b"ciphertext");
         let action = puts.on_encrypted(OP, Ok(value.clone()));
-        assert_eq!(step(action), Some(EncryptionStep::Announce(value)));
+        assert_eq!(steps(action), [EncryptionStep::Announce(value)]);
         assert!(puts.0.is_empty());
     }
 
@@ -315,16 +316,16 @@ mod tests {
         let mut keys = KeyCache::new(None, 4);
         let mut puts = puts([alice(), bob(), carol()].map(|identity| identity.long_id().into()));
         let action = puts.next(OP, &alice(), &mut keys);
-        assert_eq!(step(action), search(carol().long_id()));
-        assert_eq!(step(puts.next(OP, &alice(), &mut keys)), None);
-        assert_eq!(step(puts.on_key(OP, Ok(key(&carol())))), None);
+        assert_eq!(steps(action), [search(carol().long_id())]);
+        assert_eq!(steps(puts.next(OP, &alice(), &mut keys)), []);
+        assert_eq!(steps(puts.on_key(OP, Ok(key(&carol())))), []);
         let action = puts.next(OP, &alice(), &mut keys);
-        assert_eq!(step(action), search(bob().long_id()));
+        assert_eq!(steps(action), [search(bob().long_id())]);
         // Meanwhile another search has found one.
         keys.remember_key(alice().public_key());
-        assert_eq!(step(puts.on_key(OP, Ok(key(&bob())))), None);
+        assert_eq!(steps(puts.on_key(OP, Ok(key(&bob())))), []);
         let action = puts.next(OP, &alice(), &mut keys);
-        assert_eq!(step(action), encrypt([alice(), bob(), carol()]));
+        assert_eq!(steps(action), [encrypt([alice(), bob(), carol()])]);
     }
 
     #[test]
@@ -333,10 +334,10 @@ mod tests {
         let to = [key(&bob()).into(), bob().id().into(), key(&bob()).into()];
         let mut puts = puts(to);
         let action = puts.next(OP, &alice(), &mut keys);
-        assert_eq!(step(action), search(bob().id()));
-        assert_eq!(step(puts.on_key(OP, Ok(key(&bob())))), None);
+        assert_eq!(steps(action), [search(bob().id())]);
+        assert_eq!(steps(puts.on_key(OP, Ok(key(&bob())))), []);
         let action = puts.next(OP, &alice(), &mut keys);
-        assert_eq!(step(action), encrypt([bob()]));
+        assert_eq!(steps(action), [encrypt([bob()])]);
     }
 
     #[test]
@@ -346,8 +347,8 @@ mod tests {
         let _ = puts.next(OP, &alice(), &mut keys);
         let action = puts.on_key(OP, Err(PutError::NoCertificate));
         assert_eq!(
-            step(action),
-            Some(EncryptionStep::Fail(PutError::NoCertificate))
+            steps(action),
+            [EncryptionStep::Fail(PutError::NoCertificate)]
         );
         assert!(puts.0.is_empty());
     }
@@ -358,7 +359,7 @@ mod tests {
         let mut puts = puts([key(&bob()).into()]);
         let _ = puts.next(OP, &alice(), &mut keys);
         let action = puts.on_encrypted(OP, Err(PutError::NotRsa));
-        assert_eq!(step(action), Some(EncryptionStep::Fail(PutError::NotRsa)));
+        assert_eq!(steps(action), [EncryptionStep::Fail(PutError::NotRsa)]);
         assert!(puts.0.is_empty());
     }
 
@@ -366,11 +367,11 @@ mod tests {
     fn a_key_that_is_not_searched_for_is_ignored() {
         let mut keys = KeyCache::new(None, 4);
         let mut puts = puts([key(&bob()).into()]);
-        assert_eq!(step(puts.on_key(OP, Ok(key(&carol())))), None);
-        assert_eq!(step(puts.on_key(OP, Err(PutError::NotRsa))), None);
+        assert_eq!(steps(puts.on_key(OP, Ok(key(&carol())))), []);
+        assert_eq!(steps(puts.on_key(OP, Err(PutError::NotRsa))), []);
         let action = puts.next(OP, &alice(), &mut keys);
-        assert_eq!(step(action), encrypt([bob()]));
-        assert_eq!(step(puts.on_key(OP, Err(PutError::NotRsa))), None);
+        assert_eq!(steps(action), [encrypt([bob()])]);
+        assert_eq!(steps(puts.on_key(OP, Err(PutError::NotRsa))), []);
     }
 
     #[test]
@@ -380,14 +381,14 @@ mod tests {
         let mut searching = puts([Recipient::Name(name)]);
         let _ = searching.next(OP, &alice(), &mut keys);
         assert_eq!(searching.cancel(OP), Some(name));
-        assert_eq!(step(searching.on_key(OP, Ok(key(&bob())))), None);
+        assert_eq!(steps(searching.on_key(OP, Ok(key(&bob())))), []);
 
         let mut encrypting = puts([key(&bob()).into()]);
         let _ = encrypting.next(OP, &alice(), &mut keys);
         assert_eq!(encrypting.cancel(OP), None);
         assert_eq!(
-            step(encrypting.on_encrypted(OP, Err(PutError::NotRsa))),
-            None
+            steps(encrypting.on_encrypted(OP, Err(PutError::NotRsa))),
+            []
         );
     }
 

@@ -226,8 +226,8 @@ mod tests {
         alice().long_id().into()
     }
 
-    fn certificate() -> Option<Certificate> {
-        Some(alice().certificate().clone())
+    fn certificate() -> Certificate {
+        alice().certificate().clone()
     }
 
     fn key() -> PublicKey {
@@ -295,9 +295,12 @@ mod tests {
     fn the_first_fitting_certificate_ends_a_search_and_is_remembered() {
         let mut searches = searches();
         let _ = searches.on_candidates(name(), candidates(2));
-        let actions = steps(searches.on_read(name(), certificate()));
-        assert_eq!(actions, [SearchStep::EndGet(GET), told(certificate())]);
-        assert_eq!(searches.keys().certificate(name()), certificate());
+        let actions = steps(searches.on_read(name(), Some(certificate())));
+        assert_eq!(
+            actions,
+            [SearchStep::EndGet(GET), told(Some(certificate()))]
+        );
+        assert_eq!(searches.keys().certificate(name()), Some(certificate()));
         assert_eq!(steps(searches.on_candidates(name(), candidates(1))), []);
         assert_eq!(steps(searches.on_get_done(name(), GET)), []);
     }
@@ -310,8 +313,8 @@ mod tests {
             steps(searches.leave(name(), ASKER)),
             [SearchStep::EndGet(GET)]
         );
-        assert_eq!(steps(searches.on_read(name(), certificate())), []);
-        assert_eq!(searches.keys().certificate(name()), certificate());
+        assert_eq!(steps(searches.on_read(name(), Some(certificate()))), []);
+        assert_eq!(searches.keys().certificate(name()), Some(certificate()));
     }
 
     #[test]
@@ -323,7 +326,7 @@ mod tests {
             assert_eq!(steps(searches.leave(name(), ASKER)), []);
             let _ = searches.on_candidates(name(), candidates(1));
             let _ = searches.on_get_done(name(), GET);
-            let actions = searches.on_read(name(), certificate().filter(|_| found));
+            let actions = searches.on_read(name(), found.then(certificate));
             let event = SecureEvent::PublicKey {
                 op: OTHER,
                 key: found.then(key),

@@ -441,7 +441,7 @@ fn what_is_exported_can_be_imported_and_is_told_to_listens() {
         .value_types
         .rules(value(7).value_type())
         .lifetime;
-    other.run(lifetime - SECOND);
+    other.run(lifetime.saturating_sub(SECOND));
     assert_eq!(other.it.list_stored(other.now)[0].values.len(), 1);
     other.run(SECOND * 2);
     assert!(other.it.list_stored(other.now).is_empty());
@@ -490,9 +490,10 @@ fn permanent_puts_and_listens_learn_of_a_contact_that_was_just_validated() {
 
 #[test]
 fn a_value_too_large_or_without_an_id_or_a_key_is_not_put() {
+    use crate::node::OpError;
+
     let mut node = Alone::new();
     let mut put = |key, value| node.it.put(node.now, key, value, PutOptions::default());
-    use crate::node::OpError;
     assert_eq!(put(KEY, value(0)), Err(OpError::ZeroId));
     assert_eq!(put(InfoHash::ZERO, value(1)), Err(OpError::ZeroKey));
     let largest = wire::pack(&Draft::new(vec![7; Value::MAX_CONTENT - 100]), ValueId(1));
@@ -552,7 +553,7 @@ fn a_cancelled_get_is_heard_of_no_more() {
         node.it
             .lookups
             .get(LookupId::of(KEY)[0])
-            .is_none_or(|it| it.is_idle())
+            .is_none_or(crate::lookup::Lookup::is_idle)
     );
 }
 
