@@ -24,8 +24,8 @@ async fn opendht_trusts_our_chains_whatever_the_keys() {
     for &release in releases() {
         let opendht = OpenDht::spawn(release, Options::default()).await;
         let stranger = issue("root", KeyKind::Rsa, None);
-        for value_type in KINDS {
-            let root = issue("root", value_type, None);
+        for kind in KINDS {
+            let root = issue("root", kind, None);
             let account = issue("account", KINDS[1], Some(&root));
             for leaf in KINDS {
                 let device = issue("device", leaf, Some(&account));
@@ -34,11 +34,8 @@ async fn opendht_trusts_our_chains_whatever_the_keys() {
                     let authority = root.certificate().to_pem();
                     opendht.trusts(&authority, &chain).await
                 };
-                assert!(by(&root).await, "{leaf} under {value_type}, {release:?}");
-                assert!(
-                    !by(&stranger).await,
-                    "{leaf} under {value_type}, {release:?}"
-                );
+                assert!(by(&root).await, "{leaf} under {kind}, {release:?}");
+                assert!(!by(&stranger).await, "{leaf} under {kind}, {release:?}");
             }
         }
     }

@@ -17,17 +17,13 @@ async fn every_release_reads_what_every_release_puts() {
             let joining = Options::default().bootstrap(first.node.address);
             let second = OpenDht::spawn(reader, joining).await;
             let (key, long) = (key("name"), vec![7; 3000]);
-            assert!(
-                first
-                    .put(&key, Put::new(5, &long).user_type("value_type"))
-                    .await
-            );
+            assert!(first.put(&key, Put::new(5, &long).user_type("kind")).await);
             assert!(first.put(&key, Put::new(6, b"other")).await);
 
             let found = second.get(&key).await;
             assert_eq!(found.len(), 2);
             assert_eq!((found[0].id, &found[0].data), (5, &long));
-            assert_eq!(found[0].user_type, "value_type");
+            assert_eq!(found[0].user_type, "kind");
             assert_eq!((found[0].seq, &found[0].owner), (None, &None));
             assert_eq!(second.get_where(&key, "WHERE id=6").await, found[1..]);
         }

@@ -280,10 +280,8 @@ impl OpenDht {
 
     /// Makes authorities one below the other and a leaf, with keys of these types: `RSA` or `EC`.
     /// Returns the leaf's chain in PEM.
-    pub(crate) async fn make_chain(&self, value_types: &[&str]) -> String {
-        self.pipe
-            .ask("make_chain", json!({ "value_types": value_types }))
-            .await
+    pub(crate) async fn make_chain(&self, kinds: &[&str]) -> String {
+        self.pipe.ask("make_chain", json!({ "kinds": kinds })).await
     }
 
     /// Encrypts with a password; the binding of 2.4.12 cannot.

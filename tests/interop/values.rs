@@ -17,7 +17,7 @@ async fn opendht_stores_and_hands_out_what_bulla_puts() {
         let reader = join(client(), opendht.node.address).await;
         let key = key("greeting");
         for (id, text) in [(5, "hello"), (6, "")] {
-            let draft = Draft::from(text).id(ValueId(id)).user_type("value_type");
+            let draft = Draft::from(text).id(ValueId(id)).user_type("kind");
             acknowledged(writer.put(&*key, draft)).await;
         }
 
@@ -25,12 +25,12 @@ async fn opendht_stores_and_hands_out_what_bulla_puts() {
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].id, &*found[0].data), (5, &b"hello"[..]));
         assert_eq!((found[1].id, &*found[1].data), (6, &b""[..]));
-        assert!(found.iter().all(|value| value.user_type == "value_type"));
+        assert!(found.iter().all(|value| value.user_type == "kind"));
 
         let handed_out = get(&reader, &key).await;
         assert_eq!(handed_out.len(), 2);
         assert_eq!(handed_out[0].text(), Ok("hello"));
-        assert_eq!(handed_out[0].user_type(), "value_type");
+        assert_eq!(handed_out[0].user_type(), "kind");
     }
 }
 
@@ -41,14 +41,14 @@ async fn bulla_stores_and_hands_out_what_opendht_puts() {
         let joining = Options::default().bootstrap(address(&storing));
         let writer = OpenDht::spawn(release, joining).await;
         let key = key("greeting");
-        let put = Put::new(5, b"hello").user_type("value_type");
+        let put = Put::new(5, b"hello").user_type("kind");
         assert!(writer.put(&key, put).await);
         assert!(writer.put(&key, Put::new(6, b"")).await);
 
         let found = get(&storing, &key).await;
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].id(), found[0].text()), (ValueId(5), Ok("hello")));
-        assert_eq!(found[0].user_type(), "value_type");
+        assert_eq!(found[0].user_type(), "kind");
 
         drop(writer);
         let reader = OpenDht::spawn(release, joining).await;

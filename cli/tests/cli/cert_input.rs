@@ -260,13 +260,13 @@ fn every_kind_of_file_is_recognised_in_pem_and_der() {
     let root = bulla::identity::Certificate::from_pem(shop.read("root.pem")).unwrap();
     let request = bulla::identity::CertificateRequest::from_pem(shop.read("a.csr")).unwrap();
     let list = bulla::identity::RevocationList::from_pem(shop.read("a.crl")).unwrap();
-    for (pem, der, value_type) in [
+    for (pem, der, kind) in [
         ("root.pem", root.to_der(), "certificate"),
         ("a.csr", request.to_der(), "request"),
         ("a.crl", list.to_der(), "list"),
     ] {
         let shown = shop.object(&format!("cert show {pem}"));
-        assert_eq!(shown["value_type"], value_type);
+        assert_eq!(shown["kind"], kind);
         shop.write("a.der", der);
         assert_eq!(shop.object("cert show a.der"), shown);
         let text = shop.bulla(&format!("cert show {pem}"));

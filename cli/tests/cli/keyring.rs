@@ -99,11 +99,11 @@ fn networked_commands_are_the_default_identity_unless_told_otherwise() {
 #[test]
 fn a_key_that_signs_no_values_is_no_default_by_itself() {
     let home = Home::new();
-    for (key, value_type) in [("ed25519", "Ed25519"), ("p256", "P-256"), ("p384", "P-384")] {
+    for (key, kind) in [("ed25519", "Ed25519"), ("p256", "P-256"), ("p384", "P-384")] {
         let made = home.object(&["identity", "new", key, "--key", key]);
         assert_eq!(
-            (&made["value_type"], &made["default"]),
-            (&value_type.into(), &false.into())
+            (&made["kind"], &made["default"]),
+            (&kind.into(), &false.into())
         );
     }
     assert!(home.object(&["identity", "default"])["default"].is_null());

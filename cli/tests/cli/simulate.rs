@@ -67,10 +67,7 @@ fn the_scenarios_that_come_along_are_good() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/scenarios");
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path
-            .extension()
-            .is_none_or(|value_type| value_type != "toml")
-        {
+        if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();

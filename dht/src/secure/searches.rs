@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   join ─▶ running? ─ no ─▶ gets under all DHT keys of the name ─▶ open
-//!   on_candidates ─▶ read one ··▶ on_read ─▶ it fits ──────────────────▶ finish
+//!   on_candidates ─▶ read one ··▶ on_read ─▶ it fits ───────────────────▶ finish
 //!                       ▲                 └▶ it does not ─▶ one is left?
-//!                       └───────────────────────── yes ─────┘ └─ no, and all gets are over ─▶ finish
+//!                       └───────────────────────── yes ────┘ └─ no, gets are over ─▶ finish
 //! ```
 //!
 //! Searches for one name are joined. What is found is read one value after the other, in the order
