@@ -18,7 +18,8 @@ const CRATES: [(&str, &[&str]); 2] = [
         &[
             "address family id lru op_id source time",
             "budget contact rng schedule",
-            "lookup ready_set routing token transport",
+            "ready_set",
+            "lookup routing token transport",
         ],
     ),
     (
@@ -151,7 +152,7 @@ fn exports(name: &str) -> BTreeMap<String, String> {
             exports.extend(names.map(|name| (name.to_owned(), room.to_owned())));
         }
     }
-    assert!(exports.contains_key("InfoHash"));
+    assert!(exports.contains_key("Timestamp"));
     exports
 }
 
