@@ -25,7 +25,7 @@ const CRATES: [(&str, &[&str]); 2] = [
     (
         "dht",
         &[
-            "msgpack sockaddr value_type",
+            "msgpack routing sockaddr value_type",
             "value",
             "wire",
             "lookup rpc storage",
