@@ -42,7 +42,7 @@
 //! | see how the node is doing | [`Dht::status`], [`Dht::watch_status`], [`Dht::node_info`] |
 //! | keep contacts and values over a restart | [`Builder::state`] |
 //! | move them to another node | [`Dht::export_nodes`], [`Dht::export_values`] |
-//! | set what may be stored here, and for how long | [`Config`], [`ValueTypes`], [`policy`] |
+//! | set what may be stored here, and for how long | [`Config`], [`ValueTypes`], [`Policy`] |
 //! | run a node without tokio, in a loop of my own | [the core](#the-core) |
 //! | read or write the bytes of the protocol | [`wire`] |
 //!

@@ -13,7 +13,7 @@
 //!   find_certificate ───▶ searches ───────▶ Job: read ──────────────▶ application
 //! ```
 //!
-//! - Each of these parts is a machine that is told what happens and returns [`Action`]s. This file
+//! - Each of these parts is a machine that is told what happens and returns `Action`s. This file
 //!   alone tells them, and carries the actions out.
 //! - Only [`Checked`] values come out. What fails its check is dropped and counted.
 //! - Values of an operation come out in the order in which they were found, and its end after all

@@ -1,14 +1,14 @@
 //! A node among peers whose every message is made by hand.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::node::{Event, LookupId, Node, Output, PutOptions, Status, Timer, Transmit};
 use crate::value::{Query, Value, ValueId};
 use crate::wire::{
-    self, ErrorCode, FindRequest, GetRequest, Message, Nodes, Payload, PutRequest, Reply, Request,
-    SocketId, Tid, UpdateRequest, Values,
+    self, ErrorCode, GetRequest, Message, Nodes, Payload, Reply, Request, Tid, UpdateRequest,
+    Values,
 };
 use crate::{Config, Contact, Draft, Family, InfoHash, Origin, Seed, Timestamp};
 
@@ -46,27 +46,6 @@ fn a_client_does_not_become_a_contact() {
 }
 
 #[test]
-fn a_connected_node_walks_to_its_neighbours_and_looks_around() {
-    let mut node = Alone::new();
-    node.bootstrap(1);
-    let ping = node.request("ping");
-    node.answer(&ping, 1, Reply::default());
-    let walk = node.request("find");
-    assert_eq!(target(&walk), node.it.id());
-    assert!(node.find("find").is_none());
-    node.run(SECOND / 5);
-    let mut beyond = 0;
-    while let Some(find) = node.find("find") {
-        assert_eq!(find.to, addr(1));
-        let own = node.it.id();
-        let shared = (0..InfoHash::BITS).take_while(|bit| target(&find).bit(*bit) == own.bit(*bit));
-        assert_eq!(shared.count(), beyond);
-        beyond += 1;
-    }
-    assert_eq!(beyond, 4);
-}
-
-#[test]
 fn the_walk_home_is_repeated_while_few_are_known() {
     let mut node = Alone::connected();
     let walk = node.request_to_own("find");
@@ -74,20 +53,6 @@ fn the_walk_home_is_repeated_while_few_are_known() {
     node.run(SECOND / 2);
     let again = node.request_to_own("find");
     assert_eq!(again.to, addr(1));
-}
-
-#[test]
-fn a_node_that_gives_no_token_is_blocked() {
-    let mut node = Alone::connected();
-    node.it.get(node.now, KEY, Query::default()).unwrap();
-    node.drain();
-    let get = node.request("get");
-    node.answer(&get, 1, Reply::default());
-    node.run(SECOND / 10);
-    assert!(node.has_ended());
-    let dropped = node.it.stats(node.now).traffic.dropped_source;
-    node.ask(1, Request::Ping);
-    assert_eq!(node.it.stats(node.now).traffic.dropped_source, dropped + 1);
 }
 
 #[test]
@@ -169,26 +134,6 @@ fn no_more_than_eight_contacts_are_taken_from_a_reply() {
 }
 
 #[test]
-fn the_addresses_that_others_see_are_counted_until_the_network_changes() {
-    let mut node = Alone::new();
-    node.bootstrap(1);
-    let ping = node.request("ping");
-    let seen: IpAddr = [192, 0, 2, 9].into();
-    let reply = Reply {
-        observed: Some(seen),
-        ..Reply::default()
-    };
-    node.answer(&ping, 1, reply);
-    assert_eq!(node.it.public_addresses(), [seen]);
-    node.it.connectivity_changed(node.now);
-    node.drain();
-    assert!(node.it.public_addresses().is_empty());
-    assert_eq!(node.it.status(Family::V4), Status::Connecting);
-    let confirm = node.timers_until(SECOND);
-    assert!(confirm.contains(&Timer::Confirm(Family::V4)), "{confirm:?}");
-}
-
-#[test]
 fn another_node_at_the_address_of_a_contact_takes_its_place() {
     let mut node = Alone::connected();
     node.it.get(node.now, KEY, Query::default()).unwrap();
@@ -215,27 +160,6 @@ fn a_contact_that_has_become_another_node_is_dropped() {
     let known = node.it.stats(node.now).v4.contacts;
     assert_eq!((known.good, known.dubious), (1, 0));
     assert_eq!(node.it.export_contacts(node.now)[0].id, id(2));
-}
-
-#[test]
-fn a_put_whose_token_is_refused_is_sent_with_a_new_one_a_few_times() {
-    let mut node = Alone::connected();
-    let put = node.put_with_token();
-    let mut refused = 0;
-    let mut next = Some(put);
-    while let Some(put) = next {
-        node.refuse(&put, ErrorCode::UNAUTHORIZED);
-        refused += 1;
-        next = None;
-        while let Some(probe) = node.find("get") {
-            node.answer_with_token(&probe, 1, &[]);
-            next = node.find("put");
-        }
-    }
-    let max = Config::default().transport.max_auth_errors;
-    assert_eq!(refused, max + 1);
-    node.run(SECOND);
-    assert_eq!(node.put_report(), (0, 1));
 }
 
 #[test]
@@ -269,101 +193,6 @@ fn a_find_that_is_refused_ends_without_its_answer() {
     node.refuse(&get, ErrorCode::UNAUTHORIZED);
     node.run(SECOND / 10);
     assert!(node.has_ended());
-}
-
-#[test]
-fn a_value_that_is_gone_when_it_is_to_be_refreshed_is_put_again() {
-    let mut node = Alone::connected();
-    let options = PutOptions {
-        permanent: true,
-        created: None,
-    };
-    let put = node.put_with(options);
-    node.acknowledge(&put);
-    let lifetime = Config::default()
-        .value_types
-        .rules(value(7).value_type())
-        .lifetime;
-    let refresh = node.wait_for("refresh", lifetime);
-    node.refuse(&refresh, ErrorCode::NOT_FOUND);
-    assert_eq!(node.wait_for("put", SECOND).to, addr(1));
-}
-
-#[test]
-fn when_a_contact_falls_silent_others_are_asked() {
-    let mut node = Alone::connected();
-    for number in 2..=4 {
-        node.join(number);
-    }
-    node.sent.clear();
-    node.now = node.now + SECOND * 60;
-    node.it.get(node.now, KEY, Query::default()).unwrap();
-    node.drain();
-    let recent = node.request("get");
-    let number = recent.to.port();
-    node.answer_with_token(&recent, number, &[]);
-    let mut pinged = Vec::new();
-    for _ in 0..40 {
-        node.run(SECOND / 10);
-        pinged.extend(std::iter::from_fn(|| node.find("ping")).map(|it| it.to));
-    }
-    assert!(!pinged.is_empty());
-    assert!(!pinged.contains(&recent.to), "it has answered");
-}
-
-#[test]
-fn a_contact_that_never_answers_is_lost_and_so_are_its_listens() {
-    let mut node = Alone::connected();
-    node.sent.clear();
-    node.it.get(node.now, KEY, Query::default()).unwrap();
-    node.drain();
-    node.run(SECOND * 5);
-    assert!(node.has_ended());
-    assert_eq!(node.it.stats(node.now).v4.contacts.good, 0);
-    assert_ne!(node.it.status(Family::V4), Status::Connected);
-    let pings: Vec<_> = std::iter::from_fn(|| node.find("ping")).collect();
-    assert!(
-        pings.iter().any(|ping| ping.to == addr(1)),
-        "the bootstrap starts over"
-    );
-}
-
-#[test]
-fn parts_are_awaited_of_puts_with_a_token_and_of_updates_on_open_sockets_only() {
-    let mut node = Alone::connected();
-    let large = [wire::pack(&Draft::new(vec![7; 5_000]), ValueId(1))];
-    let put = |token: &[u8]| {
-        let token = token.to_vec().into();
-        let values = Values::new(&large);
-        let (key, created) = (KEY, None);
-        let put = PutRequest {
-            key,
-            values,
-            created,
-            token,
-        };
-        request(1, Request::Put(put))
-    };
-    node.receive(1, Tid(1), false, put(b"wrong"));
-    assert!(node.errors() > 0);
-    assert!(node.it.stored(KEY, ValueId(1)).is_none());
-    let token = node.token_for(1);
-    node.receive(1, Tid(2), false, put(&token));
-    assert_eq!(node.errors(), 0);
-    assert_eq!(node.it.stored(KEY, ValueId(1)), Some(&large[0]));
-
-    let update = UpdateRequest {
-        socket: SocketId(77),
-        key: Some(KEY),
-        values: Values::new(&large),
-        created: None,
-        refreshed: (&[][..]).into(),
-        expired: (&[][..]).into(),
-        token: (&[][..]).into(),
-    };
-    node.sent.clear();
-    node.receive(1, Tid(3), false, request(1, Request::Update(update)));
-    assert_eq!(node.replies(), 1, "it is answered");
 }
 
 #[test]
@@ -503,18 +332,6 @@ fn a_value_too_large_or_without_an_id_or_a_key_is_not_put() {
 }
 
 #[test]
-fn no_more_operations_start_than_configured() {
-    let mut config = Config::default();
-    config.operations.max = 1;
-    let mut node = Alone::with(config);
-    let first = node.it.get(node.now, KEY, Query::default()).unwrap();
-    let second = node.it.get(node.now, KEY, Query::default());
-    assert_eq!(second, Err(crate::node::OpError::TooManyOperations));
-    node.it.cancel(node.now, first);
-    assert!(node.it.get(node.now, KEY, Query::default()).is_ok());
-}
-
-#[test]
 fn a_put_replaces_an_older_one_of_the_same_value_id() {
     let mut node = Alone::connected();
     let first = node
@@ -646,23 +463,6 @@ impl Alone {
         self.events.iter().any(|event| ended(event).is_some())
     }
 
-    /// Returns a write token for a peer.
-    fn token_for(&mut self, number: u16) -> Vec<u8> {
-        self.sent.clear();
-        let find = FindRequest {
-            target: KEY,
-            want: None,
-        };
-        self.ask(number, Request::Find(find));
-        let reply = self.sent.iter().find_map(|transmit| {
-            match wire::decode(&transmit.bytes).unwrap().payload {
-                Payload::Reply { reply, .. } => reply.token.map(|token| token.to_vec()),
-                _ => None,
-            }
-        });
-        reply.unwrap()
-    }
-
     fn ask(&mut self, number: u16, asked: Request<'_>) {
         self.receive(number, Tid(9), false, request(number, asked));
         self.drop_replies();
@@ -774,23 +574,6 @@ impl Alone {
 
     fn drop_replies(&mut self) {
         self.sent.retain(is_request);
-    }
-
-    fn replies(&self) -> usize {
-        self.count(|payload| matches!(payload, Payload::Reply { .. }))
-    }
-
-    fn errors(&mut self) -> usize {
-        let count = self.count(|payload| matches!(payload, Payload::Error { .. }));
-        self.sent.clear();
-        count
-    }
-
-    fn count(&self, of: impl Fn(&Payload<'_>) -> bool) -> usize {
-        let payloads = self.sent.iter();
-        payloads
-            .filter(|it| of(&wire::decode(&it.bytes).unwrap().payload))
-            .count()
     }
 
     /// Takes the first request of a name.
