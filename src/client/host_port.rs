@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -12,9 +12,11 @@ pub const DEFAULT_PORT: u16 = 4222;
 
 /// The longest host name that DNS knows, in bytes.
 const MAX_HOST: usize = 253;
+/// The longest zone, which is the name or number of a network interface, in bytes.
+const MAX_ZONE: usize = 64;
 
 /// A host and a UDP port: `host`, `host:port`, `192.0.2.1:4222`, `[2001:db8::1]:4222`,
-/// `2001:db8::1`.
+/// `2001:db8::1`; a link-local address with its zone, `[fe80::1%eth0]:4222`.
 ///
 /// A port that is missing or 0 is [`DEFAULT_PORT`].
 ///
@@ -61,7 +63,11 @@ impl FromStr for HostPort {
 
 impl From<SocketAddr> for HostPort {
     fn from(addr: SocketAddr) -> Self {
-        Self::new(addr.ip().to_string(), addr.port())
+        let host = match addr {
+            SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
+            _ => addr.ip().to_string(),
+        };
+        Self::new(host, addr.port())
     }
 }
 
@@ -94,17 +100,20 @@ impl HostPort {
 
 fn parse(text: &str) -> Option<HostPort> {
     let text = text.trim();
-    if let Ok(ip) = text.parse::<IpAddr>() {
+    if let Ok(ip) = text.parse::<Ipv4Addr>() {
         return Some(HostPort::new(ip.to_string(), 0));
+    }
+    if let Some(ip) = parse_ipv6(text) {
+        return Some(HostPort::new(ip, 0));
     }
     if let Some(rest) = text.strip_prefix('[') {
         let (ip, rest) = rest.split_once(']')?;
-        let ip: Ipv6Addr = ip.parse().ok()?;
+        let ip = parse_ipv6(ip)?;
         let port = match rest {
             "" => 0,
             _ => rest.strip_prefix(':')?.parse().ok()?,
         };
-        return Some(HostPort::new(ip.to_string(), port));
+        return Some(HostPort::new(ip, port));
     }
     let (host, port) = match text.split_once(':') {
         Some((host, port)) => (host, port.parse().ok()?),
@@ -115,6 +124,19 @@ fn parse(text: &str) -> Option<HostPort> {
         && host.bytes().all(|byte| byte.is_ascii_graphic())
         && !host.contains(['/', '[', ']', '@', '?', '#']);
     is_name.then(|| HostPort::new(host.to_owned(), port))
+}
+
+/// Reads an IPv6 address, which may have a zone.
+fn parse_ipv6(text: &str) -> Option<String> {
+    let Some((ip, zone)) = text.split_once('%') else {
+        return Some(text.parse::<Ipv6Addr>().ok()?.to_string());
+    };
+    let ip: Ipv6Addr = ip.parse().ok()?;
+    let is_zone = (1..=MAX_ZONE).contains(&zone.len())
+        && zone
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    is_zone.then(|| format!("{ip}%{zone}"))
 }
 
 #[cfg(test)]
@@ -132,6 +154,8 @@ mod tests {
             ("2001:db8::1", "[2001:db8::1]:4222"),
             ("[2001:db8::1]", "[2001:db8::1]:4222"),
             ("[2001:db8::1]:9", "[2001:db8::1]:9"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:4222"),
+            ("[fe80::1%2]:9", "[fe80::1%2]:9"),
         ] {
             assert_eq!(text.parse::<HostPort>().unwrap().to_string(), expected);
         }

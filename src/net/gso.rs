@@ -2,8 +2,8 @@
 //! systems take in one call, as segments of one buffer, at a fraction of what one call for each
 //! costs.
 
+use super::datagram::Datagram;
 use crate::Family;
-use crate::node::Transmit;
 
 /// Whether the system sends several datagrams in one call.
 const IS_OFFERED: bool = cfg!(any(target_os = "linux", target_os = "android"));
@@ -12,9 +12,9 @@ const MAX_SEGMENTS: usize = if IS_OFFERED { 64 } else { 1 };
 /// Bytes of a batch: less than the largest UDP payload.
 const MAX_BYTES: usize = 60_000;
 
-/// Returns how many of the first datagrams make a batch: they have the same address and the same
-/// size, only the last may be smaller. At least one if there are any.
-pub(super) fn batch_len(datagrams: &[Transmit]) -> usize {
+/// Returns how many of the first datagrams make a batch: they have the same addresses and the
+/// same size, only the last may be smaller. At least one if there are any.
+pub(super) fn batch_len(datagrams: &[Datagram]) -> usize {
     let Some(first) = datagrams.first() else {
         return 0;
     };
@@ -24,7 +24,7 @@ pub(super) fn batch_len(datagrams: &[Transmit]) -> usize {
         let [last, next] = pair else { return false };
         let len = next.bytes.len();
         bytes += len;
-        next.to == first.to
+        (next.to, next.source) == (first.to, first.source)
             && last.bytes.len() == size
             && (1..=size).contains(&len)
             && bytes <= MAX_BYTES
@@ -33,15 +33,15 @@ pub(super) fn batch_len(datagrams: &[Transmit]) -> usize {
 }
 
 /// Returns how many datagrams come before the next batch of several, or the next datagram of the
-/// other address family.
-pub(super) fn run_before_batch(datagrams: &[Transmit]) -> usize {
+/// other address family or from another address.
+pub(super) fn run_before_batch(datagrams: &[Datagram]) -> usize {
     let Some(first) = datagrams.first() else {
         return 0;
     };
-    let family = Family::of(&first.to);
+    let way = |datagram: &Datagram| (Family::of(&datagram.to), datagram.source);
     let next = (1..datagrams.len()).find(|&index| {
         let rest = datagrams.get(index..).unwrap_or_default();
-        batch_len(rest) > 1 || rest.first().is_some_and(|it| Family::of(&it.to) != family)
+        batch_len(rest) > 1 || rest.first().is_some_and(|it| way(it) != way(first))
     });
     next.unwrap_or(datagrams.len())
 }
@@ -52,9 +52,10 @@ mod tests {
 
     use super::*;
 
-    fn segment(port: u16, len: usize) -> Transmit {
-        Transmit {
+    fn segment(port: u16, len: usize) -> Datagram {
+        Datagram {
             to: SocketAddr::from(([127, 0, 0, 1], port)),
+            source: None,
             bytes: vec![port as u8; len].into(),
         }
     }
@@ -85,11 +86,19 @@ mod tests {
             run_before_batch(&[segment(1, 9), segment(2, 9), segment(3, 9)]),
             3
         );
-        let v6 = Transmit {
+        let v6 = Datagram {
             to: "[::1]:1".parse().unwrap(),
+            source: None,
             bytes: "hello".into(),
         };
         assert_eq!(run_before_batch(&[segment(1, 9), segment(2, 9), v6]), 2);
+        let elsewhere = Datagram {
+            source: Some([127, 0, 0, 2].into()),
+            ..segment(2, 9)
+        };
+        let (same, other) = (segment(2, 9), segment(3, 9));
+        assert_eq!(batch_len(&[same.clone(), elsewhere.clone()]), 1);
+        assert_eq!(run_before_batch(&[same, elsewhere, other]), 1);
         if IS_OFFERED {
             assert_eq!(
                 run_before_batch(&[segment(1, 9), segment(2, 9), segment(2, 9)]),

@@ -1,8 +1,10 @@
 //! The system's network: UDP sockets, and the addresses of hosts.
 
+mod datagram;
 mod gso;
 mod resolve;
 mod sockets;
+mod source_addrs;
 mod udp;
 
 pub(crate) use resolve::resolve;

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use thiserror::Error;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, trace};
 
+use super::datagram::Datagram;
 use super::gso;
-use super::udp::Udp;
+use super::source_addrs::SourceAddrs;
+use super::udp::{Udp, own_addresses};
 use crate::client::SocketErrors;
 use crate::node::Transmit;
 use crate::{Family, canonical};
@@ -63,7 +65,9 @@ pub(crate) struct Sockets {
     v4: Option<Udp>,
     v6: Option<Udp>,
     /// To be sent at the next [`Sockets::flush`], or before.
-    queued: Vec<Transmit>,
+    queued: Vec<Datagram>,
+    /// From where to reply on a host with several addresses.
+    sources: SourceAddrs,
     /// The last datagram waited in vain, so the next ones do not wait at all.
     is_congested: bool,
     errors: SocketErrors,
@@ -129,6 +133,7 @@ impl Sockets {
             v4,
             v6,
             queued: Vec::new(),
+            sources: SourceAddrs::new(own_addresses),
             is_congested: false,
             errors: SocketErrors::default(),
         })
@@ -154,6 +159,11 @@ impl Sockets {
         self.errors
     }
 
+    /// Notes that the host's network is another.
+    pub(crate) fn network_changed(&mut self) {
+        self.sources.clear();
+    }
+
     /// Waits until there is something to receive. Loses nothing if it is dropped.
     pub(crate) async fn readable(&self) {
         // An error here is that of the runtime shutting down; `receive` meets those of the socket.
@@ -168,8 +178,12 @@ impl Sockets {
     pub(crate) fn receive(&mut self, mut take: impl FnMut(SocketAddr, &[u8])) {
         for (socket, family) in [(&self.v4, Family::V4), (&self.v6, Family::V6)] {
             let Some(socket) = socket else { continue };
-            let received = socket.receive(family, |from, bytes| {
+            let sources = &mut self.sources;
+            let received = socket.receive(family, |from, to, bytes| {
                 trace!(%from, len = bytes.len(), "received");
+                if let Some(to) = to {
+                    sources.on_received(Instant::now(), from, to);
+                }
                 take(from, bytes);
             });
             if let Err(error) = received
@@ -183,8 +197,9 @@ impl Sockets {
 
     /// Sends a datagram, or drops it if that is not possible. It may wait for others until
     /// [`Sockets::flush`].
-    pub(crate) async fn send(&mut self, transmit: Transmit) {
-        self.queued.push(transmit);
+    pub(crate) async fn send(&mut self, Transmit { to, bytes }: Transmit) {
+        let source = self.sources.of(Instant::now(), &to);
+        self.queued.push(Datagram { to, source, bytes });
         if self.queued.len() >= MAX_QUEUED {
             self.flush().await;
         }
@@ -208,7 +223,7 @@ impl Sockets {
     }
 
     /// Sends as many of the first datagrams as go in one call, without waiting; returns how many.
-    fn try_send(&self, datagrams: &[Transmit]) -> usize {
+    fn try_send(&self, datagrams: &[Datagram]) -> usize {
         let Some(socket) = datagrams.first().and_then(|first| self.of(&first.to)) else {
             return 0;
         };
@@ -229,19 +244,32 @@ impl Sockets {
         sent
     }
 
-    async fn send_one(&mut self, datagram: &Transmit) {
+    async fn send_one(&mut self, datagram: &Datagram) {
         let to = datagram.to;
         let Some(socket) = self.of(&to) else {
             return;
         };
         trace!(%to, len = datagram.bytes.len(), "sending");
-        let sent = match socket.send(datagram) {
+        let mut sent = match socket.send(datagram) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.is_congested => {
                 let sending = timeout(SEND_TIMEOUT, send_when_possible(socket, datagram));
                 sending.await.unwrap_or(Err(error))
             }
             sent => sent,
         };
+        if let Err(error) = &sent
+            && datagram.source.is_some()
+            && error.kind() != io::ErrorKind::WouldBlock
+        {
+            // The host may have lost the address that the peer asked.
+            debug!(%to, %error, "cannot send from the address asked");
+            self.sources.clear();
+            let datagram = Datagram {
+                source: None,
+                ..datagram.clone()
+            };
+            sent = self.of(&to).map_or(Ok(()), |socket| socket.send(&datagram));
+        }
         self.is_congested = false;
         if let Err(error) = sent {
             debug!(%to, %error, "cannot send");
@@ -259,7 +287,7 @@ impl Sockets {
 }
 
 /// Sends a datagram as soon as there is room for it.
-async fn send_when_possible(socket: &Udp, datagram: &Transmit) -> io::Result<()> {
+async fn send_when_possible(socket: &Udp, datagram: &Datagram) -> io::Result<()> {
     loop {
         sleep(SEND_RETRY).await;
         match socket.send(datagram) {

@@ -252,6 +252,7 @@ impl Driver {
                 answer(reply, self.dht.import_values(now, &records));
             }
             Command::ConnectivityChanged { reply } => {
+                self.sockets.network_changed();
                 self.dht.connectivity_changed(now);
                 answer(reply, ());
             }

@@ -209,3 +209,25 @@ async fn of_many_commands_at_once_none_is_lost() {
     })
     .await;
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_host_with_several_addresses_replies_from_the_one_that_was_asked() {
+    within(async {
+        let everywhere = Dht::builder().port(0).workers(1).start().await.unwrap();
+        let port = everywhere.addresses()[0].port();
+        let client = local().client(true).bootstrap(format!("127.0.0.2:{port}"));
+        let client = client.start().await.unwrap();
+        client.wait_connected().await.unwrap();
+        // Single datagrams, and batches of parts of one size.
+        for (key, size) in [("small", 10), ("large", 30_000)] {
+            let text = "x".repeat(size);
+            client.put(key, text.as_str()).await.unwrap();
+            assert_eq!(texts(&client, key).await, [text]);
+        }
+        let mut listen = client.listen("heard");
+        everywhere.put("heard", "hello").await.unwrap();
+        assert!(matches!(listen.next().await, Some(Change::Added(_))));
+    })
+    .await;
+}

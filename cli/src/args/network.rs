@@ -1,6 +1,6 @@
 //! How a command joins a network, and how a node of its own is run.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,8 +57,9 @@ pub(crate) struct NodeArgs {
     #[arg(long, short = 'p', value_name = "PORT", default_value_t = 4222)]
     pub port: u16,
     /// A local address to listen on; may be repeated. All addresses, IPv4 and IPv6, unless given.
-    #[arg(long, value_name = "ADDR")]
-    pub bind: Vec<IpAddr>,
+    /// A link-local one needs its zone: fe80::1%eth0.
+    #[arg(long, value_name = "ADDR", value_parser = bind_address)]
+    pub bind: Vec<SocketAddr>,
     /// Join without serving others: nobody's table lists us.
     #[arg(long)]
     pub client: bool,
@@ -115,6 +116,17 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .filter(|span| *span <= MAX_TIMEOUT)
         .ok_or_else(|| "expected a number of seconds, at most a year".to_owned())
+}
+
+/// Reads a local address; the system knows the number of a zone.
+fn bind_address(text: &str) -> Result<SocketAddr, String> {
+    if !text.contains('%') {
+        let ip: IpAddr = text.parse().map_err(|_| "expected an IP address")?;
+        return Ok(SocketAddr::new(ip, 0));
+    }
+    let mut found = (text, 0).to_socket_addrs().ok();
+    let found = found.as_mut().and_then(Iterator::next);
+    found.ok_or_else(|| "no interface has this name".to_owned())
 }
 
 fn limit<T: std::str::FromStr>(text: &str) -> Result<Limit<T>, String> {

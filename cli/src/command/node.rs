@@ -1,7 +1,6 @@
 //! `bulla node`: run a node until it is interrupted.
 
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
 
 use bulla::{Config, Dht};
 use serde_json::json;
@@ -19,7 +18,9 @@ use crate::text::list;
 pub(crate) async fn run(args: &NodeArgs, printer: &Printer) -> Result<Exit, Failure> {
     let mut builder = builder(&args.network, config(args), printer)?.port(args.port);
     for address in &args.bind {
-        builder = builder.bind(SocketAddr::new(*address, args.port));
+        let mut address = *address;
+        address.set_port(args.port);
+        builder = builder.bind(address);
     }
     if let Some(state) = &args.state {
         builder = builder.state(state);
