@@ -55,6 +55,11 @@ impl<K: Copy + Ord> Schedule<K> {
         }
     }
 
+    /// Reports whether something is due at any time.
+    pub fn has(&self, what: K) -> bool {
+        self.due.contains_key(&what)
+    }
+
     /// Takes something that is due at `now`, the earliest first.
     pub fn take_due(&mut self, now: Timestamp) -> Option<K> {
         let (at, what) = self.next()?;

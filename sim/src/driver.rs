@@ -61,10 +61,24 @@ impl Sim {
             return;
         }
         instance.planned = None;
+        if self.hosts[host.index()].asleep_until > now {
+            return;
+        }
+        let Some(instance) = &mut self.hosts[host.index()].instance else {
+            return;
+        };
         if instance.due > now {
             return self.schedule_wake(host);
         }
         self.wake(host);
+    }
+
+    /// Does what has become due while a host slept, and has its node look for its network.
+    pub(super) fn end_sleep(&mut self, host: HostId) {
+        if self.hosts[host.index()].asleep_until == self.now {
+            self.wake(host);
+            self.with_dht(host, SecureDht::connectivity_changed);
+        }
     }
 
     fn wake(&mut self, host: HostId) {

@@ -20,6 +20,8 @@ pub(super) enum Event {
     },
     /// The timer of a node expires.
     Wake(HostId),
+    /// A host that slept is awake again.
+    EndSleep(HostId),
     /// A job of the node of this generation is done.
     Done {
         host: HostId,
@@ -48,6 +50,7 @@ impl Sim {
                 bytes,
             } => self.receive((host, port), from, &bytes),
             Event::Wake(host) => self.wake_if_due(host),
+            Event::EndSleep(host) => self.end_sleep(host),
             Event::Done {
                 host,
                 generation,

@@ -4,7 +4,7 @@ use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use bulla_dht::{Config, Family};
+use bulla_dht::{Config, Family, Timestamp};
 use bulla_identity::Identity;
 
 use super::adversary::Behaviour;
@@ -49,6 +49,8 @@ pub(super) struct Host {
     pub(super) instance: Option<Box<Instance>>,
     /// How many nodes have started here.
     pub(super) generation: u32,
+    /// Until when the system sleeps: nothing runs there, and what comes is lost.
+    pub(super) asleep_until: Timestamp,
     pub(super) load: Load,
 }
 
@@ -138,6 +140,7 @@ impl Host {
             spec,
             instance: None,
             generation: 0,
+            asleep_until: Timestamp::ZERO,
             load: Load::default(),
         }
     }

@@ -63,7 +63,7 @@ use std::time::Duration;
 
 use bulla_dht::node::Node;
 use bulla_dht::secure::SecureDht;
-use bulla_dht::{Contact, InfoHash, Rng, Seed, Timestamp, UnixTime};
+use bulla_dht::{Contact, InfoHash, Origin, Rng, Seed, Timestamp, UnixTime};
 
 pub use adversary::Behaviour;
 pub use churn::{Churn, Distribution};
@@ -81,6 +81,7 @@ pub use scenario::{Scenario, Start};
 pub use trace::{Trace, TraceDigest};
 pub use transport::UndeliveredTraffic;
 
+use event::Event;
 use event_queue::EventQueue;
 use host::Host;
 use nat::Routers;
@@ -356,6 +357,22 @@ impl Sim {
     /// Tells the node at a host that its network has changed.
     pub fn connectivity_changed(&mut self, host: HostId) {
         self.with_dht(host, SecureDht::connectivity_changed);
+    }
+
+    /// Lets a host sleep: nothing runs there, and what comes is lost. After that it notes, as the
+    /// system's clocks tell, that it has slept.
+    pub fn sleep(&mut self, host: HostId, span: Duration) {
+        let end = self.now + span;
+        self.hosts[host.index()].asleep_until = end;
+        self.queue.push(end, Event::EndSleep(host));
+    }
+
+    /// Sets the calendar of a host.
+    pub fn set_calendar(&mut self, host: HostId, to: UnixTime) {
+        self.with_dht(host, |dht, clock| {
+            let at_zero = to.as_micros().saturating_sub(clock.as_micros());
+            dht.set_calendar(clock, Origin::new(UnixTime::from_micros(at_zero)));
+        });
     }
 
     /// Has the oracle check all that is stored. Takes time in proportion to it.

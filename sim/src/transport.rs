@@ -83,6 +83,9 @@ impl Sim {
         {
             return;
         }
+        if host.asleep_until > self.now {
+            return;
+        }
         if host.instance.is_some() {
             host.load.receive(bytes.len());
         }

@@ -52,6 +52,9 @@ pub enum PutError {
     /// Only what is signed can be bound to its place.
     #[error("{}", Cause::NotSigned)]
     NotSigned,
+    /// The value is to expire some time from now, and the system's clock is not set.
+    #[error("{}", Cause::NoCalendar)]
+    NoCalendar,
     /// A value is for at least one recipient and at most
     /// [`MAX_RECIPIENTS`](crate::identity::MAX_RECIPIENTS), not for this many.
     #[error("{}", Cause::Recipients(*.0))]
@@ -88,6 +91,7 @@ impl From<Cause> for PutError {
             Cause::NoSequence => Self::NoSequence,
             Cause::ReservedUserType => Self::ReservedUserType,
             Cause::NotSigned => Self::NotSigned,
+            Cause::NoCalendar => Self::NoCalendar,
             Cause::Recipients(count) => Self::Recipients(count),
             Cause::NoCertificate => Self::NoCertificate,
             Cause::NotRsa => Self::NotRsa,

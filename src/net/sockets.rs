@@ -68,6 +68,8 @@ pub(crate) struct Sockets {
     queued: Vec<Datagram>,
     /// From where to reply on a host with several addresses.
     sources: SourceAddrs,
+    /// Addresses that the system could not send to.
+    unreachable: Vec<SocketAddr>,
     /// The last datagram waited in vain, so the next ones do not wait at all.
     is_congested: bool,
     errors: SocketErrors,
@@ -134,6 +136,7 @@ impl Sockets {
             v6,
             queued: Vec::new(),
             sources: SourceAddrs::new(own_addresses),
+            unreachable: Vec::new(),
             is_congested: false,
             errors: SocketErrors::default(),
         })
@@ -205,6 +208,11 @@ impl Sockets {
         }
     }
 
+    /// Takes the addresses that the system could not send to, each once.
+    pub(crate) fn take_unreachable(&mut self) -> Vec<SocketAddr> {
+        mem::take(&mut self.unreachable)
+    }
+
     /// Sends what waits.
     pub(crate) async fn flush(&mut self) {
         let mut queued = mem::take(&mut self.queued);
@@ -274,6 +282,9 @@ impl Sockets {
         if let Err(error) = sent {
             debug!(%to, %error, "cannot send");
             self.errors.send += 1;
+            if is_unreachable(&error) && !self.unreachable.contains(&to) {
+                self.unreachable.push(to);
+            }
             self.is_congested = error.kind() == io::ErrorKind::WouldBlock;
         }
     }
@@ -343,6 +354,16 @@ fn enlarge_buffers(socket: &Socket) {
     }
 }
 
+/// Reports whether the error means that there is no way to an address now, of which an ordinary
+/// datagram would not tell.
+fn is_unreachable(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkDown, NetworkUnreachable};
+    matches!(
+        error.kind(),
+        AddrNotAvailable | HostUnreachable | NetworkDown | NetworkUnreachable
+    ) || lacks_family(error)
+}
+
 /// Reports whether the error means that the system lacks the address family.
 fn lacks_family(error: &io::Error) -> bool {
     /// `EAFNOSUPPORT` of Linux, of the BSDs and macOS, and of Windows.
@@ -405,6 +426,16 @@ mod tests {
         sockets.send(datagram("255.255.255.255:9")).await;
         sockets.flush().await;
         assert_eq!(sockets.errors().send, 1);
+    }
+
+    #[test]
+    fn an_address_without_a_route_is_told_of_once() {
+        let is_told = |code| is_unreachable(&io::Error::from_raw_os_error(code));
+        if cfg!(target_os = "linux") {
+            // ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT; EAGAIN, EACCES.
+            assert!([101, 113, 97].into_iter().all(is_told));
+            assert!(![11, 13].into_iter().any(is_told));
+        }
     }
 
     #[tokio::test]

@@ -29,6 +29,8 @@ use crate::{Contact, InfoHash, Timestamp, ValueId};
 /// Commands or finished jobs taken in one turn before outputs are seen to and others get their
 /// turn.
 const BUDGET: usize = 64;
+/// How long the system's clocks are left alone at most: it may have slept, or been told the date.
+const CLOCK_CHECK: Duration = Duration::from_secs(5);
 
 /// The driver's ends of the channels to handles.
 pub(crate) struct Channels {
@@ -94,6 +96,7 @@ impl Driver {
     pub(crate) async fn run(mut self: Box<Self>) {
         info!(id = %self.dht.node().id(), addresses = ?self.sockets.addresses(), "node started");
         loop {
+            self.check_clock();
             let wake = self.drain().await;
             if self.is_over() {
                 return self.close().await;
@@ -142,9 +145,33 @@ impl Driver {
                 SecureOutput::Event(event) => self.pending.on_event(event),
                 SecureOutput::Wake(at, _) => {
                     self.sockets.flush().await;
-                    return at;
+                    let unreachable = self.sockets.take_unreachable();
+                    if unreachable.is_empty() {
+                        return at;
+                    }
+                    for to in unreachable {
+                        self.dht.handle_unreachable(self.clock.now(), to);
+                    }
                 }
             }
+        }
+    }
+
+    /// Tells the DHT if the system slept or its calendar was set: what is due is done at once, and
+    /// the network may be another.
+    fn check_clock(&mut self) {
+        let Some(change) = self.clock.check() else {
+            return;
+        };
+        let now = self.clock.now();
+        info!(slept = ?change.slept, set_by = ?change.set_by, "the system's clocks have changed");
+        if change.set_by.is_some() {
+            self.dht.set_calendar(now, self.clock.origin());
+        }
+        self.dht.handle_timeout(now);
+        if change.is_long() {
+            self.sockets.network_changed();
+            self.dht.connectivity_changed(now);
         }
     }
 
@@ -152,6 +179,7 @@ impl Driver {
     /// picked at random.
     async fn turn(&mut self, wake: Timestamp) {
         // To wake up early does no harm, and deadlines move on with every reply.
+        let wake = wake.min(self.clock.now() + CLOCK_CHECK);
         let wake = self.clock.instant(wake);
         if wake < self.timer.deadline() || self.timer.is_elapsed() {
             self.timer.as_mut().reset(wake);

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::OpId;
+use super::{Creation, OpId};
 use crate::value::{Row, Value};
-use crate::{InfoHash, Timestamp, UnixTime};
+use crate::{InfoHash, Timestamp};
 
 /// Nodes whose copy is remembered, above which those that the lookup has forgotten are forgotten
 /// here as well.
@@ -43,8 +43,8 @@ pub(crate) struct Announcement {
     pub(crate) op: OpId,
     /// What is announced.
     pub(crate) value: Value,
-    /// When the application made it; `None` means "now" at each announcement.
-    pub(crate) created: Option<UnixTime>,
+    /// When it was made; `None` means "now" at each announcement.
+    pub(crate) created: Option<Creation>,
     /// Announced again this long after each acknowledgement; `None` for once only.
     pub(crate) renewal: Option<Duration>,
     /// By node; hardly more than the lookup has candidates, too few to be in any order.
@@ -84,7 +84,7 @@ impl Announcement {
     pub(crate) fn new(
         op: OpId,
         value: Value,
-        created: Option<UnixTime>,
+        created: Option<Creation>,
         renewal: Option<Duration>,
     ) -> Self {
         Self {

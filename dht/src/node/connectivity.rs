@@ -18,6 +18,8 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// After the first good contact, how long the node looks for others that come at the same time,
 /// ever more seldom. Maintenance finds those that come later.
 const EXPLORE_WINDOW: Duration = Duration::from_secs(60);
+/// Once one family is connected, how long operations wait for the other.
+const OTHER_FAMILY_WAIT: Duration = Duration::from_secs(1);
 /// The shortest pause before the first walk is repeated.
 const RETRY_MIN: Duration = Duration::from_millis(10);
 /// How long a newcomer does not look around yet; up to twice that.
@@ -45,6 +47,8 @@ pub(super) struct Connectivity {
 pub(super) enum ConnectivityAction {
     /// Ping a bootstrap address.
     Ping(SocketAddr),
+    /// Ping contacts of a family that did not answer before: it may be this node that was cut off.
+    PingExpired(Family),
     /// Tell the application. If the family is connected now, what has waited for this goes on.
     ChangeStatus(Family, Status),
 }
@@ -128,7 +132,22 @@ impl Connectivity {
         let before = self.set(now, family, status);
         if before == Status::Connected && status != before {
             self.restart(now, contacts, timers);
+        } else if status == Status::Disconnected && status != before {
+            // There is no round to come yet if the contacts of a snapshot were all there was.
+            self.keep_trying(now, timers);
         }
+    }
+
+    /// The system cannot send to this address.
+    pub(super) fn on_unreachable(
+        &mut self,
+        now: Timestamp,
+        address: SocketAddr,
+        contacts: &Contacts,
+        timers: &mut Timers,
+    ) {
+        self.bootstrap.on_unreachable(address);
+        self.update(now, Family::of(&address), contacts, timers);
     }
 
     /// Adds bootstrap addresses, and pings them.
@@ -148,9 +167,9 @@ impl Connectivity {
         }
     }
 
-    /// Starts the rounds of bootstrap pings anew, unless the node is connected.
+    /// Starts the rounds of pings anew, unless the node is connected.
     pub(super) fn restart(&mut self, now: Timestamp, contacts: &Contacts, timers: &mut Timers) {
-        if self.bootstrap.is_empty() || self.is_connected() {
+        if self.is_connected() {
             return;
         }
         self.await_connection(now, timers);
@@ -158,7 +177,8 @@ impl Connectivity {
         self.ping_addresses(now, contacts, timers);
     }
 
-    /// Pings the bootstrap addresses, unless the node is connected, and plans the next round.
+    /// Pings the bootstrap addresses and contacts of old, unless the node is connected, and plans
+    /// the next round.
     pub(super) fn ping_addresses(
         &mut self,
         now: Timestamp,
@@ -171,9 +191,19 @@ impl Connectivity {
         let (addresses, next) = self.bootstrap.round(now);
         let pings = addresses.into_iter().map(ConnectivityAction::Ping);
         self.actions.extend(pings);
+        let expired = Family::ALL.map(ConnectivityAction::PingExpired);
+        self.actions.extend(expired);
         timers.set(Timer::Bootstrap, next);
         for family in Family::ALL {
             self.update(now, family, contacts, timers);
+        }
+    }
+
+    /// Makes sure that a round of pings is to come, as the node is not connected.
+    fn keep_trying(&mut self, now: Timestamp, timers: &mut Timers) {
+        if !self.is_connected() && !timers.has(Timer::Bootstrap) {
+            self.bootstrap.restart();
+            timers.set(Timer::Bootstrap, now);
         }
     }
 
@@ -213,6 +243,8 @@ impl Connectivity {
         if before != status {
             if status == Status::Connected {
                 self.warm_at = now + WARM_UP;
+                let deadline = now + OTHER_FAMILY_WAIT;
+                self.connect_deadline = self.connect_deadline.min(deadline);
             }
             let action = ConnectivityAction::ChangeStatus(family, status);
             self.actions.push_back(action);
@@ -251,7 +283,9 @@ mod tests {
         parts.add_addresses(&[addr(1), addr(2)]);
         let ping = |port| ConnectivityAction::Ping(addr(port));
         let connecting = ConnectivityAction::ChangeStatus(V4, Status::Connecting);
-        assert_eq!(parts.actions(), [ping(1), ping(2), connecting]);
+        let old = Family::ALL.map(ConnectivityAction::PingExpired);
+        let expected = [ping(1), ping(2), old[0], old[1], connecting];
+        assert_eq!(parts.actions(), expected);
         assert!(parts.it.may_wait(NOW, V4) && !parts.it.may_wait(NOW, Family::V6));
         let deadline = parts.it.connect_deadline();
         assert_eq!(
@@ -301,10 +335,9 @@ mod tests {
         parts.contacts.reset(V4);
         parts.update();
         let connecting = ConnectivityAction::ChangeStatus(V4, Status::Connecting);
-        assert_eq!(
-            parts.actions(),
-            [connecting, ConnectivityAction::Ping(addr(1))]
-        );
+        let old = Family::ALL.map(ConnectivityAction::PingExpired);
+        let ping = ConnectivityAction::Ping(addr(1));
+        assert_eq!(parts.actions(), [connecting, ping, old[0], old[1]]);
         assert!(!parts.it.is_connected());
         let next = parts.now + ConnectivityConfig::default().bootstrap_period;
         assert_eq!(parts.timer(Timer::Bootstrap), Some(next));
@@ -326,11 +359,36 @@ mod tests {
     }
 
     #[test]
-    fn without_addresses_there_is_nothing_to_start_over_with() {
+    fn without_addresses_contacts_of_old_are_asked_until_one_answers() {
         let mut parts = Parts::new();
         (parts.it).restart(NOW, &parts.contacts, &mut parts.timers);
-        assert_eq!(parts.actions(), []);
-        assert_eq!(parts.timer(Timer::ConnectDeadline), None);
+        let old = Family::ALL.map(ConnectivityAction::PingExpired);
+        assert_eq!(parts.actions(), old);
+        let next = NOW + ConnectivityConfig::default().bootstrap_period;
+        assert_eq!(parts.timer(Timer::Bootstrap), Some(next));
+    }
+
+    #[test]
+    fn once_one_family_is_connected_the_other_is_waited_for_a_second() {
+        let mut parts = Parts::new();
+        parts.add_addresses(&[addr(1), "[2001:db8::1]:1".parse().unwrap()]);
+        let late = NOW + SECOND * 2;
+        assert!(parts.it.may_wait(late, Family::V6));
+        parts.on_reply(1);
+        assert!(parts.it.may_wait(NOW + SECOND / 2, Family::V6));
+        assert!(!parts.it.may_wait(NOW + SECOND, Family::V6));
+        assert_eq!(parts.it.connect_deadline(), NOW + SECOND);
+    }
+
+    #[test]
+    fn a_family_whose_addresses_cannot_be_reached_is_not_waited_for() {
+        let mut parts = Parts::new();
+        let v6 = "[2001:db8::1]:1".parse().unwrap();
+        parts.add_addresses(&[addr(1), v6]);
+        assert!(parts.it.may_wait(NOW, Family::V6));
+        let timers = &mut parts.timers;
+        (parts.it).on_unreachable(NOW, v6, &parts.contacts, timers);
+        assert!(!parts.it.may_wait(NOW, Family::V6) && parts.it.may_wait(NOW, V4));
     }
 
     #[test]

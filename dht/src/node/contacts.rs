@@ -129,6 +129,16 @@ impl Contacts {
         asked
     }
 
+    /// Returns up to `count` contacts that did not answer before, to ask once more.
+    pub(super) fn ask_expired(
+        &mut self,
+        now: Timestamp,
+        family: Family,
+        count: usize,
+    ) -> Vec<Contact> {
+        self.tables[family].ask_expired(count, now)
+    }
+
     /// A contact let a request time out for the `count`th time. Returns the others to ask, as they
     /// may be gone too: of those that `may_be_there`, that are not asked yet.
     pub(super) fn on_timeout(

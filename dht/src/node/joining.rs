@@ -1,6 +1,7 @@
 //! How a node gets connected and goes on from there: bootstrap pings, contacts of a snapshot, the
 //! first walks.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::connectivity::{Connectivity, ConnectivityAction, EXPLORED_DEPTH, target_beyond};
@@ -11,6 +12,8 @@ use crate::{Contact, Family, Timestamp};
 const SECOND: Duration = Duration::from_secs(1);
 /// Contacts of a snapshot that are asked at once in each family, some of each bucket.
 const VERIFIED_AT_ONCE: usize = 16;
+/// Contacts of each family that are asked in a round while the node is cut off.
+const EXPIRED_PER_ROUND: usize = 16;
 /// Those asked in each round after that. After two thirds of a minute a full table knows which of
 /// its contacts are there; meanwhile a lookup asks those that it needs.
 const VERIFIED_PER_ROUND: usize = 4;
@@ -38,6 +41,11 @@ impl Node {
                     let purpose = RequestPurpose::Bootstrap;
                     self.outbox.request(now, addr, Request::Ping, purpose);
                 }
+                ConnectivityAction::PingExpired(family) => {
+                    for contact in self.contacts.ask_expired(now, family, EXPIRED_PER_ROUND) {
+                        self.outbox.ping(now, contact);
+                    }
+                }
                 ConnectivityAction::ChangeStatus(family, status) => {
                     self.outbox
                         .report([Event::StatusChanged { family, status }]);
@@ -51,6 +59,10 @@ impl Node {
 
     /// A family is connected, and all that waited for this goes on.
     fn on_connected(&mut self, now: Timestamp, family: Family) {
+        let deadline = self.connectivity.connect_deadline();
+        if deadline > now {
+            self.outbox.timers.set(Timer::ConnectDeadline, deadline);
+        }
         // A node that has a table from before knows the way, and walks home when it knows which of
         // them are left.
         if self.contacts.unverified(family) == 0 {
@@ -76,6 +88,14 @@ impl Node {
                 self.walk(now, target, family);
             }
         }
+    }
+
+    /// Lets what is asked of an address fail: the system cannot send there.
+    pub(super) fn on_unreachable(&mut self, now: Timestamp, to: SocketAddr) {
+        self.outbox.rpc.on_unreachable(now, to);
+        let timers = &mut self.outbox.timers;
+        (self.connectivity).on_unreachable(now, to, &self.contacts, timers);
+        self.act_on_connectivity(now);
     }
 
     /// Has all contacts answer anew, and starts the bootstrap over if none is left.

@@ -16,7 +16,7 @@ use crate::value::{Condition, Field, Query};
 use crate::wire::{
     FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, SocketId, Values,
 };
-use crate::{Contact, Family, InfoHash, LookupConfig, Origin, Timestamp, UnixTime};
+use crate::{Contact, Family, InfoHash, LookupConfig, Origin, Timestamp};
 
 /// The nodes nearest to a key hardly ever share fewer bits with it than the nearest to this node
 /// share with it, less this many.
@@ -198,6 +198,11 @@ impl Lookups {
         Some(action)
     }
 
+    /// Notes what the calendar shows.
+    pub(super) fn set_calendar(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
     /// Sends what a lookup wants asked. Reports whether it wants another contact in place of the
     /// one asked, which is not expected to answer.
     pub(super) fn send(
@@ -236,12 +241,11 @@ impl Lookups {
                 let Some(announcement) = lookup.and_then(|it| it.announced(*id)) else {
                     return false;
                 };
-                let sent = self.origin.to_unix(now);
-                let is_past = |at: &UnixTime| at.as_secs() < sent.as_secs();
+                let created = announcement.created;
                 Request::Put(PutRequest {
                     key,
                     values: Values::new(slice::from_ref(&announcement.value)),
-                    created: announcement.created.filter(is_past),
+                    created: created.and_then(|created| created.to_send(now, self.origin)),
                     token: token.to_vec().into(),
                 })
             }

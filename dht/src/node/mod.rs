@@ -173,6 +173,13 @@ impl Node {
         self.catch_up(now);
     }
 
+    /// Takes in that the system cannot send to an address: what was asked there fails at once.
+    pub fn handle_unreachable(&mut self, now: Timestamp, to: SocketAddr) {
+        let now = self.advance(now);
+        self.on_unreachable(now, canonical(to));
+        self.handle_timeout(now);
+    }
+
     /// Does what has become due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         let now = self.advance(now);
@@ -244,6 +251,15 @@ impl Node {
     pub fn connectivity_changed(&mut self, now: Timestamp) {
         let now = self.advance(now);
         self.on_network_changed(now);
+    }
+
+    /// Takes in what the calendar shows now: the system's was set, or this clock and the calendar
+    /// have not passed at the same pace.
+    pub fn set_calendar(&mut self, now: Timestamp, origin: Origin) {
+        self.advance(now);
+        self.origin = origin;
+        self.server.set_calendar(origin);
+        self.lookups.set_calendar(origin);
     }
 
     /// Returns the node's id.

@@ -2,7 +2,7 @@
 
 use super::operations::OpState;
 use super::{LookupId, Node, OpError, OpId};
-use crate::lookup::Announcement;
+use crate::lookup::{Announcement, Creation};
 use crate::value::{Value, ValueId};
 use crate::{InfoHash, Timestamp, UnixTime};
 
@@ -74,8 +74,10 @@ impl Node {
             self.outbox.rng.between(longest * 7 / 8, longest)
         });
         for lookup_id in LookupId::of(key) {
-            let created = (!options.permanent).then_some(created);
-            let announcement = Announcement::new(op, value.clone(), created, renewal);
+            let creation = options.created.map(Creation::Given);
+            let creation = creation.unwrap_or_else(|| Creation::put(now, lifetime));
+            let creation = (!options.permanent).then_some(creation);
+            let announcement = Announcement::new(op, value.clone(), creation, renewal);
             let replaced = self
                 .lookups
                 .get_mut(lookup_id)

@@ -65,6 +65,11 @@ impl Server {
         }
     }
 
+    /// Notes what the calendar shows. How long values have left is not changed by that.
+    pub(super) fn set_calendar(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
     /// Returns the values under `key` that meet the conditions of `query`.
     pub(super) fn get(&self, key: &InfoHash, query: &Query) -> Vec<Value> {
         self.storage.get(key, query).cloned().collect()

@@ -23,6 +23,10 @@ const VERSION: &str = "1";
 /// No suffix is longer: mark, version, key, id, and an expiry of up to 14 digits.
 const MAX_SUFFIX: usize = MARK.len() + 74;
 
+/// A calendar that shows an earlier time has not been set, as on a host without a clock of its own
+/// that has just started: 2023.
+const EARLIEST: UnixTime = UnixTime::from_secs(1_672_531_200);
+
 /// For which place, and how long, a value is signed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Binding {
@@ -49,9 +53,10 @@ impl Binding {
         (self.key, self.id) == (address.key, address.id)
     }
 
-    /// Reports whether its time is over, by a clock that may be fast by `tolerance`.
+    /// Reports whether its time is over, by a clock that may be fast by `tolerance`, or may be over:
+    /// the calendar has not been set.
     pub(super) fn is_over(&self, today: UnixTime, tolerance: Duration) -> bool {
-        self.expires.is_some_and(|end| today >= end + tolerance)
+        (self.expires).is_some_and(|end| today < EARLIEST || today >= end + tolerance)
     }
 
     /// Writes what stands at the end of the user type.
@@ -133,6 +138,9 @@ pub(super) fn bind(
         Scope::Anywhere => return Ok(draft),
         Scope::Bound => None,
         Scope::BoundUntil(Expiry::At(end)) => Some(end),
+        Scope::BoundUntil(Expiry::After(_)) if today < EARLIEST => {
+            return Err(PutError::NoCalendar);
+        }
         Scope::BoundUntil(Expiry::After(span)) => Some(today + span),
     };
     let ValueAddress { key, id } = address;
@@ -245,6 +253,20 @@ mod tests {
     }
 
     #[test]
+    fn without_a_calendar_no_expiry_is_believed_or_given() {
+        let boot = UnixTime::from_secs(60);
+        assert!(binding().is_over(boot, Duration::from_secs(60)));
+        let address = ValueAddress {
+            key: InfoHash::of(b"foo"),
+            id: ValueId(42),
+        };
+        let bound = |scope| bind(Draft::from("x"), address, scope, boot);
+        let soon = Scope::BoundUntil(Duration::from_secs(600).into());
+        assert_eq!(bound(soon), Err(PutError::NoCalendar));
+        assert!(bound(Scope::Bound).is_ok());
+    }
+
+    #[test]
     fn a_draft_is_bound_as_far_as_its_scope_says() {
         let (today, span) = (UnixTime::from_secs(1_767_225_000), Duration::from_secs(600));
         let address = ValueAddress {
@@ -272,7 +294,7 @@ mod tests {
         };
         for scope in [Scope::Anywhere, Scope::Bound] {
             let draft = Draft::from("x").user_type("a;bulla-bound=b");
-            let refused = bind(draft, address, scope, UnixTime::default());
+            let refused = bind(draft, address, scope, EARLIEST);
             assert_eq!(refused, Err(PutError::ReservedUserType));
         }
     }

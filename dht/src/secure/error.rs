@@ -31,6 +31,10 @@ pub enum PutError {
     /// Only what is signed can be bound to its place.
     #[error("only signed and encrypted values can be bound")]
     NotSigned,
+    /// The value is to expire some time from now, and the calendar shows a time before this program
+    /// was written.
+    #[error("the system's clock is not set, so no time can be given at which the value expires")]
+    NoCalendar,
     /// A value is for at least one recipient and at most [`MAX_RECIPIENTS`].
     #[error("a value can be encrypted for 1 to {MAX_RECIPIENTS} recipients, not {0}")]
     Recipients(usize),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::SecureDht;
 use crate::node::Node;
 use crate::wire::snapshot::Record;
-use crate::{Contact, Timestamp};
+use crate::{Contact, Origin, Timestamp};
 
 impl SecureDht {
     /// As [`Node::bootstrap`].
@@ -36,6 +36,18 @@ impl SecureDht {
     /// As [`Node::connectivity_changed`].
     pub fn connectivity_changed(&mut self, now: Timestamp) {
         self.node.connectivity_changed(now);
+        self.advance(now);
+    }
+
+    /// As [`Node::handle_unreachable`].
+    pub fn handle_unreachable(&mut self, now: Timestamp, to: SocketAddr) {
+        self.node.handle_unreachable(now, to);
+        self.advance(now);
+    }
+
+    /// As [`Node::set_calendar`].
+    pub fn set_calendar(&mut self, now: Timestamp, origin: Origin) {
+        self.node.set_calendar(now, origin);
         self.advance(now);
     }
 

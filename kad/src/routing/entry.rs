@@ -146,6 +146,11 @@ impl<const N: usize> Entry<N> {
         !self.has_failed && !self.asked.is_within(Self::TIMEOUT, now)
     }
 
+    /// Returns when it was asked last for the table's sake; the origin if it never was.
+    pub(super) fn asked_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.asked.0)
+    }
+
     /// Notes that the caller is about to ask it.
     pub(super) fn ask(&mut self, now: Timestamp) -> Contact<N> {
         self.asked = Moment::at(now);

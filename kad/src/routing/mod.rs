@@ -204,6 +204,17 @@ impl<const N: usize> Table<N> {
         asked
     }
 
+    /// Returns at most `count` expired contacts to ask once more, those not asked for longest first,
+    /// of these the oldest of their buckets: it may be we who were cut off.
+    pub fn ask_expired(&mut self, count: usize, now: Timestamp) -> Vec<Contact<N>> {
+        let buckets = self.buckets.iter_mut();
+        let places = buckets.flat_map(|bucket| bucket.entries.iter_mut().enumerate());
+        let mut expired: Vec<_> = places.filter(|(_, it)| it.is_expired()).collect();
+        expired.sort_by_key(|(place, entry)| (entry.asked_at(), *place));
+        let asked = expired.into_iter().take(count);
+        asked.map(|(_, entry)| entry.ask(now)).collect()
+    }
+
     /// Notes that a request to a contact timed out: it is not named to others before something
     /// comes from it.
     pub fn on_timeout(&mut self, contact: &Contact<N>) {

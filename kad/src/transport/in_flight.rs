@@ -81,6 +81,8 @@ struct Pending<P> {
     /// Time-outs so far.
     timeouts: u32,
     deadline: Timestamp,
+    /// When it has failed, if no reply has come.
+    fails_at: Timestamp,
     purpose: P,
 }
 
@@ -157,6 +159,7 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
             attempts: 1,
             timeouts: 0,
             deadline,
+            fails_at: now + self.verdict,
             purpose,
         });
         self.awaited += usize::from(pending.is_awaited());
@@ -195,6 +198,19 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         }
     }
 
+    /// Lets all requests to an address fail at `now`: the system cannot send there. Costs as much
+    /// as there are requests in flight.
+    pub(super) fn fail(&mut self, now: Timestamp, to: SocketAddr) {
+        let deadlines = &mut self.deadlines;
+        let there = self.open.iter_mut().filter(|(_, it)| it.to == to);
+        there.for_each(|(id, pending)| {
+            deadlines.remove(&(pending.deadline, *id));
+            pending.deadline = now;
+            pending.fails_at = now;
+            deadlines.insert((now, *id));
+        });
+    }
+
     /// Takes what is due at `now`; to be called until it returns `None`.
     pub(super) fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
         let &(at, id) = self.deadlines.first()?;
@@ -204,8 +220,8 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         self.deadlines.pop_first();
         let pending = self.open.get_mut(&id)?;
         self.awaited -= usize::from(pending.is_awaited());
-        let verdict_at = pending.sent_at + self.verdict;
-        if now >= verdict_at {
+        let fails_at = pending.fails_at;
+        if now >= fails_at {
             let pending = self.open.remove(&id)?;
             self.release_memory();
             return Some(Due::Failed {
@@ -223,9 +239,9 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         pending.deadline = if is_left && !resend {
             respite_at
         } else if pending.timeouts <= self.attempts {
-            (now + pending.wait).min(verdict_at)
+            (now + pending.wait).min(fails_at)
         } else {
-            verdict_at
+            fails_at
         };
         self.deadlines.insert((pending.deadline, id));
         Some(Due::TimedOut {
@@ -286,6 +302,21 @@ mod tests {
         fn is_for_lookup(&self) -> bool {
             self.0
         }
+    }
+
+    #[test]
+    fn requests_to_an_address_that_cannot_be_reached_fail_at_once() {
+        let mut in_flight = in_flight(3);
+        for (id, port) in [(1, 1), (2, 2), (3, 1)] {
+            in_flight.open(START, id, peer(port), datagrams(), MS * 50, Test(true));
+        }
+        in_flight.fail(START + MS, peer(1));
+        for _ in 0..2 {
+            let due = in_flight.due(START + MS);
+            assert!(matches!(due, Some(Due::Failed { to, .. }) if to == peer(1)));
+        }
+        assert!(in_flight.due(START + MS).is_none());
+        assert_eq!((in_flight.len(), in_flight.awaited()), (1, 1));
     }
 
     #[test]

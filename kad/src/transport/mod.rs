@@ -276,6 +276,11 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         self.parts.part(now, key, part)
     }
 
+    /// Lets the requests to an address fail: the system cannot send there.
+    pub fn on_unreachable(&mut self, now: Timestamp, to: SocketAddr) {
+        self.in_flight.fail(now, to);
+    }
+
     /// Takes what has become due; to be called until it returns `None`.
     pub fn poll_no_reply(&mut self, now: Timestamp) -> Option<NoReply<P>> {
         self.parts.expire(now);

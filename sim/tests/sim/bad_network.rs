@@ -2,7 +2,7 @@
 
 use bulla_dht::node::Status;
 use bulla_dht::{Config, Draft, Family, Query};
-use bulla_sim::{Addressing, HostSpec, Latency, Link, Nat, Scenario};
+use bulla_sim::{Addressing, HostId, HostSpec, Latency, Link, Nat, Scenario};
 
 use crate::world::{World, key, millis, secs, seed};
 
@@ -122,6 +122,42 @@ fn a_host_that_was_cut_off_for_long_comes_back_by_itself() {
     world.finish_all(&[put]);
     world.run_for(secs(70));
     assert_eq!(world.operation(listen).values().len(), 1);
+    world.check();
+}
+
+/// Cuts a host off from all others for some hours, and returns how long after that it takes to be
+/// connected again, in seconds.
+fn time_to_come_back(world: &mut World, alone: HostId, hours: u64) -> u64 {
+    let others: Vec<_> = world
+        .hosts()
+        .into_iter()
+        .filter(|it| *it != alone)
+        .collect();
+    world.split(&[&[alone], &others]);
+    world.run_for(secs(hours * 3_600));
+    assert_ne!(world.status(alone), Status::Connected);
+    world.heal();
+    let mut passed = 0;
+    while world.status(alone) != Status::Connected && passed < 3_600 {
+        world.run_for(secs(1));
+        passed += 1;
+    }
+    passed
+}
+
+#[test]
+fn a_host_comes_back_within_two_minutes_however_long_it_was_cut_off() {
+    let mut world = World::settled(&Scenario {
+        hosts: 30,
+        ..Scenario::new(seed(610))
+    });
+    // The first host has no bootstrap address: others start from it.
+    for (host, hours) in [(7, 6), (0, 6), (7, 24), (0, 24)] {
+        let alone = world.hosts()[host];
+        let passed = time_to_come_back(&mut world, alone, hours);
+        assert!(passed <= 120, "host {host} after {hours} h: {passed} s");
+        world.run_for(secs(60));
+    }
     world.check();
 }
 

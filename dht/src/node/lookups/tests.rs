@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::lookup::{Announcement, FindKind, OpId};
+use crate::lookup::{Announcement, Creation, FindKind, OpId};
 use crate::value::{Value, ValueId};
 use crate::wire::{self, Payload};
-use crate::{ConnectivityConfig, Draft, ListenConfig, RoutingConfig, Seed, ValueTypes};
+use crate::{ConnectivityConfig, Draft, ListenConfig, RoutingConfig, Seed, UnixTime, ValueTypes};
 
 const NOW: Timestamp = Timestamp::from_micros(3_600_000_000);
 const OWN: InfoHash = InfoHash::new([9; InfoHash::LEN]);
@@ -195,8 +195,9 @@ fn each_step_of_a_lookup_is_sent_as_its_request() {
     parts.open(id);
     let lookup = parts.lookups.get_mut(id).unwrap();
     lookup.ask(NOW, OP, FindKind::Value(query.clone()));
-    let today = Origin::default().to_unix(NOW);
-    for (id, created) in [(4, Some(UnixTime::from_secs(5))), (5, Some(today))] {
+    let given = UnixTime::from_secs(5);
+    let put = Creation::put(NOW, Duration::from_secs(600));
+    for (id, created) in [(4, Some(Creation::Given(given))), (5, Some(put))] {
         let announcement = Announcement::new(OpId(id), value(id), created, None);
         lookup.announce(NOW, announcement);
     }
@@ -239,7 +240,7 @@ fn each_step_of_a_lookup_is_sent_as_its_request() {
     });
     let ask = LookupRequest::Refresh(ValueId(4), token());
     assert_eq!(sent(ask), as_sent(refresh));
-    for (id, created) in [(4, Some(UnixTime::from_secs(5))), (5, None)] {
+    for (id, created) in [(4, Some(given)), (5, None)] {
         let request = sent(LookupRequest::Put(ValueId(id), token())).unwrap();
         let created = format!("created: {created:?}");
         assert!(request.contains(&created), "{request}");

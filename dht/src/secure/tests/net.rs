@@ -15,7 +15,10 @@ use crate::secure::{
     SecureOutput, SignOptions,
 };
 use crate::value::{Draft, Value};
-use crate::{Config, InfoHash, Origin, Seed, Timestamp};
+use crate::{Config, InfoHash, Origin, Seed, Timestamp, UnixTime};
+
+/// What the calendar shows when a test begins.
+const ORIGIN: Origin = Origin::new(UnixTime::from_secs(1_700_000_000));
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -58,7 +61,7 @@ impl Net {
         };
         for (i, identity) in identities.into_iter().enumerate() {
             let seed = Seed::from_number(i as u64);
-            let node = Node::new(Config::default(), seed.clone(), Origin::default()).unwrap();
+            let node = Node::new(Config::default(), seed.clone(), ORIGIN).unwrap();
             let mut dht = SecureDht::new(node, identity, seed, config.clone());
             if i > 0 {
                 dht.bootstrap(net.now, &[addr(0)]);
