@@ -47,7 +47,7 @@ impl Bootstrap {
     }
 
     /// Returns the addresses to ping in this round, and when the next one is.
-    pub(super) fn round(&mut self, now: Timestamp) -> (Vec<SocketAddr>, Timestamp) {
+    pub(super) fn next_round(&mut self, now: Timestamp) -> (Vec<SocketAddr>, Timestamp) {
         let next = now + self.period;
         self.period = (self.period * 2).min(MAX_PERIOD);
         (self.addresses.iter().copied().collect(), next)
@@ -76,11 +76,11 @@ mod tests {
         let mut now = Timestamp::ZERO;
         let mut times = Vec::new();
         for _ in 0..3 {
-            now = bootstrap.round(now).1;
+            now = bootstrap.next_round(now).1;
             times.push(now.as_micros() / 1_000_000);
         }
         assert_eq!(times, [10, 30, 70]);
         bootstrap.restart();
-        assert_eq!(bootstrap.round(now).1, now + Duration::from_secs(10));
+        assert_eq!(bootstrap.next_round(now).1, now + Duration::from_secs(10));
     }
 }

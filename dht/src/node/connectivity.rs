@@ -90,12 +90,15 @@ impl Connectivity {
 
     /// Reports whether enough is known of the network to ask much of it, or as much as will be.
     pub(super) fn is_warm(&self, now: Timestamp, contacts: &Contacts) -> bool {
-        now >= self.warm_at || Family::ALL.iter().any(|it| contacts.are_many(now, *it))
+        now >= self.warm_at
+            || Family::ALL
+                .iter()
+                .any(|it| contacts.has_bucketful(now, *it))
     }
 
     /// Reports whether a family is connected, yet not by a bucketful of good contacts.
     pub(super) fn knows_few(&self, now: Timestamp, family: Family, contacts: &Contacts) -> bool {
-        self.status[family] == Status::Connected && !contacts.are_many(now, family)
+        self.status[family] == Status::Connected && !contacts.has_bucketful(now, family)
     }
 
     /// Takes what to do next.
@@ -168,7 +171,7 @@ impl Connectivity {
         if self.is_connected() {
             return;
         }
-        let (addresses, next) = self.bootstrap.round(now);
+        let (addresses, next) = self.bootstrap.next_round(now);
         let pings = addresses.into_iter().map(ConnectivityAction::Ping);
         self.actions.extend(pings);
         timers.set(Timer::Bootstrap, next);
@@ -185,14 +188,14 @@ impl Connectivity {
 
     /// Returns when to look around after a walk to the own neighbours has begun: a little later, as
     /// those that come at the same moment walk to theirs first.
-    pub(super) fn look_around_at(now: Timestamp, rng: &mut Rng) -> Timestamp {
+    pub(super) fn refresh_far_buckets_at(now: Timestamp, rng: &mut Rng) -> Timestamp {
         now + rng.between(EXPLORE_DELAY, EXPLORE_DELAY * 2)
     }
 
     /// The walk to the own neighbours is over. Returns when to repeat it as long as few have
     /// answered: of a network that begins all at once, nodes that are asked early know few others,
     /// or answer too late for the walk.
-    pub(super) fn on_explored(
+    pub(super) fn on_self_lookup_done(
         &self,
         now: Timestamp,
         family: Family,
@@ -370,7 +373,7 @@ mod tests {
         parts.on_reply(1);
         let pauses = [0, 10, 59].map(|seconds| {
             let now = NOW + SECOND * seconds;
-            let next = parts.on_explored(now);
+            let next = parts.on_self_lookup_done(now);
             next.map(|at| at.since(now))
         });
         let within = |pause: Option<Duration>, least: Duration| {
@@ -379,17 +382,17 @@ mod tests {
         assert!(within(pauses[0], RETRY_MIN));
         assert!(within(pauses[1], SECOND * 10));
         assert!(within(pauses[2], SECOND * 59));
-        assert_eq!(parts.on_explored(NOW + EXPLORE_WINDOW), None);
+        assert_eq!(parts.on_self_lookup_done(NOW + EXPLORE_WINDOW), None);
         for port in 2..=8 {
             parts.on_reply(port);
         }
-        assert_eq!(parts.on_explored(NOW), None);
+        assert_eq!(parts.on_self_lookup_done(NOW), None);
     }
 
     #[test]
     fn a_newcomer_looks_around_after_a_short_while() {
         let mut rng = Seed::from_number(1).public();
-        let pause = Connectivity::look_around_at(NOW, &mut rng).since(NOW);
+        let pause = Connectivity::refresh_far_buckets_at(NOW, &mut rng).since(NOW);
         assert!((EXPLORE_DELAY..=EXPLORE_DELAY * 2).contains(&pause));
     }
 
@@ -440,9 +443,10 @@ mod tests {
             self.it.on_reply(self.now, V4);
         }
 
-        fn on_explored(&mut self, now: Timestamp) -> Option<Timestamp> {
+        fn on_self_lookup_done(&mut self, now: Timestamp) -> Option<Timestamp> {
             let mut rng = Seed::from_number(1).public();
-            self.it.on_explored(now, V4, &self.contacts, &mut rng)
+            self.it
+                .on_self_lookup_done(now, V4, &self.contacts, &mut rng)
         }
 
         fn is_warm(&self, now: Timestamp) -> bool {

@@ -53,7 +53,7 @@ impl Contacts {
     }
 
     /// Reports whether a bucketful of good contacts is known.
-    pub(super) fn are_many(&self, now: Timestamp, family: Family) -> bool {
+    pub(super) fn has_bucketful(&self, now: Timestamp, family: Family) -> bool {
         self.counts(now, family).good >= self.bucket_size
     }
 
@@ -67,7 +67,7 @@ impl Contacts {
 
     /// Returns the contacts to name to an asker of a family: those near `target` of each family
     /// that it wants, of its own if it does not say.
-    pub(super) fn to_name(
+    pub(super) fn for_reply(
         &self,
         now: Timestamp,
         asker: Family,
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn an_asker_is_named_contacts_of_its_own_family_or_of_those_it_wants() {
         let mut contacts = known(&[v4(1), v6(2)]);
-        let named = |asker, want| contacts.to_name(NOW, asker, OWN, want);
+        let named = |asker, want| contacts.for_reply(NOW, asker, OWN, want);
         assert_eq!(named(V4, None), [vec![v4(1)], vec![]]);
         assert_eq!(named(Family::V6, None), [vec![], vec![v6(2)]]);
         let both = Some(Want { v4: true, v6: true });
@@ -213,9 +213,9 @@ mod tests {
     #[test]
     fn a_bucketful_of_contacts_is_many() {
         let all: Vec<_> = (1..=8).map(v4).collect();
-        assert!(!known(&all[1..]).are_many(NOW, V4));
+        assert!(!known(&all[1..]).has_bucketful(NOW, V4));
         let contacts = known(&all);
-        assert!(contacts.are_many(NOW, V4) && !contacts.are_many(NOW, Family::V6));
+        assert!(contacts.has_bucketful(NOW, V4) && !contacts.has_bucketful(NOW, Family::V6));
     }
 
     #[test]

@@ -55,20 +55,20 @@ impl Node {
     }
 
     /// Walks towards an id, to get to know the nodes near it.
-    pub(super) fn walk(&mut self, now: Timestamp, target: InfoHash, family: Family) {
+    pub(super) fn start_node_lookup(&mut self, now: Timestamp, target: InfoHash, family: Family) {
         let id = LookupId {
             key: target,
             family,
         };
         self.lookups.open(now, id, &self.contacts);
         if let Some(lookup) = self.lookups.get_mut(id) {
-            lookup.ask(now, Asker::Walk, FindKind::Node);
+            lookup.ask(now, Asker::NodeLookup, FindKind::Node);
         }
         self.drive(now, id);
     }
 
     /// Lets those begin that wait until fewer replies are awaited.
-    pub(super) fn catch_up(&mut self, now: Timestamp) {
+    pub(super) fn drive_queued(&mut self, now: Timestamp) {
         while let Some(id) = self.lookups.next_queued(&self.outbox) {
             self.drive(now, id);
         }
@@ -90,13 +90,14 @@ impl Node {
             Asker::Operation(op) => {
                 self.outbox.report(self.operations.on_answered(op, report));
             }
-            Asker::Walk if id.key == self.contacts.own() => {
+            Asker::NodeLookup if id.key == self.contacts.own() => {
                 let rng = &mut self.outbox.rng;
-                let again = (self.connectivity).on_explored(now, id.family, &self.contacts, rng);
+                let again =
+                    (self.connectivity).on_self_lookup_done(now, id.family, &self.contacts, rng);
                 let timer = Timer::RepeatSelfLookup(id.family);
                 self.outbox.set_if_any(timer, again);
             }
-            Asker::Walk => {}
+            Asker::NodeLookup => {}
         }
     }
 

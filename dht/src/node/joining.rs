@@ -63,17 +63,17 @@ impl Node {
 
     /// Walks to the own neighbours, and looks around a little later.
     fn explore(&mut self, now: Timestamp, family: Family) {
-        self.walk(now, self.contacts.own(), family);
-        let at = Connectivity::look_around_at(now, &mut self.outbox.rng);
-        self.outbox.timers.set(Timer::RefreshSiblings(family), at);
+        self.start_node_lookup(now, self.contacts.own(), family);
+        let at = Connectivity::refresh_far_buckets_at(now, &mut self.outbox.rng);
+        self.outbox.timers.set(Timer::RefreshFarBuckets(family), at);
     }
 
     /// Walks into those of the farther parts of the id space where few contacts are known.
-    pub(super) fn look_around(&mut self, now: Timestamp, family: Family) {
+    pub(super) fn refresh_far_buckets(&mut self, now: Timestamp, family: Family) {
         for depth in 0..EXPLORED_DEPTH {
             let target = target_beyond(self.contacts.own(), depth, &mut self.outbox.rng);
             if !self.contacts.table(family).is_known(&target, now) {
-                self.walk(now, target, family);
+                self.start_node_lookup(now, target, family);
             }
         }
     }
@@ -84,7 +84,7 @@ impl Node {
         for family in Family::ALL {
             self.contacts.reset(family);
             self.update_status(now, family);
-            self.hasten_confirmation(now, family);
+            self.confirm_soon(now, family);
         }
         let timers = &mut self.outbox.timers;
         self.connectivity.restart(now, &self.contacts, timers);
@@ -120,7 +120,7 @@ impl Node {
     /// Repeats the walk to the own neighbours, if few contacts are known.
     pub(super) fn repeat_self_lookup(&mut self, now: Timestamp, family: Family) {
         if self.connectivity.knows_few(now, family, &self.contacts) {
-            self.walk(now, self.contacts.own(), family);
+            self.start_node_lookup(now, self.contacts.own(), family);
         }
     }
 

@@ -139,7 +139,7 @@ impl Lookups {
 
     /// Reports whether a contact may be among the nearest to the key of a permanent put or a
     /// listen.
-    pub(super) fn are_near(&self, contact: &Contact, depth: usize) -> bool {
+    pub(super) fn is_near_any(&self, contact: &Contact, depth: usize) -> bool {
         self.near(contact, depth, 0).next().is_some()
     }
 

@@ -44,7 +44,7 @@ impl Node {
     }
 
     /// Runs maintenance within a second.
-    pub(super) fn hasten_confirmation(&mut self, now: Timestamp, family: Family) {
+    pub(super) fn confirm_soon(&mut self, now: Timestamp, family: Family) {
         let timer = Timer::Confirm(family);
         self.outbox.timers.schedule_by(timer, now + SECOND);
     }

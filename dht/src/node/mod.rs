@@ -170,7 +170,7 @@ impl Node {
     pub fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
         let now = self.advance(now);
         self.receive(now, canonical(from), datagram);
-        self.catch_up(now);
+        self.drive_queued(now);
     }
 
     /// Does what has become due.
@@ -182,7 +182,7 @@ impl Node {
         while let Some(timer) = self.outbox.timers.take_due(now) {
             self.on_timer(now, timer);
         }
-        self.catch_up(now);
+        self.drive_queued(now);
     }
 
     /// Takes in the outcome of a check. An unknown or repeated id is ignored.
@@ -329,7 +329,7 @@ impl Node {
             Timer::Purge(family) => self.purge(now, family),
             Timer::VerifyRestored(family) => self.verify_more(now, family),
             Timer::RepeatSelfLookup(family) => self.repeat_self_lookup(now, family),
-            Timer::RefreshSiblings(family) => self.look_around(now, family),
+            Timer::RefreshFarBuckets(family) => self.refresh_far_buckets(now, family),
             Timer::ConnectDeadline => self.stop_waiting(now),
             Timer::Requests | Timer::Never => {}
         }

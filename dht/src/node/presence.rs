@@ -24,7 +24,7 @@ impl Node {
             self.outbox.probe(now, contact);
         }
         if update.growth == Growth::AfterPause {
-            self.hasten_confirmation(now, family);
+            self.confirm_soon(now, family);
         }
         if confidence == Confidence::Replied {
             self.connectivity.on_reply(now, family);
@@ -50,7 +50,7 @@ impl Node {
     fn is_of_use(&self, now: Timestamp, contact: &Contact) -> bool {
         let depth = self.contacts.table(contact.family()).depth();
         !self.outbox.rpc.peers().is_validated(now, &contact.addr)
-            && self.lookups.are_near(contact, depth)
+            && self.lookups.is_near_any(contact, depth)
     }
 
     /// A request was not answered in time, or at all.
@@ -65,12 +65,12 @@ impl Node {
                 }
                 self.lookups.refill(now, id, &self.contacts);
                 self.drive(now, id);
-                self.on_late(now, node, count);
+                self.on_timed_out(now, node, count);
             }
             NoReply::TimedOut {
                 purpose: RequestPurpose::Probe(contact),
                 count,
-            } => self.on_late(now, contact, count),
+            } => self.on_timed_out(now, contact, count),
             NoReply::TimedOut { .. } => {}
             NoReply::Failed {
                 to,
@@ -92,7 +92,7 @@ impl Node {
     }
 
     /// A contact let a request time out for the `count`th time; others may be gone with it.
-    fn on_late(&mut self, now: Timestamp, contact: Contact, count: u32) {
+    fn on_timed_out(&mut self, now: Timestamp, contact: Contact, count: u32) {
         let peers = self.outbox.rpc.peers();
         let timeout = peers.timeout(&contact.addr);
         let may_be_there = |addr: &_| !peers.is_unresponsive(addr);

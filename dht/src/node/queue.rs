@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-/// What waits, by its name.
+/// What waits, by its item.
 #[derive(Debug)]
 pub(super) struct Queue<K> {
     order: VecDeque<K>,
-    /// The same, to be found by name.
+    /// The same, to be found by item.
     members: BTreeSet<K>,
 }
 
@@ -21,9 +21,9 @@ impl<K> Default for Queue<K> {
 
 impl<K: Copy + Ord> Queue<K> {
     /// Lets one more wait, unless it does.
-    pub(super) fn push(&mut self, name: K) {
-        if self.members.insert(name) {
-            self.order.push_back(name);
+    pub(super) fn push(&mut self, item: K) {
+        if self.members.insert(item) {
+            self.order.push_back(item);
         }
     }
 
@@ -34,9 +34,9 @@ impl<K: Copy + Ord> Queue<K> {
 
     /// Takes the one that has waited longest.
     pub(super) fn pop(&mut self) -> Option<K> {
-        let name = self.order.pop_front()?;
-        self.members.remove(&name);
-        Some(name)
+        let item = self.order.pop_front()?;
+        self.members.remove(&item);
+        Some(item)
     }
 
     /// Returns how many wait.
@@ -52,8 +52,8 @@ mod tests {
     #[test]
     fn each_waits_once_and_the_first_goes_first() {
         let mut queue = Queue::default();
-        for name in [3, 1, 3, 2, 1] {
-            queue.push(name);
+        for item in [3, 1, 3, 2, 1] {
+            queue.push(item);
         }
         assert_eq!((queue.front(), queue.len()), (Some(3), 3));
         assert_eq!(queue.pop(), Some(3));

@@ -95,7 +95,7 @@ impl Server {
         outbox: &mut Outbox,
     ) {
         let family = Family::of(&reply_to.addr);
-        let [nodes4, nodes6] = contacts.to_name(now, family, find.target, find.want);
+        let [nodes4, nodes6] = contacts.for_reply(now, family, find.target, find.want);
         let token = self.tokens.token(reply_to.addr);
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
@@ -120,7 +120,7 @@ impl Server {
             return outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
         let family = Family::of(&reply_to.addr);
-        let [nodes4, nodes6] = contacts.to_name(now, family, key, want);
+        let [nodes4, nodes6] = contacts.for_reply(now, family, key, want);
         let token = self.tokens.token(reply_to.addr);
         let values: Vec<_> = self.storage.get(&key, &query).collect();
         let whole = query.select.is_empty();

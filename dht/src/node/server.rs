@@ -262,8 +262,8 @@ impl Server {
 
     /// Returns the monotonic moment of an expiry, `None` if it has passed.
     pub(super) fn moment_of(&self, now: Timestamp, expiry: UnixTime) -> Option<Timestamp> {
-        let today = self.origin.to_unix(now).as_micros();
-        let left = expiry.as_micros().checked_sub(today)?;
+        let unix_now = self.origin.to_unix(now).as_micros();
+        let left = expiry.as_micros().checked_sub(unix_now)?;
         (left > 0).then(|| now + Duration::from_micros(left))
     }
 }

@@ -47,7 +47,7 @@ impl Server {
         } else if is_far {
             acknowledge(now, put.reply_to, id, outbox);
         } else {
-            self.weigh(now, put, subscriptions, outbox);
+            self.decide_on(now, put, subscriptions, outbox);
         }
     }
 
@@ -94,8 +94,8 @@ impl Server {
         };
         let (reply_to, id) = (put.reply_to, put.value.id());
         if self.find(&put.key, id) != replaces.as_ref() {
-            // Something else was stored meanwhile: weigh the value anew.
-            return self.weigh(now, put, subscriptions, outbox);
+            // Something else was stored meanwhile: decide_on the value anew.
+            return self.decide_on(now, put, subscriptions, outbox);
         }
         if holds {
             self.store_remote(now, put, subscriptions, outbox);
@@ -107,7 +107,7 @@ impl Server {
 
     /// Weighs a value of another node: stores it, parks it until it is proved, or refuses it
     /// without a word.
-    fn weigh(
+    fn decide_on(
         &mut self,
         now: Timestamp,
         put: RemotePut,
@@ -149,8 +149,10 @@ impl Server {
         outbox: &mut Outbox,
     ) {
         let (key, id) = (put.key, put.value.id());
-        let today = self.origin.to_unix(now);
-        let created = put.created.map_or(today, |created| created.min(today));
+        let unix_now = self.origin.to_unix(now);
+        let created = put
+            .created
+            .map_or(unix_now, |created| created.min(unix_now));
         let Some(expires) = self.moment_of(now, created + self.lifetime(&put.value)) else {
             return;
         };

@@ -36,7 +36,7 @@ pub enum Timer {
     /// Few answered when the node looked for its neighbours; it looks again.
     RepeatSelfLookup(Family),
     /// A newcomer gets to know the farther parts of the network.
-    RefreshSiblings(Family),
+    RefreshFarBuckets(Family),
     /// Operations that waited for a connection start without one.
     ConnectDeadline,
     /// Nothing is due.

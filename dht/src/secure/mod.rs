@@ -172,8 +172,8 @@ impl SecureDht {
         self.checks.release(done.ticket);
         match done.outcome {
             Outcome::Judged { digest, verdict } => {
-                let today = self.node.calendar(now);
-                let actions = self.checks.on_verdict(digest, &verdict, today);
+                let unix_now = self.node.calendar(now);
+                let actions = self.checks.on_verdict(digest, &verdict, unix_now);
                 self.act(now, actions);
             }
             Outcome::Proved { check, holds } => self.node.handle_verdict(now, check, holds),
@@ -316,8 +316,8 @@ impl SecureDht {
                 if let Some(InternalOp::Probe(_)) = internal {
                     values.retain(|value| us.is_some_and(|us| is_owned_by(us, value)));
                 }
-                let today = self.node.calendar(now);
-                self.checks.on_values(op, change, values, us, today)
+                let unix_now = self.node.calendar(now);
+                self.checks.on_values(op, change, values, us, unix_now)
             }
         };
         self.act(now, actions);
@@ -369,7 +369,7 @@ impl SecureDht {
                     options,
                 } => {
                     self.pending.end_preparation(op);
-                    let put = fitting(value)
+                    let put = check_size(value)
                         .and_then(|value| Ok(self.node.put_as(now, op, key, value, options)?));
                     if let Err(error) = put {
                         self.fail(op, error);
@@ -480,7 +480,7 @@ impl SecureDht {
 }
 
 /// Refuses a value that is too large to travel.
-fn fitting(value: Value) -> Result<Value, PutError> {
+fn check_size(value: Value) -> Result<Value, PutError> {
     match value.packed().len() {
         size if size > Value::MAX_PACKED => Err(PutError::TooLarge(size)),
         _ => Ok(value),

@@ -4,7 +4,7 @@ use super::encrypted_puts::{EncryptedPut, check_recipients};
 use super::pending::{InternalOp, Preparation};
 use super::searches::Wanted;
 use super::signed_puts::SignedPut;
-use super::{Action, PutError, Recipient, SecureDht, SignOptions, fitting};
+use super::{Action, PutError, Recipient, SecureDht, SignOptions, check_size};
 use crate::lookup::OpId;
 use crate::node::PutOptions;
 use crate::value::{Draft, Value, ValueId};
@@ -41,7 +41,7 @@ impl SecureDht {
         value: Value,
         options: PutOptions,
     ) -> Result<OpId, PutError> {
-        let op = self.node.put(now, key, fitting(value)?, options)?;
+        let op = self.node.put(now, key, check_size(value)?, options)?;
         self.advance(now);
         Ok(op)
     }

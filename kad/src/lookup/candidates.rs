@@ -151,14 +151,14 @@ impl<const N: usize> Candidates<N> {
     }
 
     /// Notes that a new find begins: all candidates are known by now.
-    pub(super) fn start_over(&mut self) {
+    pub(super) fn reset_hops(&mut self) {
         for candidate in &mut self.list {
             candidate.hops = 1;
         }
     }
 
     /// Looks up the round trips of those that are new or have answered.
-    pub(super) fn measure(&mut self, round_trip: impl Fn(&SocketAddr) -> Duration) {
+    pub(super) fn look_up_round_trips(&mut self, round_trip: impl Fn(&SocketAddr) -> Duration) {
         for candidate in &mut self.list {
             let addr = &candidate.contact.addr;
             candidate.round_trip.get_or_insert_with(|| round_trip(addr));
@@ -520,13 +520,13 @@ mod tests {
         };
         let ms = Duration::from_millis;
         assert_eq!(round_trip(&candidates), 0);
-        candidates.measure(|_| ms(70));
-        candidates.measure(|_| ms(50));
+        candidates.look_up_round_trips(|_| ms(70));
+        candidates.look_up_round_trips(|_| ms(50));
         assert_eq!(round_trip(&candidates), 70);
         let candidate = candidates.get_mut(&contact(1).id).unwrap();
         candidate.on_answer();
         assert_eq!(candidate.state, CandidateState::Responsive);
-        candidates.measure(|addr| ms(addr.port().into()));
+        candidates.look_up_round_trips(|addr| ms(addr.port().into()));
         assert_eq!(round_trip(&candidates), 1);
     }
 

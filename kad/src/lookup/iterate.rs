@@ -86,19 +86,19 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
 
     /// Notes that finds begin after a time without any: what is known by now was not named for
     /// them.
-    pub fn start_over(&mut self) {
-        self.candidates.start_over();
+    pub fn reset_hops(&mut self) {
+        self.candidates.reset_hops();
     }
 
     /// Asks the nearest nodes for an operation.
     pub fn find(&mut self, now: Timestamp, op: OpId, kind: FindKind<Q>) {
         if let FindKind::Value(query) = &kind {
-            let name = *self.unasked.entry(query.clone()).or_insert(op);
-            if let Some(same) = self.finds.get_mut(&name) {
+            let find_id = *self.unasked.entry(query.clone()).or_insert(op);
+            if let Some(same) = self.finds.get_mut(&find_id) {
                 // What a node held before the operation began is no answer to it, but nothing is
                 // known of that yet.
                 if same.operations.insert(op) {
-                    self.joined.insert(op, name);
+                    self.joined.insert(op, find_id);
                 }
                 return;
             }
@@ -110,11 +110,11 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
 
     /// Ends what an operation wants to know.
     pub fn cancel(&mut self, op: OpId) {
-        let name = self.joined.remove(&op).unwrap_or(op);
-        if let Some(find) = self.finds.get_mut(&name) {
+        let find_id = self.joined.remove(&op).unwrap_or(op);
+        if let Some(find) = self.finds.get_mut(&find_id) {
             find.operations.remove(&op);
             if find.operations.is_empty() {
-                self.end_find(name);
+                self.end_find(find_id);
             }
         }
     }
@@ -188,16 +188,17 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         self.candidates.drop_failed_before(now - RETRY_FAILED_AFTER);
         self.finds.begin(now);
         let parallelism = self.parallelism(is_urgent);
-        let in_flight = self.quick(now).filter(|candidate| candidate.in_flight);
+        let in_flight = self.not_slow(now).filter(|candidate| candidate.in_flight);
         if in_flight.count() >= parallelism
             || self.candidates.in_flight() >= parallelism + MAX_UNAWAITED
         {
             return None;
         }
-        let nearest = self.quick(now).next()?.shared_bits();
-        self.candidates.measure(|addr| latency.round_trip(addr));
+        let nearest = self.not_slow(now).next()?.shared_bits();
+        self.candidates
+            .look_up_round_trips(|addr| latency.round_trip(addr));
         let (candidate, request) = self
-            .quick(now)
+            .not_slow(now)
             .filter(|candidate| !candidate.in_flight)
             .filter_map(|candidate| Some((candidate, self.request_to(candidate, &other)?)))
             .min_by_key(|(candidate, _)| latency.time_through(candidate, nearest))?;
@@ -234,10 +235,11 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
 
     /// Takes a find that is over: the operations that wanted it, and what became of it.
     pub fn next_answered(&mut self, now: Timestamp) -> Option<(Vec<OpId>, GetReport)> {
-        let (&name, _) = self.finds.under_way().find(|(name, find)| {
-            self.is_answered(**name, find, now) && (find.found || self.wait_for_late(now).is_none())
+        let (&find_id, _) = self.finds.under_way().find(|(find_id, find)| {
+            self.is_answered(**find_id, find, now)
+                && (find.found || self.wait_for_late(now).is_none())
         })?;
-        let find = self.end_find(name)?;
+        let find = self.end_find(find_id)?;
         let report = find.report();
         Some((find.operations.into_iter().collect(), report))
     }
@@ -365,9 +367,9 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         }
     }
 
-    fn end_find(&mut self, name: OpId) -> Option<Find<Q>> {
-        let find = self.finds.remove(&name)?;
-        self.candidates.forget(name);
+    fn end_find(&mut self, find_id: OpId) -> Option<Find<Q>> {
+        let find = self.finds.remove(&find_id)?;
+        self.candidates.forget(find_id);
         for operation in &find.operations {
             self.joined.remove(operation);
         }
@@ -382,7 +384,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     /// When the first of the candidates asked becomes slow: others may be asked then, or a find is
     /// answered.
     fn next_slow(&self, now: Timestamp) -> Option<Timestamp> {
-        let in_flight = self.quick(now).filter(|candidate| candidate.in_flight);
+        let in_flight = self.not_slow(now).filter(|candidate| candidate.in_flight);
         in_flight.map(|candidate| candidate.slow_at).min()
     }
 
@@ -403,7 +405,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     }
 
     /// The nearest candidates but for those that are slow.
-    fn quick(&self, now: Timestamp) -> impl Iterator<Item = &Candidate<N>> {
+    fn not_slow(&self, now: Timestamp) -> impl Iterator<Item = &Candidate<N>> {
         let usable = self.candidates.nearest(usize::MAX);
         usable
             .filter(move |candidate| !candidate.is_slow(now))
@@ -431,7 +433,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         let has_answered = |candidate: &&Candidate<N>| candidate.has_answered(op);
         let count = self.config.bucket_size;
         self.candidates.nearest(count).all(|it| has_answered(&it))
-            || find.found && self.quick(now).filter(has_answered).count() == count
+            || find.found && self.not_slow(now).filter(has_answered).count() == count
     }
 
     /// Until when the unresponsive of the nearest candidates may be the ones that have something;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Candidate;
 
 /// Bits that a reply usually brings an iteration nearer to its key: it names the best of a bucket.
-const BITS_OF_A_REPLY: u32 = 4;
+const BITS_PER_HOP: u32 = 4;
 
 /// How soon replies may be expected.
 pub struct Latency<'a> {
@@ -41,6 +41,6 @@ impl Latency<'_> {
         nearest: u32,
     ) -> Duration {
         let behind = nearest.saturating_sub(candidate.shared_bits());
-        candidate.round_trip() + self.typical * behind / BITS_OF_A_REPLY
+        candidate.round_trip() + self.typical * behind / BITS_PER_HOP
     }
 }

@@ -39,11 +39,11 @@ fn only_a_contact_that_shares_nearly_the_depth_of_the_table_is_near() {
     let mut parts = Parts::new(Config::default());
     parts.subscribe(v4(InfoHash::ZERO));
     let sharing = |bits| Contact::new(InfoHash::ZERO.with_bit(bits, true), addr(1));
-    assert!(parts.lookups.are_near(&sharing(7), 10));
-    assert!(!parts.lookups.are_near(&sharing(6), 10));
-    assert!(parts.lookups.are_near(&sharing(0), 3));
+    assert!(parts.lookups.is_near_any(&sharing(7), 10));
+    assert!(!parts.lookups.is_near_any(&sharing(6), 10));
+    assert!(parts.lookups.is_near_any(&sharing(0), 3));
     let v6 = Contact::new(InfoHash::ZERO, ([1; 8], 1).into());
-    assert!(!parts.lookups.are_near(&v6, 10));
+    assert!(!parts.lookups.is_near_any(&v6, 10));
 }
 
 #[test]
