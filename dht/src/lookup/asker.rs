@@ -5,13 +5,13 @@ use super::OpId;
 /// What wants to know the outcome of a find.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Asker {
-    /// The node itself, which walks towards an id to get to know the nodes near it.
+    /// The node itself, which looks up an id to learn the nodes near it.
     NodeLookup,
     /// An operation of the application.
     Operation(OpId),
 }
 
-/// The name of walks in an iteration; operations are numbered from 1.
+/// The id of a node lookup in an iteration; operations are numbered from 1.
 const NODE_LOOKUP: OpId = OpId(0);
 
 impl From<OpId> for Asker {

@@ -12,8 +12,8 @@ const MAX_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
 /// Addresses kept.
 const MAX_ADDRESSES: usize = 1_024;
 
-/// First contacts: pinged in rounds, each wait twice as long, until a node answers; anew when all
-/// are lost.
+/// Bootstrap addresses: pinged in rounds, each wait twice as long, until a node answers; again when
+/// all contacts are lost.
 #[derive(Debug)]
 pub(super) struct Bootstrap {
     addresses: BTreeSet<SocketAddr>,
@@ -41,12 +41,12 @@ impl Bootstrap {
         }
     }
 
-    /// Starts over with the short wait.
+    /// Goes back to the first wait.
     pub(super) fn restart(&mut self) {
         self.period = self.first_period;
     }
 
-    /// Returns the addresses to ping in this round, and when the next one is.
+    /// Begins a round: returns the addresses to ping, and when the next round is.
     pub(super) fn next_round(&mut self, now: Timestamp) -> (Vec<SocketAddr>, Timestamp) {
         let next = now + self.period;
         self.period = (self.period * 2).min(MAX_PERIOD);

@@ -65,8 +65,8 @@ impl Contacts {
             .collect()
     }
 
-    /// Returns the contacts to name to an asker of a family: those near `target` of each family
-    /// that it wants, of its own if it does not say.
+    /// Returns the contacts for the reply to an asker of a family: those near `target` of each
+    /// family that it wants, of its own if it does not say.
     pub(super) fn for_reply(
         &self,
         now: Timestamp,
@@ -93,7 +93,7 @@ impl Contacts {
         self.tables[family].is_surrounded(key, self.bucket_size, self.width, now)
     }
 
-    /// A datagram came from a contact, or a reply named it.
+    /// Takes in that a datagram came from a contact, or that a reply named it.
     pub(super) fn on_seen(
         &mut self,
         now: Timestamp,
@@ -129,8 +129,8 @@ impl Contacts {
         asked
     }
 
-    /// A contact let a request time out for the `count`th time. Returns the others to ask, as they
-    /// may be gone too: of those that `may_be_there`, that are not asked yet.
+    /// Takes in that a contact let a request time out for the `count`th time. Returns the others to
+    /// ask, as they may be gone too: of those that `may_be_there`, that are not asked yet.
     pub(super) fn on_timeout(
         &mut self,
         now: Timestamp,
@@ -144,13 +144,13 @@ impl Contacts {
         (self.failure_probe).on_timeout(now, table, count, timeout, may_be_there)
     }
 
-    /// A contact did not answer what it was asked at `asked_at`. Reports whether that tells
-    /// against it: it may have answered something else since.
+    /// Takes in that a contact did not answer what it was asked at `asked_at`. Reports whether that
+    /// counts against it: it may have answered something else since.
     pub(super) fn on_no_reply(&mut self, contact: &Contact, asked_at: Timestamp) -> bool {
         self.tables[contact.family()].on_no_reply(contact, asked_at)
     }
 
-    /// A contact is not there, or of no use.
+    /// Fails a contact that is not there, or of no use.
     pub(super) fn on_failure(&mut self, contact: &Contact) {
         self.tables[contact.family()].on_failure(contact);
     }
@@ -180,7 +180,7 @@ impl Contacts {
         self.tables[family].purge()
     }
 
-    /// The network has changed: all contacts of a family have to answer anew.
+    /// Requires all contacts of a family to answer again, as the network has changed.
     pub(super) fn reset(&mut self, family: Family) {
         self.tables[family].reset();
     }

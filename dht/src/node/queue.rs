@@ -1,12 +1,12 @@
-//! [`Queue`]: what waits for something, each once, in the order in which it came.
+//! [`Queue`]: first in, first out, each item once.
 
 use std::collections::{BTreeSet, VecDeque};
 
-/// What waits, by its item.
+/// A queue without duplicates.
 #[derive(Debug)]
 pub(super) struct Queue<K> {
     order: VecDeque<K>,
-    /// The same, to be found by item.
+    /// The same, to find duplicates.
     members: BTreeSet<K>,
 }
 
@@ -20,26 +20,26 @@ impl<K> Default for Queue<K> {
 }
 
 impl<K: Copy + Ord> Queue<K> {
-    /// Lets one more wait, unless it does.
+    /// Appends an item, unless it is queued already.
     pub(super) fn push(&mut self, item: K) {
         if self.members.insert(item) {
             self.order.push_back(item);
         }
     }
 
-    /// Returns the one that has waited longest.
+    /// Returns the first item.
     pub(super) fn front(&self) -> Option<K> {
         self.order.front().copied()
     }
 
-    /// Takes the one that has waited longest.
+    /// Takes the first item.
     pub(super) fn pop(&mut self) -> Option<K> {
         let item = self.order.pop_front()?;
         self.members.remove(&item);
         Some(item)
     }
 
-    /// Returns how many wait.
+    /// Returns how many items are queued.
     pub(super) fn len(&self) -> usize {
         self.order.len()
     }

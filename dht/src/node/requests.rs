@@ -1,4 +1,4 @@
-//! Requests of others: one function for each kind (`docs/spec/wire.md#5` to `docs/spec/wire.md#11`;
+//! Requests of peers: one function for each kind (`docs/spec/wire.md#5` to `docs/spec/wire.md#11`;
 //! `docs/spec/node.md#5`).
 
 use super::outbox::{Outbox, ReplyTo};
@@ -14,12 +14,11 @@ use crate::wire::{
 };
 use crate::{Contact, Family, Timestamp};
 
-/// Values whose packed size is below this are told in one datagram with others (bytes of content in
-/// one update).
+/// The most bytes of content in one update, unless one value alone has more.
 const UPDATE_BYTES: usize = 56 << 10;
 
 impl Node {
-    /// A node asks something.
+    /// Handles a request of a peer.
     pub(super) fn on_request(
         &mut self,
         now: Timestamp,
@@ -58,7 +57,7 @@ impl Node {
         }
     }
 
-    /// A storing node tells what changed, on a socket of a listen, and gives a new write token.
+    /// Handles a notification: what changed at a storing node, and a new write token of it.
     fn on_update(
         &mut self,
         now: Timestamp,

@@ -13,7 +13,7 @@ const OWN: InfoHash = InfoHash::new([9; InfoHash::LEN]);
 const OP: OpId = OpId(1);
 
 #[test]
-fn of_many_lasting_lookups_the_nearest_learn_of_a_newcomer() {
+fn of_many_lasting_lookups_the_nearest_are_offered_a_new_contact() {
     let mut parts = Parts::new(Config::default());
     let newcomer = Contact::new(InfoHash::of(b"newcomer"), addr(1));
     let mut keys: Vec<_> = (0..3_000).map(key).collect();
@@ -105,7 +105,7 @@ fn lookups_that_know_no_node_need_no_turn() {
 }
 
 #[test]
-fn a_finished_get_is_remembered_for_a_while_and_a_walk_is_not() {
+fn a_finished_get_is_remembered_for_a_while_and_a_node_lookup_is_not() {
     let mut parts = Parts::new(Config::default());
     let [walk, get] = [1, 2].map(|number| v4(key(number)));
     let memory = Config::default().lookup.memory;
