@@ -19,7 +19,7 @@ use crate::lookup::{GetReport, OpId};
 use crate::value::{Condition, Content, Query, Value, ValueAddress, ValueId};
 use crate::{InfoHash, UnixTime};
 
-/// The operations whose values go through the checks.
+/// The operations with values that go through the checks.
 #[derive(Debug)]
 pub(super) struct Delivery {
     /// The values of each operation that has not ended.
@@ -107,7 +107,7 @@ pub(super) enum Slot {
 enum Disposition {
     /// It is handed out.
     Deliver,
-    /// It is left out silently: it does not meet the conditions; or it is an older edition that
+    /// It is left out, uncounted: it does not meet the conditions; or it is an older edition that
     /// some node still holds, or has lost at last.
     Skip,
     /// It is dropped and counted: it is bound elsewhere, its time is over, or it is not bound as it
@@ -270,7 +270,7 @@ impl Delivery {
         }
     }
 
-    /// Notes that no more values come for `op`; `false` if it is none of ours.
+    /// Notes that no more values come for `op`; `false` if it is not known here.
     pub(super) fn end(&mut self, op: OpId, report: GetReport) -> bool {
         match self.by_op.get_mut(&op) {
             Some(stream) => {
@@ -281,7 +281,7 @@ impl Delivery {
         }
     }
 
-    /// Returns what `op` can be told next, on this day.
+    /// Returns what `op` can be told next.
     pub(super) fn poll(&mut self, op: OpId, unix_now: UnixTime) -> Option<Delivered> {
         let stream = self.by_op.get_mut(&op)?;
         while stream.batches.front().is_some_and(Batch::is_judged)
@@ -348,7 +348,7 @@ impl Stream {
         passed
     }
 
-    /// Decides what is done with a genuine value.
+    /// Returns what is done with a genuine value.
     fn disposition(&mut self, change: Change, value: &Checked, unix_now: UnixTime) -> Disposition {
         if let Some(filter) = &self.filter {
             if filter.refuses(value.value()) {

@@ -18,10 +18,10 @@ use crate::node::{Check, CheckId};
 use crate::value::policy::Proof;
 use crate::value::{Draft, Value, ValueId};
 
-/// Work for a core to spare.
+/// CPU-bound work, to be run on any core.
 #[must_use]
 pub struct Job {
-    /// The right to it, which goes back with its outcome.
+    /// Its admission, which goes back with its outcome.
     ticket: Ticket,
     /// Boxed, for the queue that jobs go through is made for datagrams.
     task: Box<Task>,

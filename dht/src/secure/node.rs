@@ -1,4 +1,4 @@
-//! What the node does without keys: it is passed on.
+//! What needs no keys: it is passed on to the node.
 
 use std::net::SocketAddr;
 

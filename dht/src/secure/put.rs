@@ -29,7 +29,7 @@ impl SecureDht {
         Ok((op, id))
     }
 
-    /// Puts a value that is packed already.
+    /// Puts a packed value.
     ///
     /// # Errors
     ///
@@ -107,8 +107,8 @@ impl SecureDht {
     }
 
     /// As [`SecureDht::put_encrypted`], one value for up to [`bulla_identity::MAX_RECIPIENTS`].
-    /// Each sees who the others are; storing nodes see how many there are, and can tell with a
-    /// public key whether its holder may be one.
+    /// Each sees the keys of the others; storing nodes see how many there are, and can tell with a
+    /// public key whether it may be one of them.
     ///
     /// For one recipient it is an ordinary encrypted value. One for several is read by bulla alone:
     /// what users of OpenDHT are to read is put once for each of them. Recipients' keys are

@@ -33,8 +33,7 @@ pub(super) struct SignedPuts(BTreeMap<ValueAddress, Series>);
 struct Series {
     /// The puts, in the order they were asked for; at least one.
     puts: VecDeque<SignedPut>,
-    /// Above the sequence number of every edition known to us; beyond 16 bits if there is no such
-    /// number.
+    /// One above the highest sequence number known; beyond 16 bits if there is no such number.
     next_seq: u32,
     /// What the first put waits for.
     stage: Stage,
@@ -181,7 +180,7 @@ impl SignedPuts {
 }
 
 impl Series {
-    /// Sees to it that the next number is above this one.
+    /// Raises the next sequence number above this one.
     fn raise_above(&mut self, seq: u16) {
         self.next_seq = self.next_seq.max(u32::from(seq) + 1);
     }
