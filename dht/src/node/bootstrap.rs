@@ -13,8 +13,8 @@ const MAX_PERIOD: Duration = Duration::from_secs(100);
 /// Addresses kept.
 const MAX_ADDRESSES: usize = 1_024;
 
-/// First contacts: pinged in rounds, each wait twice as long, until a node answers; anew when all
-/// are lost.
+/// Bootstrap addresses: pinged in rounds, each wait twice as long, until a node answers; again when
+/// all contacts are lost.
 #[derive(Debug)]
 pub(super) struct Bootstrap {
     addresses: BTreeSet<SocketAddr>,
@@ -45,7 +45,7 @@ impl Bootstrap {
         }
     }
 
-    /// Starts over with the short wait.
+    /// Goes back to the first wait.
     pub(super) fn restart(&mut self) {
         self.period = self.first_period;
     }
@@ -57,8 +57,8 @@ impl Bootstrap {
         }
     }
 
-    /// Returns the addresses to ping in this round, and when the next one is.
-    pub(super) fn round(&mut self, now: Timestamp) -> (Vec<SocketAddr>, Timestamp) {
+    /// Begins a round: returns the addresses to ping, and when the next round is.
+    pub(super) fn next_round(&mut self, now: Timestamp) -> (Vec<SocketAddr>, Timestamp) {
         self.unreachable.clear();
         let next = now + self.period;
         self.period = (self.period * 2).min(MAX_PERIOD);
@@ -82,12 +82,12 @@ mod tests {
         let mut now = Timestamp::ZERO;
         let mut times = Vec::new();
         for _ in 0..6 {
-            now = bootstrap.round(now).1;
+            now = bootstrap.next_round(now).1;
             times.push(now.as_micros() / 1_000_000);
         }
         assert_eq!(times, [10, 30, 70, 150, 250, 350]);
         bootstrap.restart();
-        assert_eq!(bootstrap.round(now).1, now + Duration::from_secs(10));
+        assert_eq!(bootstrap.next_round(now).1, now + Duration::from_secs(10));
     }
 
     #[test]
@@ -101,7 +101,7 @@ mod tests {
         bootstrap.on_unreachable(v6);
         assert!(bootstrap.has(Family::V4) && !bootstrap.has(Family::V6));
         bootstrap.on_unreachable("192.0.2.9:1".parse().unwrap());
-        assert_eq!(bootstrap.round(Timestamp::ZERO).0, [v4, v6]);
+        assert_eq!(bootstrap.next_round(Timestamp::ZERO).0, [v4, v6]);
         assert!(bootstrap.has(Family::V6));
     }
 }
