@@ -20,7 +20,7 @@
 //! The owner of the sockets runs this loop:
 //!
 //! ```
-//! use bulla_dht::node::{Node, Output, PutOptions};
+//! use bulla_dht::node::{Core, Node, Output, PutOptions};
 //! use bulla_dht::{Config, Draft, InfoHash, Origin, Seed, Timestamp, ValueId, wire};
 //!
 //! let now = Timestamp::ZERO;
@@ -33,7 +33,7 @@
 //!     match node.poll_output() {
 //!         Output::Transmit(datagram) => { /* send `datagram.bytes` to `datagram.to` */ }
 //!         Output::Event(event) => println!("{event:?}"),
-//!         Output::Check(check) => node.handle_verdict(now, check.id, false), // trust none
+//!         Output::Job(check) => node.handle_verdict(now, check.id, false), // trust none
 //!         Output::Wake(at, _) => break at,
 //!     }
 //! };

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bulla_dht::Timestamp;
-use bulla_dht::node::Timer;
+use bulla_dht::node::{Core, Timer};
 use bulla_dht::secure::{Job, SecureDht, SecureOutput};
 
 use super::event::Event;

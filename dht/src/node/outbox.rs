@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::lookups::LookupId;
 use super::timers::Timers;
-use super::{Event, Output, Timer, Transmit};
+use super::{Event, Timer, Transmit};
 use crate::config::Config;
 use crate::lookup::LookupRequest;
 use crate::rpc::{Purpose, Rpc};
@@ -143,11 +143,11 @@ impl Outbox {
     }
 
     /// Returns when something is due next, and what.
-    pub(super) fn wake(&self) -> Output {
+    pub(super) fn wake(&self) -> (Timestamp, Timer) {
         let (at, timer) = (self.timers.next()).unwrap_or((Timestamp::MAX, Timer::Never));
         match self.rpc.next_deadline() {
-            Some(deadline) if deadline < at => Output::Wake(deadline, Timer::Requests),
-            _ => Output::Wake(at, timer),
+            Some(deadline) if deadline < at => (deadline, Timer::Requests),
+            _ => (at, timer),
         }
     }
 }

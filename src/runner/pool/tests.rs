@@ -4,7 +4,7 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::identity::{Identity, IdentityParams, PrivateKey};
-use crate::node::{Node, PutOptions};
+use crate::node::{Core, Node, PutOptions};
 use crate::secure::{Job, PutError, SecureConfig, SecureDht, SecureEvent, SecureOutput};
 use crate::{Config, InfoHash, Origin, Seed, Timestamp};
 
