@@ -43,7 +43,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod config;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -68,9 +67,8 @@ pub use bulla_kad::{
     ByFamily, Family, Origin, ParseIdError as ParseHashError, Rng, Seed, Source, Timestamp,
     UnixTime, canonical, is_martian,
 };
-pub use config::{Config, ConfigError};
 pub use lookup::LookupConfig;
-pub use node::{ConnectivityConfig, OperationConfig};
+pub use node::{Config, ConfigError, ConnectivityConfig, OperationConfig};
 pub use storage::{ListenConfig, StorageConfig};
 pub use value::{
     Body, CertificatePayload, Condition, Content, DhtMessage, Draft, Field, IceCandidates,

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::value::sample::sample;
 use crate::value::{Row, Value};
-use crate::{Config, Rng, Seed};
+use crate::{Rng, Seed};
 
 const MS: Duration = Duration::from_millis(1);
 const OP: OpId = OpId(1);
@@ -100,7 +100,7 @@ fn of_a_finished_lookup_the_nodes_that_answered_are_remembered() {
     net.run(&mut lookup);
     assert_eq!(net.asked_values, net.nearest_living(8), "and no others");
 
-    let mut empty = Lookup::new(net.key, Limits::new(&Config::default()));
+    let mut empty = Lookup::new(net.key, Limits::default());
     empty.ask(net.now, OP, FindKind::Value(Query::default()));
     net.run(&mut empty);
     assert!(!empty.retire());
@@ -253,7 +253,7 @@ impl Net {
 
     /// A lookup that knows the contacts that any node names.
     fn lookup(&self) -> Lookup {
-        let mut lookup = Lookup::new(self.key, Limits::new(&Config::default()));
+        let mut lookup = Lookup::new(self.key, Limits::default());
         lookup.offer(&self.named(), false);
         lookup
     }

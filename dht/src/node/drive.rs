@@ -1,8 +1,7 @@
 //! Lookups at work: what they want asked is sent, what comes of it is told to the operations.
 
-use super::lookups::LookupId;
 use super::{Node, Timer};
-use crate::lookup::{Action, Asker, FindKind, GetReport};
+use crate::lookup::{Action, Asker, FindKind, GetReport, LookupId};
 use crate::{Family, InfoHash, Timestamp};
 
 impl Node {

@@ -64,22 +64,20 @@ use std::net::SocketAddr;
 
 pub use self::core::{Core, Output};
 pub use crate::lookup::{
-    CandidateSnapshot, CandidateState, GetReport, LookupSnapshot, OpId, PutReport,
+    CandidateSnapshot, CandidateState, GetReport, LookupId, LookupSnapshot, OpId, PutReport,
 };
 pub use crate::routing::{Counts, Listed, Standing};
 pub use crate::rpc::{Traffic, Transmit};
 pub use crate::storage::Sizes;
 pub use crate::value::policy::Proof;
-pub use config::{ConnectivityConfig, OperationConfig};
+pub use config::{Config, ConfigError, ConnectivityConfig, OperationConfig};
 pub use listing::{StoredKey, StoredValue};
-pub use lookups::LookupId;
 pub use operations::OpError;
 pub use output::{Check, CheckId, Event, Status};
 pub use puts::PutOptions;
 pub use stats::{FamilyStats, Stats};
 pub use timers::Timer;
 
-use crate::config::{Config, ConfigError};
 use crate::routing::Confidence;
 use crate::value::Value;
 use crate::wire::{Message, Payload};

@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::lookups::LookupId;
+use super::config::Config;
 use super::timers::Timers;
 use super::{Event, Timer, Transmit};
-use crate::config::Config;
-use crate::lookup::LookupRequest;
+use crate::lookup::{LookupId, LookupRequest};
 use crate::rpc::{Purpose, Rpc};
 use crate::wire::{ErrorCode, Reply, Request, Tid};
 use crate::{Contact, InfoHash, Rng, Timestamp};
@@ -67,7 +66,7 @@ impl Purpose for RequestPurpose {
 impl Outbox {
     pub(super) fn new(id: InfoHash, config: &Config, rng: Rng) -> Self {
         Self {
-            rpc: Rpc::new(id, config),
+            rpc: Rpc::new(id, config.network, config.client, &config.transport),
             rng,
             timers: Timers::default(),
             events: VecDeque::new(),

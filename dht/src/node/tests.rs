@@ -11,7 +11,7 @@ use super::*;
 use crate::rpc::Rpc;
 use crate::value::{Field, Query, Value, ValueId};
 use crate::wire::{GetRequest, Request};
-use crate::{Draft, wire};
+use crate::{Draft, TransportConfig, wire};
 use testing::{MS, Net, addr};
 
 #[test]
@@ -202,7 +202,7 @@ fn pings_of_unknown_nodes_hold_up_no_get() {
     let large = wire::pack(&Draft::new(vec![7; 2_000]), ValueId(1));
     let _ = net.put(9, key, large, PutOptions::default());
     let mut rng = Seed::from_number(1).public();
-    let mut strangers = Rpc::new(rng.hash(), &Config::default());
+    let mut strangers = Rpc::new(rng.hash(), 0, false, &TransportConfig::default());
     for stranger in 0..600u16 {
         let request = Request::Get(GetRequest {
             key,
