@@ -13,16 +13,16 @@ use crate::Timestamp;
 pub trait Core {
     /// What the application is told.
     type Event;
-    /// Work that is done elsewhere, and whose outcome is handed in.
+    /// Work that is done elsewhere; its result is handed in.
     type Job;
 
-    /// Takes in a datagram.
+    /// Handles a datagram.
     fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]);
 
     /// Does what has become due.
     fn handle_timeout(&mut self, now: Timestamp);
 
-    /// Takes what is to be done next; [`Output::Wake`] is the last.
+    /// Returns what is to be done next; [`Output::Wake`] is the last.
     fn poll_output(&mut self) -> Output<Self::Event, Self::Job>;
 }
 
@@ -33,7 +33,7 @@ pub enum Output<E, J> {
     Transmit(Transmit),
     /// Tell the application.
     Event(E),
-    /// Do this work, and hand in what came of it.
+    /// Do this work, and hand in its result.
     Job(J),
     /// Nothing more until this moment; call `handle_timeout` then. The timer says why.
     Wake(Timestamp, Timer),

@@ -19,8 +19,8 @@ const KEPT_OUTPUTS: usize = 16;
 /// One thing for the driver to do. A job goes back in with `handle_done`.
 pub type SecureOutput = Output<SecureEvent, Job>;
 
-/// Something the application waits for. Exhaustive: a driver that passed over a new one would leave
-/// an application waiting.
+/// Something the application waits for. Exhaustive: a driver that ignored a new one would leave an
+/// application waiting.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SecureEvent {
     /// Values found by a get, or new and edited ones for a listen.
@@ -59,10 +59,10 @@ pub enum SecureEvent {
     PutDone {
         /// The put.
         op: OpId,
-        /// Who holds the value.
+        /// How many nodes hold the value.
         report: PutReport,
     },
-    /// A put came to nothing; nothing was sent.
+    /// A put failed; nothing was sent.
     PutFailed {
         /// The put.
         op: OpId,
