@@ -1,8 +1,8 @@
 //! [`Config`]: every setting of a node, with unit, default, allowed range and the reason for it.
 //!
 //! Each section but the node's own is defined by the part that follows it. The defaults are
-//! OpenDHT's (`docs/spec/node.md#1`) where peers are tuned to them, ours where they are not; each of
-//! ours is marked.
+//! OpenDHT's (`docs/spec/node.md#1`) where peers are tuned to them, ours where they are not; each
+//! of ours is marked.
 
 use std::time::Duration;
 
