@@ -1,8 +1,7 @@
 //! Runs lookups: sends their requests, and tells operations the results.
 
-use super::lookups::LookupId;
 use super::{Node, Timer};
-use crate::lookup::{Action, Asker, FindKind, GetReport};
+use crate::lookup::{Action, Asker, FindKind, GetReport, LookupId};
 use crate::{Family, InfoHash, Timestamp};
 
 impl Node {
