@@ -85,9 +85,9 @@ async fn bulla_neither_believes_nor_stores_what_dhtnode_forges() {
     let storing = start(bulla()).await;
     let alice = join(client().identity(identity("alice")), address(&storing)).await;
     let (seal, copy) = (key("seal"), key("copy"));
-    let dhtnode = Dhtnode::spawn(dhtnode::Options {
+    let dhtnode = Dhtnode::spawn(dhtnode::DhtnodeOptions {
         bootstrap: Some(address(&storing)),
-        ..dhtnode::Options::default()
+        ..dhtnode::DhtnodeOptions::default()
     })
     .await;
     acknowledged(alice.put_signed(&*seal, "genuine").id(ValueId(1))).await;

@@ -184,7 +184,7 @@ fn where_few_answer_more_are_asked_at_once_if_a_caller_waits_for_them() {
         let mut ask_all = || {
             let step = || match lookup.poll(Timestamp::ZERO, false, &Latency::UNKNOWN, &mut net.rng)
             {
-                Action::LookupRequest(node, _) => Some(node.id),
+                LookupAction::Request(node, _) => Some(node.id),
                 _ => None,
             };
             let asked: Vec<_> = std::iter::from_fn(step).collect();
@@ -226,14 +226,14 @@ fn what_is_due_behind_a_request_in_flight_waits_for_its_reply() {
     net.run_until(&mut lookup, false, Timestamp::ZERO + 1_000 * MS);
     assert!(!lookup.awaits_reply());
     let renewal = Timestamp::ZERO + 21_000 * MS;
-    let Action::LookupRequest(..) = lookup.poll(renewal, false, &Latency::UNKNOWN, &mut net.rng)
+    let LookupAction::Request(..) = lookup.poll(renewal, false, &Latency::UNKNOWN, &mut net.rng)
     else {
         panic!("a listen is due");
     };
     loop {
         match lookup.poll(renewal, false, &Latency::UNKNOWN, &mut net.rng) {
-            Action::LookupRequest(..) => assert!(lookup.awaits_reply()),
-            Action::Wait(at) => {
+            LookupAction::Request(..) => assert!(lookup.awaits_reply()),
+            LookupAction::Wait(at) => {
                 assert!(at > renewal + 1_000 * MS, "{at:?}: an answer comes before");
                 break;
             }
@@ -323,7 +323,7 @@ impl Net {
         loop {
             let wake = loop {
                 match lookup.poll(self.now, may_wait, &Latency::UNKNOWN, &mut self.rng) {
-                    Action::LookupRequest(contact, ask) => {
+                    LookupAction::Request(contact, ask) => {
                         sent += 1;
                         let alive = self.nodes[&contact.id];
                         let fates = if alive {
@@ -340,12 +340,14 @@ impl Net {
                             queue.insert((at, sent, delay), (contact.id, ask.clone(), fate));
                         }
                     }
-                    Action::Answered(ops, report) if ops == [OP.into()] => {
+                    LookupAction::Answered(ops, report) if ops == [OP.into()] => {
                         self.answered.push(report);
                     }
-                    Action::Announced(OP, report) => self.announced.push(report),
-                    Action::Answered(..) | Action::Announced(..) => panic!("an unknown operation"),
-                    Action::Wait(at) => break at,
+                    LookupAction::Announced(OP, report) => self.announced.push(report),
+                    LookupAction::Answered(..) | LookupAction::Announced(..) => {
+                        panic!("an unknown operation")
+                    }
+                    LookupAction::Wait(at) => break at,
                 }
             };
             self.most_in_flight = self.most_in_flight.max(

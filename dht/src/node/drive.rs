@@ -2,7 +2,7 @@
 
 use super::lookups::LookupId;
 use super::{Node, Timer};
-use crate::lookup::{Action, Asker, FindKind, GetReport};
+use crate::lookup::{Asker, FindKind, GetReport, LookupAction};
 use crate::{Family, InfoHash, Timestamp};
 
 impl Node {
@@ -19,7 +19,7 @@ impl Node {
                 &mut self.outbox,
             );
             match action {
-                Some(Action::LookupRequest(node, ask)) => {
+                Some(LookupAction::Request(node, ask)) => {
                     let subscriptions = &mut self.subscriptions;
                     let wants_another =
                         (self.lookups).send(now, id, node, ask, subscriptions, &mut self.outbox);
@@ -27,15 +27,15 @@ impl Node {
                         self.lookups.refill(now, id, &self.contacts);
                     }
                 }
-                Some(Action::Answered(askers, report)) => {
+                Some(LookupAction::Answered(askers, report)) => {
                     for asker in askers {
                         self.on_answered(now, id, asker, report);
                     }
                 }
-                Some(Action::Announced(op, report)) => {
+                Some(LookupAction::Announced(op, report)) => {
                     self.outbox.report(self.operations.on_announced(op, report));
                 }
-                Some(Action::Wait(at)) => return self.rest(now, id, at),
+                Some(LookupAction::Wait(at)) => return self.rest(now, id, at),
                 None => return,
             }
         }

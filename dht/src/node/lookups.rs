@@ -11,7 +11,7 @@ use super::queue::Queue;
 use super::subscriptions::{ListenSocket, Subscriptions};
 use super::{Status, Timer};
 use crate::config::Config;
-use crate::lookup::{Action, Latency, Limits, Lookup, LookupRequest, LookupState, Pool};
+use crate::lookup::{Latency, Limits, Lookup, LookupAction, LookupRequest, LookupState, Pool};
 use crate::value::{Condition, Field, Query};
 use crate::wire::{
     FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, SocketId, Values,
@@ -166,7 +166,7 @@ impl Lookups {
         connectivity: &Connectivity,
         socket_count: usize,
         outbox: &mut Outbox,
-    ) -> Option<Action> {
+    ) -> Option<LookupAction> {
         let lookup = self.get(id)?;
         let state = lookup.state();
         match state {
@@ -192,7 +192,7 @@ impl Lookups {
         };
         let lookup = self.get_mut(id)?;
         let action = lookup.poll(now, may_wait, &latency, &mut outbox.rng);
-        if state == LookupState::Lasting && matches!(action, Action::LookupRequest(..)) {
+        if state == LookupState::Lasting && matches!(action, LookupAction::Request(..)) {
             self.background.on_request(now, socket_count);
         }
         Some(action)

@@ -9,7 +9,7 @@ use crate::{InfoHash, Timestamp};
 
 /// What became of a value that listeners know by its id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fate {
+pub(super) enum ValueUpdate {
     /// It lives on.
     Refreshed,
     /// It is stored no more.
@@ -53,13 +53,13 @@ pub(super) fn id(
     listener: &Listener,
     token: &[u8],
     id: ValueId,
-    fate: Fate,
+    fate: ValueUpdate,
     outbox: &mut Outbox,
 ) {
     let ids = [id];
     let (refreshed, expired) = match fate {
-        Fate::Refreshed => (&ids[..], &[][..]),
-        Fate::Gone => (&[][..], &ids[..]),
+        ValueUpdate::Refreshed => (&ids[..], &[][..]),
+        ValueUpdate::Gone => (&[][..], &ids[..]),
     };
     if listener.version == 0 {
         let notice = Notice {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::notify::{self, Fate};
+use super::notify::{self, ValueUpdate};
 use super::outbox::Outbox;
 use super::pending_puts::PendingPuts;
 use super::subscriptions::Subscriptions;
@@ -233,7 +233,7 @@ impl Server {
                 &listener,
                 &token,
                 id,
-                Fate::Refreshed,
+                ValueUpdate::Refreshed,
                 outbox,
             );
         }
@@ -250,7 +250,15 @@ impl Server {
     ) {
         for listener in self.listeners.on(&key) {
             let token = self.tokens.token(listener.addr);
-            notify::id(now, self.own, &listener, &token, id, Fate::Gone, outbox);
+            notify::id(
+                now,
+                self.own,
+                &listener,
+                &token,
+                id,
+                ValueUpdate::Gone,
+                outbox,
+            );
         }
         outbox.report(subscriptions.on_removed(&key, id));
     }

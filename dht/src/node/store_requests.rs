@@ -8,7 +8,7 @@ use super::pending_puts::{PendingPut, RemotePut};
 use super::server::Server;
 use super::subscriptions::Subscriptions;
 use super::{CheckId, Timer};
-use crate::storage::{Change, Incoming, RefreshError};
+use crate::storage::{Incoming, RefreshError, StoreOutcome};
 use crate::value::policy::{Decision, may_replace, may_store, rewrite_service};
 use crate::value::{Draft, Policy, Value, ValueId, ValueType};
 use crate::wire::{self, ErrorCode, PutRequest, RefreshRequest, Reply};
@@ -165,10 +165,10 @@ impl Server {
             return;
         };
         match stored.change {
-            Change::New | Change::Edited => {
+            StoreOutcome::New | StoreOutcome::Edited => {
                 self.tell_stored(now, key, id, subscriptions, outbox);
             }
-            Change::Refreshed => self.tell_refreshed(now, key, id, outbox),
+            StoreOutcome::Refreshed => self.tell_refreshed(now, key, id, outbox),
         }
         for (key, id) in stored.evicted {
             self.tell_removed(now, key, id, subscriptions, outbox);

@@ -11,8 +11,8 @@ use super::texts;
 use crate::lookup::OpId;
 use crate::node::{Node, PutOptions, Transmit};
 use crate::secure::{
-    Checked, GetOptions, Job, PutError, Recipient, Scope, SecureConfig, SecureDht, SecureEvent,
-    SecureOutput, SignOptions,
+    Checked, GetOptions, Job, Recipient, Scope, SecureConfig, SecureDht, SecureEvent, SecureOutput,
+    SecurePutError, SignOptions,
 };
 use crate::value::{Draft, Value};
 use crate::{Config, InfoHash, Origin, Seed, Timestamp};
@@ -168,7 +168,7 @@ impl Net {
         i: usize,
         key: &str,
         draft: Draft,
-    ) -> Result<usize, PutError> {
+    ) -> Result<usize, SecurePutError> {
         let op = self.start_put_signed(i, key, draft);
         self.end_of_put(i, op)
     }
@@ -180,7 +180,7 @@ impl Net {
         key: &str,
         draft: Draft,
         scope: Scope,
-    ) -> Result<usize, PutError> {
+    ) -> Result<usize, SecurePutError> {
         let (put, key) = (PutOptions::default(), InfoHash::from_key(key));
         let options = SignOptions { put, scope };
         let dht = &mut self.hosts[i].dht;
@@ -194,7 +194,7 @@ impl Net {
         key: &str,
         to: impl Into<Recipient>,
         draft: Draft,
-    ) -> Result<usize, PutError> {
+    ) -> Result<usize, SecurePutError> {
         let key = InfoHash::from_key(key);
         let options = PutOptions::default();
         let (op, _) = self.hosts[i]
@@ -214,7 +214,7 @@ impl Net {
     }
 
     /// How many nodes acknowledged a put.
-    pub(super) fn end_of_put(&mut self, i: usize, op: OpId) -> Result<usize, PutError> {
+    pub(super) fn end_of_put(&mut self, i: usize, op: OpId) -> Result<usize, SecurePutError> {
         self.run(20_000);
         for event in self.events(i) {
             match event {
