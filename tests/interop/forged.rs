@@ -47,7 +47,15 @@ async fn neither_opendht_nor_bulla_believes_or_stores_what_bulla_forges() {
         forger.bootstrap_addrs(&there).await.unwrap();
         opendht.bootstrap(address(&forger)).await;
         eventually("contact between all", async || {
-            let known = forger.node_info().await.unwrap().stats.v4.contacts.good;
+            let known = forger
+                .node_info()
+                .await
+                .unwrap()
+                .stats
+                .families
+                .v4
+                .contacts
+                .good;
             let asked = opendht.nodes_near(&copy).await;
             known == 2 && asked.contains(&forger.id().to_string())
         })

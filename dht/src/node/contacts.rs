@@ -74,12 +74,8 @@ impl Contacts {
         target: InfoHash,
         want: Option<Want>,
     ) -> [Vec<Contact>; 2] {
-        let want = want.unwrap_or(Want {
-            v4: asker == Family::V4,
-            v6: asker == Family::V6,
-        });
-        [(want.v4, Family::V4), (want.v6, Family::V6)].map(|(is_wanted, family)| {
-            if is_wanted {
+        Family::ALL.map(|family| {
+            if want.map_or(family == asker, |Want(wanted)| wanted[family]) {
                 self.tables[family].to_share(&target, self.bucket_size, now)
             } else {
                 Vec::new()
@@ -171,7 +167,7 @@ impl Contacts {
         };
         let is_sparse = self.tables[other].is_sparse(&refresh.target);
         let wants_both = uses_other && (is_sparse || rng.one_in(38));
-        let want = wants_both.then_some(Want { v4: true, v6: true });
+        let want = wants_both.then_some(Want::BOTH);
         Some((refresh, want))
     }
 
@@ -202,7 +198,7 @@ mod tests {
         let named = |asker, want| contacts.to_name(NOW, asker, OWN, want);
         assert_eq!(named(V4, None), [vec![v4(1)], vec![]]);
         assert_eq!(named(Family::V6, None), [vec![], vec![v6(2)]]);
-        let both = Some(Want { v4: true, v6: true });
+        let both = Some(Want::BOTH);
         assert_eq!(named(V4, both), [vec![v4(1)], vec![v6(2)]]);
         assert_eq!(contacts.good(NOW), [v4(1), v6(2)]);
         contacts.reset(V4);

@@ -13,8 +13,8 @@
 //!   find_certificate ───▶ searches ───────▶ Job: read ──────────────▶ application
 //! ```
 //!
-//! - Each of these parts is a machine that is told what happens and returns `SecureAction`s. This file
-//!   alone tells them, and carries the actions out.
+//! - Each of these parts is a machine that is told what happens and returns `SecureAction`s. This
+//!   file alone tells them, and carries the actions out.
 //! - Only [`Checked`] values come out. What fails its check is dropped and counted.
 //! - Values of an operation come out in the order in which they were found, and its end after all
 //!   of them, in whatever order jobs are done.

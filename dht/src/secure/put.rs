@@ -55,7 +55,8 @@ impl SecureDht {
     /// # Errors
     ///
     /// [`SecurePutError::NoIdentity`], [`SecurePutError::Sign`] if the identity is not one of RSA,
-    /// [`SecurePutError::ReservedUserType`], or [`SecurePutError::Refused`] if the node would not take it.
+    /// [`SecurePutError::ReservedUserType`], or [`SecurePutError::Refused`] if the node would not
+    /// take it.
     pub fn put_signed(
         &mut self,
         now: Timestamp,
@@ -92,9 +93,10 @@ impl SecureDht {
     ///
     /// # Errors
     ///
-    /// [`SecurePutError::NoIdentity`], [`SecurePutError::Sign`] or [`SecurePutError::Encrypt`] if the identity or the
-    /// recipient has a key of another kind than it takes, [`SecurePutError::ReservedUserType`], or
-    /// [`SecurePutError::Refused`] if the node would not take it.
+    /// [`SecurePutError::NoIdentity`], [`SecurePutError::Sign`] or [`SecurePutError::Encrypt`] if
+    /// the identity or the recipient has a key of another kind than it takes,
+    /// [`SecurePutError::ReservedUserType`], or [`SecurePutError::Refused`] if the node would not
+    /// take it.
     pub fn put_encrypted(
         &mut self,
         now: Timestamp,
