@@ -1,9 +1,8 @@
 //! [`Contacts`]: the nodes that this one knows, a routing table of them in each family.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use super::failure_probe::FailureProbe;
+use super::failure_probe::{FailureProbe, TimeOut};
 use crate::routing::{Confidence, Counts, Refresh, SeenUpdate, Table};
 use crate::wire::Want;
 use crate::{ByFamily, Contact, Family, InfoHash, Rng, RoutingConfig, Timestamp, is_martian};
@@ -125,19 +124,18 @@ impl Contacts {
         asked
     }
 
-    /// A contact let a request time out for the `count`th time. Returns the others to ask, as they
-    /// may be gone too: of those that `may_be_there`, that are not asked yet.
+    /// A contact let a request time out. Returns the others to ask, as they may be gone too: of
+    /// those that `may_be_there`, that are not asked yet.
     pub(super) fn on_timeout(
         &mut self,
         now: Timestamp,
         contact: &Contact,
-        count: u32,
-        timeout: Duration,
+        time_out: TimeOut,
         may_be_there: impl Fn(&SocketAddr) -> bool,
     ) -> Vec<Contact> {
         let table = &mut self.tables[contact.family()];
         table.on_timeout(contact);
-        (self.failure_probe).on_timeout(now, table, count, timeout, may_be_there)
+        (self.failure_probe).on_timeout(now, table, time_out, may_be_there)
     }
 
     /// A contact did not answer what it was asked at `asked_at`. Reports whether that tells
@@ -184,6 +182,8 @@ impl Contacts {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::Seed;
 
@@ -297,7 +297,11 @@ mod tests {
         let later = NOW + SECOND * 10;
         let mut asked = |count| {
             let may_be_there = |addr: &SocketAddr| addr.port() != 3;
-            contacts.on_timeout(later, &v4(1), count, SECOND, may_be_there)
+            let time_out = TimeOut {
+                count,
+                timeout: SECOND,
+            };
+            contacts.on_timeout(later, &v4(1), time_out, may_be_there)
         };
         assert_eq!(asked(1), []);
         let mut others = asked(2);

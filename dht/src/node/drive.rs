@@ -1,6 +1,7 @@
 //! Lookups at work: what they want asked is sent, what comes of it is told to the operations.
 
-use super::lookups::LookupId;
+use super::lookups::{LookupId, NodeView};
+use super::outbox::LookupStep;
 use super::{Node, Timer};
 use crate::lookup::{Asker, FindKind, GetReport, LookupAction};
 use crate::{Family, InfoHash, Timestamp};
@@ -9,21 +10,12 @@ impl Node {
     /// Does all that a lookup wants done now, and sets its timer for the rest.
     pub(super) fn drive(&mut self, now: Timestamp, id: LookupId) {
         loop {
-            let socket_count = self.subscriptions.socket_count();
-            let action = self.lookups.poll(
-                now,
-                id,
-                &self.contacts,
-                &self.connectivity,
-                socket_count,
-                &mut self.outbox,
-            );
-            match action {
+            let view = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+            match self.lookups.poll(now, id, view, &mut self.outbox) {
                 Some(LookupAction::Request(node, ask)) => {
-                    let subscriptions = &mut self.subscriptions;
-                    let wants_another =
-                        (self.lookups).send(now, id, node, ask, subscriptions, &mut self.outbox);
-                    if wants_another {
+                    let step = LookupStep { id, node, ask };
+                    let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
+                    if self.lookups.send(now, step, subscriptions, outbox) {
                         self.lookups.refill(now, id, &self.contacts);
                     }
                 }
@@ -76,12 +68,17 @@ impl Node {
 
     /// Lets lookups for permanent puts and listens begin, as many as may.
     pub(super) fn run_background(&mut self, now: Timestamp) {
-        while let Some(id) = (self.lookups).next_background(now, &self.contacts, &self.connectivity)
-        {
-            self.resume(now, id);
+        loop {
+            let view = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+            match self.lookups.next_background(now, view) {
+                Some(id) => self.resume(now, id),
+                None => {
+                    return self
+                        .lookups
+                        .schedule_background(now, view, &mut self.outbox);
+                }
+            }
         }
-        let (contacts, connectivity) = (&self.contacts, &self.connectivity);
-        (self.lookups).schedule_background(now, contacts, connectivity, &mut self.outbox);
     }
 
     /// A find is over. The walk to the own neighbours may have to be repeated.
@@ -107,7 +104,8 @@ impl Node {
                 self.subscriptions.close(socket);
             }
         }
-        let (contacts, connectivity) = (&self.contacts, &self.connectivity);
-        (self.lookups).rest(now, id, at, contacts, connectivity, &mut self.outbox);
+        self.lookups.rest(now, id, at, &mut self.outbox);
+        let view = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+        (self.lookups).schedule_background(now, view, &mut self.outbox);
     }
 }

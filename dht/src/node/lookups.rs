@@ -48,10 +48,36 @@ pub(super) struct Lookups {
     queued: Queue<LookupId>,
 }
 
+/// What lookups go by in the rest of the node.
+#[derive(Clone, Copy)]
+pub(super) struct NodeView<'a> {
+    contacts: &'a Contacts,
+    connectivity: &'a Connectivity,
+    subscriptions: &'a Subscriptions,
+}
+
 impl LookupId {
     /// Returns the ids of the lookups for `key`, that in IPv4 first.
     pub(super) fn of(key: InfoHash) -> [Self; 2] {
         Family::ALL.map(|family| Self { key, family })
+    }
+}
+
+impl<'a> NodeView<'a> {
+    pub(super) fn new(
+        contacts: &'a Contacts,
+        connectivity: &'a Connectivity,
+        subscriptions: &'a Subscriptions,
+    ) -> Self {
+        Self {
+            contacts,
+            connectivity,
+            subscriptions,
+        }
+    }
+
+    fn is_warm(self, now: Timestamp) -> bool {
+        self.connectivity.is_warm(now, self.contacts)
     }
 }
 
@@ -162,16 +188,14 @@ impl Lookups {
         &mut self,
         now: Timestamp,
         id: LookupId,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
-        socket_count: usize,
+        node: NodeView<'_>,
         outbox: &mut Outbox,
     ) -> Option<LookupAction> {
         let lookup = self.get(id)?;
         let state = lookup.state();
         match state {
             LookupState::Lasting => {
-                if !self.may_go_on(now, id, contacts, connectivity, outbox) {
+                if !self.may_go_on(now, id, node, outbox) {
                     return None;
                 }
             }
@@ -183,7 +207,7 @@ impl Lookups {
             }
             LookupState::Running => {}
         }
-        let may_wait = connectivity.may_wait(now, id.family);
+        let may_wait = node.connectivity.may_wait(now, id.family);
         let peers = outbox.rpc.peers();
         let latency = Latency {
             typical: peers.typical_round_trip(),
@@ -193,6 +217,7 @@ impl Lookups {
         let lookup = self.get_mut(id)?;
         let action = lookup.poll(now, may_wait, &latency, &mut outbox.rng);
         if state == LookupState::Lasting && matches!(action, LookupAction::Request(..)) {
+            let socket_count = node.subscriptions.socket_count();
             self.background.on_request(now, socket_count);
         }
         Some(action)
@@ -203,12 +228,11 @@ impl Lookups {
     pub(super) fn send(
         &mut self,
         now: Timestamp,
-        id: LookupId,
-        node: Contact,
-        ask: LookupRequest,
+        step: LookupStep,
         subscriptions: &mut Subscriptions,
         outbox: &mut Outbox,
     ) -> bool {
+        let LookupStep { id, node, ask } = step;
         let key = id.key;
         let lookup = self.get(id);
         let request = match &ask {
@@ -282,8 +306,6 @@ impl Lookups {
         now: Timestamp,
         id: LookupId,
         at: Timestamp,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
         outbox: &mut Outbox,
     ) {
         let Some(lookup) = self.pool.get_mut(id.key, id.family) else {
@@ -294,7 +316,6 @@ impl Lookups {
         if self.background.has_begun(id) && (is_idle || !lookup.awaits_reply()) {
             self.background.rest(id);
         }
-        self.schedule_background(now, contacts, connectivity, outbox);
         let timer = Timer::Lookup(id);
         if !is_idle {
             outbox.timers.set(timer, at);
@@ -332,22 +353,19 @@ impl Lookups {
     pub(super) fn next_background(
         &mut self,
         now: Timestamp,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
+        node: NodeView<'_>,
     ) -> Option<LookupId> {
-        let is_warm = connectivity.is_warm(now, contacts);
-        self.background.next(now, is_warm)
+        self.background.next(now, node.is_warm(now))
     }
 
     /// Sets the timer for the next permanent put or listen.
     pub(super) fn schedule_background(
         &self,
         now: Timestamp,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
+        node: NodeView<'_>,
         outbox: &mut Outbox,
     ) {
-        let is_warm = self.background.waiting() == 0 || connectivity.is_warm(now, contacts);
+        let is_warm = self.background.waiting() == 0 || node.is_warm(now);
         match self.background.next_at(is_warm) {
             Some(at) => outbox.timers.set(Timer::Background, at.max(now)),
             None => outbox.timers.stop(Timer::Background),
@@ -367,14 +385,13 @@ impl Lookups {
         &mut self,
         now: Timestamp,
         id: LookupId,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
+        node: NodeView<'_>,
         outbox: &mut Outbox,
     ) -> bool {
-        let may_go_on = connectivity.status(id.family) == Status::Disconnected
-            || (self.background).admits(now, connectivity.is_warm(now, contacts), id);
+        let may_go_on = node.connectivity.status(id.family) == Status::Disconnected
+            || self.background.admits(now, node.is_warm(now), id);
         if !may_go_on {
-            self.schedule_background(now, contacts, connectivity, outbox);
+            self.schedule_background(now, node, outbox);
         }
         may_go_on
     }

@@ -9,8 +9,8 @@ use super::timers::Timers;
 use super::{Event, Output, Timer, Transmit};
 use crate::config::Config;
 use crate::lookup::LookupRequest;
-use crate::rpc::{Purpose, Rpc};
-use crate::wire::{ErrorCode, Reply, Request, Tid};
+use crate::rpc::{Purpose, ReplyTo, Rpc};
+use crate::wire::{ErrorCode, Reply, Request};
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
 /// Datagrams, events and the next wake-up. Every part of the node puts in what it wants to leave;
@@ -47,15 +47,6 @@ pub(super) struct LookupStep {
     /// The node asked.
     pub(super) node: Contact,
     pub(super) ask: LookupRequest,
-}
-
-/// A request's way back: its sender and its number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct ReplyTo {
-    /// Where the request came from.
-    pub(super) addr: SocketAddr,
-    /// The number that the sender gave it.
-    pub(super) tid: Tid,
 }
 
 impl Purpose for RequestPurpose {
@@ -100,12 +91,12 @@ impl Outbox {
 
     /// Answers a request.
     pub(super) fn reply(&mut self, now: Timestamp, to: ReplyTo, reply: Reply<'_>) {
-        self.rpc.reply(now, &mut self.rng, to.addr, to.tid, reply);
+        self.rpc.reply(now, &mut self.rng, to, reply);
     }
 
     /// Answers a request with an error.
     pub(super) fn error(&mut self, to: ReplyTo, code: ErrorCode, text: &'static str) {
-        self.rpc.error(to.addr, to.tid, code, text);
+        self.rpc.error(to, code, text);
     }
 
     /// Tells the application.

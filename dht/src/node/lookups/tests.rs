@@ -347,8 +347,8 @@ impl LookupParts {
     }
 
     fn poll(&mut self, id: LookupId) -> Option<LookupAction> {
-        let (contacts, connectivity) = (&self.contacts, &self.connectivity);
-        (self.lookups).poll(NOW, id, contacts, connectivity, 0, &mut self.outbox)
+        let view = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+        self.lookups.poll(NOW, id, view, &mut self.outbox)
     }
 
     fn poll_request(&mut self, id: LookupId) -> (Contact, LookupRequest) {
@@ -360,17 +360,19 @@ impl LookupParts {
 
     fn send(&mut self, id: LookupId, node: Contact, ask: LookupRequest) -> bool {
         let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
-        (self.lookups).send(NOW, id, node, ask, subscriptions, outbox)
+        let step = LookupStep { id, node, ask };
+        self.lookups.send(NOW, step, subscriptions, outbox)
     }
 
     fn rest(&mut self, id: LookupId, at: Timestamp) {
-        let (contacts, connectivity) = (&self.contacts, &self.connectivity);
-        (self.lookups).rest(NOW, id, at, contacts, connectivity, &mut self.outbox);
+        self.lookups.rest(NOW, id, at, &mut self.outbox);
+        let view = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+        (self.lookups).schedule_background(NOW, view, &mut self.outbox);
     }
 
     fn next_background(&mut self) -> Option<LookupId> {
-        let (contacts, connectivity) = (&self.contacts, &self.connectivity);
-        self.lookups.next_background(NOW, contacts, connectivity)
+        let view = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+        self.lookups.next_background(NOW, view)
     }
 
     /// Reports whether a timer is set, and stops it.

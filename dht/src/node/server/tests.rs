@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::node::contacts::Contacts;
-use crate::node::outbox::ReplyTo;
 use crate::node::pending_puts::RemotePut;
 use crate::node::{Event, Transmit};
 use crate::routing::Confidence;
+use crate::rpc::ReplyTo;
 use crate::value::sample::sample;
 use crate::value::{Condition, Field};
 use crate::wire::{
