@@ -280,7 +280,7 @@ impl<const N: usize> Candidate<N> {
     }
 
     /// Reports whether it may be asked: it answered, or is yet to do so.
-    pub fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         match self.state {
             CandidateState::Unqueried | CandidateState::Responsive => true,
             CandidateState::Unresponsive(_) | CandidateState::Failed(_) => false,
