@@ -7,12 +7,12 @@ use crate::value::{Value, ValueId};
 use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, UpdateRequest, Values};
 use crate::{InfoHash, Timestamp};
 
-/// What became of a value that listeners know by its id.
+/// What happened to a value that listeners know by its id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ValueUpdate {
-    /// It lives on.
+    /// It is kept for one more lifetime.
     Refreshed,
-    /// It is stored no more.
+    /// It is no longer stored.
     Gone,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Notifier<'a> {
         self.send(now, update, outbox);
     }
 
-    /// Tells what became of a value.
+    /// Tells what happened to a value.
     pub(super) fn id(&self, now: Timestamp, id: ValueId, update: ValueUpdate, outbox: &mut Outbox) {
         let ids = [id];
         let (refreshed, expired) = match update {

@@ -33,12 +33,12 @@ pub(crate) struct OpenDht {
     encoder: Encoder,
 }
 
-/// A request's way back: its sender and its number.
+/// Where the reply to a request goes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct ReplyTo {
     /// Where the request came from.
     pub(crate) addr: SocketAddr,
-    /// The number that the sender gave it.
+    /// Its transaction id.
     pub(crate) tid: Tid,
 }
 

@@ -105,7 +105,7 @@ impl Checks {
         change: BatchChange,
         values: Vec<Value>,
         us: Option<&Identity>,
-        today: UnixTime,
+        unix_now: UnixTime,
     ) -> Vec<SecureAction> {
         let mut actions = Vec::new();
         if let Some(mut position) = self.delivery.next_position(op) {
@@ -115,7 +115,7 @@ impl Checks {
                 position = position.next();
             }
             self.delivery.append(op, change, slots);
-            self.deliver(op, today, &mut actions);
+            self.deliver(op, unix_now, &mut actions);
         }
         actions
     }
@@ -125,11 +125,11 @@ impl Checks {
         &mut self,
         op: OpId,
         report: GetReport,
-        today: UnixTime,
+        unix_now: UnixTime,
     ) -> Vec<SecureAction> {
         let mut actions = Vec::new();
         if self.delivery.end(op, report) {
-            self.deliver(op, today, &mut actions);
+            self.deliver(op, unix_now, &mut actions);
         } else {
             // A query; there is nothing to check in its rows.
             let dropped = 0;
@@ -171,7 +171,7 @@ impl Checks {
         &mut self,
         digest: Digest,
         verdict: &Verdict,
-        today: UnixTime,
+        unix_now: UnixTime,
     ) -> Vec<SecureAction> {
         let mut actions = Vec::new();
         match verdict {
@@ -185,7 +185,7 @@ impl Checks {
             match waiter {
                 Waiter::Found(position) => {
                     self.delivery.settle(position, verdict);
-                    self.deliver(position.op, today, &mut actions);
+                    self.deliver(position.op, unix_now, &mut actions);
                 }
                 Waiter::Stored(check) => {
                     actions.push(SecureAction::Answer(check, verdict.is_signed()));
@@ -302,8 +302,8 @@ impl Checks {
     }
 
     /// Hands out what is ready of an operation.
-    fn deliver(&mut self, op: OpId, today: UnixTime, actions: &mut Vec<SecureAction>) {
-        while let Some(delivered) = self.delivery.poll(op, today) {
+    fn deliver(&mut self, op: OpId, unix_now: UnixTime, actions: &mut Vec<SecureAction>) {
+        while let Some(delivered) = self.delivery.poll(op, unix_now) {
             actions.push(SecureAction::Deliver(op, delivered));
         }
     }
