@@ -226,7 +226,7 @@ impl Builder {
 
         let workers = self.workers.unwrap_or_else(default_workers).get();
         let backlog_bytes = self.backlog_bytes;
-        let pool = Pool::new(workers, STARVED_AFTER, Job::run);
+        let pool = Pool::new(workers, STARVED_AFTER, Job::run, Job::failed);
         let clock = Clock::start();
         let id = saved.as_ref().map(|state| state.id);
         let dht = self.open_dht(clock, id)?;

@@ -71,7 +71,7 @@
 //! `examples/sans_io_loop.rs`:
 //!
 //! ```
-//! use bulla::node::{Node, PutOptions};
+//! use bulla::node::{Core, Node, PutOptions};
 //! use bulla::secure::{SecureConfig, SecureDht, SecureOutput};
 //! use bulla::{Config, InfoHash, Origin, Seed, Timestamp};
 //!

@@ -250,7 +250,7 @@ mod tests {
     use super::*;
     use crate::lookup::{Latency, Limits, Lookup, LookupAction, LookupReply, LookupRequest};
     use crate::value::{Draft, ValueId};
-    use crate::{Config, Contact, Seed, wire};
+    use crate::{Contact, Seed, wire};
 
     #[test]
     fn of_many_nodes_only_those_still_known_are_remembered() {
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn a_node_that_failed_and_returns_before_a_put_is_over_is_sent_it_anew() {
         let mut rng = Seed::from_number(1).public();
-        let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
+        let mut lookup = Lookup::new(InfoHash::ZERO, Limits::default());
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
         lookup.announce(
             Timestamp::ZERO,
@@ -321,7 +321,7 @@ mod tests {
     fn nodes_that_come_ever_nearer_are_remembered_up_to_a_bound() {
         let now = Timestamp::ZERO;
         let mut rng = Seed::from_number(1).public();
-        let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
+        let mut lookup = Lookup::new(InfoHash::ZERO, Limits::default());
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
         let for_good = Some(Duration::from_secs(3_600));
         lookup.announce(now, Announcement::new(OpId(1), value, None, for_good));

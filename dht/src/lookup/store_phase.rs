@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::lookup::{Announcement, Latency, Limits, LookupReply, OpId};
     use crate::value::{Draft, ValueId};
-    use crate::{Config, Seed, wire};
+    use crate::{Seed, wire};
 
     const RENEWAL: Duration = Duration::from_secs(300);
 
@@ -138,7 +138,7 @@ mod tests {
     impl Served {
         fn new() -> Self {
             let mut rng = Seed::from_number(1).public();
-            let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
+            let mut lookup = Lookup::new(InfoHash::ZERO, Limits::default());
             let nodes = [(); 8].map(|()| Contact::new(rng.hash(), ([192, 0, 2, 1], 4222).into()));
             lookup.offer(&nodes, true);
             Self {

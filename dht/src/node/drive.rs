@@ -1,9 +1,9 @@
 //! Runs lookups: sends their requests, and tells operations the results.
 
-use super::lookups::{LookupId, NodeView};
+use super::lookups::NodeView;
 use super::outbox::LookupStep;
 use super::{Node, Timer};
-use crate::lookup::{Asker, FindKind, GetReport, LookupAction};
+use crate::lookup::{Asker, FindKind, GetReport, LookupAction, LookupId};
 use crate::{Family, InfoHash, Timestamp};
 
 impl Node {

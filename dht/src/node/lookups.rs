@@ -4,14 +4,16 @@ use std::slice;
 use std::time::Duration;
 
 use super::background::BackgroundLimiter;
+use super::config::Config;
 use super::connectivity::Connectivity;
 use super::contacts::Contacts;
 use super::outbox::{LookupStep, Outbox, RequestPurpose};
 use super::queue::Queue;
 use super::subscriptions::{ListenSocket, Subscriptions};
 use super::{Status, Timer};
-use crate::config::Config;
-use crate::lookup::{Latency, Limits, Lookup, LookupAction, LookupRequest, LookupState, Pool};
+use crate::lookup::{
+    Latency, Limits, Lookup, LookupAction, LookupId, LookupRequest, LookupState, Pool,
+};
 use crate::value::{Condition, Field, Query};
 use crate::wire::{
     FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, SocketId, Values,
@@ -21,15 +23,6 @@ use crate::{Contact, Family, InfoHash, LookupConfig, Origin, Timestamp, UnixTime
 /// The nodes nearest to any key hardly ever share fewer bits with it than the depth of our table,
 /// the bits that our own neighbours share with us, less this many.
 const NEIGHBOURHOOD_BITS: usize = 3;
-
-/// Names a lookup: there is one for each key and address family.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct LookupId {
-    /// What is looked for.
-    pub key: InfoHash,
-    /// Among the nodes of which family.
-    pub family: Family,
-}
 
 /// All lookups, running or remembered. Those that an application waits for begin while not too many
 /// replies are awaited; those of permanent puts and listens take turns.
@@ -56,13 +49,6 @@ pub(super) struct NodeView<'a> {
     subscriptions: &'a Subscriptions,
 }
 
-impl LookupId {
-    /// Returns the ids of the lookups for `key`, that in IPv4 first.
-    pub(super) fn of(key: InfoHash) -> [Self; 2] {
-        Family::ALL.map(|family| Self { key, family })
-    }
-}
-
 impl<'a> NodeView<'a> {
     pub(super) fn new(
         contacts: &'a Contacts,
@@ -85,7 +71,12 @@ impl Lookups {
     pub(super) fn new(config: &Config, origin: Origin) -> Self {
         Self {
             config: config.lookup.clone(),
-            limits: Limits::new(config),
+            limits: Limits::new(
+                &config.lookup,
+                &config.routing,
+                config.transport.response_time,
+                config.listen.nodes,
+            ),
             origin,
             pool: Pool::default(),
             background: BackgroundLimiter::new(config),

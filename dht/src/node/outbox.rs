@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::lookups::LookupId;
+use super::config::Config;
 use super::timers::Timers;
-use super::{Event, Output, Timer, Transmit};
-use crate::config::Config;
-use crate::lookup::LookupRequest;
+use super::{Event, Timer, Transmit};
+use crate::lookup::{LookupId, LookupRequest};
 use crate::rpc::{Purpose, ReplyTo, Rpc};
 use crate::wire::{ErrorCode, Reply, Request};
 use crate::{Contact, InfoHash, Rng, Timestamp};
@@ -58,7 +57,7 @@ impl Purpose for RequestPurpose {
 impl Outbox {
     pub(super) fn new(id: InfoHash, config: &Config, rng: Rng) -> Self {
         Self {
-            rpc: Rpc::new(id, config),
+            rpc: Rpc::new(id, config.network, config.client, &config.transport),
             rng,
             timers: Timers::default(),
             events: VecDeque::new(),
@@ -134,11 +133,11 @@ impl Outbox {
     }
 
     /// Returns when something is due next, and what.
-    pub(super) fn wake(&self) -> Output {
+    pub(super) fn wake(&self) -> (Timestamp, Timer) {
         let (at, timer) = (self.timers.next()).unwrap_or((Timestamp::MAX, Timer::Never));
         match self.rpc.next_deadline() {
-            Some(deadline) if deadline < at => Output::Wake(deadline, Timer::Requests),
-            _ => Output::Wake(at, timer),
+            Some(deadline) if deadline < at => (deadline, Timer::Requests),
+            _ => (at, timer),
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::config::Config;
 use super::notify::{Notifier, ValueUpdate};
 use super::outbox::Outbox;
 use super::pending_puts::PendingPuts;
 use super::subscriptions::Subscriptions;
 use super::{Check, CheckId, Timer};
-use crate::config::Config;
 use crate::storage::{self, Incoming, Listener, Listeners, Storage};
 use crate::token::Tokens;
 use crate::value::{Query, Value, ValueAddress, ValueId};

@@ -11,9 +11,8 @@ use bulla_kad::transport::{Datagrams, Dialect, MessageKind, Rejected, Transactio
 use bytes::Bytes;
 use reassembly::Completed;
 
-use crate::config::Config;
 use crate::wire::{self, Encoder, ErrorCode, Message, Part, Payload, Reply, Request, Tid};
-use crate::{InfoHash, Rng, Timestamp};
+use crate::{InfoHash, Rng, Timestamp, TransportConfig};
 
 pub(crate) use bulla_kad::transport::{NoReply, Purpose};
 
@@ -43,14 +42,14 @@ pub(crate) struct ReplyTo {
 }
 
 impl<P: Purpose> Rpc<P> {
-    pub(crate) fn new(id: InfoHash, config: &Config) -> Self {
+    pub(crate) fn new(id: InfoHash, network: u32, client: bool, config: &TransportConfig) -> Self {
         let dialect = OpenDht {
             id,
-            network: config.network,
-            client: config.client,
+            network,
+            client,
             encoder: Encoder::default(),
         };
-        Self(Transport::new(dialect, &config.transport))
+        Self(Transport::new(dialect, config))
     }
 
     /// Sends a request; `false` if too many are in flight.

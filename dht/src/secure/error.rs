@@ -49,4 +49,7 @@ pub enum SecurePutError {
     /// `cancel_put` was called for its key and id before it was announced.
     #[error("the put was cancelled")]
     Cancelled,
+    /// The work of signing or encrypting it was broken off by a fault in the program.
+    #[error("signing or encrypting the value failed unexpectedly; this is a fault in bulla")]
+    JobFailed,
 }

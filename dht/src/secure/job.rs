@@ -108,6 +108,15 @@ impl Job {
             outcome: self.task.run(),
         }
     }
+
+    /// Returns what is to be handed in should the work be broken off by a panic: a put fails, and a
+    /// value of another node counts as refused.
+    pub fn failed(&self) -> Done {
+        Done {
+            ticket: self.ticket.clone(),
+            outcome: self.task.failed(),
+        }
+    }
 }
 
 impl Task {
@@ -164,6 +173,27 @@ impl Task {
                     &check.value,
                     check.replaces.as_ref(),
                 ),
+            },
+        }
+    }
+
+    fn failed(&self) -> Outcome {
+        match self {
+            Self::Sign { op, .. } | Self::Encrypt { op, .. } => Outcome::Made {
+                op: *op,
+                value: Err(SecurePutError::JobFailed),
+            },
+            Self::Verify { digest, .. } | Self::Decrypt { digest, .. } => Outcome::Judged {
+                digest: *digest,
+                verdict: Verdict::Refused,
+            },
+            Self::ReadCertificate { name, .. } => Outcome::Read {
+                name: *name,
+                certificate: None,
+            },
+            Self::Prove(check) => Outcome::Proved {
+                check: check.id,
+                holds: false,
             },
         }
     }

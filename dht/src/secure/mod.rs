@@ -1,7 +1,7 @@
 //! [`SecureDht`]: a [`Node`] that signs, encrypts and verifies.
 //!
 //! It has the shape of the node it wraps: what happens is told to it (`handle_*`, and the
-//! operations), what is to be done is taken from [`SecureDht::poll_output`] until it yields
+//! operations), what is to be done is taken from [`Core::poll_output`] until it yields
 //! [`SecureOutput::Wake`]. It does no cryptography itself: that comes out as a [`Job`], which can
 //! be run anywhere, and goes back in as a [`Done`].
 //!
@@ -66,7 +66,7 @@ pub use options::{Expiry, GetOptions, Scope, SecureConfig, SignOptions};
 pub use stats::SecureStats;
 
 use crate::lookup::OpId;
-use crate::node::{Event, Node, OpError, Output, Status};
+use crate::node::{Core, Event, Node, OpError, Output, Status};
 use crate::value::{Draft, Value, ValueAddress, ValueId};
 use crate::{InfoHash, Rng, Seed, Timestamp};
 use action::SecureAction;
@@ -85,8 +85,8 @@ use signed_puts::{SignedPuts, is_owned_by};
 /// A DHT node with an identity, without a socket, a clock or a thread.
 ///
 /// ```
-/// use bulla_dht::node::{Node, PutOptions};
-/// use bulla_dht::secure::{SecurePutError, SecureConfig, SecureDht, SecureOutput};
+/// use bulla_dht::node::{Core, Node, PutOptions};
+/// use bulla_dht::secure::{SecureConfig, SecureDht, SecureOutput, SecurePutError};
 /// use bulla_dht::{Config, InfoHash, Origin, Seed, Timestamp};
 ///
 /// let now = Timestamp::ZERO;
@@ -131,6 +131,25 @@ pub struct SecureDht {
     outputs: Outputs,
 }
 
+impl Core for SecureDht {
+    type Event = SecureEvent;
+    type Job = Job;
+
+    fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
+        self.node.handle_datagram(now, from, datagram);
+        self.advance(now);
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) {
+        self.node.handle_timeout(now);
+        self.advance(now);
+    }
+
+    fn poll_output(&mut self) -> SecureOutput {
+        self.outputs.poll()
+    }
+}
+
 impl SecureDht {
     /// Wraps a node. Without an identity values cannot be signed, encrypted or decrypted. The seed
     /// makes value ids.
@@ -153,18 +172,6 @@ impl SecureDht {
         };
         dht.advance(Timestamp::ZERO);
         dht
-    }
-
-    /// Handles a datagram.
-    pub fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
-        self.node.handle_datagram(now, from, datagram);
-        self.advance(now);
-    }
-
-    /// Notes that time has passed.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.node.handle_timeout(now);
-        self.advance(now);
     }
 
     /// Handles the result of a job.
@@ -196,11 +203,6 @@ impl SecureDht {
             },
         }
         self.advance(now);
-    }
-
-    /// Returns what is to be done next; [`SecureOutput::Wake`] is the last.
-    pub fn poll_output(&mut self) -> SecureOutput {
-        self.outputs.poll()
     }
 
     /// Ends an operation; nothing more comes for it. A put is not announced any more, its copies
@@ -264,7 +266,7 @@ impl SecureDht {
             match self.node.poll_output() {
                 Output::Transmit(transmit) => self.outputs.push(SecureOutput::Transmit(transmit)),
                 Output::Event(event) => self.on_event(now, event),
-                Output::Check(check) => {
+                Output::Job(check) => {
                     let action = self.checks.on_check(*check);
                     self.act(now, action);
                 }

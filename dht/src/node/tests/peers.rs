@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::node::{Event, LookupId, Node, Output, PutOptions, Status, Timer, Transmit};
+use crate::node::{Core, Event, LookupId, Node, Output, PutOptions, Status, Timer, Transmit};
 use crate::value::{Query, Value, ValueId};
 use crate::wire::{
     self, ErrorCode, GetRequest, Message, Nodes, Payload, Reply, Request, Tid, UpdateRequest,
@@ -563,7 +563,7 @@ impl Alone {
             match self.it.poll_output() {
                 Output::Transmit(transmit) => self.sent.push_back(transmit),
                 Output::Event(event) => self.events.push(event),
-                Output::Check(_) => {}
+                Output::Job(_) => {}
                 Output::Wake(at, timer) => {
                     self.wake = (at, timer);
                     return;
