@@ -115,7 +115,7 @@ impl Server {
                 })
                 .collect();
             if answers.is_empty() {
-                let good = self.node.stats(NOW).v4.contacts.good;
+                let good = self.node.stats(NOW).families.v4.contacts.good;
                 return assert_eq!(good, usize::from(CONTACTS));
             }
             for (from, answer) in answers {

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::host_port::{ParseHostPortError, ResolveError};
 use super::typed::EncodeError;
 use crate::node::OpError;
-use crate::secure::PutError as Cause;
+use crate::secure::SecurePutError as Cause;
 use crate::wire::DecodeError;
 
 /// The node has been shut down.

@@ -11,7 +11,9 @@ use super::outbox::{LookupStep, Outbox, RequestPurpose};
 use super::queue::Queue;
 use super::subscriptions::{ListenSocket, Subscriptions};
 use super::{Status, Timer};
-use crate::lookup::{Action, Latency, Limits, Lookup, LookupId, LookupRequest, LookupState, Pool};
+use crate::lookup::{
+    Latency, Limits, Lookup, LookupAction, LookupId, LookupRequest, LookupState, Pool,
+};
 use crate::value::{Condition, Field, Query};
 use crate::wire::{
     FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, SocketId, Values,
@@ -37,6 +39,32 @@ pub(super) struct Lookups {
     background: BackgroundLimiter,
     /// Gets and puts that wait until fewer replies are awaited.
     queued: Queue<LookupId>,
+}
+
+/// What lookups go by in the rest of the node.
+#[derive(Clone, Copy)]
+pub(super) struct NodeView<'a> {
+    contacts: &'a Contacts,
+    connectivity: &'a Connectivity,
+    subscriptions: &'a Subscriptions,
+}
+
+impl<'a> NodeView<'a> {
+    pub(super) fn new(
+        contacts: &'a Contacts,
+        connectivity: &'a Connectivity,
+        subscriptions: &'a Subscriptions,
+    ) -> Self {
+        Self {
+            contacts,
+            connectivity,
+            subscriptions,
+        }
+    }
+
+    fn is_warm(self, now: Timestamp) -> bool {
+        self.connectivity.is_warm(now, self.contacts)
+    }
 }
 
 impl Lookups {
@@ -151,16 +179,14 @@ impl Lookups {
         &mut self,
         now: Timestamp,
         id: LookupId,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
-        socket_count: usize,
+        node: NodeView<'_>,
         outbox: &mut Outbox,
-    ) -> Option<Action> {
+    ) -> Option<LookupAction> {
         let lookup = self.get(id)?;
         let state = lookup.state();
         match state {
             LookupState::Lasting => {
-                if !self.may_go_on(now, id, contacts, connectivity, outbox) {
+                if !self.may_go_on(now, id, node, outbox) {
                     return None;
                 }
             }
@@ -172,7 +198,7 @@ impl Lookups {
             }
             LookupState::Running => {}
         }
-        let may_wait = connectivity.may_wait(now, id.family);
+        let may_wait = node.connectivity.may_wait(now, id.family);
         let peers = outbox.rpc.peers();
         let latency = Latency {
             typical: peers.typical_round_trip(),
@@ -181,7 +207,8 @@ impl Lookups {
         };
         let lookup = self.get_mut(id)?;
         let action = lookup.poll(now, may_wait, &latency, &mut outbox.rng);
-        if state == LookupState::Lasting && matches!(action, Action::LookupRequest(..)) {
+        if state == LookupState::Lasting && matches!(action, LookupAction::Request(..)) {
+            let socket_count = node.subscriptions.socket_count();
             self.background.on_request(now, socket_count);
         }
         Some(action)
@@ -197,12 +224,11 @@ impl Lookups {
     pub(super) fn send(
         &mut self,
         now: Timestamp,
-        id: LookupId,
-        node: Contact,
-        ask: LookupRequest,
+        step: LookupStep,
         subscriptions: &mut Subscriptions,
         outbox: &mut Outbox,
     ) -> bool {
+        let LookupStep { id, node, ask } = step;
         let key = id.key;
         let lookup = self.get(id);
         let request = match &ask {
@@ -275,8 +301,6 @@ impl Lookups {
         now: Timestamp,
         id: LookupId,
         at: Timestamp,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
         outbox: &mut Outbox,
     ) {
         let Some(lookup) = self.pool.get_mut(id.key, id.family) else {
@@ -287,7 +311,6 @@ impl Lookups {
         if self.background.has_begun(id) && (is_idle || !lookup.awaits_reply()) {
             self.background.rest(id);
         }
-        self.schedule_background(now, contacts, connectivity, outbox);
         let timer = Timer::Lookup(id);
         if !is_idle {
             outbox.timers.set(timer, at);
@@ -325,22 +348,19 @@ impl Lookups {
     pub(super) fn next_background(
         &mut self,
         now: Timestamp,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
+        node: NodeView<'_>,
     ) -> Option<LookupId> {
-        let is_warm = connectivity.is_warm(now, contacts);
-        self.background.next(now, is_warm)
+        self.background.next(now, node.is_warm(now))
     }
 
     /// Sets the timer for the next permanent put or listen.
     pub(super) fn schedule_background(
         &self,
         now: Timestamp,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
+        node: NodeView<'_>,
         outbox: &mut Outbox,
     ) {
-        let is_warm = self.background.waiting() == 0 || connectivity.is_warm(now, contacts);
+        let is_warm = self.background.waiting() == 0 || node.is_warm(now);
         match self.background.next_at(is_warm) {
             Some(at) => outbox.timers.set(Timer::Background, at.max(now)),
             None => outbox.timers.stop(Timer::Background),
@@ -360,14 +380,13 @@ impl Lookups {
         &mut self,
         now: Timestamp,
         id: LookupId,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
+        node: NodeView<'_>,
         outbox: &mut Outbox,
     ) -> bool {
-        let may_go_on = connectivity.status(id.family) == Status::Disconnected
-            || (self.background).admits(now, connectivity.is_warm(now, contacts), id);
+        let may_go_on = node.connectivity.status(id.family) == Status::Disconnected
+            || self.background.admits(now, node.is_warm(now), id);
         if !may_go_on {
-            self.schedule_background(now, contacts, connectivity, outbox);
+            self.schedule_background(now, node, outbox);
         }
         may_go_on
     }

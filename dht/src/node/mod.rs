@@ -87,7 +87,7 @@ use connectivity::Connectivity;
 use contacts::Contacts;
 use lookups::Lookups;
 use operations::Operations;
-use outbox::{Outbox, ReplyTo, RequestPurpose};
+use outbox::{Outbox, RequestPurpose};
 use server::Server;
 use subscriptions::Subscriptions;
 

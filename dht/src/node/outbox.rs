@@ -8,8 +8,8 @@ use super::config::Config;
 use super::timers::Timers;
 use super::{Event, Timer, Transmit};
 use crate::lookup::{LookupId, LookupRequest};
-use crate::rpc::{Purpose, Rpc};
-use crate::wire::{ErrorCode, Reply, Request, Tid};
+use crate::rpc::{Purpose, ReplyTo, Rpc};
+use crate::wire::{ErrorCode, Reply, Request};
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
 /// Datagrams, events and the next wake-up. Every part of the node puts its own in; they come out in
@@ -46,15 +46,6 @@ pub(super) struct LookupStep {
     /// The node asked.
     pub(super) node: Contact,
     pub(super) ask: LookupRequest,
-}
-
-/// Where the reply to a request goes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct ReplyTo {
-    /// Where the request came from.
-    pub(super) addr: SocketAddr,
-    /// Its transaction id.
-    pub(super) tid: Tid,
 }
 
 impl Purpose for RequestPurpose {
@@ -99,12 +90,12 @@ impl Outbox {
 
     /// Answers a request.
     pub(super) fn reply(&mut self, now: Timestamp, to: ReplyTo, reply: Reply<'_>) {
-        self.rpc.reply(now, &mut self.rng, to.addr, to.tid, reply);
+        self.rpc.reply(now, &mut self.rng, to, reply);
     }
 
     /// Answers a request with an error.
     pub(super) fn error(&mut self, to: ReplyTo, code: ErrorCode, text: &'static str) {
-        self.rpc.error(to.addr, to.tid, code, text);
+        self.rpc.error(to, code, text);
     }
 
     /// Queues events for the application.

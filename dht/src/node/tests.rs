@@ -39,7 +39,7 @@ fn a_node_that_comes_when_none_is_known_yet_asks_again() {
     let last = net.nodes.iter().rposition(far).unwrap();
     net.run(2);
     net.delay(MS * 100, |from, to| to == addr(0) && from != addr(last));
-    let good = |net: &Net<Node>| net.nodes[last].stats(net.now).v4.contacts.good;
+    let good = |net: &Net<Node>| net.nodes[last].stats(net.now).families.v4.contacts.good;
     net.run(20);
     assert_eq!(good(&net), 1);
     net.run(680);
@@ -227,7 +227,7 @@ fn saved_contacts_are_asked_a_few_at_a_time_until_all_have_been() {
     let mut rng = Seed::from_number(2).public();
     let saved: Vec<_> = (0..40).map(|i| Contact::new(rng.hash(), addr(i))).collect();
     node.insert_contacts(Timestamp::ZERO, &saved);
-    let known = node.stats(Timestamp::ZERO).v4.contacts.dubious;
+    let known = node.stats(Timestamp::ZERO).families.v4.contacts.dubious;
     let mut asked = BTreeSet::new();
     let mut at_once = None;
     let end = Timestamp::ZERO + Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! [`PutError`]: why a value was not put.
+//! [`SecurePutError`]: why a value was not put.
 
 use bulla_identity::{EncryptError, MAX_RECIPIENTS, SignError};
 use thiserror::Error;
@@ -8,7 +8,7 @@ use crate::value::Value;
 
 /// Why a value was not put.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum PutError {
+pub enum SecurePutError {
     /// There is no key to sign with: give the node an identity.
     #[error("an identity is needed to sign")]
     NoIdentity,

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use bulla_identity::{Certificate, PublicKey};
 
 use super::checked::Checked;
-use super::error::PutError;
+use super::error::SecurePutError;
 use super::job::Job;
 use crate::lookup::{GetReport, OpId, PutReport};
 use crate::node::{Output, Status, Timer};
@@ -67,7 +67,7 @@ pub enum SecureEvent {
         /// The put.
         op: OpId,
         /// Why.
-        error: PutError,
+        error: SecurePutError,
     },
     /// A search for a certificate is over.
     Certificate {

@@ -8,7 +8,7 @@ use std::fmt;
 use bulla_identity::{Certificate, CertificateChain, PrivateKey, PublicKey};
 
 use super::admission::{Lane, Ticket};
-use super::error::PutError;
+use super::error::SecurePutError;
 use super::key_cache::{KeyName, dht_keys};
 use super::signing::{decrypt, encrypt, has_signed, sign, signer_of};
 use super::verdicts::{Digest, Verdict};
@@ -77,7 +77,7 @@ pub(super) enum Outcome {
     /// A value was made for a put, or could not be.
     Made {
         op: OpId,
-        value: Result<Value, PutError>,
+        value: Result<Value, SecurePutError>,
     },
     /// A value was judged.
     Judged { digest: Digest, verdict: Verdict },
@@ -181,7 +181,7 @@ impl Task {
         match self {
             Self::Sign { op, .. } | Self::Encrypt { op, .. } => Outcome::Made {
                 op: *op,
-                value: Err(PutError::JobFailed),
+                value: Err(SecurePutError::JobFailed),
             },
             Self::Verify { digest, .. } | Self::Decrypt { digest, .. } => Outcome::Judged {
                 digest: *digest,

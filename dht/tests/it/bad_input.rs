@@ -142,7 +142,7 @@ fn replies_that_were_not_asked_for_change_nothing() {
     }
     let stats = target.node.stats(target.now);
     assert_eq!(stats.traffic.dropped_unexpected, 1_000);
-    assert_eq!(stats.v4.contacts.good, 0);
+    assert_eq!(stats.families.v4.contacts.good, 0);
     target.assert_unharmed();
 }
 

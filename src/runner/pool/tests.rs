@@ -5,7 +5,7 @@ use tokio::time::{sleep, timeout};
 use super::*;
 use crate::identity::{Identity, IdentityParams, PrivateKey};
 use crate::node::{Core, Node, PutOptions};
-use crate::secure::{Job, PutError, SecureConfig, SecureDht, SecureEvent, SecureOutput};
+use crate::secure::{Job, SecureConfig, SecureDht, SecureEvent, SecureOutput, SecurePutError};
 use crate::{Config, InfoHash, Origin, Seed, Timestamp};
 
 /// A number to return, once the gate opens.
@@ -73,7 +73,7 @@ async fn a_put_whose_signature_panics_ends_with_an_error() {
                 dht.handle_done(now, next(&mut pool).await);
             }
             SecureOutput::Event(event) => {
-                let error = PutError::JobFailed;
+                let error = SecurePutError::JobFailed;
                 assert_eq!(event, SecureEvent::PutFailed { op, error });
                 return;
             }

@@ -129,7 +129,7 @@ fn no_more_than_eight_contacts_are_taken_from_a_reply() {
     node.drain();
     let get = node.request("get");
     node.answer_with_token(&get, 1, &named);
-    let known = node.it.stats(node.now).v4.contacts;
+    let known = node.it.stats(node.now).families.v4.contacts;
     assert_eq!(known.good + known.dubious, 9);
 }
 
@@ -157,7 +157,7 @@ fn a_contact_that_has_become_another_node_is_dropped() {
     node.drain();
     let ping = node.request("ping");
     node.answer(&ping, 2, Reply::default());
-    let known = node.it.stats(node.now).v4.contacts;
+    let known = node.it.stats(node.now).families.v4.contacts;
     assert_eq!((known.good, known.dubious), (1, 0));
     assert_eq!(node.it.export_contacts(node.now)[0].id, id(2));
 }

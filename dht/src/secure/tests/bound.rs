@@ -210,7 +210,7 @@ fn a_bound_letter_opens_at_its_place_alone() {
 #[test]
 fn the_mark_of_bound_values_is_not_for_applications() {
     let mut net = Net::of([Some(alice()), None]);
-    let refusal = Err(PutError::ReservedUserType);
+    let refusal = Err(SecurePutError::ReservedUserType);
     for scope in [Scope::Anywhere, Scope::Bound] {
         let draft = draft("x", 7).user_type("a;bulla-bound=b");
         assert_eq!(net.put_within(0, "door", draft, scope), refusal);

@@ -95,7 +95,7 @@ fn a_put_cancelled_by_its_id_fails() {
     let key = InfoHash::from_key("diary");
     assert!(net.nodes[0].cancel_put(net.now, key, ValueId(7)));
     net.run(20_000);
-    let error = PutError::Cancelled;
+    let error = SecurePutError::Cancelled;
     assert_eq!(net.events(0), [SecureEvent::PutFailed { op, error }]);
     assert_eq!(net.texts(1, "diary"), []);
 }
@@ -105,7 +105,7 @@ fn the_last_number_is_not_followed_by_the_first() {
     let mut net = Net::of([Some(alice()), None, None]);
     net.put_value(1, "diary", signed(&alice(), 7, u16::MAX, "last"));
     let put = net.put_signed(0, "diary", draft("more", 7));
-    assert_eq!(put, Err(PutError::NoSequence));
+    assert_eq!(put, Err(SecurePutError::NoSequence));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_letter_can_be_answered_without_a_certificate() {
 fn an_encrypted_put_to_an_unknown_recipient_fails() {
     let mut net = Net::of([Some(alice()), None, None]);
     let put = net.put_encrypted(0, "inbox", bob().long_id(), draft("anyone?", 7));
-    assert_eq!(put, Err(PutError::NoCertificate));
+    assert_eq!(put, Err(SecurePutError::NoCertificate));
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn operations_whose_jobs_panic_end() {
     let mut net = Net::of([Some(alice()), None, None]);
     net.put_value(1, "news", signed_as(ValueType(4711), 1));
     net.finish_jobs_with(|dht, now, job| dht.handle_done(now, job.failed()));
-    let failed = Err(PutError::JobFailed);
+    let failed = Err(SecurePutError::JobFailed);
     assert_eq!(net.put_signed(0, "diary", draft("one", 7)), failed);
     let to = bob().public_key().clone();
     assert_eq!(net.put_encrypted(0, "inbox", to, draft("one", 7)), failed);
@@ -377,9 +377,9 @@ fn without_an_identity_nothing_is_signed() {
     let dht = &mut net.nodes[0];
     let options = PutOptions::default();
     let refusal = dht.put_signed(net.now, key, "x", options);
-    assert_eq!(refusal, Err(PutError::NoIdentity));
+    assert_eq!(refusal, Err(SecurePutError::NoIdentity));
     let refusal = dht.put_encrypted(net.now, key, bob().long_id(), "x", options);
-    assert_eq!(refusal, Err(PutError::NoIdentity));
+    assert_eq!(refusal, Err(SecurePutError::NoIdentity));
 }
 
 #[test]
@@ -390,14 +390,14 @@ fn keys_of_other_kinds_than_rsa_are_refused_at_once() {
     let (now, options) = (net.now, PutOptions::default());
     let key = InfoHash::from_key("x");
     let dht = &mut net.nodes[0];
-    let cannot_sign = Err(PutError::Sign(SignError::NotForValues(kind)));
+    let cannot_sign = Err(SecurePutError::Sign(SignError::NotForValues(kind)));
     assert_eq!(dht.put_signed(now, key, "x", options), cannot_sign);
     let refusal = dht.put_encrypted(now, key, bob().long_id(), "x", options);
     assert_eq!(refusal, cannot_sign);
     let dht = &mut net.nodes[1];
     let refusal = dht.put_encrypted(now, key, erin.public_key().clone(), "x", options);
     let cannot_read = EncryptError::NotForEncryption(kind);
-    assert_eq!(refusal, Err(PutError::Encrypt(cannot_read)));
+    assert_eq!(refusal, Err(SecurePutError::Encrypt(cannot_read)));
     assert_eq!(dht.stats().preparations, 0);
 }
 
@@ -407,11 +407,14 @@ fn what_is_wrong_locally_fails_at_once() {
     let (now, options) = (net.now, PutOptions::default());
     let dht = &mut net.nodes[0];
     let refusal = dht.put_signed(now, InfoHash::ZERO, "x", options);
-    assert_eq!(refusal, Err(PutError::Refused(OpError::ZeroKey)));
+    assert_eq!(refusal, Err(SecurePutError::Refused(OpError::ZeroKey)));
     let key = InfoHash::from_key("x");
     let size = Value::MAX_CONTENT + 1;
     let refusal = dht.put_signed(now, key, vec![0; size], options);
-    assert_eq!(refusal, Err(PutError::Refused(OpError::TooLarge(size))));
+    assert_eq!(
+        refusal,
+        Err(SecurePutError::Refused(OpError::TooLarge(size)))
+    );
     assert_eq!(dht.stats().preparations, 0);
 }
 
@@ -421,7 +424,7 @@ fn a_value_that_is_too_large_once_signed_fails() {
     let large = Draft::from(vec![0; Value::MAX_CONTENT - 100]);
     assert!(matches!(
         net.put_signed(0, "x", large),
-        Err(PutError::TooLarge(_))
+        Err(SecurePutError::TooLarge(_))
     ));
 }
 

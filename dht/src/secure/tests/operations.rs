@@ -7,7 +7,7 @@ use crate::lookup::OpId;
 use crate::node::testing::{Net, addr};
 use crate::node::{Node, PutOptions};
 use crate::secure::{
-    Checked, GetOptions, PutError, Recipient, Scope, SecureConfig, SecureDht, SecureEvent,
+    Checked, GetOptions, Recipient, Scope, SecureConfig, SecureDht, SecureEvent, SecurePutError,
     SignOptions,
 };
 use crate::value::{Draft, Value};
@@ -57,7 +57,7 @@ impl Net<SecureDht> {
         i: usize,
         key: &str,
         draft: Draft,
-    ) -> Result<usize, PutError> {
+    ) -> Result<usize, SecurePutError> {
         let op = self.start_put_signed(i, key, draft);
         self.end_of_put(i, op)
     }
@@ -69,7 +69,7 @@ impl Net<SecureDht> {
         key: &str,
         draft: Draft,
         scope: Scope,
-    ) -> Result<usize, PutError> {
+    ) -> Result<usize, SecurePutError> {
         let (put, key) = (PutOptions::default(), InfoHash::from_key(key));
         let options = SignOptions { put, scope };
         let dht = &mut self.nodes[i];
@@ -83,7 +83,7 @@ impl Net<SecureDht> {
         key: &str,
         to: impl Into<Recipient>,
         draft: Draft,
-    ) -> Result<usize, PutError> {
+    ) -> Result<usize, SecurePutError> {
         let key = InfoHash::from_key(key);
         let options = PutOptions::default();
         let (op, _) = self.nodes[i].put_encrypted(self.now, key, to, draft, options)?;
@@ -100,7 +100,7 @@ impl Net<SecureDht> {
     }
 
     /// How many nodes acknowledged a put.
-    pub(super) fn end_of_put(&mut self, i: usize, op: OpId) -> Result<usize, PutError> {
+    pub(super) fn end_of_put(&mut self, i: usize, op: OpId) -> Result<usize, SecurePutError> {
         self.run(20_000);
         for event in self.events(i) {
             match event {

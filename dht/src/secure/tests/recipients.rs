@@ -90,7 +90,7 @@ fn without_the_key_of_each_recipient_nothing_is_put() {
         draft("for both of you", 7),
         SignOptions::default(),
     );
-    assert_eq!(outcome, Err(PutError::NoCertificate));
+    assert_eq!(outcome, Err(SecurePutError::NoCertificate));
     assert_eq!(net.nodes[0].stats().preparations, 0);
     assert_eq!(net.get(1, "room"), (vec![], 0));
 }
@@ -101,7 +101,7 @@ fn the_number_of_recipients_is_bounded() {
     for count in [0, 65] {
         let to = vec![bob().long_id(); count];
         let refusal = put(&mut net, &to, draft("x", 7), SignOptions::default());
-        assert_eq!(refusal, Err(PutError::Recipients(count)));
+        assert_eq!(refusal, Err(SecurePutError::Recipients(count)));
     }
 }
 
@@ -110,7 +110,7 @@ fn put(
     to: &[bulla_identity::LongKeyId],
     draft: Draft,
     options: SignOptions,
-) -> Result<usize, PutError> {
+) -> Result<usize, SecurePutError> {
     let key = InfoHash::from_key("room");
     let dht = &mut net.nodes[0];
     let (op, _) = dht.put_encrypted_to_many(net.now, key, to.iter().copied(), draft, options)?;
