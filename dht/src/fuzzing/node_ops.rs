@@ -58,7 +58,6 @@ impl World {
         let config = Config {
             lookup: LookupConfig {
                 max_lookups: 16,
-                max_awaited: 12,
                 ..LookupConfig::default()
             },
             operations: OperationConfig {

@@ -19,7 +19,7 @@ mod subscription;
 mod tests;
 
 use bulla_kad::ReadySet;
-use bulla_kad::lookup::{FindReply, FindRequest, Iterate};
+use bulla_kad::lookup::{FindReply, FindRequest, Iterate, IterateConfig};
 use bytes::Bytes;
 
 pub(crate) use action::{Action, LookupReply, LookupRequest};
@@ -28,7 +28,7 @@ pub use announcement::PutReport;
 pub(crate) use asker::Asker;
 pub use bulla_kad::OpId;
 pub(crate) use bulla_kad::lookup::Latency;
-pub use bulla_kad::lookup::{CandidateState, GetReport};
+pub use bulla_kad::lookup::{CandidateState, Ended, GetReport};
 pub(crate) use config::Limits;
 pub use config::LookupConfig;
 pub(crate) use listen_view::ListenView;
@@ -209,11 +209,14 @@ impl Lookup {
         self.has_begun = true;
         self.announcements.begin(now);
         self.subscriptions.begin(now);
+        if let Some(action) = self.next_cut_short(now) {
+            return action;
+        }
         if let Some(action) = self.iterate(now, latency) {
             return action;
         }
         if self.iterate.may_conclude(now, may_wait) {
-            if let Some(action) = self.store_phase(now, rng) {
+            if let Some(action) = self.store_phase(now, latency, rng) {
                 return action;
             }
             if let Some((operations, report)) = self.iterate.next_answered(now) {
@@ -225,8 +228,34 @@ impl Lookup {
         let due = self.announcements.next_at();
         let due = due.min(self.subscriptions.next_at());
         let due = due.min(self.next_token_end());
+        let max_time = self.limits.iterate.max_time;
+        let ends = self.announcements.under_way();
+        let ends = ends.filter_map(|(_, it)| it.ends_at(max_time));
+        let due = ends.fold(due, Timestamp::min);
         let wake = self.iterate.next_wake(now, due, |node| self.awaits(node));
         Action::Wait(wake)
+    }
+
+    /// Ends a find or the first round of a put that has cost all that it may.
+    fn next_cut_short(&mut self, now: Timestamp) -> Option<Action> {
+        if let Some((operations, report)) = self.iterate.next_cut_short(now) {
+            let askers = operations.into_iter().map(Asker::from).collect();
+            return Some(Action::Answered(askers, report));
+        }
+        let IterateConfig {
+            max_requests,
+            max_time,
+            ..
+        } = self.limits.iterate;
+        let cut_short = |it: &Announcement| it.cut_short(now, max_requests, max_time);
+        let (id, ended) =
+            (self.announcements.under_way()).find_map(|(id, it)| Some((*id, cut_short(it)?)))?;
+        let announcement = self.announcements.mark_ready(&id)?;
+        let (op, report) = (announcement.op, announcement.report(ended)?);
+        if announcement.is_over() {
+            self.announcements.remove(&id);
+        }
+        Some(Action::Announced(op, report))
     }
 
     /// The next request of the iteration. A candidate that has answered all finds and gave no
@@ -255,7 +284,7 @@ impl Lookup {
         if let FindRequest::Other(id) = &request
             && let Some(announcement) = self.announcements.get_mut(id)
         {
-            announcement.on_asked(node.id, NextRequest::Probe);
+            announcement.on_asked(now, node.id, NextRequest::Probe);
         }
         Some(Action::LookupRequest(node, request.into()))
     }
@@ -347,9 +376,10 @@ impl Lookup {
         }
     }
 
-    /// Notes that a request to `node` timed out, for the `count`th time.
-    pub(crate) fn on_timeout(&mut self, node: &InfoHash, count: u32) {
-        self.iterate.on_timeout(node, count);
+    /// Notes that a request to `node` timed out, for the `count`th time; that there is hardly any
+    /// hope, if it `is_last`.
+    pub(crate) fn on_timeout(&mut self, node: &InfoHash, count: u32, is_last: bool) {
+        self.iterate.on_timeout(node, count, is_last);
     }
 
     /// Notes that `node`, which was asked just now, let another request time out before, so that

@@ -189,7 +189,7 @@ fn where_few_answer_more_are_asked_at_once_if_a_caller_waits_for_them() {
             };
             let asked: Vec<_> = std::iter::from_fn(step).collect();
             for node in &asked {
-                lookup.on_timeout(node, 1);
+                lookup.on_timeout(node, 1, false);
             }
             asked.len()
         };
@@ -374,7 +374,7 @@ impl Net {
 
     fn happen(&mut self, lookup: &mut Lookup, node: InfoHash, ask: &LookupRequest, fate: &Fate) {
         match fate {
-            Fate::Late(count) => lookup.on_timeout(&node, *count),
+            Fate::Late(count) => lookup.on_timeout(&node, *count, false),
             Fate::Gone => lookup.on_failed(self.now, &node),
             Fate::Reply => {
                 match ask {
@@ -389,7 +389,7 @@ impl Net {
                             return lookup.on_rejected(&node, ask, true);
                         }
                         if self.refuse_late {
-                            lookup.on_timeout(&node, 1);
+                            lookup.on_timeout(&node, 1, false);
                             return lookup.on_refused(self.now, &node, ask);
                         }
                         self.replicas.insert(node);

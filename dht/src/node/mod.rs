@@ -60,7 +60,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 pub use crate::lookup::{
-    CandidateSnapshot, CandidateState, GetReport, LookupSnapshot, OpId, PutReport,
+    CandidateSnapshot, CandidateState, Ended, GetReport, LookupSnapshot, OpId, PutReport,
 };
 pub use crate::routing::{Counts, Listed, Standing};
 pub use crate::rpc::{Traffic, Transmit};

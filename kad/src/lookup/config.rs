@@ -16,6 +16,10 @@ pub struct IterateConfig {
     pub parallelism_max: usize,
     /// How long any node may take to reply, to a third attempt if need be.
     pub any_node_timeout: Duration,
+    /// Requests that one find may cost.
+    pub max_requests: usize,
+    /// How long a find may take from its first request on.
+    pub max_time: Duration,
 }
 
 impl Default for IterateConfig {
@@ -25,7 +29,9 @@ impl Default for IterateConfig {
             width: 14,
             parallelism: 4,
             parallelism_max: 16,
-            any_node_timeout: Duration::from_millis(1_150),
+            any_node_timeout: Duration::from_secs(2),
+            max_requests: 128,
+            max_time: Duration::from_secs(30),
         }
     }
 }

@@ -27,6 +27,9 @@ pub struct TransportConfig {
     /// Requests waiting for a reply. Default 65,536 (ours); about 1 kB each, 4 kB at most unless
     /// its values are more.
     pub max_requests: usize,
+    /// Requests of lookups in flight at most, and as many as at the start: the replies to all of
+    /// them may come at once. Losses make them fewer. Default 512 (ours), at least 1.
+    pub max_window: usize,
     /// Replies deferred until an address is validated. Default 1,024 (ours).
     pub max_deferred_replies: usize,
     /// Bytes of deferred replies. Default 8 MiB (ours).
@@ -53,6 +56,7 @@ impl Default for TransportConfig {
             max_part_sessions: 256,
             max_part_bytes: 32 << 20,
             max_requests: 65_536,
+            max_window: 512,
             max_deferred_replies: 1_024,
             max_deferred_bytes: 8 << 20,
             unvalidated_reply_bytes: 600,
@@ -82,6 +86,10 @@ impl TransportConfig {
             (
                 self.unvalidated_reply_bytes >= 512,
                 "transport.unvalidated_reply_bytes must be at least 512, or lookups by others stall",
+            ),
+            (
+                self.max_window > 0,
+                "transport.max_window must be above 0",
             ),
             (
                 self.max_peers >= 2,

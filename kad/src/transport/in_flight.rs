@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::congestion::Congestion;
 use super::{Datagrams, TransactionId, TransportConfig};
-use crate::{Rng, Timestamp};
+use crate::{Rng, Source, Timestamp};
 
 /// However slowly a reply in parts comes, its request is not waited for longer than parts are kept.
 const LONGEST_REPLY: Duration = Duration::from_secs(10);
@@ -33,8 +34,8 @@ pub(super) struct InFlight<I, P> {
     /// Each in a place of its own, apart from the table, which grows and shrinks with each burst.
     open: HashMap<I, Box<Pending<P>>, BuildHasherDefault<IdHasher>>,
     deadlines: BTreeSet<(Timestamp, I)>,
-    /// How many of those for lookups have not timed out.
-    awaited: usize,
+    /// How many of those for lookups may be on their way.
+    congestion: Congestion,
     /// How often a request is sent.
     attempts: u32,
     /// How long after the first attempt the third may come.
@@ -80,6 +81,8 @@ struct Pending<P> {
     attempts: u32,
     /// Time-outs so far.
     timeouts: u32,
+    /// Whether its last attempt is overdue too.
+    is_given_up: bool,
     deadline: Timestamp,
     purpose: P,
 }
@@ -92,6 +95,8 @@ pub(super) enum Due<P> {
         to: SocketAddr,
         datagrams: Vec<Bytes>,
         count: u32,
+        /// Whether it was sent for the last time before, and there is hardly any hope.
+        is_last: bool,
         purpose: P,
     },
     /// A request failed, and is no longer in flight.
@@ -116,7 +121,7 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         Self {
             open: HashMap::default(),
             deadlines: BTreeSet::new(),
-            awaited: 0,
+            congestion: Congestion::new(config),
             attempts: config.attempts,
             respite: config.response_time * 21 / 20,
             verdict: config.response_time * ((1 << config.attempts) - 1),
@@ -137,7 +142,8 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         }
     }
 
-    /// Notes a request that is being sent now; it times out after `wait`.
+    /// Notes a request that is being sent now; it times out after `wait`. As a rule a reply takes
+    /// `typical`.
     pub(super) fn open(
         &mut self,
         now: Timestamp,
@@ -145,6 +151,7 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         to: SocketAddr,
         datagrams: Datagrams,
         wait: Duration,
+        typical: Duration,
         purpose: P,
     ) {
         let deadline = now + wait;
@@ -156,10 +163,13 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
             wait,
             attempts: 1,
             timeouts: 0,
+            is_given_up: false,
             deadline,
             purpose,
         });
-        self.awaited += usize::from(pending.is_awaited());
+        if pending.is_counted() {
+            self.congestion.on_sent(now, Source::of(to.ip()), typical);
+        }
         self.open.insert(id, pending);
     }
 
@@ -174,7 +184,9 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         self.pending(from, id)?;
         let pending = self.open.remove(&id)?;
         self.deadlines.remove(&(pending.deadline, id));
-        self.awaited -= usize::from(pending.is_awaited());
+        if pending.is_counted() {
+            self.congestion.on_reply(now, Source::of(from.ip()));
+        }
         self.release_memory();
         Some(Answered {
             round_trip: now.since(pending.sent_at),
@@ -203,10 +215,13 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         }
         self.deadlines.pop_first();
         let pending = self.open.get_mut(&id)?;
-        self.awaited -= usize::from(pending.is_awaited());
+        let (source, was_counted) = (Source::of(pending.to.ip()), pending.is_counted());
         let verdict_at = pending.sent_at + self.verdict;
         if now >= verdict_at {
             let pending = self.open.remove(&id)?;
+            if was_counted {
+                self.congestion.on_left(now, source);
+            }
             self.release_memory();
             return Some(Due::Failed {
                 to: pending.to,
@@ -217,6 +232,7 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         pending.timeouts += 1;
         pending.wait *= 2;
         let is_left = pending.attempts < self.attempts;
+        pending.is_given_up = !is_left;
         let respite_at = pending.sent_at + self.respite;
         let resend = is_left && (pending.attempts < QUICK_ATTEMPTS || now >= respite_at);
         pending.attempts += u32::from(resend);
@@ -228,6 +244,13 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
             verdict_at
         };
         self.deadlines.insert((pending.deadline, id));
+        if was_counted {
+            let (sent_at, count) = (pending.sent_at, pending.timeouts);
+            self.congestion.on_timeout(now, source, sent_at, count);
+            if pending.is_given_up {
+                self.congestion.on_left(now, source);
+            }
+        }
         Some(Due::TimedOut {
             to: pending.to,
             datagrams: if resend {
@@ -236,6 +259,7 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
                 Vec::new()
             },
             count: pending.timeouts,
+            is_last: pending.is_given_up,
             purpose: pending.purpose.clone(),
         })
     }
@@ -245,9 +269,9 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Returns how many requests for lookups are in flight that have not timed out.
-    pub(super) fn awaited(&self) -> usize {
-        self.awaited
+    /// Returns how many requests for lookups are in flight, and whether there is room for more.
+    pub(super) fn congestion(&self) -> &Congestion {
+        &self.congestion
     }
 
     /// Returns how many requests are in flight.
@@ -265,8 +289,8 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
 }
 
 impl<P: Purpose> Pending<P> {
-    fn is_awaited(&self) -> bool {
-        self.timeouts == 0 && self.purpose.is_for_lookup()
+    fn is_counted(&self) -> bool {
+        !self.is_given_up && self.purpose.is_for_lookup()
     }
 }
 
@@ -289,19 +313,21 @@ mod tests {
     }
 
     #[test]
-    fn a_request_for_a_lookup_is_awaited_until_it_is_answered_or_times_out() {
+    fn a_request_for_a_lookup_counts_until_it_is_answered_or_its_last_attempt_is_overdue() {
         let mut in_flight = in_flight(3);
         for id in 1..=2 {
             open(&mut in_flight, id, 100, true);
         }
         open(&mut in_flight, 3, 100, false);
-        assert_eq!((in_flight.awaited(), in_flight.len()), (2, 3));
+        let counts = |it: &InFlight<_, _>| (it.congestion().in_flight(), it.len());
+        assert_eq!(counts(&in_flight), (2, 3));
         assert!(in_flight.close(START, peer(1), 1).is_some());
-        assert_eq!((in_flight.awaited(), in_flight.len()), (1, 2));
+        assert_eq!(counts(&in_flight), (1, 2));
         while let Some(at) = in_flight.next_deadline() {
             let _ = in_flight.due(at);
             let _ = in_flight.due(at);
-            assert_eq!(in_flight.awaited(), 0);
+            let is_overdue = at >= START + 1_850 * MS;
+            assert_eq!(in_flight.congestion().in_flight(), usize::from(!is_overdue));
         }
         assert_eq!(in_flight.len(), 0);
     }
@@ -413,7 +439,7 @@ mod tests {
             ..TransportConfig::default()
         });
         let id = in_flight.fresh_id(&mut rng).unwrap();
-        in_flight.open(START, id, peer(1), datagrams(), MS, Test(true));
+        in_flight.open(START, id, peer(1), datagrams(), MS, MS, Test(true));
         assert_eq!(in_flight.fresh_id(&mut rng), None);
     }
 
@@ -433,7 +459,7 @@ mod tests {
         let mut in_flight: InFlight<Few, Test> = InFlight::new(&TransportConfig::default());
         let mut ids = [(); 3].map(|()| {
             let id = in_flight.fresh_id(&mut rng).unwrap();
-            in_flight.open(START, id, peer(1), datagrams(), MS, Test(true));
+            in_flight.open(START, id, peer(1), datagrams(), MS, MS, Test(true));
             id
         });
         ids.sort_unstable();
@@ -468,7 +494,7 @@ mod tests {
 
     fn open(in_flight: &mut InFlight<u32, Test>, id: u32, wait: u32, is_for_lookup: bool) {
         let purpose = Test(is_for_lookup);
-        in_flight.open(START, id, peer(1), datagrams(), wait * MS, purpose);
+        in_flight.open(START, id, peer(1), datagrams(), wait * MS, MS, purpose);
     }
 
     fn datagrams() -> Datagrams {

@@ -11,6 +11,7 @@
 //! ```
 
 mod config;
+mod congestion;
 mod datagrams;
 mod deferred;
 mod dialect;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Rng, Timestamp, is_martian};
+use crate::{Rng, Source, Timestamp, is_martian};
 use deferred::DeferredReplies;
 use in_flight::{Answered, Due, InFlight};
 use limiter::Limiter;
@@ -79,6 +80,8 @@ pub enum NoReply<P> {
         purpose: P,
         /// How many time-outs there were by now.
         count: u32,
+        /// Whether it was sent for the last time before: there is hardly any hope.
+        is_last: bool,
     },
     /// At all, and it is no longer in flight.
     Failed {
@@ -286,6 +289,7 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
                     to,
                     datagrams,
                     count,
+                    is_last,
                     purpose,
                 } => {
                     self.peers.on_timeout(to);
@@ -293,7 +297,11 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
                         self.transmit(to, bytes);
                     }
                     if let Reason::Caller(purpose) = purpose {
-                        return Some(NoReply::TimedOut { purpose, count });
+                        return Some(NoReply::TimedOut {
+                            purpose,
+                            count,
+                            is_last,
+                        });
                     }
                 }
                 Due::Failed {
@@ -356,9 +364,20 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         self.in_flight.len()
     }
 
-    /// Returns how many of them are of lookups and have not timed out.
-    pub fn awaited_count(&self) -> usize {
-        self.in_flight.awaited()
+    /// Returns how many of them are of lookups and may still be on their way.
+    pub fn lookup_count(&self) -> usize {
+        self.in_flight.congestion().in_flight()
+    }
+
+    /// Reports whether the congestion window has room for another request of a lookup.
+    pub fn has_room(&self) -> bool {
+        self.in_flight.congestion().has_room()
+    }
+
+    /// Reports whether an address is not asked too much already, as far as it has shown.
+    pub fn has_room_at(&self, now: Timestamp, addr: &SocketAddr) -> bool {
+        let source = Source::of(addr.ip());
+        self.in_flight.congestion().has_room_at(now, source)
     }
 
     fn has_other_sender(&mut self, message: &D::Message<'_>) -> bool {
@@ -403,7 +422,9 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
     ) {
         self.send(to, datagrams.clone());
         let wait = self.peers.timeout(&to);
-        self.in_flight.open(now, id, to, datagrams, wait, purpose);
+        let typical = self.peers.typical_round_trip();
+        self.in_flight
+            .open(now, id, to, datagrams, wait, typical, purpose);
     }
 
     fn transmit(&mut self, to: SocketAddr, bytes: Bytes) {

@@ -235,7 +235,7 @@ fn a_deferred_reply_goes_out_when_its_address_answers_a_ping() {
     assert_eq!(ping.to, peer(2));
     assert_eq!(net.sent(), [], "one reply waits, and one ping is enough");
     assert_eq!(net.transport.pending_count(), 1);
-    assert_eq!(net.transport.awaited_count(), 0, "no lookup waits for it");
+    assert_eq!(net.transport.lookup_count(), 0, "no lookup waits for it");
     let id = Test::transaction(ping.bytes[..].try_into().unwrap());
     net.now = START + 5 * MS;
     assert_eq!(net.close(2, id), None, "the caller did not ask");
@@ -269,13 +269,13 @@ fn a_request_without_a_reply_is_sent_again_and_fails() {
     net.ask(2, true);
     net.ask(3, false);
     assert_eq!(net.transport.pending_count(), 2);
-    assert_eq!(net.transport.awaited_count(), 1);
+    assert_eq!(net.transport.lookup_count(), 1);
     let (mut time_outs, mut failed) = (Vec::new(), Vec::new());
     while let Some(at) = net.transport.next_deadline() {
         assert!(net.transport.poll_no_reply(at - MS).is_none());
         while let Some(no_reply) = net.transport.poll_no_reply(at) {
             match no_reply {
-                NoReply::TimedOut { purpose, count } => time_outs.push((purpose, count)),
+                NoReply::TimedOut { purpose, count, .. } => time_outs.push((purpose, count)),
                 NoReply::Failed {
                     to,
                     asked_at,

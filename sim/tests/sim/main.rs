@@ -5,6 +5,7 @@
 
 mod bad_network;
 mod churn;
+mod congestion;
 mod growth;
 mod hostile;
 mod listen;
