@@ -82,7 +82,7 @@ fn run(
         .bench_values(Job::run);
 }
 
-/// A node that knows nobody, and whose jobs are taken away.
+/// A node that knows no other; its jobs are taken away.
 struct Maker {
     dht: SecureDht,
     now: Timestamp,

@@ -28,12 +28,12 @@ fn hear_of_a_known_contact(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
-fn hear_of_a_stranger(bencher: Bencher<'_, '_>) {
+fn hear_of_a_new_contact(bencher: Bencher<'_, '_>) {
     let mut table = full_table();
     let mut rng = Seed::from_number(3).public();
     bencher
         .with_inputs(|| contact(rng.hash()))
-        .bench_local_values(|stranger| table.on_seen(stranger, Confidence::Sent, Timestamp::ZERO));
+        .bench_local_values(|contact| table.on_seen(contact, Confidence::Sent, Timestamp::ZERO));
 }
 
 fn full_table() -> Table {

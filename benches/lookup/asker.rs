@@ -50,7 +50,7 @@ impl Asker {
         asker
     }
 
-    /// Gets what nobody has.
+    /// Gets what no node has.
     pub(crate) fn get(&mut self) {
         let key = self.rng.hash();
         let op = self.node.get(NOW, key, Query::default());

@@ -111,7 +111,7 @@ pub(crate) async fn get(node: Dht, name: String) -> Got {
     Got { first, done }
 }
 
-/// How long a put took; `None` if nobody holds the value.
+/// How long a put took; `None` if no node holds the value.
 pub(crate) async fn put(node: Dht, name: String) -> Option<Duration> {
     let began = Instant::now();
     let placed = node.put(&*name, &VALUE[..]).await.ok()?;

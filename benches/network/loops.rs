@@ -1,4 +1,4 @@
-//! [`Loops`]: threads that do nothing, in all the time that nobody else wants.
+//! [`Loops`]: threads that do nothing, in all the time that no other wants.
 
 use std::hint::spin_loop;
 use std::sync::Arc;

@@ -71,7 +71,7 @@ impl<'a> Drive<'a> {
         })
     }
 
-    /// Does what a row says, and notes what it cost. Nodes whose turn it is not are halted.
+    /// Does what a row says, and notes what it cost. Nodes are halted when it is not their turn.
     pub(crate) fn take(&mut self, row: Row, figures: &mut Figures) -> Result<()> {
         self.field.node.take_turn(true)?;
         let done = self.act(row, figures);

@@ -60,7 +60,7 @@ impl Line {
         self.socket.local_addr()
     }
 
-    /// Talks to nobody but this node.
+    /// Talks to this node only.
     pub(crate) fn connect(&self, node: SocketAddr) -> Result<()> {
         self.socket.connect(node)
     }
@@ -133,7 +133,7 @@ fn came_at(message: &RecvMsg<'_, '_, ()>) -> Option<SystemTime> {
     })
 }
 
-/// Whether there is just nothing to receive, or nobody there yet.
+/// Reports whether there is just nothing to receive, or no peer there yet.
 fn is_nothing(error: &Error) -> bool {
     matches!(
         error.kind(),

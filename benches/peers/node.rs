@@ -128,7 +128,7 @@ impl Node {
     fn stop(&mut self) {
         if let Some((mut child, stdin)) = self.child.take() {
             drop(stdin);
-            // Neither can fail for a child that nobody has waited for.
+            // Neither can fail for a child that was not waited for.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -151,7 +151,7 @@ impl Program {
     }
 }
 
-/// An address that nobody uses.
+/// Returns an address that is not in use.
 fn free_address() -> Result<SocketAddr> {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

@@ -74,7 +74,7 @@ impl Peer {
         self.line.addr()
     }
 
-    /// Talks to nobody but this node.
+    /// Talks to this node only.
     pub(crate) fn connect(&mut self, node: SocketAddr) -> Result<()> {
         self.node = Some(node.ip());
         self.line.connect(node)

@@ -13,11 +13,11 @@ pub struct ValueType(pub u16);
 pub struct TypeRules {
     /// How long a value lives after its creation or last refresh.
     pub lifetime: Duration,
-    /// Who may store and replace.
+    /// Which values may be stored, and replace others.
     pub policy: Policy,
 }
 
-/// Who may store and replace values of a type (`docs/spec/secure.md#6`).
+/// Which values of a type may be stored, and replace others (`docs/spec/secure.md#6`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Policy {
     /// All may store, none may replace; signatures are not checked on storing.

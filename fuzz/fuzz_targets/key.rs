@@ -1,4 +1,4 @@
-//! Public and private keys of strangers.
+//! Public and private keys from other peers.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bulla::fuzzing::key(bytes));

@@ -14,7 +14,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Returns a budget whose savings are at their limit from the start.
+    /// Returns a budget with savings at their limit from the start.
     pub fn full(limit: Duration) -> Self {
         let full_at = Timestamp::ZERO;
         Self { limit, full_at }

@@ -104,7 +104,7 @@ impl<K: Copy + Ord, T> ReadySet<K, T> {
         }
     }
 
-    /// Lets those begin whose time has come, as many as there are places for.
+    /// Begins items that are due, as many as there are places for.
     pub fn begin(&mut self, now: Timestamp) {
         while self.under_way.len() < MAX_UNDER_WAY
             && let Some(name) = self.others.take_due(now)

@@ -90,7 +90,7 @@ use warm_start::WarmStart;
 
 /// The Unix time at which each simulation begins.
 const EPOCH: UnixTime = UnixTime::from_secs(1_700_000_000);
-/// Hosts whose addresses a new node bootstraps from.
+/// Hosts that a new node bootstraps from.
 const ENTRY_POINTS: usize = 3;
 
 /// A simulated world. Made by [`Scenario::start`].
@@ -297,7 +297,7 @@ impl Sim {
         near.into_iter().take(count).map(|(_, host)| host).collect()
     }
 
-    /// Returns the hosts whose node holds what a put published.
+    /// Returns the hosts of the nodes that hold what a put published.
     pub fn holders(&self, put: OperationId) -> Vec<HostId> {
         let Operation { key, request, .. } = self.operation(put);
         let Request::Put(expected_value) = request else {

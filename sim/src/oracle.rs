@@ -152,7 +152,7 @@ impl Oracle {
         }
     }
 
-    /// Checks an operation whose time is up: it must have ended.
+    /// Checks an operation that is out of time: it must have ended.
     pub(super) fn on_deadline(&mut self, now: Timestamp, operation: &Operation) {
         if operation.ended.is_none() {
             let what = format!(

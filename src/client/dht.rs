@@ -160,7 +160,7 @@ impl Dht {
     }
 
     /// Signs a value, encrypts it for up to 64 recipients, and puts it, once: read by bulla alone,
-    /// and each recipient sees who the others are. What users of OpenDHT are to read is put with
+    /// and each recipient sees the others' keys. What users of OpenDHT are to read is put with
     /// [`Put::compatible`].
     ///
     /// ```no_run
@@ -192,7 +192,7 @@ impl Dht {
         Put::new(self.link.clone(), key.into(), value)
     }
 
-    /// Puts a value that is packed already, whoever made it.
+    /// Puts a packed value as it is.
     pub fn put_value(&self, key: impl Into<InfoHash>, value: Value) -> Put {
         self.put_as(key, PutValue::Packed(value))
     }

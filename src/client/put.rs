@@ -100,7 +100,7 @@ impl Put {
     }
 
     /// Puts a value for several recipients once for each of them instead, as users of OpenDHT can
-    /// read it. No recipient sees who the others are. With an id set, the values get this and the
+    /// read it. No recipient sees the others' keys. With an id set, the values get this and the
     /// following ones; else each gets a random one.
     ///
     /// To be called last; of no effect on other values.

@@ -1,4 +1,4 @@
-//! Chains of certificates with keys of every type, and who trusts them.
+//! Chains of certificates with keys of every type, and which verifiers trust them.
 
 use bulla::identity::{
     Certificate, CertificateChain, Curve, Identity, IdentityParams, KeyKind, TrustError, TrustList,

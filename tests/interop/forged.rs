@@ -1,4 +1,4 @@
-//! Forged signatures, which nobody stores or hands out.
+//! Forged signatures, which no node stores or hands out.
 
 use bulla::{Dht, Query, Value, ValueId, wire};
 

@@ -19,12 +19,12 @@ pub(crate) fn bulla() -> Builder {
         .workers(1)
 }
 
-/// A node to be that nobody stores anything at, so that what it puts or gets has been with others.
+/// A node at which no peer stores anything, so that what it puts or gets has been with others.
 pub(crate) fn client() -> Builder {
     bulla().client(true)
 }
 
-/// Starts a node that knows nobody.
+/// Starts a node that knows no other.
 pub(crate) async fn start(builder: Builder) -> Dht {
     builder.start().await.expect("a node starts on loopback")
 }

@@ -70,7 +70,7 @@ async fn dhtnode_repeats_its_permanent_puts_at_bulla() {
     if !has(Release::Debian) {
         return;
     }
-    // Nobody can tell dhtnode about lifetimes, and the shortest it knows, of type 5, is a minute.
+    // No option tells dhtnode about lifetimes, and the shortest it knows, of type 5, is a minute.
     // It repeats such a put after fifty seconds, when bulla has long forgotten it.
     let storing = start(bulla().config(brief(ValueType::ICE_CANDIDATES, 25))).await;
     let dhtnode = Dhtnode::spawn(dhtnode::Options {

@@ -125,21 +125,21 @@ enum Line {
     },
 }
 
-/// Who waits for which line. Emptied when the node ends, so that nobody waits in vain.
+/// What waits for which line. Emptied when the node ends, so that nothing waits in vain.
 #[derive(Default)]
 struct Waiting {
     replies: BTreeMap<u64, oneshot::Sender<Result<Json, String>>>,
     listeners: BTreeMap<u64, mpsc::UnboundedSender<Change>>,
 }
 
-/// Hands each line of the node to the one who waits for it, until the node ends.
+/// Hands each line of the node to what waits for it, until the node ends.
 async fn distribute(stdout: ChildStdout, waiting: Arc<Mutex<Waiting>>) {
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let line = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("peer.py printed {line:?}: {error}"));
         let mut waiting = waiting.lock().expect("nobody panics with it");
-        // Who has stopped waiting does not miss it.
+        // What has stopped waiting does not miss it.
         match line {
             Line::Done { id, ok } => {
                 let _ = waiting.replies.remove(&id).map(|reply| reply.send(Ok(ok)));

@@ -73,7 +73,7 @@ async fn bulla_answers_the_conditions_of_opendht() {
         put_all(&writer, &key).await;
         let options = Options::default().bootstrap(address(&crowd[1]));
         let by_owner = format!("WHERE owner_pk={owner}");
-        // Kept until the end: nobody waits for answers of the dead.
+        // Kept until the end, so that no node waits for replies of one that is gone.
         let mut readers = Vec::new();
         for (text, ids) in [
             ("", &[5, 6, 7, 8][..]),

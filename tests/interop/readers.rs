@@ -1,4 +1,5 @@
-//! Values for several readers: in the form that all read, and in the form that OpenDHT only stores.
+//! Values for several recipients: in the form that all read, and in the form that OpenDHT only
+//! stores.
 
 use bulla::{
     PutError,
@@ -52,7 +53,7 @@ async fn opendht_reads_its_own_copy_of_a_compatible_value() {
 }
 
 #[tokio::test]
-async fn opendht_stores_what_several_readers_on_bulla_share() {
+async fn opendht_stores_what_several_recipients_on_bulla_share() {
     for &release in releases() {
         let storing = OpenDht::spawn(release, Options::default().identity("storing")).await;
         let names = ["alice", "bob", "carol", "eve"];

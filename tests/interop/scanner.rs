@@ -1,5 +1,5 @@
-//! A scan of the network, as OpenDHT's `dhtscanner` does it: gets all over the key space, and who
-//! has answered them. Debian's packages do not bring that program, so the binding makes the gets.
+//! A scan of the network, as OpenDHT's `dhtscanner` does it: gets all over the key space, and which
+//! nodes answered them. Debian's packages do not bring that program, so the binding makes the gets.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ async fn a_scan_by_opendht_finds_every_bulla_node_and_no_client() {
     }
     let hidden = join(client(), address(&first)).await;
     let options = Options::default().bootstrap(address(&first));
-    // Kept until the end: nobody waits for answers of the dead.
+    // Kept until the end, so that no node waits for replies of one that is gone.
     let mut scanners = Vec::new();
     for &release in releases() {
         scanners.push((release, OpenDht::spawn(release, options).await));

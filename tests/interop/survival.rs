@@ -1,4 +1,4 @@
-//! Values outlive those who put them.
+//! Values outlive the nodes that put them.
 
 use bulla::{Config, Draft, ValueId};
 

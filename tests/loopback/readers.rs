@@ -1,4 +1,4 @@
-//! Values for several readers.
+//! Values for several recipients.
 
 use bulla::ValueId;
 use bulla::secure::Recipient;

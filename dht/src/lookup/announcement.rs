@@ -7,7 +7,7 @@ use super::{Ended, OpId};
 use crate::value::{Row, Value};
 use crate::{InfoHash, Timestamp, UnixTime};
 
-/// Nodes whose copy is remembered, above which those that the lookup has forgotten are forgotten
+/// Nodes with a remembered copy, above which those that the lookup has forgotten are forgotten
 /// here as well.
 const MAX_REPLICAS: usize = 128;
 
@@ -67,7 +67,7 @@ enum ReplicaState {
     Probed,
     /// It does not have the value.
     Lacks,
-    /// It has the value, whose life must be restarted.
+    /// It has the value, and must restart its life.
     Holds,
     /// The value is on its way to it.
     Sent,

@@ -5,19 +5,19 @@ use super::OpId;
 /// What wants to know the outcome of a find.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Asker {
-    /// The node itself, which walks towards an id to get to know the nodes near it.
-    Walk,
+    /// The node itself, which looks up an id to learn the nodes near it.
+    NodeLookup,
     /// An operation of the application.
     Operation(OpId),
 }
 
-/// The name of walks in an iteration; operations are numbered from 1.
-const WALK: OpId = OpId(0);
+/// The id of a node lookup in an iteration; operations are numbered from 1.
+const NODE_LOOKUP: OpId = OpId(0);
 
 impl From<OpId> for Asker {
     fn from(name: OpId) -> Self {
-        if name == WALK {
-            Self::Walk
+        if name == NODE_LOOKUP {
+            Self::NodeLookup
         } else {
             Self::Operation(name)
         }
@@ -27,7 +27,7 @@ impl From<OpId> for Asker {
 impl From<Asker> for OpId {
     fn from(asker: Asker) -> Self {
         match asker {
-            Asker::Walk => WALK,
+            Asker::NodeLookup => NODE_LOOKUP,
             Asker::Operation(op) => op,
         }
     }
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_name_tells_what_asks() {
-        for asker in [Asker::Walk, Asker::Operation(OpId(1))] {
+        for asker in [Asker::NodeLookup, Asker::Operation(OpId(1))] {
             assert_eq!(Asker::from(OpId::from(asker)), asker);
         }
         assert_eq!(Asker::from(OpId(1)), Asker::Operation(OpId(1)));

@@ -98,7 +98,7 @@ impl Lookup {
     /// Asks the nearest nodes.
     pub(crate) fn ask(&mut self, now: Timestamp, asker: impl Into<Asker>, kind: FindKind) {
         if self.is_idle() {
-            self.iterate.start_over();
+            self.iterate.reset_hops();
         }
         self.was_wanted |= matches!(kind, FindKind::Value(_));
         self.iterate.find(now, asker.into().into(), kind);

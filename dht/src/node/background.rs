@@ -1,10 +1,10 @@
 //! [`BackgroundLimiter`]: lookups for permanent puts and listens take turns, so that thousands of
-//! them flood no other node.
+//! them do not flood other nodes.
 //!
-//! They begin in the order in which they came up, while few are under way and the requests of those
-//! before are paid for: a second pays for
-//! [`OperationConfig::background_rate_per_sec`](super::OperationConfig::background_rate_per_sec) of
-//! them. A lookup that has begun is not held up. What an application waits for, a get or a put for
+//! They begin in the order in which they were queued, while few are under way and their requests
+//! keep to a rate of
+//! [`OperationConfig::background_rate_per_sec`](super::OperationConfig::background_rate_per_sec). A
+//! lookup that has begun is not held up. What an application waits for, a get or a put for
 //! once, takes no turn.
 
 use std::collections::BTreeSet;
@@ -21,23 +21,23 @@ use crate::config::Config;
 const MAX_CONCURRENT: usize = 24;
 /// The same while hardly any node is known: all would ask the same few.
 const MAX_CONCURRENT_COLD: usize = 4;
-/// Time that is saved up while nothing is sent.
+/// The burst after a pause, as time at the rate.
 const BURST: Duration = Duration::from_millis(100);
 
 /// Which lookup may begin, and when.
 #[derive(Debug)]
 pub(super) struct BackgroundLimiter {
-    /// Lookups that have begun and are not at rest.
+    /// Lookups that have begun and are not paused.
     under_way: BTreeSet<LookupId>,
     /// Those that have not begun.
     waiting: Queue<LookupId>,
-    /// What requests are paid from.
+    /// Limits the rate of requests.
     budget: Budget,
     /// Requests in a second.
     rate: u32,
-    /// How soon a listen is renewed at the earliest.
+    /// The shortest interval at which a listen is renewed.
     renewal: Duration,
-    /// How late it is renewed at the latest.
+    /// The longest such interval.
     longest_renewal: Duration,
 }
 
@@ -78,8 +78,8 @@ impl BackgroundLimiter {
         Some(id)
     }
 
-    /// Returns when the next may begin; `None` if none waits, or one of those under way must rest
-    /// before.
+    /// Returns when the next may begin; `None` if none waits, or one of those under way must pause
+    /// first.
     pub(super) fn next_at(&self, is_warm: bool) -> Option<Timestamp> {
         let places = if is_warm {
             MAX_CONCURRENT
@@ -90,18 +90,18 @@ impl BackgroundLimiter {
         is_open.then(|| self.budget.paid_at())
     }
 
-    /// A request was sent, while there are so many subscriptions.
+    /// Counts a request that was sent, while there are so many subscriptions.
     pub(super) fn on_request(&mut self, now: Timestamp, subscriptions: usize) {
         let price = Duration::from_secs(1) / self.rate(subscriptions);
         self.budget.spend(now, price);
     }
 
-    /// Reports whether a lookup has begun its turn, and is not at rest.
+    /// Reports whether a lookup has begun its turn, and is not paused.
     pub(super) fn has_begun(&self, id: LookupId) -> bool {
         self.under_way.contains(&id)
     }
 
-    /// A lookup has nothing to do for now.
+    /// Ends the turn of a lookup that has nothing to do for now.
     pub(super) fn rest(&mut self, id: LookupId) {
         self.under_way.remove(&id);
     }
@@ -119,7 +119,7 @@ impl BackgroundLimiter {
         self.waiting.len()
     }
 
-    /// Returns how many requests a second pays for: as configured, unless subscriptions would run
+    /// Returns how many requests go out in a second: as configured, unless subscriptions would run
     /// out before they are renewed.
     fn rate(&self, subscriptions: usize) -> u32 {
         let seconds = self.longest_renewal.as_secs().max(1);

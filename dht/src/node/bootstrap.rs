@@ -12,8 +12,8 @@ const MAX_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
 /// Addresses kept.
 const MAX_ADDRESSES: usize = 1_024;
 
-/// First contacts: pinged in rounds, each wait twice as long, until a node answers; anew when all
-/// are lost.
+/// Bootstrap addresses: pinged in rounds, each wait twice as long, until a node answers; again when
+/// all contacts are lost.
 #[derive(Debug)]
 pub(super) struct Bootstrap {
     addresses: BTreeSet<SocketAddr>,
@@ -41,13 +41,13 @@ impl Bootstrap {
         }
     }
 
-    /// Starts over with the short wait.
+    /// Goes back to the first wait.
     pub(super) fn restart(&mut self) {
         self.period = self.first_period;
     }
 
-    /// Returns the addresses to ping in this round, and when the next one is.
-    pub(super) fn round(&mut self, now: Timestamp) -> (Vec<SocketAddr>, Timestamp) {
+    /// Begins a round: returns the addresses to ping, and when the next round is.
+    pub(super) fn next_round(&mut self, now: Timestamp) -> (Vec<SocketAddr>, Timestamp) {
         let next = now + self.period;
         self.period = (self.period * 2).min(MAX_PERIOD);
         (self.addresses.iter().copied().collect(), next)
@@ -76,11 +76,11 @@ mod tests {
         let mut now = Timestamp::ZERO;
         let mut times = Vec::new();
         for _ in 0..3 {
-            now = bootstrap.round(now).1;
+            now = bootstrap.next_round(now).1;
             times.push(now.as_micros() / 1_000_000);
         }
         assert_eq!(times, [10, 30, 70]);
         bootstrap.restart();
-        assert_eq!(bootstrap.round(now).1, now + Duration::from_secs(10));
+        assert_eq!(bootstrap.next_round(now).1, now + Duration::from_secs(10));
     }
 }

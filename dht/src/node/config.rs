@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What the application's operations are told at their start.
+/// Bounds of the application's operations.
 #[derive(Clone, Debug)]
 pub struct OperationConfig {
     /// Operations of the application at a time. Default 65,536; 220 to 350 bytes each.

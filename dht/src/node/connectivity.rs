@@ -11,19 +11,20 @@ use super::timers::Timers;
 use super::{Status, Timer};
 use crate::{ByFamily, ConnectivityConfig, Family, InfoHash, Rng, Timestamp};
 
-/// How many levels of the id space a newcomer gets to know at once.
+/// How many of the farthest buckets are filled on joining.
 pub(super) const EXPLORED_DEPTH: usize = 4;
-/// After the first good contact, how long it takes to get to know others if there are any.
+/// How long after the first good contact others are found, if there are any.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// After the first good contact, how long the node looks for others that come at the same time,
-/// ever more seldom. Maintenance finds those that come later.
+/// How long after the first good contact the lookup of the own id is repeated, at growing
+/// intervals, to find nodes that join at the same time. Maintenance finds those that join later.
 const EXPLORE_WINDOW: Duration = Duration::from_secs(60);
-/// The shortest pause before the first walk is repeated.
+/// The shortest pause before the lookup of the own id is repeated.
 const RETRY_MIN: Duration = Duration::from_millis(10);
-/// How long a newcomer does not look around yet; up to twice that.
+/// How long after the start of the lookup of the own id the far buckets are filled; up to twice
+/// that.
 const EXPLORE_DELAY: Duration = Duration::from_millis(50);
 
-/// The status of each family, and the way to a better one. It sends nothing: what it wants done is
+/// The status of each family, and how to improve it. It sends nothing: what it wants done is
 /// taken with [`Connectivity::poll`] after each call.
 #[derive(Debug)]
 pub(super) struct Connectivity {
@@ -34,7 +35,7 @@ pub(super) struct Connectivity {
     bootstrap: Bootstrap,
     /// Until then operations wait for a first good contact.
     connect_deadline: Timestamp,
-    /// From then on enough is known of the network to ask much of it.
+    /// From then on enough contacts are known to spread many requests over.
     warm_at: Timestamp,
     /// What has not been done yet.
     actions: VecDeque<ConnectivityAction>,
@@ -72,7 +73,7 @@ impl Connectivity {
         self.status.iter().any(|it| *it == Status::Connected)
     }
 
-    /// Reports whether the family beside this one is in use.
+    /// Reports whether the other family is in use.
     pub(super) fn uses_other(&self, family: Family) -> bool {
         let is_used = |it: &Family| self.status[*it] != Status::Disconnected;
         Family::ALL.iter().any(|it| *it != family && is_used(it))
@@ -88,14 +89,17 @@ impl Connectivity {
         self.connect_deadline
     }
 
-    /// Reports whether enough is known of the network to ask much of it, or as much as will be.
+    /// Reports whether enough contacts are known to spread many requests over, or all that will be.
     pub(super) fn is_warm(&self, now: Timestamp, contacts: &Contacts) -> bool {
-        now >= self.warm_at || Family::ALL.iter().any(|it| contacts.are_many(now, *it))
+        now >= self.warm_at
+            || Family::ALL
+                .iter()
+                .any(|it| contacts.has_bucketful(now, *it))
     }
 
     /// Reports whether a family is connected, yet not by a bucketful of good contacts.
     pub(super) fn knows_few(&self, now: Timestamp, family: Family, contacts: &Contacts) -> bool {
-        self.status[family] == Status::Connected && !contacts.are_many(now, family)
+        self.status[family] == Status::Connected && !contacts.has_bucketful(now, family)
     }
 
     /// Takes what to do next.
@@ -103,7 +107,7 @@ impl Connectivity {
         self.actions.pop_front()
     }
 
-    /// A contact of a family answered.
+    /// Notes that a contact of a family answered.
     pub(super) fn on_reply(&mut self, now: Timestamp, family: Family) {
         self.set(now, family, Status::Connected);
     }
@@ -168,7 +172,7 @@ impl Connectivity {
         if self.is_connected() {
             return;
         }
-        let (addresses, next) = self.bootstrap.round(now);
+        let (addresses, next) = self.bootstrap.next_round(now);
         let pings = addresses.into_iter().map(ConnectivityAction::Ping);
         self.actions.extend(pings);
         timers.set(Timer::Bootstrap, next);
@@ -183,16 +187,16 @@ impl Connectivity {
         timers.set(Timer::ConnectDeadline, self.connect_deadline);
     }
 
-    /// Returns when to look around after a walk to the own neighbours has begun: a little later, as
-    /// those that come at the same moment walk to theirs first.
-    pub(super) fn look_around_at(now: Timestamp, rng: &mut Rng) -> Timestamp {
+    /// Returns when to fill the far buckets after the lookup of the own id has begun: a little
+    /// later, as nodes that join at the same moment look up their own ids first.
+    pub(super) fn refresh_far_buckets_at(now: Timestamp, rng: &mut Rng) -> Timestamp {
         now + rng.between(EXPLORE_DELAY, EXPLORE_DELAY * 2)
     }
 
-    /// The walk to the own neighbours is over. Returns when to repeat it as long as few have
-    /// answered: of a network that begins all at once, nodes that are asked early know few others,
-    /// or answer too late for the walk.
-    pub(super) fn on_explored(
+    /// Returns when to repeat the lookup of the own id, which is over, as long as few nodes have
+    /// answered: in a network that starts all at once, nodes that are asked early know few others,
+    /// or answer too late for the lookup.
+    pub(super) fn on_self_lookup_done(
         &self,
         now: Timestamp,
         family: Family,
@@ -224,9 +228,9 @@ impl Connectivity {
 /// Returns an id in the half of the id space that is not ours if `depth` is 0; if 1, in the quarter
 /// that is not ours of the half that is, and so on.
 ///
-/// Differs: the reference walks home only, and leaves the rest to the refresh of empty buckets. But
-/// a node that has got to know only one side by then has none to ask about the other: lookups end
-/// among the nearest nodes of the wrong side. The first contact is likely to know more.
+/// Differs: OpenDHT looks up its own id only, and leaves the rest to the refresh of empty buckets.
+/// But a node that knows contacts in only one half by then has none to ask about the other: lookups
+/// end among the nearest nodes of the wrong half. The first contact is likely to know more.
 pub(super) fn target_beyond(own: InfoHash, depth: usize, rng: &mut Rng) -> InfoHash {
     let random = rng.hash();
     let shared = (0..depth).fold(random, |id, bit| id.with_bit(bit, own.bit(bit)));
@@ -365,12 +369,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_walk_is_repeated_ever_more_seldom_while_few_have_answered() {
+    fn the_lookup_of_the_own_id_is_repeated_ever_more_seldom_while_few_have_answered() {
         let mut parts = Parts::new();
         parts.on_reply(1);
         let pauses = [0, 10, 59].map(|seconds| {
             let now = NOW + SECOND * seconds;
-            let next = parts.on_explored(now);
+            let next = parts.on_self_lookup_done(now);
             next.map(|at| at.since(now))
         });
         let within = |pause: Option<Duration>, least: Duration| {
@@ -379,17 +383,17 @@ mod tests {
         assert!(within(pauses[0], RETRY_MIN));
         assert!(within(pauses[1], SECOND * 10));
         assert!(within(pauses[2], SECOND * 59));
-        assert_eq!(parts.on_explored(NOW + EXPLORE_WINDOW), None);
+        assert_eq!(parts.on_self_lookup_done(NOW + EXPLORE_WINDOW), None);
         for port in 2..=8 {
             parts.on_reply(port);
         }
-        assert_eq!(parts.on_explored(NOW), None);
+        assert_eq!(parts.on_self_lookup_done(NOW), None);
     }
 
     #[test]
-    fn a_newcomer_looks_around_after_a_short_while() {
+    fn far_buckets_are_filled_shortly_after_joining() {
         let mut rng = Seed::from_number(1).public();
-        let pause = Connectivity::look_around_at(NOW, &mut rng).since(NOW);
+        let pause = Connectivity::refresh_far_buckets_at(NOW, &mut rng).since(NOW);
         assert!((EXPLORE_DELAY..=EXPLORE_DELAY * 2).contains(&pause));
     }
 
@@ -440,9 +444,10 @@ mod tests {
             self.it.on_reply(self.now, V4);
         }
 
-        fn on_explored(&mut self, now: Timestamp) -> Option<Timestamp> {
+        fn on_self_lookup_done(&mut self, now: Timestamp) -> Option<Timestamp> {
             let mut rng = Seed::from_number(1).public();
-            self.it.on_explored(now, V4, &self.contacts, &mut rng)
+            self.it
+                .on_self_lookup_done(now, V4, &self.contacts, &mut rng)
         }
 
         fn is_warm(&self, now: Timestamp) -> bool {

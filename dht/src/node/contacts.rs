@@ -53,7 +53,7 @@ impl Contacts {
     }
 
     /// Reports whether a bucketful of good contacts is known.
-    pub(super) fn are_many(&self, now: Timestamp, family: Family) -> bool {
+    pub(super) fn has_bucketful(&self, now: Timestamp, family: Family) -> bool {
         self.counts(now, family).good >= self.bucket_size
     }
 
@@ -65,9 +65,9 @@ impl Contacts {
             .collect()
     }
 
-    /// Returns the contacts to name to an asker of a family: those near `target` of each family
-    /// that it wants, of its own if it does not say.
-    pub(super) fn to_name(
+    /// Returns the contacts for the reply to an asker of a family: those near `target` of each
+    /// family that it wants, of its own if it does not say.
+    pub(super) fn for_reply(
         &self,
         now: Timestamp,
         asker: Family,
@@ -93,7 +93,7 @@ impl Contacts {
         self.tables[family].is_surrounded(key, self.bucket_size, self.width, now)
     }
 
-    /// A datagram came from a contact, or a reply named it.
+    /// Takes in that a datagram came from a contact, or that a reply named it.
     pub(super) fn on_seen(
         &mut self,
         now: Timestamp,
@@ -129,8 +129,8 @@ impl Contacts {
         asked
     }
 
-    /// A contact let a request time out for the `count`th time. Returns the others to ask, as they
-    /// may be gone too: of those that `may_be_there`, that are not asked yet.
+    /// Takes in that a contact let a request time out for the `count`th time. Returns the others to
+    /// ask, as they may be gone too: of those that `may_be_there`, that are not asked yet.
     pub(super) fn on_timeout(
         &mut self,
         now: Timestamp,
@@ -144,13 +144,13 @@ impl Contacts {
         (self.failure_probe).on_timeout(now, table, count, timeout, may_be_there)
     }
 
-    /// A contact did not answer what it was asked at `asked_at`. Reports whether that tells
-    /// against it: it may have answered something else since.
+    /// Takes in that a contact did not answer what it was asked at `asked_at`. Reports whether that
+    /// counts against it: it may have answered something else since.
     pub(super) fn on_no_reply(&mut self, contact: &Contact, asked_at: Timestamp) -> bool {
         self.tables[contact.family()].on_no_reply(contact, asked_at)
     }
 
-    /// A contact is not there, or of no use.
+    /// Fails a contact that is not there, or of no use.
     pub(super) fn on_failure(&mut self, contact: &Contact) {
         self.tables[contact.family()].on_failure(contact);
     }
@@ -180,7 +180,7 @@ impl Contacts {
         self.tables[family].purge()
     }
 
-    /// The network has changed: all contacts of a family have to answer anew.
+    /// Requires all contacts of a family to answer again, as the network has changed.
     pub(super) fn reset(&mut self, family: Family) {
         self.tables[family].reset();
     }
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn an_asker_is_named_contacts_of_its_own_family_or_of_those_it_wants() {
         let mut contacts = known(&[v4(1), v6(2)]);
-        let named = |asker, want| contacts.to_name(NOW, asker, OWN, want);
+        let named = |asker, want| contacts.for_reply(NOW, asker, OWN, want);
         assert_eq!(named(V4, None), [vec![v4(1)], vec![]]);
         assert_eq!(named(Family::V6, None), [vec![], vec![v6(2)]]);
         let both = Some(Want { v4: true, v6: true });
@@ -213,9 +213,9 @@ mod tests {
     #[test]
     fn a_bucketful_of_contacts_is_many() {
         let all: Vec<_> = (1..=8).map(v4).collect();
-        assert!(!known(&all[1..]).are_many(NOW, V4));
+        assert!(!known(&all[1..]).has_bucketful(NOW, V4));
         let contacts = known(&all);
-        assert!(contacts.are_many(NOW, V4) && !contacts.are_many(NOW, Family::V6));
+        assert!(contacts.has_bucketful(NOW, V4) && !contacts.has_bucketful(NOW, Family::V6));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What comes in: a datagram is let in, completed if its values come in parts, and handed on.
+//! Received datagrams: admitted, completed if their values come in parts, and handed on.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::wire::{
 };
 
 impl Node {
-    /// Lets a datagram in and hands it on, once all its values are there.
+    /// Admits a datagram, and hands it on once all its values are there.
     pub(super) fn receive(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
         let Some(message) = self.outbox.rpc.admit(now, from, datagram) else {
             return;
@@ -50,7 +50,7 @@ impl Node {
         self.on_message(now, from, message, values);
     }
 
-    /// All announced values of a message have come.
+    /// Handles a message when all its announced values have come.
     fn on_complete(&mut self, now: Timestamp, from: SocketAddr, complete: Completed<Bytes>) {
         let Ok(message) = wire::decode(&complete.context) else {
             return;

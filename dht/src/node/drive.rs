@@ -1,4 +1,4 @@
-//! Lookups at work: what they want asked is sent, what comes of it is told to the operations.
+//! Runs lookups: sends their requests, and tells operations the results.
 
 use super::lookups::LookupId;
 use super::{Node, Timer};
@@ -44,34 +44,34 @@ impl Node {
         }
     }
 
-    /// Makes sure that there is a lookup which knows the nearest contacts, and drives it.
+    /// Opens a lookup unless it exists, offers it the nearest contacts, and drives it.
     pub(super) fn resume(&mut self, now: Timestamp, id: LookupId) {
         self.lookups.open(now, id, &self.contacts);
         self.drive(now, id);
     }
 
-    /// Takes a lookup up again whose time has come, unless nothing is left of what it has to do.
+    /// Resumes a lookup when its timer goes off, unless it has nothing left to do.
     pub(super) fn resume_unless_idle(&mut self, now: Timestamp, id: LookupId) {
         if !self.lookups.forget_if_idle(id) {
             self.resume(now, id);
         }
     }
 
-    /// Walks towards an id, to get to know the nodes near it.
-    pub(super) fn walk(&mut self, now: Timestamp, target: InfoHash, family: Family) {
+    /// Starts a lookup for the nodes near an id.
+    pub(super) fn start_node_lookup(&mut self, now: Timestamp, target: InfoHash, family: Family) {
         let id = LookupId {
             key: target,
             family,
         };
         self.lookups.open(now, id, &self.contacts);
         if let Some(lookup) = self.lookups.get_mut(id) {
-            lookup.ask(now, Asker::Walk, FindKind::Node);
+            lookup.ask(now, Asker::NodeLookup, FindKind::Node);
         }
         self.drive(now, id);
     }
 
-    /// Lets those go on that wait until fewer requests are in flight.
-    pub(super) fn catch_up(&mut self, now: Timestamp) {
+    /// Drives the lookups that were queued until fewer requests are in flight.
+    pub(super) fn drive_queued(&mut self, now: Timestamp) {
         for _ in 0..MAX_HELD_TRIES {
             let Some(id) = self.lookups.next_held(&self.outbox) else {
                 break;
@@ -83,7 +83,7 @@ impl Node {
         }
     }
 
-    /// Lets lookups for permanent puts and listens begin, as many as may.
+    /// Begins as many lookups for permanent puts and listens as may begin now.
     pub(super) fn run_background(&mut self, now: Timestamp) {
         while let Some(id) = (self.lookups).next_background(now, &self.contacts, &self.connectivity)
         {
@@ -93,23 +93,24 @@ impl Node {
         (self.lookups).schedule_background(now, contacts, connectivity, &mut self.outbox);
     }
 
-    /// A find is over. The walk to the own neighbours may have to be repeated.
+    /// Handles the end of a find. The lookup of the own id may have to be repeated.
     fn on_answered(&mut self, now: Timestamp, id: LookupId, asker: Asker, report: GetReport) {
         match asker {
             Asker::Operation(op) => {
                 self.outbox.report(self.operations.on_answered(op, report));
             }
-            Asker::Walk if id.key == self.contacts.own() => {
+            Asker::NodeLookup if id.key == self.contacts.own() => {
                 let rng = &mut self.outbox.rng;
-                let again = (self.connectivity).on_explored(now, id.family, &self.contacts, rng);
+                let again =
+                    (self.connectivity).on_self_lookup_done(now, id.family, &self.contacts, rng);
                 let timer = Timer::RepeatSelfLookup(id.family);
                 self.outbox.set_if_any(timer, again);
             }
-            Asker::Walk => {}
+            Asker::NodeLookup => {}
         }
     }
 
-    /// Puts a lookup to rest, and closes the sockets of listens that it has ended.
+    /// Pauses a lookup until `at`, and closes the sockets of listens that it has ended.
     fn rest(&mut self, now: Timestamp, id: LookupId, at: Timestamp) {
         if let Some(lookup) = self.lookups.get_mut(id) {
             for socket in lookup.take_closed_sockets() {

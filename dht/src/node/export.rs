@@ -24,8 +24,8 @@ impl Node {
     }
 
     /// Stores values of a snapshot for what is left of their life, and returns how many were
-    /// stored. Nothing becomes permanent, and signatures are not checked: import what an own node
-    /// exported.
+    /// stored. Nothing becomes permanent, and signatures are not checked: import only what a node
+    /// of yours exported.
     pub fn import_values(&mut self, now: Timestamp, records: &[Record]) -> usize {
         let now = self.advance(now);
         let mut stored = 0;

@@ -1,9 +1,9 @@
-//! [`FailureProbe`]: a contact has fallen silent, and others may have gone with it.
+//! [`FailureProbe`]: when a contact is silent, others may be gone too, and are asked.
 //!
-//! Each that falls silent has some others asked, those first that were not heard of for longest;
-//! and so on, if these are silent too. So when half of a network goes at once its nodes know within
-//! seconds which are left, instead of each lookup waiting for the dead. Where contacts come and go
-//! all the time, this would go on for ever; so it is paid from savings.
+//! For each silent contact some others are pinged, those first that were silent for longest; and so
+//! on, if these are silent too. So when half of a network goes at once its nodes know within
+//! seconds which are left, instead of each lookup waiting for nodes that are gone. Where contacts
+//! come and go all the time, this would never end; so its rate is limited.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use bulla_kad::Budget;
 use crate::routing::Table;
 use crate::{Contact, Timestamp};
 
-/// Contacts asked for one that fell silent.
+/// Contacts asked for one that is silent.
 const PROBES: u32 = 4;
-/// Contacts that may be asked in a row,
+/// Contacts that may be asked in a burst.
 const BURST: u32 = 64;
-/// and how long it takes to save up for one.
+/// How long it takes until one more may be asked.
 const REFILL: Duration = Duration::from_secs(10);
 /// Time-outs after which a contact counts as silent. One may be the fault of the path.
 const TIME_OUTS: u32 = 2;
@@ -25,7 +25,7 @@ const TIME_OUTS: u32 = 2;
 /// How many contacts may be asked.
 #[derive(Debug)]
 pub(super) struct FailureProbe {
-    /// What asking is paid from.
+    /// Limits the rate of probes.
     budget: Budget,
 }
 
@@ -38,8 +38,8 @@ impl Default for FailureProbe {
 }
 
 impl FailureProbe {
-    /// A contact let a request time out for the `count`th time, the first time after `timeout`.
-    /// Returns the contacts of its table to ask, of those that `may_be_there`.
+    /// Returns the contacts of a table to ask, of those that `may_be_there`, when one let a request
+    /// time out for the `count`th time, the first time after `timeout`.
     pub(super) fn on_timeout(
         &mut self,
         now: Timestamp,

@@ -1,5 +1,4 @@
-//! How a node gets connected and goes on from there: bootstrap pings, contacts of a snapshot, the
-//! first walks.
+//! How a node joins the network: bootstrap pings, contacts of a snapshot, the first lookups.
 
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ impl Node {
         self.act_on_connectivity(now);
     }
 
-    /// Does what the connection wants done.
+    /// Carries out the actions of [`Connectivity`].
     pub(super) fn act_on_connectivity(&mut self, now: Timestamp) {
         while let Some(action) = self.connectivity.poll() {
             match action {
@@ -49,10 +48,10 @@ impl Node {
         }
     }
 
-    /// A family is connected, and all that waited for this goes on.
+    /// Resumes all that waited for a family to be connected.
     fn on_connected(&mut self, now: Timestamp, family: Family) {
-        // A node that has a table from before knows the way, and walks home when it knows which of
-        // them are left.
+        // A node with contacts of a snapshot looks up its own id when it knows which of them are
+        // left.
         if self.contacts.unverified(family) == 0 {
             self.explore(now, family);
         }
@@ -61,37 +60,37 @@ impl Node {
         }
     }
 
-    /// Walks to the own neighbours, and looks around a little later.
+    /// Looks up the own id, and fills the far buckets a little later.
     fn explore(&mut self, now: Timestamp, family: Family) {
-        self.walk(now, self.contacts.own(), family);
-        let at = Connectivity::look_around_at(now, &mut self.outbox.rng);
-        self.outbox.timers.set(Timer::RefreshSiblings(family), at);
+        self.start_node_lookup(now, self.contacts.own(), family);
+        let at = Connectivity::refresh_far_buckets_at(now, &mut self.outbox.rng);
+        self.outbox.timers.set(Timer::RefreshFarBuckets(family), at);
     }
 
-    /// Walks into those of the farther parts of the id space where few contacts are known.
-    pub(super) fn look_around(&mut self, now: Timestamp, family: Family) {
+    /// Looks up an id in each of the far buckets in which few contacts are known.
+    pub(super) fn refresh_far_buckets(&mut self, now: Timestamp, family: Family) {
         for depth in 0..EXPLORED_DEPTH {
             let target = target_beyond(self.contacts.own(), depth, &mut self.outbox.rng);
             if !self.contacts.table(family).is_known(&target, now) {
-                self.walk(now, target, family);
+                self.start_node_lookup(now, target, family);
             }
         }
     }
 
-    /// Has all contacts answer anew, and starts the bootstrap over if none is left.
+    /// Requires all contacts to answer again, and restarts the bootstrap if none is left.
     pub(super) fn on_network_changed(&mut self, now: Timestamp) {
         self.votes.clear();
         for family in Family::ALL {
             self.contacts.reset(family);
             self.update_status(now, family);
-            self.hasten_confirmation(now, family);
+            self.confirm_soon(now, family);
         }
         let timers = &mut self.outbox.timers;
         self.connectivity.restart(now, &self.contacts, timers);
         self.act_on_connectivity(now);
     }
 
-    /// Takes contacts in, and asks them from `verify_at` on whether they are still there.
+    /// Adds contacts, and asks them from `verify_at` on whether they are still there.
     pub(super) fn take_contacts(
         &mut self,
         now: Timestamp,
@@ -117,10 +116,10 @@ impl Node {
         self.verify(now, family, VERIFIED_PER_ROUND);
     }
 
-    /// Repeats the walk to the own neighbours, if few contacts are known.
+    /// Repeats the lookup of the own id, if few contacts are known.
     pub(super) fn repeat_self_lookup(&mut self, now: Timestamp, family: Family) {
         if self.connectivity.knows_few(now, family, &self.contacts) {
-            self.walk(now, self.contacts.own(), family);
+            self.start_node_lookup(now, self.contacts.own(), family);
         }
     }
 

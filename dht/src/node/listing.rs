@@ -24,7 +24,7 @@ pub struct StoredValue {
     pub value: Value,
     /// How long it will be kept; `None` for a permanent value of this node.
     pub expires_in: Option<Duration>,
-    /// Whose quota it counts against, of an IPv6 address the upper half alone; `None` for a value
+    /// The source that its quota is of, of an IPv6 address the upper half alone; `None` for a value
     /// of this node.
     pub source: Option<IpAddr>,
 }

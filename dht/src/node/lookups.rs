@@ -20,8 +20,8 @@ use crate::wire::{
 };
 use crate::{Contact, Family, InfoHash, LookupConfig, Origin, Timestamp, UnixTime};
 
-/// The nodes nearest to a key hardly ever share fewer bits with it than the nearest to this node
-/// share with it, less this many.
+/// The nodes nearest to any key hardly ever share fewer bits with it than the depth of our table,
+/// the bits that our own neighbours share with us, less this many.
 const NEIGHBOURHOOD_BITS: usize = 3;
 
 /// Names a lookup: there is one for each key and address family.
@@ -41,10 +41,10 @@ pub(super) struct Lookups {
     config: LookupConfig,
     /// The settings of each lookup.
     limits: Limits,
-    /// The calendar, for the age of what is put.
+    /// Maps to wall-clock time, for the age of what is put.
     origin: Origin,
     pool: Pool,
-    /// Whose turn it is of the permanent puts and listens.
+    /// Which of the permanent puts and listens may go on.
     background: BackgroundLimiter,
     /// Those that wait until fewer requests are in flight.
     queues: RoomQueues,
@@ -111,7 +111,7 @@ impl Lookups {
         self.pool.get_mut(id.key, id.family)
     }
 
-    /// Makes sure that there is a lookup, and that it knows the nearest contacts.
+    /// Opens a lookup unless it exists, and offers it the nearest contacts.
     pub(super) fn open(&mut self, now: Timestamp, id: LookupId, contacts: &Contacts) {
         if self.get(id).is_none() {
             let lookup = Lookup::new(id.key, self.limits);
@@ -140,8 +140,8 @@ impl Lookups {
         self.pool.set_lasting(id.key, id.family);
     }
 
-    /// Returns the lookups for permanent puts and listens that are to learn of a contact which has
-    /// just answered, in a table of some `depth`: if they are too many, those whose keys share more
+    /// Returns the lookups for permanent puts and listens to offer a contact which has just
+    /// answered, in a table of this depth: if they are too many, those with keys that share more
     /// bits with it.
     pub(super) fn interested(&self, contact: &Contact, depth: usize) -> Vec<LookupId> {
         let max = self.config.max_introductions;
@@ -154,12 +154,12 @@ impl Lookups {
 
     /// Reports whether a contact may be among the nearest to the key of a permanent put or a
     /// listen.
-    pub(super) fn are_near(&self, contact: &Contact, depth: usize) -> bool {
+    pub(super) fn is_near_any(&self, contact: &Contact, depth: usize) -> bool {
         self.near(contact, depth, 0).next().is_some()
     }
 
     /// Returns the lookups for permanent puts and listens that a contact may be among the nearest
-    /// to, in a table of this depth; only those that share so many more bits with it.
+    /// to, in a table of this depth; only those that share at least `bits` more with it.
     fn near(
         &self,
         contact: &Contact,
@@ -311,7 +311,7 @@ impl Lookups {
         is_sent
     }
 
-    /// Puts a lookup to rest until `at`, or for good if nothing is left of what it has to do.
+    /// Pauses a lookup until `at`, or retires it if it has nothing left to do.
     pub(super) fn rest(
         &mut self,
         now: Timestamp,
@@ -346,7 +346,7 @@ impl Lookups {
         }
     }
 
-    /// Forgets a lookup if nothing is left of what it has to do. Reports whether it is gone.
+    /// Forgets a lookup that has nothing left to do. Reports whether it is gone.
     pub(super) fn forget_if_idle(&mut self, id: LookupId) -> bool {
         let is_idle = self.get(id).is_none_or(Lookup::is_idle);
         if is_idle {
@@ -400,15 +400,15 @@ impl Lookups {
         }
     }
 
-    /// Returns how long after a reply a listen on `key` is to be renewed, of so many subscriptions.
+    /// Returns how long after a reply a listen on `key` is to be renewed, with so many sockets.
     pub(super) fn renewal(&self, key: InfoHash, socket_count: usize) -> Duration {
-        // Listens that began together part with time.
+        // Listens that began together drift apart.
         let share = 1_024 - u32::from(key.as_bytes()[19]);
         self.background.renewal(socket_count) * share / 1_024
     }
 
-    /// Reports whether a lookup for permanent puts and listens may go on now. One that knows no
-    /// node disturbs none.
+    /// Reports whether a lookup for permanent puts and listens may go on now. While the family is
+    /// disconnected it has no node to ask, and need not wait.
     fn may_go_on(
         &mut self,
         now: Timestamp,

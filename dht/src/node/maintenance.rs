@@ -10,7 +10,7 @@ use crate::{Family, Timestamp};
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Node {
-    /// Sets the timers that go off again and again.
+    /// Sets the recurring timers.
     pub(super) fn start_maintenance(&mut self) {
         let now = self.now;
         self.server.schedule_rotation(&mut self.outbox);
@@ -43,8 +43,8 @@ impl Node {
         }
     }
 
-    /// Runs maintenance within a second.
-    pub(super) fn hasten_confirmation(&mut self, now: Timestamp, family: Family) {
+    /// Schedules the next confirmation within a second.
+    pub(super) fn confirm_soon(&mut self, now: Timestamp, family: Family) {
         let timer = Timer::Confirm(family);
         self.outbox.timers.schedule_by(timer, now + SECOND);
     }

@@ -1,4 +1,4 @@
-//! [`Node`]: the plain Kademlia store, and the only place where its parts meet.
+//! [`Node`]: a plain DHT node; the only place where its parts meet.
 //!
 //! A node does no I/O. What happens is told to it (`handle_*`, and the operations); what is to be
 //! done is taken from [`Node::poll_output`] until it yields [`Output::Wake`], always the last:
@@ -20,7 +20,7 @@
 //!                      outbox                  datagrams, events, timers
 //! ```
 //!
-//! Each part owns what it knows and is told what happened to it. It puts what is to leave into the
+//! Each part owns its state and is told what happened. It puts what is to be sent into the
 //! outbox, or returns it; what another part has to do it returns, and the node hands it on.
 
 mod address_votes;
@@ -106,17 +106,17 @@ use subscriptions::Subscriptions;
 pub struct Node {
     /// The settings.
     config: Config,
-    /// What links the time that is handed in to the calendar.
+    /// Maps monotonic to wall-clock time.
     origin: Origin,
     /// The latest moment that was handed in.
     now: Timestamp,
-    /// What is to leave: requests and replies, events, timers.
+    /// What goes out: requests and replies, events, timers.
     outbox: Outbox,
     /// The nodes that this one knows.
     contacts: Contacts,
     /// How well it is connected, and what is done about that.
     connectivity: Connectivity,
-    /// What it stores, and which nodes listen to that.
+    /// What it stores, and the listeners to that.
     server: Server,
     /// What it asks other nodes.
     lookups: Lookups,
@@ -166,11 +166,11 @@ impl Node {
         Ok(node)
     }
 
-    /// Takes in a datagram.
+    /// Handles a datagram.
     pub fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
         let now = self.advance(now);
         self.receive(now, canonical(from), datagram);
-        self.catch_up(now);
+        self.drive_queued(now);
     }
 
     /// Does what has become due.
@@ -182,17 +182,17 @@ impl Node {
         while let Some(timer) = self.outbox.timers.take_due(now) {
             self.on_timer(now, timer);
         }
-        self.catch_up(now);
+        self.drive_queued(now);
     }
 
-    /// Takes in the outcome of a check. An unknown or repeated id is ignored.
+    /// Handles the outcome of a check. An unknown or repeated id is ignored.
     pub fn handle_verdict(&mut self, now: Timestamp, check: CheckId, holds: bool) {
         let now = self.advance(now);
         let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
         (self.server).on_verdict(now, check, holds, subscriptions, outbox);
     }
 
-    /// Gives a check up: its value is forgotten and its sender not answered, so that it may try
+    /// Abandons a check: its value is forgotten and its sender not answered, so that it may try
     /// again.
     pub fn drop_check(&mut self, check: CheckId) {
         self.server.drop_check(check);
@@ -212,7 +212,7 @@ impl Node {
         }
     }
 
-    /// Pings these addresses, and again in rounds of growing distance whenever the node is not
+    /// Pings these addresses, and again in rounds at growing intervals whenever the node is not
     /// connected.
     pub fn bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
         let now = self.advance(now);
@@ -222,13 +222,12 @@ impl Node {
         self.act_on_connectivity(now);
     }
 
-    /// Takes contacts in from a snapshot. A few are pinged at once, the others a few in each
-    /// second.
+    /// Adds contacts of a snapshot. A few are pinged at once, the others a few in each second.
     pub fn insert_contacts(&mut self, now: Timestamp, contacts: &[Contact]) {
         self.restore_contacts(now, contacts, now);
     }
 
-    /// Takes contacts in as [`Node::insert_contacts`] does, but pings none before `verify_at`.
+    /// Adds contacts as [`Node::insert_contacts`] does, but pings none before `verify_at`.
     pub(crate) fn restore_contacts(
         &mut self,
         now: Timestamp,
@@ -239,7 +238,7 @@ impl Node {
         self.take_contacts(now, contacts, verify_at);
     }
 
-    /// Takes in that the network has changed: contacts must answer anew, and the bootstrap starts
+    /// Handles a change of the network: contacts must answer anew, and the bootstrap starts
     /// over if none is left.
     pub fn connectivity_changed(&mut self, now: Timestamp) {
         let now = self.advance(now);
@@ -261,12 +260,12 @@ impl Node {
         &self.config
     }
 
-    /// Returns the calendar's reading at a moment.
+    /// Returns the wall-clock time at a moment.
     pub fn calendar(&self, at: Timestamp) -> UnixTime {
         self.origin.to_unix(at)
     }
 
-    /// A message has come, and all the values that it carries.
+    /// Handles a message that has come with all its values.
     fn on_message(
         &mut self,
         now: Timestamp,
@@ -310,7 +309,7 @@ impl Node {
         }
     }
 
-    /// Something is due.
+    /// Handles a timer that has gone off.
     fn on_timer(&mut self, now: Timestamp, timer: Timer) {
         let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
         match timer {
@@ -329,7 +328,7 @@ impl Node {
             Timer::Purge(family) => self.purge(now, family),
             Timer::VerifyRestored(family) => self.verify_more(now, family),
             Timer::RepeatSelfLookup(family) => self.repeat_self_lookup(now, family),
-            Timer::RefreshSiblings(family) => self.look_around(now, family),
+            Timer::RefreshFarBuckets(family) => self.refresh_far_buckets(now, family),
             Timer::ConnectDeadline => self.stop_waiting(now),
             Timer::Requests | Timer::Never => {}
         }

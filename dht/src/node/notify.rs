@@ -7,12 +7,12 @@ use crate::value::{Value, ValueId};
 use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, UpdateRequest, Values};
 use crate::{InfoHash, Timestamp};
 
-/// What became of a value that listeners know by its id.
+/// What happened to a value that listeners know by its id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Fate {
-    /// It lives on.
+    /// It is kept for one more lifetime.
     Refreshed,
-    /// It is stored no more.
+    /// It is no longer stored.
     Gone,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn values(
     send(now, listener, update, outbox);
 }
 
-/// Tells a listener what became of a value.
+/// Tells a listener what happened to a value.
 pub(super) fn id(
     now: Timestamp,
     sender: InfoHash,

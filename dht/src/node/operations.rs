@@ -1,4 +1,4 @@
-//! [`Operations`]: what the application has asked for, and how far each of it has come.
+//! [`Operations`]: what the application has asked for, and the progress of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::{Family, InfoHash};
 #[derive(Debug)]
 pub(super) struct Operations {
     running: BTreeMap<OpId, Operation>,
-    /// The number of the last operation that was given one.
+    /// The number of the last operation.
     last: u64,
     /// Operations at a time.
     max: usize,
@@ -26,7 +26,7 @@ pub(super) struct Operations {
 #[derive(Debug)]
 struct Operation {
     key: InfoHash,
-    /// Families whose lookup has not come to its end.
+    /// Families whose lookup has not ended.
     open_families: usize,
     state: OpState,
 }
@@ -46,7 +46,7 @@ pub(super) enum OpState {
         seen: BTreeSet<Row>,
         report: GetReport,
     },
-    /// Hears of values, as its subscription has it.
+    /// Reports values; its state is in the subscriptions.
     Listen,
     /// Announces a value.
     Put {
@@ -186,8 +186,8 @@ impl Operations {
         }
     }
 
-    /// The lookup in one family has answered a get or query as well as it can. Returns the end of
-    /// the operation if that was the last.
+    /// Adds the report of the lookup in one family for a get or query. Returns the end of the
+    /// operation if that was the last.
     pub(super) fn on_answered(&mut self, id: OpId, report: GetReport) -> Option<Event> {
         let running = self.running.get_mut(&id)?;
         let (OpState::Get { report: total, .. } | OpState::Query { report: total, .. }) =
@@ -204,8 +204,8 @@ impl Operations {
         })
     }
 
-    /// The lookup in one family has announced the value of a put for the first time. Returns the
-    /// report if that was the last; a permanent put runs on.
+    /// Adds the report of the lookup in one family when it has announced the value of a put for the
+    /// first time. Returns the whole report if that was the last; a permanent put runs on.
     pub(super) fn on_announced(&mut self, id: OpId, report: PutReport) -> Option<Event> {
         let running = self.running.get_mut(&id)?;
         let OpState::Put {
@@ -227,8 +227,8 @@ impl Operations {
         })
     }
 
-    /// Ends a put whose announcement is over before its time. Returns its report, unless that has
-    /// been returned before.
+    /// Ends a put that is announced no longer. Returns its report, unless that has been returned
+    /// before.
     pub(super) fn end_put(&mut self, id: OpId) -> Option<Event> {
         let ended = self.running.remove(&id)?;
         match ended.state {
@@ -242,7 +242,7 @@ impl Operations {
         }
     }
 
-    /// Ends an operation that the application wants no more.
+    /// Ends an operation that the application cancels.
     pub(super) fn cancel(&mut self, id: OpId) -> Option<Cancelled> {
         let ended = self.running.remove(&id)?;
         let announced = match ended.state {

@@ -1,4 +1,4 @@
-//! [`Outbox`]: what is to leave a node, and the requests and timers behind it.
+//! [`Outbox`]: the outgoing datagrams and events of a node, its requests and timers.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,13 +13,13 @@ use crate::rpc::{Purpose, Rpc};
 use crate::wire::{ErrorCode, Reply, Request, Tid};
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
-/// Datagrams, events and the next wake-up. Every part of the node puts in what it wants to leave;
-/// all of it comes out in the order in which it was put in, datagrams before events.
+/// Datagrams, events and the next wake-up. Every part of the node puts its own in; they come out in
+/// the order in which they were put in, datagrams before events.
 #[derive(Debug)]
 pub(super) struct Outbox {
     /// Requests and the replies to them; the gate for datagrams; what is known of addresses.
     pub(super) rpc: Rpc<RequestPurpose>,
-    /// The stream for what others may see: transaction ids, targets, pauses.
+    /// The random stream for what other nodes may see: transaction ids, targets, pauses.
     pub(super) rng: Rng,
     /// What is due when.
     pub(super) timers: Timers,
@@ -49,12 +49,12 @@ pub(super) struct LookupStep {
     pub(super) ask: LookupRequest,
 }
 
-/// A request's way back: its sender and its number.
+/// Where the reply to a request goes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct ReplyTo {
     /// Where the request came from.
     pub(super) addr: SocketAddr,
-    /// The number that the sender gave it.
+    /// Its transaction id.
     pub(super) tid: Tid,
 }
 
@@ -91,7 +91,7 @@ impl Outbox {
         self.request(now, contact.addr, Request::Ping, purpose);
     }
 
-    /// Pings a contact because of a datagram that it may have no part in; not too often.
+    /// Pings a contact because of a datagram that may be forged; not too often.
     pub(super) fn probe(&mut self, now: Timestamp, contact: Contact) {
         if self.rpc.may_probe(now, contact.addr) {
             self.ping(now, contact);
@@ -108,12 +108,12 @@ impl Outbox {
         self.rpc.error(to.addr, to.tid, code, text);
     }
 
-    /// Tells the application.
+    /// Queues events for the application.
     pub(super) fn report(&mut self, event: impl IntoIterator<Item = Event>) {
         self.events.extend(event);
     }
 
-    /// Sets a timer to a random moment of a span from now on.
+    /// Sets a timer to go off after a random time from `low` to `high`.
     pub(super) fn set_between(
         &mut self,
         now: Timestamp,

@@ -53,11 +53,12 @@ pub enum Event {
         /// How well it was answered.
         report: GetReport,
     },
-    /// A put has been announced to all nodes nearest to its key. A permanent one goes on silently.
+    /// A put has been announced to all nodes nearest to its key. Later announcements of a
+    /// permanent one are not reported.
     PutDone {
         /// The put.
         op: OpId,
-        /// Who holds the value.
+        /// How many nodes hold the value.
         report: PutReport,
     },
     /// How well the node is connected has changed.

@@ -1,4 +1,4 @@
-//! [`PendingPuts`]: values of others that wait for the verdict on what they claim.
+//! [`PendingPuts`]: values of peers that wait for the verdict on what they claim.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::{InfoHash, Timestamp, UnixTime};
 /// How long a value waits; its sender has given up by then.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Values under examination, a bounded number of them. A put that is repeated meanwhile is not
-/// examined twice.
+/// Values being checked, a bounded number of them. A put that is repeated meanwhile is not checked
+/// twice.
 #[derive(Debug)]
 pub(super) struct PendingPuts {
     /// By the check that each waits for, with the moment at which it began to wait.
     waiting: BTreeMap<CheckId, (Timestamp, PendingPut)>,
-    /// The values under examination, by their requests.
+    /// The values being checked, by their requests.
     under_way: BTreeSet<(ReplyTo, ValueId)>,
     /// Checks that have not been taken yet.
     checks: VecDeque<Box<Check>>,

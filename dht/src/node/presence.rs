@@ -7,8 +7,8 @@ use crate::rpc::NoReply;
 use crate::{Contact, Family, Timestamp};
 
 impl Node {
-    /// A datagram came from a contact, or a reply named it. The table may want it pinged, or
-    /// another.
+    /// Takes in that a datagram came from a contact, or that a reply named it. The table may want
+    /// it pinged, or another contact in its bucket.
     pub(super) fn on_contact(&mut self, now: Timestamp, contact: Contact, confidence: Confidence) {
         let family = contact.family();
         let update = self.contacts.on_seen(now, contact, confidence);
@@ -24,7 +24,7 @@ impl Node {
             self.outbox.probe(now, contact);
         }
         if update.growth == Growth::AfterPause {
-            self.hasten_confirmation(now, family);
+            self.confirm_soon(now, family);
         }
         if confidence == Confidence::Replied {
             self.connectivity.on_reply(now, family);
@@ -50,10 +50,10 @@ impl Node {
     fn is_of_use(&self, now: Timestamp, contact: &Contact) -> bool {
         let depth = self.contacts.table(contact.family()).depth();
         !self.outbox.rpc.peers().is_validated(now, &contact.addr)
-            && self.lookups.are_near(contact, depth)
+            && self.lookups.is_near_any(contact, depth)
     }
 
-    /// A request was not answered in time, or at all.
+    /// Handles a request that was not answered in time, or at all.
     pub(super) fn on_no_reply(&mut self, now: Timestamp, overdue: NoReply<RequestPurpose>) {
         match overdue {
             NoReply::TimedOut {
@@ -66,13 +66,13 @@ impl Node {
                 }
                 self.lookups.refill(now, id, &self.contacts);
                 self.drive(now, id);
-                self.on_late(now, node, count);
+                self.on_timed_out(now, node, count);
             }
             NoReply::TimedOut {
                 purpose: RequestPurpose::Probe(contact),
                 count,
                 is_last: _,
-            } => self.on_late(now, contact, count),
+            } => self.on_timed_out(now, contact, count),
             NoReply::TimedOut { .. } => {}
             NoReply::Failed {
                 to,
@@ -93,8 +93,8 @@ impl Node {
         }
     }
 
-    /// A contact let a request time out for the `count`th time; others may be gone with it.
-    fn on_late(&mut self, now: Timestamp, contact: Contact, count: u32) {
+    /// Handles the `count`th time-out of a request to a contact; others may be gone with it.
+    fn on_timed_out(&mut self, now: Timestamp, contact: Contact, count: u32) {
         let peers = self.outbox.rpc.peers();
         let timeout = peers.timeout(&contact.addr);
         let may_be_there = |addr: &_| !peers.is_unresponsive(addr);
@@ -104,20 +104,20 @@ impl Node {
         }
     }
 
-    /// A contact did not answer what it was asked at `asked_at`.
+    /// Handles that a contact did not answer what it was asked at `asked_at`.
     fn on_missed_reply(&mut self, now: Timestamp, contact: Contact, asked_at: Timestamp) {
         if self.contacts.on_no_reply(&contact, asked_at) {
             self.forget(now, contact);
         }
     }
 
-    /// A contact is not there, or of no use.
+    /// Fails a contact that is not there, or of no use.
     pub(super) fn on_failed(&mut self, now: Timestamp, contact: Contact) {
         self.contacts.on_failure(&contact);
         self.forget(now, contact);
     }
 
-    /// A contact counts no more: it listens to nothing, and the family may be cut off.
+    /// Forgets the listens of a failed contact, and updates the status: the family may be cut off.
     fn forget(&mut self, now: Timestamp, contact: Contact) {
         self.server.on_gone(contact.addr);
         self.update_status(now, contact.family());

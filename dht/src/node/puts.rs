@@ -1,4 +1,4 @@
-//! The application's puts, permanent or for once.
+//! The application's puts, permanent or not.
 
 use super::operations::OpState;
 use super::{LookupId, Node, OpError, OpId};
@@ -36,13 +36,12 @@ impl Node {
         Ok(op)
     }
 
-    /// Sets an id aside for a put that has to be prepared first, so that it has one name from its
-    /// beginning.
+    /// Reserves the id of a put that has to be prepared first.
     pub(crate) fn reserve_op(&mut self) -> OpId {
         self.operations.reserve()
     }
 
-    /// Puts as [`Node::put`] does, under an id set aside.
+    /// Puts as [`Node::put`] does, under a reserved id.
     pub(crate) fn put_as(
         &mut self,
         now: Timestamp,
@@ -70,7 +69,7 @@ impl Node {
         let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
         let renewal = options.permanent.then(|| {
             let longest = lifetime.saturating_sub(self.config.operations.announce_margin);
-            // What was put together is not announced together for ever.
+            // Values put together drift apart, so that their announcements do not come in bursts.
             self.outbox.rng.between(longest * 7 / 8, longest)
         });
         for lookup_id in LookupId::of(key) {

@@ -1,12 +1,12 @@
-//! [`Queue`]: what waits for something, each once, in the order in which it came.
+//! [`Queue`]: first in, first out, each item once.
 
 use std::collections::{BTreeSet, VecDeque};
 
-/// What waits, by its name.
+/// A queue without duplicates.
 #[derive(Debug)]
 pub(super) struct Queue<K> {
     order: VecDeque<K>,
-    /// The same, to be found by name.
+    /// The same, to find duplicates.
     members: BTreeSet<K>,
 }
 
@@ -20,26 +20,26 @@ impl<K> Default for Queue<K> {
 }
 
 impl<K: Copy + Ord> Queue<K> {
-    /// Lets one more wait, unless it does.
-    pub(super) fn push(&mut self, name: K) {
-        if self.members.insert(name) {
-            self.order.push_back(name);
+    /// Appends an item, unless it is queued already.
+    pub(super) fn push(&mut self, item: K) {
+        if self.members.insert(item) {
+            self.order.push_back(item);
         }
     }
 
-    /// Returns the one that has waited longest.
+    /// Returns the first item.
     pub(super) fn front(&self) -> Option<K> {
         self.order.front().copied()
     }
 
-    /// Takes the one that has waited longest.
+    /// Takes the first item.
     pub(super) fn pop(&mut self) -> Option<K> {
-        let name = self.order.pop_front()?;
-        self.members.remove(&name);
-        Some(name)
+        let item = self.order.pop_front()?;
+        self.members.remove(&item);
+        Some(item)
     }
 
-    /// Returns how many wait.
+    /// Returns how many items are queued.
     pub(super) fn len(&self) -> usize {
         self.order.len()
     }
@@ -52,8 +52,8 @@ mod tests {
     #[test]
     fn each_waits_once_and_the_first_goes_first() {
         let mut queue = Queue::default();
-        for name in [3, 1, 3, 2, 1] {
-            queue.push(name);
+        for item in [3, 1, 3, 2, 1] {
+            queue.push(item);
         }
         assert_eq!((queue.front(), queue.len()), (Some(3), 3));
         assert_eq!(queue.pop(), Some(3));

@@ -1,4 +1,4 @@
-//! Answers, errors and silence: what they mean for tables, lookups and operations.
+//! Replies and errors: what they mean for tables, lookups and operations.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ const MAX_TOKEN: usize = 64;
 const MAX_NAMED: usize = 8;
 
 impl Node {
-    /// A node answered a request.
+    /// Handles a reply.
     pub(super) fn on_reply(
         &mut self,
         now: Timestamp,
@@ -41,7 +41,7 @@ impl Node {
             return;
         };
         if node.id != from.id {
-            // Another node lives there now.
+            // Another node has this address now.
             self.contacts.on_failure(&node);
             if let Some(lookup) = self.lookups.get_mut(id) {
                 lookup.on_failed(now, &node.id);
@@ -51,7 +51,7 @@ impl Node {
         }
         let token = reply.token.as_deref().and_then(usable_token);
         if token.is_none() && (ask.is_of_iteration() || matches!(ask, LookupRequest::Check(_))) {
-            // The reference shuns nodes that answer without a token, and so do we.
+            // As OpenDHT does, we block nodes that answer without a token.
             self.outbox.rpc.peers_mut().block(from.addr);
             return self.give_up_on(now, id, node);
         }
@@ -95,7 +95,7 @@ impl Node {
         self.drive(now, id);
     }
 
-    /// A node refused a request.
+    /// Handles an error in place of a reply.
     pub(super) fn on_error(
         &mut self,
         now: Timestamp,
@@ -128,8 +128,7 @@ impl Node {
         self.drive(now, id);
     }
 
-    /// Takes in the contacts that a reply names, as far as they can be any, and returns those of
-    /// its own family.
+    /// Takes in the usable contacts of a reply, and returns those of the sender's family.
     fn take_named(&mut self, now: Timestamp, from: Contact, reply: &Reply<'_>) -> Vec<Contact> {
         let mut named = Vec::new();
         let lists = [(&reply.nodes4, Family::V4), (&reply.nodes6, Family::V6)];
@@ -156,7 +155,7 @@ impl Node {
         named
     }
 
-    /// A node of a lookup is of no use.
+    /// Fails a node of a lookup that is of no use.
     fn give_up_on(&mut self, now: Timestamp, id: LookupId, node: Contact) {
         if let Some(lookup) = self.lookups.get_mut(id) {
             lookup.on_failed(now, &node.id);
@@ -166,13 +165,14 @@ impl Node {
     }
 }
 
-/// Returns a write token to keep, unless it is none.
+/// Returns a copy of a write token, unless it is empty or too long to keep.
 pub(super) fn usable_token(token: &[u8]) -> Option<Bytes> {
     let is_usable = !token.is_empty() && token.len() <= MAX_TOKEN;
     is_usable.then(|| Bytes::copy_from_slice(token))
 }
 
-/// A loopback address names the host of its sender (`docs/spec/wire.md#4`).
+/// Replaces a loopback address by that of the sender, as it means the sender's host
+/// (`docs/spec/wire.md#4`).
 fn on_host_of(from: Contact, contact: Contact) -> Contact {
     if contact.addr.ip().is_loopback() && contact.family() == from.family() {
         let addr = SocketAddr::new(from.addr.ip(), contact.addr.port());

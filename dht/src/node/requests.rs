@@ -1,4 +1,4 @@
-//! Requests of others: one function for each kind (`docs/spec/wire.md#5` to `docs/spec/wire.md#11`;
+//! Requests of peers: one function for each kind (`docs/spec/wire.md#5` to `docs/spec/wire.md#11`;
 //! `docs/spec/node.md#5`).
 
 use super::outbox::{Outbox, ReplyTo};
@@ -14,12 +14,11 @@ use crate::wire::{
 };
 use crate::{Contact, Family, Timestamp};
 
-/// Values whose packed size is below this are told in one datagram with others (bytes of content in
-/// one update).
+/// The most bytes of content in one update, unless one value alone has more.
 const UPDATE_BYTES: usize = 56 << 10;
 
 impl Node {
-    /// A node asks something.
+    /// Handles a request of a peer.
     pub(super) fn on_request(
         &mut self,
         now: Timestamp,
@@ -58,7 +57,7 @@ impl Node {
         }
     }
 
-    /// A storing node tells what changed, on a socket of a listen, and gives a new write token.
+    /// Handles a notification: what changed at a storing node, and a new write token of it.
     fn on_update(
         &mut self,
         now: Timestamp,
@@ -95,7 +94,7 @@ impl Server {
         outbox: &mut Outbox,
     ) {
         let family = Family::of(&reply_to.addr);
-        let [nodes4, nodes6] = contacts.to_name(now, family, find.target, find.want);
+        let [nodes4, nodes6] = contacts.for_reply(now, family, find.target, find.want);
         let token = self.tokens.token(reply_to.addr);
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
@@ -120,7 +119,7 @@ impl Server {
             return outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
         let family = Family::of(&reply_to.addr);
-        let [nodes4, nodes6] = contacts.to_name(now, family, key, want);
+        let [nodes4, nodes6] = contacts.for_reply(now, family, key, want);
         let token = self.tokens.token(reply_to.addr);
         let values: Vec<_> = self.storage.get(&key, &query).collect();
         let whole = query.select.is_empty();

@@ -15,26 +15,26 @@ use crate::value::{Query, Value, ValueId};
 use crate::wire::snapshot::Record;
 use crate::{InfoHash, Origin, Rng, Seed, Source, Timestamp, UnixTime, ValueTypes};
 
-/// What a node has for others: the stored values, the write tokens that let others store, their
+/// What a node does for its peers: the stored values, the write tokens that let peers store, their
 /// puts that wait for a verdict, and their listens.
 ///
-/// It puts what is to leave into the outbox handed in. Changes of what the application listens to
-/// it tells the subscriptions handed in.
+/// What it sends goes into the outbox handed in. Changes of what the application listens to go to
+/// the subscriptions handed in.
 pub(super) struct Server {
     /// The id of this node.
     pub(super) own: InfoHash,
-    /// The calendar, as values live by it.
+    /// Maps to wall-clock time, which the ages of values are in.
     pub(super) origin: Origin,
     /// How long values live, and which are stored.
     pub(super) value_types: ValueTypes,
     pub(super) tokens: Tokens,
-    /// The stream of the secrets behind the tokens.
+    /// The random stream for the secrets behind the tokens.
     secrets: Rng,
     pub(super) storage: Storage,
     /// Remote listeners.
     pub(super) listeners: Listeners,
     pub(super) pending_puts: PendingPuts,
-    /// Values of others that were refused so far.
+    /// Values of peers that were refused so far.
     pub(super) refused_puts: u64,
 }
 
@@ -87,7 +87,7 @@ impl Server {
         self.storage.export().map(record).collect()
     }
 
-    /// Keeps a value of this node, unless a signed one stands in its place. Reports whether it did.
+    /// Stores a value of this node, unless a signed one has its id. Reports whether it did.
     pub(super) fn store_own(
         &mut self,
         now: Timestamp,
@@ -116,7 +116,7 @@ impl Server {
         self.storage.store(now, key, incoming).is_ok()
     }
 
-    /// Keeps a value of a snapshot for what is left of its life. Reports whether it did.
+    /// Stores a value of a snapshot for what is left of its life. Reports whether it did.
     pub(super) fn import(&mut self, now: Timestamp, record: &Record) -> bool {
         let created = record.created.min(self.origin.to_unix(now));
         let longest = created + self.lifetime(&record.value);
@@ -133,7 +133,7 @@ impl Server {
         self.storage.store(now, &record.key, incoming).is_ok()
     }
 
-    /// Drops values whose time is over, and sets the timer for the next.
+    /// Drops expired values, and sets the timer for the next.
     pub(super) fn expire_values(
         &mut self,
         now: Timestamp,
@@ -146,7 +146,7 @@ impl Server {
         self.schedule_expiry(outbox);
     }
 
-    /// Sets the timer for the next value whose time is over.
+    /// Sets the timer for the next value to expire.
     pub(super) fn schedule_expiry(&self, outbox: &mut Outbox) {
         match self.storage.next_expiry() {
             Some(at) => outbox.timers.set(Timer::Storage, at),
@@ -184,12 +184,12 @@ impl Server {
         self.pending_puts.poll_check()
     }
 
-    /// Forgets a put whose check will not be made.
+    /// Forgets a put, as its check will not be made.
     pub(super) fn drop_check(&mut self, check: CheckId) {
         self.pending_puts.take(check);
     }
 
-    /// The node at an address is gone, and listens no more.
+    /// Forgets the listener at an address, as the node there is gone.
     pub(super) fn on_gone(&mut self, addr: SocketAddr) {
         self.listeners.remove(addr);
     }
@@ -262,8 +262,8 @@ impl Server {
 
     /// Returns the monotonic moment of an expiry, `None` if it has passed.
     pub(super) fn moment_of(&self, now: Timestamp, expiry: UnixTime) -> Option<Timestamp> {
-        let today = self.origin.to_unix(now).as_micros();
-        let left = expiry.as_micros().checked_sub(today)?;
+        let unix_now = self.origin.to_unix(now).as_micros();
+        let left = expiry.as_micros().checked_sub(unix_now)?;
         (left > 0).then(|| now + Duration::from_micros(left))
     }
 }

@@ -1,4 +1,4 @@
-//! Values of others: put, weighed, parked until they are proved, stored, refreshed
+//! Values of peers: put, judged by policy, parked until they are proved, stored, refreshed
 //! (`docs/spec/wire.md#8`, `docs/spec/node.md#5`).
 
 use std::net::SocketAddr;
@@ -47,11 +47,11 @@ impl Server {
         } else if is_far {
             acknowledge(now, put.reply_to, id, outbox);
         } else {
-            self.weigh(now, put, subscriptions, outbox);
+            self.decide_on(now, put, subscriptions, outbox);
         }
     }
 
-    /// Lets a stored value live on.
+    /// Handles a refresh: the value is kept for one more lifetime.
     pub(super) fn on_refresh(
         &mut self,
         now: Timestamp,
@@ -80,7 +80,7 @@ impl Server {
         }
     }
 
-    /// A check has been made.
+    /// Handles the verdict of a check.
     pub(super) fn on_verdict(
         &mut self,
         now: Timestamp,
@@ -94,8 +94,8 @@ impl Server {
         };
         let (reply_to, id) = (put.reply_to, put.value.id());
         if self.find(&put.key, id) != replaces.as_ref() {
-            // Something else was stored meanwhile: weigh the value anew.
-            return self.weigh(now, put, subscriptions, outbox);
+            // Something else was stored meanwhile: decide again.
+            return self.decide_on(now, put, subscriptions, outbox);
         }
         if holds {
             self.store_remote(now, put, subscriptions, outbox);
@@ -105,9 +105,9 @@ impl Server {
         acknowledge(now, reply_to, id, outbox);
     }
 
-    /// Weighs a value of another node: stores it, parks it until it is proved, or refuses it
-    /// without a word.
-    fn weigh(
+    /// Decides on a value of another node: stores it, parks it until it is proved, or refuses it,
+    /// which its sender is not told.
+    fn decide_on(
         &mut self,
         now: Timestamp,
         put: RemotePut,
@@ -140,7 +140,7 @@ impl Server {
         }
     }
 
-    /// Stores a value of another node, and tells listeners of it and of those that had to give way.
+    /// Stores a value of another node, and tells listeners of it and of those evicted for it.
     fn store_remote(
         &mut self,
         now: Timestamp,
@@ -149,8 +149,10 @@ impl Server {
         outbox: &mut Outbox,
     ) {
         let (key, id) = (put.key, put.value.id());
-        let today = self.origin.to_unix(now);
-        let created = put.created.map_or(today, |created| created.min(today));
+        let unix_now = self.origin.to_unix(now);
+        let created = put
+            .created
+            .map_or(unix_now, |created| created.min(unix_now));
         let Some(expires) = self.moment_of(now, created + self.lifetime(&put.value)) else {
             return;
         };
@@ -194,13 +196,13 @@ impl Server {
     }
 }
 
-/// Tells a sender that its write token is none of this node.
+/// Tells a sender that its write token is not valid.
 pub(super) fn refuse_put_token(reply_to: ReplyTo, outbox: &mut Outbox) {
     let text = "Put with incorrect token";
     outbox.error(reply_to, ErrorCode::UNAUTHORIZED, text);
 }
 
-/// Tells the sender of a put or refresh that it was handled; on this wire that says no more.
+/// Tells the sender of a put or refresh that it was handled, not whether it was stored.
 fn acknowledge(now: Timestamp, reply_to: ReplyTo, id: ValueId, outbox: &mut Outbox) {
     let reply = Reply {
         value_id: Some(id),

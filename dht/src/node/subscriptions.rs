@@ -13,7 +13,7 @@ use crate::{Contact, InfoHash, ListenConfig, Timestamp, ValueTypes};
 /// what the application is to be told.
 #[derive(Debug)]
 pub(super) struct Subscriptions {
-    /// The id of this node, which holds what is stored here.
+    /// The id of this node, for what is stored here.
     own: InfoHash,
     /// How long values live.
     value_types: ValueTypes,
@@ -22,7 +22,7 @@ pub(super) struct Subscriptions {
     listens: BTreeMap<OpId, Listen>,
     /// The listens on each key.
     by_key: BTreeMap<InfoHash, BTreeSet<OpId>>,
-    /// By the number that storing nodes quote.
+    /// By the socket id that storing nodes send back.
     sockets: BTreeMap<u32, ListenSocket>,
     /// When a value that a storing node reported may run out.
     next_expiry: Option<Timestamp>,
@@ -94,15 +94,14 @@ impl Subscriptions {
         self.by_key.contains_key(key)
     }
 
-    /// Takes in that a storing node is asked to tell of changes under this number. Returns what it
-    /// is to tell of.
+    /// Opens a socket for a listen request to a storing node. Returns the query to send.
     pub(super) fn open(&mut self, number: u32, socket: ListenSocket) -> Query {
         self.sockets.insert(number, socket);
         let listen = self.listens.get(&socket.op);
         listen.map(|it| it.query.clone()).unwrap_or_default()
     }
 
-    /// Closes a socket; what is told on it from now on is ignored.
+    /// Closes a socket; notifications on it are ignored from now on.
     pub(super) fn close(&mut self, number: u32) {
         self.sockets.remove(&number);
     }
@@ -124,7 +123,7 @@ impl Subscriptions {
         listen.add(op, self.own, values, |_| Timestamp::MAX)
     }
 
-    /// A value was stored or edited here.
+    /// Takes in a value that was stored or edited here.
     pub(super) fn on_stored(&mut self, key: &InfoHash, value: &Value) -> Vec<Event> {
         let (own, listens) = (self.own, &mut self.listens);
         on_key(&self.by_key, key)
@@ -137,7 +136,7 @@ impl Subscriptions {
             .collect()
     }
 
-    /// A value that was stored here is gone.
+    /// Takes in that a value is no longer stored here.
     pub(super) fn on_removed(&mut self, key: &InfoHash, id: ValueId) -> Vec<Event> {
         let (own, listens) = (self.own, &mut self.listens);
         on_key(&self.by_key, key)
@@ -148,8 +147,8 @@ impl Subscriptions {
             .collect()
     }
 
-    /// A storing node told on a socket that it has these values. Each counts for a lifetime, or
-    /// until the node says otherwise.
+    /// Takes in values that a storing node sent on a socket. Each counts for a lifetime, or until
+    /// the node says otherwise.
     pub(super) fn on_values(
         &mut self,
         now: Timestamp,
@@ -165,7 +164,7 @@ impl Subscriptions {
         listen.add(socket.op, socket.node.id, values, expires)
     }
 
-    /// A storing node told on a socket which of its values it refreshed, and which it lost.
+    /// Takes in which of its values a storing node refreshed, and which it lost.
     pub(super) fn on_ids(
         &mut self,
         now: Timestamp,

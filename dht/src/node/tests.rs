@@ -31,8 +31,8 @@ fn two_nodes_find_each_other_and_a_value() {
     assert_eq!(report.answered, 1);
 }
 
-/// Of nodes that come all at once, the last find the bucket of their entry point taken, and their
-/// walk is over before it has heard from the others.
+/// Of nodes that join all at once, the last find the bucket of their entry point full, and their
+/// lookup is over before it has heard from the others.
 #[test]
 fn a_node_that_comes_when_none_is_known_yet_asks_again() {
     let mut net = Net::new(32);

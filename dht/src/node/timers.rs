@@ -33,10 +33,10 @@ pub enum Timer {
     Purge(Family),
     /// Some more contacts of a snapshot are asked whether they are still there.
     VerifyRestored(Family),
-    /// Few answered when the node looked for its neighbours; it looks again.
+    /// Few nodes answered the lookup of the own id; it is repeated.
     RepeatSelfLookup(Family),
-    /// A newcomer gets to know the farther parts of the network.
-    RefreshSiblings(Family),
+    /// The far buckets of a node that has just joined are filled.
+    RefreshFarBuckets(Family),
     /// Operations that waited for a connection start without one.
     ConnectDeadline,
     /// Nothing is due.

@@ -22,7 +22,7 @@ pub(super) enum Action {
     Start(Ticket, Task),
     /// Tell the application the result of an operation that was being prepared.
     Tell(OpId, SecureEvent),
-    /// Tell the application that a put came to nothing.
+    /// Tell the application that a put failed.
     Fail(OpId, PutError),
     /// Put the value that was prepared for this operation.
     Announce {
@@ -43,12 +43,12 @@ pub(super) enum Action {
     Found(OpId, Result<PublicKey, PutError>),
     /// Cancel this get, which the application does not know of.
     EndGet(OpId),
-    /// Hand this out to the operation.
+    /// Deliver this to the operation.
     Deliver(OpId, Delivered),
     /// Remember this key: its owner has signed a value that was found.
     Remember(PublicKey),
     /// Tell the node whether what it asked about holds.
     Answer(CheckId, bool),
-    /// Tell the node that it will not learn whether this holds.
+    /// Abandon a check of the node.
     Forget(CheckId),
 }

@@ -1,8 +1,8 @@
-//! [`Admission`]: how much work may wait at a time, and for whom.
+//! [`Admission`]: how much work may wait at a time, in all and for one source.
 //!
 //! Each job holds a [`Ticket`] that comes back with its [`Done`](super::Done). What the application
-//! waits for goes before what strangers want; strangers share what is left for them, and no source
-//! gets all of it.
+//! waits for goes before the checks of other nodes' values; these are limited in number, and no
+//! source gets all of it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,18 +18,18 @@ const OVERHEAD_BYTES: usize = 512;
 pub enum Lane {
     /// The application waits for it.
     Local,
-    /// A stranger wants something stored.
+    /// Another node wants something stored.
     Remote,
 }
 
 /// The right to one job.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Ticket {
-    /// A step of an operation of the application, whose number is bounded.
+    /// A step of an operation of the application; their number is bounded.
     Step,
     /// A value that the application waits for.
     Value { bytes: usize },
-    /// A stranger's value.
+    /// Another node's value.
     Check { source: Source },
 }
 
@@ -104,12 +104,12 @@ impl Admission {
         }
     }
 
-    /// Bytes of the application's values that wait.
+    /// Counts the bytes of the application's values that wait.
     pub(super) fn waiting_bytes(&self) -> usize {
         self.waiting_bytes
     }
 
-    /// Strangers' values that wait.
+    /// Counts other nodes' values that wait.
     pub(super) fn checks(&self) -> usize {
         self.checks_in_total
     }

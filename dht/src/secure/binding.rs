@@ -50,8 +50,8 @@ impl Binding {
     }
 
     /// Reports whether its time is over, by a clock that may be fast by `tolerance`.
-    pub(super) fn is_over(&self, today: UnixTime, tolerance: Duration) -> bool {
-        self.expires.is_some_and(|end| today >= end + tolerance)
+    pub(super) fn is_over(&self, unix_now: UnixTime, tolerance: Duration) -> bool {
+        self.expires.is_some_and(|end| unix_now >= end + tolerance)
     }
 
     /// Writes what stands at the end of the user type.
@@ -124,7 +124,7 @@ pub(super) fn bind(
     mut draft: Draft,
     address: ValueAddress,
     scope: Scope,
-    today: UnixTime,
+    unix_now: UnixTime,
 ) -> Result<Draft, PutError> {
     if draft.user_type.contains(MARK) {
         return Err(PutError::ReservedUserType);
@@ -133,7 +133,7 @@ pub(super) fn bind(
         Scope::Anywhere => return Ok(draft),
         Scope::Bound => None,
         Scope::BoundUntil(Expiry::At(end)) => Some(end),
-        Scope::BoundUntil(Expiry::After(span)) => Some(today + span),
+        Scope::BoundUntil(Expiry::After(span)) => Some(unix_now + span),
     };
     let ValueAddress { key, id } = address;
     draft.user_type += &Binding { key, id, expires }.suffix();
@@ -246,14 +246,14 @@ mod tests {
 
     #[test]
     fn a_draft_is_bound_as_far_as_its_scope_says() {
-        let (today, span) = (UnixTime::from_secs(1_767_225_000), Duration::from_secs(600));
+        let (unix_now, span) = (UnixTime::from_secs(1_767_225_000), Duration::from_secs(600));
         let address = ValueAddress {
             key: InfoHash::of(b"foo"),
             id: ValueId(42),
         };
         let bound = |scope| {
             let draft = Draft::from("x").user_type("note");
-            bind(draft, address, scope, today).map(|draft| draft.user_type)
+            bind(draft, address, scope, unix_now).map(|draft| draft.user_type)
         };
         let until = format!("note{TEXT}");
         assert_eq!(bound(Scope::Anywhere), Ok("note".to_owned()));

@@ -24,21 +24,21 @@ pub struct Checked {
     signed_by: SignedBy,
 }
 
-/// The key whose signature of a value holds.
+/// The key by which a value is signed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum SignedBy {
     /// None: the value is clear.
     Unsigned,
     /// The key of the signer of a value that all can read.
     Signer(PublicKey),
-    /// The key of the sender of an encrypted value, and for whom it is if it is for several.
+    /// The key of the sender of an encrypted value, and its recipients if they are several.
     Sender(PublicKey, Recipients),
 }
 
 /// What is known of a value's origin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Protection {
-    /// Readable by all and not signed: anyone may have written it.
+    /// Readable by all and not signed: any node may have made it.
     Clear,
     /// Readable by all; the signer wrote it.
     Signed,
@@ -59,7 +59,7 @@ impl Checked {
         }
     }
 
-    /// Takes a value whose signature by `signer` holds.
+    /// Takes a value with a signature by `signer` that holds.
     pub(super) fn signed(value: Value, signer: PublicKey) -> Self {
         Self {
             value,
@@ -125,7 +125,7 @@ impl Checked {
         }
     }
 
-    /// Returns the id of the key whose signature holds.
+    /// Returns the id of the signer's key.
     pub fn signer(&self) -> Option<LongKeyId> {
         self.signer_key().map(PublicKey::long_id)
     }
@@ -138,7 +138,7 @@ impl Checked {
         }
     }
 
-    /// Returns for whom the signer made it, if for one: for us if it was encrypted.
+    /// Returns the one recipient that the signer made it for, if any: us if it was encrypted.
     pub fn recipient(&self) -> Option<KeyId> {
         if !self.recipients().is_empty() {
             return None;
@@ -147,8 +147,8 @@ impl Checked {
         Some(KeyId::from_bytes(*to.as_bytes()))
     }
 
-    /// Returns for whom the sender encrypted it, if for several: we are one of them. In ascending
-    /// order.
+    /// Returns the recipients that the sender encrypted it for, if several: we are one of them. In
+    /// ascending order.
     pub fn recipients(&self) -> &[LongKeyId] {
         match &self.signed_by {
             SignedBy::Sender(_, recipients) => recipients.ids(),

@@ -105,7 +105,7 @@ impl Checks {
         change: Change,
         values: Vec<Value>,
         us: Option<&Identity>,
-        today: UnixTime,
+        unix_now: UnixTime,
     ) -> Vec<Action> {
         let mut actions = Vec::new();
         if let Some(mut position) = self.delivery.next_position(op) {
@@ -115,16 +115,21 @@ impl Checks {
                 position = position.next();
             }
             self.delivery.append(op, change, slots);
-            self.deliver(op, today, &mut actions);
+            self.deliver(op, unix_now, &mut actions);
         }
         actions
     }
 
     /// Notes that no more values come for a get.
-    pub(super) fn on_end(&mut self, op: OpId, report: GetReport, today: UnixTime) -> Vec<Action> {
+    pub(super) fn on_end(
+        &mut self,
+        op: OpId,
+        report: GetReport,
+        unix_now: UnixTime,
+    ) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.delivery.end(op, report) {
-            self.deliver(op, today, &mut actions);
+            self.deliver(op, unix_now, &mut actions);
         } else {
             // A query; there is nothing to check in its rows.
             let dropped = 0;
@@ -163,7 +168,7 @@ impl Checks {
         &mut self,
         digest: Digest,
         verdict: &Verdict,
-        today: UnixTime,
+        unix_now: UnixTime,
     ) -> Vec<Action> {
         let mut actions = Vec::new();
         match verdict {
@@ -177,7 +182,7 @@ impl Checks {
             match waiter {
                 Waiter::Found(position) => {
                     self.delivery.settle(position, verdict);
-                    self.deliver(position.op, today, &mut actions);
+                    self.deliver(position.op, unix_now, &mut actions);
                 }
                 Waiter::Stored(check) => {
                     actions.push(Action::Answer(check, verdict.is_signed()));
@@ -294,8 +299,8 @@ impl Checks {
     }
 
     /// Hands out what is ready of an operation.
-    fn deliver(&mut self, op: OpId, today: UnixTime, actions: &mut Vec<Action>) {
-        while let Some(delivered) = self.delivery.poll(op, today) {
+    fn deliver(&mut self, op: OpId, unix_now: UnixTime, actions: &mut Vec<Action>) {
+        while let Some(delivered) = self.delivery.poll(op, unix_now) {
             actions.push(Action::Deliver(op, delivered));
         }
     }

@@ -19,7 +19,7 @@ use crate::lookup::{GetReport, OpId};
 use crate::value::{Condition, Content, Query, Value, ValueAddress, ValueId};
 use crate::{InfoHash, UnixTime};
 
-/// The operations whose values go through the checks.
+/// The operations with values that go through the checks.
 #[derive(Debug)]
 pub(super) struct Delivery {
     /// The values of each operation that has not ended.
@@ -107,7 +107,7 @@ pub(super) enum Slot {
 enum Disposition {
     /// It is handed out.
     Deliver,
-    /// It is left out silently: it does not meet the conditions; or it is an older edition that
+    /// It is left out, uncounted: it does not meet the conditions; or it is an older edition that
     /// some node still holds, or has lost at last.
     Skip,
     /// It is dropped and counted: it is bound elsewhere, its time is over, or it is not bound as it
@@ -176,10 +176,10 @@ impl Filter {
     }
 
     /// Reports whether the time of a value is over.
-    fn is_over(&self, value: &Checked, today: UnixTime) -> bool {
+    fn is_over(&self, value: &Checked, unix_now: UnixTime) -> bool {
         value
             .binding()
-            .is_some_and(|binding| binding.is_over(today, self.clock_tolerance))
+            .is_some_and(|binding| binding.is_over(unix_now, self.clock_tolerance))
     }
 
     /// Reports whether a value meets the conditions that were left to be checked here.
@@ -270,7 +270,7 @@ impl Delivery {
         }
     }
 
-    /// Notes that no more values come for `op`; `false` if it is none of ours.
+    /// Notes that no more values come for `op`; `false` if it is not known here.
     pub(super) fn end(&mut self, op: OpId, report: GetReport) -> bool {
         match self.by_op.get_mut(&op) {
             Some(stream) => {
@@ -281,15 +281,15 @@ impl Delivery {
         }
     }
 
-    /// Returns what `op` can be told next, on this day.
-    pub(super) fn poll(&mut self, op: OpId, today: UnixTime) -> Option<Delivered> {
+    /// Returns what `op` can be told next.
+    pub(super) fn poll(&mut self, op: OpId, unix_now: UnixTime) -> Option<Delivered> {
         let stream = self.by_op.get_mut(&op)?;
         while stream.batches.front().is_some_and(Batch::is_judged)
             && let Some(batch) = stream.batches.pop_front()
         {
             stream.first += 1;
             let (change, dropped) = (batch.change, stream.dropped);
-            let values = stream.pass(batch, today);
+            let values = stream.pass(batch, unix_now);
             self.dropped += (stream.dropped - dropped) as u64;
             if !values.is_empty() {
                 return Some(Delivered::Values(change, values));
@@ -333,11 +333,11 @@ impl Batch {
 
 impl Stream {
     /// Selects the values of a judged batch that are handed out.
-    fn pass(&mut self, batch: Batch, today: UnixTime) -> Vec<Checked> {
+    fn pass(&mut self, batch: Batch, unix_now: UnixTime) -> Vec<Checked> {
         let mut passed = Vec::with_capacity(batch.slots.len());
         for slot in batch.slots {
             match slot {
-                Slot::Passed(value) => match self.dispose(batch.change, &value, today) {
+                Slot::Passed(value) => match self.disposition(batch.change, &value, unix_now) {
                     Disposition::Deliver => passed.push(value),
                     Disposition::Skip => {}
                     Disposition::Drop => self.dropped += 1,
@@ -348,8 +348,8 @@ impl Stream {
         passed
     }
 
-    /// Decides what is done with a genuine value.
-    fn dispose(&mut self, change: Change, value: &Checked, today: UnixTime) -> Disposition {
+    /// Returns what is done with a genuine value.
+    fn disposition(&mut self, change: Change, value: &Checked, unix_now: UnixTime) -> Disposition {
         if let Some(filter) = &self.filter {
             if filter.refuses(value.value()) {
                 return Disposition::Drop;
@@ -357,7 +357,7 @@ impl Stream {
             if !filter.selects(value) {
                 return Disposition::Skip;
             }
-            if filter.is_over(value, today) {
+            if filter.is_over(value, unix_now) {
                 // A listen that reported it reports its end too.
                 return match change {
                     Change::Found => Disposition::Drop,

@@ -23,7 +23,7 @@ use crate::lookup::OpId;
 use crate::node::PutOptions;
 use crate::value::{Draft, Value, ValueAddress};
 
-/// For whom a value is encrypted.
+/// A key that a value is encrypted for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Recipient {
     /// The holder of this key.
@@ -45,7 +45,7 @@ pub(super) struct EncryptedPut {
     draft: Draft,
     /// What the node is told with it.
     options: PutOptions,
-    /// The recipients whose keys have not been looked at; the last is the next.
+    /// The recipients with keys that have not been looked at; the last is the next.
     missing: Vec<Recipient>,
     /// The keys of the others.
     known: Vec<PublicKey>,
@@ -56,7 +56,7 @@ pub(super) struct EncryptedPut {
 /// What an encrypted put waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
-    /// Nothing: its recipients can be gone through.
+    /// Nothing: the keys of its recipients can be collected.
     Ready,
     /// The key of this name.
     Searching(KeyName),

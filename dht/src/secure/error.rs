@@ -21,7 +21,7 @@ pub enum PutError {
         max = Value::MAX_PACKED
     )]
     TooLarge(usize),
-    /// An edition of the value has the last of all sequence numbers: put a new one, with another
+    /// An edition of the value has the highest sequence number: put a new one, with another
     /// id.
     #[error("the value has been edited 65,535 times; no higher sequence number is left")]
     NoSequence,

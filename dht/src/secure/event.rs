@@ -29,8 +29,8 @@ pub enum SecureOutput {
     Wake(Timestamp, Timer),
 }
 
-/// Something the application waits for. Exhaustive: a driver that passed over a new one would leave
-/// an application waiting.
+/// Something the application waits for. Exhaustive: a driver that ignored a new one would leave an
+/// application waiting.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SecureEvent {
     /// Values found by a get, or new and edited ones for a listen.
@@ -69,10 +69,10 @@ pub enum SecureEvent {
     PutDone {
         /// The put.
         op: OpId,
-        /// Who holds the value.
+        /// How many nodes hold the value.
         report: PutReport,
     },
-    /// A put came to nothing; nothing was sent.
+    /// A put failed; nothing was sent.
     PutFailed {
         /// The put.
         op: OpId,

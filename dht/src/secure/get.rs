@@ -61,7 +61,7 @@ impl SecureDht {
         Ok(op)
     }
 
-    /// Finds a certificate: the own one, one at hand, one of the application's, or one in the DHT.
+    /// Finds a certificate: the own one, a cached one, one of the application's, or one in the DHT.
     /// [`SecureEvent::Certificate`] tells the result.
     ///
     /// That its key has this name is certain; its signature and dates are not looked at.
@@ -88,7 +88,7 @@ impl SecureDht {
     }
 
     /// Finds a public key, as [`SecureDht::find_certificate`] does a certificate. Keys of the
-    /// senders of encrypted values are at hand without one. [`SecureEvent::PublicKey`] tells the
+    /// senders of encrypted values are cached without one. [`SecureEvent::PublicKey`] tells the
     /// result.
     ///
     /// # Errors

@@ -18,10 +18,10 @@ use crate::node::{Check, CheckId};
 use crate::value::policy::Proof;
 use crate::value::{Draft, Value, ValueId};
 
-/// Work for a core to spare.
+/// CPU-bound work, to be run on any core.
 #[must_use]
 pub struct Job {
-    /// The right to it, which goes back with its outcome.
+    /// Its admission, which goes back with its outcome.
     ticket: Ticket,
     /// Boxed, for the queue that jobs go through is made for datagrams.
     task: Box<Task>,
@@ -179,16 +179,16 @@ fn certificates_in(value: &Value) -> Option<CertificateChain> {
 /// Applies the store and edit rules for certificates (`docs/spec/secure.md#6.5`), and the one for
 /// signatures.
 fn holds(proof: Proof, key: InfoHash, value: &Value, replaces: Option<&Value>) -> bool {
-    let owners = |value| Some(certificates_in(value)?.leaf().clone());
+    let certificate_of = |value| Some(certificates_in(value)?.leaf().clone());
     let belongs_here = |certificate: &Certificate| {
         dht_keys(certificate.id(), certificate.long_id()).contains(&key)
     };
     match proof {
         Proof::Signature => signer_of(value).is_some(),
-        Proof::Certificate => owners(value).is_some_and(|new| belongs_here(&new)),
-        Proof::SameCertificateKey => owners(value)
+        Proof::Certificate => certificate_of(value).is_some_and(|new| belongs_here(&new)),
+        Proof::SameCertificateKey => certificate_of(value)
             .filter(belongs_here)
-            .zip(replaces.and_then(owners))
+            .zip(replaces.and_then(certificate_of))
             .is_some_and(|(new, old)| new.long_id() == old.long_id()),
     }
 }

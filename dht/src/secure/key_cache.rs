@@ -12,8 +12,8 @@ use bulla_kad::LruMap;
 
 use crate::InfoHash;
 
-/// Asked for a certificate before the DHT is. The secure layer stands still while it is called: it
-/// must not wait for anything.
+/// Asked for a certificate before the DHT is. It blocks the secure layer: it must not wait for
+/// anything.
 pub type CertificateSource = Box<dyn FnMut(&LongKeyId) -> Option<Certificate> + Send>;
 
 /// The name by which a key is looked for.
@@ -106,7 +106,7 @@ impl KeyCache {
         }
     }
 
-    /// Returns the certificate of this name, if it is at hand.
+    /// Returns the certificate of this name, if it is here or the source has it.
     pub(super) fn certificate(&mut self, name: KeyName) -> Option<Certificate> {
         if let Some(own) = self.own.as_ref().filter(|own| name.names(own)) {
             return Some(own.clone());
@@ -124,7 +124,7 @@ impl KeyCache {
         })
     }
 
-    /// Returns the key of this name, if it is at hand.
+    /// Returns the key of this name, if it is here or the source has it.
     pub(super) fn public_key(&mut self, name: KeyName) -> Option<PublicKey> {
         if let Some(key) = self.keys.get(&name) {
             return Some(key.clone());

@@ -13,7 +13,7 @@
 //!   find_certificate ───▶ searches ───────▶ Job: read ──────────────▶ application
 //! ```
 //!
-//! - Each of these parts is a machine that is told what happens and returns `Action`s. This file
+//! - Each of these parts is told what happens and returns `Action`s. This file
 //!   alone tells them, and carries the actions out.
 //! - Only [`Checked`] values come out. What fails its check is dropped and counted.
 //! - Values of an operation come out in the order in which they were found, and its end after all
@@ -155,7 +155,7 @@ impl SecureDht {
         dht
     }
 
-    /// Takes a datagram.
+    /// Handles a datagram.
     pub fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
         self.node.handle_datagram(now, from, datagram);
         self.advance(now);
@@ -167,13 +167,13 @@ impl SecureDht {
         self.advance(now);
     }
 
-    /// Takes what came of a job.
+    /// Handles the result of a job.
     pub fn handle_done(&mut self, now: Timestamp, done: Done) {
         self.checks.release(done.ticket);
         match done.outcome {
             Outcome::Judged { digest, verdict } => {
-                let today = self.node.calendar(now);
-                let actions = self.checks.on_verdict(digest, &verdict, today);
+                let unix_now = self.node.calendar(now);
+                let actions = self.checks.on_verdict(digest, &verdict, unix_now);
                 self.act(now, actions);
             }
             Outcome::Proved { check, holds } => self.node.handle_verdict(now, check, holds),
@@ -258,7 +258,7 @@ impl SecureDht {
         self.searches.keys().set_source(source);
     }
 
-    /// Takes from the node all it has to say.
+    /// Handles all outputs of the node.
     fn advance(&mut self, now: Timestamp) {
         loop {
             match self.node.poll_output() {
@@ -316,8 +316,8 @@ impl SecureDht {
                 if let Some(InternalOp::Probe(_)) = internal {
                     values.retain(|value| us.is_some_and(|us| is_owned_by(us, value)));
                 }
-                let today = self.node.calendar(now);
-                self.checks.on_values(op, change, values, us, today)
+                let unix_now = self.node.calendar(now);
+                self.checks.on_values(op, change, values, us, unix_now)
             }
         };
         self.act(now, actions);
@@ -350,7 +350,7 @@ impl SecureDht {
         }
     }
 
-    /// Does what the parts want done.
+    /// Carries out actions of the parts.
     fn act(&mut self, now: Timestamp, actions: impl IntoIterator<Item = Action>) {
         for action in actions {
             match action {
@@ -369,7 +369,7 @@ impl SecureDht {
                     options,
                 } => {
                     self.pending.end_preparation(op);
-                    let put = fitting(value)
+                    let put = check_size(value)
                         .and_then(|value| Ok(self.node.put_as(now, op, key, value, options)?));
                     if let Err(error) = put {
                         self.fail(op, error);
@@ -428,7 +428,7 @@ impl SecureDht {
         self.pending.end_preparation(op);
     }
 
-    /// Checks what can be checked of a value to be signed, names its put and binds it.
+    /// Checks what can be checked of a value to be signed, reserves the id of its put and binds it.
     fn prepare_put(
         &mut self,
         now: Timestamp,
@@ -453,7 +453,7 @@ impl SecureDht {
         Ok((self.reserve()?, address, draft))
     }
 
-    /// Names an operation that has to be prepared.
+    /// Reserves the id of an operation that has to be prepared.
     fn reserve(&mut self) -> Result<OpId, OpError> {
         if self.pending.is_full() {
             return Err(OpError::TooManyOperations);
@@ -479,8 +479,8 @@ impl SecureDht {
     }
 }
 
-/// Refuses a value that is too large to travel.
-fn fitting(value: Value) -> Result<Value, PutError> {
+/// Refuses a value that is too large to be sent.
+fn check_size(value: Value) -> Result<Value, PutError> {
     match value.packed().len() {
         size if size > Value::MAX_PACKED => Err(PutError::TooLarge(size)),
         _ => Ok(value),

@@ -1,4 +1,4 @@
-//! What the node does without keys: it is passed on.
+//! What needs no keys: it is passed on to the node.
 
 use std::net::SocketAddr;
 
@@ -19,10 +19,10 @@ impl SecureDht {
         self.restore_contacts(now, contacts, now);
     }
 
-    /// As [`insert_contacts`](Self::insert_contacts), but none is pinged before `call`.
+    /// As [`insert_contacts`](Self::insert_contacts), but none is pinged before `verify_at`.
     #[doc(hidden)]
-    pub fn restore_contacts(&mut self, now: Timestamp, contacts: &[Contact], call: Timestamp) {
-        self.node.restore_contacts(now, contacts, call);
+    pub fn restore_contacts(&mut self, now: Timestamp, contacts: &[Contact], verify_at: Timestamp) {
+        self.node.restore_contacts(now, contacts, verify_at);
         self.advance(now);
     }
 

@@ -7,13 +7,13 @@ use crate::UnixTime;
 use crate::node::PutOptions;
 use crate::value::Query;
 
-/// What the secure layer is told at its start. Public fields over [`SecureConfig::default`]; any
+/// The settings of the secure layer. Public fields over [`SecureConfig::default`]; any
 /// setting is allowed, 0 switches off what it bounds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SecureConfig {
     /// Announce the own certificate once connected, for as long as the node runs. Default `true`.
     pub publish_certificate: bool,
-    /// Remember the keys of all signers of values, not only of those who encrypted one for us.
+    /// Remember the keys of all signers of values, not only of the senders of encrypted ones.
     /// Default `false`.
     pub remember_signers: bool,
     /// How long after its expiry a bound value is still taken, for clocks that differ. Default one
@@ -25,7 +25,7 @@ pub struct SecureConfig {
     /// Bytes of values found for the application that wait for their verdict, each counted with 512
     /// bytes on top; what exceeds it is dropped. Default 64 MiB.
     pub max_waiting_bytes: usize,
-    /// Values of other nodes whose proofs are being checked before we store them, in total. Default
+    /// Values of other nodes with proofs that are being checked before we store them. Default
     /// 256; at most 64 KiB each. At some 0.2 ms of work each, the last is judged before its sender
     /// asks again.
     pub max_remote_checks: usize,
@@ -67,8 +67,8 @@ pub struct SignOptions {
 /// For which place a value is signed.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Scope {
-    /// For any, and for ever, as OpenDHT signs: whoever has the value can put it elsewhere and
-    /// again.
+    /// For any, and for ever, as OpenDHT signs: any node that has the value can put it elsewhere
+    /// and again.
     #[default]
     Anywhere,
     /// For its key and id alone.
@@ -77,7 +77,7 @@ pub enum Scope {
     BoundUntil(Expiry),
 }
 
-/// When a bound value ends.
+/// When a bound value expires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expiry {
     /// At this time; fractions of a second are cut off.

@@ -1,6 +1,6 @@
 //! [`OwnCertificate`]: whether the own certificate is published (`docs/spec/secure.md#5.4`).
 //!
-//! It is announced in both places where others look for it, once the node is connected and for as
+//! It is announced under both keys where others look for it, once the node is connected and for as
 //! long as it runs. If the node refuses that, it is tried again when it gets connected again.
 
 use bulla_identity::{CertificateChain, Identity};

@@ -1,5 +1,5 @@
-//! [`Pending`]: what goes on behind the operations: the [`Preparation`] of one in which the node
-//! has no part yet, and the [`InternalOp`]s that the node runs for us.
+//! [`Pending`]: operations of the application that are being prepared ([`Preparation`]), which the
+//! node does not know of yet, and [`InternalOp`]s, which the application does not know of.
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@ use super::encrypted_puts::{EncryptedPut, check_recipients};
 use super::pending::{InternalOp, Preparation};
 use super::searches::Wanted;
 use super::signed_puts::SignedPut;
-use super::{Action, PutError, Recipient, SecureDht, SignOptions, fitting};
+use super::{Action, PutError, Recipient, SecureDht, SignOptions, check_size};
 use crate::lookup::OpId;
 use crate::node::PutOptions;
 use crate::value::{Draft, Value, ValueId};
@@ -29,7 +29,7 @@ impl SecureDht {
         Ok((op, id))
     }
 
-    /// Puts a value that is packed already.
+    /// Puts a packed value.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl SecureDht {
         value: Value,
         options: PutOptions,
     ) -> Result<OpId, PutError> {
-        let op = self.node.put(now, key, fitting(value)?, options)?;
+        let op = self.node.put(now, key, check_size(value)?, options)?;
         self.advance(now);
         Ok(op)
     }
@@ -107,8 +107,8 @@ impl SecureDht {
     }
 
     /// As [`SecureDht::put_encrypted`], one value for up to [`bulla_identity::MAX_RECIPIENTS`].
-    /// Each sees who the others are; storing nodes see how many there are, and can tell with a
-    /// public key whether its holder may be one.
+    /// Each sees the keys of the others; storing nodes see how many there are, and can tell with a
+    /// public key whether it may be one of them.
     ///
     /// For one recipient it is an ordinary encrypted value. One for several is read by bulla alone:
     /// what users of OpenDHT are to read is put once for each of them. Recipients' keys are

@@ -1,4 +1,4 @@
-//! [`Recipients`]: for whom a value is encrypted, if it is for several
+//! [`Recipients`]: the keys that a value is encrypted for, if they are several
 //! (`docs/DIFFERENCES.md`, "Values for several recipients").
 //!
 //! ```text
@@ -34,7 +34,7 @@ impl Recipients {
         &self.0
     }
 
-    /// Computes what stands for them where a value names its recipient.
+    /// Computes the digest that stands for them in the recipient field of a value.
     pub(super) fn digest(&self) -> InfoHash {
         let mut hash = Sha256::new_with_prefix(b"bulla readers 1");
         for id in self.ids() {

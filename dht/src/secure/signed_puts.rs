@@ -33,8 +33,7 @@ pub(super) struct SignedPuts(BTreeMap<ValueAddress, Series>);
 struct Series {
     /// The puts, in the order they were asked for; at least one.
     puts: VecDeque<SignedPut>,
-    /// Above the sequence number of every edition known to us; beyond 16 bits if there is no such
-    /// number.
+    /// One above the highest sequence number known; beyond 16 bits if there is no such number.
     next_seq: u32,
     /// What the first put waits for.
     stage: Stage,
@@ -85,7 +84,7 @@ impl SignedPuts {
     /// Notes that a probe found an edition of ours.
     pub(super) fn on_edition(&mut self, address: ValueAddress, seq: u16) {
         if let Some(series) = self.0.get_mut(&address) {
-            series.follow(seq);
+            series.raise_above(seq);
         }
     }
 
@@ -110,7 +109,7 @@ impl SignedPuts {
         series.stage = Stage::Ready;
         let SignedPut { options, .. } = series.puts.pop_front()?;
         if let Ok(value) = &value {
-            series.follow(value.seq());
+            series.raise_above(value.seq());
         }
         if series.puts.is_empty() {
             self.0.remove(&address);
@@ -158,7 +157,7 @@ impl SignedPuts {
             return Vec::new();
         }
         if let Some(edition) = announced.filter(|value| is_owned_by(us, value)) {
-            series.follow(edition.seq());
+            series.raise_above(edition.seq());
         }
         let Ok(seq) = u16::try_from(series.next_seq) else {
             let series = self.0.remove(&address).unwrap_or_default();
@@ -181,8 +180,8 @@ impl SignedPuts {
 }
 
 impl Series {
-    /// Sees to it that the next number is above this one.
-    fn follow(&mut self, seq: u16) {
+    /// Raises the next sequence number above this one.
+    fn raise_above(&mut self, seq: u16) {
         self.next_seq = self.next_seq.max(u32::from(seq) + 1);
     }
 }

@@ -119,7 +119,7 @@ fn sign_envelope(key: &PrivateKey, draft: &Draft, to: InfoHash) -> Result<Vec<u8
     Ok(wire::pack_envelope(&body, &signature))
 }
 
-/// Returns what stands for a key where a value names its recipient.
+/// Returns the short id of a key, for the recipient field of a value.
 fn short_id(key: &PublicKey) -> InfoHash {
     InfoHash::new(*key.id().as_bytes())
 }
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_value_passed_on_to_a_third_key_does_not_open() {
-        // Bob decrypts what Alice wrote to him, and encrypts it for Carol as if Alice had written
+        // Bob decrypts a value from Alice, and encrypts it for Carol as if Alice had written
         // to her.
         let draft = Draft::from("hello");
         let to_bob = short_id(bob().public_key());

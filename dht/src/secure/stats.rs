@@ -7,7 +7,7 @@ use super::SecureDht;
 pub struct SecureStats {
     /// Bytes of values that wait for their verdict before the application gets them.
     pub waiting_bytes: usize,
-    /// Values of other nodes whose proofs are being checked.
+    /// Values of other nodes with proofs that are being checked.
     pub checks: usize,
     /// Puts being signed or encrypted, and searches for certificates.
     pub preparations: usize,

@@ -29,9 +29,9 @@ pub(super) struct GoldenValue {
     pub(super) bytes: Vec<u8>,
     /// "signature valid", "signature invalid" or nothing.
     pub(super) expected: String,
-    /// Who signed, if the vector tells.
+    /// The name of the signer, if the vector has it.
     pub(super) signer: String,
-    /// For whom it is encrypted, if it is.
+    /// The name of the recipient, if it is encrypted.
     pub(super) recipient: String,
 }
 

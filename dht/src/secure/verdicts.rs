@@ -1,6 +1,6 @@
-//! [`Verdicts`]: what has been judged and what is being judged, by digest, so that eight peers that
-//! return one value cost one verification; and the keys by which signatures held, so that the key
-//! of a thousand values of one owner is read once.
+//! [`Verdicts`]: known and awaited verdicts by digest, so that a value is verified once even if
+//! eight peers return it; and the keys by which signatures held, so that an owner's key is read
+//! once, not for each of its values.
 
 use std::collections::BTreeMap;
 

@@ -183,7 +183,7 @@ impl Listeners {
         Ok(Subscribed::New)
     }
 
-    /// Returns the listeners on `key` whose query `value` meets.
+    /// Returns the listeners on `key` with a query that `value` meets.
     pub(crate) fn matching(&self, key: &InfoHash, value: &Value) -> impl Iterator<Item = Listener> {
         self.remote_listens(key)
             .filter(|remote_listen| {
@@ -211,7 +211,7 @@ impl Listeners {
         self.remote_listens.len()
     }
 
-    /// Forgets the listeners at `addr`, whose node is gone.
+    /// Forgets the listeners at `addr`, as the node there is gone.
     pub(crate) fn remove(&mut self, addr: SocketAddr) {
         let Some(address) = self.addresses.find(&addr) else {
             return;

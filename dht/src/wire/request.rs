@@ -106,7 +106,7 @@ pub struct UpdateRequest<'a> {
     pub token: Cow<'a, [u8]>,
 }
 
-/// The address families whose nodes are wanted.
+/// The address families of the nodes that are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Want {
     /// IPv4.

@@ -100,7 +100,7 @@ fn a_certificate_that_is_none_needs_a_proof_it_does_not_get() {
 }
 
 #[test]
-fn parts_that_overlap_lie_or_never_end_store_nothing_and_block_nobody() {
+fn parts_that_overlap_lie_or_never_end_store_nothing_and_block_no_node() {
     let mut target = Target::new();
     let value = wire::pack(&Draft::new(vec![7; 5_000]), ValueId(8));
     let [head, first, second, ..] = &target.put_datagrams(&value)[..] else {
@@ -123,7 +123,7 @@ fn parts_that_overlap_lie_or_never_end_store_nothing_and_block_nobody() {
 }
 
 #[test]
-fn answers_that_nobody_asked_for_change_nothing() {
+fn replies_that_were_not_asked_for_change_nothing() {
     let mut target = Target::new();
     for tid in 0..1_000 {
         let reply = Reply {

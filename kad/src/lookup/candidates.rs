@@ -1,9 +1,9 @@
-//! [`Candidates`]: the contacts nearest to a key that a lookup knows, Kademlia's short list, each
+//! [`Candidates`]: the contacts nearest to a key that a lookup knows, Kademlia's shortlist, each
 //! with its state in this lookup.
 //!
 //! Invariants: sorted by distance, ids unique; at most `width` candidates that answered, `width`
-//! that were only named, and [`MAX_FAILED`] others. So peers that name contacts which do not exist,
-//! nearer than any other, cannot push out the nodes that are there.
+//! unqueried ones, and [`MAX_FAILED`] others. So peers that invent contacts, nearer than any other,
+//! cannot push out the nodes that are there.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -46,14 +46,14 @@ pub struct Candidate<const N: usize> {
     round_trip: Option<Duration>,
     /// The finds that it has answered, in order: an application may have thousands for one key.
     answered: Vec<OpId>,
-    /// Its place in the row of nodes that named each other: 1 if we knew it by ourselves.
+    /// The hops to it: 1 from our own table, else one more than to the node that replied with it.
     pub(super) hops: u8,
 }
 
 /// Whether a candidate answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CandidateState {
-    /// It was named, and has not answered yet.
+    /// It has not answered yet.
     Unqueried,
     /// It answered.
     Responsive,
@@ -107,10 +107,10 @@ impl<const N: usize> Candidates<N> {
         self.list.get(self.place(id)?)
     }
 
-    /// Returns the candidates that may be given values, with tokens no older than `oldest`: those
-    /// known to be nearest. While the iteration is not over these are all but the last of the
-    /// leading candidates with a token, if that leaves any (`docs/spec/node.md#4.6`). Those that
-    /// are late keep their place until there is no hope for them.
+    /// Returns the candidates to send values to, with tokens no older than `oldest`: those
+    /// known to be nearest. While one of the `count` nearest has no token, these are the candidates
+    /// before it, but for the last of them (`docs/spec/node.md#4.6`). Those that are late keep their
+    /// place until there is no hope for them.
     pub fn ready(&self, count: usize, oldest: Timestamp) -> Vec<(Contact<N>, &Bytes)> {
         let mut ready = Vec::new();
         let nearest = self.nearest_or_late(count);
@@ -162,15 +162,15 @@ impl<const N: usize> Candidates<N> {
             .ok()
     }
 
-    /// Notes that a new find begins: all candidates are known by now.
-    pub(super) fn start_over(&mut self) {
+    /// Sets the hops to all candidates to 1, as all are known when a new find begins.
+    pub(super) fn reset_hops(&mut self) {
         for candidate in &mut self.list {
             candidate.hops = 1;
         }
     }
 
-    /// Looks up the round trips of those that are new or have answered.
-    pub(super) fn measure(&mut self, round_trip: impl Fn(&SocketAddr) -> Duration) {
+    /// Looks up the round trips of candidates that are new or have answered since.
+    pub(super) fn look_up_round_trips(&mut self, round_trip: impl Fn(&SocketAddr) -> Duration) {
         for candidate in &mut self.list {
             let addr = &candidate.contact.addr;
             candidate.round_trip.get_or_insert_with(|| round_trip(addr));
@@ -245,8 +245,8 @@ impl<const N: usize> Candidates<N> {
         self.list.shrink_to_fit();
     }
 
-    /// Reports whether a newcomer at this place is among the nearest, both of those that answered
-    /// and of those only named.
+    /// Reports whether a new candidate at this index is among the nearest, both of the responsive
+    /// and of the unqueried.
     fn has_room_before(&self, at: usize) -> bool {
         let nearer = &self.list[..at];
         [CandidateState::Unqueried, CandidateState::Responsive]
@@ -257,7 +257,7 @@ impl<const N: usize> Candidates<N> {
             })
     }
 
-    /// Drops the farthest of those that are too many.
+    /// Drops the farthest candidates of each state beyond its limit.
     fn trim(&mut self) {
         let (mut unqueried, mut responsive, mut others) = (0, 0, 0);
         let width = self.width;
@@ -292,7 +292,7 @@ impl<const N: usize> Candidate<N> {
         }
     }
 
-    /// Reports whether it may be asked: it answered, or is yet to do so.
+    /// Reports whether the candidate may be asked: it answered, or was not asked yet.
     pub fn is_usable(&self) -> bool {
         match self.state {
             CandidateState::Unqueried | CandidateState::Responsive => true,
@@ -313,7 +313,7 @@ impl<const N: usize> Candidate<N> {
             .map(|token| &token.bytes)
     }
 
-    /// Notes that it answered something.
+    /// Notes that the candidate answered something.
     pub(super) fn on_answer(&mut self) {
         self.state = CandidateState::Responsive;
         self.round_trip = None;
@@ -323,7 +323,7 @@ impl<const N: usize> Candidate<N> {
         self.answered.binary_search(&find).is_ok()
     }
 
-    /// How long it is likely to take to reply; zero if that was not looked up.
+    /// Returns how long it is likely to take to reply; zero if that was not looked up.
     pub(super) fn round_trip(&self) -> Duration {
         self.round_trip.unwrap_or_default()
     }
@@ -538,13 +538,13 @@ mod tests {
         };
         let ms = Duration::from_millis;
         assert_eq!(round_trip(&candidates), 0);
-        candidates.measure(|_| ms(70));
-        candidates.measure(|_| ms(50));
+        candidates.look_up_round_trips(|_| ms(70));
+        candidates.look_up_round_trips(|_| ms(50));
         assert_eq!(round_trip(&candidates), 70);
         let candidate = candidates.get_mut(&contact(1).id).unwrap();
         candidate.on_answer();
         assert_eq!(candidate.state, CandidateState::Responsive);
-        candidates.measure(|addr| ms(addr.port().into()));
+        candidates.look_up_round_trips(|addr| ms(addr.port().into()));
         assert_eq!(round_trip(&candidates), 1);
     }
 

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-/// What an iteration is told at its start.
+/// The settings of an iteration.
 #[derive(Clone, Copy, Debug)]
 pub struct IterateConfig {
     /// How many of the nearest nodes must have answered (k).
     pub bucket_size: usize,
-    /// Responsive nodes kept among the candidates, and as many that were only named; at least
-    /// `bucket_size`.
+    /// Responsive candidates kept, and as many unqueried ones; at least `bucket_size`.
     pub width: usize,
     /// Requests in flight (alpha).
     pub parallelism: usize,
-    /// The same, if an application waits for the outcome and most requests stay without a reply.
+    /// The most requests in flight when an application waits and many requests time out.
     pub parallelism_max: usize,
-    /// How long any node may take to reply, to a third attempt if need be.
+    /// How long a node that nothing is known of may take to reply, its third attempt included.
     pub any_node_timeout: Duration,
     /// Requests that one find may cost.
     pub max_requests: usize,

@@ -1,5 +1,5 @@
-//! [`Find`]: what operations want to know of each of the nearest nodes, and the words in which an
-//! iteration speaks of it.
+//! [`Find`]: what operations want to know of each of the nearest nodes, and the requests, replies
+//! and actions of an iteration.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +21,8 @@ pub enum FindKind<Q> {
 pub enum FindRequest<A> {
     /// Which nodes are near the key?
     Node,
-    /// The same, and which values do you hold that meet the query of this find? Named by the
-    /// operation that was the first to ask.
+    /// The same, and which values do you hold that meet the query of this find? A find has the id
+    /// of its first operation.
     Value(OpId),
     /// What the caller asks; the reply names nodes near the key as well.
     Other(A),
@@ -33,7 +33,7 @@ pub enum FindRequest<A> {
 pub struct FindReply<'a, const N: usize> {
     /// Its write token.
     pub token: Option<Bytes>,
-    /// Nodes that it named.
+    /// The contacts in the reply.
     pub contacts: &'a [Contact<N>],
     /// Whether it had what was asked for.
     pub found: bool,
@@ -74,8 +74,7 @@ pub struct GetReport {
     pub asked: usize,
     /// Nodes that answered.
     pub answered: usize,
-    /// How many nodes in a row, each named by the one before, led to the first answer that had
-    /// something; 0 if none had.
+    /// The hops to the first node that had something, itself included; 0 if none had.
     pub hops: u8,
     /// Why it ended.
     pub ended: Ended,
@@ -113,8 +112,8 @@ impl std::ops::AddAssign for GetReport {
     }
 }
 
-/// Something that each of the nearest candidates shall answer once, for all operations that wanted
-/// to know it before it was first asked.
+/// A question that each of the nearest candidates is asked once. Operations with an equal query
+/// join it until its first request is sent.
 #[derive(Debug)]
 pub(super) struct Find<Q> {
     pub(super) kind: FindKind<Q>,

@@ -16,9 +16,9 @@ use crate::{Contact, Id, OpId, ReadySet, Timestamp};
 const LATE_LIMIT: u32 = 2;
 /// Requests in flight that are not waited for, above which no more are sent at once.
 const MAX_UNAWAITED: usize = 16;
-/// How long a candidate that did not answer is left alone, unless it shows up by itself.
+/// How long a failed candidate is not asked again, unless a message from it comes.
 const RETRY_FAILED_AFTER: Duration = Duration::from_secs(60);
-/// When to look again after something was due that could not be done at once.
+/// When to poll again if something due could not be done at once.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// An iterative lookup of one key in one address family. `Q` is what the finds of values ask for.
@@ -46,11 +46,11 @@ const RETRY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Iterate<Q, const N: usize> {
     candidates: Candidates<N>,
-    /// By the operation that was the first to ask.
+    /// By their id, that of the first operation.
     finds: ReadySet<OpId, Find<Q>>,
-    /// The finds of values that no node has been asked yet, by what they want to know.
+    /// The ids of the finds of values that no node has been asked yet, by their query.
     unasked: BTreeMap<Q, OpId>,
-    /// Operations that joined the find of another, and which.
+    /// Operations that joined the find of another, with its id.
     joined: BTreeMap<OpId, OpId>,
     config: IterateConfig,
 }
@@ -76,29 +76,28 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         taken
     }
 
-    /// Returns how many of the nearest contacts to offer, if fewer candidates are usable than one
-    /// could know: enough to make up for those that do not answer.
+    /// Returns how many of the nearest contacts to offer, if fewer than `width` candidates are
+    /// usable: enough to make up for those that do not answer.
     pub fn contacts_wanted(&self) -> Option<usize> {
         let width = self.config.width;
         let usable = self.candidates.nearest(width).count();
         (usable < width).then(|| width + self.candidates.iter().count() - usable)
     }
 
-    /// Notes that finds begin after a time without any: what is known by now was not named for
-    /// them.
-    pub fn start_over(&mut self) {
-        self.candidates.start_over();
+    /// Counts hops from the present candidates on, as finds begin after a time without any.
+    pub fn reset_hops(&mut self) {
+        self.candidates.reset_hops();
     }
 
     /// Asks the nearest nodes for an operation.
     pub fn find(&mut self, now: Timestamp, op: OpId, kind: FindKind<Q>) {
         if let FindKind::Value(query) = &kind {
-            let name = *self.unasked.entry(query.clone()).or_insert(op);
-            if let Some(same) = self.finds.get_mut(&name) {
-                // What a node held before the operation began is no answer to it, but nothing is
-                // known of that yet.
+            let find_id = *self.unasked.entry(query.clone()).or_insert(op);
+            if let Some(same) = self.finds.get_mut(&find_id) {
+                // An operation must not get replies to requests from before it began; for this
+                // find none was sent yet.
                 if same.operations.insert(op) {
-                    self.joined.insert(op, name);
+                    self.joined.insert(op, find_id);
                 }
                 return;
             }
@@ -108,13 +107,13 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         }
     }
 
-    /// Ends what an operation wants to know.
+    /// Removes an operation from its find, which ends with the last one.
     pub fn cancel(&mut self, op: OpId) {
-        let name = self.joined.remove(&op).unwrap_or(op);
-        if let Some(find) = self.finds.get_mut(&name) {
+        let find_id = self.joined.remove(&op).unwrap_or(op);
+        if let Some(find) = self.finds.get_mut(&find_id) {
             find.operations.remove(&op);
             if find.operations.is_empty() {
-                self.end_find(name);
+                self.end_find(find_id);
             }
         }
     }
@@ -126,7 +125,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
             .flat_map(|it| it.operations.iter().copied())
     }
 
-    /// Returns which values a find is about.
+    /// Returns the query of a find of values.
     pub fn query(&self, find: OpId) -> Option<&Q> {
         match &self.finds.get(&find)?.kind {
             FindKind::Value(query) => Some(query),
@@ -144,7 +143,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         self.finds.len()
     }
 
-    /// Gives back memory when there is no find; maps keep some even if they are empty.
+    /// Frees memory when there is no find; maps keep some even if they are empty.
     pub fn shrink(&mut self) {
         self.candidates.shrink();
         if self.finds.is_empty() {
@@ -190,16 +189,17 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         self.candidates.drop_failed_before(now - RETRY_FAILED_AFTER);
         self.finds.begin(now);
         let parallelism = self.parallelism(is_urgent);
-        let in_flight = self.quick(now).filter(|candidate| candidate.in_flight);
+        let in_flight = self.not_slow(now).filter(|candidate| candidate.in_flight);
         if in_flight.count() >= parallelism
             || self.candidates.in_flight() >= parallelism + MAX_UNAWAITED
         {
             return None;
         }
-        let nearest = self.quick(now).next()?.shared_bits();
-        self.candidates.measure(|addr| latency.round_trip(addr));
+        let nearest = self.not_slow(now).next()?.shared_bits();
+        self.candidates
+            .look_up_round_trips(|addr| latency.round_trip(addr));
         let (candidate, request) = self
-            .quick(now)
+            .not_slow(now)
             .filter(|candidate| !candidate.in_flight)
             .filter_map(|candidate| Some((candidate, self.request_to(candidate, &other)?)))
             .filter(|(candidate, _)| (latency.has_room)(&candidate.contact.addr))
@@ -232,24 +232,25 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         Some((contact, request))
     }
 
-    /// Reports whether it may be said that nothing was found, or that there is no node to be asked:
-    /// not while an unresponsive candidate may answer, nor while it `may_wait`.
+    /// Reports whether a find may end with nothing found, or for want of nodes to ask: not while an
+    /// unresponsive candidate may answer, nor while it `may_wait`.
     pub fn may_conclude(&self, now: Timestamp, may_wait: bool) -> bool {
         self.knows_any() || !may_wait && self.wait_for_late(now).is_none()
     }
 
     /// Takes a find that is over: the operations that wanted it, and what became of it.
     pub fn next_answered(&mut self, now: Timestamp) -> Option<(Vec<OpId>, GetReport)> {
-        let (&name, _) = self.finds.under_way().find(|(name, find)| {
-            self.is_answered(**name, find, now) && (find.found || self.wait_for_late(now).is_none())
+        let (&find_id, _) = self.finds.under_way().find(|(find_id, find)| {
+            self.is_answered(**find_id, find, now)
+                && (find.found || self.wait_for_late(now).is_none())
         })?;
-        let is_asked = self.finds.get(&name).is_some_and(|find| find.asked > 0);
+        let is_asked = self.finds.get(&find_id).is_some_and(|find| find.asked > 0);
         let ended = if is_asked || self.knows_any() {
             Ended::Converged
         } else {
             Ended::NoContacts
         };
-        self.conclude(name, ended)
+        self.conclude(find_id, ended)
     }
 
     /// Takes a find that has cost all that it may, in requests or in time.
@@ -278,7 +279,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         find.began.map(|began| began + self.config.max_time)
     }
 
-    /// Returns when to look again if nothing happens before. What the caller has to do besides is
+    /// Returns when to poll again if nothing happens before. The caller's own next request is
     /// due at `other`, and may have to wait for replies of the nodes that it `awaits`.
     pub fn next_wake(
         &self,
@@ -365,8 +366,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         }
     }
 
-    /// Notes that `node` replied with an error, which ends a request of the iteration; its token is
-    /// of no use any more if it `was_wrong`.
+    /// Notes that `node` replied with an error, which ends a request of the iteration. The token of
+    /// `node` is dropped if `token_was_wrong`.
     pub fn on_error(&mut self, node: &Id<N>, token_was_wrong: bool) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.state = CandidateState::Responsive;
@@ -377,7 +378,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         }
     }
 
-    /// Notes that `node` refused for good what the caller asked besides.
+    /// Notes that `node` refused a request of the caller's own for good.
     pub fn on_refused(&mut self, node: &Id<N>) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.state = CandidateState::Responsive;
@@ -395,9 +396,9 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         }
     }
 
-    /// Notes that `node`, which was asked just now, let an earlier request of another kind time
-    /// out: this one is not waited for either. But only so many, as peers may name any number of
-    /// nodes at an address that is silent.
+    /// Notes that `node`, which was asked just now, has let an earlier request time out: this one
+    /// is not waited for either. Their number is limited, as replies may list any number of nodes
+    /// at an address that is silent.
     pub fn on_known_unresponsive(&mut self, node: &Id<N>) {
         if self.candidates.unawaited() < MAX_UNAWAITED {
             self.on_timeout(node, 1, false);
@@ -413,9 +414,9 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         }
     }
 
-    fn end_find(&mut self, name: OpId) -> Option<Find<Q>> {
-        let find = self.finds.remove(&name)?;
-        self.candidates.forget(name);
+    fn end_find(&mut self, find_id: OpId) -> Option<Find<Q>> {
+        let find = self.finds.remove(&find_id)?;
+        self.candidates.forget(find_id);
         for operation in &find.operations {
             self.joined.remove(operation);
         }
@@ -427,10 +428,10 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         Some(find)
     }
 
-    /// When the first of the candidates asked becomes slow: others may be asked then, or a find is
-    /// answered.
+    /// Returns when the first of the candidates asked becomes slow: others may be asked then, or a
+    /// find is answered.
     fn next_slow(&self, now: Timestamp) -> Option<Timestamp> {
-        let in_flight = self.quick(now).filter(|candidate| candidate.in_flight);
+        let in_flight = self.not_slow(now).filter(|candidate| candidate.in_flight);
         in_flight.map(|candidate| candidate.slow_at).min()
     }
 
@@ -438,8 +439,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         self.candidates.nearest(1).next().is_some()
     }
 
-    /// How many requests to have in flight: if a caller waits for the outcome so many that as many
-    /// as configured will be answered, judged by those so far.
+    /// Returns how many requests to have in flight: if a caller waits for the outcome, so many that
+    /// as many as configured are likely to be answered, by the share answered so far.
     fn parallelism(&self, is_urgent: bool) -> usize {
         let wanted = self.config.parallelism;
         let mut finds = self.finds.under_way();
@@ -450,8 +451,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         (wanted * (answered + silent + 1) / (answered + 1)).min(self.config.parallelism_max)
     }
 
-    /// The nearest candidates but for those that are slow.
-    fn quick(&self, now: Timestamp) -> impl Iterator<Item = &Candidate<N>> {
+    /// Iterates over the nearest usable candidates that are not slow.
+    fn not_slow(&self, now: Timestamp) -> impl Iterator<Item = &Candidate<N>> {
         let usable = self.candidates.nearest(usize::MAX);
         usable
             .filter(move |candidate| !candidate.is_slow(now))
@@ -482,16 +483,15 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         let has_answered = |candidate: &&Candidate<N>| candidate.has_answered(op);
         let count = self.config.bucket_size;
         self.candidates.nearest(count).all(|it| has_answered(&it))
-            || find.found && self.quick(now).filter(has_answered).count() == count
+            || find.found && self.not_slow(now).filter(has_answered).count() == count
     }
 
-    /// Until when the unresponsive of the nearest candidates may be the ones that have something;
-    /// `None` if there are none. As long as nothing was found they are waited for as long as a node
-    /// may take that nothing is known of: those that answered lately may all be much nearer than
-    /// these.
+    /// Returns until when to wait for the unresponsive of the nearest candidates, as they may have
+    /// what was not found; `None` if there are none. They get as long as a node that nothing is
+    /// known of: measured round trips are of nodes that may all be much closer in the network.
     fn wait_for_late(&self, now: Timestamp) -> Option<Timestamp> {
         let nearest = self.candidates.iter().take(self.config.bucket_size);
-        let hopes = nearest.filter_map(|candidate| {
+        let deadlines = nearest.filter_map(|candidate| {
             let CandidateState::Unresponsive(count) = candidate.state else {
                 return None;
             };
@@ -502,6 +502,6 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
                 (count < LATE_LIMIT).then_some(Timestamp::MAX)
             }
         });
-        hopes.max()
+        deadlines.max()
     }
 }

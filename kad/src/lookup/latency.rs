@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::Candidate;
 
-/// Bits that a reply usually brings an iteration nearer to its key: it names the best of a bucket.
-const BITS_OF_A_REPLY: u32 = 4;
+/// Bits of the key that one hop usually resolves: a reply has the nearest contacts of a bucket.
+const BITS_PER_HOP: u32 = 4;
 
 /// How soon replies may be expected, and where there is room for a request.
 pub struct Latency<'a> {
@@ -36,14 +36,14 @@ impl Latency<'_> {
         (self.of)(addr).unwrap_or(self.typical)
     }
 
-    /// Returns how long it takes to hear from a candidate, and to make up for the bits that it lies
-    /// behind one that shares `nearest` with the key.
+    /// Estimates the time to the key's neighbourhood through a candidate: its round trip, and the
+    /// hops for the bits that it shares less with the key than the `nearest` candidate.
     pub(super) fn time_through<const N: usize>(
         &self,
         candidate: &Candidate<N>,
         nearest: u32,
     ) -> Duration {
         let behind = nearest.saturating_sub(candidate.shared_bits());
-        candidate.round_trip() + self.typical * behind / BITS_OF_A_REPLY
+        candidate.round_trip() + self.typical * behind / BITS_PER_HOP
     }
 }

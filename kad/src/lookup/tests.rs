@@ -484,7 +484,7 @@ fn hops_count_the_nodes_that_named_each_other_since_the_iteration_began() {
         (3, 4),
         "the first that had something"
     );
-    lookup.start_over();
+    lookup.reset_hops();
     lookup.find(START, OP, VALUES);
     asked(&mut lookup, &Latency::UNKNOWN);
     for near in [1, 2, 3, 4] {

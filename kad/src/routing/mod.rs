@@ -66,7 +66,7 @@ pub struct Table<const N: usize> {
 pub struct SeenUpdate<const N: usize> {
     /// Whether the table grew.
     pub growth: Growth,
-    /// A contact to ping: one whose place is wanted by another, or one that seems to have a new
+    /// A contact to ping: one that another may replace, or one that seems to have a new
     /// address.
     pub ping: Option<Contact<N>>,
 }
@@ -95,7 +95,7 @@ pub struct Counts {
     pub dubious: usize,
     /// Contacts that wait for a place in a full bucket, not in `good` or `dubious`.
     pub cached: usize,
-    /// Those of `good` whose last sign of life was a message that they sent by themselves and not a
+    /// Those of `good` last heard from by a message that they sent by themselves and not a
     /// reply. As long as there are any, others can reach us.
     pub incoming: usize,
 }
@@ -389,7 +389,7 @@ impl<const N: usize> Table<N> {
     /// Drops the expired contacts, every 2 to 6 minutes. Returns contacts to ping, which may have
     /// the places.
     ///
-    /// Differs: if no other is left the expired are kept, for then it is we who were cut off.
+    /// Differs: if no other is left the expired are kept, for then this node was cut off.
     pub fn purge(&mut self) -> Vec<Contact<N>> {
         if self.iter().all(Entry::is_expired) {
             return Vec::new();

@@ -43,7 +43,7 @@ impl<const N: usize> Table<N> {
 
     /// Returns the good contacts that have been silent longest, and for `silence` at least: to be
     /// asked when another has failed. At most `count`, and only such as are `worth` it. None if no
-    /// contact has replied for as long: then it is we who were cut off.
+    /// contact has replied for as long: then it is this node that was cut off.
     pub fn ask_silent(
         &mut self,
         count: usize,

@@ -20,8 +20,8 @@ fn table(bootstrap_mode: bool) -> Table {
     Table::new(OWN, &config)
 }
 
-/// A contact whose id shares exactly `prefix` bits with our own; `number` makes the rest and the
-/// port.
+/// A contact with an id that shares exactly `prefix` bits with our own; `number` makes the rest and
+/// the port.
 fn contact(prefix: usize, number: u16) -> Contact {
     let rest = Id::of(&number.to_be_bytes());
     let shared = (0..prefix).fold(rest, |id, bit| id.with_bit(bit, OWN.bit(bit)));

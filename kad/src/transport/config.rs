@@ -39,7 +39,7 @@ pub struct TransportConfig {
     pub unvalidated_reply_bytes: usize,
     /// How long an address that answered stays validated. Default 10 min (ours).
     pub validation_time: Duration,
-    /// Addresses whose round trips, validation and faults are remembered. Default 32,768 (ours);
+    /// Addresses of which round trips, validation and faults are remembered. Default 32,768 (ours);
     /// about 60 bytes each.
     pub max_peers: usize,
 }

@@ -55,7 +55,7 @@ pub struct Transport<D: Dialect, P> {
     in_flight: InFlight<D::TransactionId, Reason<P>>,
     peers: Peers,
     limiter: Limiter,
-    /// Messages whose values come in parts, each with its first datagram.
+    /// Messages with values that come in parts, each with its first datagram.
     parts: Reassembly<D::TransactionId, Bytes>,
     deferred: DeferredReplies,
     outbox: VecDeque<Transmit>,

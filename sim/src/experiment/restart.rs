@@ -11,7 +11,7 @@ use super::{Phase, Progress, Results, Run};
 use crate::{HostId, OperationId, Sim};
 use bulla_dht::{Draft, InfoHash, Query};
 
-/// Nodes whose processes all restart at one moment, and whose applications begin at once all
+/// Nodes that all restart at one moment, with applications that begin at once all
 /// operations that they had begun before. They know nothing but the addresses that they bootstrap
 /// from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -15,14 +15,14 @@ use crate::{Load, OperationId, Outcome, Sim};
 pub struct Results {
     /// Nodes that were present when the work was done.
     pub nodes: usize,
-    /// Lookups whose node stayed until their end.
+    /// Lookups of nodes that stayed until their end.
     pub lookups: usize,
     /// Lookups that found the value.
     pub found: usize,
     /// The lookups that found nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub misses: Vec<MissReport>,
-    /// Lookups whose node left before their end.
+    /// Lookups of nodes that left before their end.
     pub abandoned: usize,
     /// Nodes in a row that led to the value, each named by the one before: the median.
     pub hops_p50: u64,
@@ -42,7 +42,7 @@ pub struct Results {
     pub done_ms_p50: f64,
     /// The 99th percentile.
     pub done_ms_p99: f64,
-    /// Puts whose node stayed until their end.
+    /// Puts of nodes that stayed until their end.
     pub puts: usize,
     /// Nodes that acknowledged a put, on average.
     pub put_acknowledged: f64,

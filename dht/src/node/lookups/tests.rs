@@ -13,7 +13,7 @@ const OWN: InfoHash = InfoHash::new([9; InfoHash::LEN]);
 const OP: OpId = OpId(1);
 
 #[test]
-fn of_many_lasting_lookups_the_nearest_learn_of_a_newcomer() {
+fn of_many_lasting_lookups_the_nearest_are_offered_a_new_contact() {
     let mut parts = Parts::new(Config::default());
     let newcomer = Contact::new(InfoHash::of(b"newcomer"), addr(1));
     let mut keys: Vec<_> = (0..3_000).map(key).collect();
@@ -39,11 +39,11 @@ fn only_a_contact_that_shares_nearly_the_depth_of_the_table_is_near() {
     let mut parts = Parts::new(Config::default());
     parts.subscribe(v4(InfoHash::ZERO));
     let sharing = |bits| Contact::new(InfoHash::ZERO.with_bit(bits, true), addr(1));
-    assert!(parts.lookups.are_near(&sharing(7), 10));
-    assert!(!parts.lookups.are_near(&sharing(6), 10));
-    assert!(parts.lookups.are_near(&sharing(0), 3));
+    assert!(parts.lookups.is_near_any(&sharing(7), 10));
+    assert!(!parts.lookups.is_near_any(&sharing(6), 10));
+    assert!(parts.lookups.is_near_any(&sharing(0), 3));
     let v6 = Contact::new(InfoHash::ZERO, ([1; 8], 1).into());
-    assert!(!parts.lookups.are_near(&v6, 10));
+    assert!(!parts.lookups.is_near_any(&v6, 10));
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn lookups_that_know_no_node_need_no_turn() {
 }
 
 #[test]
-fn a_finished_get_is_remembered_for_a_while_and_a_walk_is_not() {
+fn a_finished_get_is_remembered_for_a_while_and_a_node_lookup_is_not() {
     let mut parts = Parts::new(Config::default());
     let [walk, get] = [1, 2].map(|number| v4(key(number)));
     let memory = Config::default().lookup.memory;

@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const NOW: Timestamp = Timestamp::from_micros(3_600_000_000);
 const OWN: InfoHash = InfoHash::new([0x55; InfoHash::LEN]);
 const KEY: InfoHash = InfoHash::new([0x56; InfoHash::LEN]);
-/// A type whose signed values have to be proved.
+/// A type with signed values that have to be proved.
 const SECURED: ValueType = ValueType(77);
 const LIFETIME: Duration = Duration::from_secs(600);
 
@@ -694,7 +694,7 @@ fn value(id: u64) -> Value {
     wire::pack(&Draft::from("text"), ValueId(id))
 }
 
-/// Returns a signed value of a type whose values have to be proved.
+/// Returns a signed value of a type with values that have to be proved.
 fn signed(seq: u16) -> Value {
     let signed = sample(7).value_type(SECURED).data(&seq.to_be_bytes());
     signed.signed(b"owner", seq, b"signature").build()

@@ -120,7 +120,7 @@ impl Net {
             .collect();
     }
 
-    /// A millisecond in which so many strangers ask a node, each from another address.
+    /// Runs a millisecond in which so many unknown nodes ask one, each from another address.
     pub(super) fn flood(&mut self, i: usize, strangers: usize) {
         for _ in 0..strangers {
             self.sent += 1;

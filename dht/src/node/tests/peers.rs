@@ -1,4 +1,4 @@
-//! A node among peers whose every message is made by hand.
+//! A node among peers: every message of theirs is made by hand.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -46,7 +46,7 @@ fn a_client_does_not_become_a_contact() {
 }
 
 #[test]
-fn the_walk_home_is_repeated_while_few_are_known() {
+fn the_lookup_of_the_own_id_is_repeated_while_few_are_known() {
     let mut node = Alone::connected();
     let walk = node.request_to_own("find");
     node.answer_with_token(&walk, 1, &[]);

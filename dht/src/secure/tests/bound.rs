@@ -1,4 +1,4 @@
-//! Bound values, and those who replay them elsewhere or later.
+//! Bound values, and replays of them elsewhere or later.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::UnixTime;
 use crate::value::Content;
 
-/// A type whose signatures are not checked on storing.
+/// A type with signatures that are not checked on storing.
 const UNCHECKED: ValueType = ValueType(4711);
 
 #[test]
@@ -34,7 +34,7 @@ fn bound_only_leaves_out_what_is_not_bound() {
     let mut net = Net::of([Some(alice()), None, None]);
     net.put_signed(0, "door", draft("signed", 7)).unwrap();
     net.put_value(1, "door", wire::pack(&draft("clear", 8), ValueId(8)));
-    // Nobody vouches for a binding that is not signed.
+    // A binding that is not signed proves nothing.
     let claimed = draft("claimed", 9).user_type(suffix("door", 9));
     net.put_value(1, "door", wire::pack(&claimed, ValueId(9)));
     let (values, _) = net.get(2, "door");
@@ -242,7 +242,7 @@ fn suffix(key: &str, id: u64) -> String {
     binding.suffix()
 }
 
-/// A value signed by Alice, whoever may have it.
+/// A value signed by Alice; any node may have it.
 fn made(value_type: ValueType, user_type: &str, id: u64) -> Value {
     let draft = draft("open", id)
         .value_type(value_type)

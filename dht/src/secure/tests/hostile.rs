@@ -1,11 +1,11 @@
-//! Forgers, and strangers who ask for too much.
+//! Forgers, and other nodes that ask for too much.
 
 use super::*;
 
 #[test]
 fn a_forged_number_does_not_exhaust_ours() {
     let mut net = Net::of([Some(alice()), None, None]);
-    // A type whose signatures are not checked on storing.
+    // A type with signatures that are not checked on storing.
     let value_type = ValueType(4711);
     let forged = forge(value_type, u16::MAX);
     net.put_value(1, "diary", forged);
@@ -43,7 +43,7 @@ fn a_forged_value_is_not_stored_where_signatures_are_checked() {
 }
 
 #[test]
-fn strangers_cannot_have_more_checked_than_allowed() {
+fn other_nodes_cannot_have_more_checked_than_allowed() {
     let config = SecureConfig {
         max_remote_checks_per_source: 2,
         ..SecureConfig::default()
@@ -65,7 +65,7 @@ fn strangers_cannot_have_more_checked_than_allowed() {
 }
 
 #[test]
-fn a_stranger_who_was_not_answered_asks_again_and_is_served() {
+fn another_node_that_was_not_answered_asks_again_and_is_served() {
     let config = SecureConfig {
         max_remote_checks_per_source: 1,
         ..SecureConfig::default()

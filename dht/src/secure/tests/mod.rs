@@ -113,7 +113,7 @@ fn the_last_number_is_not_followed_by_the_first() {
 #[test]
 fn a_letter_is_read_by_its_recipient_alone() {
     let mut net = Net::of([Some(alice()), Some(bob()), Some(carol()), None]);
-    // Bob's certificate is found by his long id.
+    // Bob's certificate is found by its long id.
     let put = net.put_encrypted(0, "inbox", bob().long_id(), draft("for your eyes", 7));
     assert_eq!(put, Ok(3));
     let (values, dropped) = net.get(1, "inbox");
@@ -155,7 +155,7 @@ fn a_letter_can_be_answered_without_a_certificate() {
 }
 
 #[test]
-fn a_letter_to_nobody_fails() {
+fn an_encrypted_put_to_an_unknown_recipient_fails() {
     let mut net = Net::of([Some(alice()), None, None]);
     let put = net.put_encrypted(0, "inbox", bob().long_id(), draft("anyone?", 7));
     assert_eq!(put, Err(PutError::NoCertificate));
@@ -406,7 +406,7 @@ fn a_value_that_is_too_large_once_signed_fails() {
 }
 
 #[test]
-fn a_query_passes_and_says_what_nobody_vouches_for() {
+fn a_query_passes_and_its_rows_are_not_signed() {
     let mut net = Net::of([Some(alice()), None]);
     net.put_signed(0, "greeting", draft("hello", 7)).unwrap();
     let query = Query {
@@ -425,7 +425,7 @@ fn draft(text: &str, id: u64) -> Draft {
     Draft::from(text).id(ValueId(id))
 }
 
-/// A value with Alice's key as its owner, and a signature that is not hers.
+/// A value with Alice's key as its owner, and a signature by another key.
 fn forge(kind: ValueType, seq: u16) -> Value {
     let draft = draft("forged", 7).value_type(kind);
     let body = wire::pack_body(&draft, alice().public_key().to_der(), seq, None);

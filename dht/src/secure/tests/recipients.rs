@@ -1,4 +1,4 @@
-//! Values for several readers.
+//! Values for several recipients.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn bound() -> SignOptions {
 }
 
 #[test]
-fn a_value_for_several_is_read_by_each_of_them_and_nobody_else() {
+fn a_value_for_several_is_read_by_each_of_them_and_no_other() {
     let mut net = Net::of([Some(alice()), Some(bob()), Some(carol()), None]);
     let to = [bob().long_id(), carol().long_id()];
     let text = "for both of you";
@@ -40,7 +40,7 @@ fn a_value_for_several_is_read_by_each_of_them_and_nobody_else() {
 }
 
 #[test]
-fn who_is_no_reader_decrypts_nothing() {
+fn what_is_no_recipient_decrypts_nothing() {
     let mut net = Net::of([Some(alice()), Some(bob()), Some(carol()), Some(alice())]);
     let to = [bob().long_id(), carol().long_id()];
     put(
@@ -81,7 +81,7 @@ fn a_value_for_one_named_twice_is_an_ordinary_one() {
 }
 
 #[test]
-fn without_the_key_of_each_reader_nothing_is_put() {
+fn without_the_key_of_each_recipient_nothing_is_put() {
     let mut net = Net::of([Some(alice()), Some(bob()), None]);
     let to = [carol().long_id(), bob().long_id()];
     let outcome = put(
@@ -96,7 +96,7 @@ fn without_the_key_of_each_reader_nothing_is_put() {
 }
 
 #[test]
-fn the_number_of_readers_is_bounded() {
+fn the_number_of_recipients_is_bounded() {
     let mut net = Net::of([Some(alice())]);
     for count in [0, 65] {
         let to = vec![bob().long_id(); count];

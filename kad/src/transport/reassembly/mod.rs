@@ -174,7 +174,7 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Drops the sessions whose time is over.
+    /// Drops the sessions that have timed out.
     pub fn expire(&mut self, now: Timestamp) {
         while let Some(&(at, key)) = self.deadlines.first()
             && at <= now
