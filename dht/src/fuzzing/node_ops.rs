@@ -80,7 +80,7 @@ impl World {
                 max_part_sessions: 4,
                 max_part_bytes: 256 << 10,
                 max_requests: 32,
-                max_deferred_replies: 4,
+                max_deferred_requests: 4,
                 ..TransportConfig::default()
             },
             ..Config::default()

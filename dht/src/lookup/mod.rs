@@ -52,8 +52,8 @@ pub(crate) struct Lookup {
     lasting: usize,
     subscriptions: ReadySet<OpId, Subscription>,
     /// The nearest candidates when announcements and listens were last looked at, and whether each
-    /// had given a token.
-    standing: Vec<(InfoHash, bool)>,
+    /// had given a token; `None` for one that was late.
+    standing: Vec<(InfoHash, Option<bool>)>,
     closed_sockets: Vec<u32>,
     /// Whether what it has to do has begun.
     has_begun: bool,

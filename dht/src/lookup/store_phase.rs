@@ -32,8 +32,8 @@ impl Lookup {
         let standing = || {
             let nearest = self.iterate.candidates().nearest_or_late(count);
             nearest.map(|it| {
-                let may_be_given = it.is_usable() && it.fresh_token(oldest).is_some();
-                (it.contact.id, may_be_given)
+                let token = it.fresh_token(oldest);
+                (it.contact.id, it.is_usable().then_some(token.is_some()))
             })
         };
         if standing().eq(self.standing.iter().copied()) {

@@ -332,6 +332,7 @@ impl Net {
                             vec![
                                 (100, Fate::Late(1)),
                                 (300, Fate::Late(2)),
+                                (1_500, Fate::Late(3)),
                                 (7_000, Fate::Gone),
                             ]
                         };
@@ -374,7 +375,7 @@ impl Net {
 
     fn happen(&mut self, lookup: &mut Lookup, node: InfoHash, ask: &LookupRequest, fate: &Fate) {
         match fate {
-            Fate::Late(count) => lookup.on_timeout(&node, *count, false),
+            Fate::Late(count) => lookup.on_timeout(&node, *count, *count == 3),
             Fate::Gone => lookup.on_failed(self.now, &node),
             Fate::Reply => {
                 match ask {

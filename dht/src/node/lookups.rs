@@ -208,10 +208,11 @@ impl Lookups {
         };
         let may_wait = connectivity.may_wait(now, id.family);
         let peers = outbox.rpc.peers();
+        let uplink_delay = outbox.rpc.uplink_delay(now);
         let latency = Latency {
             typical: peers.typical_round_trip(),
             of: &|addr| peers.round_trip(addr),
-            slow_after: &|addr| peers.slow_after(addr),
+            slow_after: &|addr| peers.slow_after(addr) + uplink_delay,
             has_room: &has_room,
         };
         let lookup = self.pool.get_mut(id.key, id.family)?;

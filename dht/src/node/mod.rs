@@ -265,13 +265,14 @@ impl Node {
         self.origin.to_unix(at)
     }
 
-    /// Handles a message that has come with all its values.
+    /// Handles a message that has come in this datagram, with all its values.
     fn on_message(
         &mut self,
         now: Timestamp,
         from: SocketAddr,
         message: Message<'_>,
         values: Vec<Value>,
+        datagram: &[u8],
     ) {
         let Message {
             tid,
@@ -285,7 +286,7 @@ impl Node {
                 if !client {
                     self.on_contact(now, contact, Confidence::Sent);
                 }
-                self.on_request(now, contact, tid, request, values);
+                self.on_request(now, contact, tid, request, values, datagram);
             }
             Payload::Reply { sender, reply } => {
                 let is_newcomer = !self.outbox.rpc.peers().is_validated(now, &from);
@@ -299,11 +300,13 @@ impl Node {
                     }
                     self.on_reply(now, contact, purpose, reply, values);
                 }
+                self.take_up_deferred(now, from);
             }
             Payload::Error { code, .. } => {
                 if let Some(purpose) = self.outbox.rpc.close(now, from, tid) {
                     self.on_error(now, from, purpose, code);
                 }
+                self.take_up_deferred(now, from);
             }
             Payload::Notice { .. } | Payload::Parts(_) => {}
         }

@@ -375,6 +375,8 @@ mod tests {
             ..PutReport::default()
         };
         assert_eq!(operations.on_announced(op, report), None);
+        let ended = Ended::Cancelled;
+        let report = PutReport { ended, ..report };
         let done = Event::PutDone { op, report };
         assert_eq!(operations.end_put(op), Some(done));
         assert_eq!(operations.end_put(op), None);

@@ -61,15 +61,15 @@ impl<P: Purpose> Rpc<P> {
         true
     }
 
-    /// Sends a reply. One of more than a small datagram is deferred until the address is validated.
+    /// Sends a reply, and reports whether it does: one of more than a small datagram is sent to
+    /// validated addresses only.
     pub(crate) fn reply(
         &mut self,
         now: Timestamp,
-        rng: &mut Rng,
         to: SocketAddr,
         tid: Tid,
         reply: Reply<'_>,
-    ) {
+    ) -> bool {
         let reply = Reply {
             observed: Some(to.ip()),
             ..reply
@@ -77,7 +77,7 @@ impl<P: Purpose> Rpc<P> {
         let sender = self.0.dialect().id;
         let payload = Payload::Reply { sender, reply };
         let datagrams = self.0.dialect_mut().encode_transient(tid, payload);
-        self.0.reply(now, rng, to, datagrams);
+        self.0.reply(now, to, datagrams)
     }
 
     /// Refuses a request.

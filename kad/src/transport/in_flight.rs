@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::congestion::Congestion;
+use super::uplink::{Mark, Uplink};
 use super::{Datagrams, TransactionId, TransportConfig};
 use crate::{Rng, Source, Timestamp};
 
@@ -36,6 +37,8 @@ pub(super) struct InFlight<I, P> {
     deadlines: BTreeSet<(Timestamp, I)>,
     /// How many of those for lookups may be on their way.
     congestion: Congestion,
+    /// What stands before a request that is sent now.
+    uplink: Uplink,
     /// How often a request is sent.
     attempts: u32,
     /// How long after the first attempt the third may come.
@@ -75,7 +78,12 @@ impl Hasher for IdHasher {
 struct Pending<P> {
     to: SocketAddr,
     datagrams: Datagrams,
+    /// When it was first sent, or will have left for all that is known.
     sent_at: Timestamp,
+    /// Its place on the uplink.
+    mark: Mark,
+    /// Whether other requests stood before it, or it is large.
+    is_queued: bool,
     wait: Duration,
     /// Attempts so far.
     attempts: u32,
@@ -111,8 +119,9 @@ pub(super) enum Due<P> {
 #[derive(Debug)]
 pub(super) struct Answered<P> {
     pub(super) purpose: P,
-    /// The round trip; at most that if the request was sent again meanwhile.
-    pub(super) round_trip: Duration,
+    /// The round trip; at most that if the request was sent again meanwhile. `None` if it stood in
+    /// a queue here.
+    pub(super) round_trip: Option<Duration>,
 }
 
 impl<I: TransactionId, P: Purpose> InFlight<I, P> {
@@ -122,6 +131,7 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
             open: HashMap::default(),
             deadlines: BTreeSet::new(),
             congestion: Congestion::new(config),
+            uplink: Uplink::new(),
             attempts: config.attempts,
             respite: config.response_time * 21 / 20,
             verdict: config.response_time * ((1 << config.attempts) - 1),
@@ -154,12 +164,17 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         typical: Duration,
         purpose: P,
     ) {
-        let deadline = now + wait;
+        let sizes = datagrams.sizes();
+        let mark = self.uplink.send(now, sizes);
+        let sent_at = now + self.uplink.delay_of(now, mark);
+        let deadline = sent_at + wait;
         self.deadlines.insert((deadline, id));
         let pending = Box::new(Pending {
             to,
             datagrams,
-            sent_at: now,
+            sent_at,
+            mark,
+            is_queued: self.uplink.may_hold(mark),
             wait,
             attempts: 1,
             timeouts: 0,
@@ -179,8 +194,15 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         (pending.to == from).then_some(&pending.purpose)
     }
 
-    /// Closes the request that a reply with this id from this address belongs to.
-    pub(super) fn close(&mut self, now: Timestamp, from: SocketAddr, id: I) -> Option<Answered<P>> {
+    /// Closes the request that a reply with this id from this address belongs to, where replies take
+    /// `round_trip` as a rule.
+    pub(super) fn close(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        id: I,
+        round_trip: Duration,
+    ) -> Option<Answered<P>> {
         self.pending(from, id)?;
         let pending = self.open.remove(&id)?;
         self.deadlines.remove(&(pending.deadline, id));
@@ -188,8 +210,10 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
             self.congestion.on_reply(now, Source::of(from.ip()));
         }
         self.release_memory();
+        self.uplink.on_reply(now, pending.mark, round_trip);
+        let is_idle = !pending.is_queued;
         Some(Answered {
-            round_trip: now.since(pending.sent_at),
+            round_trip: is_idle.then(|| now.since(pending.sent_at)),
             purpose: pending.purpose,
         })
     }
@@ -207,8 +231,27 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         }
     }
 
+    /// Puts the first deadline off if it is due and its request may not have left yet.
+    fn put_off(&mut self, now: Timestamp) -> Option<()> {
+        let &(at, id) = self.deadlines.first()?;
+        let pending = self.open.get_mut(&id)?;
+        if at > now || !self.uplink.may_hold(pending.mark) {
+            return None;
+        }
+        if !self.uplink.slow_down(now, pending.mark) {
+            self.uplink.give_up(now, pending.mark);
+            return None;
+        }
+        self.deadlines.pop_first();
+        pending.sent_at = now + self.uplink.delay_of(now, pending.mark);
+        pending.deadline = pending.sent_at + pending.wait;
+        self.deadlines.insert((pending.deadline, id));
+        Some(())
+    }
+
     /// Takes what is due at `now`; to be called until it returns `None`.
     pub(super) fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
+        while self.put_off(now).is_some() {}
         let &(at, id) = self.deadlines.first()?;
         if at > now {
             return None;
@@ -243,6 +286,12 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         } else {
             verdict_at
         };
+        if resend {
+            let sizes = pending.datagrams.sizes();
+            pending.mark = self.uplink.send(now, sizes);
+            pending.is_queued |= self.uplink.may_hold(pending.mark);
+            pending.deadline = pending.deadline + self.uplink.delay_of(now, pending.mark);
+        }
         self.deadlines.insert((pending.deadline, id));
         if was_counted {
             let (sent_at, count) = (pending.sent_at, pending.timeouts);
@@ -272,6 +321,11 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
     /// Returns how many requests for lookups are in flight, and whether there is room for more.
     pub(super) fn congestion(&self) -> &Congestion {
         &self.congestion
+    }
+
+    /// Returns how much longer it takes until all that was sent has left.
+    pub(super) fn uplink_delay(&self, now: Timestamp) -> Duration {
+        self.uplink.delay(now)
     }
 
     /// Returns how many requests are in flight.
@@ -321,7 +375,7 @@ mod tests {
         open(&mut in_flight, 3, 100, false);
         let counts = |it: &InFlight<_, _>| (it.congestion().in_flight(), it.len());
         assert_eq!(counts(&in_flight), (2, 3));
-        assert!(in_flight.close(START, peer(1), 1).is_some());
+        assert!(in_flight.close(START, peer(1), 1, MS).is_some());
         assert_eq!(counts(&in_flight), (1, 2));
         while let Some(at) = in_flight.next_deadline() {
             let _ = in_flight.due(at);
@@ -393,12 +447,12 @@ mod tests {
         open(&mut in_flight, 5, 100, true);
         assert_eq!(in_flight.pending(peer(1), 5), Some(&Test(true)));
         assert_eq!(in_flight.pending(peer(2), 5), None);
-        assert!(in_flight.close(START, peer(2), 5).is_none());
-        assert!(in_flight.close(START, peer(1), 6).is_none());
-        let answered = in_flight.close(START + 3 * MS, peer(1), 5).unwrap();
-        assert_eq!(answered.round_trip, 3 * MS);
+        assert!(in_flight.close(START, peer(2), 5, MS).is_none());
+        assert!(in_flight.close(START, peer(1), 6, MS).is_none());
+        let answered = in_flight.close(START + 3 * MS, peer(1), 5, MS).unwrap();
+        assert_eq!(answered.round_trip, Some(3 * MS));
         assert_eq!(answered.purpose, Test(true));
-        assert!(in_flight.close(START, peer(1), 5).is_none());
+        assert!(in_flight.close(START, peer(1), 5, MS).is_none());
         assert_eq!(in_flight.next_deadline(), None);
     }
 
@@ -471,13 +525,44 @@ mod tests {
     }
 
     #[test]
+    fn a_large_request_is_waited_for_as_long_as_it_may_stand_in_a_queue() {
+        let mut in_flight = in_flight(3);
+        let large = || Bytes::from_static(&[0; 972]).into();
+        for id in 1..=2 {
+            in_flight.open(START, id, peer(1), large(), 50 * MS, MS, Test(true));
+        }
+        // It takes five times as long as was thought.
+        let mut sent = 0;
+        let mut now = START;
+        let run = |in_flight: &mut InFlight<_, _>, now| {
+            let mut sent = 0;
+            while let Some(due) = in_flight.due(now) {
+                if let Due::TimedOut { datagrams, .. } = due {
+                    sent += datagrams.len();
+                }
+            }
+            sent
+        };
+        for id in 1..=2 {
+            let answered_at = now + 41 * MS;
+            while let Some(at) = in_flight.next_deadline().filter(|at| *at < answered_at) {
+                sent += run(&mut in_flight, at);
+            }
+            let answered = in_flight.close(answered_at, peer(1), id, MS).unwrap();
+            assert_eq!(answered.round_trip, None, "it says nothing of the path");
+            now = answered_at - MS;
+        }
+        assert_eq!(sent, 0);
+    }
+
+    #[test]
     fn most_of_the_memory_of_a_burst_is_given_back() {
         let mut in_flight = in_flight(3);
         for id in 1..=1_000 {
             open(&mut in_flight, id, 100, true);
         }
         for id in 1..=1_000 {
-            assert!(in_flight.close(START, peer(1), id).is_some());
+            assert!(in_flight.close(START, peer(1), id, MS).is_some());
             let size = in_flight.len().max(3);
             assert!(in_flight.open.capacity() <= 8 * size);
         }

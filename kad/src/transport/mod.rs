@@ -6,7 +6,7 @@
 //! ```text
 //!   datagram ─▶ address ─▶ decode ─▶ rate, or a request in flight ─▶ the caller
 //!   request ─▶ in flight ──reply──▶ validates the address, and goes to the caller
-//!                  │ time-out                └─▶ sends the reply deferred for that address
+//!                  │ time-out                └─▶ takes up the requests deferred for it
 //!                  └─▶ sent again, a few times; then failed
 //! ```
 
@@ -22,6 +22,7 @@ pub mod reassembly;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod uplink;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{Rng, Source, Timestamp, is_martian};
-use deferred::DeferredReplies;
+use deferred::DeferredRequests;
 use in_flight::{Answered, Due, InFlight};
 use limiter::Limiter;
 use reassembly::{Completed, Key, Part, Reassembly, Slot};
@@ -57,7 +58,7 @@ pub struct Transport<D: Dialect, P> {
     limiter: Limiter,
     /// Messages with values that come in parts, each with its first datagram.
     parts: Reassembly<D::TransactionId, Bytes>,
-    deferred: DeferredReplies,
+    deferred: DeferredRequests,
     outbox: VecDeque<Transmit>,
     traffic: Traffic,
 }
@@ -113,7 +114,7 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
             peers: Peers::new(config),
             limiter: Limiter::new(config),
             parts: Reassembly::new(config),
-            deferred: DeferredReplies::new(config),
+            deferred: DeferredRequests::new(config),
             outbox: VecDeque::new(),
             traffic: Traffic::default(),
         }
@@ -146,21 +147,33 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         self.send_request(now, id, to, datagrams, Reason::Caller(purpose));
     }
 
-    /// Sends a reply. One of more than a small datagram is deferred until the address is validated.
-    pub fn reply(&mut self, now: Timestamp, rng: &mut Rng, to: SocketAddr, datagrams: Datagrams) {
+    /// Sends a reply, and reports whether it does: one of more than a small datagram is sent to
+    /// validated addresses only.
+    pub fn reply(&mut self, now: Timestamp, to: SocketAddr, datagrams: Datagrams) -> bool {
         let is_small =
             datagrams.parts.is_empty() && datagrams.head.len() <= self.unvalidated_reply_bytes;
-        if is_small || self.peers.is_validated(now, &to) {
-            return self.send(to, datagrams);
+        let is_sent = is_small || self.peers.is_validated(now, &to);
+        if is_sent {
+            self.send(to, datagrams);
         }
-        let datagrams = datagrams.detach().into_iter().collect();
-        if self.deferred.defer(now, to, datagrams)
+        is_sent
+    }
+
+    /// Keeps a request whose reply was not sent, and validates its address with a ping.
+    pub fn defer(&mut self, now: Timestamp, rng: &mut Rng, to: SocketAddr, request: &[u8]) {
+        if self.deferred.defer(now, to, request)
             && self.peers.may_probe(now, to)
             && let Some(id) = self.in_flight.fresh_id(rng)
         {
             let ping = self.dialect.ping(id);
             self.send_request(now, id, to, ping, Reason::Validation);
         }
+    }
+
+    /// Takes the requests that were deferred for an address which has just been validated.
+    #[must_use]
+    pub fn take_deferred(&mut self, from: &SocketAddr) -> Vec<Bytes> {
+        self.deferred.release(from)
     }
 
     /// Sends a message that is neither answered nor repeated.
@@ -231,17 +244,16 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         Some(message)
     }
 
-    /// Closes the request that a reply belongs to, and sends what was deferred for its address.
-    /// `None` if there is no such request, or it was only to validate the address.
+    /// Closes the request that a reply belongs to. `None` if there is no such request, or it was
+    /// only to validate the address.
     pub fn close(&mut self, now: Timestamp, from: SocketAddr, id: D::TransactionId) -> Option<P> {
+        let typical = self.peers.round_trip(&from);
+        let typical = typical.unwrap_or_else(|| self.peers.typical_round_trip());
         let Answered {
             purpose,
             round_trip,
-        } = self.in_flight.close(now, from, id)?;
+        } = self.in_flight.close(now, from, id, typical)?;
         self.peers.on_reply(now, from, round_trip);
-        for bytes in self.deferred.release(&from) {
-            self.transmit(from, bytes);
-        }
         match purpose {
             Reason::Validation => None,
             Reason::Caller(purpose) => Some(purpose),
@@ -369,6 +381,11 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         self.in_flight.congestion().in_flight()
     }
 
+    /// Returns how much longer it takes until all that was sent has left this host.
+    pub fn uplink_delay(&self, now: Timestamp) -> Duration {
+        self.in_flight.uplink_delay(now)
+    }
+
     /// Reports whether the congestion window has room for another request of a lookup.
     pub fn has_room(&self) -> bool {
         self.in_flight.congestion().has_room()
@@ -399,11 +416,16 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         is_expected
     }
 
-    /// Reports whether a part was announced. Those that overtook their message are kept for
-    /// validated addresses.
+    /// Reports whether a part is expected: it was announced, or belongs to a request in flight. Those
+    /// that may have overtaken a request to us are kept for validated addresses.
     fn may_keep_part(&mut self, now: Timestamp, from: SocketAddr, id: D::TransactionId) -> bool {
-        if self.parts.is_announced(&Key::new(from, id)) {
+        let key = Key::new(from, id);
+        if self.parts.is_announced(&key) || self.in_flight.pending(from, id).is_some() {
             return true;
+        }
+        if self.parts.is_completed(&key) {
+            self.traffic.dropped_unexpected += 1;
+            return false;
         }
         if !self.peers.is_validated(now, &from) {
             self.traffic.dropped_unexpected += 1;
