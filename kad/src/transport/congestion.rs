@@ -3,8 +3,8 @@
 //! A window, as TCP has one: it grows by one for each reply up to its threshold, then by one for as
 //! many replies as it holds, and halves when requests get lost, at most once in a round trip. What
 //! is unanswered is in flight until its last attempt is overdue, so losses alone make a node ask
-//! less. A single time-out is no loss of the whole window: a datagram gets lost now and then, and
-//! nodes stop. A request that times out twice counts as one.
+//! less. A single time-out says little: a datagram gets lost now and then. A request that times out
+//! twice counts as lost.
 //!
 //! Limits on requests are kept for each source address. One that lets two requests within a second
 //! time out has a window of its own until it keeps up again; as long as it answers anything. An
@@ -251,5 +251,137 @@ impl Window {
         self.size = (self.size / 2).max(self.least);
         self.threshold = self.size;
         self.cut_at = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+    const START: Timestamp = Timestamp::ZERO;
+
+    #[test]
+    fn a_window_begins_by_the_round_trip_within_its_bounds() {
+        for (round_trip, expected) in [(0, 512), (1, 16), (10, 81), (120, 512)] {
+            let mut congestion = congestion();
+            let sent = fill(&mut congestion, START, round_trip);
+            assert_eq!(sent, expected, "{round_trip} ms");
+        }
+    }
+
+    #[test]
+    fn second_time_outs_halve_the_window_once_in_a_round_trip_and_replies_widen_it() {
+        let mut congestion = congestion();
+        assert_eq!(fill(&mut congestion, START, 120), 512);
+        let mut now = START + 150 * MS;
+        for number in 0..512u32 {
+            congestion.on_timeout(now, source(number), START, 1);
+            congestion.on_timeout(now, source(number), START, 2);
+        }
+        assert!(!congestion.has_room(), "all are in flight still");
+        for number in 0..512 {
+            congestion.on_left(now, source(number));
+        }
+        assert_eq!(congestion.in_flight(), 0);
+        assert_eq!(fill(&mut congestion, now, 120), 256);
+        // As many replies as the window holds widen it by about one.
+        now = now + 120 * MS;
+        for number in 0..256 {
+            congestion.on_reply(now, source(number));
+            congestion.on_sent(now, source(number), 120 * MS);
+        }
+        assert_eq!(fill(&mut congestion, now, 120), 1);
+    }
+
+    #[test]
+    fn a_network_that_loses_all_is_asked_hardly_anything() {
+        let mut congestion = congestion();
+        let mut now = START;
+        let mut sent = 0;
+        for _ in 0..10 {
+            sent = fill(&mut congestion, now, 20);
+            now = now + 1_500 * MS;
+            for number in 0..sent as u32 {
+                congestion.on_timeout(now, source(number), now - 1_500 * MS, 2);
+                congestion.on_left(now, source(number));
+            }
+        }
+        assert_eq!(sent, MIN_WINDOW);
+        assert!(congestion.sources.is_empty());
+    }
+
+    #[test]
+    fn an_address_that_drops_two_within_a_second_is_asked_less_until_it_keeps_up() {
+        let mut congestion = congestion();
+        let (strained, other) = (source(1), source(2));
+        for _ in 0..8 {
+            congestion.on_sent(START, strained, 120 * MS);
+        }
+        let lost = |congestion: &mut Congestion, ms: u32| {
+            congestion.on_timeout(START + MS * ms, strained, START, 1);
+        };
+        lost(&mut congestion, 50);
+        assert!(congestion.has_room_at(START + 50 * MS, strained));
+        lost(&mut congestion, 60);
+        let now = START + 60 * MS;
+        assert!(!congestion.has_room_at(now, strained));
+        assert!(congestion.has_room_at(now, other));
+        for _ in 0..5 {
+            congestion.on_reply(now, strained);
+        }
+        let mut more = 0;
+        while congestion.has_room_at(now, strained) {
+            congestion.on_sent(now, strained, 120 * MS);
+            more += 1;
+        }
+        assert!((1..=3).contains(&more), "{more}");
+        let later = now + GONE_AFTER + MS;
+        assert!(congestion.has_room_at(later, strained), "it is gone");
+        for _ in 0..5_000 {
+            congestion.on_reply(now, strained);
+            congestion.on_sent(now, strained, 120 * MS);
+        }
+        for _ in 0..SOURCE_KEEPS_UP {
+            congestion.on_sent(now, strained, 120 * MS);
+        }
+        assert!(congestion.has_room_at(now, strained), "it keeps up");
+    }
+
+    #[test]
+    fn memory_of_strained_addresses_is_bounded() {
+        let mut congestion = congestion();
+        for number in 0..3 * MAX_STRAINED as u32 {
+            let source = source(number);
+            for _ in 0..2 {
+                congestion.on_sent(START, source, 120 * MS);
+            }
+            for _ in 0..2 {
+                congestion.on_timeout(START, source, START, 1);
+            }
+            for _ in 0..2 {
+                congestion.on_left(START + 1_500 * MS, source);
+            }
+        }
+        assert!(congestion.sources.len() <= MAX_STRAINED + 1);
+        assert_eq!(congestion.in_flight(), 0);
+    }
+
+    /// Sends to one source after the other while there is room; returns how often.
+    fn fill(congestion: &mut Congestion, now: Timestamp, round_trip: u32) -> usize {
+        let mut count = 0;
+        while congestion.has_room() {
+            congestion.on_sent(now, source(count), MS * round_trip);
+            count += 1;
+        }
+        count as usize
+    }
+
+    fn congestion() -> Congestion {
+        Congestion::new(&TransportConfig::default())
+    }
+
+    fn source(number: u32) -> Source {
+        Source::of((number + (11 << 24)).to_be_bytes().into())
     }
 }
