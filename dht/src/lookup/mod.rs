@@ -10,6 +10,7 @@ mod action;
 mod announcement;
 mod asker;
 mod config;
+mod id;
 mod listen_view;
 mod pool;
 mod snapshot;
@@ -22,7 +23,7 @@ use bulla_kad::ReadySet;
 use bulla_kad::lookup::{FindReply, FindRequest, Iterate, IterateConfig};
 use bytes::Bytes;
 
-pub(crate) use action::{Action, LookupReply, LookupRequest};
+pub(crate) use action::{LookupAction, LookupReply, LookupRequest};
 pub(crate) use announcement::Announcement;
 pub use announcement::PutReport;
 pub(crate) use asker::Asker;
@@ -31,6 +32,7 @@ pub(crate) use bulla_kad::lookup::Latency;
 pub use bulla_kad::lookup::{CandidateState, Ended, GetReport};
 pub(crate) use config::Limits;
 pub use config::LookupConfig;
+pub use id::LookupId;
 pub(crate) use listen_view::ListenView;
 pub(crate) use pool::Pool;
 pub use snapshot::{CandidateSnapshot, LookupSnapshot};
@@ -205,7 +207,7 @@ impl Lookup {
         may_wait: bool,
         latency: &Latency<'_>,
         rng: &mut Rng,
-    ) -> Action {
+    ) -> LookupAction {
         self.has_begun = true;
         self.announcements.begin(now);
         self.subscriptions.begin(now);
@@ -221,7 +223,7 @@ impl Lookup {
             }
             if let Some((operations, report)) = self.iterate.next_answered(now) {
                 let askers = operations.into_iter().map(Asker::from).collect();
-                return Action::Answered(askers, report);
+                return LookupAction::Answered(askers, report);
             }
         }
         self.has_begun = !self.is_idle();
@@ -233,14 +235,14 @@ impl Lookup {
         let ends = ends.filter_map(|(_, it)| it.ends_at(max_time));
         let due = ends.fold(due, Timestamp::min);
         let wake = self.iterate.next_wake(now, due, |node| self.awaits(node));
-        Action::Wait(wake)
+        LookupAction::Wait(wake)
     }
 
     /// Ends a find or the first round of a put that has cost all that it may.
-    fn next_cut_short(&mut self, now: Timestamp) -> Option<Action> {
+    fn next_cut_short(&mut self, now: Timestamp) -> Option<LookupAction> {
         if let Some((operations, report)) = self.iterate.next_cut_short(now) {
             let askers = operations.into_iter().map(Asker::from).collect();
-            return Some(Action::Answered(askers, report));
+            return Some(LookupAction::Answered(askers, report));
         }
         let IterateConfig {
             max_requests,
@@ -255,13 +257,13 @@ impl Lookup {
         if announcement.is_over() {
             self.announcements.remove(&id);
         }
-        Some(Action::Announced(op, report))
+        Some(LookupAction::Announced(op, report))
     }
 
     /// The next request of the iteration. A candidate that has answered all finds and gave no
     /// token, or long ago, is asked for one if there is something to store; in passing, what it
     /// holds already.
-    fn iterate(&mut self, now: Timestamp, latency: &Latency<'_>) -> Option<Action> {
+    fn iterate(&mut self, now: Timestamp, latency: &Latency<'_>) -> Option<LookupAction> {
         let (announcements, subscriptions) = (&self.announcements, &self.subscriptions);
         let oldest = now - self.limits.token_life;
         let is_lasting = !subscriptions.is_empty() || self.lasting > 0;
@@ -286,7 +288,7 @@ impl Lookup {
         {
             announcement.on_asked(now, node.id, NextRequest::Probe);
         }
-        Some(Action::LookupRequest(node, request.into()))
+        Some(LookupAction::Request(node, request.into()))
     }
 
     /// Notes that `node` answered.

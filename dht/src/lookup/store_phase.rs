@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::action::{Action, LookupRequest};
+use super::action::{LookupAction, LookupRequest};
 use super::announcement::NextRequest;
 use super::{Ended, Latency, Lookup};
 use crate::{Contact, InfoHash, Rng, Timestamp};
@@ -15,7 +15,7 @@ impl Lookup {
         now: Timestamp,
         latency: &Latency<'_>,
         rng: &mut Rng,
-    ) -> Option<Action> {
+    ) -> Option<LookupAction> {
         if self.announcements.is_empty() && self.subscriptions.is_empty() {
             return None;
         }
@@ -50,7 +50,11 @@ impl Lookup {
     }
 
     /// A put goes no farther while one of the nearest may still answer.
-    fn store_announcements(&mut self, now: Timestamp, latency: &Latency<'_>) -> Option<Action> {
+    fn store_announcements(
+        &mut self,
+        now: Timestamp,
+        latency: &Latency<'_>,
+    ) -> Option<LookupAction> {
         let (count, oldest) = (self.limits.bucket_size(), now - self.limits.token_life);
         let ready = self.iterate.candidates().ready(count, oldest);
         while let Some((id, announcement)) = self.announcements.next(now) {
@@ -71,7 +75,7 @@ impl Lookup {
                     NextRequest::Put => LookupRequest::Put(id, token),
                     NextRequest::Refresh => LookupRequest::Refresh(id, token),
                 };
-                return Some(Action::LookupRequest(node, ask));
+                return Some(LookupAction::Request(node, ask));
             }
             if is_any_due {
                 // It is tried again when there is room.
@@ -101,7 +105,7 @@ impl Lookup {
                     .sleep_until(id, renewal.unwrap_or(Timestamp::MAX)),
             }
             if let Some(report) = report {
-                return Some(Action::Announced(op, report));
+                return Some(LookupAction::Announced(op, report));
             }
         }
         None
@@ -112,7 +116,7 @@ impl Lookup {
         now: Timestamp,
         latency: &Latency<'_>,
         rng: &mut Rng,
-    ) -> Option<Action> {
+    ) -> Option<LookupAction> {
         let oldest = now - self.limits.token_life;
         let candidates = self.iterate.candidates();
         let mut ready = candidates.ready(self.limits.bucket_size(), oldest);
@@ -132,7 +136,7 @@ impl Lookup {
                     socket: subscription.on_asked(node.id, rng.number() as u32),
                     token: Bytes::clone(token),
                 };
-                return Some(Action::LookupRequest(*node, ask));
+                return Some(LookupAction::Request(*node, ask));
             }
             match subscription.renews_at(&nearest) {
                 Some(at) if at > now => self.subscriptions.sleep_until(op, at),
@@ -151,7 +155,7 @@ mod tests {
     use super::*;
     use crate::lookup::{Announcement, Limits, LookupReply, OpId};
     use crate::value::{Draft, ValueId};
-    use crate::{Config, Seed, wire};
+    use crate::{Seed, wire};
 
     const RENEWAL: Duration = Duration::from_secs(300);
 
@@ -169,7 +173,7 @@ mod tests {
     impl Served {
         fn new() -> Self {
             let mut rng = Seed::from_number(1).public();
-            let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
+            let mut lookup = Lookup::new(InfoHash::ZERO, Limits::default());
             let nodes = [(); 8].map(|()| Contact::new(rng.hash(), ([192, 0, 2, 1], 4222).into()));
             lookup.offer(&nodes, true);
             Self {
@@ -198,10 +202,10 @@ mod tests {
                     .lookup
                     .poll(self.now, false, &Latency::UNKNOWN, &mut self.rng)
                 {
-                    Action::LookupRequest(node, ask) => self.asked.push_back((node.id, ask)),
-                    Action::Announced(_, report) => self.reports.push(report.acknowledged),
-                    Action::Answered(..) => panic!("nothing was asked"),
-                    Action::Wait(until) => {
+                    LookupAction::Request(node, ask) => self.asked.push_back((node.id, ask)),
+                    LookupAction::Announced(_, report) => self.reports.push(report.acknowledged),
+                    LookupAction::Answered(..) => panic!("nothing was asked"),
+                    LookupAction::Wait(until) => {
                         self.most_asked = self.most_asked.max(self.asked.len());
                         let Some((node, ask)) = self.asked.pop_front() else {
                             return until;

@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_family_is_connecting_while_its_bootstrap_addresses_may_answer() {
-        let mut parts = Parts::new();
+        let mut parts = ConnectivityParts::new();
         assert_eq!(parts.it.status(V4), Status::Disconnected);
         parts.add_addresses(&[addr(1), addr(2)]);
         let ping = |port| ConnectivityAction::Ping(addr(port));
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn bootstrap_addresses_are_pinged_in_rounds_until_one_answers() {
-        let mut parts = Parts::new();
+        let mut parts = ConnectivityParts::new();
         parts.add_addresses(&[addr(1)]);
         let first = ConnectivityConfig::default().bootstrap_period;
         assert_eq!(parts.timer(Timer::Bootstrap), Some(NOW + first));
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn the_bootstrap_starts_over_when_the_last_family_is_cut_off() {
-        let mut parts = Parts::new();
+        let mut parts = ConnectivityParts::new();
         parts.add_addresses(&[addr(1)]);
         parts.on_reply(1);
         assert!(parts.it.is_connected());
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn nothing_is_pinged_while_the_other_family_is_connected() {
-        let mut parts = Parts::new();
+        let mut parts = ConnectivityParts::new();
         parts.add_addresses(&[addr(1)]);
         parts.on_reply(1);
         parts.it.on_reply(NOW, Family::V6);
@@ -326,12 +326,12 @@ mod tests {
         let connecting = ConnectivityAction::ChangeStatus(V4, Status::Connecting);
         assert_eq!(parts.actions(), [connecting]);
         assert!(parts.it.uses_other(V4) && parts.it.uses_other(Family::V6));
-        assert!(!Parts::new().it.uses_other(V4));
+        assert!(!ConnectivityParts::new().it.uses_other(V4));
     }
 
     #[test]
     fn without_addresses_there_is_nothing_to_start_over_with() {
-        let mut parts = Parts::new();
+        let mut parts = ConnectivityParts::new();
         (parts.it).restart(NOW, &parts.contacts, &mut parts.timers);
         assert_eq!(parts.actions(), []);
         assert_eq!(parts.timer(Timer::ConnectDeadline), None);
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn the_application_is_told_of_a_status_once() {
-        let mut parts = Parts::new();
+        let mut parts = ConnectivityParts::new();
         let connected = ConnectivityAction::ChangeStatus(V4, Status::Connected);
         for actions in [&[connected][..], &[]] {
             parts.on_reply(1);
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_network_is_known_well_enough_after_some_time_or_with_a_bucketful_of_contacts() {
-        let mut parts = Parts::new();
+        let mut parts = ConnectivityParts::new();
         assert!(!parts.is_warm(NOW));
         assert!(parts.is_warm(NOW + ConnectivityConfig::default().connect_timeout));
         parts.on_reply(1);
@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     fn the_lookup_of_the_own_id_is_repeated_ever_more_seldom_while_few_have_answered() {
-        let mut parts = Parts::new();
+        let mut parts = ConnectivityParts::new();
         parts.on_reply(1);
         let pauses = [0, 10, 59].map(|seconds| {
             let now = NOW + SECOND * seconds;
@@ -408,14 +408,14 @@ mod tests {
     }
 
     /// A connectivity and what it works with.
-    struct Parts {
+    struct ConnectivityParts {
         it: Connectivity,
         contacts: Contacts,
         timers: Timers,
         now: Timestamp,
     }
 
-    impl Parts {
+    impl ConnectivityParts {
         fn new() -> Self {
             Self {
                 it: Connectivity::new(NOW, &ConnectivityConfig::default()),

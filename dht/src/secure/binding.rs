@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use super::error::PutError;
+use super::error::SecurePutError;
 use super::options::{Expiry, Scope};
 use crate::value::{Content, Draft, Value, ValueAddress, ValueId};
 use crate::{InfoHash, UnixTime};
@@ -125,9 +125,9 @@ pub(super) fn bind(
     address: ValueAddress,
     scope: Scope,
     unix_now: UnixTime,
-) -> Result<Draft, PutError> {
+) -> Result<Draft, SecurePutError> {
     if draft.user_type.contains(MARK) {
-        return Err(PutError::ReservedUserType);
+        return Err(SecurePutError::ReservedUserType);
     }
     let expires = match scope {
         Scope::Anywhere => return Ok(draft),
@@ -273,7 +273,7 @@ mod tests {
         for scope in [Scope::Anywhere, Scope::Bound] {
             let draft = Draft::from("x").user_type("a;bulla-bound=b");
             let refused = bind(draft, address, scope, UnixTime::default());
-            assert_eq!(refused, Err(PutError::ReservedUserType));
+            assert_eq!(refused, Err(SecurePutError::ReservedUserType));
         }
     }
 

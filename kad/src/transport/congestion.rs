@@ -8,7 +8,8 @@
 //!
 //! Limits on requests are kept for each source address. One that lets two requests within a second
 //! time out has a window of its own until it keeps up again; as long as it answers anything. An
-//! address that answers nothing is taken for gone, and there is nothing to spare.
+//! address that answers nothing while others do is taken for gone: there is nothing to spare, so a
+//! number of requests to such addresses take no room.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -36,10 +37,18 @@ const MAX_STRAINED: usize = 1_024;
 /// A source that has not answered for this long while requests time out is taken for gone.
 const GONE_AFTER: Duration = Duration::from_secs(2);
 
+/// Requests to sources that may be gone which take no room: those nodes get nothing, so there is
+/// hardly anything to spare.
+const SUSPECT_ALLOWANCE: usize = 64;
+
 /// Counts requests of lookups in flight, and says whether there is room for another.
 #[derive(Debug)]
 pub(super) struct Congestion {
     in_flight: usize,
+    /// How many of them went to sources that may be gone.
+    suspects: usize,
+    /// When any source replied last.
+    replied_at: Timestamp,
     window: Window,
     /// Sources with requests in flight, and strained ones.
     sources: HashMap<Source, Destination>,
@@ -51,7 +60,8 @@ pub(super) struct Congestion {
 #[derive(Clone, Copy, Debug)]
 struct Destination {
     in_flight: usize,
-    replied_at: Timestamp,
+    /// When it last replied while anything was in flight.
+    replied_at: Option<Timestamp>,
     /// The last request that timed out for the first time.
     lost_at: Option<Timestamp>,
     /// Only if it is strained.
@@ -76,6 +86,8 @@ impl Congestion {
         let max = config.max_window;
         Self {
             in_flight: 0,
+            suspects: 0,
+            replied_at: Timestamp::ZERO,
             window: Window::new(max, MIN_WINDOW.min(max), max),
             sources: HashMap::new(),
             strained: 0,
@@ -89,7 +101,8 @@ impl Congestion {
 
     /// Reports whether there is room for another request.
     pub(super) fn has_room(&self) -> bool {
-        self.window.has_room(self.in_flight)
+        let spared = self.suspects.min(SUSPECT_ALLOWANCE);
+        self.window.has_room(self.in_flight.saturating_sub(spared))
     }
 
     /// Reports whether there is room for another request to a source.
@@ -98,10 +111,9 @@ impl Congestion {
             return true;
         }
         self.sources.get(&source).is_none_or(|known| {
-            known
-                .window
-                .is_none_or(|window| window.has_room(known.in_flight))
-                || now.since(known.replied_at) > GONE_AFTER
+            let is_there = |at: Timestamp| now.since(at) <= GONE_AFTER;
+            let is_full = |window: Window| !window.has_room(known.in_flight);
+            !(known.window.is_some_and(is_full) && known.replied_at.is_some_and(is_there))
         })
     }
 
@@ -111,18 +123,36 @@ impl Congestion {
         self.in_flight += 1;
         let known = self.sources.entry(source).or_insert(Destination {
             in_flight: 0,
-            replied_at: now,
+            replied_at: None,
             lost_at: None,
             window: None,
         });
         known.in_flight += 1;
     }
 
+    /// Notes that a request went to an address that let another time out, and reports whether it is
+    /// suspect: its source may be gone.
+    pub(super) fn suspect(&mut self, now: Timestamp, source: Source) -> bool {
+        let known = self.sources.get(&source);
+        let is_there = |at: Timestamp| now.since(at) <= GONE_AFTER;
+        let is_suspect = !known
+            .and_then(|known| known.replied_at)
+            .is_some_and(is_there);
+        self.suspects += usize::from(is_suspect);
+        is_suspect
+    }
+
+    /// Notes that a suspect request is no longer in flight.
+    pub(super) fn clear_suspect(&mut self) {
+        self.suspects = self.suspects.saturating_sub(1);
+    }
+
     /// Notes that a request in flight was answered.
     pub(super) fn on_reply(&mut self, now: Timestamp, source: Source) {
+        self.replied_at = now;
         self.window.on_reply(self.in_flight);
         if let Some(known) = self.sources.get_mut(&source) {
-            known.replied_at = now;
+            known.replied_at = Some(now);
             if let Some(window) = &mut known.window {
                 window.on_reply(known.in_flight);
                 if window.size >= SOURCE_KEEPS_UP * 1_000 {
@@ -134,22 +164,31 @@ impl Congestion {
         self.on_left(now, source);
     }
 
-    /// Notes that a request which was sent at `sent_at` timed out for the `count`th time.
+    /// Notes that a request which was sent at `sent_at` timed out for the `count`th time; reports
+    /// whether it has become suspect by that: its source has not replied since, though others have.
     pub(super) fn on_timeout(
         &mut self,
         now: Timestamp,
         source: Source,
         sent_at: Timestamp,
         count: u32,
-    ) {
-        if count == 2 {
-            self.window.on_loss(now, sent_at);
+        is_suspect: bool,
+    ) -> bool {
+        if count == 2 && !is_suspect {
+            let replied_at = self.sources.get(&source).and_then(|known| known.replied_at);
+            let is_gone = replied_at.is_none_or(|at| at < sent_at) && self.replied_at >= sent_at;
+            if is_gone {
+                self.suspects += 1;
+            } else {
+                self.window.on_loss(now, sent_at);
+            }
+            return is_gone;
         }
         if count != 1 {
-            return;
+            return false;
         }
         let Some(known) = self.sources.get_mut(&source) else {
-            return;
+            return false;
         };
         let before = known.lost_at.replace(now);
         if let Some(window) = &mut known.window {
@@ -164,6 +203,7 @@ impl Congestion {
             known.window = Some(window);
             self.strained += 1;
         }
+        false
     }
 
     /// Notes that a request is no longer in flight.
@@ -276,8 +316,9 @@ mod tests {
         assert_eq!(fill(&mut congestion, START, 120), 512);
         let mut now = START + 150 * MS;
         for number in 0..512u32 {
-            congestion.on_timeout(now, source(number), START, 1);
-            congestion.on_timeout(now, source(number), START, 2);
+            congestion.on_timeout(now, source(number), START, 1, false);
+            let is_suspect = congestion.on_timeout(now, source(number), START, 2, false);
+            assert!(!is_suspect, "no source has replied");
         }
         assert!(!congestion.has_room(), "all are in flight still");
         for number in 0..512 {
@@ -303,7 +344,7 @@ mod tests {
             sent = fill(&mut congestion, now, 20);
             now = now + 1_500 * MS;
             for number in 0..sent as u32 {
-                congestion.on_timeout(now, source(number), now - 1_500 * MS, 2);
+                congestion.on_timeout(now, source(number), now - 1_500 * MS, 2, false);
                 congestion.on_left(now, source(number));
             }
         }
@@ -319,15 +360,17 @@ mod tests {
             congestion.on_sent(START, strained, 120 * MS);
         }
         let lost = |congestion: &mut Congestion, ms: u32| {
-            congestion.on_timeout(START + MS * ms, strained, START, 1);
+            congestion.on_timeout(START + MS * ms, strained, START, 1, false);
         };
         lost(&mut congestion, 50);
         assert!(congestion.has_room_at(START + 50 * MS, strained));
         lost(&mut congestion, 60);
         let now = START + 60 * MS;
+        assert!(congestion.has_room_at(now, strained), "it may be gone");
+        congestion.on_reply(now, strained);
         assert!(!congestion.has_room_at(now, strained));
         assert!(congestion.has_room_at(now, other));
-        for _ in 0..5 {
+        for _ in 0..4 {
             congestion.on_reply(now, strained);
         }
         let mut more = 0;
@@ -349,6 +392,30 @@ mod tests {
     }
 
     #[test]
+    fn requests_to_the_dead_take_no_room_up_to_a_number() {
+        let mut congestion = congestion();
+        let alive = source(9_999);
+        congestion.on_sent(START, alive, 2 * MS);
+        for number in 0..2 * SUSPECT_ALLOWANCE as u32 {
+            congestion.on_sent(START, source(number), 2 * MS);
+        }
+        assert!(!congestion.has_room());
+        congestion.on_reply(START + 2 * MS, alive);
+        let now = START + 150 * MS;
+        for number in 0..2 * SUSPECT_ALLOWANCE as u32 {
+            assert!(congestion.on_timeout(now, source(number), START, 2, false));
+            assert!(!congestion.has_room());
+        }
+        for number in 0..SUSPECT_ALLOWANCE as u32 {
+            congestion.clear_suspect();
+            congestion.on_left(now, source(number));
+        }
+        assert!(congestion.has_room());
+        congestion.on_sent(now, source(1), 2 * MS);
+        assert!(congestion.suspect(now, source(1)));
+    }
+
+    #[test]
     fn memory_of_strained_addresses_is_bounded() {
         let mut congestion = congestion();
         for number in 0..3 * MAX_STRAINED as u32 {
@@ -357,7 +424,7 @@ mod tests {
                 congestion.on_sent(START, source, 120 * MS);
             }
             for _ in 0..2 {
-                congestion.on_timeout(START, source, START, 1);
+                congestion.on_timeout(START, source, START, 1, false);
             }
             for _ in 0..2 {
                 congestion.on_left(START + 1_500 * MS, source);

@@ -91,6 +91,8 @@ struct Pending<P> {
     timeouts: u32,
     /// Whether its last attempt is overdue too.
     is_given_up: bool,
+    /// Whether its target may be gone.
+    is_suspect: bool,
     deadline: Timestamp,
     purpose: P,
 }
@@ -179,6 +181,7 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
             attempts: 1,
             timeouts: 0,
             is_given_up: false,
+            is_suspect: false,
             deadline,
             purpose,
         });
@@ -186,6 +189,16 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
             self.congestion.on_sent(now, Source::of(to.ip()), typical);
         }
         self.open.insert(id, pending);
+    }
+
+    /// Notes that the request `id` went to an address that let another one time out.
+    pub(super) fn suspect(&mut self, now: Timestamp, id: I) {
+        if let Some(pending) = self.open.get_mut(&id)
+            && pending.is_counted()
+        {
+            let source = Source::of(pending.to.ip());
+            pending.is_suspect = self.congestion.suspect(now, source);
+        }
     }
 
     /// Returns what the request `id` to `from` is for, if it is in flight.
@@ -208,6 +221,9 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         self.deadlines.remove(&(pending.deadline, id));
         if pending.is_counted() {
             self.congestion.on_reply(now, Source::of(from.ip()));
+            if pending.is_suspect {
+                self.congestion.clear_suspect();
+            }
         }
         self.release_memory();
         self.uplink.on_reply(now, pending.mark, round_trip);
@@ -264,6 +280,9 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
             let pending = self.open.remove(&id)?;
             if was_counted {
                 self.congestion.on_left(now, source);
+                if pending.is_suspect {
+                    self.congestion.clear_suspect();
+                }
             }
             self.release_memory();
             return Some(Due::Failed {
@@ -295,9 +314,14 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         self.deadlines.insert((pending.deadline, id));
         if was_counted {
             let (sent_at, count) = (pending.sent_at, pending.timeouts);
-            self.congestion.on_timeout(now, source, sent_at, count);
+            let is_suspect = pending.is_suspect;
+            let congestion = &mut self.congestion;
+            pending.is_suspect |= congestion.on_timeout(now, source, sent_at, count, is_suspect);
             if pending.is_given_up {
-                self.congestion.on_left(now, source);
+                congestion.on_left(now, source);
+                if pending.is_suspect {
+                    congestion.clear_suspect();
+                }
             }
         }
         Some(Due::TimedOut {
@@ -358,9 +382,9 @@ mod tests {
 
     /// What a request is for: whether a lookup.
     #[derive(Clone, PartialEq, Debug)]
-    struct Test(bool);
+    struct TestPurpose(bool);
 
-    impl Purpose for Test {
+    impl Purpose for TestPurpose {
         fn is_for_lookup(&self) -> bool {
             self.0
         }
@@ -432,7 +456,7 @@ mod tests {
                 count, to, purpose, ..
             }) = in_flight.due(at)
             {
-                assert_eq!((to, purpose), (peer(1), Test(true)));
+                assert_eq!((to, purpose), (peer(1), TestPurpose(true)));
                 timed_out.push((at.since(START).as_millis(), count));
             }
         }
@@ -445,13 +469,13 @@ mod tests {
     fn a_reply_counts_only_from_the_address_asked_and_for_its_id() {
         let mut in_flight = in_flight(3);
         open(&mut in_flight, 5, 100, true);
-        assert_eq!(in_flight.pending(peer(1), 5), Some(&Test(true)));
+        assert_eq!(in_flight.pending(peer(1), 5), Some(&TestPurpose(true)));
         assert_eq!(in_flight.pending(peer(2), 5), None);
         assert!(in_flight.close(START, peer(2), 5, MS).is_none());
         assert!(in_flight.close(START, peer(1), 6, MS).is_none());
         let answered = in_flight.close(START + 3 * MS, peer(1), 5, MS).unwrap();
         assert_eq!(answered.round_trip, Some(3 * MS));
-        assert_eq!(answered.purpose, Test(true));
+        assert_eq!(answered.purpose, TestPurpose(true));
         assert!(in_flight.close(START, peer(1), 5, MS).is_none());
         assert_eq!(in_flight.next_deadline(), None);
     }
@@ -488,12 +512,12 @@ mod tests {
     #[test]
     fn ids_run_out_at_the_limit() {
         let mut rng = Seed::from_number(1).public();
-        let mut in_flight: InFlight<u32, Test> = InFlight::new(&TransportConfig {
+        let mut in_flight: InFlight<u32, TestPurpose> = InFlight::new(&TransportConfig {
             max_requests: 1,
             ..TransportConfig::default()
         });
         let id = in_flight.fresh_id(&mut rng).unwrap();
-        in_flight.open(START, id, peer(1), datagrams(), MS, MS, Test(true));
+        in_flight.open(START, id, peer(1), datagrams(), MS, MS, TestPurpose(true));
         assert_eq!(in_flight.fresh_id(&mut rng), None);
     }
 
@@ -510,10 +534,10 @@ mod tests {
         }
 
         let mut rng = Seed::from_number(1).public();
-        let mut in_flight: InFlight<Few, Test> = InFlight::new(&TransportConfig::default());
+        let mut in_flight: InFlight<Few, TestPurpose> = InFlight::new(&TransportConfig::default());
         let mut ids = [(); 3].map(|()| {
             let id = in_flight.fresh_id(&mut rng).unwrap();
-            in_flight.open(START, id, peer(1), datagrams(), MS, MS, Test(true));
+            in_flight.open(START, id, peer(1), datagrams(), MS, MS, TestPurpose(true));
             id
         });
         ids.sort_unstable();
@@ -529,7 +553,7 @@ mod tests {
         let mut in_flight = in_flight(3);
         let large = || Bytes::from_static(&[0; 972]).into();
         for id in 1..=2 {
-            in_flight.open(START, id, peer(1), large(), 50 * MS, MS, Test(true));
+            in_flight.open(START, id, peer(1), large(), 50 * MS, MS, TestPurpose(true));
         }
         // It takes five times as long as was thought.
         let mut sent = 0;
@@ -570,15 +594,15 @@ mod tests {
         assert!(in_flight.open.capacity() < 8 * 3, "nor is it taken again");
     }
 
-    fn in_flight(attempts: u32) -> InFlight<u32, Test> {
+    fn in_flight(attempts: u32) -> InFlight<u32, TestPurpose> {
         InFlight::new(&TransportConfig {
             attempts,
             ..TransportConfig::default()
         })
     }
 
-    fn open(in_flight: &mut InFlight<u32, Test>, id: u32, wait: u32, is_for_lookup: bool) {
-        let purpose = Test(is_for_lookup);
+    fn open(in_flight: &mut InFlight<u32, TestPurpose>, id: u32, wait: u32, is_for_lookup: bool) {
+        let purpose = TestPurpose(is_for_lookup);
         in_flight.open(START, id, peer(1), datagrams(), wait * MS, MS, purpose);
     }
 

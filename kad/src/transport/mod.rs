@@ -447,6 +447,9 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         let typical = self.peers.typical_round_trip();
         self.in_flight
             .open(now, id, to, datagrams, wait, typical, purpose);
+        if self.peers.is_unresponsive(&to) {
+            self.in_flight.suspect(now, id);
+        }
     }
 
     fn transmit(&mut self, to: SocketAddr, bytes: Bytes) {
