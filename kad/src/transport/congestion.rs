@@ -20,6 +20,9 @@ use crate::{Source, Timestamp};
 /// Requests in a second that a window begins with, by the round trip: what a node lets through by
 /// default. Where replies take long more must be in flight for that.
 const FIRST_RATE: u32 = 8_192;
+/// Requests in a second that no loss makes fewer, by the round trip: less than what a node lets
+/// through from one source. On long paths losses are often mere chance.
+const LEAST_RATE: u32 = 768;
 /// How long the loss of requests is remembered when a burst begins.
 const LOSS_MEMORY: Duration = Duration::from_secs(10);
 /// The least window: even then lost requests find out whether there is room again.
@@ -75,6 +78,8 @@ struct Window {
     /// Below it the window grows fast.
     threshold: usize,
     least: usize,
+    /// The same by the round trip, where there is one for all.
+    least_by_rate: usize,
     greatest: usize,
     /// When it was last made smaller. The loss of what was sent before says nothing new.
     cut_at: Timestamp,
@@ -245,6 +250,7 @@ impl Window {
             size: size * 1_000,
             threshold: size * 1_000,
             least: least * 1_000,
+            least_by_rate: 0,
             greatest: greatest * 1_000,
             cut_at: Timestamp::ZERO,
         }
@@ -257,12 +263,13 @@ impl Window {
     /// A burst begins with a window by the round trip, unless requests were lost lately. Should
     /// replies take longer than when it began, it may grow fast.
     fn on_sent(&mut self, now: Timestamp, in_flight: usize, round_trip: Duration) {
+        let by_rate = |rate: u32| (round_trip * rate).as_secs() as usize * 1_000;
+        self.least_by_rate = by_rate(LEAST_RATE).min(self.greatest);
         let was_cut = self.cut_at > Timestamp::ZERO && now.since(self.cut_at) < LOSS_MEMORY;
         if was_cut || round_trip.is_zero() {
             return;
         }
-        let first = (round_trip * FIRST_RATE).as_secs() as usize * 1_000;
-        let first = first.clamp(self.least * 2, self.greatest.max(self.least * 2));
+        let first = by_rate(FIRST_RATE).clamp(self.least * 2, self.greatest.max(self.least * 2));
         let first = first.min(self.greatest);
         if in_flight == 0 {
             self.size = first;
@@ -288,7 +295,8 @@ impl Window {
         if sent_at < self.cut_at {
             return;
         }
-        self.size = (self.size / 2).max(self.least);
+        let least = self.least_by_rate.max(self.least).min(self.size);
+        self.size = (self.size / 2).max(least);
         self.threshold = self.size;
         self.cut_at = now;
     }
