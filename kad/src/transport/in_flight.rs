@@ -39,6 +39,8 @@ pub(super) struct InFlight<I, P> {
     congestion: Congestion,
     /// What stands before a request that is sent now.
     uplink: Uplink,
+    /// How long a reply takes as a rule; zero if that is not known.
+    typical: Duration,
     /// How often a request is sent.
     attempts: u32,
     /// How long after the first attempt the third may come.
@@ -134,6 +136,7 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
             deadlines: BTreeSet::new(),
             congestion: Congestion::new(config),
             uplink: Uplink::new(),
+            typical: Duration::ZERO,
             attempts: config.attempts,
             respite: config.response_time * 21 / 20,
             verdict: config.response_time * ((1 << config.attempts) - 1),
@@ -154,8 +157,12 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         }
     }
 
-    /// Notes a request that is being sent now; it times out after `wait`. As a rule a reply takes
-    /// `typical`.
+    /// Notes how long a reply takes as a rule.
+    pub(super) fn set_typical_round_trip(&mut self, typical: Duration) {
+        self.typical = typical;
+    }
+
+    /// Notes a request that is being sent now; it times out after `wait`.
     pub(super) fn open(
         &mut self,
         now: Timestamp,
@@ -163,7 +170,6 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         to: SocketAddr,
         datagrams: Datagrams,
         wait: Duration,
-        typical: Duration,
         purpose: P,
     ) {
         let sizes = datagrams.sizes();
@@ -186,7 +192,8 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
             purpose,
         });
         if pending.is_counted() {
-            self.congestion.on_sent(now, Source::of(to.ip()), typical);
+            let source = Source::of(to.ip());
+            self.congestion.on_sent(now, source, self.typical);
         }
         self.open.insert(id, pending);
     }
@@ -517,7 +524,7 @@ mod tests {
             ..TransportConfig::default()
         });
         let id = in_flight.fresh_id(&mut rng).unwrap();
-        in_flight.open(START, id, peer(1), datagrams(), MS, MS, TestPurpose(true));
+        in_flight.open(START, id, peer(1), datagrams(), MS, TestPurpose(true));
         assert_eq!(in_flight.fresh_id(&mut rng), None);
     }
 
@@ -537,7 +544,7 @@ mod tests {
         let mut in_flight: InFlight<Few, TestPurpose> = InFlight::new(&TransportConfig::default());
         let mut ids = [(); 3].map(|()| {
             let id = in_flight.fresh_id(&mut rng).unwrap();
-            in_flight.open(START, id, peer(1), datagrams(), MS, MS, TestPurpose(true));
+            in_flight.open(START, id, peer(1), datagrams(), MS, TestPurpose(true));
             id
         });
         ids.sort_unstable();
@@ -553,7 +560,7 @@ mod tests {
         let mut in_flight = in_flight(3);
         let large = || Bytes::from_static(&[0; 972]).into();
         for id in 1..=2 {
-            in_flight.open(START, id, peer(1), large(), 50 * MS, MS, TestPurpose(true));
+            in_flight.open(START, id, peer(1), large(), 50 * MS, TestPurpose(true));
         }
         // It takes five times as long as was thought.
         let mut sent = 0;
@@ -603,7 +610,7 @@ mod tests {
 
     fn open(in_flight: &mut InFlight<u32, TestPurpose>, id: u32, wait: u32, is_for_lookup: bool) {
         let purpose = TestPurpose(is_for_lookup);
-        in_flight.open(START, id, peer(1), datagrams(), wait * MS, MS, purpose);
+        in_flight.open(START, id, peer(1), datagrams(), wait * MS, purpose);
     }
 
     fn datagrams() -> Datagrams {

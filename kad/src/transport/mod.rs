@@ -445,8 +445,8 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         self.send(to, datagrams.clone());
         let wait = self.peers.timeout(&to);
         let typical = self.peers.typical_round_trip();
-        self.in_flight
-            .open(now, id, to, datagrams, wait, typical, purpose);
+        self.in_flight.set_typical_round_trip(typical);
+        self.in_flight.open(now, id, to, datagrams, wait, purpose);
         if self.peers.is_unresponsive(&to) {
             self.in_flight.suspect(now, id);
         }

@@ -82,7 +82,7 @@ impl Uplink {
         let left_at = (now - round_trip).max(self.since);
         let span = left_at.since(self.since).as_nanos() as u64;
         let sample = (span / bytes).min(SLOWEST);
-        self.byte_time = (self.byte_time + sample) / 2;
+        self.byte_time = self.byte_time.midpoint(sample);
         self.left = mark;
         self.since = left_at;
     }
