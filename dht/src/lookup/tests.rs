@@ -17,7 +17,7 @@ const OP: OpId = OpId(1);
 proptest! {
     #[test]
     fn a_put_reaches_the_nearest_of_the_living(seed: u64, count in 1..150usize, dead_percent in 0..60u64) {
-        let mut net = Net::new(seed, count, dead_percent);
+        let mut net = LookupNet::new(seed, count, dead_percent);
         let mut lookup = net.lookup();
         let replaced = lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None));
         prop_assert_eq!(replaced, None);
@@ -33,7 +33,7 @@ proptest! {
 
     #[test]
     fn a_listen_subscribes_to_the_four_nearest_and_renews(seed: u64, count in 4..100usize) {
-        let mut net = Net::new(seed, count, 0);
+        let mut net = LookupNet::new(seed, count, 0);
         let mut lookup = net.lookup();
         lookup.subscribe(Timestamp::ZERO, OP);
         net.run_until(&mut lookup, Timestamp::ZERO + 70_000 * MS);
@@ -46,7 +46,7 @@ proptest! {
 
 #[test]
 fn an_unsigned_value_is_not_sent_over_a_signed_one() {
-    let mut net = Net::new(1, 3, 0);
+    let mut net = LookupNet::new(1, 3, 0);
     let owner = InfoHash::of(b"someone else");
     net.held = Some(Row {
         id: Some(ValueId(1)),
@@ -65,7 +65,7 @@ fn an_unsigned_value_is_not_sent_over_a_signed_one() {
 
 #[test]
 fn a_permanent_value_is_refreshed_where_it_is_and_put_where_it_is_not() {
-    let mut net = Net::new(1, 3, 0);
+    let mut net = LookupNet::new(1, 3, 0);
     let mut lookup = net.lookup();
     let renewal = Some(50_000 * MS);
     assert_eq!(
@@ -90,7 +90,7 @@ fn a_permanent_value_is_refreshed_where_it_is_and_put_where_it_is_not() {
 
 #[test]
 fn of_a_finished_lookup_the_nodes_that_answered_are_remembered() {
-    let mut net = Net::new(3, 50, 0);
+    let mut net = LookupNet::new(3, 50, 0);
     let mut lookup = net.lookup();
     lookup.ask(net.now, OP, FindKind::Value(Query::default()));
     net.run(&mut lookup);
@@ -108,7 +108,7 @@ fn of_a_finished_lookup_the_nodes_that_answered_are_remembered() {
 
 #[test]
 fn a_refused_token_is_fetched_anew() {
-    let mut net = Net::new(1, 1, 0);
+    let mut net = LookupNet::new(1, 1, 0);
     let mut lookup = net.lookup();
     assert_eq!(
         lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None)),
@@ -122,7 +122,7 @@ fn a_refused_token_is_fetched_anew() {
 
 #[test]
 fn a_late_refusal_of_a_put_is_a_sign_of_life() {
-    let mut net = Net::new(1, 1, 0);
+    let mut net = LookupNet::new(1, 1, 0);
     let mut lookup = net.lookup();
     let replaced = lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None));
     assert_eq!(replaced, None);
@@ -136,7 +136,7 @@ fn a_late_refusal_of_a_put_is_a_sign_of_life() {
 
 #[test]
 fn a_put_among_the_dead_is_over_when_any_node_would_have_answered() {
-    let mut net = Net::new(1, 8, 100);
+    let mut net = LookupNet::new(1, 8, 100);
     let mut lookup = net.lookup();
     let replaced = lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None));
     assert_eq!(replaced, None);
@@ -146,7 +146,7 @@ fn a_put_among_the_dead_is_over_when_any_node_would_have_answered() {
 
 #[test]
 fn a_cancelled_listen_closes_its_sockets() {
-    let mut net = Net::new(1, 6, 0);
+    let mut net = LookupNet::new(1, 6, 0);
     let mut lookup = net.lookup();
     lookup.subscribe(Timestamp::ZERO, OP);
     net.run_until(&mut lookup, Timestamp::ZERO + 1_000 * MS);
@@ -157,7 +157,7 @@ fn a_cancelled_listen_closes_its_sockets() {
 
 #[test]
 fn a_lookup_takes_turns_if_all_it_serves_lasts() {
-    let mut net = Net::new(1, 10, 0);
+    let mut net = LookupNet::new(1, 10, 0);
     let mut lookup = net.lookup();
     assert_eq!(lookup.state(), LookupState::New, "there is nothing to do");
     lookup.subscribe(Timestamp::ZERO, OP);
@@ -177,7 +177,7 @@ fn a_lookup_takes_turns_if_all_it_serves_lasts() {
 
 #[test]
 fn what_is_due_behind_a_request_in_flight_waits_for_its_reply() {
-    let mut net = Net::new(1, 8, 0);
+    let mut net = LookupNet::new(1, 8, 0);
     let mut lookup = net.lookup();
     lookup.subscribe(Timestamp::ZERO, OP);
     net.run_until(&mut lookup, Timestamp::ZERO + 1_000 * MS);
@@ -204,7 +204,7 @@ fn clear(id: u64) -> Value {
 }
 
 /// A network of ids; the dead never answer, the others after 10 ms.
-struct Net {
+struct LookupNet {
     key: InfoHash,
     nodes: BTreeMap<InfoHash, bool>,
     now: Timestamp,
@@ -228,7 +228,7 @@ enum Fate {
     Gone,
 }
 
-impl Net {
+impl LookupNet {
     fn new(seed: u64, count: usize, dead_percent: u64) -> Self {
         let mut rng = Seed::from_number(seed).public();
         let key = rng.hash();
