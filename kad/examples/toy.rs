@@ -178,7 +178,8 @@ impl Node {
                 let body: Vec<_> = near.iter().flat_map(write).collect();
                 let toy = self.transport.dialect();
                 let datagrams = toy.encode(b'r', message.transaction, &body);
-                self.transport.reply(now, &mut self.rng, from, datagrams);
+                // A reply to a request for nodes is small: it needs not be deferred.
+                self.transport.reply(now, from, datagrams);
             }
             MessageKind::Reply => {
                 let Some(asked) = self.transport.close(now, from, message.transaction) else {
@@ -213,8 +214,13 @@ impl Node {
     fn handle_timeout(&mut self, now: Timestamp) {
         while let Some(no_reply) = self.transport.poll_no_reply(now) {
             match no_reply {
-                NoReply::TimedOut { purpose, count } => {
-                    self.lookup.on_timeout(&purpose.contact.id, count);
+                NoReply::TimedOut {
+                    purpose,
+                    count,
+                    is_last,
+                } => {
+                    let node = &purpose.contact.id;
+                    self.lookup.on_timeout(node, count, is_last);
                 }
                 NoReply::Failed { purpose, .. } => {
                     self.lookup.on_failed(now, &purpose.contact.id);

@@ -3,6 +3,7 @@
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bulla_dht::{Config, Family, Timestamp};
 use bulla_identity::Identity;
@@ -22,6 +23,9 @@ pub struct HostSpec {
     pub addressing: Addressing,
     /// The router that it sits behind, if any.
     pub nat: Option<Nat>,
+    /// Bits in a second that it can send, one datagram after the other; `None` for no limit. What
+    /// it sends faster than that waits for its turn.
+    pub uplink: Option<u64>,
     /// The settings of its node.
     pub config: Config,
     /// What signs and decrypts there, if anything does.
@@ -36,6 +40,8 @@ pub enum Addressing {
     /// IPv4 alone.
     #[default]
     V4,
+    /// IPv4 alone, at one address with all other hosts of this kind, each at a port of its own.
+    SharedV4,
     /// IPv6 alone.
     V6,
     /// Both.
@@ -52,6 +58,8 @@ pub(super) struct Host {
     /// Until when the system sleeps: nothing runs there, and what comes is lost.
     pub(super) asleep_until: Timestamp,
     pub(super) load: Load,
+    /// When its uplink has sent all that it was given.
+    uplink_free_at: Timestamp,
 }
 
 /// Datagrams that a host sent and received, with the bytes of their headers.
@@ -68,6 +76,8 @@ pub struct Load {
 }
 
 const FIRST_V4: u32 = (10 << 24) + 1;
+/// The address of all hosts of [`Addressing::SharedV4`].
+const SHARED_V4: Ipv4Addr = Ipv4Addr::new(11, 0, 0, 1);
 const FIRST_V6: u128 = (0xfd << 120) + 1;
 const PORT: u16 = 4222;
 
@@ -77,6 +87,7 @@ impl Default for HostSpec {
         Self {
             addressing: Addressing::default(),
             nat: None,
+            uplink: None,
             config: Config::default(),
             identity: None,
             behaviour: None,
@@ -104,22 +115,14 @@ impl HostId {
         self.0 as usize
     }
 
-    /// Returns the host that an address would belong to; the reverse of [`HostId::address`].
-    pub(super) fn at(ip: IpAddr) -> Option<Self> {
-        let number = match ip {
+    /// Returns the host that an address would belong to; the reverse of [`Addressing::address`].
+    pub(super) fn at(address: SocketAddr) -> Option<Self> {
+        let number = match address.ip() {
+            IpAddr::V4(SHARED_V4) => u32::from(address.port().checked_sub(PORT)?),
             IpAddr::V4(ip) => ip.to_bits().checked_sub(FIRST_V4)?,
             IpAddr::V6(ip) => u32::try_from(ip.to_bits().checked_sub(FIRST_V6)? >> 64).ok()?,
         };
         Some(Self(number))
-    }
-
-    /// Returns its address: each host has an IPv4 address and an IPv6 /64 of its own.
-    pub(super) fn address(self, family: Family) -> SocketAddr {
-        let ip = match family {
-            Family::V4 => IpAddr::V4(Ipv4Addr::from_bits(FIRST_V4 + self.0)),
-            Family::V6 => IpAddr::V6(Ipv6Addr::from_bits(FIRST_V6 + (u128::from(self.0) << 64))),
-        };
-        SocketAddr::new(ip, PORT)
     }
 }
 
@@ -127,10 +130,26 @@ impl Addressing {
     /// Whether it has an address of this family.
     pub fn has(self, family: Family) -> bool {
         match self {
-            Self::V4 => family == Family::V4,
+            Self::V4 | Self::SharedV4 => family == Family::V4,
             Self::V6 => family == Family::V6,
             Self::Dual => true,
         }
+    }
+
+    /// Returns the address of a host: each has an IPv4 address and an IPv6 /64 of its own, unless
+    /// it shares one.
+    pub(super) fn address(self, host: HostId, family: Family) -> SocketAddr {
+        let HostId(number) = host;
+        let ip = match (family, self) {
+            (Family::V4, Self::SharedV4) => {
+                return SocketAddr::new(IpAddr::V4(SHARED_V4), PORT.wrapping_add(number as u16));
+            }
+            (Family::V4, _) => IpAddr::V4(Ipv4Addr::from_bits(FIRST_V4 + number)),
+            (Family::V6, _) => {
+                IpAddr::V6(Ipv6Addr::from_bits(FIRST_V6 + (u128::from(number) << 64)))
+            }
+        };
+        SocketAddr::new(ip, PORT)
     }
 }
 
@@ -142,7 +161,19 @@ impl Host {
             generation: 0,
             asleep_until: Timestamp::ZERO,
             load: Load::default(),
+            uplink_free_at: Timestamp::ZERO,
         }
+    }
+
+    /// Puts a datagram of this payload on the uplink; returns when it has left.
+    pub(super) fn upload(&mut self, now: Timestamp, payload: usize) -> Timestamp {
+        let Some(bits_per_s) = self.spec.uplink else {
+            return now;
+        };
+        let bits = (payload as u64 + Load::HEADERS) * 8;
+        let takes = Duration::from_micros(bits * 1_000_000 / bits_per_s.max(1));
+        self.uplink_free_at = self.uplink_free_at.max(now) + takes;
+        self.uplink_free_at
     }
 
     /// Returns its addresses, if it is the host of this id.
@@ -150,7 +181,7 @@ impl Host {
         let addressing = self.spec.addressing;
         let families = Family::ALL.into_iter();
         let families = families.filter(move |family| addressing.has(*family));
-        families.map(move |family| id.address(family))
+        families.map(move |family| addressing.address(id, family))
     }
 
     /// Whether two hosts can be members of one DHT.
@@ -199,10 +230,31 @@ mod tests {
             assert_eq!(addresses.len(), 2);
             for address in addresses {
                 assert!(!is_martian(&address));
-                assert_eq!(HostId::at(address.ip()), Some(id));
+                assert_eq!(HostId::at(address), Some(id));
+            }
+            if id.0 < 60_000 {
+                let shared = Addressing::SharedV4.address(id, Family::V4);
+                assert_eq!(HostId::at(shared), Some(id));
             }
         }
-        assert_eq!(HostId::at([10, 0, 0, 0].into()), None);
-        assert_ne!(HostId::at([198, 51, 100, 1].into()), Some(HostId(0)));
+        assert_eq!(HostId::at(([10, 0, 0, 0], PORT).into()), None);
+        assert_ne!(
+            HostId::at(([198, 51, 100, 1], PORT).into()),
+            Some(HostId(0))
+        );
+    }
+
+    #[test]
+    fn datagrams_leave_an_uplink_one_after_the_other() {
+        let spec = HostSpec {
+            uplink: Some(1_000_000),
+            ..HostSpec::default()
+        };
+        let mut host = Host::new(spec.into());
+        let start = Timestamp::ZERO;
+        let at = |micros| start + Duration::from_micros(micros);
+        assert_eq!(host.upload(start, 97), at(1_000));
+        assert_eq!(host.upload(start, 97), at(2_000));
+        assert_eq!(host.upload(at(5_000), 97), at(6_000));
     }
 }

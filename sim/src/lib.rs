@@ -10,8 +10,8 @@
 //! # What is simulated
 //!
 //! - *Paths* ([`Link`]): latency between random places or between ten regions of the world
-//!   ([`REGIONS`]), jitter, loss, copies. Half a round trip each way; nothing queues, so no path is
-//!   ever full.
+//!   ([`REGIONS`]), jitter, loss, copies. Half a round trip each way. Only a host's own
+//!   uplink may be slow ([`HostSpec::uplink`]); beyond it nothing queues.
 //! - *Routers* ([`Nat`]): four kinds, which remember for two minutes where their host has sent to.
 //! - *Churn* ([`Churn`]): sessions and absences drawn from a distribution with a given median.
 //! - *Work of the processor*: a job (signing, verifying, decrypting) takes [`Scenario::job_time`];

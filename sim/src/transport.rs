@@ -38,7 +38,7 @@ impl Sim {
             return;
         }
         host.load.send(transmit.bytes.len());
-        let from = id.address(family);
+        let from = host.spec.addressing.address(id, family);
         match host.instance.as_mut().and_then(|it| it.adversary.as_mut()) {
             None => self.carry(id, from, transmit),
             Some(adversary) => {
@@ -63,7 +63,8 @@ impl Sim {
         let Some(receiver) = self.host_at(to) else {
             return self.undelivered.entry(to).or_default().add(bytes.len());
         };
-        for at in self.network.carry(self.now, host, receiver) {
+        let left_at = self.hosts[host.index()].upload(self.now, bytes.len());
+        for at in self.network.carry(left_at, host, receiver) {
             let arrival = Event::Arrival {
                 host: receiver,
                 port: to.port(),
@@ -98,7 +99,7 @@ impl Sim {
 
     /// The host that an address belongs to.
     fn host_at(&self, address: SocketAddr) -> Option<HostId> {
-        let id = HostId::at(address.ip())?;
+        let id = HostId::at(address)?;
         let host = self.hosts.get(id.index())?;
         // A router shows its host under ports of its own choice.
         let is_own = |own: SocketAddr| match host.spec.nat {

@@ -58,7 +58,6 @@ impl World {
         let config = Config {
             lookup: LookupConfig {
                 max_lookups: 16,
-                max_awaited: 12,
                 ..LookupConfig::default()
             },
             operations: OperationConfig {
@@ -81,7 +80,7 @@ impl World {
                 max_part_sessions: 4,
                 max_part_bytes: 256 << 10,
                 max_requests: 32,
-                max_deferred_replies: 4,
+                max_deferred_requests: 4,
                 ..TransportConfig::default()
             },
             ..Config::default()

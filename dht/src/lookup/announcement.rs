@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Creation, OpId};
+use super::{Creation, Ended, OpId};
 use crate::value::{Row, Value};
 use crate::{InfoHash, Timestamp};
 
@@ -22,8 +22,10 @@ pub struct PutReport {
     pub acknowledged: usize,
     /// Nodes that refused it, or hold a signed value that must not be replaced by it.
     pub refused: usize,
-    /// Nodes that did not answer in time.
+    /// Nodes that did not answer in time, to the last attempt.
     pub silent: usize,
+    /// Why it ended.
+    pub ended: Ended,
 }
 
 impl std::ops::AddAssign for PutReport {
@@ -33,6 +35,7 @@ impl std::ops::AddAssign for PutReport {
         self.acknowledged += other.acknowledged;
         self.refused += other.refused;
         self.silent += other.silent;
+        self.ended = self.ended.join(other.ended);
     }
 }
 
@@ -51,6 +54,10 @@ pub(crate) struct Announcement {
     replicas: Vec<(InfoHash, ReplicaState)>,
     /// Whether the first round is over.
     reported: bool,
+    /// When its first round began.
+    began: Option<Timestamp>,
+    /// Requests sent for it.
+    requests: usize,
 }
 
 /// What is known of a node's copy.
@@ -94,6 +101,8 @@ impl Announcement {
             renewal,
             replicas: Vec::new(),
             reported: false,
+            began: None,
+            requests: 0,
         }
     }
 
@@ -135,7 +144,9 @@ impl Announcement {
         )
     }
 
-    pub(super) fn on_asked(&mut self, node: InfoHash, due: NextRequest) {
+    pub(super) fn on_asked(&mut self, now: Timestamp, node: InfoHash, due: NextRequest) {
+        self.requests += 1;
+        self.began.get_or_insert(now);
         let replica = match due {
             NextRequest::Probe => ReplicaState::Probed,
             NextRequest::Put | NextRequest::Refresh => ReplicaState::Sent,
@@ -190,8 +201,28 @@ impl Announcement {
         }
     }
 
+    /// Returns until when the first round may take, once it has begun.
+    pub(super) fn ends_at(&self, max_time: Duration) -> Option<Timestamp> {
+        let began = self.began.filter(|_| !self.reported)?;
+        Some(began + max_time)
+    }
+
+    /// Returns why the first round must end now, if it has cost all that it may.
+    pub(super) fn cut_short(
+        &self,
+        now: Timestamp,
+        max_requests: usize,
+        max_time: Duration,
+    ) -> Option<Ended> {
+        if self.ends_at(max_time)? <= now {
+            Some(Ended::OutOfTime)
+        } else {
+            (self.requests >= max_requests).then_some(Ended::OutOfRequests)
+        }
+    }
+
     /// Returns the report of the first round, once.
-    pub(super) fn report(&mut self) -> Option<PutReport> {
+    pub(super) fn report(&mut self, ended: Ended) -> Option<PutReport> {
         if self.reported {
             return None;
         }
@@ -213,6 +244,7 @@ impl Announcement {
             acknowledged,
             refused,
             silent,
+            ended,
         })
     }
 

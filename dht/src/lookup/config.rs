@@ -23,9 +23,10 @@ pub struct LookupConfig {
     /// A finished lookup's nodes are remembered for this long, to start the next on that key near
     /// it. Default 5 min (ours: the reference remembers them for 62 min).
     pub memory: Duration,
-    /// Requests of lookups that have not timed out, above which no further get or put begins, as
-    /// the replies to all of them may come at once. Default 512 (ours), at least 1.
-    pub max_awaited: usize,
+    /// Requests that one get or put may cost in a family. Default 128 (ours), at least `width`.
+    pub max_requests: usize,
+    /// How long a get or put may take in a family from its first request on. Default 30 s (ours).
+    pub max_time: Duration,
     /// Permanent puts and listens that are offered a contact that has just been validated. Default
     /// 1,024 (ours); the others learn of it when their tokens run out.
     pub max_introductions: usize,
@@ -39,7 +40,8 @@ impl Default for LookupConfig {
             parallelism_max: 16,
             max_lookups: 131_072,
             memory: Duration::from_secs(300),
-            max_awaited: 512,
+            max_requests: 128,
+            max_time: Duration::from_secs(30),
             max_introductions: 1_024,
         }
     }
@@ -63,7 +65,11 @@ impl LookupConfig {
                 (self.parallelism..=64).contains(&self.parallelism_max),
                 "lookup.parallelism_max must be lookup.parallelism to 64",
             ),
-            (self.max_awaited > 0, "lookup.max_awaited must be above 0"),
+            (
+                self.max_requests >= self.width,
+                "lookup.max_requests must be at least lookup.width",
+            ),
+            (!self.max_time.is_zero(), "lookup.max_time must be above 0"),
         ]
         .into_iter()
         .filter_map(|(holds, violation)| (!holds).then_some(violation))
@@ -92,7 +98,9 @@ impl Limits {
                 width: config.width,
                 parallelism: config.parallelism,
                 parallelism_max: config.parallelism_max,
-                any_node_timeout: response_time * 23 / 20,
+                any_node_timeout: response_time * 2,
+                max_requests: config.max_requests,
+                max_time: config.max_time,
             },
             listen_nodes,
             token_life: routing.expire_time,

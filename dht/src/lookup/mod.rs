@@ -21,7 +21,7 @@ mod subscription;
 mod tests;
 
 use bulla_kad::ReadySet;
-use bulla_kad::lookup::{FindReply, FindRequest, Iterate};
+use bulla_kad::lookup::{FindReply, FindRequest, Iterate, IterateConfig};
 use bytes::Bytes;
 
 pub(crate) use action::{LookupAction, LookupReply, LookupRequest};
@@ -30,7 +30,7 @@ pub use announcement::PutReport;
 pub(crate) use asker::Asker;
 pub use bulla_kad::OpId;
 pub(crate) use bulla_kad::lookup::Latency;
-pub use bulla_kad::lookup::{CandidateState, GetReport};
+pub use bulla_kad::lookup::{CandidateState, Ended, GetReport};
 pub(crate) use config::Limits;
 pub use config::LookupConfig;
 pub(crate) use creation::Creation;
@@ -56,8 +56,8 @@ pub(crate) struct Lookup {
     lasting: usize,
     subscriptions: ReadySet<OpId, Subscription>,
     /// The nearest candidates when announcements and listens were last looked at, and whether each
-    /// had given a token.
-    standing: Vec<(InfoHash, bool)>,
+    /// had given a token; `None` for one that was late.
+    standing: Vec<(InfoHash, Option<bool>)>,
     closed_sockets: Vec<u32>,
     /// Whether what it has to do has begun.
     has_begun: bool,
@@ -213,11 +213,14 @@ impl Lookup {
         self.has_begun = true;
         self.announcements.begin(now);
         self.subscriptions.begin(now);
+        if let Some(action) = self.next_cut_short(now) {
+            return action;
+        }
         if let Some(action) = self.iterate(now, latency) {
             return action;
         }
         if self.iterate.may_conclude(now, may_wait) {
-            if let Some(action) = self.store_phase(now, rng) {
+            if let Some(action) = self.store_phase(now, latency, rng) {
                 return action;
             }
             if let Some((operations, report)) = self.iterate.next_answered(now) {
@@ -229,8 +232,34 @@ impl Lookup {
         let due = self.announcements.next_at();
         let due = due.min(self.subscriptions.next_at());
         let due = due.min(self.next_token_end());
+        let max_time = self.limits.iterate.max_time;
+        let ends = self.announcements.under_way();
+        let ends = ends.filter_map(|(_, it)| it.ends_at(max_time));
+        let due = ends.fold(due, Timestamp::min);
         let wake = self.iterate.next_wake(now, due, |node| self.awaits(node));
         LookupAction::Wait(wake)
+    }
+
+    /// Ends a find or the first round of a put that has cost all that it may.
+    fn next_cut_short(&mut self, now: Timestamp) -> Option<LookupAction> {
+        if let Some((operations, report)) = self.iterate.next_cut_short(now) {
+            let askers = operations.into_iter().map(Asker::from).collect();
+            return Some(LookupAction::Answered(askers, report));
+        }
+        let IterateConfig {
+            max_requests,
+            max_time,
+            ..
+        } = self.limits.iterate;
+        let cut_short = |it: &Announcement| it.cut_short(now, max_requests, max_time);
+        let (id, ended) =
+            (self.announcements.under_way()).find_map(|(id, it)| Some((*id, cut_short(it)?)))?;
+        let announcement = self.announcements.mark_ready(&id)?;
+        let (op, report) = (announcement.op, announcement.report(ended)?);
+        if announcement.is_over() {
+            self.announcements.remove(&id);
+        }
+        Some(LookupAction::Announced(op, report))
     }
 
     /// The next request of the iteration. A candidate that has answered all finds and gave no
@@ -259,7 +288,7 @@ impl Lookup {
         if let FindRequest::Other(id) = &request
             && let Some(announcement) = self.announcements.get_mut(id)
         {
-            announcement.on_asked(node.id, NextRequest::Probe);
+            announcement.on_asked(now, node.id, NextRequest::Probe);
         }
         Some(LookupAction::Request(node, request.into()))
     }
@@ -351,9 +380,10 @@ impl Lookup {
         }
     }
 
-    /// Notes that a request to `node` timed out, for the `count`th time.
-    pub(crate) fn on_timeout(&mut self, node: &InfoHash, count: u32) {
-        self.iterate.on_timeout(node, count);
+    /// Notes that a request to `node` timed out, for the `count`th time; that there is hardly any
+    /// hope, if it `is_last`.
+    pub(crate) fn on_timeout(&mut self, node: &InfoHash, count: u32, is_last: bool) {
+        self.iterate.on_timeout(node, count, is_last);
     }
 
     /// Notes that `node`, which was asked just now, let another request time out before, so that

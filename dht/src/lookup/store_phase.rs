@@ -2,21 +2,26 @@
 
 use bytes::Bytes;
 
-use super::Lookup;
 use super::action::{LookupAction, LookupRequest};
 use super::announcement::NextRequest;
+use super::{Ended, Latency, Lookup};
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
 impl Lookup {
     /// Returns the next request to a candidate that gave a token, or the report of a put whose
     /// first round is over.
-    pub(super) fn store_phase(&mut self, now: Timestamp, rng: &mut Rng) -> Option<LookupAction> {
+    pub(super) fn store_phase(
+        &mut self,
+        now: Timestamp,
+        latency: &Latency<'_>,
+        rng: &mut Rng,
+    ) -> Option<LookupAction> {
         if self.announcements.is_empty() && self.subscriptions.is_empty() {
             return None;
         }
         self.notice_changes(now);
-        self.store_announcements(now)
-            .or_else(|| self.renew_subscriptions(now, rng))
+        self.store_announcements(now, latency)
+            .or_else(|| self.renew_subscriptions(now, latency, rng))
     }
 
     /// Has all announcements and listens looked at again if another node is among the nearest, or
@@ -25,8 +30,11 @@ impl Lookup {
         let oldest = now - self.limits.token_life;
         let count = self.limits.bucket_size();
         let standing = || {
-            let nearest = self.iterate.candidates().nearest(count);
-            nearest.map(|it| (it.contact.id, it.fresh_token(oldest).is_some()))
+            let nearest = self.iterate.candidates().nearest_or_late(count);
+            nearest.map(|it| {
+                let token = it.fresh_token(oldest);
+                (it.contact.id, it.is_usable().then_some(token.is_some()))
+            })
         };
         if standing().eq(self.standing.iter().copied()) {
             return;
@@ -41,7 +49,12 @@ impl Lookup {
         self.subscriptions.mark_all_ready();
     }
 
-    fn store_announcements(&mut self, now: Timestamp) -> Option<LookupAction> {
+    /// A put goes no farther while one of the nearest may still answer.
+    fn store_announcements(
+        &mut self,
+        now: Timestamp,
+        latency: &Latency<'_>,
+    ) -> Option<LookupAction> {
         let (count, oldest) = (self.limits.bucket_size(), now - self.limits.token_life);
         let ready = self.iterate.candidates().ready(count, oldest);
         while let Some((id, announcement)) = self.announcements.next(now) {
@@ -50,8 +63,13 @@ impl Lookup {
                 let due = announcement.due(&node.id, now)?;
                 Some((*node, Bytes::clone(token), due))
             };
-            if let Some((node, token, due)) = ready.iter().find_map(due) {
-                announcement.on_asked(node.id, due);
+            let mut requests = ready.iter().filter_map(due).peekable();
+            let is_any_due = requests.peek().is_some();
+            let has_room =
+                |(node, ..): &(Contact, Bytes, NextRequest)| (latency.has_room)(&node.addr);
+            if let Some((node, token, due)) = requests.find(has_room) {
+                announcement.on_asked(now, node.id, due);
+                self.iterate.on_asked(now, &node.id);
                 let ask = match due {
                     NextRequest::Probe => LookupRequest::Check(id),
                     NextRequest::Put => LookupRequest::Put(id, token),
@@ -59,13 +77,22 @@ impl Lookup {
                 };
                 return Some(LookupAction::Request(node, ask));
             }
+            if is_any_due {
+                // It is tried again when there is room.
+                return None;
+            }
             let candidates = self.iterate.candidates();
-            let nearest = || candidates.nearest(count).map(|it| &it.contact.id);
+            let nearest = || candidates.nearest_or_late(count).map(|it| &it.contact.id);
             if !nearest().all(|node| announcement.is_settled(node)) {
                 self.announcements.mark_idle(&id);
                 continue;
             }
-            let (op, report) = (announcement.op, announcement.report());
+            let ended = if nearest().next().is_some() {
+                Ended::Converged
+            } else {
+                Ended::NoContacts
+            };
+            let (op, report) = (announcement.op, announcement.report(ended));
             let renewal = nearest().filter_map(|node| announcement.due_at(node)).min();
             match renewal {
                 _ if announcement.is_over() => {
@@ -84,7 +111,12 @@ impl Lookup {
         None
     }
 
-    fn renew_subscriptions(&mut self, now: Timestamp, rng: &mut Rng) -> Option<LookupAction> {
+    fn renew_subscriptions(
+        &mut self,
+        now: Timestamp,
+        latency: &Latency<'_>,
+        rng: &mut Rng,
+    ) -> Option<LookupAction> {
         let oldest = now - self.limits.token_life;
         let candidates = self.iterate.candidates();
         let mut ready = candidates.ready(self.limits.bucket_size(), oldest);
@@ -96,6 +128,9 @@ impl Lookup {
                 .extend(subscription.retire(&nearest, now));
             let due = |(node, _): &&(Contact, &Bytes)| subscription.is_due(&node.id, now);
             if let Some((node, token)) = ready.iter().find(due) {
+                if !(latency.has_room)(&node.addr) {
+                    return None;
+                }
                 let ask = LookupRequest::Listen {
                     op,
                     socket: subscription.on_asked(node.id, rng.number() as u32),
@@ -118,7 +153,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::lookup::{Announcement, Latency, Limits, LookupReply, OpId};
+    use crate::lookup::{Announcement, Limits, LookupReply, OpId};
     use crate::value::{Draft, ValueId};
     use crate::{Seed, wire};
 

@@ -289,6 +289,7 @@ impl LookupNet {
                             vec![
                                 (100, Fate::Late(1)),
                                 (300, Fate::Late(2)),
+                                (1_500, Fate::Late(3)),
                                 (7_000, Fate::Gone),
                             ]
                         };
@@ -325,7 +326,7 @@ impl LookupNet {
 
     fn happen(&mut self, lookup: &mut Lookup, node: InfoHash, ask: &LookupRequest, fate: &Fate) {
         match fate {
-            Fate::Late(count) => lookup.on_timeout(&node, *count),
+            Fate::Late(count) => lookup.on_timeout(&node, *count, *count == 3),
             Fate::Gone => lookup.on_failed(self.now, &node),
             Fate::Reply => {
                 match ask {
@@ -340,7 +341,7 @@ impl LookupNet {
                             return lookup.on_rejected(&node, ask, true);
                         }
                         if self.refuse_late {
-                            lookup.on_timeout(&node, 1);
+                            lookup.on_timeout(&node, 1, false);
                             return lookup.on_refused(self.now, &node, ask);
                         }
                         self.replicas.insert(node);

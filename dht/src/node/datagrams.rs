@@ -48,7 +48,16 @@ impl Node {
             return;
         }
         let values = items.into_iter().filter_map(Item::into_value).collect();
-        self.on_message(now, from, message, values);
+        self.on_message(now, from, message, values, datagram);
+    }
+
+    /// An address was validated: what it asked before is answered.
+    pub(super) fn take_up_deferred(&mut self, now: Timestamp, from: SocketAddr) {
+        for datagram in self.outbox.rpc.take_deferred(&from) {
+            if let Ok(message) = wire::decode(&datagram) {
+                self.on_message(now, from, message, Vec::new(), &datagram);
+            }
+        }
     }
 
     /// Handles a message when all its announced values have come.
@@ -66,7 +75,7 @@ impl Node {
                 Err(_) => return,
             }
         }
-        self.on_message(now, from, message, values);
+        self.on_message(now, from, message, values, &complete.context);
     }
 
     /// Reports whether the announced values of a message are worth waiting for.

@@ -6,6 +6,9 @@ use super::{Node, Timer};
 use crate::lookup::{Asker, FindKind, GetReport, LookupAction, LookupId};
 use crate::{Family, InfoHash, Timestamp};
 
+/// Lookups tried again, at each event, whose nodes were asked too much.
+const MAX_HELD_TRIES: usize = 4;
+
 impl Node {
     /// Does all that a lookup wants done now, and sets its timer for the rest.
     pub(super) fn drive(&mut self, now: Timestamp, id: LookupId) {
@@ -59,8 +62,14 @@ impl Node {
         self.drive(now, id);
     }
 
-    /// Drives the lookups that were queued because too many replies were awaited.
+    /// Drives the lookups that were queued until fewer requests are in flight.
     pub(super) fn drive_queued(&mut self, now: Timestamp) {
+        for _ in 0..MAX_HELD_TRIES {
+            let Some(id) = self.lookups.next_held(&self.outbox) else {
+                break;
+            };
+            self.drive(now, id);
+        }
         while let Some(id) = self.lookups.next_queued(&self.outbox) {
             self.drive(now, id);
         }

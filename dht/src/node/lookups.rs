@@ -1,5 +1,7 @@
 //! [`Lookups`]: the lookups of a node, which of them may go on, and what they ask.
 
+use std::cell::Cell;
+use std::net::SocketAddr;
 use std::slice;
 use std::time::Duration;
 
@@ -24,11 +26,12 @@ use crate::{Contact, Family, InfoHash, LookupConfig, Origin, Timestamp};
 /// the bits that our own neighbours share with us, less this many.
 const NEIGHBOURHOOD_BITS: usize = 3;
 
-/// All lookups, running or remembered. Those that an application waits for begin while not too many
-/// replies are awaited; those of permanent puts and listens take turns.
+/// All lookups, running or remembered. They ask while the congestion window has room, and those that
+/// an application waits for before the others; those of permanent puts and listens take turns
+/// besides.
 #[derive(Debug)]
 pub(super) struct Lookups {
-    /// How many may run, how many replies may be awaited, how long one is remembered.
+    /// How many may run, how long one is remembered.
     config: LookupConfig,
     /// The settings of each lookup.
     limits: Limits,
@@ -37,8 +40,21 @@ pub(super) struct Lookups {
     pool: Pool,
     /// Which of the permanent puts and listens may go on.
     background: BackgroundLimiter,
-    /// Gets and puts that wait until fewer replies are awaited.
-    queued: Queue<LookupId>,
+    /// Those that wait until fewer requests are in flight.
+    queues: RoomQueues,
+}
+
+/// Lookups that wait for room in the congestion window, the most urgent first.
+#[derive(Debug, Default)]
+struct RoomQueues {
+    /// Gets and puts that have begun.
+    begun: Queue<LookupId>,
+    /// Gets and puts that have not.
+    new: Queue<LookupId>,
+    /// Permanent puts and listens.
+    lasting: Queue<LookupId>,
+    /// Those whose next nodes are asked too much already.
+    held: Queue<LookupId>,
 }
 
 /// What lookups go by in the rest of the node.
@@ -80,7 +96,7 @@ impl Lookups {
             origin,
             pool: Pool::default(),
             background: BackgroundLimiter::new(config),
-            queued: Queue::default(),
+            queues: RoomQueues::default(),
         }
     }
 
@@ -96,7 +112,7 @@ impl Lookups {
 
     /// Returns how many wait for their turn.
     pub(super) fn waiting(&self) -> usize {
-        self.background.waiting() + self.queued.len()
+        self.background.waiting() + self.queues.len()
     }
 
     /// Returns the lookups of a family, by key.
@@ -191,25 +207,46 @@ impl Lookups {
                 }
             }
             LookupState::New => {
-                if self.are_too_many_awaited(outbox) {
-                    self.queued.push(id);
+                if !outbox.rpc.has_room() {
+                    self.queues.new.push(id);
                     return None;
                 }
             }
             LookupState::Running => {}
         }
+        let is_lasting = state == LookupState::Lasting;
+        let is_open = outbox.rpc.has_room() && !(is_lasting && self.queues.is_any_urgent());
+        let is_blocked = Cell::new(false);
+        let has_room = |addr: &SocketAddr| {
+            let has_room = is_open && outbox.rpc.has_room_at(now, addr);
+            is_blocked.set(is_blocked.get() || !has_room);
+            has_room
+        };
         let may_wait = node.connectivity.may_wait(now, id.family);
         let peers = outbox.rpc.peers();
+        let uplink_delay = outbox.rpc.uplink_delay(now);
         let latency = Latency {
             typical: peers.typical_round_trip(),
             of: &|addr| peers.round_trip(addr),
-            slow_after: &|addr| peers.slow_after(addr),
+            slow_after: &|addr| peers.slow_after(addr) + uplink_delay,
+            has_room: &has_room,
         };
-        let lookup = self.get_mut(id)?;
+        let lookup = self.pool.get_mut(id.key, id.family)?;
         let action = lookup.poll(now, may_wait, &latency, &mut outbox.rng);
-        if state == LookupState::Lasting && matches!(action, LookupAction::Request(..)) {
+        if is_lasting && matches!(action, LookupAction::Request(..)) {
             let socket_count = node.subscriptions.socket_count();
             self.background.on_request(now, socket_count);
+        }
+        if is_blocked.get() && matches!(action, LookupAction::Wait(_)) {
+            let queues = &mut self.queues;
+            let queue = if is_open {
+                &mut queues.held
+            } else if is_lasting {
+                &mut queues.lasting
+            } else {
+                &mut queues.begun
+            };
+            queue.push(id);
         }
         Some(action)
     }
@@ -336,12 +373,23 @@ impl Lookups {
         is_idle
     }
 
-    /// Takes the next get or put that has waited until fewer replies are awaited, if they are.
+    /// Takes the next lookup that has waited for room in the congestion window, if there is any.
     pub(super) fn next_queued(&mut self, outbox: &Outbox) -> Option<LookupId> {
-        if self.are_too_many_awaited(outbox) {
-            return None;
+        if outbox.rpc.has_room() {
+            self.queues.pop()
+        } else {
+            None
         }
-        self.queued.pop()
+    }
+
+    /// Takes the next lookup whose nodes were asked too much; a caller should not try many at a
+    /// time.
+    pub(super) fn next_held(&mut self, outbox: &Outbox) -> Option<LookupId> {
+        if outbox.rpc.has_room() {
+            self.queues.held.pop()
+        } else {
+            None
+        }
     }
 
     /// Takes the next permanent put or listen that may begin.
@@ -390,9 +438,21 @@ impl Lookups {
         }
         may_go_on
     }
+}
 
-    fn are_too_many_awaited(&self, outbox: &Outbox) -> bool {
-        outbox.rpc.awaited_count() >= self.config.max_awaited
+impl RoomQueues {
+    fn len(&self) -> usize {
+        self.begun.len() + self.new.len() + self.lasting.len() + self.held.len()
+    }
+
+    /// Whether a lookup waits that an application waits for.
+    fn is_any_urgent(&self) -> bool {
+        self.begun.len() + self.new.len() > 0
+    }
+
+    fn pop(&mut self) -> Option<LookupId> {
+        let urgent = self.begun.pop().or_else(|| self.new.pop());
+        urgent.or_else(|| self.lasting.pop())
     }
 }
 

@@ -64,7 +64,7 @@ use std::net::SocketAddr;
 
 pub use self::core::{Core, Output};
 pub use crate::lookup::{
-    CandidateSnapshot, CandidateState, GetReport, LookupId, LookupSnapshot, OpId, PutReport,
+    CandidateSnapshot, CandidateState, Ended, GetReport, LookupId, LookupSnapshot, OpId, PutReport,
 };
 pub use crate::routing::{Counts, Listed, Standing};
 pub use crate::rpc::{Traffic, Transmit};
@@ -285,13 +285,14 @@ impl Node {
         self.origin.to_unix(at)
     }
 
-    /// Handles a message that has come with all its values.
+    /// Handles a message that has come in this datagram, with all its values.
     fn on_message(
         &mut self,
         now: Timestamp,
         from: SocketAddr,
         message: Message<'_>,
         values: Vec<Value>,
+        datagram: &[u8],
     ) {
         let Message {
             tid,
@@ -305,7 +306,7 @@ impl Node {
                 if !client {
                     self.on_contact(now, contact, Confidence::Sent);
                 }
-                self.on_request(now, contact, tid, request, values);
+                self.on_request(now, contact, tid, request, values, datagram);
             }
             Payload::Reply { sender, reply } => {
                 let is_newcomer = !self.outbox.rpc.peers().is_validated(now, &from);
@@ -319,11 +320,13 @@ impl Node {
                     }
                     self.on_reply(now, contact, purpose, reply, values);
                 }
+                self.take_up_deferred(now, from);
             }
             Payload::Error { code, .. } => {
                 if let Some(purpose) = self.outbox.rpc.close(now, from, tid) {
                     self.on_error(now, from, purpose, code);
                 }
+                self.take_up_deferred(now, from);
             }
             Payload::Notice { .. } | Payload::Parts(_) => {}
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use super::Event;
-use crate::lookup::{GetReport, OpId, PutReport};
+use crate::lookup::{Ended, GetReport, OpId, PutReport};
 use crate::value::{Query, Row, Value, ValueId};
 use crate::{Family, InfoHash};
 
@@ -232,7 +232,8 @@ impl Operations {
     pub(super) fn end_put(&mut self, id: OpId) -> Option<Event> {
         let ended = self.running.remove(&id)?;
         match ended.state {
-            OpState::Put { report, .. } if ended.open_families > 0 => {
+            OpState::Put { mut report, .. } if ended.open_families > 0 => {
+                report.ended = Ended::Cancelled;
                 Some(Event::PutDone { op: id, report })
             }
             OpState::Get { .. } | OpState::Query { .. } | OpState::Listen | OpState::Put { .. } => {
@@ -374,6 +375,8 @@ mod tests {
             ..PutReport::default()
         };
         assert_eq!(operations.on_announced(op, report), None);
+        let ended = Ended::Cancelled;
+        let report = PutReport { ended, ..report };
         let done = Event::PutDone { op, report };
         assert_eq!(operations.end_put(op), Some(done));
         assert_eq!(operations.end_put(op), None);

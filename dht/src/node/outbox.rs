@@ -88,9 +88,23 @@ impl Outbox {
         }
     }
 
-    /// Answers a request.
+    /// Answers a request with little.
     pub(super) fn reply(&mut self, now: Timestamp, to: ReplyTo, reply: Reply<'_>) {
-        self.rpc.reply(now, &mut self.rng, to, reply);
+        self.rpc.reply(now, to, reply);
+    }
+
+    /// Answers a request; a large answer waits until its address is validated, and is then made
+    /// anew from the datagram of the request.
+    pub(super) fn reply_or_defer(
+        &mut self,
+        now: Timestamp,
+        to: ReplyTo,
+        reply: Reply<'_>,
+        request: &[u8],
+    ) {
+        if !self.rpc.reply(now, to, reply) {
+            self.rpc.defer(now, &mut self.rng, to.addr, request);
+        }
     }
 
     /// Answers a request with an error.

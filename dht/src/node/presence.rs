@@ -60,9 +60,10 @@ impl Node {
             NoReply::TimedOut {
                 purpose: RequestPurpose::Lookup(LookupStep { id, node, .. }),
                 count,
+                is_last,
             } => {
                 if let Some(lookup) = self.lookups.get_mut(id) {
-                    lookup.on_timeout(&node.id, count);
+                    lookup.on_timeout(&node.id, count, is_last);
                 }
                 self.lookups.refill(now, id, &self.contacts);
                 self.drive(now, id);
@@ -71,6 +72,7 @@ impl Node {
             NoReply::TimedOut {
                 purpose: RequestPurpose::Probe(contact),
                 count,
+                is_last: _,
             } => self.on_timed_out(now, contact, count),
             NoReply::TimedOut { .. } => {}
             NoReply::Failed {

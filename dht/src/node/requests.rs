@@ -27,6 +27,7 @@ impl Node {
         tid: Tid,
         request: Request<'_>,
         values: Vec<Value>,
+        datagram: &[u8],
     ) {
         let addr = from.addr;
         let reply_to = ReplyTo { addr, tid };
@@ -34,7 +35,9 @@ impl Node {
         match request {
             Request::Ping => outbox.reply(now, reply_to, Reply::default()),
             Request::Find(find) => server.on_find(now, reply_to, find, &self.contacts, outbox),
-            Request::Get(get) => server.on_get(now, reply_to, get, &self.contacts, outbox),
+            Request::Get(get) => {
+                server.on_get(now, reply_to, get, datagram, &self.contacts, outbox);
+            }
             Request::Put(put) => {
                 if server.may_put(now, reply_to, &put, outbox) {
                     let is_far = (self.contacts).is_far_from(now, from.family(), &put.key);
@@ -111,6 +114,7 @@ impl Server {
         now: Timestamp,
         reply_to: ReplyTo,
         get: GetRequest,
+        datagram: &[u8],
         contacts: &Contacts,
         outbox: &mut Outbox,
     ) {
@@ -132,7 +136,7 @@ impl Server {
             rows: (!whole && !values.is_empty()).then(|| Rows::new(&query.select, &values)),
             ..Reply::default()
         };
-        outbox.reply(now, reply_to, reply);
+        outbox.reply_or_defer(now, reply_to, reply, datagram);
     }
 
     pub(super) fn on_listen(

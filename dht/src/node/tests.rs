@@ -183,8 +183,8 @@ fn of_many_gets_at_once_no_more_begin_than_answers_may_come_at_once() {
         net.nodes[9].get(now, key, Query::default()).unwrap();
     }
     let stats = net.nodes[9].stats(now);
-    let limit = Config::default().lookup.max_awaited;
-    assert!((limit..limit + 16).contains(&stats.pending_requests));
+    let limit = Config::default().transport.max_window;
+    assert!((16..limit + 16).contains(&stats.pending_requests));
     assert!(stats.waiting_lookups > 200, "{}", stats.waiting_lookups);
     net.settle();
     let events = net.events(9);
@@ -215,7 +215,7 @@ fn pings_of_unknown_nodes_hold_up_no_get() {
         net.nodes[9].handle_datagram(net.now, from, &asked.bytes);
     }
     let pings = net.nodes[9].stats(net.now).pending_requests;
-    assert!(pings > Config::default().lookup.max_awaited, "{pings}");
+    assert!(pings > Config::default().transport.max_window, "{pings}");
     let other = InfoHash::of(b"other");
     net.nodes[9].get(net.now, other, Query::default()).unwrap();
     assert_eq!(net.nodes[9].stats(net.now).waiting_lookups, 0);

@@ -69,8 +69,9 @@ impl<P: Purpose> Rpc<P> {
         true
     }
 
-    /// Sends a reply. One of more than a small datagram is deferred until the address is validated.
-    pub(crate) fn reply(&mut self, now: Timestamp, rng: &mut Rng, to: ReplyTo, reply: Reply<'_>) {
+    /// Sends a reply, and reports whether it does: one of more than a small datagram is sent to
+    /// validated addresses only.
+    pub(crate) fn reply(&mut self, now: Timestamp, to: ReplyTo, reply: Reply<'_>) -> bool {
         let reply = Reply {
             observed: Some(to.addr.ip()),
             ..reply
@@ -78,7 +79,7 @@ impl<P: Purpose> Rpc<P> {
         let sender = self.0.dialect().id;
         let payload = Payload::Reply { sender, reply };
         let datagrams = self.0.dialect_mut().encode_transient(to.tid, payload);
-        self.0.reply(now, rng, to.addr, datagrams);
+        self.0.reply(now, to.addr, datagrams)
     }
 
     /// Refuses a request.

@@ -35,6 +35,8 @@ pub struct Candidate<const N: usize> {
     pub token: Option<Token>,
     /// Whether a request of the iteration to it is in flight.
     pub in_flight: bool,
+    /// Whether the last attempt of a request to it is overdue: it is not waited for any more.
+    pub(super) is_given_up: bool,
     distance: Distance<N>,
     /// When the iteration asked it last.
     pub(super) asked_at: Timestamp,
@@ -92,6 +94,14 @@ impl<const N: usize> Candidates<N> {
             .take(count)
     }
 
+    /// Iterates over the `count` nearest candidates that are usable or may still answer.
+    pub fn nearest_or_late(&self, count: usize) -> impl Iterator<Item = &Candidate<N>> {
+        self.list
+            .iter()
+            .filter(|candidate| candidate.is_usable() || candidate.is_late())
+            .take(count)
+    }
+
     /// Returns the candidate of this id.
     pub fn get(&self, id: &Id<N>) -> Option<&Candidate<N>> {
         self.list.get(self.place(id)?)
@@ -99,10 +109,12 @@ impl<const N: usize> Candidates<N> {
 
     /// Returns the candidates to send values to, with tokens no older than `oldest`: those
     /// known to be nearest. While one of the `count` nearest has no token, these are the candidates
-    /// before it, but for the last of them (`docs/spec/node.md#4.6`).
+    /// before it, but for the last of them (`docs/spec/node.md#4.6`). Those that are late keep their
+    /// place until there is no hope for them.
     pub fn ready(&self, count: usize, oldest: Timestamp) -> Vec<(Contact<N>, &Bytes)> {
         let mut ready = Vec::new();
-        for candidate in self.nearest(count) {
+        let nearest = self.nearest_or_late(count);
+        for candidate in nearest.filter(|candidate| candidate.is_usable()) {
             let Some(token) = candidate.fresh_token(oldest) else {
                 ready.pop();
                 break;
@@ -270,6 +282,7 @@ impl<const N: usize> Candidate<N> {
             state: CandidateState::Unqueried,
             token: None,
             in_flight: false,
+            is_given_up: false,
             distance,
             asked_at: Timestamp::ZERO,
             slow_at: Timestamp::ZERO,
@@ -280,11 +293,16 @@ impl<const N: usize> Candidate<N> {
     }
 
     /// Reports whether the candidate may be asked: it answered, or was not asked yet.
-    pub(crate) fn is_usable(&self) -> bool {
+    pub fn is_usable(&self) -> bool {
         match self.state {
             CandidateState::Unqueried | CandidateState::Responsive => true,
             CandidateState::Unresponsive(_) | CandidateState::Failed(_) => false,
         }
+    }
+
+    /// Reports whether a request to it is overdue that it may still answer.
+    pub fn is_late(&self) -> bool {
+        matches!(self.state, CandidateState::Unresponsive(_)) && !self.is_given_up
     }
 
     /// Returns the token, unless it came before `oldest`.

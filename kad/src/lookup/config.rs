@@ -15,6 +15,10 @@ pub struct IterateConfig {
     pub parallelism_max: usize,
     /// How long a node that nothing is known of may take to reply, its third attempt included.
     pub any_node_timeout: Duration,
+    /// Requests that one find may cost.
+    pub max_requests: usize,
+    /// How long a find may take from its first request on.
+    pub max_time: Duration,
 }
 
 impl Default for IterateConfig {
@@ -24,7 +28,9 @@ impl Default for IterateConfig {
             width: 14,
             parallelism: 4,
             parallelism_max: 16,
-            any_node_timeout: Duration::from_millis(1_150),
+            any_node_timeout: Duration::from_secs(2),
+            max_requests: 128,
+            max_time: Duration::from_secs(30),
         }
     }
 }

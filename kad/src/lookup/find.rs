@@ -50,6 +50,22 @@ pub enum FindAction<A, const N: usize> {
     Wait(Timestamp),
 }
 
+/// Why a find or a put ended.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Ended {
+    /// No node was known that could be asked.
+    #[default]
+    NoContacts,
+    /// All of the nearest nodes have answered; those that did not have failed.
+    Converged,
+    /// It has cost as many requests as it may.
+    OutOfRequests,
+    /// It has taken as long as it may.
+    OutOfTime,
+    /// It was ended before.
+    Cancelled,
+}
+
 /// What became of a get, or of another find.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[must_use]
@@ -60,6 +76,27 @@ pub struct GetReport {
     pub answered: usize,
     /// The hops to the first node that had something, itself included; 0 if none had.
     pub hops: u8,
+    /// Why it ended.
+    pub ended: Ended,
+}
+
+impl Ended {
+    /// Joins the ends of two address families: that which says more of what is missing.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let rank = |ended| match ended {
+            Self::NoContacts => 0,
+            Self::Converged => 1,
+            Self::OutOfRequests => 2,
+            Self::OutOfTime => 3,
+            Self::Cancelled => 4,
+        };
+        if rank(self) < rank(other) {
+            other
+        } else {
+            self
+        }
+    }
 }
 
 impl std::ops::AddAssign for GetReport {
@@ -67,6 +104,7 @@ impl std::ops::AddAssign for GetReport {
     fn add_assign(&mut self, other: Self) {
         self.asked += other.asked;
         self.answered += other.answered;
+        self.ended = self.ended.join(other.ended);
         self.hops = match (self.hops, other.hops) {
             (0, hops) | (hops, 0) => hops,
             (one, two) => one.min(two),
@@ -86,6 +124,8 @@ pub(super) struct Find<Q> {
     pub(super) found: bool,
     /// See [`GetReport::hops`].
     pub(super) hops: u8,
+    /// When it was first asked.
+    pub(super) began: Option<Timestamp>,
 }
 
 impl<Q> Find<Q> {
@@ -97,6 +137,7 @@ impl<Q> Find<Q> {
             answered: 0,
             found: false,
             hops: 0,
+            began: None,
         }
     }
 
@@ -107,11 +148,18 @@ impl<Q> Find<Q> {
         }
     }
 
-    pub(super) fn report(&self) -> GetReport {
+    /// Notes that a node is asked.
+    pub(super) fn on_asked(&mut self, now: Timestamp) {
+        self.asked += 1;
+        self.began.get_or_insert(now);
+    }
+
+    pub(super) fn report(&self, ended: Ended) -> GetReport {
         GetReport {
             asked: self.asked,
             answered: self.answered,
             hops: self.hops,
+            ended,
         }
     }
 }
@@ -126,6 +174,7 @@ mod tests {
             asked,
             answered,
             hops,
+            ended: Ended::Converged,
         };
         for (hops, other, both) in [(0, 3, 3), (3, 0, 3), (2, 3, 2), (3, 2, 2), (0, 0, 0)] {
             let mut sum = report(5, 4, hops);

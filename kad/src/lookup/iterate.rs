@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::candidates::{Candidate, CandidateState, Candidates, Token};
-use super::find::{Find, FindAction, FindKind, FindReply, FindRequest, GetReport};
+use super::find::{Ended, Find, FindAction, FindKind, FindReply, FindRequest, GetReport};
 use super::{IterateConfig, Latency};
 use crate::{Contact, Id, OpId, ReadySet, Timestamp};
 
@@ -164,9 +164,11 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         if let Some((contact, request)) = self.next_request(now, latency, false, |_| None) {
             return FindAction::Request(contact, request);
         }
-        if self.may_conclude(now, may_wait)
-            && let Some((operations, report)) = self.next_answered(now)
-        {
+        let answered = (self.next_cut_short(now)).or_else(|| {
+            let may_conclude = self.may_conclude(now, may_wait);
+            may_conclude.then(|| self.next_answered(now))?
+        });
+        if let Some((operations, report)) = answered {
             return FindAction::Answered(operations, report);
         }
         FindAction::Wait(self.next_wake(now, Timestamp::MAX, |_| false))
@@ -200,11 +202,13 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
             .not_slow(now)
             .filter(|candidate| !candidate.in_flight)
             .filter_map(|candidate| Some((candidate, self.request_to(candidate, &other)?)))
+            .filter(|(candidate, _)| (latency.has_room)(&candidate.contact.addr))
             .min_by_key(|(candidate, _)| latency.time_through(candidate, nearest))?;
         let contact = candidate.contact;
         if let Some(candidate) = self.candidates.get_mut(&contact.id) {
             candidate.in_flight = true;
             candidate.asked_at = now;
+            candidate.is_given_up = false;
             candidate.slow_at = now + (latency.slow_after)(&contact.addr);
         }
         match &request {
@@ -215,11 +219,13 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
                     {
                         self.unasked.remove(query);
                     }
-                    find.asked += 1;
+                    find.on_asked(now);
                 }
             }
             FindRequest::Node => self.finds.for_each_under_way(|_, find| {
-                find.asked += usize::from(find.is_for_nodes());
+                if find.is_for_nodes() {
+                    find.on_asked(now);
+                }
             }),
             FindRequest::Other(_) => {}
         }
@@ -238,9 +244,39 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
             self.is_answered(**find_id, find, now)
                 && (find.found || self.wait_for_late(now).is_none())
         })?;
-        let find = self.end_find(find_id)?;
-        let report = find.report();
+        let is_asked = self.finds.get(&find_id).is_some_and(|find| find.asked > 0);
+        let ended = if is_asked || self.knows_any() {
+            Ended::Converged
+        } else {
+            Ended::NoContacts
+        };
+        self.conclude(find_id, ended)
+    }
+
+    /// Takes a find that has cost all that it may, in requests or in time.
+    pub fn next_cut_short(&mut self, now: Timestamp) -> Option<(Vec<OpId>, GetReport)> {
+        let awaits_reply = || self.awaits_reply(|_| false);
+        let (&name, ended) = self.finds.under_way().find_map(|(name, find)| {
+            if self.end_of(find).is_some_and(|end| end <= now) {
+                Some((name, Ended::OutOfTime))
+            } else if find.asked >= self.config.max_requests && !awaits_reply() {
+                Some((name, Ended::OutOfRequests))
+            } else {
+                None
+            }
+        })?;
+        self.conclude(name, ended)
+    }
+
+    fn conclude(&mut self, name: OpId, ended: Ended) -> Option<(Vec<OpId>, GetReport)> {
+        let find = self.end_find(name)?;
+        let report = find.report(ended);
         Some((find.operations.into_iter().collect(), report))
+    }
+
+    /// Until when a find may take, once it has been asked.
+    fn end_of(&self, find: &Find<Q>) -> Option<Timestamp> {
+        find.began.map(|began| began + self.config.max_time)
     }
 
     /// Returns when to poll again if nothing happens before. The caller's own next request is
@@ -262,7 +298,17 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         } else {
             now + RETRY
         };
-        due.min(self.next_slow(now).unwrap_or(Timestamp::MAX))
+        let ends = (self.finds.under_way()).filter_map(|(_, find)| self.end_of(find));
+        let slow = self.next_slow(now).into_iter();
+        slow.chain(ends.min()).fold(due, Timestamp::min)
+    }
+
+    /// Notes that `node` is asked something by the caller.
+    pub fn on_asked(&mut self, now: Timestamp, node: &Id<N>) {
+        if let Some(candidate) = self.candidates.get_mut(node) {
+            candidate.asked_at = now;
+            candidate.is_given_up = false;
+        }
     }
 
     /// Reports whether a request to one of the nearest usable candidates is in flight, of the
@@ -339,12 +385,14 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         }
     }
 
-    /// Notes that a request to `node` timed out, for the `count`th time.
-    pub fn on_timeout(&mut self, node: &Id<N>, count: u32) {
+    /// Notes that a request to `node` timed out, for the `count`th time; that there is hardly any
+    /// hope, if it `is_last`.
+    pub fn on_timeout(&mut self, node: &Id<N>, count: u32, is_last: bool) {
         if let Some(candidate) = self.candidates.get_mut(node)
             && !matches!(candidate.state, CandidateState::Failed(_))
         {
             candidate.state = CandidateState::Unresponsive(count);
+            candidate.is_given_up = is_last;
         }
     }
 
@@ -353,7 +401,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     /// at an address that is silent.
     pub fn on_known_unresponsive(&mut self, node: &Id<N>) {
         if self.candidates.unawaited() < MAX_UNAWAITED {
-            self.on_timeout(node, 1);
+            self.on_timeout(node, 1, false);
         }
     }
 
@@ -417,7 +465,10 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         other: impl Fn(&Candidate<N>) -> Option<FindRequest<A>>,
     ) -> Option<FindRequest<A>> {
         let mut finds = self.finds.under_way();
-        let Some((op, find)) = finds.find(|(op, _)| !candidate.has_answered(**op)) else {
+        let max_requests = self.config.max_requests;
+        let Some((op, find)) =
+            finds.find(|(op, find)| !candidate.has_answered(**op) && find.asked < max_requests)
+        else {
             return other(candidate);
         };
         Some(match &find.kind {

@@ -1,4 +1,4 @@
-//! [`Latency`]: how soon replies may be expected.
+//! [`Latency`]: how soon replies may be expected, and where there is room for a request.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::Candidate;
 /// Bits of the key that one hop usually resolves: a reply has the nearest contacts of a bucket.
 const BITS_PER_HOP: u32 = 4;
 
-/// How soon replies may be expected.
+/// How soon replies may be expected, and where there is room for a request.
 pub struct Latency<'a> {
     /// The round trip of a node that nothing is known of.
     pub typical: Duration,
@@ -16,6 +16,8 @@ pub struct Latency<'a> {
     pub of: &'a dyn Fn(&SocketAddr) -> Option<Duration>,
     /// After how long most replies of the node at an address have come.
     pub slow_after: &'a dyn Fn(&SocketAddr) -> Duration,
+    /// Whether a request may be sent to an address now.
+    pub has_room: &'a dyn Fn(&SocketAddr) -> bool,
 }
 
 impl Latency<'static> {
@@ -24,6 +26,7 @@ impl Latency<'static> {
         typical: Duration::ZERO,
         of: &|_| None,
         slow_after: &|_| Duration::MAX,
+        has_room: &|_| true,
     };
 }
 

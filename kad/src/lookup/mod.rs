@@ -28,6 +28,6 @@ mod tests;
 
 pub use candidates::{Candidate, CandidateState, Candidates, Token};
 pub use config::IterateConfig;
-pub use find::{FindAction, FindKind, FindReply, FindRequest, GetReport};
+pub use find::{Ended, FindAction, FindKind, FindReply, FindRequest, GetReport};
 pub use iterate::Iterate;
 pub use latency::Latency;

@@ -18,6 +18,8 @@ type Request = FindRequest<Infallible>;
 const MS: Duration = Duration::from_millis(1);
 const START: Timestamp = Timestamp::ZERO;
 const OP: OpId = OpId(1);
+/// When a find that begins at [`START`] ends at the latest.
+const END: Timestamp = Timestamp::from_micros(30_000_000);
 const NODES: Kind = FindKind::Node;
 const VALUES: Kind = FindKind::Value(0);
 /// Requests in flight that are not waited for.
@@ -101,8 +103,8 @@ fn nothing_found_waits_for_unresponsive_nodes_as_long_as_any_node_may_take() {
     lookup.find(START, OP, VALUES);
     assert_eq!(asked(&mut lookup, &Latency::UNKNOWN), [near, far]);
     reply(&mut lookup, 1, near, false);
-    lookup.on_timeout(&far.id, 1);
-    lookup.on_timeout(&far.id, 2);
+    lookup.on_timeout(&far.id, 1, false);
+    lookup.on_timeout(&far.id, 2, false);
     let any_node_timeout = IterateConfig::default().any_node_timeout;
     assert_eq!(
         poll(&mut lookup, 150),
@@ -114,6 +116,7 @@ fn nothing_found_waits_for_unresponsive_nodes_as_long_as_any_node_may_take() {
         asked: 2,
         answered: 2,
         hops: 1,
+        ended: Ended::Converged,
     };
     assert_eq!(
         poll(&mut lookup, 300),
@@ -121,18 +124,65 @@ fn nothing_found_waits_for_unresponsive_nodes_as_long_as_any_node_may_take() {
     );
 
     lookup.find(START, OP, VALUES);
-    lookup.on_timeout(&far.id, 2);
+    lookup.on_timeout(&far.id, 2, false);
     assert_eq!(asked_at(at(400), &mut lookup, &Latency::UNKNOWN), [near]);
     reply(&mut lookup, 410, near, false);
     let report = GetReport {
         asked: 1,
         answered: 1,
         hops: 0,
+        ended: Ended::Converged,
     };
     assert_eq!(
-        poll(&mut lookup, 1_500),
+        poll(&mut lookup, 2_100),
         FindAction::Answered(vec![OP], report)
     );
+}
+
+#[test]
+fn a_find_ends_by_time_and_by_requests_and_says_so() {
+    let mut lookup = lookup_of(8);
+    lookup.offer(&[node(1, 1)], true);
+    lookup.find(START, OP, VALUES);
+    asked(&mut lookup, &Latency::UNKNOWN);
+    let ended = |action| match action {
+        FindAction::Answered(_, report) => report.ended,
+        action => panic!("{action:?}"),
+    };
+    assert_eq!(poll(&mut lookup, 29_999), FindAction::Wait(END));
+    assert_eq!(ended(poll(&mut lookup, 30_000)), Ended::OutOfTime);
+
+    let config = IterateConfig {
+        max_requests: 1,
+        ..IterateConfig::default()
+    };
+    let mut lookup = Iterate::new(Id::ZERO, config);
+    lookup.offer(&[node(1, 1), node(2, 2)], true);
+    lookup.find(START, OP, VALUES);
+    assert_eq!(asked(&mut lookup, &Latency::UNKNOWN), [node(1, 1)]);
+    assert_eq!(poll(&mut lookup, 1), FindAction::Wait(END));
+    reply(&mut lookup, 2, node(1, 1), false);
+    assert_eq!(ended(poll(&mut lookup, 2)), Ended::OutOfRequests);
+
+    let mut lookup = lookup_of(8);
+    lookup.find(START, OP, VALUES);
+    assert_eq!(
+        ended(lookup.poll(START, false, &Latency::UNKNOWN)),
+        Ended::NoContacts
+    );
+}
+
+#[test]
+fn no_node_is_asked_where_there_is_no_room() {
+    let mut lookup = lookup_of(8);
+    lookup.offer(&[node(1, 1), node(2, 2)], true);
+    lookup.find(START, OP, VALUES);
+    let latency = Latency {
+        has_room: &|addr| addr.port() == 2,
+        ..Latency::UNKNOWN
+    };
+    assert_eq!(asked(&mut lookup, &latency), [node(2, 2)]);
+    assert_eq!(asked(&mut lookup, &Latency::UNKNOWN), [node(1, 1)]);
 }
 
 #[test]
@@ -141,13 +191,10 @@ fn an_unresponsive_node_is_waited_for_until_its_second_time_out() {
     lookup.offer(&[node(1, 1)], true);
     lookup.find(START, OP, VALUES);
     asked(&mut lookup, &Latency::UNKNOWN);
-    lookup.on_timeout(&node(1, 1).id, 1);
+    lookup.on_timeout(&node(1, 1).id, 1, false);
     let long_after = 5_000;
-    assert_eq!(
-        poll(&mut lookup, long_after),
-        FindAction::Wait(Timestamp::MAX)
-    );
-    lookup.on_timeout(&node(1, 1).id, 2);
+    assert_eq!(poll(&mut lookup, long_after), FindAction::Wait(END));
+    lookup.on_timeout(&node(1, 1).id, 2, false);
     assert!(matches!(
         poll(&mut lookup, long_after),
         FindAction::Answered(..)
@@ -161,7 +208,7 @@ fn what_was_found_does_not_wait_for_unresponsive_nodes() {
     lookup.offer(&nodes, true);
     lookup.find(START, OP, VALUES);
     asked(&mut lookup, &Latency::UNKNOWN);
-    lookup.on_timeout(&nodes[0].id, 1);
+    lookup.on_timeout(&nodes[0].id, 1, false);
     asked(&mut lookup, &Latency::UNKNOWN);
     reply(&mut lookup, 1, nodes[1], true);
     reply(&mut lookup, 1, nodes[2], false);
@@ -187,7 +234,7 @@ fn where_few_answer_more_are_asked_at_once_if_a_caller_waits_for_them() {
                 || lookup.next_request(START, &Latency::UNKNOWN, is_urgent, |_| None::<Request>);
             let asked: Vec<_> = std::iter::from_fn(step).collect();
             for (node, _) in &asked {
-                lookup.on_timeout(&node.id, 1);
+                lookup.on_timeout(&node.id, 1, false);
             }
             asked.len()
         };
@@ -204,7 +251,7 @@ fn parallelism_grows_with_the_share_of_those_that_do_not_answer() {
     lookup.find(START, OP, VALUES);
     assert_eq!(asked(&mut lookup, &Latency::UNKNOWN), nodes[..4]);
     reply(&mut lookup, 1, nodes[0], false);
-    lookup.on_timeout(&nodes[1].id, 1);
+    lookup.on_timeout(&nodes[1].id, 1, false);
     // One of two answered: of six requests, three or four will be. Two are in flight.
     assert_eq!(asked_at(at(1), &mut lookup, &Latency::UNKNOWN), nodes[4..8]);
     for node in &nodes[2..8] {
@@ -222,6 +269,7 @@ fn of_equally_near_nodes_the_quickest_are_asked_first() {
         typical: 100 * MS,
         of: &|addr| Some(MS * addr.port().into()),
         slow_after: &|_| Duration::MAX,
+        has_room: &|_| true,
     };
     let mut lookup = getting();
     lookup.offer(
@@ -239,6 +287,7 @@ fn a_node_nearer_by_a_bit_may_be_slower_by_a_quarter_of_the_usual() {
         typical: 100 * MS,
         of: &|addr| Some(MS * addr.port().into()),
         slow_after: &|_| Duration::MAX,
+        has_room: &|_| true,
     };
     for (slower, first) in [(20, 0x40), (30, 0x80)] {
         let mut lookup = getting();
@@ -253,6 +302,7 @@ fn a_node_that_nothing_is_known_of_counts_as_typical() {
         typical: 100 * MS,
         of: &|addr| (addr.port() == 1).then_some(150 * MS),
         slow_after: &|_| Duration::MAX,
+        has_room: &|_| true,
     };
     let mut lookup = getting();
     lookup.offer(&[node(0x80, 1), node(0x80, 2)], true);
@@ -280,6 +330,7 @@ fn while_those_asked_are_slow_others_are_asked() {
         typical: Duration::ZERO,
         of: &|_| None,
         slow_after: &|addr| MS * addr.port().into(),
+        has_room: &|_| true,
     };
     let mut lookup = getting();
     let nodes: Vec<_> = (0..12).map(|nth| node(nth, 10 + u16::from(nth))).collect();
@@ -293,15 +344,15 @@ fn while_those_asked_are_slow_others_are_asked() {
     assert_eq!(asked(11), (nodes[4..6].to_vec(), wait(12)));
     assert_eq!(asked(60).0, nodes[6..10]);
     assert_eq!(asked(120), (nodes[10..].to_vec(), wait(140)));
-    assert_eq!(asked(200), (vec![], FindAction::Wait(Timestamp::MAX)));
+    assert_eq!(asked(200), (vec![], FindAction::Wait(END)));
 }
 
 #[test]
 fn what_was_found_does_not_wait_for_slow_nodes_if_enough_others_answer() {
     let slow_after = 10 * MS;
     assert_eq!(answered_at(9, true, slow_after), Some(START + slow_after));
-    assert_eq!(answered_at(8, true, slow_after), None);
-    assert_eq!(answered_at(9, false, slow_after), None);
+    assert_eq!(answered_at(8, true, slow_after), Some(END));
+    assert_eq!(answered_at(9, false, slow_after), Some(END));
 }
 
 #[test]
@@ -482,12 +533,12 @@ fn a_reply_to_the_caller_alone_ends_no_request_of_the_iteration() {
     lookup.offer(&[node(1, 1)], true);
     asked(&mut lookup, &Latency::UNKNOWN);
     let id = node(1, 1).id;
-    lookup.on_timeout(&id, 1);
+    lookup.on_timeout(&id, 1, false);
     lookup.on_reply::<Infallible>(START, &id, None, FindReply::default());
     let candidate = lookup.candidates().get(&id).unwrap();
     assert_eq!(candidate.state, CandidateState::Responsive);
     assert!(candidate.in_flight);
-    lookup.on_timeout(&id, 1);
+    lookup.on_timeout(&id, 1, false);
     lookup.on_refused(&id);
     let candidate = lookup.candidates().get(&id).unwrap();
     assert_eq!(candidate.state, CandidateState::Responsive);
@@ -520,7 +571,7 @@ fn a_failed_candidate_is_left_alone_for_a_minute() {
     lookup.on_failed(at(1), &id);
     let candidate = lookup.candidates().get(&id).unwrap();
     assert!(!candidate.in_flight && candidate.token.is_none());
-    lookup.on_timeout(&id, 2);
+    lookup.on_timeout(&id, 2, false);
     let candidate = lookup.candidates().get(&id).unwrap();
     assert_eq!(candidate.state, CandidateState::Failed(at(1)), "for good");
     for (ms, is_taken) in [(2, false), (60_001, false), (60_002, true)] {
@@ -540,7 +591,7 @@ fn contacts_are_wanted_in_place_of_those_that_do_not_answer() {
     assert_eq!(lookup.contacts_wanted(), Some(3));
     lookup.offer(&[1, 2, 3].map(|byte| node(byte, 1)), true);
     assert_eq!(lookup.contacts_wanted(), None);
-    lookup.on_timeout(&node(1, 1).id, 1);
+    lookup.on_timeout(&node(1, 1).id, 1, false);
     lookup.on_failed(START, &node(2, 1).id);
     assert_eq!(lookup.contacts_wanted(), Some(5), "three, beyond those two");
 }
@@ -765,7 +816,7 @@ impl Net {
 
     fn happen(&mut self, lookup: &mut Lookup, node: Id<20>, request: Request, fate: &Fate) {
         match fate {
-            Fate::TimeOut(count) => lookup.on_timeout(&node, *count),
+            Fate::TimeOut(count) => lookup.on_timeout(&node, *count, false),
             Fate::Failure => lookup.on_failed(self.now, &node),
             Fate::Reply => {
                 self.asked.insert(node);

@@ -27,9 +27,12 @@ pub struct TransportConfig {
     /// Requests waiting for a reply. Default 65,536 (ours); about 1 kB each, 4 kB at most unless
     /// its values are more.
     pub max_requests: usize,
-    /// Replies deferred until an address is validated. Default 1,024 (ours).
-    pub max_deferred_replies: usize,
-    /// Bytes of deferred replies. Default 8 MiB (ours).
+    /// Requests of lookups in flight at most, and as many as at the start: the replies to all of
+    /// them may come at once. Losses make them fewer. Default 512 (ours), at least 1.
+    pub max_window: usize,
+    /// Requests whose replies wait until an address is validated. Default 8,192 (ours).
+    pub max_deferred_requests: usize,
+    /// Bytes of deferred requests. Default 2 MiB (ours).
     pub max_deferred_bytes: usize,
     /// Greatest reply to an address that is not validated, in bytes. Default 600 (ours), at least
     /// 512.
@@ -53,8 +56,9 @@ impl Default for TransportConfig {
             max_part_sessions: 256,
             max_part_bytes: 32 << 20,
             max_requests: 65_536,
-            max_deferred_replies: 1_024,
-            max_deferred_bytes: 8 << 20,
+            max_window: 512,
+            max_deferred_requests: 8_192,
+            max_deferred_bytes: 2 << 20,
             unvalidated_reply_bytes: 600,
             validation_time: Duration::from_secs(600),
             max_peers: 32_768,
@@ -82,6 +86,10 @@ impl TransportConfig {
             (
                 self.unvalidated_reply_bytes >= 512,
                 "transport.unvalidated_reply_bytes must be at least 512, or lookups by others stall",
+            ),
+            (
+                self.max_window > 0,
+                "transport.max_window must be above 0",
             ),
             (
                 self.max_peers >= 2,

@@ -26,6 +26,12 @@ pub struct Transmit {
 }
 
 impl Datagrams {
+    /// Returns the sizes of all datagrams.
+    pub fn sizes(&self) -> impl Iterator<Item = usize> {
+        let all = std::iter::once(&self.head).chain(&self.parts);
+        all.map(Bytes::len)
+    }
+
     /// Returns the same in memory of its own.
     pub fn detach(&self) -> Self {
         let detach = |bytes: &Bytes| Bytes::copy_from_slice(bytes);

@@ -1,7 +1,8 @@
-//! [`DeferredReplies`]: replies too large for an address that is not validated, kept until it
-//! answers a ping.
+//! [`DeferredRequests`]: requests whose reply is too large for an address that is not validated,
+//! kept until it answers a ping.
 //!
-//! So a forged source address makes us send its owner a ping at most, not the reply.
+//! So a forged source address makes us send its owner a ping at most, not the reply; and what it
+//! makes us keep is as small as what it sent.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -12,87 +13,97 @@ use bytes::Bytes;
 use super::TransportConfig;
 use crate::Timestamp;
 
-/// How long a reply is kept.
+/// How long a request is kept.
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// Requests kept for one address.
+const MAX_PER_ADDRESS: usize = 128;
 
-/// Replies waiting for their address to be validated, one for each address.
+/// Requests waiting for their address to be validated.
 #[derive(Debug)]
-pub(super) struct DeferredReplies {
-    replies: BTreeMap<SocketAddr, Deferred>,
+pub(super) struct DeferredRequests {
+    /// Of each address, oldest first.
+    requests: BTreeMap<SocketAddr, Vec<Deferred>>,
     /// By age; those released already are passed over.
     order: VecDeque<(Timestamp, SocketAddr)>,
+    count: usize,
     bytes: usize,
-    max_replies: usize,
+    max_requests: usize,
     max_bytes: usize,
 }
 
 #[derive(Debug)]
 struct Deferred {
-    datagrams: Vec<Bytes>,
+    request: Bytes,
     until: Timestamp,
 }
 
-impl DeferredReplies {
-    /// Begins without any reply, within the bounds of `config`.
+impl DeferredRequests {
+    /// Begins without any request, within the bounds of `config`.
     pub(super) fn new(config: &TransportConfig) -> Self {
         Self {
-            replies: BTreeMap::new(),
+            requests: BTreeMap::new(),
             order: VecDeque::new(),
+            count: 0,
             bytes: 0,
-            max_replies: config.max_deferred_replies,
+            max_requests: config.max_deferred_requests,
             max_bytes: config.max_deferred_bytes,
         }
     }
 
-    /// Keeps a reply, and reports whether it does: not if there is no room, or one waits already
-    /// for this address.
-    pub(super) fn defer(&mut self, now: Timestamp, to: SocketAddr, datagrams: Vec<Bytes>) -> bool {
-        let size = size(&datagrams);
-        if self.replies.len() >= self.max_replies
-            || self.bytes + size > self.max_bytes
-            || self.replies.contains_key(&to)
+    /// Keeps a request, and reports whether it does: not if there is no room, or the same one waits
+    /// already for this address.
+    pub(super) fn defer(&mut self, now: Timestamp, to: SocketAddr, request: &[u8]) -> bool {
+        let waiting = self.requests.get(&to).map_or(&[][..], Vec::as_slice);
+        if self.count >= self.max_requests
+            || self.bytes + request.len() > self.max_bytes
+            || waiting.len() >= MAX_PER_ADDRESS
+            || waiting.iter().any(|it| it.request == request)
         {
             return false;
         }
-        self.bytes += size;
+        self.count += 1;
+        self.bytes += request.len();
         let until = now + TIMEOUT;
         self.order.push_back((until, to));
-        self.replies.insert(to, Deferred { datagrams, until });
+        let request = Bytes::copy_from_slice(request);
+        let waiting = self.requests.entry(to).or_default();
+        waiting.push(Deferred { request, until });
         true
     }
 
-    /// Takes the reply for an address that has just been validated.
+    /// Takes the requests of an address that has just been validated.
     pub(super) fn release(&mut self, to: &SocketAddr) -> Vec<Bytes> {
-        let datagrams = self
-            .replies
-            .remove(to)
-            .map_or_else(Vec::new, |reply| reply.datagrams);
-        self.bytes -= size(&datagrams);
-        datagrams
+        let requests = self.requests.remove(to).unwrap_or_default();
+        let requests: Vec<_> = requests.into_iter().map(|it| it.request).collect();
+        self.count -= requests.len();
+        self.bytes -= requests.iter().map(Bytes::len).sum::<usize>();
+        requests
     }
 
     /// Forgets what has waited too long.
     pub(super) fn expire(&mut self, now: Timestamp) {
-        while let Some(&(until, to)) = self.order.front().filter(|(until, _)| *until <= now) {
+        while let Some(&(_, to)) = self.order.front().filter(|(until, _)| *until <= now) {
             self.order.pop_front();
-            if self
-                .replies
-                .get(&to)
-                .is_some_and(|reply| reply.until == until)
-            {
-                self.release(&to);
+            let Some(waiting) = self.requests.get_mut(&to) else {
+                continue;
+            };
+            let (count, bytes) = (&mut self.count, &mut self.bytes);
+            waiting.retain(|it| {
+                let is_kept = it.until > now;
+                *count -= usize::from(!is_kept);
+                *bytes -= if is_kept { 0 } else { it.request.len() };
+                is_kept
+            });
+            if waiting.is_empty() {
+                self.requests.remove(&to);
             }
         }
     }
 
-    /// Returns when [`DeferredReplies::expire`] has something to do.
+    /// Returns when [`DeferredRequests::expire`] has something to do.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.order.front().map(|(until, _)| *until)
     }
-}
-
-fn size(datagrams: &[Bytes]) -> usize {
-    datagrams.iter().map(Bytes::len).sum()
 }
 
 #[cfg(test)]
@@ -103,67 +114,71 @@ mod tests {
     const START: Timestamp = Timestamp::ZERO;
 
     #[test]
-    fn a_reply_is_released_once_and_only_in_time() {
-        let mut deferred = deferred();
-        assert!(deferred.defer(START, peer(1), reply(b"a")));
-        assert!(!deferred.defer(START, peer(1), reply(b"b")));
-        assert_eq!(deferred.release(&peer(1)), ["a"]);
+    fn requests_are_released_together_once_and_only_in_time() {
+        let mut deferred = deferred(9);
+        assert!(deferred.defer(START, peer(1), b"a"));
+        assert!(deferred.defer(START, peer(1), b"b"));
+        assert!(!deferred.defer(START, peer(1), b"a"), "it waits already");
+        assert_eq!(deferred.release(&peer(1)), ["a", "b"]);
         assert!(deferred.release(&peer(1)).is_empty());
-        assert!(deferred.defer(START, peer(1), reply(b"c")));
+        assert!(deferred.defer(START, peer(1), b"c"));
         deferred.expire(START + TIMEOUT);
         assert!(deferred.release(&peer(1)).is_empty());
         assert_eq!(deferred.next_deadline(), None);
     }
 
     #[test]
-    fn each_reply_is_kept_for_its_own_time() {
-        let mut deferred = deferred();
+    fn each_request_is_kept_for_its_own_time() {
+        let mut deferred = deferred(9);
         assert_eq!(deferred.next_deadline(), None);
-        assert!(deferred.defer(START, peer(1), reply(b"first")));
-        assert_eq!(deferred.release(&peer(1)), ["first"]);
-        assert!(deferred.defer(START + MS, peer(1), reply(b"second")));
-        assert!(deferred.defer(START + MS * 2, peer(2), reply(b"other")));
+        assert!(deferred.defer(START, peer(1), b"first"));
+        assert!(deferred.defer(START + MS, peer(1), b"second"));
+        assert!(deferred.defer(START + MS * 2, peer(2), b"other"));
         assert_eq!(deferred.next_deadline(), Some(START + TIMEOUT));
-        // The time of the one that was released has passed, that of the next to this address has
-        // not.
         deferred.expire(START + TIMEOUT);
         assert_eq!(deferred.next_deadline(), Some(START + MS + TIMEOUT));
+        assert_eq!(deferred.release(&peer(1)), ["second"]);
         deferred.expire(START + MS + TIMEOUT);
-        assert!(deferred.release(&peer(1)).is_empty());
         assert_eq!(deferred.release(&peer(2)), ["other"]);
     }
 
     #[test]
-    fn room_is_bounded_in_replies_and_bytes() {
-        let mut deferred = deferred();
-        assert!(deferred.defer(START, peer(1), reply(&[0; 60])));
-        assert!(!deferred.defer(START, peer(2), reply(&[0; 41])));
-        assert!(deferred.defer(START, peer(2), reply(&[0; 40])));
-        assert!(!deferred.defer(START, peer(3), Vec::new()), "no third one");
+    fn room_is_bounded_in_requests_and_bytes() {
+        let mut deferred = deferred(2);
+        assert!(deferred.defer(START, peer(1), &[0; 60]));
+        assert!(!deferred.defer(START, peer(2), &[0; 41]));
+        assert!(deferred.defer(START, peer(2), &[0; 40]));
+        assert!(!deferred.defer(START, peer(3), b""), "no third one");
         assert_eq!(deferred.release(&peer(1)).len(), 1);
-        assert!(!deferred.defer(START, peer(3), reply(&[0; 61])));
-        assert!(deferred.defer(START, peer(3), reply(&[0; 60])));
+        assert!(!deferred.defer(START, peer(3), &[0; 61]));
+        assert!(deferred.defer(START, peer(3), &[0; 60]));
+    }
+
+    #[test]
+    fn room_is_bounded_for_each_address() {
+        let mut deferred = DeferredRequests::new(&TransportConfig::default());
+        for number in 0..MAX_PER_ADDRESS {
+            assert!(deferred.defer(START, peer(1), &number.to_be_bytes()));
+        }
+        assert!(!deferred.defer(START, peer(1), b"one more"));
+        assert!(deferred.defer(START, peer(2), b"another"));
     }
 
     #[test]
     fn what_has_expired_makes_room() {
-        let mut deferred = deferred();
-        assert!(deferred.defer(START, peer(1), reply(&[0; 100])));
-        assert!(!deferred.defer(START, peer(2), reply(b"x")));
+        let mut deferred = deferred(2);
+        assert!(deferred.defer(START, peer(1), &[0; 100]));
+        assert!(!deferred.defer(START, peer(2), b"x"));
         deferred.expire(START + TIMEOUT);
-        assert!(deferred.defer(START + TIMEOUT, peer(2), reply(&[0; 100])));
+        assert!(deferred.defer(START + TIMEOUT, peer(2), &[0; 100]));
     }
 
-    fn deferred() -> DeferredReplies {
-        DeferredReplies::new(&TransportConfig {
-            max_deferred_replies: 2,
+    fn deferred(max_deferred_requests: usize) -> DeferredRequests {
+        DeferredRequests::new(&TransportConfig {
+            max_deferred_requests,
             max_deferred_bytes: 100,
             ..TransportConfig::default()
         })
-    }
-
-    fn reply(bytes: &[u8]) -> Vec<Bytes> {
-        vec![Bytes::copy_from_slice(bytes)]
     }
 
     fn peer(port: u16) -> SocketAddr {

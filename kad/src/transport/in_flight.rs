@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::congestion::Congestion;
+use super::uplink::{Mark, Uplink};
 use super::{Datagrams, TransactionId, TransportConfig};
-use crate::{Rng, Timestamp};
+use crate::{Rng, Source, Timestamp};
 
 /// However slowly a reply in parts comes, its request is not waited for longer than parts are kept.
 const LONGEST_REPLY: Duration = Duration::from_secs(10);
@@ -33,8 +35,12 @@ pub(super) struct InFlight<I, P> {
     /// Each in a place of its own, apart from the table, which grows and shrinks with each burst.
     open: HashMap<I, Box<Pending<P>>, BuildHasherDefault<IdHasher>>,
     deadlines: BTreeSet<(Timestamp, I)>,
-    /// How many of those for lookups have not timed out.
-    awaited: usize,
+    /// How many of those for lookups may be on their way.
+    congestion: Congestion,
+    /// What stands before a request that is sent now.
+    uplink: Uplink,
+    /// How long a reply takes as a rule; zero if that is not known.
+    typical: Duration,
     /// How often a request is sent.
     attempts: u32,
     /// How long after the first attempt the third may come.
@@ -74,15 +80,24 @@ impl Hasher for IdHasher {
 struct Pending<P> {
     to: SocketAddr,
     datagrams: Datagrams,
+    /// When it was first sent, or will have left for all that is known.
     sent_at: Timestamp,
+    /// Its place on the uplink.
+    mark: Mark,
+    /// Whether other requests stood before it, or it is large.
+    is_queued: bool,
     wait: Duration,
     /// Attempts so far.
     attempts: u32,
     /// Time-outs so far.
     timeouts: u32,
+    /// Whether its last attempt is overdue too.
+    is_given_up: bool,
+    /// Whether its target may be gone.
+    is_suspect: bool,
     deadline: Timestamp,
-    /// When it has failed, if no reply has come.
-    fails_at: Timestamp,
+    /// Whether the system cannot send to its target.
+    is_unreachable: bool,
     purpose: P,
 }
 
@@ -94,6 +109,8 @@ pub(super) enum Due<P> {
         to: SocketAddr,
         datagrams: Vec<Bytes>,
         count: u32,
+        /// Whether it was sent for the last time before, and there is hardly any hope.
+        is_last: bool,
         purpose: P,
     },
     /// A request failed, and is no longer in flight.
@@ -108,8 +125,9 @@ pub(super) enum Due<P> {
 #[derive(Debug)]
 pub(super) struct Answered<P> {
     pub(super) purpose: P,
-    /// The round trip; at most that if the request was sent again meanwhile.
-    pub(super) round_trip: Duration,
+    /// The round trip; at most that if the request was sent again meanwhile. `None` if it stood in
+    /// a queue here.
+    pub(super) round_trip: Option<Duration>,
 }
 
 impl<I: TransactionId, P: Purpose> InFlight<I, P> {
@@ -118,7 +136,9 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         Self {
             open: HashMap::default(),
             deadlines: BTreeSet::new(),
-            awaited: 0,
+            congestion: Congestion::new(config),
+            uplink: Uplink::new(),
+            typical: Duration::ZERO,
             attempts: config.attempts,
             respite: config.response_time * 21 / 20,
             verdict: config.response_time * ((1 << config.attempts) - 1),
@@ -139,6 +159,11 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         }
     }
 
+    /// Notes how long a reply takes as a rule.
+    pub(super) fn set_typical_round_trip(&mut self, typical: Duration) {
+        self.typical = typical;
+    }
+
     /// Notes a request that is being sent now; it times out after `wait`.
     pub(super) fn open(
         &mut self,
@@ -149,21 +174,41 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         wait: Duration,
         purpose: P,
     ) {
-        let deadline = now + wait;
+        let sizes = datagrams.sizes();
+        let mark = self.uplink.send(now, sizes);
+        let sent_at = now + self.uplink.delay_of(now, mark);
+        let deadline = sent_at + wait;
         self.deadlines.insert((deadline, id));
         let pending = Box::new(Pending {
             to,
             datagrams,
-            sent_at: now,
+            sent_at,
+            mark,
+            is_queued: self.uplink.may_hold(mark),
             wait,
             attempts: 1,
             timeouts: 0,
+            is_given_up: false,
+            is_suspect: false,
             deadline,
-            fails_at: now + self.verdict,
+            is_unreachable: false,
             purpose,
         });
-        self.awaited += usize::from(pending.is_awaited());
+        if pending.is_counted() {
+            let source = Source::of(to.ip());
+            self.congestion.on_sent(now, source, self.typical);
+        }
         self.open.insert(id, pending);
+    }
+
+    /// Notes that the request `id` went to an address that let another one time out.
+    pub(super) fn suspect(&mut self, now: Timestamp, id: I) {
+        if let Some(pending) = self.open.get_mut(&id)
+            && pending.is_counted()
+        {
+            let source = Source::of(pending.to.ip());
+            pending.is_suspect = self.congestion.suspect(now, source);
+        }
     }
 
     /// Returns what the request `id` to `from` is for, if it is in flight.
@@ -172,15 +217,29 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         (pending.to == from).then_some(&pending.purpose)
     }
 
-    /// Closes the request that a reply with this id from this address belongs to.
-    pub(super) fn close(&mut self, now: Timestamp, from: SocketAddr, id: I) -> Option<Answered<P>> {
+    /// Closes the request that a reply with this id from this address belongs to, where replies take
+    /// `round_trip` as a rule.
+    pub(super) fn close(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        id: I,
+        round_trip: Duration,
+    ) -> Option<Answered<P>> {
         self.pending(from, id)?;
         let pending = self.open.remove(&id)?;
         self.deadlines.remove(&(pending.deadline, id));
-        self.awaited -= usize::from(pending.is_awaited());
+        if pending.is_counted() {
+            self.congestion.on_reply(now, Source::of(from.ip()));
+            if pending.is_suspect {
+                self.congestion.clear_suspect();
+            }
+        }
         self.release_memory();
+        self.uplink.on_reply(now, pending.mark, round_trip);
+        let is_idle = !pending.is_queued;
         Some(Answered {
-            round_trip: now.since(pending.sent_at),
+            round_trip: is_idle.then(|| now.since(pending.sent_at)),
             purpose: pending.purpose,
         })
     }
@@ -206,23 +265,48 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         there.for_each(|(id, pending)| {
             deadlines.remove(&(pending.deadline, *id));
             pending.deadline = now;
-            pending.fails_at = now;
+            pending.is_unreachable = true;
             deadlines.insert((now, *id));
         });
     }
 
+    /// Puts the first deadline off if it is due and its request may not have left yet.
+    fn put_off(&mut self, now: Timestamp) -> Option<()> {
+        let &(at, id) = self.deadlines.first()?;
+        let pending = self.open.get_mut(&id)?;
+        if at > now || pending.is_unreachable || !self.uplink.may_hold(pending.mark) {
+            return None;
+        }
+        if !self.uplink.slow_down(now, pending.mark) {
+            self.uplink.give_up(now, pending.mark);
+            return None;
+        }
+        self.deadlines.pop_first();
+        pending.sent_at = now + self.uplink.delay_of(now, pending.mark);
+        pending.deadline = pending.sent_at + pending.wait;
+        self.deadlines.insert((pending.deadline, id));
+        Some(())
+    }
+
     /// Takes what is due at `now`; to be called until it returns `None`.
     pub(super) fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
+        while self.put_off(now).is_some() {}
         let &(at, id) = self.deadlines.first()?;
         if at > now {
             return None;
         }
         self.deadlines.pop_first();
         let pending = self.open.get_mut(&id)?;
-        self.awaited -= usize::from(pending.is_awaited());
-        let fails_at = pending.fails_at;
-        if now >= fails_at {
+        let (source, was_counted) = (Source::of(pending.to.ip()), pending.is_counted());
+        let verdict_at = pending.sent_at + self.verdict;
+        if pending.is_unreachable || now >= verdict_at {
             let pending = self.open.remove(&id)?;
+            if was_counted {
+                self.congestion.on_left(now, source);
+                if pending.is_suspect {
+                    self.congestion.clear_suspect();
+                }
+            }
             self.release_memory();
             return Some(Due::Failed {
                 to: pending.to,
@@ -233,17 +317,36 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         pending.timeouts += 1;
         pending.wait *= 2;
         let is_left = pending.attempts < self.attempts;
+        pending.is_given_up = !is_left;
         let respite_at = pending.sent_at + self.respite;
         let resend = is_left && (pending.attempts < QUICK_ATTEMPTS || now >= respite_at);
         pending.attempts += u32::from(resend);
         pending.deadline = if is_left && !resend {
             respite_at
         } else if pending.timeouts <= self.attempts {
-            (now + pending.wait).min(fails_at)
+            (now + pending.wait).min(verdict_at)
         } else {
-            fails_at
+            verdict_at
         };
+        if resend {
+            let sizes = pending.datagrams.sizes();
+            pending.mark = self.uplink.send(now, sizes);
+            pending.is_queued |= self.uplink.may_hold(pending.mark);
+            pending.deadline = pending.deadline + self.uplink.delay_of(now, pending.mark);
+        }
         self.deadlines.insert((pending.deadline, id));
+        if was_counted {
+            let (sent_at, count) = (pending.sent_at, pending.timeouts);
+            let is_suspect = pending.is_suspect;
+            let congestion = &mut self.congestion;
+            pending.is_suspect |= congestion.on_timeout(now, source, sent_at, count, is_suspect);
+            if pending.is_given_up {
+                congestion.on_left(now, source);
+                if pending.is_suspect {
+                    congestion.clear_suspect();
+                }
+            }
+        }
         Some(Due::TimedOut {
             to: pending.to,
             datagrams: if resend {
@@ -252,6 +355,7 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
                 Vec::new()
             },
             count: pending.timeouts,
+            is_last: pending.is_given_up,
             purpose: pending.purpose.clone(),
         })
     }
@@ -261,9 +365,14 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Returns how many requests for lookups are in flight that have not timed out.
-    pub(super) fn awaited(&self) -> usize {
-        self.awaited
+    /// Returns how many requests for lookups are in flight, and whether there is room for more.
+    pub(super) fn congestion(&self) -> &Congestion {
+        &self.congestion
+    }
+
+    /// Returns how much longer it takes until all that was sent has left.
+    pub(super) fn uplink_delay(&self, now: Timestamp) -> Duration {
+        self.uplink.delay(now)
     }
 
     /// Returns how many requests are in flight.
@@ -281,8 +390,8 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
 }
 
 impl<P: Purpose> Pending<P> {
-    fn is_awaited(&self) -> bool {
-        self.timeouts == 0 && self.purpose.is_for_lookup()
+    fn is_counted(&self) -> bool {
+        !self.is_given_up && self.purpose.is_for_lookup()
     }
 }
 
@@ -308,7 +417,14 @@ mod tests {
     fn requests_to_an_address_that_cannot_be_reached_fail_at_once() {
         let mut in_flight = in_flight(3);
         for (id, port) in [(1, 1), (2, 2), (3, 1)] {
-            in_flight.open(START, id, peer(port), datagrams(), MS * 50, TestPurpose(true));
+            in_flight.open(
+                START,
+                id,
+                peer(port),
+                datagrams(),
+                MS * 50,
+                TestPurpose(true),
+            );
         }
         in_flight.fail(START + MS, peer(1));
         for _ in 0..2 {
@@ -316,23 +432,25 @@ mod tests {
             assert!(matches!(due, Some(Due::Failed { to, .. }) if to == peer(1)));
         }
         assert!(in_flight.due(START + MS).is_none());
-        assert_eq!((in_flight.len(), in_flight.awaited()), (1, 1));
+        assert_eq!(in_flight.len(), 1);
     }
 
     #[test]
-    fn a_request_for_a_lookup_is_awaited_until_it_is_answered_or_times_out() {
+    fn a_request_for_a_lookup_counts_until_it_is_answered_or_its_last_attempt_is_overdue() {
         let mut in_flight = in_flight(3);
         for id in 1..=2 {
             open(&mut in_flight, id, 100, true);
         }
         open(&mut in_flight, 3, 100, false);
-        assert_eq!((in_flight.awaited(), in_flight.len()), (2, 3));
-        assert!(in_flight.close(START, peer(1), 1).is_some());
-        assert_eq!((in_flight.awaited(), in_flight.len()), (1, 2));
+        let counts = |it: &InFlight<_, _>| (it.congestion().in_flight(), it.len());
+        assert_eq!(counts(&in_flight), (2, 3));
+        assert!(in_flight.close(START, peer(1), 1, MS).is_some());
+        assert_eq!(counts(&in_flight), (1, 2));
         while let Some(at) = in_flight.next_deadline() {
             let _ = in_flight.due(at);
             let _ = in_flight.due(at);
-            assert_eq!(in_flight.awaited(), 0);
+            let is_overdue = at >= START + 1_850 * MS;
+            assert_eq!(in_flight.congestion().in_flight(), usize::from(!is_overdue));
         }
         assert_eq!(in_flight.len(), 0);
     }
@@ -398,12 +516,12 @@ mod tests {
         open(&mut in_flight, 5, 100, true);
         assert_eq!(in_flight.pending(peer(1), 5), Some(&TestPurpose(true)));
         assert_eq!(in_flight.pending(peer(2), 5), None);
-        assert!(in_flight.close(START, peer(2), 5).is_none());
-        assert!(in_flight.close(START, peer(1), 6).is_none());
-        let answered = in_flight.close(START + 3 * MS, peer(1), 5).unwrap();
-        assert_eq!(answered.round_trip, 3 * MS);
+        assert!(in_flight.close(START, peer(2), 5, MS).is_none());
+        assert!(in_flight.close(START, peer(1), 6, MS).is_none());
+        let answered = in_flight.close(START + 3 * MS, peer(1), 5, MS).unwrap();
+        assert_eq!(answered.round_trip, Some(3 * MS));
         assert_eq!(answered.purpose, TestPurpose(true));
-        assert!(in_flight.close(START, peer(1), 5).is_none());
+        assert!(in_flight.close(START, peer(1), 5, MS).is_none());
         assert_eq!(in_flight.next_deadline(), None);
     }
 
@@ -476,13 +594,44 @@ mod tests {
     }
 
     #[test]
+    fn a_large_request_is_waited_for_as_long_as_it_may_stand_in_a_queue() {
+        let mut in_flight = in_flight(3);
+        let large = || Bytes::from_static(&[0; 972]).into();
+        for id in 1..=2 {
+            in_flight.open(START, id, peer(1), large(), 50 * MS, TestPurpose(true));
+        }
+        // It takes five times as long as was thought.
+        let mut sent = 0;
+        let mut now = START;
+        let run = |in_flight: &mut InFlight<_, _>, now| {
+            let mut sent = 0;
+            while let Some(due) = in_flight.due(now) {
+                if let Due::TimedOut { datagrams, .. } = due {
+                    sent += datagrams.len();
+                }
+            }
+            sent
+        };
+        for id in 1..=2 {
+            let answered_at = now + 41 * MS;
+            while let Some(at) = in_flight.next_deadline().filter(|at| *at < answered_at) {
+                sent += run(&mut in_flight, at);
+            }
+            let answered = in_flight.close(answered_at, peer(1), id, MS).unwrap();
+            assert_eq!(answered.round_trip, None, "it says nothing of the path");
+            now = answered_at - MS;
+        }
+        assert_eq!(sent, 0);
+    }
+
+    #[test]
     fn most_of_the_memory_of_a_burst_is_given_back() {
         let mut in_flight = in_flight(3);
         for id in 1..=1_000 {
             open(&mut in_flight, id, 100, true);
         }
         for id in 1..=1_000 {
-            assert!(in_flight.close(START, peer(1), id).is_some());
+            assert!(in_flight.close(START, peer(1), id, MS).is_some());
             let size = in_flight.len().max(3);
             assert!(in_flight.open.capacity() <= 8 * size);
         }

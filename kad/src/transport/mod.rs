@@ -6,11 +6,12 @@
 //! ```text
 //!   datagram ─▶ address ─▶ decode ─▶ rate, or a request in flight ─▶ the caller
 //!   request ─▶ in flight ──reply──▶ validates the address, and goes to the caller
-//!                  │ time-out                └─▶ sends the reply deferred for that address
+//!                  │ time-out                └─▶ takes up the requests deferred for it
 //!                  └─▶ sent again, a few times; then failed
 //! ```
 
 mod config;
+mod congestion;
 mod datagrams;
 mod deferred;
 mod dialect;
@@ -21,6 +22,7 @@ pub mod reassembly;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod uplink;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -28,8 +30,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{Rng, Timestamp, is_martian};
-use deferred::DeferredReplies;
+use crate::{Rng, Source, Timestamp, is_martian};
+use deferred::DeferredRequests;
 use in_flight::{Answered, Due, InFlight};
 use limiter::Limiter;
 use reassembly::{Completed, Key, Part, Reassembly, Slot};
@@ -56,7 +58,7 @@ pub struct Transport<D: Dialect, P> {
     limiter: Limiter,
     /// Messages with values that come in parts, each with its first datagram.
     parts: Reassembly<D::TransactionId, Bytes>,
-    deferred: DeferredReplies,
+    deferred: DeferredRequests,
     outbox: VecDeque<Transmit>,
     traffic: Traffic,
 }
@@ -79,6 +81,8 @@ pub enum NoReply<P> {
         purpose: P,
         /// How many time-outs there were by now.
         count: u32,
+        /// Whether it was sent for the last time before: there is hardly any hope.
+        is_last: bool,
     },
     /// At all, and it is no longer in flight.
     Failed {
@@ -110,7 +114,7 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
             peers: Peers::new(config),
             limiter: Limiter::new(config),
             parts: Reassembly::new(config),
-            deferred: DeferredReplies::new(config),
+            deferred: DeferredRequests::new(config),
             outbox: VecDeque::new(),
             traffic: Traffic::default(),
         }
@@ -143,21 +147,33 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         self.send_request(now, id, to, datagrams, Reason::Caller(purpose));
     }
 
-    /// Sends a reply. One of more than a small datagram is deferred until the address is validated.
-    pub fn reply(&mut self, now: Timestamp, rng: &mut Rng, to: SocketAddr, datagrams: Datagrams) {
+    /// Sends a reply, and reports whether it does: one of more than a small datagram is sent to
+    /// validated addresses only.
+    pub fn reply(&mut self, now: Timestamp, to: SocketAddr, datagrams: Datagrams) -> bool {
         let is_small =
             datagrams.parts.is_empty() && datagrams.head.len() <= self.unvalidated_reply_bytes;
-        if is_small || self.peers.is_validated(now, &to) {
-            return self.send(to, datagrams);
+        let is_sent = is_small || self.peers.is_validated(now, &to);
+        if is_sent {
+            self.send(to, datagrams);
         }
-        let datagrams = datagrams.detach().into_iter().collect();
-        if self.deferred.defer(now, to, datagrams)
+        is_sent
+    }
+
+    /// Keeps a request whose reply was not sent, and validates its address with a ping.
+    pub fn defer(&mut self, now: Timestamp, rng: &mut Rng, to: SocketAddr, request: &[u8]) {
+        if self.deferred.defer(now, to, request)
             && self.peers.may_probe(now, to)
             && let Some(id) = self.in_flight.fresh_id(rng)
         {
             let ping = self.dialect.ping(id);
             self.send_request(now, id, to, ping, Reason::Validation);
         }
+    }
+
+    /// Takes the requests that were deferred for an address which has just been validated.
+    #[must_use]
+    pub fn take_deferred(&mut self, from: &SocketAddr) -> Vec<Bytes> {
+        self.deferred.release(from)
     }
 
     /// Sends a message that is neither answered nor repeated.
@@ -228,17 +244,16 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         Some(message)
     }
 
-    /// Closes the request that a reply belongs to, and sends what was deferred for its address.
-    /// `None` if there is no such request, or it was only to validate the address.
+    /// Closes the request that a reply belongs to. `None` if there is no such request, or it was
+    /// only to validate the address.
     pub fn close(&mut self, now: Timestamp, from: SocketAddr, id: D::TransactionId) -> Option<P> {
+        let typical = self.peers.round_trip(&from);
+        let typical = typical.unwrap_or_else(|| self.peers.typical_round_trip());
         let Answered {
             purpose,
             round_trip,
-        } = self.in_flight.close(now, from, id)?;
+        } = self.in_flight.close(now, from, id, typical)?;
         self.peers.on_reply(now, from, round_trip);
-        for bytes in self.deferred.release(&from) {
-            self.transmit(from, bytes);
-        }
         match purpose {
             Reason::Validation => None,
             Reason::Caller(purpose) => Some(purpose),
@@ -291,6 +306,7 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
                     to,
                     datagrams,
                     count,
+                    is_last,
                     purpose,
                 } => {
                     self.peers.on_timeout(to);
@@ -298,7 +314,11 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
                         self.transmit(to, bytes);
                     }
                     if let Reason::Caller(purpose) = purpose {
-                        return Some(NoReply::TimedOut { purpose, count });
+                        return Some(NoReply::TimedOut {
+                            purpose,
+                            count,
+                            is_last,
+                        });
                     }
                 }
                 Due::Failed {
@@ -361,9 +381,25 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         self.in_flight.len()
     }
 
-    /// Returns how many of them are of lookups and have not timed out.
-    pub fn awaited_count(&self) -> usize {
-        self.in_flight.awaited()
+    /// Returns how many of them are of lookups and may still be on their way.
+    pub fn lookup_count(&self) -> usize {
+        self.in_flight.congestion().in_flight()
+    }
+
+    /// Returns how much longer it takes until all that was sent has left this host.
+    pub fn uplink_delay(&self, now: Timestamp) -> Duration {
+        self.in_flight.uplink_delay(now)
+    }
+
+    /// Reports whether the congestion window has room for another request of a lookup.
+    pub fn has_room(&self) -> bool {
+        self.in_flight.congestion().has_room()
+    }
+
+    /// Reports whether an address is not asked too much already, as far as it has shown.
+    pub fn has_room_at(&self, now: Timestamp, addr: &SocketAddr) -> bool {
+        let source = Source::of(addr.ip());
+        self.in_flight.congestion().has_room_at(now, source)
     }
 
     fn has_other_sender(&mut self, message: &D::Message<'_>) -> bool {
@@ -385,11 +421,16 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         is_expected
     }
 
-    /// Reports whether a part was announced. Those that overtook their message are kept for
-    /// validated addresses.
+    /// Reports whether a part is expected: it was announced, or belongs to a request in flight. Those
+    /// that may have overtaken a request to us are kept for validated addresses.
     fn may_keep_part(&mut self, now: Timestamp, from: SocketAddr, id: D::TransactionId) -> bool {
-        if self.parts.is_announced(&Key::new(from, id)) {
+        let key = Key::new(from, id);
+        if self.parts.is_announced(&key) || self.in_flight.pending(from, id).is_some() {
             return true;
+        }
+        if self.parts.is_completed(&key) {
+            self.traffic.dropped_unexpected += 1;
+            return false;
         }
         if !self.peers.is_validated(now, &from) {
             self.traffic.dropped_unexpected += 1;
@@ -408,7 +449,12 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
     ) {
         self.send(to, datagrams.clone());
         let wait = self.peers.timeout(&to);
+        let typical = self.peers.typical_round_trip();
+        self.in_flight.set_typical_round_trip(typical);
         self.in_flight.open(now, id, to, datagrams, wait, purpose);
+        if self.peers.is_unresponsive(&to) {
+            self.in_flight.suspect(now, id);
+        }
     }
 
     fn transmit(&mut self, to: SocketAddr, bytes: Bytes) {

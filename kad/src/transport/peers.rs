@@ -100,17 +100,26 @@ impl Peers {
         self.network.mean().unwrap_or_default()
     }
 
-    /// Notes that `addr` replied to a request of ours, after `round_trip` at most.
+    /// Notes that `addr` replied to a request of ours, after `round_trip` at most if that is known.
     ///
     /// Late replies count too: a node that learnt only from those that come in time would take all
     /// far nodes for dead as long as it has met near ones alone.
-    pub(super) fn on_reply(&mut self, now: Timestamp, addr: SocketAddr, round_trip: Duration) {
+    pub(super) fn on_reply(
+        &mut self,
+        now: Timestamp,
+        addr: SocketAddr,
+        round_trip: impl Into<Option<Duration>>,
+    ) {
         let validated_until = seconds(now + self.validation_time);
-        let sample = round_trip.min(self.response_time);
+        let response_time = self.response_time;
         let state = self.state_mut(addr);
         state.validated_until = validated_until;
         state.silent_until = 0;
         state.unresponsive = false;
+        let Some(round_trip) = round_trip.into() else {
+            return;
+        };
+        let sample = round_trip.min(response_time);
         state.round_trip.add(sample, sample / 2);
         let doubt = (self.response_time / FIRST_DOUBT).max(sample / 2);
         self.network.add(sample, doubt);

@@ -112,8 +112,10 @@ impl TestNode {
     fn reply(&mut self, to: u16, bytes: usize) {
         let reply = Bytes::from(vec![b'r'; bytes]);
         let to = peer(to);
-        self.transport
-            .reply(self.now, &mut self.rng, to, reply.into());
+        if !self.transport.reply(self.now, to, reply.into()) {
+            let request = (bytes as u32).to_be_bytes();
+            self.transport.defer(self.now, &mut self.rng, to, &request);
+        }
     }
 
     fn admits(&mut self, from: u16, message: &[u8]) -> bool {
@@ -218,28 +220,28 @@ fn a_small_reply_goes_to_any_address_and_a_large_one_to_a_validated_one() {
     let parts = vec![Bytes::from_static(b"part")];
     let head = Bytes::from_static(b"head");
     let (now, in_parts) = (net.now, Datagrams { head, parts });
-    net.transport
-        .reply(now, &mut net.rng, peer(4), in_parts.clone());
-    assert_eq!(net.sent(), [(4, 5)], "parts are no small datagram");
-    net.transport.reply(now, &mut net.rng, peer(3), in_parts);
+    let is_sent = net.transport.reply(now, peer(4), in_parts.clone());
+    assert!(!is_sent, "parts are no small datagram");
+    assert!(net.transport.reply(now, peer(3), in_parts));
     assert_eq!(net.sent(), [(3, 4), (3, 4)]);
-    assert_eq!(net.traffic().sent, 7);
+    assert_eq!(net.traffic().sent, 6);
 }
 
 #[test]
-fn a_deferred_reply_goes_out_when_its_address_answers_a_ping() {
+fn deferred_requests_come_back_when_their_address_answers_a_ping() {
     let mut net = TestNode::new();
     net.reply(2, 900);
     net.reply(2, 950);
     let ping = net.transport.poll_transmit().unwrap();
     assert_eq!(ping.to, peer(2));
-    assert_eq!(net.sent(), [], "one reply waits, and one ping is enough");
+    assert_eq!(net.sent(), [], "one ping is enough");
     assert_eq!(net.transport.pending_count(), 1);
-    assert_eq!(net.transport.awaited_count(), 0, "no lookup waits for it");
+    assert_eq!(net.transport.lookup_count(), 0, "no lookup waits for it");
     let id = TestDialect::transaction(ping.bytes[..].try_into().unwrap());
     net.now = START + 5 * MS;
     assert_eq!(net.close(2, id), None, "the caller did not ask");
-    assert_eq!(net.sent(), [(2, 900)]);
+    let requests = net.transport.take_deferred(&peer(2));
+    assert_eq!(requests, [&900u32.to_be_bytes()[..], &950u32.to_be_bytes()]);
     net.reply(2, 950);
     assert_eq!(net.sent(), [(2, 950)]);
 }
@@ -269,13 +271,13 @@ fn a_request_without_a_reply_is_sent_again_and_fails() {
     net.ask(2, true);
     net.ask(3, false);
     assert_eq!(net.transport.pending_count(), 2);
-    assert_eq!(net.transport.awaited_count(), 1);
+    assert_eq!(net.transport.lookup_count(), 1);
     let (mut time_outs, mut failed) = (Vec::new(), Vec::new());
     while let Some(at) = net.transport.next_deadline() {
         assert!(net.transport.poll_no_reply(at - MS).is_none());
         while let Some(no_reply) = net.transport.poll_no_reply(at) {
             match no_reply {
-                NoReply::TimedOut { purpose, count } => time_outs.push((purpose, count)),
+                NoReply::TimedOut { purpose, count, .. } => time_outs.push((purpose, count)),
                 NoReply::Failed {
                     to,
                     asked_at,
@@ -365,11 +367,12 @@ fn the_next_deadline_is_that_of_requests_parts_or_deferred_replies() {
     net.reply(3, 900);
     assert_eq!(net.transport.next_deadline(), Some(START + 1_000 * MS));
     let ping = net.transport.poll_transmit().unwrap();
-    // The reply goes out with the answer, and its time with the next look.
+    // The request is taken with the answer, and its time goes with the next look.
     net.close(
         3,
         TestDialect::transaction(ping.bytes[..].try_into().unwrap()),
     );
+    assert_eq!(net.transport.take_deferred(&peer(3)).len(), 1);
     net.transport.poll_no_reply(START + 3_000 * MS);
     assert_eq!(net.transport.next_deadline(), None);
 }

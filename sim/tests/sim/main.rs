@@ -6,6 +6,7 @@
 mod bad_network;
 mod churn;
 mod clock;
+mod congestion;
 mod growth;
 mod hostile;
 mod listen;

@@ -47,9 +47,9 @@ fn only_a_contact_that_shares_nearly_the_depth_of_the_table_is_near() {
 }
 
 #[test]
-fn a_get_is_put_off_while_too_many_replies_are_awaited() {
+fn a_get_is_put_off_while_the_congestion_window_is_full() {
     let mut config = Config::default();
-    config.lookup.max_awaited = 1;
+    config.transport.max_window = 1;
     let mut parts = LookupParts::new(config);
     let [first, second] = [1, 2].map(|number| v4(key(number)));
     parts.get(first, &[1]);

@@ -77,7 +77,7 @@ fn requests_about_no_key_are_malformed() {
         want: None,
     };
     let contacts = &parts.contacts;
-    (parts.server).on_get(NOW, asker(1), get, contacts, &mut parts.outbox);
+    (parts.server).on_get(NOW, asker(1), get, b"get", contacts, &mut parts.outbox);
     assert_eq!(parts.sent(), ["1: error 203"]);
     let token = parts.token(1);
     let listen = ListenRequest {
@@ -507,7 +507,7 @@ impl ServerParts {
             want: None,
         };
         let contacts = &self.contacts;
-        (self.server).on_get(NOW, asker(1), get, contacts, &mut self.outbox);
+        (self.server).on_get(NOW, asker(1), get, b"get", contacts, &mut self.outbox);
         self.sent().concat()
     }
 

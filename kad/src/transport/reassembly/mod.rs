@@ -9,8 +9,10 @@
 //! - all sessions together hold at most [`TransportConfig::max_part_bytes`] and are at most
 //!   [`TransportConfig::max_part_sessions`]; no [`Source`] has more than a quarter of either;
 //! - memory grows with the bytes that arrived, never with the sizes that were promised;
-//! - parts that came without an announcement give way to announced sessions, so that forged ones
-//!   cannot shut us off.
+//! - parts that came without an announcement give way to announced sessions, those of the same
+//!   source too, so that forged or belated ones cannot shut us off;
+//! - parts of a message that is complete already open no session: a request that was sent twice is
+//!   answered twice.
 
 mod budget;
 mod session;
@@ -21,6 +23,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::TransportConfig;
+use crate::lru::LruMap;
 use crate::{Source, Timestamp};
 
 use budget::{PartsBudget, Usage};
@@ -55,7 +58,12 @@ pub struct Reassembly<I, T> {
     /// When each session ends.
     deadlines: BTreeSet<(Timestamp, Key<I>)>,
     budget: PartsBudget,
+    /// Messages that were completed lately.
+    completed: LruMap<Key<I>, ()>,
 }
+
+/// Messages remembered that were completed lately.
+const MAX_COMPLETED: usize = 1_024;
 
 /// Tells which announcing message parts belong to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -104,6 +112,7 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
             sessions: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             budget: PartsBudget::new(config),
+            completed: LruMap::new(MAX_COMPLETED),
         }
     }
 
@@ -127,6 +136,7 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
         let mut session = self.remove(&key).unwrap_or_else(|| Session::new(now));
         session.announce(Announcement::new(slots, context), now);
         if session.is_complete() {
+            self.completed.insert(key, ());
             return session.into_completed();
         }
         if self.make_room(&key, session.usage(), true) {
@@ -140,6 +150,12 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
     /// whether to keep them at all.
     pub(crate) fn is_announced(&self, key: &Key<I>) -> bool {
         self.sessions.get(key).is_some_and(Session::is_announced)
+    }
+
+    /// Reports whether all values of the message under this key came lately: more parts of it are of
+    /// no use.
+    pub fn is_completed(&mut self, key: &Key<I>) -> bool {
+        self.completed.get(key).is_some()
     }
 
     /// Reports whether a part brings something new to an announced message.
@@ -161,6 +177,7 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
             session.insert(part, now);
         }
         if session.is_complete() {
+            self.completed.insert(key, ());
             return session.into_completed();
         }
         if session.holds_anything() {
@@ -186,8 +203,14 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
     /// Finds room for a session of this key; if it is announced, at the cost of others that are
     /// not.
     fn make_room(&mut self, key: &Key<I>, usage: Usage, announced: bool) -> bool {
-        if !self.budget.is_fair(key.source(), usage) {
-            return false;
+        let source = key.source();
+        while !self.budget.is_fair(source, usage) {
+            let is_early = |key: &Key<I>| key.source() == source && !self.is_announced(key);
+            let mut early = self.deadlines.iter().map(|(_, key)| *key);
+            match early.find(is_early) {
+                Some(early) if announced => drop(self.remove(&early)),
+                Some(_) | None => return false,
+            }
         }
         while !self.budget.has_room(usage) {
             let is_early = |(_, key): &&(Timestamp, Key<I>)| !self.is_announced(key);

@@ -432,3 +432,47 @@ fn strays_give_way_to_announced_sessions_and_not_to_strays() {
     // Announced sessions do not give way to each other.
     assert_eq!(reassembly.sessions.len(), 8);
 }
+
+#[test]
+fn strays_give_way_to_announced_sessions_of_their_own_source() {
+    let mut reassembly = bounded();
+    for transaction in 0..9 {
+        let stray = part(0, 0, b"x");
+        assert_eq!(
+            reassembly.part(millis(0), key(1, transaction), &stray),
+            None
+        );
+    }
+    assert_eq!(reassembly.sessions.len(), 2, "a quarter");
+    let announced = key(1, 9);
+    let slots = [Slot::Announced(2)];
+    assert_eq!(reassembly.announce(millis(1), announced, slots, "a"), None);
+    let values = reassembly.part(millis(2), announced, &part(0, 0, b"ab"));
+    assert_eq!(values.map(|completed| completed.context), Some("a"));
+    check_bounds(&reassembly, BOUNDS);
+}
+
+#[test]
+fn a_message_that_is_complete_is_remembered() {
+    let mut reassembly = reassembly();
+    let (one, other) = (key(1, 1), key(1, 2));
+    let slots = [Slot::Announced(2)];
+    assert_eq!(reassembly.announce(millis(0), one, slots, "a"), None);
+    assert!(!reassembly.is_completed(&one));
+    assert!(
+        reassembly
+            .part(millis(1), one, &part(0, 0, b"ab"))
+            .is_some()
+    );
+    assert!(reassembly.is_completed(&one) && !reassembly.is_completed(&other));
+    for transaction in 10..10 + MAX_COMPLETED as u32 {
+        let key = key(1, transaction);
+        assert_eq!(reassembly.announce(millis(2), key, slots, "b"), None);
+        assert!(
+            reassembly
+                .part(millis(2), key, &part(0, 0, b"ab"))
+                .is_some()
+        );
+    }
+    assert!(!reassembly.is_completed(&one), "their number is bounded");
+}
