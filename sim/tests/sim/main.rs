@@ -11,6 +11,7 @@ mod hostile;
 mod listen;
 mod lookup;
 mod overload;
+mod permanent;
 mod put_get;
 mod replay;
 mod restart;
