@@ -4,16 +4,20 @@
 //! (`docs/spec/node.md#1`) where peers are tuned to them, ours where they are not; each of ours is
 //! marked.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::InfoHash;
 use crate::TransportConfig;
 use crate::lookup::LookupConfig;
-use crate::node::{ConnectivityConfig, OperationConfig};
+use crate::node::{ConnectivityConfig, HandOverConfig, OperationConfig};
 use crate::routing::RoutingConfig;
 use crate::storage::{ListenConfig, StorageConfig};
 use crate::token::TokenConfig;
 use crate::value_type::ValueTypes;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What a node is told at its start. Public fields over [`Config::default`]; checked by
 /// [`Config::validate`].
@@ -51,6 +55,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Listens, of the application and of others.
     pub listen: ListenConfig,
+    /// Copies of what is kept for others.
+    pub hand_over: HandOverConfig,
     /// The application's operations.
     pub operations: OperationConfig,
     /// Getting and staying connected.
@@ -84,6 +90,9 @@ impl Config {
         if self.operations.background_rate_per_sec == 0 {
             violations.push("operations.background_rate_per_sec must be above 0");
         }
+        if (self.hand_over.republish_after).is_some_and(|after| after < MINUTE) {
+            violations.push("hand_over.republish_after must be at least a minute");
+        }
         if self.id.is_some_and(|id| id.is_zero()) {
             violations.push("id must not be zero");
         }
@@ -97,8 +106,6 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

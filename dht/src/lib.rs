@@ -70,7 +70,7 @@ pub use bulla_kad::{
 };
 pub use config::{Config, ConfigError};
 pub use lookup::LookupConfig;
-pub use node::{ConnectivityConfig, OperationConfig};
+pub use node::{ConnectivityConfig, HandOverConfig, OperationConfig};
 pub use storage::{ListenConfig, StorageConfig};
 pub use value::{
     Body, CertificatePayload, Condition, Content, DhtMessage, Draft, Field, IceCandidates,

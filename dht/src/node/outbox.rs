@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::hand_over::Transfer;
 use super::lookups::LookupId;
 use super::timers::Timers;
 use super::{Event, Output, Timer, Transmit};
@@ -38,6 +39,8 @@ pub(super) enum RequestPurpose {
     Lookup(LookupStep),
     /// To tell a remote listener.
     Notify,
+    /// To copy what is stored here to another node.
+    HandOver(Transfer),
 }
 
 /// A request of a lookup.

@@ -39,6 +39,12 @@ impl SecureDht {
         self.advance(now);
     }
 
+    /// As [`Node::leave`].
+    pub fn leave(&mut self, now: Timestamp, deadline: Timestamp) {
+        self.node.leave(now, deadline);
+        self.advance(now);
+    }
+
     /// As [`Node::handle_unreachable`].
     pub fn handle_unreachable(&mut self, now: Timestamp, to: SocketAddr) {
         self.node.handle_unreachable(now, to);
