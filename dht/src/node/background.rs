@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use bulla_kad::Budget;
 
-use super::lookups::LookupId;
+use super::config::Config;
 use crate::Timestamp;
-use crate::config::Config;
+use crate::lookup::LookupId;
 
 /// Lookups under way at a time, or more if the rate is high.
 const MAX_CONCURRENT: usize = 24;

@@ -20,10 +20,10 @@ use std::time::Duration;
 use bulla_kad::{Budget, LruMap};
 use bytes::Bytes;
 
-use super::config::HandOverConfig;
+use super::config::{Config, HandOverConfig};
+use super::lookups::NodeView;
 use super::replies::{held_row, usable_token};
 use super::{Node, RequestPurpose, Timer};
-use crate::config::Config;
 use crate::lookup::Creation;
 use crate::storage::Entry;
 use crate::value::{Condition, Field, Policy, Query, Row, Value, ValueId, ValueType};
@@ -378,8 +378,8 @@ impl Node {
             self.hand_over.in_flight += 1;
             let price = self.hand_over.price * units as u32;
             self.hand_over.budget.spend(now, price);
-            let sockets = self.subscriptions.socket_count();
-            (self.lookups).count_background_request(now, sockets, &self.connectivity);
+            let node = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+            self.lookups.count_background_request(now, node);
         }
     }
 

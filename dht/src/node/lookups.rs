@@ -4,15 +4,16 @@ use std::slice;
 use std::time::Duration;
 
 use super::background::BackgroundLimiter;
+use super::config::Config;
 use super::connectivity::Connectivity;
 use super::contacts::Contacts;
 use super::outbox::{LookupStep, Outbox, RequestPurpose};
 use super::queue::Queue;
 use super::subscriptions::{ListenSocket, Subscriptions};
 use super::{Status, Timer};
-use crate::config::Config;
 use crate::lookup::{
-    Action, Announcement, Latency, Limits, Lookup, LookupRequest, LookupState, OpId, Pool,
+    Announcement, Latency, Limits, Lookup, LookupAction, LookupId, LookupRequest, LookupState,
+    OpId, Pool,
 };
 use crate::value::{Condition, Field, Query, Value, ValueId};
 use crate::wire::{
@@ -23,15 +24,6 @@ use crate::{ByFamily, Contact, Family, InfoHash, LookupConfig, Origin, Timestamp
 /// The nodes nearest to any key hardly ever share fewer bits with it than the depth of our table,
 /// the bits that our own neighbours share with us, less this many.
 pub(super) const NEIGHBOURHOOD_BITS: usize = 3;
-
-/// Names a lookup: there is one for each key and address family.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct LookupId {
-    /// What is looked for.
-    pub key: InfoHash,
-    /// Among the nodes of which family.
-    pub family: Family,
-}
 
 /// All lookups, running or remembered. Those that an application waits for begin while not too many
 /// replies are awaited; those of permanent puts and listens take turns.
@@ -59,10 +51,29 @@ pub(super) struct Lookups {
     queued: Queue<LookupId>,
 }
 
-impl LookupId {
-    /// Returns the ids of the lookups for `key`, that in IPv4 first.
-    pub(super) fn of(key: InfoHash) -> [Self; 2] {
-        Family::ALL.map(|family| Self { key, family })
+/// What lookups go by in the rest of the node.
+#[derive(Clone, Copy)]
+pub(super) struct NodeView<'a> {
+    contacts: &'a Contacts,
+    connectivity: &'a Connectivity,
+    subscriptions: &'a Subscriptions,
+}
+
+impl<'a> NodeView<'a> {
+    pub(super) fn new(
+        contacts: &'a Contacts,
+        connectivity: &'a Connectivity,
+        subscriptions: &'a Subscriptions,
+    ) -> Self {
+        Self {
+            contacts,
+            connectivity,
+            subscriptions,
+        }
+    }
+
+    fn is_warm(self, now: Timestamp) -> bool {
+        self.connectivity.is_warm(now, self.contacts)
     }
 }
 
@@ -70,7 +81,12 @@ impl Lookups {
     pub(super) fn new(config: &Config, origin: Origin) -> Self {
         Self {
             config: config.lookup.clone(),
-            limits: Limits::new(config),
+            limits: Limits::new(
+                &config.lookup,
+                &config.routing,
+                config.transport.response_time,
+                config.listen.nodes,
+            ),
             origin,
             pool: Pool::default(),
             background: BackgroundLimiter::new(config),
@@ -220,16 +236,14 @@ impl Lookups {
         &mut self,
         now: Timestamp,
         id: LookupId,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
-        socket_count: usize,
+        node: NodeView<'_>,
         outbox: &mut Outbox,
-    ) -> Option<Action> {
+    ) -> Option<LookupAction> {
         let lookup = self.get(id)?;
         let state = lookup.state();
         match state {
             LookupState::Lasting => {
-                if !self.may_go_on(now, id, contacts, connectivity, outbox) {
+                if !self.may_go_on(now, id, node, outbox) {
                     return None;
                 }
             }
@@ -241,7 +255,7 @@ impl Lookups {
             }
             LookupState::Running => {}
         }
-        let may_wait = connectivity.may_wait(now, id.family);
+        let may_wait = node.connectivity.may_wait(now, id.family);
         let peers = outbox.rpc.peers();
         let latency = Latency {
             typical: peers.typical_round_trip(),
@@ -250,8 +264,8 @@ impl Lookups {
         };
         let lookup = self.pool.get_mut(id.key, id.family)?;
         let action = lookup.poll(now, may_wait, &latency, &mut outbox.rng);
-        if state == LookupState::Lasting && matches!(action, Action::LookupRequest(..)) {
-            self.count_background_request(now, socket_count, connectivity);
+        if state == LookupState::Lasting && matches!(action, LookupAction::Request(..)) {
+            self.count_background_request(now, node);
         }
         Some(action)
     }
@@ -266,12 +280,11 @@ impl Lookups {
     pub(super) fn send(
         &mut self,
         now: Timestamp,
-        id: LookupId,
-        node: Contact,
-        ask: LookupRequest,
+        step: LookupStep,
         subscriptions: &mut Subscriptions,
         outbox: &mut Outbox,
     ) -> bool {
+        let LookupStep { id, node, ask } = step;
         let key = id.key;
         let lookup = self.get(id);
         let request = match &ask {
@@ -344,8 +357,6 @@ impl Lookups {
         now: Timestamp,
         id: LookupId,
         at: Timestamp,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
         outbox: &mut Outbox,
     ) {
         let Some(lookup) = self.pool.get_mut(id.key, id.family) else {
@@ -356,7 +367,6 @@ impl Lookups {
         if self.background.has_begun(id) && (is_idle || !lookup.awaits_reply()) {
             self.background.rest(id);
         }
-        self.schedule_background(now, contacts, connectivity, outbox);
         let timer = Timer::Lookup(id);
         if !is_idle {
             outbox.timers.set(timer, at);
@@ -394,22 +404,19 @@ impl Lookups {
     pub(super) fn next_background(
         &mut self,
         now: Timestamp,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
+        node: NodeView<'_>,
     ) -> Option<LookupId> {
-        let is_warm = connectivity.is_warm(now, contacts);
-        self.background.next(now, is_warm)
+        self.background.next(now, node.is_warm(now))
     }
 
     /// Sets the timer for the next permanent put or listen.
     pub(super) fn schedule_background(
         &self,
         now: Timestamp,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
+        node: NodeView<'_>,
         outbox: &mut Outbox,
     ) {
-        let is_warm = self.background.waiting() == 0 || connectivity.is_warm(now, contacts);
+        let is_warm = self.background.waiting() == 0 || node.is_warm(now);
         match self.background.next_at(is_warm) {
             Some(at) => outbox.timers.set(Timer::Background, at.max(now)),
             None => outbox.timers.stop(Timer::Background),
@@ -424,13 +431,9 @@ impl Lookups {
     }
 
     /// Counts a request that was sent for other work in the background.
-    pub(super) fn count_background_request(
-        &mut self,
-        now: Timestamp,
-        socket_count: usize,
-        connectivity: &Connectivity,
-    ) {
-        let puts = self.put_rate(connectivity);
+    pub(super) fn count_background_request(&mut self, now: Timestamp, node: NodeView<'_>) {
+        let puts = self.put_rate(node.connectivity);
+        let socket_count = node.subscriptions.socket_count();
         self.background.on_request(now, socket_count, puts);
     }
 
@@ -440,19 +443,20 @@ impl Lookups {
         &mut self,
         now: Timestamp,
         id: LookupId,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
+        node: NodeView<'_>,
         outbox: &mut Outbox,
     ) -> bool {
-        if connectivity.status(id.family) == Status::Disconnected || self.background.has_begun(id) {
+        if node.connectivity.status(id.family) == Status::Disconnected
+            || self.background.has_begun(id)
+        {
             return true;
         }
         let lifetime = |value: &Value| self.value_types.rules(value.value_type()).lifetime;
         let runs_out = self.get(id).and_then(|lookup| lookup.runs_out(lifetime));
-        let is_warm = connectivity.is_warm(now, contacts);
+        let is_warm = node.is_warm(now);
         let may_go_on = self.background.admits(now, is_warm, id, runs_out);
         if !may_go_on {
-            self.schedule_background(now, contacts, connectivity, outbox);
+            self.schedule_background(now, node, outbox);
         }
         may_go_on
     }

@@ -1,11 +1,12 @@
 //! Requests of peers: one function for each kind (`docs/spec/wire.md#5` to `docs/spec/wire.md#11`;
 //! `docs/spec/node.md#5`).
 
-use super::outbox::{Outbox, ReplyTo};
+use super::outbox::Outbox;
 use super::pending_puts::RemotePut;
 use super::replies::usable_token;
 use super::server::Server;
-use super::{Contacts, Node, Timer, notify};
+use super::{Contacts, Node, Timer};
+use crate::rpc::ReplyTo;
 use crate::storage::{Listener, Subscribed};
 use crate::value::Value;
 use crate::wire::{
@@ -163,7 +164,8 @@ impl Server {
         if subscribed == Subscribed::New {
             let query = listener.query().cloned().unwrap_or_default();
             for batch in batches(&self.get(&key, &query)) {
-                notify::values(now, self.own, key, &listener, &token, batch, outbox);
+                let notifier = self.notifier(&listener, &token);
+                notifier.values(now, key, batch, outbox);
             }
         }
         let reply = Reply {

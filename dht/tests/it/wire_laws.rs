@@ -8,7 +8,8 @@ use bulla_dht::wire::{
     PutRequest, RefreshRequest, Reply, Request, Rows, SocketId, Tid, UpdateRequest, Values, Want,
 };
 use bulla_dht::{
-    Condition, Contact, Draft, Field, InfoHash, Query, UnixTime, Value, ValueId, ValueType,
+    ByFamily, Condition, Contact, Draft, Field, InfoHash, Query, UnixTime, Value, ValueId,
+    ValueType,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -79,7 +80,7 @@ fn ids() -> impl Strategy<Value = Cow<'static, [ValueId]>> {
 }
 
 fn want() -> impl Strategy<Value = Option<Want>> {
-    prop::option::of(any::<(bool, bool)>().prop_map(|(v4, v6)| Want { v4, v6 }))
+    prop::option::of(any::<(bool, bool)>().prop_map(|(v4, v6)| Want(ByFamily { v4, v6 })))
 }
 
 fn created() -> impl Strategy<Value = Option<UnixTime>> {
