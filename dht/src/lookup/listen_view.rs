@@ -78,10 +78,8 @@ impl ListenView {
         id: ValueId,
         expires: impl Fn(&Value) -> Timestamp,
     ) {
-        let known = self.reported.get_mut(&id).into_iter().flatten();
-        let held = known
-            .filter_map(|entry| Some((&entry.value, entry.replicas.get_mut(node)?)))
-            .next();
+        let mut known = self.reported.get_mut(&id).into_iter().flatten();
+        let held = known.find_map(|entry| Some((&entry.value, entry.replicas.get_mut(node)?)));
         if let Some((value, until)) = held {
             let (before, after) = (*until, expires(value));
             *until = after;
