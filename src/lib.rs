@@ -113,9 +113,9 @@ pub use builder::{Builder, StartError};
 pub use bulla_dht::fuzzing;
 pub use bulla_dht::{
     Body, ByFamily, CertificatePayload, Condition, Config, ConfigError, ConnectivityConfig,
-    Contact, Content, DhtMessage, Distance, Draft, Family, Field, IceCandidates, ImMessage,
-    ImStatus, InfoHash, ListenConfig, LookupConfig, OperationConfig, Origin, ParseHashError,
-    ParseQueryError, PayloadError, Policy, Query, Rng, RoutingConfig, Row, Seed,
+    Contact, Content, DhtMessage, Distance, Draft, Family, Field, HandOverConfig, IceCandidates,
+    ImMessage, ImStatus, InfoHash, ListenConfig, LookupConfig, OperationConfig, Origin,
+    ParseHashError, ParseQueryError, PayloadError, Policy, Query, Rng, RoutingConfig, Row, Seed,
     ServiceAnnouncement, Signed, Source, StorageConfig, Timestamp, TokenConfig, TransportConfig,
     TrustRequest, TypeRules, Typed, UnixTime, Value, ValueId, ValueType, ValueTypes, canonical,
     is_martian, node, secure, wire,

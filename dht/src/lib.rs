@@ -68,7 +68,7 @@ pub use bulla_kad::{
     UnixTime, canonical, is_martian,
 };
 pub use lookup::LookupConfig;
-pub use node::{Config, ConfigError, ConnectivityConfig, OperationConfig};
+pub use node::{Config, ConfigError, ConnectivityConfig, HandOverConfig, OperationConfig};
 pub use storage::{ListenConfig, StorageConfig};
 pub use value::{
     Body, CertificatePayload, Condition, Content, DhtMessage, Draft, Field, IceCandidates,

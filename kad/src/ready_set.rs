@@ -156,6 +156,18 @@ impl<K: Copy + Ord, T> ReadySet<K, T> {
         self.others.schedule_all_by(now);
     }
 
+    /// Returns the first of those that are not under way, and when it may begin or go on.
+    pub fn first_waiting(&self) -> Option<(Timestamp, &T)> {
+        let (at, name) = self.others.next()?;
+        Some((at, self.all.get(&name)?))
+    }
+
+    /// Returns how many of those that are not under way might have begun or gone on at `at`, without
+    /// those to which something happened. Takes time in proportion to their number.
+    pub fn count_waiting(&self, at: Timestamp) -> usize {
+        self.others.count_due(at) - self.others.count_due(Timestamp::ZERO)
+    }
+
     /// Returns when the next may begin or go on; those under way do so when something happens.
     pub fn next_at(&self) -> Timestamp {
         match self.others.next() {
@@ -214,6 +226,8 @@ mod tests {
         assert_eq!(set.under_way().count(), 0);
         set.mark_all_ready();
         assert_eq!((next(&mut set, 8), set.next_at()), (None, at(9)));
+        assert_eq!(set.first_waiting(), Some((at(9), &0)));
+        assert_eq!((set.count_waiting(at(8)), set.count_waiting(at(9))), (0, 2));
         assert!(set.mark_ready(&'b').is_some());
         assert_eq!(set.next_at(), Timestamp::ZERO);
         assert_eq!(next(&mut set, 8), Some('b'));

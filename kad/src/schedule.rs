@@ -69,6 +69,11 @@ impl<K: Copy + Ord> Schedule<K> {
         })
     }
 
+    /// Returns how many things are due at `at`. Takes time in proportion to their number.
+    pub fn count_due(&self, at: Timestamp) -> usize {
+        self.order.iter().take_while(|(due, _)| *due <= at).count()
+    }
+
     /// Returns what is due next, and when.
     pub fn next(&self) -> Option<(Timestamp, K)> {
         self.order.first().copied()
@@ -89,6 +94,10 @@ mod tests {
         schedule.schedule_by('a', at(7));
         schedule.schedule_by('a', at(8));
         assert_eq!(schedule.next(), Some((at(7), 'a')));
+        assert_eq!(
+            (schedule.count_due(at(6)), schedule.count_due(at(7))),
+            (0, 1)
+        );
         assert_eq!(schedule.take_due(at(6)), None);
         assert_eq!(schedule.take_due(at(7)), Some('a'));
         assert_eq!(schedule.next(), None);

@@ -337,6 +337,12 @@ impl Sim {
         self.stop_node(host);
     }
 
+    /// Has the node at a host hand over what it stores, as it is about to stop: see
+    /// [`Node::leave`](bulla_dht::node::Node::leave).
+    pub fn begin_leave(&mut self, host: HostId, limit: Duration) {
+        self.with_dht(host, |dht, clock| dht.leave(clock, clock + limit));
+    }
+
     /// Splits the network: each host reaches only those of its own side. Hosts on no side reach
     /// all.
     pub fn split(&mut self, sides: &[&[HostId]]) {

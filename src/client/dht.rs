@@ -20,7 +20,7 @@ use crate::node::{Listed, LookupSnapshot, StoredKey};
 use crate::secure::{Checked, KeyName, Recipient};
 use crate::{Draft, InfoHash, Query, Row, Value, ValueId};
 
-/// How long [`Dht::shutdown`] waits for running puts.
+/// How long [`Dht::shutdown`] waits for running puts and what is handed over.
 const PUT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running node. Clones are handles on the same node, which runs for as long as there is a
@@ -329,9 +329,14 @@ impl Dht {
         self.link.call(list).await
     }
 
-    /// Ends the node: waits up to five seconds for running puts, saves the state, closes the
-    /// sockets and lets the threads end, each after the job at hand. What other handles do then
-    /// fails with [`Closed`]. To shut down a node again does nothing.
+    /// Ends the node: waits up to five seconds for running puts, gives what it stores for others to
+    /// the nodes that lack it, for two seconds at most, saves the state, closes the sockets and lets
+    /// the threads end, each after the job at hand. What other handles do then fails with
+    /// [`Closed`]. To shut down a node again does nothing.
+    ///
+    /// A client stores nothing for others;
+    /// [`HandOverConfig::on_leave`](crate::HandOverConfig::on_leave) turns it off for other nodes. A
+    /// node whose handles are dropped ends at once.
     ///
     /// # Errors
     ///
@@ -340,7 +345,8 @@ impl Dht {
         self.shutdown_within(PUT_TIMEOUT).await
     }
 
-    /// Ends the node as [`Dht::shutdown`] does, with this much time for running puts.
+    /// Ends the node as [`Dht::shutdown`] does, with this much time for running puts and what is
+    /// handed over.
     ///
     /// # Errors
     ///

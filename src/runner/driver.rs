@@ -32,6 +32,9 @@ const BUDGET: usize = 64;
 /// How long the system's clocks are left alone at most: it may have slept, or been told the date.
 const CLOCK_CHECK: Duration = Duration::from_secs(5);
 
+/// How long a node that is shut down hands over what it stores at most.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The driver's ends of the channels to handles.
 pub(crate) struct Channels {
     pub(crate) commands: mpsc::Receiver<Command>,
@@ -59,7 +62,7 @@ pub(crate) struct Driver {
 /// How far the node's life has gone.
 enum Stage {
     Running,
-    /// Waits for running puts, with a time-out; then replies to the callers that asked for the end.
+    /// Waits for running puts and what is handed over, with a time-out; then replies to the callers that asked for the end.
     Stopping {
         timeout: Pin<Box<Sleep>>,
         replies: Vec<Sender<Result<(), StateError>>>,
@@ -322,12 +325,14 @@ impl Driver {
         }
     }
 
-    /// Lets the node end once its puts are done, or after the time-out of the first caller.
+    /// Lets the node end once its puts are done and what it stores is handed over, or after the time-out of the first caller.
     fn stop(&mut self, timeout: Duration, reply: Sender<Result<(), StateError>>) {
         match &mut self.stage {
             Stage::Stopping { replies, .. } => replies.push(reply),
             Stage::Running | Stage::Abandoned => {
-                let end = self.clock.instant(self.clock.now() + timeout);
+                let now = self.clock.now();
+                self.dht.leave(now, now + timeout.min(LEAVE_TIMEOUT));
+                let end = self.clock.instant(now + timeout);
                 self.stage = Stage::Stopping {
                     timeout: Box::pin(sleep_until(end)),
                     replies: vec![reply],
@@ -368,7 +373,10 @@ impl Driver {
     fn is_over(&self) -> bool {
         match &self.stage {
             Stage::Running => false,
-            Stage::Stopping { timeout, .. } => !self.pending.has_puts() || timeout.is_elapsed(),
+            Stage::Stopping { timeout, .. } => {
+                let is_done = !self.pending.has_puts() && self.dht.node().has_left();
+                is_done || timeout.is_elapsed()
+            }
             Stage::Abandoned => true,
         }
     }

@@ -114,6 +114,7 @@ class Peer:
         if command["identity"]:
             identity = opendht.Identity.generate(command["identity"], opendht.Identity(), 2048)
             config.setIdentity(identity)
+        # Both families: a node bound to one neither cancels a listen nor hears its own values.
         self._runner.run(port=command["port"], ipv4="127.0.0.1", ipv6="::1", config=config)
         for number, lifetime in command["lifetimes"]:
             kind = opendht.ValueType(number, f"type {number}", timedelta(seconds=lifetime))

@@ -1,6 +1,7 @@
 //! `bulla node`: run a node until it is interrupted.
 
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use bulla::{Config, Dht};
 use serde_json::json;
@@ -13,6 +14,9 @@ use crate::printer::{Printer, Style};
 use crate::prompt::{End, Prompt};
 use crate::session::{builder, start};
 use crate::text::list;
+
+/// How long a node that is interrupted takes to end its puts and to hand over what it stores.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs the node.
 pub(crate) async fn run(args: &NodeArgs, printer: &Printer) -> Result<Exit, Failure> {
@@ -32,9 +36,10 @@ pub(crate) async fn run(args: &NodeArgs, printer: &Printer) -> Result<Exit, Fail
         () = interrupt.wait() => {}
         result = converse(args, &dht, printer) => result?,
     }
-    dht.shutdown()
-        .await
-        .context("the node has ended, but its state is not saved")?;
+    let leaving = printer.spinner("handing over what is stored here");
+    let ended = dht.shutdown_within(LEAVE_TIMEOUT).await;
+    drop(leaving);
+    ended.context("the node has ended, but its state is not saved")?;
     Ok(Exit::Done)
 }
 

@@ -26,6 +26,7 @@ pub(super) fn object(info: &NodeInfo) -> Json {
         "listeners": stats.listeners,
         "searches": stats.lookups,
         "operations": stats.operations,
+        "overdue_announcements": stats.overdue_announcements,
         "pending_requests": stats.pending_requests,
         "refused_puts": stats.refused_puts,
         "dropped_values": info.secure.dropped_values,
@@ -63,8 +64,12 @@ pub(super) fn text(info: &NodeInfo) -> String {
             storage.values, storage.keys, storage.own_bytes, storage.others_bytes, stats.refused_puts
         ),
         format!(
-            "work      {} operations, {} searches, {} requests under way, {} listeners",
-            stats.operations, stats.lookups, stats.pending_requests, stats.listeners
+            "work      {} operations, {} searches, {} requests under way, {} listeners, {} permanent puts overdue",
+            stats.operations,
+            stats.lookups,
+            stats.pending_requests,
+            stats.listeners,
+            stats.overdue_announcements
         ),
         format!(
             "traffic   {} datagrams received, {} sent, {dropped} dropped",

@@ -253,6 +253,11 @@ impl Announcement {
         self.renewal.is_some()
     }
 
+    /// Reports whether the first round is over.
+    pub(super) fn was_reported(&self) -> bool {
+        self.reported
+    }
+
     /// Reports whether nothing is left to do: it was reported, and is not announced again.
     pub(super) fn is_over(&self) -> bool {
         self.reported && self.renewal.is_none()

@@ -107,6 +107,16 @@ impl Limits {
         }
     }
 
+    /// Returns what it takes to renew an announcement each `renewal`, in millionths of a request a
+    /// second: each of the nearest nodes is asked what it holds, and told to keep it. As much again
+    /// is for bursts, and for nodes that come and go.
+    pub(crate) fn renewal_cost(&self, renewal: Option<Duration>) -> u64 {
+        let requests = 4 * self.iterate.bucket_size as u64;
+        renewal.map_or(0, |renewal| {
+            requests * 1_000_000_000 / (renewal.as_millis() as u64).max(1)
+        })
+    }
+
     pub(super) fn bucket_size(&self) -> usize {
         self.iterate.bucket_size
     }

@@ -1,7 +1,7 @@
 //! [`ListenView`]: what one listen has reported, and which storing nodes hold it, so that each
 //! value is told once when it appears and once when its last replica is lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::value::{Value, ValueId};
 use crate::{InfoHash, Timestamp};
@@ -15,7 +15,12 @@ pub(crate) struct ListenView {
     max_replicas: usize,
     reported: BTreeMap<ValueId, Vec<Reported>>,
     count: usize,
+    /// When the copy of each node runs out, unless that is never.
+    expiries: BTreeSet<Expiry>,
 }
+
+/// A node's copy of what it holds under an id, of which there is one.
+type Expiry = (Timestamp, ValueId, InfoHash);
 
 #[derive(Debug)]
 struct Reported {
@@ -31,6 +36,7 @@ impl ListenView {
             max_replicas,
             reported: BTreeMap::new(),
             count: 0,
+            expiries: BTreeSet::new(),
         }
     }
 
@@ -41,18 +47,15 @@ impl ListenView {
     /// Nothing is verified here, so a sequence number proves nothing.
     pub(crate) fn add(&mut self, node: InfoHash, value: &Value, expires: Timestamp) -> bool {
         let id = value.id();
-        self.prune(id, |entry| {
-            if entry.value != *value {
-                entry.replicas.remove(&node);
-            }
-        });
+        self.lose(&node, id, |held| held != value);
         let known = self
             .reported
             .get_mut(&id)
             .and_then(|known| known.iter_mut().find(|entry| entry.value == *value));
         if let Some(same) = known {
             if same.replicas.len() < self.max_replicas || same.replicas.contains_key(&node) {
-                same.replicas.insert(node, expires);
+                let before = same.replicas.insert(node, expires);
+                self.reschedule(node, id, before, expires);
             }
             return false;
         }
@@ -64,6 +67,7 @@ impl ListenView {
             value: value.clone(),
             replicas: BTreeMap::from([(node, expires)]),
         });
+        self.reschedule(node, id, None, expires);
         true
     }
 
@@ -74,51 +78,72 @@ impl ListenView {
         id: ValueId,
         expires: impl Fn(&Value) -> Timestamp,
     ) {
-        for entry in self.reported.get_mut(&id).into_iter().flatten() {
-            if let Some(until) = entry.replicas.get_mut(node) {
-                *until = expires(&entry.value);
-            }
+        let mut known = self.reported.get_mut(&id).into_iter().flatten();
+        let held = known.find_map(|entry| Some((&entry.value, entry.replicas.get_mut(node)?)));
+        if let Some((value, until)) = held {
+            let (before, after) = (*until, expires(value));
+            *until = after;
+            self.reschedule(*node, id, Some(before), after);
         }
     }
 
     /// Notes that `node` lost its value `id`; returns what no node holds any more.
     pub(crate) fn remove(&mut self, node: &InfoHash, id: ValueId) -> Vec<Value> {
-        self.prune(id, |entry| {
-            entry.replicas.remove(node);
-        })
+        self.lose(node, id, |_| true).into_iter().collect()
     }
 
-    /// Takes what no node holds any more at `now`.
+    /// Takes what no node holds any more at `now`, in order of expiry. Each copy that runs out costs
+    /// the logarithm of their number.
     pub(crate) fn expire(&mut self, now: Timestamp) -> Vec<Value> {
-        let ids: Vec<_> = self.reported.keys().copied().collect();
-        ids.into_iter()
-            .flat_map(|id| self.prune(id, |entry| entry.replicas.retain(|_, until| *until > now)))
-            .collect()
+        let mut lost = Vec::new();
+        while let Some(&(_, id, node)) = self.expiries.first().filter(|(at, ..)| *at <= now) {
+            lost.extend(self.lose(&node, id, |_| true));
+        }
+        lost
     }
 
-    /// Returns when the next replica runs out.
+    /// Returns when the next copy runs out; `None` if none ever does.
     pub(crate) fn next_expiry(&self) -> Option<Timestamp> {
-        self.reported
-            .values()
-            .flatten()
-            .flat_map(|entry| entry.replicas.values())
-            .min()
-            .copied()
+        self.expiries.first().map(|(at, ..)| *at)
     }
 
-    fn prune(&mut self, id: ValueId, mut lose: impl FnMut(&mut Reported)) -> Vec<Value> {
-        let Some(known) = self.reported.get_mut(&id) else {
-            return Vec::new();
-        };
-        known.iter_mut().for_each(&mut lose);
-        let lost: Vec<_> = known
-            .extract_if(.., |entry| entry.replicas.is_empty())
-            .map(|entry| entry.value)
-            .collect();
-        self.count -= lost.len();
+    /// Notes that `node` does not hold what it held under `id`, if that `is_gone`. Returns the value
+    /// if it was its last replica.
+    fn lose(
+        &mut self,
+        node: &InfoHash,
+        id: ValueId,
+        is_gone: impl Fn(&Value) -> bool,
+    ) -> Option<Value> {
+        let known = self.reported.get_mut(&id)?;
+        let place = (known.iter())
+            .position(|entry| entry.replicas.contains_key(node) && is_gone(&entry.value))?;
+        let until = known[place].replicas.remove(node)?;
+        self.expiries.remove(&(until, id, *node));
+        if !known[place].replicas.is_empty() {
+            return None;
+        }
+        let lost = known.remove(place);
         if known.is_empty() {
             self.reported.remove(&id);
         }
-        lost
+        self.count -= 1;
+        Some(lost.value)
+    }
+
+    /// Notes when the copy of a node runs out, and no longer when it would have `before`.
+    fn reschedule(
+        &mut self,
+        node: InfoHash,
+        id: ValueId,
+        before: Option<Timestamp>,
+        expires: Timestamp,
+    ) {
+        if let Some(before) = before {
+            self.expiries.remove(&(before, id, node));
+        }
+        if expires < Timestamp::MAX {
+            self.expiries.insert((expires, id, node));
+        }
     }
 }

@@ -20,6 +20,8 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use bulla_kad::ReadySet;
 use bulla_kad::lookup::{FindReply, FindRequest, Iterate, IterateConfig};
 use bytes::Bytes;
@@ -39,7 +41,7 @@ pub(crate) use listen_view::ListenView;
 pub(crate) use pool::Pool;
 pub use snapshot::{CandidateSnapshot, LookupSnapshot};
 
-use crate::value::{Query, ValueId};
+use crate::value::{Query, Value, ValueId};
 use crate::{Contact, InfoHash, Rng, Timestamp};
 use announcement::NextRequest;
 use subscription::Subscription;
@@ -177,6 +179,27 @@ impl Lookup {
     /// Reports whether it waits for a reply.
     pub(crate) fn awaits_reply(&self) -> bool {
         self.iterate.awaits_reply(|node| self.awaits(node))
+    }
+
+    /// Returns when the first of what it has brought about may run out at a storing node, unless it
+    /// is renewed, for values that live for `lifetime`; `None` if it has brought about nothing yet.
+    pub(crate) fn runs_out(&self, lifetime: impl Fn(&Value) -> Duration) -> Option<Timestamp> {
+        let announced = self.announcements.first_waiting();
+        let announced = announced.filter(|(_, it)| it.was_reported());
+        let announced = announced.map(|(due, it)| {
+            let renewal = it.renewal.unwrap_or_default();
+            due + lifetime(&it.value).saturating_sub(renewal)
+        });
+        let listen = self.subscriptions.first_waiting();
+        let listen = listen.filter(|(_, it)| it.has_begun());
+        // A listener is kept for as long as a token is good, and renewed before half of that.
+        let listen = listen.map(|(due, _)| due + self.limits.token_life / 2);
+        announced.into_iter().chain(listen).min()
+    }
+
+    /// Returns how many announcements were to be renewed at `at`, and wait for that.
+    pub(crate) fn count_overdue(&self, at: Timestamp) -> usize {
+        self.announcements.count_waiting(at)
     }
 
     /// Gives back memory when no operation needs it any more; maps keep some even if they are

@@ -102,6 +102,11 @@ impl Subscription {
             .collect()
     }
 
+    /// Reports whether it was asked for anywhere.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.nodes.is_empty()
+    }
+
     /// Iterates over the sockets in use.
     pub(super) fn sockets(&self) -> impl Iterator<Item = u32> {
         self.nodes.values().map(|node_state| node_state.socket)

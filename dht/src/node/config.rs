@@ -15,6 +15,8 @@ use crate::token::TokenConfig;
 use crate::value_type::ValueTypes;
 use crate::{InfoHash, TransportConfig};
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// What a node is told at its start. Public fields over [`Config::default`]; checked by
 /// [`Config::validate`].
 ///
@@ -51,6 +53,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Listens, of the application and of others.
     pub listen: ListenConfig,
+    /// Copies of what is kept for others.
+    pub hand_over: HandOverConfig,
     /// The application's operations.
     pub operations: OperationConfig,
     /// Getting and staying connected.
@@ -84,6 +88,9 @@ impl Config {
         if self.operations.background_rate_per_sec == 0 {
             violations.push("operations.background_rate_per_sec must be above 0");
         }
+        if (self.hand_over.republish_after).is_some_and(|after| after < MINUTE) {
+            violations.push("hand_over.republish_after must be at least a minute");
+        }
         if self.id.is_some_and(|id| id.is_zero()) {
             violations.push("id must not be zero");
         }
@@ -102,9 +109,13 @@ pub struct OperationConfig {
     pub max: usize,
     /// Values or rows that one get or query hands out at most. Default 65,536 (ours).
     pub max_found: usize,
-    /// Requests in a second for permanent puts and listens, unless listens need more to be renewed
-    /// in time. Default 512 (ours), at least 1.
+    /// Requests in a second for permanent puts and listens, unless they need more to be renewed in
+    /// time. Default 512 (ours), at least 1.
     pub background_rate_per_sec: u32,
+    /// Requests in a second that permanent puts may need to be renewed in time; one that would need
+    /// more is refused. Default 8,192 (ours), which pays for 65,536 values that live for ten minutes
+    /// in both families.
+    pub max_put_rate_per_sec: u32,
     /// Permanent values are announced again this long before they would expire. Default 10 s.
     pub announce_margin: Duration,
 }
@@ -115,7 +126,31 @@ impl Default for OperationConfig {
             max: 65_536,
             max_found: 65_536,
             background_rate_per_sec: 512,
+            max_put_rate_per_sec: 8_192,
             announce_margin: Duration::from_secs(10),
+        }
+    }
+}
+
+/// When what is stored here is copied to other nodes. The reference does none of it by default.
+#[derive(Clone, Debug)]
+pub struct HandOverConfig {
+    /// Nodes that show up near a key are given what is stored under it. Default `true` (ours).
+    pub to_newcomers: bool,
+    /// Values that live for longer than this and were not refreshed for as long are given to the
+    /// nodes nearest to their keys, if they lack them; `None` for never. Default 10 min (ours).
+    pub republish_after: Option<Duration>,
+    /// A node that leaves gives what it stores to the nodes nearest to the keys, if they lack it.
+    /// Default `true` (ours).
+    pub on_leave: bool,
+}
+
+impl Default for HandOverConfig {
+    fn default() -> Self {
+        Self {
+            to_newcomers: true,
+            republish_after: Some(Duration::from_secs(600)),
+            on_leave: true,
         }
     }
 }

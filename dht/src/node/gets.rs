@@ -79,11 +79,10 @@ impl Node {
         };
         self.subscriptions.end(op);
         for lookup_id in LookupId::of(key) {
-            if let Some(lookup) = self.lookups.get_mut(lookup_id) {
-                match announced {
-                    Some(id) => lookup.withdraw(id),
-                    None => lookup.cancel(op),
-                }
+            match (announced, self.lookups.get_mut(lookup_id)) {
+                (Some(id), _) => self.lookups.withdraw(lookup_id, id),
+                (None, Some(lookup)) => lookup.cancel(op),
+                (None, None) => {}
             }
             self.drive(now, lookup_id);
         }

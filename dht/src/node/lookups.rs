@@ -14,17 +14,18 @@ use super::queue::Queue;
 use super::subscriptions::{ListenSocket, Subscriptions};
 use super::{Status, Timer};
 use crate::lookup::{
-    Latency, Limits, Lookup, LookupAction, LookupId, LookupRequest, LookupState, Pool,
+    Announcement, Latency, Limits, Lookup, LookupAction, LookupId, LookupRequest, LookupState,
+    OpId, Pool,
 };
-use crate::value::{Condition, Field, Query};
+use crate::value::{Condition, Field, Query, Value, ValueId};
 use crate::wire::{
     FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, SocketId, Values,
 };
-use crate::{Contact, Family, InfoHash, LookupConfig, Origin, Timestamp};
+use crate::{ByFamily, Contact, Family, InfoHash, LookupConfig, Origin, Timestamp, ValueTypes};
 
 /// The nodes nearest to any key hardly ever share fewer bits with it than the depth of our table,
 /// the bits that our own neighbours share with us, less this many.
-const NEIGHBOURHOOD_BITS: usize = 3;
+pub(super) const NEIGHBOURHOOD_BITS: usize = 3;
 
 /// All lookups, running or remembered. They ask while the congestion window has room, and those that
 /// an application waits for before the others; those of permanent puts and listens take turns
@@ -40,6 +41,15 @@ pub(super) struct Lookups {
     pool: Pool,
     /// Which of the permanent puts and listens may go on.
     background: BackgroundLimiter,
+    /// How long values live.
+    value_types: ValueTypes,
+    /// How long before its copies run out a permanent put is announced again.
+    announce_margin: Duration,
+    /// What the permanent puts of each family take to be renewed, in millionths of a request a
+    /// second.
+    put_cost: ByFamily<u64>,
+    /// The bound of that in both families, in requests a second.
+    max_put_rate: u32,
     /// Those that wait until fewer requests are in flight.
     queues: RoomQueues,
 }
@@ -97,6 +107,10 @@ impl Lookups {
             pool: Pool::default(),
             background: BackgroundLimiter::new(config),
             queues: RoomQueues::default(),
+            value_types: config.value_types.clone(),
+            announce_margin: config.operations.announce_margin,
+            put_cost: ByFamily::default(),
+            max_put_rate: config.operations.max_put_rate_per_sec,
         }
     }
 
@@ -108,6 +122,49 @@ impl Lookups {
     /// Reports whether no further may be opened.
     pub(super) fn is_full(&self) -> bool {
         self.pool.len() >= self.config.max_lookups
+    }
+
+    /// Returns how many announcements of permanent puts are overdue: their copies may have run out.
+    pub(super) fn count_overdue(&self, now: Timestamp) -> usize {
+        let since = now - self.announce_margin;
+        (self.background.overdue(now))
+            .filter_map(|id| Some(self.get(id)?.count_overdue(since)))
+            .sum()
+    }
+
+    /// Announces a value in a lookup that is there; returns the operation whose announcement this
+    /// ends.
+    pub(super) fn announce(
+        &mut self,
+        now: Timestamp,
+        id: LookupId,
+        announcement: Announcement,
+    ) -> Option<OpId> {
+        let lookup = self.pool.get_mut(id.key, id.family)?;
+        let cost = &mut self.put_cost[id.family];
+        *cost += self.limits.renewal_cost(announcement.renewal);
+        *cost -= announced_cost(lookup, announcement.value.id(), &self.limits);
+        lookup.announce(now, announcement)
+    }
+
+    /// Ends the announcement of a value.
+    pub(super) fn withdraw(&mut self, id: LookupId, value: ValueId) {
+        if let Some(lookup) = self.pool.get_mut(id.key, id.family) {
+            self.put_cost[id.family] -= announced_cost(lookup, value, &self.limits);
+            lookup.withdraw(value);
+        }
+    }
+
+    /// Reports whether a permanent put can be renewed in time, each `renewal`, beside the others.
+    pub(super) fn may_renew(&self, key: InfoHash, value: ValueId, renewal: Duration) -> bool {
+        let of_one = self.limits.renewal_cost(Some(renewal));
+        let added = LookupId::of(key).into_iter().map(|id| {
+            let held = self.get(id);
+            let held = held.map_or(0, |lookup| announced_cost(lookup, value, &self.limits));
+            of_one.saturating_sub(held)
+        });
+        let all = self.put_cost.iter().sum::<u64>() + added.sum::<u64>();
+        all <= u64::from(self.max_put_rate) * 1_000_000
     }
 
     /// Returns how many wait for their turn.
@@ -234,8 +291,7 @@ impl Lookups {
         let lookup = self.pool.get_mut(id.key, id.family)?;
         let action = lookup.poll(now, may_wait, &latency, &mut outbox.rng);
         if is_lasting && matches!(action, LookupAction::Request(..)) {
-            let socket_count = node.subscriptions.socket_count();
-            self.background.on_request(now, socket_count);
+            self.count_background_request(now, node);
         }
         if is_blocked.get() && matches!(action, LookupAction::Wait(_)) {
             let queues = &mut self.queues;
@@ -422,6 +478,21 @@ impl Lookups {
         self.background.renewal(socket_count) * share / 1_024
     }
 
+    /// Returns how many requests permanent puts take in a second, in the families in use.
+    fn put_rate(&self, connectivity: &Connectivity) -> u32 {
+        let used = |it: &Family| connectivity.status(*it) != Status::Disconnected;
+        let used = Family::ALL.into_iter().filter(used);
+        let cost: u64 = used.map(|family| self.put_cost[family]).sum();
+        u32::try_from(cost.div_ceil(1_000_000)).unwrap_or(u32::MAX)
+    }
+
+    /// Counts a request that was sent for other work in the background.
+    pub(super) fn count_background_request(&mut self, now: Timestamp, node: NodeView<'_>) {
+        let puts = self.put_rate(node.connectivity);
+        let socket_count = node.subscriptions.socket_count();
+        self.background.on_request(now, socket_count, puts);
+    }
+
     /// Reports whether a lookup for permanent puts and listens may go on now. While the family is
     /// disconnected it has no node to ask, and need not wait.
     fn may_go_on(
@@ -431,8 +502,15 @@ impl Lookups {
         node: NodeView<'_>,
         outbox: &mut Outbox,
     ) -> bool {
-        let may_go_on = node.connectivity.status(id.family) == Status::Disconnected
-            || self.background.admits(now, node.is_warm(now), id);
+        if node.connectivity.status(id.family) == Status::Disconnected
+            || self.background.has_begun(id)
+        {
+            return true;
+        }
+        let lifetime = |value: &Value| self.value_types.rules(value.value_type()).lifetime;
+        let runs_out = self.get(id).and_then(|lookup| lookup.runs_out(lifetime));
+        let is_warm = node.is_warm(now);
+        let may_go_on = self.background.admits(now, is_warm, id, runs_out);
         if !may_go_on {
             self.schedule_background(now, node, outbox);
         }
@@ -454,6 +532,12 @@ impl RoomQueues {
         let urgent = self.begun.pop().or_else(|| self.new.pop());
         urgent.or_else(|| self.lasting.pop())
     }
+}
+
+/// Returns what it takes to renew what a lookup announces under an id.
+fn announced_cost(lookup: &Lookup, value: ValueId, limits: &Limits) -> u64 {
+    let announced = lookup.announced(value);
+    announced.map_or(0, |it| limits.renewal_cost(it.renewal))
 }
 
 #[cfg(test)]

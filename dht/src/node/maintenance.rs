@@ -16,6 +16,7 @@ impl Node {
         self.server.schedule_rotation(&mut self.outbox);
         let deadline = self.connectivity.connect_deadline();
         self.outbox.timers.set(Timer::ConnectDeadline, deadline);
+        self.run_hand_over(now);
         for family in Family::ALL {
             let timer = Timer::Confirm(family);
             self.outbox.set_between(now, timer, SECOND * 3, SECOND * 5);

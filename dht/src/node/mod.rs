@@ -35,6 +35,7 @@ mod drive;
 mod export;
 mod failure_probe;
 mod gets;
+mod hand_over;
 mod joining;
 mod listing;
 mod lookups;
@@ -70,7 +71,7 @@ pub use crate::routing::{Counts, Listed, Standing};
 pub use crate::rpc::{Traffic, Transmit};
 pub use crate::storage::Sizes;
 pub use crate::value::policy::Proof;
-pub use config::{Config, ConfigError, ConnectivityConfig, OperationConfig};
+pub use config::{Config, ConfigError, ConnectivityConfig, HandOverConfig, OperationConfig};
 pub use listing::{StoredKey, StoredValue};
 pub use operations::OpError;
 pub use output::{Check, CheckId, Event, Status};
@@ -80,11 +81,12 @@ pub use timers::Timer;
 
 use crate::routing::Confidence;
 use crate::value::Value;
-use crate::wire::{Message, Payload};
+use crate::wire::{Message, Payload, Request};
 use crate::{Contact, Family, InfoHash, Origin, Seed, Timestamp, UnixTime, canonical};
 use address_votes::AddressVotes;
 use connectivity::Connectivity;
 use contacts::Contacts;
+use hand_over::HandOver;
 use lookups::Lookups;
 use operations::Operations;
 use outbox::{Outbox, RequestPurpose};
@@ -120,6 +122,8 @@ pub struct Node {
     connectivity: Connectivity,
     /// What it stores, and the listeners to that.
     server: Server,
+    /// What of that is copied to other nodes.
+    hand_over: HandOver,
     /// What it asks other nodes.
     lookups: Lookups,
     /// What the application has asked for.
@@ -196,6 +200,7 @@ impl Node {
             contacts: Contacts::new(id, &config.routing, config.lookup.width),
             connectivity: Connectivity::new(now, &config.connectivity),
             server: Server::new(now, id, origin, &config, &seed),
+            hand_over: HandOver::new(&config),
             lookups: Lookups::new(&config, origin),
             operations: Operations::new(config.operations.max, config.operations.max_found),
             subscriptions: Subscriptions::new(
@@ -305,6 +310,11 @@ impl Node {
                 let contact = Contact::new(sender, from);
                 if !client {
                     self.on_contact(now, contact, Confidence::Sent);
+                    if matches!(&request, Request::Find(find) if find.target == sender)
+                        && self.outbox.rpc.peers().is_validated(now, &from)
+                    {
+                        self.on_started(now, contact);
+                    }
                 }
                 self.on_request(now, contact, tid, request, values, datagram);
             }
@@ -315,7 +325,7 @@ impl Node {
                     if !client {
                         self.on_contact(now, contact, Confidence::Replied);
                         if is_newcomer {
-                            self.offer_to_lookups(now, contact);
+                            self.on_newcomer(now, contact);
                         }
                     }
                     self.on_reply(now, contact, purpose, reply, values);
@@ -352,6 +362,7 @@ impl Node {
             Timer::VerifyRestored(family) => self.verify_more(now, family),
             Timer::RepeatSelfLookup(family) => self.repeat_self_lookup(now, family),
             Timer::RefreshFarBuckets(family) => self.refresh_far_buckets(now, family),
+            Timer::HandOver => self.run_hand_over(now),
             Timer::ConnectDeadline => self.stop_waiting(now),
             Timer::Requests | Timer::Never => {}
         }

@@ -79,6 +79,11 @@ pub enum OpError {
     /// [`OperationConfig::max`](crate::OperationConfig::max) run already.
     #[error("too many operations at a time")]
     TooManyOperations,
+    /// Permanent puts would need more than
+    /// [`OperationConfig::max_put_rate_per_sec`](crate::OperationConfig::max_put_rate_per_sec)
+    /// requests a second to be renewed in time.
+    #[error("too many permanent puts to renew in time")]
+    TooManyPermanentPuts,
 }
 
 impl OpState {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::config::Config;
+use super::hand_over::Transfer;
 use super::timers::Timers;
 use super::{Event, Timer, Transmit};
 use crate::lookup::{LookupId, LookupRequest};
@@ -37,6 +38,8 @@ pub(super) enum RequestPurpose {
     Lookup(LookupStep),
     /// To tell a remote listener.
     Notify,
+    /// To copy what is stored here to another node.
+    HandOver(Transfer),
 }
 
 /// A request of a lookup.

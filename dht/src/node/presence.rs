@@ -47,11 +47,11 @@ impl Node {
     }
 
     /// Reports whether a contact that has not been validated may be among the nearest to the key of
-    /// a permanent put or a listen.
+    /// a permanent put or a listen, or of what is stored here.
     fn is_of_use(&self, now: Timestamp, contact: &Contact) -> bool {
         let depth = self.contacts.table(contact.family()).depth();
         !self.outbox.rpc.peers().is_validated(now, &contact.addr)
-            && self.lookups.is_near_any(contact, depth)
+            && (self.lookups.is_near_any(contact, depth) || self.may_be_given(contact))
     }
 
     /// Handles a request that was not answered in time, or at all.
@@ -74,6 +74,11 @@ impl Node {
                 count,
                 is_last: _,
             } => self.on_timed_out(now, contact, count),
+            NoReply::TimedOut {
+                purpose: RequestPurpose::HandOver(transfer),
+                count,
+                ..
+            } => self.on_timed_out(now, transfer.to, count),
             NoReply::TimedOut { .. } => {}
             NoReply::Failed {
                 to,
@@ -88,6 +93,10 @@ impl Node {
                     self.drive(now, id);
                 }
                 RequestPurpose::Probe(contact) => self.on_missed_reply(now, contact, asked_at),
+                RequestPurpose::HandOver(transfer) => {
+                    self.on_missed_reply(now, transfer.to, asked_at);
+                    self.on_transfer_failed(now, &transfer);
+                }
                 RequestPurpose::Notify => self.server.on_gone(to),
                 RequestPurpose::Bootstrap => self.update_status(now, Family::of(&to)),
             },

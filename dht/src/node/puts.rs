@@ -58,6 +58,13 @@ impl Node {
         if value.content_size() > Value::MAX_CONTENT || value.packed().len() > Value::MAX_PACKED {
             return Err(OpError::TooLarge(value.content_size()));
         }
+        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
+        let longest = lifetime.saturating_sub(self.config.operations.announce_margin);
+        // Values put together drift apart, so that their announcements do not come in bursts.
+        let shortest = longest * 7 / 8;
+        if options.permanent && !self.lookups.may_renew(key, id, shortest) {
+            return Err(OpError::TooManyPermanentPuts);
+        }
         let state = OpState::put(id, options.permanent);
         self.start(now, op, key, state)?;
         let created = options.created.unwrap_or_else(|| self.calendar(now));
@@ -66,21 +73,14 @@ impl Node {
             let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
             (self.server).tell_stored(now, ValueAddress { key, id }, subscriptions, outbox);
         }
-        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
-        let renewal = options.permanent.then(|| {
-            let longest = lifetime.saturating_sub(self.config.operations.announce_margin);
-            // Values put together drift apart, so that their announcements do not come in bursts.
-            self.outbox.rng.between(longest * 7 / 8, longest)
-        });
+        let rng = &mut self.outbox.rng;
+        let renewal = (options.permanent).then(|| rng.between(shortest, longest));
         for lookup_id in LookupId::of(key) {
             let creation = options.created.map(Creation::Given);
             let creation = creation.unwrap_or_else(|| Creation::put(now, lifetime));
             let creation = (!options.permanent).then_some(creation);
             let announcement = Announcement::new(op, value.clone(), creation, renewal);
-            let replaced = self
-                .lookups
-                .get_mut(lookup_id)
-                .and_then(|lookup| lookup.announce(now, announcement));
+            let replaced = self.lookups.announce(now, lookup_id, announcement);
             if let Some(replaced) = replaced {
                 self.outbox.report(self.operations.end_put(replaced));
             }
@@ -103,9 +103,7 @@ impl Node {
             .collect();
         for op in &announced {
             for lookup_id in LookupId::of(key) {
-                if let Some(lookup) = self.lookups.get_mut(lookup_id) {
-                    lookup.withdraw(id);
-                }
+                self.lookups.withdraw(lookup_id, id);
                 self.drive(now, lookup_id);
             }
             self.outbox.report(self.operations.end_put(*op));

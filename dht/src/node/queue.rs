@@ -27,11 +27,6 @@ impl<K: Copy + Ord> Queue<K> {
         }
     }
 
-    /// Returns the first item.
-    pub(super) fn front(&self) -> Option<K> {
-        self.order.front().copied()
-    }
-
     /// Takes the first item.
     pub(super) fn pop(&mut self) -> Option<K> {
         let item = self.order.pop_front()?;
@@ -55,7 +50,7 @@ mod tests {
         for item in [3, 1, 3, 2, 1] {
             queue.push(item);
         }
-        assert_eq!((queue.front(), queue.len()), (Some(3), 3));
+        assert_eq!(queue.len(), 3);
         assert_eq!(queue.pop(), Some(3));
         queue.push(3);
         let all: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();

@@ -37,6 +37,9 @@ impl Node {
         {
             self.on_failed(now, *contact);
         }
+        if let RequestPurpose::HandOver(transfer) = purpose {
+            return self.on_transfer_reply(now, from, transfer, &reply, &values);
+        }
         let RequestPurpose::Lookup(LookupStep { id, node, ask }) = purpose else {
             return;
         };
@@ -103,6 +106,9 @@ impl Node {
         purpose: RequestPurpose,
         code: ErrorCode,
     ) {
+        if let RequestPurpose::HandOver(transfer) = &purpose {
+            return self.on_transfer_failed(now, transfer);
+        }
         let RequestPurpose::Lookup(LookupStep { id, node, ask }) = purpose else {
             return;
         };
@@ -182,7 +188,7 @@ fn on_host_of(from: Contact, contact: Contact) -> Contact {
 }
 
 /// Returns what a node holds under an id, from rows or the value itself.
-fn held_row(id: ValueId, values: &[Value], rows: Vec<Row>) -> Option<Row> {
+pub(super) fn held_row(id: ValueId, values: &[Value], rows: Vec<Row>) -> Option<Row> {
     let fields = BTreeSet::from([Field::Id, Field::Owner, Field::Seq]);
     let of_values = values.iter().map(|value| Row::of(value, &fields));
     rows.into_iter()

@@ -19,6 +19,9 @@ pub struct Stats {
     pub lookups: usize,
     /// Those of them that wait for their turn.
     pub waiting_lookups: usize,
+    /// Permanent puts, counted in each family, whose copies at other nodes may have run out, as they
+    /// still wait to be announced again.
+    pub overdue_announcements: usize,
     /// Operations of the application.
     pub operations: usize,
     /// Requests waiting for a reply.
@@ -51,6 +54,7 @@ impl Node {
             listeners: self.server.listeners.len(),
             lookups: self.lookups.len(),
             waiting_lookups: self.lookups.waiting(),
+            overdue_announcements: self.lookups.count_overdue(now),
             operations: self.operations.len(),
             pending_requests: self.outbox.rpc.pending_count(),
             refused_puts: self.server.refused_puts,

@@ -37,6 +37,8 @@ pub enum Timer {
     RepeatSelfLookup(Family),
     /// The far buckets of a node that has just joined are filled.
     RefreshFarBuckets(Family),
+    /// Something stored here is copied to other nodes, or looked for.
+    HandOver,
     /// Operations that waited for a connection start without one.
     ConnectDeadline,
     /// Nothing is due.

@@ -39,6 +39,12 @@ impl SecureDht {
         self.advance(now);
     }
 
+    /// As [`Node::leave`].
+    pub fn leave(&mut self, now: Timestamp, deadline: Timestamp) {
+        self.node.leave(now, deadline);
+        self.advance(now);
+    }
+
     /// As [`Node::set_calendar`].
     pub fn set_calendar(&mut self, now: Timestamp, origin: Origin) {
         self.node.set_calendar(now, origin);

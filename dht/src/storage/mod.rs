@@ -255,13 +255,34 @@ impl Storage {
     /// Returns the values under `key`, in order of their ids.
     pub(crate) fn entries(&self, key: &InfoHash) -> impl Iterator<Item = Entry<'_>> + use<'_> {
         let key = *key;
-        self.values.of_key(&key, ALL_IDS).map(move |stored| Entry {
-            key,
+        let stored = self.values.of_key(&key, ALL_IDS);
+        stored.map(|stored| self.entry_of(stored))
+    }
+
+    /// Returns the value of this id under `key`, with what a snapshot needs to know of it.
+    pub(crate) fn entry(&self, key: &InfoHash, id: ValueId) -> Option<Entry<'_>> {
+        let (_, index) = self.values.find(key, id);
+        index.map(|index| self.entry_of(self.values.get(index)))
+    }
+
+    /// Returns how many places there are that values lie at; some may be empty.
+    pub(crate) fn places(&self) -> usize {
+        self.values.places()
+    }
+
+    /// Returns the value at a place.
+    pub(crate) fn at(&self, place: usize) -> Option<Entry<'_>> {
+        self.values.at(place).map(|stored| self.entry_of(stored))
+    }
+
+    fn entry_of<'a>(&'a self, stored: &'a StoredItem) -> Entry<'a> {
+        Entry {
+            key: stored.key,
             value: &stored.value,
             created: stored.created,
             expires: stored.expires,
             source: self.quota.source(stored.account).map(IpAddr::from),
-        })
+        }
     }
 
     /// Returns all values, in order of keys and ids.

@@ -113,6 +113,19 @@ impl ValueStore {
             .chain(many.map(|(_, &index)| self.get(index)))
     }
 
+    /// Returns how many places there are, in use or not.
+    pub(super) fn places(&self) -> usize {
+        if self.values.is_empty() {
+            return 0;
+        }
+        self.values.capacity()
+    }
+
+    /// Returns what lies at a place, if anything.
+    pub(super) fn at(&self, place: usize) -> Option<&StoredItem> {
+        self.values.get(place)
+    }
+
     /// Returns what lies at an index in use.
     pub(super) fn get(&self, index: ValueIndex) -> &StoredItem {
         &self.values[index.index()]
