@@ -216,6 +216,8 @@ impl Node {
                 NoReply::TimedOut { purpose, count } => {
                     self.lookup.on_timeout(&purpose.contact.id, count);
                 }
+                // Its messages have no parts.
+                NoReply::Incomplete { .. } => {}
                 NoReply::Failed { purpose, .. } => {
                     self.lookup.on_failed(now, &purpose.contact.id);
                     self.table.on_failure(&purpose.contact);

@@ -1,5 +1,6 @@
 //! [`Lookups`]: the lookups of a node, which of them may go on, and what they ask.
 
+use std::collections::BTreeSet;
 use std::slice;
 use std::time::Duration;
 
@@ -8,13 +9,15 @@ use super::connectivity::Connectivity;
 use super::contacts::Contacts;
 use super::outbox::{LookupStep, Outbox, RequestPurpose};
 use super::queue::Queue;
+use super::readings::Readings;
 use super::subscriptions::{ListenSocket, Subscriptions};
-use super::{Status, Timer};
+use super::{OpId, Status, Timer};
 use crate::config::Config;
 use crate::lookup::{Action, Latency, Limits, Lookup, LookupRequest, LookupState, Pool};
-use crate::value::{Condition, Field, Query};
+use crate::value::{Condition, Field, Query, ValueId};
 use crate::wire::{
-    FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, SocketId, Values,
+    FindRequest, GetRequest, ListenRequest, Page, PutRequest, RefreshRequest, Request, SocketId,
+    Values,
 };
 use crate::{Contact, Family, InfoHash, LookupConfig, Origin, Timestamp};
 
@@ -46,6 +49,8 @@ pub(super) struct Lookups {
     background: BackgroundLimiter,
     /// Gets and puts that wait until fewer replies are awaited.
     queued: Queue<LookupId>,
+    /// Gets and queries whose key is known to be crowded.
+    crowded: BTreeSet<OpId>,
 }
 
 impl LookupId {
@@ -64,6 +69,7 @@ impl Lookups {
             pool: Pool::default(),
             background: BackgroundLimiter::new(config),
             queued: Queue::default(),
+            crowded: BTreeSet::new(),
         }
     }
 
@@ -198,6 +204,17 @@ impl Lookups {
         Some(action)
     }
 
+    /// Notes that the key of a get or query is crowded: nodes that it asks from now on are asked
+    /// which values they have first.
+    pub(super) fn set_crowded(&mut self, op: OpId) {
+        self.crowded.insert(op);
+    }
+
+    /// Forgets that of an operation which is over.
+    pub(super) fn forget_crowded(&mut self, op: OpId) {
+        self.crowded.remove(&op);
+    }
+
     /// Notes what the calendar shows.
     pub(super) fn set_calendar(&mut self, origin: Origin) {
         self.origin = origin;
@@ -221,14 +238,21 @@ impl Lookups {
                 target: key,
                 want: None,
             }),
-            LookupRequest::Get(find) => Request::Get(GetRequest {
-                key,
-                query: lookup
-                    .and_then(|it| it.query(*find))
-                    .cloned()
-                    .unwrap_or_default(),
-                want: None,
-            }),
+            LookupRequest::Get(find) => {
+                let query = lookup.and_then(|it| it.query(*find));
+                let query = query.cloned().unwrap_or_default();
+                let is_crowded = self.crowded.contains(find);
+                Request::Get(GetRequest {
+                    key,
+                    query: if is_crowded {
+                        Readings::listing(&query)
+                    } else {
+                        query
+                    },
+                    want: None,
+                    page: is_crowded.then_some(Page::From(ValueId(0))),
+                })
+            }
             LookupRequest::Probe(id) | LookupRequest::Check(id) => Request::Get(GetRequest {
                 key,
                 query: Query {
@@ -236,6 +260,7 @@ impl Lookups {
                     conditions: vec![Condition::Id(*id)],
                 },
                 want: None,
+                page: None,
             }),
             LookupRequest::Put(id, token) => {
                 let Some(announcement) = lookup.and_then(|it| it.announced(*id)) else {

@@ -24,6 +24,7 @@
 //! outbox, or returns it; what another part has to do it returns, and the node hands it on.
 
 mod address_votes;
+mod answers;
 mod background;
 mod bootstrap;
 mod config;
@@ -42,10 +43,12 @@ mod notify;
 mod operations;
 mod outbox;
 mod output;
+mod pages;
 mod pending_puts;
 mod presence;
 mod puts;
 mod queue;
+mod readings;
 mod replies;
 mod requests;
 mod server;
@@ -86,6 +89,7 @@ use contacts::Contacts;
 use lookups::Lookups;
 use operations::Operations;
 use outbox::{Outbox, ReplyTo, RequestPurpose};
+use readings::Readings;
 use server::Server;
 use subscriptions::Subscriptions;
 
@@ -124,6 +128,8 @@ pub struct Node {
     operations: Operations,
     /// What the application's listens have reported, and where they listen.
     subscriptions: Subscriptions,
+    /// Gets and queries of crowded keys.
+    readings: Readings,
     /// The addresses that others see it at.
     votes: AddressVotes,
 }
@@ -159,6 +165,7 @@ impl Node {
                 config.listen.clone(),
                 config.value_types.clone(),
             ),
+            readings: Readings::default(),
             votes: AddressVotes::default(),
             config,
         };

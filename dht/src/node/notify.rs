@@ -1,7 +1,7 @@
 //! How a remote listener is told what changed (`docs/spec/wire.md#11.4`): by an `update` request,
 //! or by a bare reply if it speaks the first version.
 
-use super::outbox::{Outbox, RequestPurpose};
+use super::outbox::{Backlog, Outbox, RequestPurpose};
 use crate::storage::Listener;
 use crate::value::{Value, ValueId};
 use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, UpdateRequest, Values};
@@ -16,6 +16,14 @@ pub(super) enum Fate {
     Gone,
 }
 
+/// Values that a listener is told of in one message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told<'a> {
+    pub(super) values: &'a [Value],
+    /// What it is to be told of next.
+    pub(super) backlog: Option<Backlog>,
+}
+
 /// Sends values to a listener on `key`.
 pub(super) fn values(
     now: Timestamp,
@@ -23,9 +31,10 @@ pub(super) fn values(
     key: InfoHash,
     listener: &Listener,
     token: &[u8],
-    values: &[Value],
+    told: Told<'_>,
     outbox: &mut Outbox,
 ) {
+    let Told { values, backlog } = told;
     if listener.version == 0 {
         let reply = Reply {
             nodes4: Nodes::default(),
@@ -43,7 +52,7 @@ pub(super) fn values(
         values: Values::new(values),
         ..update(listener, token)
     };
-    send(now, listener, update, outbox);
+    send(now, listener, update, backlog, outbox);
 }
 
 /// Tells a listener what happened to a value.
@@ -76,7 +85,7 @@ pub(super) fn id(
         expired: expired.into(),
         ..update(listener, token)
     };
-    send(now, listener, update, outbox);
+    send(now, listener, update, None, outbox);
 }
 
 /// Returns an update that tells nothing yet.
@@ -92,7 +101,14 @@ fn update<'a>(listener: &Listener, token: &'a [u8]) -> UpdateRequest<'a> {
     }
 }
 
-fn send(now: Timestamp, listener: &Listener, update: UpdateRequest<'_>, outbox: &mut Outbox) {
+fn send(
+    now: Timestamp,
+    listener: &Listener,
+    update: UpdateRequest<'_>,
+    backlog: Option<Backlog>,
+    outbox: &mut Outbox,
+) {
     let request = Request::Update(update);
-    outbox.request(now, listener.addr, request, RequestPurpose::Notify);
+    let purpose = RequestPurpose::Notify(backlog);
+    outbox.request(now, listener.addr, request, purpose);
 }

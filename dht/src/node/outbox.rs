@@ -8,8 +8,9 @@ use super::lookups::LookupId;
 use super::timers::Timers;
 use super::{Event, Output, Timer, Transmit};
 use crate::config::Config;
-use crate::lookup::LookupRequest;
+use crate::lookup::{LookupRequest, OpId};
 use crate::rpc::{Purpose, Rpc};
+use crate::value::ValueId;
 use crate::wire::{ErrorCode, Reply, Request, Tid};
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
@@ -36,8 +37,31 @@ pub(super) enum RequestPurpose {
     Probe(Contact),
     /// To serve a lookup.
     Lookup(LookupStep),
-    /// To tell a remote listener.
-    Notify,
+    /// To read the values of a crowded key in pages.
+    Page(PageStep),
+    /// To tell a remote listener, which may have to be told more when it has confirmed that.
+    Notify(Option<Backlog>),
+}
+
+/// A request for a page of a crowded key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PageStep {
+    /// The get or query.
+    pub(super) op: OpId,
+    /// Names the request.
+    pub(super) number: u64,
+    /// The node asked.
+    pub(super) node: Contact,
+}
+
+/// Stored values that a new listener has not been told of yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Backlog {
+    pub(super) key: InfoHash,
+    /// The listener's number.
+    pub(super) socket: u32,
+    /// The first of the values.
+    pub(super) from: ValueId,
 }
 
 /// A request of a lookup.
@@ -60,7 +84,7 @@ pub(super) struct ReplyTo {
 
 impl Purpose for RequestPurpose {
     fn is_for_lookup(&self) -> bool {
-        matches!(self, Self::Lookup(_))
+        matches!(self, Self::Lookup(_) | Self::Page(_))
     }
 }
 

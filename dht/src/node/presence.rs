@@ -71,7 +71,12 @@ impl Node {
                 purpose: RequestPurpose::Probe(contact),
                 count,
             } => self.on_timed_out(now, contact, count),
+            NoReply::TimedOut {
+                purpose: RequestPurpose::Page(step),
+                ..
+            } => self.on_page_timeout(now, step),
             NoReply::TimedOut { .. } => {}
+            NoReply::Incomplete { from, partial } => self.on_incomplete(now, from, &partial),
             NoReply::Failed {
                 to,
                 asked_at,
@@ -85,7 +90,11 @@ impl Node {
                     self.drive(now, id);
                 }
                 RequestPurpose::Probe(contact) => self.on_missed_reply(now, contact, asked_at),
-                RequestPurpose::Notify => self.server.on_gone(to),
+                RequestPurpose::Page(step) => {
+                    self.on_missed_reply(now, step.node, asked_at);
+                    self.on_page_failed(now, step);
+                }
+                RequestPurpose::Notify(_) => self.server.on_gone(to),
                 RequestPurpose::Bootstrap => self.update_status(now, Family::of(&to)),
             },
         }

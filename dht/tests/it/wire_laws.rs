@@ -94,7 +94,8 @@ fn request() -> impl Strategy<Value = Request<'static>> {
         (hash(), query(), want()).prop_map(|(key, query, want)| Request::Get(GetRequest {
             key,
             query,
-            want
+            want,
+            page: None,
         })),
         (hash(), created(), token()).prop_map(|(key, created, token)| Request::Put(PutRequest {
             key,
@@ -195,6 +196,7 @@ proptest! {
             values: (small && !table).then(|| Values::picked(&picked)),
             rows: table.then(|| Rows::new(&select, &picked)),
             value_id,
+            rest: None,
         };
         let message = message(Payload::Reply { sender, reply: reply.clone() });
         let sent = wire::encode(&message);

@@ -211,6 +211,13 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         });
     }
 
+    /// Returns the next request that is due at `now`, and whether it has failed then.
+    pub(super) fn next_due(&self, now: Timestamp) -> Option<(SocketAddr, I, bool)> {
+        let &(at, id) = self.deadlines.first()?;
+        let pending = self.open.get(&id).filter(|_| at <= now)?;
+        Some((pending.to, id, now >= pending.fails_at))
+    }
+
     /// Takes what is due at `now`; to be called until it returns `None`.
     pub(super) fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
         let &(at, id) = self.deadlines.first()?;

@@ -18,11 +18,23 @@ pub(super) struct Net {
     mail: BTreeMap<(Timestamp, u64), (SocketAddr, Transmit)>,
     sent: u64,
     events: Vec<Vec<Event>>,
+    /// What datagrams on their way to a node may take of memory, if that has a limit.
+    pub(super) buffer: Option<usize>,
+    waiting: BTreeMap<SocketAddr, usize>,
+    /// Datagrams that found no room, gets sent by nodes, and bytes that reached the last one.
+    pub(super) dropped: usize,
+    pub(super) gets: usize,
+    pub(super) arrived_bytes: usize,
 }
 
 impl Net {
     /// So many nodes, all told of the first.
     pub(super) fn new(count: usize) -> Self {
+        Self::with(count, &Config::default())
+    }
+
+    /// The same with other settings.
+    pub(super) fn with(count: usize, config: &Config) -> Self {
         let mut net = Self {
             nodes: Vec::new(),
             dead: vec![false; count],
@@ -31,10 +43,15 @@ impl Net {
             mail: BTreeMap::new(),
             sent: 0,
             events: vec![Vec::new(); count],
+            buffer: None,
+            waiting: BTreeMap::new(),
+            dropped: 0,
+            gets: 0,
+            arrived_bytes: 0,
         };
         for i in 0..count {
             let seed = Seed::from_number(i as u64);
-            let mut node = Node::new(Config::default(), seed, Origin::default()).unwrap();
+            let mut node = Node::new(config.clone(), seed, Origin::default()).unwrap();
             if i > 0 {
                 node.bootstrap(net.now, &[addr(0)]);
             }
@@ -66,7 +83,13 @@ impl Net {
                 let Some((_, (from, transmit))) = self.mail.pop_first() else {
                     return;
                 };
+                if let Some(waiting) = self.waiting.get_mut(&transmit.to) {
+                    *waiting = waiting.saturating_sub(memory_of(&transmit.bytes));
+                }
                 let to = usize::from(transmit.to.port()) - 1;
+                if to + 1 == self.nodes.len() {
+                    self.arrived_bytes += transmit.bytes.len();
+                }
                 let is_ours = transmit.to.ip().is_loopback();
                 if is_ours && !self.dead[to] {
                     self.nodes[to].handle_datagram(self.now, from, &transmit.bytes);
@@ -92,6 +115,15 @@ impl Net {
             match self.nodes[i].poll_output() {
                 Output::Transmit(transmit) => {
                     self.sent += 1;
+                    let is_get = transmit.bytes.windows(6).any(|it| it == b"\xa1q\xa3get");
+                    self.gets += usize::from(is_get);
+                    let waiting = self.waiting.entry(transmit.to).or_default();
+                    let needed = *waiting + memory_of(&transmit.bytes);
+                    if self.buffer.is_some_and(|buffer| needed > buffer) {
+                        self.dropped += 1;
+                        continue;
+                    }
+                    *waiting = needed;
                     self.mail
                         .insert((self.now + MS, self.sent), (addr(i), transmit));
                 }
@@ -192,4 +224,13 @@ impl Net {
 
 pub(super) fn addr(i: usize) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], i as u16 + 1))
+}
+
+/// What a datagram takes of a receiver's buffer on Linux.
+fn memory_of(datagram: &[u8]) -> usize {
+    if datagram.len() <= 450 {
+        768
+    } else {
+        datagram.len().next_multiple_of(2_048) + 256
+    }
 }
