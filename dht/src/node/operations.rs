@@ -209,6 +209,15 @@ impl Operations {
         }
     }
 
+    /// Reports whether a get or query has handed out as much as it may.
+    pub(super) fn has_enough(&self, id: OpId) -> bool {
+        match self.running.get(&id).map(|running| &running.state) {
+            Some(OpState::Get { seen, .. }) => seen.len() >= self.max_found,
+            Some(OpState::Query { seen, .. }) => seen.len() >= self.max_found,
+            Some(OpState::Listen | OpState::Put { .. }) | None => false,
+        }
+    }
+
     /// Notes that a get or query has to wait for one thing more, which ends as a lookup does.
     pub(super) fn wait_for_more(&mut self, id: OpId) {
         if let Some(running) = self.running.get_mut(&id) {

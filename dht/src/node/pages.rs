@@ -89,6 +89,9 @@ impl Node {
         let Some((key, _)) = self.operations.sought(op) else {
             return;
         };
+        if self.operations.has_enough(op) {
+            self.readings.stop(op);
+        }
         loop {
             let operations = &self.operations;
             let is_known = |digest: &_| operations.has_found(op, digest);

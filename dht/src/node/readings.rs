@@ -222,6 +222,13 @@ impl Readings {
         Some(request)
     }
 
+    /// Asks for nothing more.
+    pub(super) fn stop(&mut self, op: OpId) {
+        if let Some(reading) = self.by_op.get_mut(&op) {
+            reading.holders.clear();
+        }
+    }
+
     /// Reports whether an operation waited for its pages, and has them all now.
     pub(super) fn take_end(&mut self, op: OpId) -> bool {
         self.by_op.get_mut(&op).is_some_and(|reading| {
