@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bulla::identity::{IdentityParams, PrivateKey};
-use bulla::node::{Node, PutOptions};
+use bulla::node::{Core, Node, PutOptions};
 use bulla::secure::{Job, SecureConfig, SecureDht, SecureOutput};
 use bulla::wire::snapshot::Record;
 use bulla::{

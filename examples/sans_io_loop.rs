@@ -6,7 +6,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bulla::node::{Node, PutOptions};
+use bulla::node::{Core, Node, PutOptions};
 use bulla::secure::{SecureConfig, SecureDht, SecureEvent, SecureOutput};
 use bulla::{Config, InfoHash, Origin, Query, Seed, Timestamp, UnixTime};
 

@@ -22,7 +22,7 @@ use crate::runner::bootstrap::{Bootstrap, resolve_all};
 use crate::runner::clock::{self, Clock};
 use crate::runner::driver::{Channels, Driver};
 use crate::runner::pool::{Pool, STARVED_AFTER};
-use crate::runner::state::{Ports, StateFile};
+use crate::runner::state::{Ports, StateFile, ports_of};
 use crate::secure::{CertificateSource, Job, SecureConfig, SecureDht};
 use crate::{Config, ConfigError, InfoHash};
 
@@ -230,12 +230,12 @@ impl Builder {
             return Err(StartError::Unresolved(unresolved));
         }
         if let Some(file) = &file {
-            file.write_ports(Ports::of(&sockets.addresses()))?;
+            file.write_ports(ports_of(&sockets.addresses()))?;
         }
 
         let workers = self.workers.unwrap_or_else(default_workers).get();
         let backlog_bytes = self.backlog_bytes;
-        let pool = Pool::new(workers, STARVED_AFTER, Job::run);
+        let pool = Pool::new(workers, STARVED_AFTER, Job::run, Job::failed);
         let clock = Clock::start();
         let id = saved.as_ref().map(|state| state.id);
         let dht = self.open_dht(clock, id)?;
@@ -276,12 +276,13 @@ impl Builder {
             Some(_) | None => Ports::default(),
         };
         if last != Ports::default() {
-            match Sockets::bind(self.sized(BindPlan::everywhere(last.v4, last.v6))) {
+            match Sockets::bind(self.sized(BindPlan::everywhere(last))) {
                 Ok(sockets) => return Ok(sockets),
                 Err(error) => warn!(%error, "the ports used last are not free"),
             }
         }
-        Sockets::bind(self.sized(BindPlan::everywhere(self.port, self.port)))
+        let ports = Ports::from_fn(|_| self.port);
+        Sockets::bind(self.sized(BindPlan::everywhere(ports)))
     }
 
     fn sized(&self, plan: BindPlan) -> BindPlan {

@@ -71,7 +71,7 @@
 //! `examples/sans_io_loop.rs`:
 //!
 //! ```
-//! use bulla::node::{Node, PutOptions};
+//! use bulla::node::{Core, Node, PutOptions};
 //! use bulla::secure::{SecureConfig, SecureDht, SecureOutput};
 //! use bulla::{Config, InfoHash, Origin, Seed, Timestamp};
 //!
@@ -112,12 +112,13 @@ pub use builder::{Builder, StartError};
 #[doc(hidden)]
 pub use bulla_dht::fuzzing;
 pub use bulla_dht::{
-    Body, CertificatePayload, Condition, Config, ConfigError, ConnectivityConfig, Contact, Content,
-    DhtMessage, Distance, Draft, Family, Field, IceCandidates, ImMessage, ImStatus, InfoHash,
-    ListenConfig, LookupConfig, OperationConfig, Origin, ParseHashError, ParseQueryError,
-    PayloadError, Policy, Query, Rng, RoutingConfig, Row, Seed, ServiceAnnouncement, Signed,
-    Source, StorageConfig, Timestamp, TokenConfig, TransportConfig, TrustRequest, TypeRules, Typed,
-    UnixTime, Value, ValueId, ValueType, ValueTypes, canonical, is_martian, node, secure, wire,
+    Body, ByFamily, CertificatePayload, Condition, Config, ConfigError, ConnectivityConfig,
+    Contact, Content, DhtMessage, Distance, Draft, Family, Field, IceCandidates, ImMessage,
+    ImStatus, InfoHash, ListenConfig, LookupConfig, OperationConfig, Origin, ParseHashError,
+    ParseQueryError, PayloadError, Policy, Query, Rng, RoutingConfig, Row, Seed,
+    ServiceAnnouncement, Signed, Source, StorageConfig, Timestamp, TokenConfig, TransportConfig,
+    TrustRequest, TypeRules, Typed, UnixTime, Value, ValueId, ValueType, ValueTypes, canonical,
+    is_martian, node, secure, wire,
 };
 #[doc(no_inline)]
 pub use bulla_identity::{self as identity, Identity};

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use bulla::node::{Node, Output, Transmit};
+use bulla::node::{Core, Node, Output, Transmit};
 use bulla::wire::{
     self, FindRequest, GetRequest, ListenRequest, Message, Payload, PutRequest, Reply, Request,
     SocketId, Tid, Values,
@@ -116,7 +116,7 @@ impl Server {
                 })
                 .collect();
             if answers.is_empty() {
-                let good = self.node.stats(NOW).v4.contacts.good;
+                let good = self.node.stats(NOW).families.v4.contacts.good;
                 return assert_eq!(good, usize::from(CONTACTS));
             }
             for (from, answer) in answers {
@@ -198,7 +198,7 @@ impl Server {
         loop {
             match self.node.poll_output() {
                 Output::Transmit(datagram) => sent.push(datagram),
-                Output::Check(check) => self.node.handle_verdict(NOW, check.id, true),
+                Output::Job(check) => self.node.handle_verdict(NOW, check.id, true),
                 Output::Event(_) => {}
                 Output::Wake(..) => return sent,
             }

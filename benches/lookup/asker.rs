@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use bulla::node::{Event, Node, OpId, Output, PutOptions};
+use bulla::node::{Core, Event, Node, OpId, Output, PutOptions};
 use bulla::wire::{self, Message, Nodes, Payload, Reply};
 use bulla::{
     Config, Contact, Draft, InfoHash, Origin, Query, Rng, Seed, Timestamp, TransportConfig,
@@ -82,7 +82,7 @@ impl Asker {
                     is_over |= op == Some(done);
                 }
                 Output::Event(_) => {}
-                Output::Check(check) => self.node.drop_check(check.id),
+                Output::Job(check) => self.node.drop_check(check.id),
                 Output::Wake(..) => {
                     let Some(request) = requests.pop_front() else {
                         break;

@@ -97,7 +97,7 @@ pub(crate) async fn start(identity: Option<Identity>, entry: Option<&str>) -> Ou
 
 /// Good contacts of a node.
 pub(crate) async fn good_contacts(node: &Dht) -> Outcome<usize> {
-    Ok(node.node_info().await?.stats.v4.contacts.good)
+    Ok(node.node_info().await?.stats.families.v4.contacts.good)
 }
 
 pub(crate) async fn get(node: Dht, name: String) -> Got {

@@ -55,24 +55,24 @@ pub(crate) fn run(peers: &mut [Peer], batches: &[Batch], pace: Pace, rest: Rest)
     let (begin, began_at) = (Instant::now(), SystemTime::now());
     let mut tally = Tally::default();
     let turns = (0..).map(|place| f64::from(place) / batches.len() as f64);
-    let mut courses: Vec<_> = batches.iter().zip(turns).map(Course::new).collect();
+    let mut runs: Vec<_> = batches.iter().zip(turns).map(BatchRun::new).collect();
     let mut last = begin;
     let mut silences = 0;
-    while courses.iter().any(|course| !course.is_over()) {
+    while runs.iter().any(|run| !run.is_over()) {
         let before = tally.delays.len();
-        for (course, peer) in courses.iter_mut().zip(&mut *peers) {
+        for (run, peer) in runs.iter_mut().zip(&mut *peers) {
             for _ in 0..TURN {
                 let Some(heard) = peer.hear()? else { break };
                 let stamp = peer.came_at.and_then(|at| at.duration_since(began_at).ok());
                 let now = stamp.unwrap_or_else(|| begin.elapsed());
-                course.take(&heard, now, &mut tally);
+                run.take(&heard, now, &mut tally);
             }
-            course.send(peer, pace, begin)?;
+            run.send(peer, pace, begin)?;
         }
         if tally.delays.len() > before {
             last = Instant::now();
         } else if last.elapsed() > TIMEOUT {
-            tally.lost += courses.iter_mut().map(Course::give_up).sum::<usize>();
+            tally.lost += runs.iter_mut().map(BatchRun::give_up).sum::<usize>();
             last = Instant::now();
             silences += 1;
             if silences > MAX_SILENCES {
@@ -96,7 +96,7 @@ impl Rest {
 }
 
 /// A batch on its way.
-struct Course<'a> {
+struct BatchRun<'a> {
     batch: &'a Batch,
     /// At a rate, how far its requests lag behind those of the first peer, as a share of the time
     /// between two of them: else the requests of all peers would come together.
@@ -109,7 +109,7 @@ struct Course<'a> {
     settled: usize,
 }
 
-impl<'a> Course<'a> {
+impl<'a> BatchRun<'a> {
     fn new((batch, lag): (&'a Batch, f64)) -> Self {
         Self {
             batch,

@@ -20,7 +20,7 @@
 //! The owner of the sockets runs this loop:
 //!
 //! ```
-//! use bulla_dht::node::{Node, Output, PutOptions};
+//! use bulla_dht::node::{Core, Node, Output, PutOptions};
 //! use bulla_dht::{Config, Draft, InfoHash, Origin, Seed, Timestamp, ValueId, wire};
 //!
 //! let now = Timestamp::ZERO;
@@ -33,7 +33,7 @@
 //!     match node.poll_output() {
 //!         Output::Transmit(datagram) => { /* send `datagram.bytes` to `datagram.to` */ }
 //!         Output::Event(event) => println!("{event:?}"),
-//!         Output::Check(check) => node.handle_verdict(now, check.id, false), // trust none
+//!         Output::Job(check) => node.handle_verdict(now, check.id, false), // trust none
 //!         Output::Wake(at, _) => break at,
 //!     }
 //! };
@@ -43,7 +43,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod config;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -68,9 +67,8 @@ pub use bulla_kad::{
     ByFamily, Family, Origin, ParseIdError as ParseHashError, Rng, Seed, Source, Timestamp,
     UnixTime, canonical, is_martian,
 };
-pub use config::{Config, ConfigError};
 pub use lookup::LookupConfig;
-pub use node::{ConnectivityConfig, OperationConfig};
+pub use node::{Config, ConfigError, ConnectivityConfig, OperationConfig};
 pub use storage::{ListenConfig, StorageConfig};
 pub use value::{
     Body, CertificatePayload, Condition, Content, DhtMessage, Draft, Field, IceCandidates,

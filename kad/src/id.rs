@@ -171,7 +171,7 @@ impl<const N: usize> PartialOrd for Id<N> {
 
 impl<const N: usize> Distance<N> {
     /// Returns the most significant 64 bits: the distance in units of 2⁻⁶⁴ of the whole space.
-    pub fn leading_bits(&self) -> u64 {
+    pub(crate) fn leading_bits(&self) -> u64 {
         let mut leading = [0; 8];
         for (to, from) in leading.iter_mut().zip(&self.0.0) {
             *to = *from;

@@ -96,7 +96,7 @@ impl<K: Copy + Ord, T> ReadySet<K, T> {
     }
 
     /// Changes those under way, in the order of their names.
-    pub fn for_each_under_way(&mut self, mut change: impl FnMut(&K, &mut T)) {
+    pub(crate) fn for_each_under_way(&mut self, mut change: impl FnMut(&K, &mut T)) {
         for name in &self.under_way {
             if let Some(item) = self.all.get_mut(name) {
                 change(name, item);

@@ -40,7 +40,7 @@ impl<K: Copy + Ord> Schedule<K> {
     }
 
     /// Lets all there is be due at `at` at the latest.
-    pub fn schedule_all_by(&mut self, at: Timestamp) {
+    pub(crate) fn schedule_all_by(&mut self, at: Timestamp) {
         while let Some(&(due, what)) = self.order.last()
             && due > at
         {

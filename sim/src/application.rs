@@ -2,7 +2,7 @@
 //! them.
 
 use bulla_dht::node::{OpError, OpId, PutOptions, Status};
-use bulla_dht::secure::{Protection, PutError, SecureDht, SecureEvent};
+use bulla_dht::secure::{Protection, SecureDht, SecureEvent, SecurePutError};
 use bulla_dht::{Draft, InfoHash, Query, Timestamp, Value, ValueId};
 use bulla_identity::{Identity, LongKeyId};
 
@@ -164,7 +164,11 @@ impl Sim {
         key: InfoHash,
         draft: &Draft,
         (trust, permanent): (Protection, bool),
-        put: impl FnOnce(&mut SecureDht, Timestamp, PutOptions) -> Result<(OpId, ValueId), PutError>,
+        put: impl FnOnce(
+            &mut SecureDht,
+            Timestamp,
+            PutOptions,
+        ) -> Result<(OpId, ValueId), SecurePutError>,
     ) -> Result<OperationId, OperationError> {
         let options = PutOptions {
             permanent,
@@ -183,7 +187,7 @@ impl Sim {
         &mut self,
         host: HostId,
         key: InfoHash,
-        start: impl FnOnce(&mut SecureDht, Timestamp) -> Result<(OpId, Request), PutError>,
+        start: impl FnOnce(&mut SecureDht, Timestamp) -> Result<(OpId, Request), SecurePutError>,
     ) -> Result<OperationId, OperationError> {
         let instance = self.hosts[host.index()].instance.as_mut();
         let instance = instance.ok_or(OperationError::Away(host))?;

@@ -1,41 +1,13 @@
 //! Drives the nodes as any driver does: wakes each when it is due and drains what it puts out.
-//! [`SpinDetector`] sees to it that none wakes again and again for nothing.
-
-use std::time::Duration;
 
 use bulla_dht::Timestamp;
-use bulla_dht::node::Timer;
+use bulla_dht::node::{Core, Timer};
 use bulla_dht::secure::{Job, SecureDht, SecureOutput};
 
 use super::event::Event;
 use super::host::Host;
+use super::spin_detector::SpinDetector;
 use super::{HostId, Sim};
-
-/// How often a node woke lately for nothing. Unanswered requests do not count: each has a time-out
-/// of its own.
-#[derive(Default, Debug)]
-pub(super) struct SpinDetector {
-    since: Timestamp,
-    count: u32,
-}
-
-impl SpinDetector {
-    /// Wake-ups for nothing that a node may have in [`SpinDetector::SPAN`].
-    const LIMIT: u32 = 100;
-    const SPAN: Duration = Duration::from_secs(10);
-
-    /// Counts a wake-up for nothing, and reports whether there are too many.
-    fn is_spinning(&mut self, now: Timestamp) -> bool {
-        if now.since(self.since) > Self::SPAN {
-            *self = Self {
-                since: now,
-                count: 0,
-            };
-        }
-        self.count += 1;
-        self.count > Self::LIMIT
-    }
-}
 
 impl Sim {
     /// Calls the node of a host and takes what it puts out; does nothing while the host is absent.

@@ -8,8 +8,8 @@ use bulla_dht::secure::{SecureConfig, SecureDht};
 use bulla_dht::{Config, InfoHash, Origin, Timestamp};
 
 use super::adversary::Adversary;
-use super::driver::SpinDetector;
 use super::event::Event;
+use super::spin_detector::SpinDetector;
 use super::{HostId, OperationId, Sim};
 
 /// A node at work.

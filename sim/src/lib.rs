@@ -51,6 +51,7 @@ mod network;
 mod operation;
 mod oracle;
 mod scenario;
+mod spin_detector;
 mod trace;
 mod transport;
 mod warm_start;

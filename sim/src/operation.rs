@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bulla_dht::node::{GetReport, PutReport};
-use bulla_dht::secure::{Checked, PutError, SecureEvent};
+use bulla_dht::secure::{Checked, SecureEvent, SecurePutError};
 use bulla_dht::{InfoHash, Query, Row, Timestamp};
 use thiserror::Error;
 
@@ -58,7 +58,7 @@ pub enum Outcome {
     /// A put was announced.
     Put(PutReport),
     /// A put came to nothing.
-    Failed(PutError),
+    Failed(SecurePutError),
     /// It was cancelled, or its node stopped.
     Cancelled,
 }
@@ -82,7 +82,7 @@ pub enum OperationError {
     Away(HostId),
     /// The node refused.
     #[error(transparent)]
-    Refused(#[from] PutError),
+    Refused(#[from] SecurePutError),
 }
 
 impl Request {

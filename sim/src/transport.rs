@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bulla_dht::Family;
-use bulla_dht::node::Transmit;
+use bulla_dht::node::{Core, Transmit};
 use bytes::Bytes;
 
 use super::event::Event;

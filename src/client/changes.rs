@@ -213,7 +213,7 @@ fn lock(unread: &Mutex<Unread>) -> MutexGuard<'_, Unread> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::{Node, PutOptions};
+    use crate::node::{Core, Node, PutOptions};
     use crate::secure::{SecureConfig, SecureDht, SecureEvent, SecureOutput};
     use crate::{Config, InfoHash, Origin, Seed, Timestamp};
     use crate::{Draft, Query};

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::host_port::{ParseHostPortError, ResolveError};
 use super::typed::EncodeError;
 use crate::node::OpError;
-use crate::secure::PutError as Cause;
+use crate::secure::SecurePutError as Cause;
 use crate::wire::DecodeError;
 
 /// The node has been shut down.
@@ -74,6 +74,9 @@ pub enum PutError {
     /// [`Dht::cancel_put`](super::Dht::cancel_put) was called for its key and id.
     #[error("{}", Cause::Cancelled)]
     Cancelled,
+    /// The work of signing or encrypting it was broken off by a fault in the program.
+    #[error("{}", Cause::JobFailed)]
+    JobFailed,
     /// The application's value cannot be written as msgpack.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -98,6 +101,7 @@ impl From<Cause> for PutError {
             Cause::Sign(error) => Self::Sign(error),
             Cause::Encrypt(error) => Self::Encrypt(error),
             Cause::Cancelled => Self::Cancelled,
+            Cause::JobFailed => Self::JobFailed,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a node is, counts and notices: [`NodeInfo`], and [`Connectivity`] to be watched.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
 
 use bulla_identity::LongKeyId;
 use tokio::sync::watch;
@@ -8,16 +9,11 @@ use tokio::sync::watch;
 use super::error::Closed;
 use crate::node::{Stats, Status};
 use crate::secure::SecureStats;
-use crate::{Family, InfoHash};
+use crate::{ByFamily, Family, InfoHash};
 
-/// How well a node is connected.
+/// How well a node is connected, in each family.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Connectivity {
-    /// In IPv4.
-    pub v4: Status,
-    /// In IPv6.
-    pub v6: Status,
-}
+pub struct Connectivity(ByFamily<Status>);
 
 /// How well a node is connected, as it changes.
 #[derive(Clone, Debug)]
@@ -54,14 +50,19 @@ pub struct SocketErrors {
 impl Connectivity {
     /// Reports whether there is a good node in either family.
     pub fn is_connected(&self) -> bool {
-        self.v4.max(self.v6) == Status::Connected
+        self.iter().any(|&status| status == Status::Connected)
     }
 
     pub(crate) fn set(&mut self, family: Family, status: Status) {
-        match family {
-            Family::V4 => self.v4 = status,
-            Family::V6 => self.v6 = status,
-        }
+        self.0[family] = status;
+    }
+}
+
+impl Deref for Connectivity {
+    type Target = ByFamily<Status>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }
 

@@ -17,7 +17,7 @@ use super::source_addrs::SourceAddrs;
 use super::udp::{Udp, own_addresses};
 use crate::client::SocketErrors;
 use crate::node::Transmit;
-use crate::{Family, canonical};
+use crate::{ByFamily, Family, canonical};
 
 /// The size asked for each buffer of a socket, in bytes. The system may give less; the usual
 /// 208 KiB lose most of a burst of a thousand datagrams.
@@ -32,8 +32,7 @@ const SEND_RETRY: Duration = Duration::from_millis(1);
 /// The addresses to bind, at most one of each family.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct BindPlan {
-    v4: Option<BindAddr>,
-    v6: Option<BindAddr>,
+    addrs: ByFamily<Option<BindAddr>>,
     /// The size asked for each receive buffer, if not [`BUFFER_BYTES`].
     receive_buffer: Option<usize>,
 }
@@ -64,8 +63,7 @@ pub enum BindError {
 
 /// The sockets of a node: at least one.
 pub(crate) struct Sockets {
-    v4: Option<Udp>,
-    v6: Option<Udp>,
+    udp: ByFamily<Option<Udp>>,
     /// To be sent at the next [`Sockets::flush`], or before.
     queued: Vec<Datagram>,
     /// From where to reply on a host with several addresses.
@@ -80,16 +78,19 @@ pub(crate) struct Sockets {
 impl BindPlan {
     /// Plans all addresses, of the families that the system has; a port 0 is for the system to
     /// choose.
-    pub(crate) fn everywhere(v4_port: u16, v6_port: u16) -> Self {
-        let any = |ip: IpAddr, port| {
+    pub(crate) fn everywhere(ports: ByFamily<u16>) -> Self {
+        let addrs = ByFamily::from_fn(|family| {
+            let ip: IpAddr = match family {
+                Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+                Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
+            };
             Some(BindAddr {
-                addr: SocketAddr::new(ip, port),
+                addr: SocketAddr::new(ip, ports[family]),
                 is_required: false,
             })
-        };
+        });
         Self {
-            v4: any(Ipv4Addr::UNSPECIFIED.into(), v4_port),
-            v6: any(Ipv6Addr::UNSPECIFIED.into(), v6_port),
+            addrs,
             receive_buffer: None,
         }
     }
@@ -98,15 +99,11 @@ impl BindPlan {
     pub(crate) fn exactly(addresses: &[SocketAddr]) -> Result<Self, BindError> {
         let mut plan = Self::default();
         for &addr in addresses {
-            let place = match Family::of(&addr) {
-                Family::V4 => &mut plan.v4,
-                Family::V6 => &mut plan.v6,
-            };
             let wanted = BindAddr {
                 addr,
                 is_required: true,
             };
-            if let Some(taken) = place.replace(wanted) {
+            if let Some(taken) = plan.addrs[Family::of(&addr)].replace(wanted) {
                 return Err(BindError::Twice(taken.addr, addr));
             }
         }
@@ -128,6 +125,7 @@ impl Sockets {
     pub(crate) fn bind(plan: BindPlan) -> Result<Self, BindError> {
         let buffer = plan.receive_buffer.unwrap_or(BUFFER_BYTES);
         let bind_addr = |wanted| bind_addr(wanted, buffer);
+        let plan = plan.addrs;
         let v4 = plan.v4.map_or(Ok(None), bind_addr)?;
         let v4_port = v4.as_ref().and_then(|socket| socket.local_addr().ok());
         let v6 = match (plan.v6, v4_port) {
@@ -145,8 +143,7 @@ impl Sockets {
             });
         }
         Ok(Self {
-            v4,
-            v6,
+            udp: ByFamily { v4, v6 },
             queued: Vec::new(),
             sources: SourceAddrs::new(own_addresses),
             unreachable: Vec::new(),
@@ -157,9 +154,8 @@ impl Sockets {
 
     /// Returns the addresses bound.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        [&self.v4, &self.v6]
-            .into_iter()
-            .flatten()
+        let bound = self.udp.iter().flatten();
+        bound
             .filter_map(|socket| socket.local_addr().ok())
             .collect()
     }
@@ -184,16 +180,18 @@ impl Sockets {
     pub(crate) async fn readable(&self) {
         // An error here is that of the runtime shutting down; `receive` meets those of the socket.
         tokio::select! {
-            _ = readable(self.v4.as_ref()) => {}
-            _ = readable(self.v6.as_ref()) => {}
+            _ = readable(self.udp.v4.as_ref()) => {}
+            _ = readable(self.udp.v6.as_ref()) => {}
         }
     }
 
     /// Hands over what is there, of each family as much as comes in one call: few datagrams, so
     /// that replies do not pile up.
     pub(crate) fn receive(&mut self, mut take: impl FnMut(SocketAddr, &[u8])) {
-        for (socket, family) in [(&self.v4, Family::V4), (&self.v6, Family::V6)] {
-            let Some(socket) = socket else { continue };
+        for family in Family::ALL {
+            let Some(socket) = &self.udp[family] else {
+                continue;
+            };
             let sources = &mut self.sources;
             let received = socket.receive(family, |from, to, bytes| {
                 trace!(%from, len = bytes.len(), "received");
@@ -303,10 +301,7 @@ impl Sockets {
     }
 
     fn of(&self, addr: &SocketAddr) -> Option<&Udp> {
-        match Family::of(addr) {
-            Family::V4 => self.v4.as_ref(),
-            Family::V6 => self.v6.as_ref(),
-        }
+        self.udp[Family::of(addr)].as_ref()
     }
 }
 

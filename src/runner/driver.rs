@@ -21,7 +21,7 @@ use crate::client::{
     ChangeWriter, Command, Connectivity, GetError, NodeInfo, PutError, PutValue, StateError,
 };
 use crate::net::Sockets;
-use crate::node::{OpError, OpId};
+use crate::node::{Core, OpError, OpId};
 use crate::secure::{Done, Job, Scope, SecureDht, SecureEvent, SecureOutput, SignOptions};
 use crate::wire::snapshot::State;
 use crate::{Contact, InfoHash, Timestamp, ValueId};

@@ -51,6 +51,8 @@ pub(crate) struct Pool<J, D> {
 #[derive(Debug)]
 struct Shared<J, D> {
     run: fn(J) -> D,
+    /// Makes the outcome of a job that panics.
+    failed: fn(&J) -> D,
     queue: Mutex<Queue<J, D>>,
     /// Tells workers of a job, or of the end.
     changed: Condvar,
@@ -103,8 +105,13 @@ impl<J, D> Queue<J, D> {
 
 impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
     /// Makes a pool of up to so many threads that `run` jobs, and of a guard that steps in when
-    /// jobs have waited for so long and none was begun.
-    pub(crate) fn new(workers: usize, starved_after: Duration, run: fn(J) -> D) -> Self {
+    /// jobs have waited for so long and none was begun. A job that panics has the outcome `failed`.
+    pub(crate) fn new(
+        workers: usize,
+        starved_after: Duration,
+        run: fn(J) -> D,
+        failed: fn(&J) -> D,
+    ) -> Self {
         let queue = Queue {
             local: VecDeque::new(),
             remote: VecDeque::new(),
@@ -119,6 +126,7 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
         Self {
             shared: Arc::new(Shared {
                 run,
+                failed,
                 queue: Mutex::new(queue),
                 changed: Condvar::new(),
                 submitted: Condvar::new(),
@@ -166,8 +174,7 @@ impl<J: Send + 'static, D: Send + 'static> Pool<J, D> {
         self.shared.finished.notified().await;
     }
 
-    /// Takes outcomes that are there, in any order, and so many at most. A job that panics has
-    /// none.
+    /// Takes outcomes that are there, in any order, and so many at most.
     pub(crate) fn take_outcomes(&mut self, limit: usize) -> Vec<D> {
         if !self.shared.has_outcomes.load(Ordering::Acquire) {
             return Vec::new();
@@ -265,21 +272,21 @@ impl<J, D> Shared<J, D> {
     }
 
     /// Does a job.
-    fn attempt(&self, job: J) -> Option<D> {
-        let outcome = catch_unwind(AssertUnwindSafe(|| (self.run)(job)));
-        if outcome.is_err() {
-            error!("a job panicked; its operation will not end by itself");
-        }
-        outcome.ok()
+    fn attempt(&self, job: J) -> D {
+        let failed = (self.failed)(&job);
+        catch_unwind(AssertUnwindSafe(|| (self.run)(job))).unwrap_or_else(|_| {
+            error!("a job panicked");
+            failed
+        })
     }
 
-    fn store(&self, queue: &mut Queue<J, D>, outcome: Option<D>) {
-        queue.outcomes.extend(outcome);
+    fn store(&self, queue: &mut Queue<J, D>, outcome: D) {
+        queue.outcomes.push_back(outcome);
         self.has_outcomes.store(true, Ordering::Release);
     }
 
     /// Stores an outcome, and takes the next job if there is one for a worker.
-    fn store_and_begin(&self, outcome: Option<D>) -> Option<(Lane, J)> {
+    fn store_and_begin(&self, outcome: D) -> Option<(Lane, J)> {
         let mut queue = self.queue();
         self.store(&mut queue, outcome);
         queue.begin()

@@ -14,7 +14,7 @@ use tracing::warn;
 
 use crate::client::StateError;
 use crate::wire::snapshot::{State, export_state, import_state};
-use crate::{Family, UnixTime};
+use crate::{ByFamily, Family, UnixTime};
 
 /// How often the state is saved: what a crash may lose.
 const SAVE_PERIOD: Duration = Duration::from_secs(5 * 60);
@@ -26,11 +26,7 @@ pub(crate) struct StateFile {
 }
 
 /// The ports that a node used, 0 for none.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Ports {
-    pub(crate) v4: u16,
-    pub(crate) v6: u16,
-}
+pub(crate) type Ports = ByFamily<u16>;
 
 /// Saves the state from time to time.
 pub(crate) struct Saver {
@@ -40,18 +36,12 @@ pub(crate) struct Saver {
     running: Option<JoinHandle<Result<(), StateError>>>,
 }
 
-impl Ports {
-    /// Returns the ports of these addresses.
-    pub(crate) fn of(addresses: &[SocketAddr]) -> Self {
-        let port = |family| {
-            let mut ports = addresses.iter().filter(|addr| Family::of(addr) == family);
-            ports.next().map_or(0, SocketAddr::port)
-        };
-        Self {
-            v4: port(Family::V4),
-            v6: port(Family::V6),
-        }
-    }
+/// Returns the ports of these addresses.
+pub(crate) fn ports_of(addresses: &[SocketAddr]) -> Ports {
+    Ports::from_fn(|family| {
+        let mut ports = addresses.iter().filter(|addr| Family::of(addr) == family);
+        ports.next().map_or(0, SocketAddr::port)
+    })
 }
 
 impl StateFile {
@@ -93,10 +83,7 @@ impl StateFile {
     pub(crate) fn read_ports(&self) -> Ports {
         let text = fs::read_to_string(self.beside("_port.txt")).unwrap_or_default();
         let mut ports = text.lines().map(|line| line.trim().parse().unwrap_or(0));
-        Ports {
-            v4: ports.next().unwrap_or(0),
-            v6: ports.next().unwrap_or(0),
-        }
+        Ports::from_fn(|_| ports.next().unwrap_or(0))
     }
 
     /// Writes the ports in use.

@@ -80,9 +80,9 @@ async fn bulla_hears_what_dhtnode_passes_on() {
     }
     let storing = start(bulla()).await;
     let alice = join(client().identity(identity("alice")), address(&storing)).await;
-    let dhtnode = Dhtnode::spawn(dhtnode::Options {
+    let dhtnode = Dhtnode::spawn(dhtnode::DhtnodeOptions {
         bootstrap: Some(address(&storing)),
-        ..dhtnode::Options::default()
+        ..dhtnode::DhtnodeOptions::default()
     })
     .await;
     let (room, hall) = (key("room"), key("hall"));
@@ -109,9 +109,9 @@ async fn bulla_reads_what_opendht_has_packed() {
     // The payload of the vector `type.immessage_read`, which both releases have written.
     let packed = "hqJpZDijbXNnpmhlbGxvMqRkYXRlzmVT8QGmc3RhdHVzA6hkYXRhdHlwZaCpbWV0YWRhdGFzgA==";
     let storing = start(bulla()).await;
-    let dhtnode = Dhtnode::spawn(dhtnode::Options {
+    let dhtnode = Dhtnode::spawn(dhtnode::DhtnodeOptions {
         bootstrap: Some(address(&storing)),
-        ..dhtnode::Options::default()
+        ..dhtnode::DhtnodeOptions::default()
     })
     .await;
     let room = key("room");

@@ -1,8 +1,11 @@
 //! Keys with more values than one answer has room for.
 
-use std::time::Instant;
+use std::future::IntoFuture;
+use std::time::{Duration, Instant};
 
-use bulla::{Config, Dht, Draft, Put as Putting, ValueId};
+use bulla::{Config, Dht, Draft, ValueId};
+
+use tokio::time::sleep;
 
 use crate::{
     environment::releases,
@@ -21,9 +24,13 @@ fn id(number: u64) -> u64 {
 
 /// Lets all nodes of a crowd hold so many values of 100 bytes.
 async fn fill(crowd: &[Dht], key: &str, count: u64) {
-    let put = |number| crowd[0].put(key, Draft::new(vec![7; 100]).id(ValueId(id(number))));
-    let puts: Vec<Putting> = (0..count).map(put).collect();
+    let put = |number| {
+        let put = crowd[0].put(key, Draft::new(vec![7; 100]).id(ValueId(id(number))));
+        tokio::spawn(put.into_future())
+    };
+    let puts: Vec<_> = (0..count).map(put).collect();
     let values = loop {
+        sleep(Duration::from_millis(50)).await;
         if crowd[0].node_info().await.unwrap().stats.storage.values as u64 == count {
             break crowd[0].export_values().await.unwrap();
         }

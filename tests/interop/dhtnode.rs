@@ -21,7 +21,7 @@ use crate::{peer::DEADLINE, proxy::Proxy};
 
 /// How the program is started.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Options<'a> {
+pub(crate) struct DhtnodeOptions<'a> {
     /// A node to start from.
     pub(crate) bootstrap: Option<SocketAddr>,
     /// A path without its ending: the identity is read from `.crt` and `.pem`, or else made
@@ -48,7 +48,7 @@ pub(crate) struct Dhtnode {
 
 impl Dhtnode {
     /// Starts the program and, if it is to start from another node, waits until it has reached it.
-    pub(crate) async fn spawn(options: Options<'_>) -> Self {
+    pub(crate) async fn spawn(options: DhtnodeOptions<'_>) -> Self {
         let proxy = Proxy::on_a_free_port();
         let mut process = command(options, proxy)
             .stdin(Stdio::piped())
@@ -152,7 +152,7 @@ impl Dhtnode {
     }
 }
 
-fn command(options: Options<'_>, proxy: Proxy) -> Command {
+fn command(options: DhtnodeOptions<'_>, proxy: Proxy) -> Command {
     let mut command = Command::new("dhtnode");
     command.args(["-p", "0", "--proxyserver", &proxy.port().to_string()]);
     if let Some(address) = options.bootstrap {

@@ -77,10 +77,10 @@ async fn bulla_reads_what_dhtnode_encrypts_for_it() {
     let bob = identity("bob");
     let id = bob.id().to_string();
     let bob = start(bulla().identity(bob)).await;
-    let mut dhtnode = Dhtnode::spawn(dhtnode::Options {
+    let mut dhtnode = Dhtnode::spawn(dhtnode::DhtnodeOptions {
         bootstrap: Some(address(&bob)),
         identity: Some(&directory.path().join("alice")),
-        ..dhtnode::Options::default()
+        ..dhtnode::DhtnodeOptions::default()
     })
     .await;
     let key = key("letter");

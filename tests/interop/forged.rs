@@ -47,7 +47,15 @@ async fn neither_opendht_nor_bulla_believes_or_stores_what_bulla_forges() {
         forger.bootstrap_addrs(&there).await.unwrap();
         opendht.bootstrap(address(&forger)).await;
         eventually("contact between all", async || {
-            let known = forger.node_info().await.unwrap().stats.v4.contacts.good;
+            let known = forger
+                .node_info()
+                .await
+                .unwrap()
+                .stats
+                .families
+                .v4
+                .contacts
+                .good;
             let asked = opendht.nodes_near(&copy).await;
             known == 2 && asked.contains(&forger.id().to_string())
         })
@@ -85,9 +93,9 @@ async fn bulla_neither_believes_nor_stores_what_dhtnode_forges() {
     let storing = start(bulla()).await;
     let alice = join(client().identity(identity("alice")), address(&storing)).await;
     let (seal, copy) = (key("seal"), key("copy"));
-    let dhtnode = Dhtnode::spawn(dhtnode::Options {
+    let dhtnode = Dhtnode::spawn(dhtnode::DhtnodeOptions {
         bootstrap: Some(address(&storing)),
-        ..dhtnode::Options::default()
+        ..dhtnode::DhtnodeOptions::default()
     })
     .await;
     acknowledged(alice.put_signed(&*seal, "genuine").id(ValueId(1))).await;

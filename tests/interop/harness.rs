@@ -122,7 +122,7 @@ async fn dhtnode_signs_and_encrypts_and_keeps_its_identity_and_state() {
     }
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let reader = OpenDht::spawn(Release::Debian, Options::default().identity("reader")).await;
-    let options = dhtnode::Options {
+    let options = dhtnode::DhtnodeOptions {
         bootstrap: Some(reader.node.address),
         identity: Some(&directory.path().join("me")),
         state: Some(&directory.path().join("state")),

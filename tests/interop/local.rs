@@ -59,7 +59,7 @@ pub(crate) async fn crowd(config: &Config, key: &str) -> Vec<Dht> {
     for node in &crowd {
         eventually("all of the crowd known to each", async || {
             let info = node.node_info().await.expect("the node runs");
-            info.stats.v4.contacts.good >= crowd.len() - 1
+            info.stats.families.v4.contacts.good >= crowd.len() - 1
         })
         .await;
     }

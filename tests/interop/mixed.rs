@@ -30,7 +30,7 @@ async fn everybody_gets_what_everybody_puts() {
     for node in &ours {
         eventually("eight others", async || {
             let info = node.node_info().await.unwrap();
-            info.stats.v4.contacts.good >= 8.min(count - 1)
+            info.stats.families.v4.contacts.good >= 8.min(count - 1)
         })
         .await;
     }

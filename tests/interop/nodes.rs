@@ -18,10 +18,10 @@ async fn bulla_goes_on_where_dhtnode_has_stopped() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state");
     let other = start(bulla()).await;
-    let dhtnode = Dhtnode::spawn(dhtnode::Options {
+    let dhtnode = Dhtnode::spawn(dhtnode::DhtnodeOptions {
         bootstrap: Some(address(&other)),
         state: Some(&state),
-        ..dhtnode::Options::default()
+        ..dhtnode::DhtnodeOptions::default()
     })
     .await;
     let writer = join(client(), dhtnode.address).await;
@@ -55,9 +55,9 @@ async fn dhtnode_goes_on_where_bulla_has_stopped() {
             .starts_with(b"\x84\xa1v\x01\xa2id")
     );
 
-    let dhtnode = Dhtnode::spawn(dhtnode::Options {
+    let dhtnode = Dhtnode::spawn(dhtnode::DhtnodeOptions {
         state: Some(&state),
-        ..dhtnode::Options::default()
+        ..dhtnode::DhtnodeOptions::default()
     })
     .await;
     assert_eq!(dhtnode.node_id, node_id);

@@ -73,9 +73,9 @@ async fn dhtnode_repeats_its_permanent_puts_at_bulla() {
     // No option tells dhtnode about lifetimes, and the shortest it knows, of type 5, is a minute.
     // It repeats such a put after fifty seconds, when bulla has long forgotten it.
     let storing = start(bulla().config(brief(ValueType::ICE_CANDIDATES, 25))).await;
-    let dhtnode = Dhtnode::spawn(dhtnode::Options {
+    let dhtnode = Dhtnode::spawn(dhtnode::DhtnodeOptions {
         bootstrap: Some(address(&storing)),
-        ..dhtnode::Options::default()
+        ..dhtnode::DhtnodeOptions::default()
     })
     .await;
     let reader = join(client(), address(&storing)).await;

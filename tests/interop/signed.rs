@@ -74,10 +74,10 @@ async fn bulla_edits_what_its_own_identity_has_signed_with_dhtnode() {
     std::fs::write(files.with_extension("crt"), alice.certificate().to_pem()).unwrap();
 
     let storing = start(bulla()).await;
-    let mut dhtnode = Dhtnode::spawn(dhtnode::Options {
+    let mut dhtnode = Dhtnode::spawn(dhtnode::DhtnodeOptions {
         bootstrap: Some(address(&storing)),
         identity: Some(&files),
-        ..dhtnode::Options::default()
+        ..dhtnode::DhtnodeOptions::default()
     })
     .await;
     assert_eq!(dhtnode.key_id, alice.id().to_string());

@@ -1,5 +1,6 @@
 //! A key with more values than an ordinary receive buffer holds datagrams.
 
+use std::future::IntoFuture;
 use std::time::Instant;
 
 use super::*;
@@ -27,13 +28,14 @@ async fn crowd_and_read(nodes: usize, count: u64) {
     let puts: Vec<_> = (1..=count)
         .map(|id| {
             let id = ValueId(id.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            first.put("crowded", Draft::new(vec![7; 100]).id(id))
+            let put = first.put("crowded", Draft::new(vec![7; 100]).id(id));
+            tokio::spawn(put.into_future())
         })
         .collect();
     let values = loop {
-        let values = first.export_values().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
         if first.node_info().await.unwrap().stats.storage.values as u64 == count {
-            break values;
+            break first.export_values().await.unwrap();
         }
     };
     drop(puts);

@@ -59,7 +59,7 @@ async fn peers_can_be_given_later() {
         bob.bootstrap(&peer_of(&alice)).await.unwrap();
         bob.wait_connected().await.unwrap();
         let info = bob.node_info().await.unwrap();
-        assert_eq!(info.stats.v4.contacts.good, 1);
+        assert_eq!(info.stats.families.v4.contacts.good, 1);
         let contacts = bob.list_contacts().await.unwrap();
         assert_eq!(contacts[0].contact.id, alice.id());
     })

@@ -15,8 +15,8 @@ pub(super) fn object(info: &NodeInfo) -> Json {
         "identity": info.identity.map(|id| id.to_string()),
         "addresses": texts(&info.addresses),
         "public_addresses": texts(&info.public_addresses),
-        "ipv4": family_object(&stats.v4),
-        "ipv6": family_object(&stats.v6),
+        "ipv4": family_object(&stats.families.v4),
+        "ipv6": family_object(&stats.families.v6),
         "storage": {
             "keys": stats.storage.keys,
             "values": stats.storage.values,
@@ -56,8 +56,8 @@ pub(super) fn text(info: &NodeInfo) -> String {
         format!("identity  {identity}"),
         format!("bound to  {}", list(&info.addresses)),
         format!("seen at   {}", list(&info.public_addresses)),
-        format!("IPv4      {}", family_text(&stats.v4)),
-        format!("IPv6      {}", family_text(&stats.v6)),
+        format!("IPv4      {}", family_text(&stats.families.v4)),
+        format!("IPv6      {}", family_text(&stats.families.v6)),
         format!(
             "storage   {} values under {} keys, {} bytes of ours, {} bytes of others, {} puts refused",
             storage.values, storage.keys, storage.own_bytes, storage.others_bytes, stats.refused_puts

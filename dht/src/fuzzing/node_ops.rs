@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::script::Script;
-use crate::node::{CheckId, Event, Node, OpId, Output, PutOptions, Transmit};
+use crate::node::{CheckId, Core, Event, Node, OpId, Output, PutOptions, Transmit};
 use crate::value::{Query, Value, ValueId};
 use crate::wire::{
     self, ErrorCode, FindRequest, GetRequest, ListenRequest, Message, Nodes, Payload, PutRequest,
@@ -337,7 +337,7 @@ impl World {
             match self.node.poll_output() {
                 Output::Transmit(transmit) => self.note(&transmit),
                 Output::Event(event) => self.hear(&event),
-                Output::Check(check) => self.checks.push(check.id),
+                Output::Job(check) => self.checks.push(check.id),
                 Output::Wake(at, _) => {
                     self.wake = at;
                     return at;

@@ -11,9 +11,9 @@ use crate::{Contact, Timestamp};
 
 /// What a lookup wants done next.
 #[derive(Debug)]
-pub(crate) enum Action {
+pub(crate) enum LookupAction {
     /// Send this to that contact.
-    LookupRequest(Contact, LookupRequest),
+    Request(Contact, LookupRequest),
     /// The find that these wanted to know of has been answered as well as it can be.
     Answered(Vec<Asker>, GetReport),
     /// The first round of this put is over.

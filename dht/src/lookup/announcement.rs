@@ -248,9 +248,9 @@ impl Announcement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lookup::{Action, Latency, Limits, Lookup, LookupReply, LookupRequest};
+    use crate::lookup::{Latency, Limits, Lookup, LookupAction, LookupReply, LookupRequest};
     use crate::value::{Draft, ValueId};
-    use crate::{Config, Contact, Seed, wire};
+    use crate::{Contact, Seed, wire};
 
     #[test]
     fn of_many_nodes_only_those_still_known_are_remembered() {
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn a_node_that_failed_and_returns_before_a_put_is_over_is_sent_it_anew() {
         let mut rng = Seed::from_number(1).public();
-        let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
+        let mut lookup = Lookup::new(InfoHash::ZERO, Limits::default());
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
         lookup.announce(
             Timestamp::ZERO,
@@ -287,14 +287,14 @@ mod tests {
         let (mut puts, mut is_back, mut now) = (0, false, Timestamp::ZERO);
         loop {
             match lookup.poll(now, false, &Latency::UNKNOWN, &mut rng) {
-                Action::LookupRequest(contact, LookupRequest::Put(..))
+                LookupAction::Request(contact, LookupRequest::Put(..))
                     if contact == returning && !is_back =>
                 {
                     is_back = true;
                     lookup.on_failed(now, &returning.id);
                     lookup.offer(&[returning], true);
                 }
-                Action::LookupRequest(contact, ask) => {
+                LookupAction::Request(contact, ask) => {
                     puts += usize::from(matches!(ask, LookupRequest::Put(..)));
                     let token = Some("token".into());
                     let answer = LookupReply {
@@ -303,13 +303,13 @@ mod tests {
                     };
                     lookup.on_answer(now, &contact.id, &ask, answer);
                 }
-                Action::Announced(_, report) => {
+                LookupAction::Announced(_, report) => {
                     assert!(is_back);
                     assert_eq!((puts, report.acknowledged, report.silent), (2, 2, 0));
                     return;
                 }
-                Action::Answered(..) => panic!("nothing was asked"),
-                Action::Wait(until) => {
+                LookupAction::Answered(..) => panic!("nothing was asked"),
+                LookupAction::Wait(until) => {
                     assert_ne!(until, Timestamp::MAX, "it waits for ever");
                     now = until;
                 }
@@ -321,7 +321,7 @@ mod tests {
     fn nodes_that_come_ever_nearer_are_remembered_up_to_a_bound() {
         let now = Timestamp::ZERO;
         let mut rng = Seed::from_number(1).public();
-        let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
+        let mut lookup = Lookup::new(InfoHash::ZERO, Limits::default());
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
         let for_good = Some(Duration::from_secs(3_600));
         lookup.announce(now, Announcement::new(OpId(1), value, None, for_good));
@@ -332,15 +332,15 @@ mod tests {
             lookup.offer(&[Contact::new(InfoHash::new(id), addr)], true);
             loop {
                 match lookup.poll(now, false, &Latency::UNKNOWN, &mut rng) {
-                    Action::LookupRequest(contact, ask) => {
+                    LookupAction::Request(contact, ask) => {
                         let answer = LookupReply {
                             token: Some("token".into()),
                             ..LookupReply::default()
                         };
                         lookup.on_answer(now, &contact.id, &ask, answer);
                     }
-                    Action::Answered(..) | Action::Announced(..) => {}
-                    Action::Wait(_) => break,
+                    LookupAction::Answered(..) | LookupAction::Announced(..) => {}
+                    LookupAction::Wait(_) => break,
                 }
             }
             let announce = lookup.announced(ValueId(1)).unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bulla_kad::lookup::IterateConfig;
 
-use crate::config::Config;
+use crate::RoutingConfig;
 
 /// What lookups are told at their start.
 #[derive(Clone, Debug)]
@@ -80,21 +80,36 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(
+        config: &LookupConfig,
+        routing: &RoutingConfig,
+        response_time: Duration,
+        listen_nodes: usize,
+    ) -> Self {
         Self {
             iterate: IterateConfig {
-                bucket_size: config.routing.bucket_size,
-                width: config.lookup.width,
-                parallelism: config.lookup.parallelism,
-                parallelism_max: config.lookup.parallelism_max,
-                any_node_timeout: config.transport.response_time * 23 / 20,
+                bucket_size: routing.bucket_size,
+                width: config.width,
+                parallelism: config.parallelism,
+                parallelism_max: config.parallelism_max,
+                any_node_timeout: response_time * 23 / 20,
             },
-            listen_nodes: config.listen.nodes,
-            token_life: config.routing.expire_time,
+            listen_nodes,
+            token_life: routing.expire_time,
         }
     }
 
     pub(super) fn bucket_size(&self) -> usize {
         self.iterate.bucket_size
+    }
+}
+
+#[cfg(test)]
+impl Default for Limits {
+    /// The limits of a node with default settings.
+    fn default() -> Self {
+        let response_time = crate::TransportConfig::default().response_time;
+        let routing = RoutingConfig::default();
+        Self::new(&LookupConfig::default(), &routing, response_time, 4)
     }
 }

@@ -11,6 +11,7 @@ mod announcement;
 mod asker;
 mod config;
 mod creation;
+mod id;
 mod listen_view;
 mod pool;
 mod snapshot;
@@ -23,7 +24,7 @@ use bulla_kad::ReadySet;
 use bulla_kad::lookup::{FindReply, FindRequest, Iterate};
 use bytes::Bytes;
 
-pub(crate) use action::{Action, LookupReply, LookupRequest};
+pub(crate) use action::{LookupAction, LookupReply, LookupRequest};
 pub(crate) use announcement::Announcement;
 pub use announcement::PutReport;
 pub(crate) use asker::Asker;
@@ -33,6 +34,7 @@ pub use bulla_kad::lookup::{CandidateState, GetReport};
 pub(crate) use config::Limits;
 pub use config::LookupConfig;
 pub(crate) use creation::Creation;
+pub use id::LookupId;
 pub(crate) use listen_view::ListenView;
 pub(crate) use pool::Pool;
 pub use snapshot::{CandidateSnapshot, LookupSnapshot};
@@ -207,7 +209,7 @@ impl Lookup {
         may_wait: bool,
         latency: &Latency<'_>,
         rng: &mut Rng,
-    ) -> Action {
+    ) -> LookupAction {
         self.has_begun = true;
         self.announcements.begin(now);
         self.subscriptions.begin(now);
@@ -220,7 +222,7 @@ impl Lookup {
             }
             if let Some((operations, report)) = self.iterate.next_answered(now) {
                 let askers = operations.into_iter().map(Asker::from).collect();
-                return Action::Answered(askers, report);
+                return LookupAction::Answered(askers, report);
             }
         }
         self.has_begun = !self.is_idle();
@@ -228,13 +230,13 @@ impl Lookup {
         let due = due.min(self.subscriptions.next_at());
         let due = due.min(self.next_token_end());
         let wake = self.iterate.next_wake(now, due, |node| self.awaits(node));
-        Action::Wait(wake)
+        LookupAction::Wait(wake)
     }
 
     /// The next request of the iteration. A candidate that has answered all finds and gave no
     /// token, or long ago, is asked for one if there is something to store; in passing, what it
     /// holds already.
-    fn iterate(&mut self, now: Timestamp, latency: &Latency<'_>) -> Option<Action> {
+    fn iterate(&mut self, now: Timestamp, latency: &Latency<'_>) -> Option<LookupAction> {
         let (announcements, subscriptions) = (&self.announcements, &self.subscriptions);
         let oldest = now - self.limits.token_life;
         let is_lasting = !subscriptions.is_empty() || self.lasting > 0;
@@ -259,7 +261,7 @@ impl Lookup {
         {
             announcement.on_asked(node.id, NextRequest::Probe);
         }
-        Some(Action::LookupRequest(node, request.into()))
+        Some(LookupAction::Request(node, request.into()))
     }
 
     /// Notes that `node` answered.

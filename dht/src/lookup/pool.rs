@@ -101,15 +101,15 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Timestamp;
     use crate::lookup::{Limits, OpId};
-    use crate::{Config, Timestamp};
 
     #[test]
     fn lasting_lookups_are_found_by_the_prefix_of_their_key_until_they_are_idle() {
         let mut pool = Pool::default();
         let key = |first| InfoHash::new([first; InfoHash::LEN]);
         for first in [0x10, 0x1f, 0x20] {
-            let mut lookup = Lookup::new(key(first), Limits::new(&Config::default()));
+            let mut lookup = Lookup::new(key(first), Limits::default());
             lookup.subscribe(Timestamp::ZERO, OpId(first.into()));
             pool.insert(key(first), Family::V4, lookup);
             pool.set_lasting(key(first), Family::V4);
@@ -131,7 +131,7 @@ mod tests {
     fn what_many_lookups_took_is_given_back() {
         let mut pool = Pool::default();
         let key = |number: usize| InfoHash::of(&number.to_be_bytes());
-        let limits = Limits::new(&Config::default());
+        let limits = Limits::default();
         for number in 0..10_000 {
             pool.insert(key(number), Family::V4, Lookup::new(key(number), limits));
         }

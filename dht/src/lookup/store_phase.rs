@@ -3,14 +3,14 @@
 use bytes::Bytes;
 
 use super::Lookup;
-use super::action::{Action, LookupRequest};
+use super::action::{LookupAction, LookupRequest};
 use super::announcement::NextRequest;
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
 impl Lookup {
     /// Returns the next request to a candidate that gave a token, or the report of a put whose
     /// first round is over.
-    pub(super) fn store_phase(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Action> {
+    pub(super) fn store_phase(&mut self, now: Timestamp, rng: &mut Rng) -> Option<LookupAction> {
         if self.announcements.is_empty() && self.subscriptions.is_empty() {
             return None;
         }
@@ -41,7 +41,7 @@ impl Lookup {
         self.subscriptions.mark_all_ready();
     }
 
-    fn store_announcements(&mut self, now: Timestamp) -> Option<Action> {
+    fn store_announcements(&mut self, now: Timestamp) -> Option<LookupAction> {
         let (count, oldest) = (self.limits.bucket_size(), now - self.limits.token_life);
         let ready = self.iterate.candidates().ready(count, oldest);
         while let Some((id, announcement)) = self.announcements.next(now) {
@@ -57,7 +57,7 @@ impl Lookup {
                     NextRequest::Put => LookupRequest::Put(id, token),
                     NextRequest::Refresh => LookupRequest::Refresh(id, token),
                 };
-                return Some(Action::LookupRequest(node, ask));
+                return Some(LookupAction::Request(node, ask));
             }
             let candidates = self.iterate.candidates();
             let nearest = || candidates.nearest(count).map(|it| &it.contact.id);
@@ -78,13 +78,13 @@ impl Lookup {
                     .sleep_until(id, renewal.unwrap_or(Timestamp::MAX)),
             }
             if let Some(report) = report {
-                return Some(Action::Announced(op, report));
+                return Some(LookupAction::Announced(op, report));
             }
         }
         None
     }
 
-    fn renew_subscriptions(&mut self, now: Timestamp, rng: &mut Rng) -> Option<Action> {
+    fn renew_subscriptions(&mut self, now: Timestamp, rng: &mut Rng) -> Option<LookupAction> {
         let oldest = now - self.limits.token_life;
         let candidates = self.iterate.candidates();
         let mut ready = candidates.ready(self.limits.bucket_size(), oldest);
@@ -101,7 +101,7 @@ impl Lookup {
                     socket: subscription.on_asked(node.id, rng.number() as u32),
                     token: Bytes::clone(token),
                 };
-                return Some(Action::LookupRequest(*node, ask));
+                return Some(LookupAction::Request(*node, ask));
             }
             match subscription.renews_at(&nearest) {
                 Some(at) if at > now => self.subscriptions.sleep_until(op, at),
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::lookup::{Announcement, Latency, Limits, LookupReply, OpId};
     use crate::value::{Draft, ValueId};
-    use crate::{Config, Seed, wire};
+    use crate::{Seed, wire};
 
     const RENEWAL: Duration = Duration::from_secs(300);
 
@@ -138,7 +138,7 @@ mod tests {
     impl Served {
         fn new() -> Self {
             let mut rng = Seed::from_number(1).public();
-            let mut lookup = Lookup::new(InfoHash::ZERO, Limits::new(&Config::default()));
+            let mut lookup = Lookup::new(InfoHash::ZERO, Limits::default());
             let nodes = [(); 8].map(|()| Contact::new(rng.hash(), ([192, 0, 2, 1], 4222).into()));
             lookup.offer(&nodes, true);
             Self {
@@ -167,10 +167,10 @@ mod tests {
                     .lookup
                     .poll(self.now, false, &Latency::UNKNOWN, &mut self.rng)
                 {
-                    Action::LookupRequest(node, ask) => self.asked.push_back((node.id, ask)),
-                    Action::Announced(_, report) => self.reports.push(report.acknowledged),
-                    Action::Answered(..) => panic!("nothing was asked"),
-                    Action::Wait(until) => {
+                    LookupAction::Request(node, ask) => self.asked.push_back((node.id, ask)),
+                    LookupAction::Announced(_, report) => self.reports.push(report.acknowledged),
+                    LookupAction::Answered(..) => panic!("nothing was asked"),
+                    LookupAction::Wait(until) => {
                         self.most_asked = self.most_asked.max(self.asked.len());
                         let Some((node, ask)) = self.asked.pop_front() else {
                             return until;

@@ -19,11 +19,11 @@ pub(super) struct Subscription {
 #[derive(Clone, Copy, Debug)]
 struct NodeSubscription {
     socket: u32,
-    state: State,
+    state: SubscriptionState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
+enum SubscriptionState {
     /// The storing node is asked, for the first time or again.
     Asked,
     /// The storing node agreed; ask again then.
@@ -35,17 +35,17 @@ enum State {
 impl Subscription {
     pub(super) fn is_due(&self, node: &InfoHash, now: Timestamp) -> bool {
         match self.nodes.get(node).map(|node_state| node_state.state) {
-            None | Some(State::Rejected) => true,
-            Some(State::Active { renew_at }) => now + TOGETHER >= renew_at,
-            Some(State::Asked) => false,
+            None | Some(SubscriptionState::Rejected) => true,
+            Some(SubscriptionState::Active { renew_at }) => now + TOGETHER >= renew_at,
+            Some(SubscriptionState::Asked) => false,
         }
     }
 
     /// Returns when the first node is to be asked again, if all of the `nearest` have agreed.
     pub(super) fn renews_at(&self, nearest: &[InfoHash]) -> Option<Timestamp> {
         let renewal = |node_state: &NodeSubscription| match node_state.state {
-            State::Active { renew_at } => Some(renew_at),
-            State::Asked | State::Rejected => None,
+            SubscriptionState::Active { renew_at } => Some(renew_at),
+            SubscriptionState::Asked | SubscriptionState::Rejected => None,
         };
         let agreed = |node| self.nodes.get(node).and_then(renewal).is_some();
         let renewals = self.nodes.values().filter_map(renewal);
@@ -56,7 +56,7 @@ impl Subscription {
     /// Reports whether a reply of `node` is on its way.
     pub(super) fn awaits(&self, node: &InfoHash) -> bool {
         let node_state = self.nodes.get(node);
-        node_state.is_some_and(|node_state| node_state.state == State::Asked)
+        node_state.is_some_and(|node_state| node_state.state == SubscriptionState::Asked)
     }
 
     /// Notes that `node` is being asked; returns the socket to name, the one in use or else
@@ -64,21 +64,21 @@ impl Subscription {
     pub(super) fn on_asked(&mut self, node: InfoHash, fresh: u32) -> u32 {
         let node_state = self.nodes.entry(node).or_insert(NodeSubscription {
             socket: fresh,
-            state: State::Asked,
+            state: SubscriptionState::Asked,
         });
-        node_state.state = State::Asked;
+        node_state.state = SubscriptionState::Asked;
         node_state.socket
     }
 
     pub(super) fn on_agreed(&mut self, node: &InfoHash, renew_at: Timestamp) {
         if let Some(node_state) = self.nodes.get_mut(node) {
-            node_state.state = State::Active { renew_at };
+            node_state.state = SubscriptionState::Active { renew_at };
         }
     }
 
     pub(super) fn on_rejected(&mut self, node: &InfoHash) {
         if let Some(node_state) = self.nodes.get_mut(node) {
-            node_state.state = State::Rejected;
+            node_state.state = SubscriptionState::Rejected;
         }
     }
 

@@ -1,5 +1,5 @@
-//! Lookups over a network that is only a list of ids: each node names the contacts nearest to the
-//! key that it knows.
+//! Puts and listens over a network that is only a list of ids. How a lookup finds the nearest nodes
+//! is for the tests of `bulla_kad` to say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,32 +9,19 @@ use proptest::prelude::*;
 use super::*;
 use crate::value::sample::sample;
 use crate::value::{Row, Value};
-use crate::{Config, Rng, Seed};
+use crate::{Rng, Seed};
 
 const MS: Duration = Duration::from_millis(1);
 const OP: OpId = OpId(1);
 
 proptest! {
     #[test]
-    fn a_get_asks_exactly_the_nearest_of_the_living(seed: u64, count in 1..150usize, dead_percent in 0..60u64) {
-        let mut net = Net::new(seed, count, dead_percent);
-        let mut lookup = net.lookup();
-        lookup.ask(Timestamp::ZERO, OP, FindKind::Value(Query::default()));
-        net.run(&mut lookup, false);
-        prop_assert_eq!(net.answered.len(), 1);
-        prop_assert!(lookup.is_idle());
-        let nearest = net.nearest_living(8);
-        prop_assert!(nearest.is_subset(&net.asked_values), "not all of the nearest were asked");
-        prop_assert!(net.most_in_flight <= Config::default().lookup.parallelism_max);
-    }
-
-    #[test]
     fn a_put_reaches_the_nearest_of_the_living(seed: u64, count in 1..150usize, dead_percent in 0..60u64) {
-        let mut net = Net::new(seed, count, dead_percent);
+        let mut net = LookupNet::new(seed, count, dead_percent);
         let mut lookup = net.lookup();
         let replaced = lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None));
         prop_assert_eq!(replaced, None);
-        net.run(&mut lookup, false);
+        net.run(&mut lookup);
         let [report] = net.announced[..] else {
             return Err(TestCaseError::fail("a put is reported once"));
         };
@@ -46,10 +33,10 @@ proptest! {
 
     #[test]
     fn a_listen_subscribes_to_the_four_nearest_and_renews(seed: u64, count in 4..100usize) {
-        let mut net = Net::new(seed, count, 0);
+        let mut net = LookupNet::new(seed, count, 0);
         let mut lookup = net.lookup();
         lookup.subscribe(Timestamp::ZERO, OP);
-        net.run_until(&mut lookup, false, Timestamp::ZERO + 70_000 * MS);
+        net.run_until(&mut lookup, Timestamp::ZERO + 70_000 * MS);
         let nearest = net.nearest_living(4);
         for node in &nearest {
             prop_assert_eq!(net.listens.get(node).copied().unwrap_or(0), 4, "at 0, 20, 40 and 60 s");
@@ -59,7 +46,7 @@ proptest! {
 
 #[test]
 fn an_unsigned_value_is_not_sent_over_a_signed_one() {
-    let mut net = Net::new(1, 3, 0);
+    let mut net = LookupNet::new(1, 3, 0);
     let owner = InfoHash::of(b"someone else");
     net.held = Some(Row {
         id: Some(ValueId(1)),
@@ -71,14 +58,14 @@ fn an_unsigned_value_is_not_sent_over_a_signed_one() {
         lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None)),
         None
     );
-    net.run(&mut lookup, false);
+    net.run(&mut lookup);
     assert!(net.replicas.is_empty());
     assert_eq!(net.announced[0].refused, 3);
 }
 
 #[test]
 fn a_permanent_value_is_refreshed_where_it_is_and_put_where_it_is_not() {
-    let mut net = Net::new(1, 3, 0);
+    let mut net = LookupNet::new(1, 3, 0);
     let mut lookup = net.lookup();
     let renewal = Some(50_000 * MS);
     assert_eq!(
@@ -88,119 +75,89 @@ fn a_permanent_value_is_refreshed_where_it_is_and_put_where_it_is_not() {
         ),
         None
     );
-    net.run_until(&mut lookup, false, Timestamp::ZERO + 40_000 * MS);
+    net.run_until(&mut lookup, Timestamp::ZERO + 40_000 * MS);
     assert_eq!((net.puts, net.refreshes), (3, 0));
     net.held = Some(Row {
         id: Some(ValueId(1)),
         ..Row::default()
     });
-    net.run_until(&mut lookup, false, Timestamp::ZERO + 60_000 * MS);
+    net.run_until(&mut lookup, Timestamp::ZERO + 60_000 * MS);
     assert_eq!((net.puts, net.refreshes), (3, 3));
     net.held = None;
-    net.run_until(&mut lookup, false, Timestamp::ZERO + 110_000 * MS);
+    net.run_until(&mut lookup, Timestamp::ZERO + 110_000 * MS);
     assert_eq!((net.puts, net.refreshes), (6, 3));
 }
 
 #[test]
 fn of_a_finished_lookup_the_nodes_that_answered_are_remembered() {
-    let mut net = Net::new(3, 50, 0);
+    let mut net = LookupNet::new(3, 50, 0);
     let mut lookup = net.lookup();
     lookup.ask(net.now, OP, FindKind::Value(Query::default()));
-    net.run(&mut lookup, false);
+    net.run(&mut lookup);
     assert!(lookup.retire());
     net.asked_values.clear();
     lookup.ask(net.now, OP, FindKind::Value(Query::default()));
-    net.run(&mut lookup, false);
+    net.run(&mut lookup);
     assert_eq!(net.asked_values, net.nearest_living(8), "and no others");
 
-    let mut empty = Lookup::new(net.key, Limits::new(&Config::default()));
+    let mut empty = Lookup::new(net.key, Limits::default());
     empty.ask(net.now, OP, FindKind::Value(Query::default()));
-    net.run(&mut empty, false);
+    net.run(&mut empty);
     assert!(!empty.retire());
 }
 
 #[test]
 fn a_refused_token_is_fetched_anew() {
-    let mut net = Net::new(1, 1, 0);
+    let mut net = LookupNet::new(1, 1, 0);
     let mut lookup = net.lookup();
     assert_eq!(
         lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None)),
         None
     );
     net.refuse_tokens = 1;
-    net.run(&mut lookup, false);
+    net.run(&mut lookup);
     assert_eq!(net.announced[0].acknowledged, 1);
     assert_eq!(net.puts, 2);
 }
 
 #[test]
 fn a_late_refusal_of_a_put_is_a_sign_of_life() {
-    let mut net = Net::new(1, 1, 0);
+    let mut net = LookupNet::new(1, 1, 0);
     let mut lookup = net.lookup();
     let replaced = lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None));
     assert_eq!(replaced, None);
     net.refuse_late = true;
-    net.run(&mut lookup, false);
+    net.run(&mut lookup);
     assert_eq!(net.announced[0].refused, 1);
     lookup.ask(Timestamp::ZERO, OP, FindKind::Value(Query::default()));
-    net.run(&mut lookup, false);
+    net.run(&mut lookup);
     assert_eq!(net.answered.len(), 1, "nothing holds it up");
 }
 
 #[test]
 fn a_put_among_the_dead_is_over_when_any_node_would_have_answered() {
-    let mut net = Net::new(1, 8, 100);
+    let mut net = LookupNet::new(1, 8, 100);
     let mut lookup = net.lookup();
     let replaced = lookup.announce(Timestamp::ZERO, Announcement::new(OP, clear(1), None, None));
     assert_eq!(replaced, None);
-    net.run_until(&mut lookup, false, Timestamp::ZERO + 2_000 * MS);
+    net.run_until(&mut lookup, Timestamp::ZERO + 2_000 * MS);
     assert_eq!(net.announced, [PutReport::default()]);
 }
 
 #[test]
 fn a_cancelled_listen_closes_its_sockets() {
-    let mut net = Net::new(1, 6, 0);
+    let mut net = LookupNet::new(1, 6, 0);
     let mut lookup = net.lookup();
     lookup.subscribe(Timestamp::ZERO, OP);
-    net.run_until(&mut lookup, false, Timestamp::ZERO + 1_000 * MS);
+    net.run_until(&mut lookup, Timestamp::ZERO + 1_000 * MS);
     lookup.cancel(OP);
     assert_eq!(lookup.take_closed_sockets().len(), 4);
     assert!(lookup.is_idle());
 }
 
 #[test]
-fn where_few_answer_more_are_asked_at_once_if_a_caller_waits_for_them() {
-    let typical = Config::default().lookup.parallelism;
-    for (goal, expected) in [
-        (FindKind::Node, typical),
-        (FindKind::Value(Query::default()), 2 * typical),
-    ] {
-        let mut net = Net::new(1, 0, 0);
-        let mut lookup = net.lookup();
-        lookup.ask(Timestamp::ZERO, OP, goal);
-        for _ in 0..100 {
-            lookup.offer(&[contact(net.rng.hash())], false);
-        }
-        let mut ask_all = || {
-            let step = || match lookup.poll(Timestamp::ZERO, false, &Latency::UNKNOWN, &mut net.rng)
-            {
-                Action::LookupRequest(node, _) => Some(node.id),
-                _ => None,
-            };
-            let asked: Vec<_> = std::iter::from_fn(step).collect();
-            for node in &asked {
-                lookup.on_timeout(node, 1);
-            }
-            asked.len()
-        };
-        assert_eq!(ask_all(), typical, "nothing is known of the others");
-        assert_eq!(ask_all(), expected, "as many as it waits for at most");
-    }
-}
-
-#[test]
 fn a_lookup_takes_turns_if_all_it_serves_lasts() {
-    let mut net = Net::new(1, 10, 0);
+    let mut net = LookupNet::new(1, 10, 0);
     let mut lookup = net.lookup();
     assert_eq!(lookup.state(), LookupState::New, "there is nothing to do");
     lookup.subscribe(Timestamp::ZERO, OP);
@@ -220,20 +177,20 @@ fn a_lookup_takes_turns_if_all_it_serves_lasts() {
 
 #[test]
 fn what_is_due_behind_a_request_in_flight_waits_for_its_reply() {
-    let mut net = Net::new(1, 8, 0);
+    let mut net = LookupNet::new(1, 8, 0);
     let mut lookup = net.lookup();
     lookup.subscribe(Timestamp::ZERO, OP);
-    net.run_until(&mut lookup, false, Timestamp::ZERO + 1_000 * MS);
+    net.run_until(&mut lookup, Timestamp::ZERO + 1_000 * MS);
     assert!(!lookup.awaits_reply());
     let renewal = Timestamp::ZERO + 21_000 * MS;
-    let Action::LookupRequest(..) = lookup.poll(renewal, false, &Latency::UNKNOWN, &mut net.rng)
+    let LookupAction::Request(..) = lookup.poll(renewal, false, &Latency::UNKNOWN, &mut net.rng)
     else {
         panic!("a listen is due");
     };
     loop {
         match lookup.poll(renewal, false, &Latency::UNKNOWN, &mut net.rng) {
-            Action::LookupRequest(..) => assert!(lookup.awaits_reply()),
-            Action::Wait(at) => {
+            LookupAction::Request(..) => assert!(lookup.awaits_reply()),
+            LookupAction::Wait(at) => {
                 assert!(at > renewal + 1_000 * MS, "{at:?}: an answer comes before");
                 break;
             }
@@ -247,7 +204,7 @@ fn clear(id: u64) -> Value {
 }
 
 /// A network of ids; the dead never answer, the others after 10 ms.
-struct Net {
+struct LookupNet {
     key: InfoHash,
     nodes: BTreeMap<InfoHash, bool>,
     now: Timestamp,
@@ -262,7 +219,6 @@ struct Net {
     refreshes: usize,
     answered: Vec<GetReport>,
     announced: Vec<PutReport>,
-    most_in_flight: usize,
 }
 
 /// What is due to happen to a request.
@@ -272,7 +228,7 @@ enum Fate {
     Gone,
 }
 
-impl Net {
+impl LookupNet {
     fn new(seed: u64, count: usize, dead_percent: u64) -> Self {
         let mut rng = Seed::from_number(seed).public();
         let key = rng.hash();
@@ -292,38 +248,39 @@ impl Net {
             refreshes: 0,
             answered: Vec::new(),
             announced: Vec::new(),
-            most_in_flight: 0,
         }
     }
 
-    /// A lookup that knows a few nodes, the living among them.
-    fn lookup(&mut self) -> Lookup {
-        let mut lookup = Lookup::new(self.key, Limits::new(&Config::default()));
-        let living = self.nodes.iter().filter(|(_, alive)| **alive).take(4);
-        let others = self.nodes.iter().filter(|(_, alive)| !**alive).take(4);
-        let known: Vec<_> = living.chain(others).map(|(id, _)| contact(*id)).collect();
-        lookup.offer(&known, false);
+    /// A lookup that knows the contacts that any node names.
+    fn lookup(&self) -> Lookup {
+        let mut lookup = Lookup::new(self.key, Limits::default());
+        lookup.offer(&self.named(), false);
         lookup
     }
 
     fn nearest_living(&self, count: usize) -> BTreeSet<InfoHash> {
-        let living = self.nodes.iter().filter(|(_, alive)| **alive);
-        let mut living: Vec<_> = living.map(|(id, _)| *id).collect();
-        living.sort_by_key(|id| id.distance(&self.key));
-        living.into_iter().take(count).collect()
+        self.nearest(true, count).into_iter().collect()
     }
 
-    fn run(&mut self, lookup: &mut Lookup, may_wait: bool) {
-        self.run_until(lookup, may_wait, self.now + 30_000 * MS);
+    fn nearest(&self, are_alive: bool, count: usize) -> Vec<InfoHash> {
+        let nodes = self.nodes.iter().filter(|(_, alive)| **alive == are_alive);
+        let mut ids: Vec<_> = nodes.map(|(id, _)| *id).collect();
+        ids.sort_by_key(|id| id.distance(&self.key));
+        ids.truncate(count);
+        ids
     }
 
-    fn run_until(&mut self, lookup: &mut Lookup, may_wait: bool, end: Timestamp) {
+    fn run(&mut self, lookup: &mut Lookup) {
+        self.run_until(lookup, self.now + 30_000 * MS);
+    }
+
+    fn run_until(&mut self, lookup: &mut Lookup, end: Timestamp) {
         let mut queue = BTreeMap::new();
         let mut sent = 0;
         loop {
             let wake = loop {
-                match lookup.poll(self.now, may_wait, &Latency::UNKNOWN, &mut self.rng) {
-                    Action::LookupRequest(contact, ask) => {
+                match lookup.poll(self.now, false, &Latency::UNKNOWN, &mut self.rng) {
+                    LookupAction::Request(contact, ask) => {
                         sent += 1;
                         let alive = self.nodes[&contact.id];
                         let fates = if alive {
@@ -340,22 +297,16 @@ impl Net {
                             queue.insert((at, sent, delay), (contact.id, ask.clone(), fate));
                         }
                     }
-                    Action::Answered(ops, report) if ops == [OP.into()] => {
+                    LookupAction::Answered(ops, report) if ops == [OP.into()] => {
                         self.answered.push(report);
                     }
-                    Action::Announced(OP, report) => self.announced.push(report),
-                    Action::Answered(..) | Action::Announced(..) => panic!("an unknown operation"),
-                    Action::Wait(at) => break at,
+                    LookupAction::Announced(OP, report) => self.announced.push(report),
+                    LookupAction::Answered(..) | LookupAction::Announced(..) => {
+                        panic!("an unknown operation")
+                    }
+                    LookupAction::Wait(at) => break at,
                 }
             };
-            self.most_in_flight = self.most_in_flight.max(
-                lookup
-                    .iterate
-                    .candidates()
-                    .nearest(8)
-                    .filter(|it| it.in_flight)
-                    .count(),
-            );
             let next = queue
                 .first_key_value()
                 .map_or(Timestamp::MAX, |(key, _)| key.0);
@@ -411,11 +362,8 @@ impl Net {
 
     /// The contacts that any node names: the nearest to the key, some of them dead.
     fn named(&self) -> Vec<Contact> {
-        let mut ids: Vec<_> = self.nodes.keys().copied().collect();
-        ids.sort_by_key(|id| id.distance(&self.key));
-        let living = ids.iter().filter(|id| self.nodes[id]).take(8);
-        let dead = ids.iter().filter(|id| !self.nodes[id]).take(4);
-        living.chain(dead).map(|id| contact(*id)).collect()
+        let living = self.nearest(true, 8).into_iter();
+        living.chain(self.nearest(false, 4)).map(contact).collect()
     }
 }
 

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use bulla_kad::Budget;
 
-use super::lookups::LookupId;
+use super::config::Config;
 use super::queue::Queue;
 use crate::Timestamp;
-use crate::config::Config;
+use crate::lookup::LookupId;
 
 /// Lookups under way at a time.
 const MAX_CONCURRENT: usize = 24;

@@ -1,9 +1,8 @@
 //! [`Contacts`]: the nodes that this one knows, a routing table of them in each family.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use super::failure_probe::FailureProbe;
+use super::failure_probe::{FailureProbe, TimeOut};
 use crate::routing::{Confidence, Counts, Refresh, SeenUpdate, Table};
 use crate::wire::Want;
 use crate::{ByFamily, Contact, Family, InfoHash, Rng, RoutingConfig, Timestamp, is_martian};
@@ -74,12 +73,8 @@ impl Contacts {
         target: InfoHash,
         want: Option<Want>,
     ) -> [Vec<Contact>; 2] {
-        let want = want.unwrap_or(Want {
-            v4: asker == Family::V4,
-            v6: asker == Family::V6,
-        });
-        [(want.v4, Family::V4), (want.v6, Family::V6)].map(|(is_wanted, family)| {
-            if is_wanted {
+        Family::ALL.map(|family| {
+            if want.map_or(family == asker, |Want(wanted)| wanted[family]) {
                 self.tables[family].to_share(&target, self.bucket_size, now)
             } else {
                 Vec::new()
@@ -139,19 +134,18 @@ impl Contacts {
         self.tables[family].ask_expired(count, now)
     }
 
-    /// Takes in that a contact let a request time out for the `count`th time. Returns the others to
-    /// ask, as they may be gone too: of those that `may_be_there`, that are not asked yet.
+    /// Takes in that a contact let a request time out. Returns the others to ask, as they may be
+    /// gone too: of those that `may_be_there`, that are not asked yet.
     pub(super) fn on_timeout(
         &mut self,
         now: Timestamp,
         contact: &Contact,
-        count: u32,
-        timeout: Duration,
+        time_out: TimeOut,
         may_be_there: impl Fn(&SocketAddr) -> bool,
     ) -> Vec<Contact> {
         let table = &mut self.tables[contact.family()];
         table.on_timeout(contact);
-        (self.failure_probe).on_timeout(now, table, count, timeout, may_be_there)
+        (self.failure_probe).on_timeout(now, table, time_out, may_be_there)
     }
 
     /// Takes in that a contact did not answer what it was asked at `asked_at`. Reports whether that
@@ -181,7 +175,7 @@ impl Contacts {
         };
         let is_sparse = self.tables[other].is_sparse(&refresh.target);
         let wants_both = uses_other && (is_sparse || rng.one_in(38));
-        let want = wants_both.then_some(Want { v4: true, v6: true });
+        let want = wants_both.then_some(Want::BOTH);
         Some((refresh, want))
     }
 
@@ -198,6 +192,8 @@ impl Contacts {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::Seed;
 
@@ -212,7 +208,7 @@ mod tests {
         let named = |asker, want| contacts.for_reply(NOW, asker, OWN, want);
         assert_eq!(named(V4, None), [vec![v4(1)], vec![]]);
         assert_eq!(named(Family::V6, None), [vec![], vec![v6(2)]]);
-        let both = Some(Want { v4: true, v6: true });
+        let both = Some(Want::BOTH);
         assert_eq!(named(V4, both), [vec![v4(1)], vec![v6(2)]]);
         assert_eq!(contacts.good(NOW), [v4(1), v6(2)]);
         contacts.reset(V4);
@@ -311,7 +307,11 @@ mod tests {
         let later = NOW + SECOND * 10;
         let mut asked = |count| {
             let may_be_there = |addr: &SocketAddr| addr.port() != 3;
-            contacts.on_timeout(later, &v4(1), count, SECOND, may_be_there)
+            let time_out = TimeOut {
+                count,
+                timeout: SECOND,
+            };
+            contacts.on_timeout(later, &v4(1), time_out, may_be_there)
         };
         assert_eq!(asked(1), []);
         let mut others = asked(2);

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::Node;
 use super::store_requests::refuse_put_token;
-use super::{Node, ReplyTo};
 use crate::Timestamp;
+use crate::rpc::ReplyTo;
 use crate::rpc::reassembly::{Completed, Slot};
 use crate::value::Value;
 use crate::wire::{

@@ -1,41 +1,33 @@
 //! Runs lookups: sends their requests, and tells operations the results.
 
-use super::lookups::LookupId;
+use super::lookups::NodeView;
+use super::outbox::LookupStep;
 use super::{Node, Timer};
-use crate::lookup::{Action, Asker, FindKind, GetReport};
+use crate::lookup::{Asker, FindKind, GetReport, LookupAction, LookupId};
 use crate::{Family, InfoHash, Timestamp};
 
 impl Node {
     /// Does all that a lookup wants done now, and sets its timer for the rest.
     pub(super) fn drive(&mut self, now: Timestamp, id: LookupId) {
         loop {
-            let socket_count = self.subscriptions.socket_count();
-            let action = self.lookups.poll(
-                now,
-                id,
-                &self.contacts,
-                &self.connectivity,
-                socket_count,
-                &mut self.outbox,
-            );
-            match action {
-                Some(Action::LookupRequest(node, ask)) => {
-                    let subscriptions = &mut self.subscriptions;
-                    let wants_another =
-                        (self.lookups).send(now, id, node, ask, subscriptions, &mut self.outbox);
-                    if wants_another {
+            let view = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+            match self.lookups.poll(now, id, view, &mut self.outbox) {
+                Some(LookupAction::Request(node, ask)) => {
+                    let step = LookupStep { id, node, ask };
+                    let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
+                    if self.lookups.send(now, step, subscriptions, outbox) {
                         self.lookups.refill(now, id, &self.contacts);
                     }
                 }
-                Some(Action::Answered(askers, report)) => {
+                Some(LookupAction::Answered(askers, report)) => {
                     for asker in askers {
                         self.on_answered(now, id, asker, report);
                     }
                 }
-                Some(Action::Announced(op, report)) => {
+                Some(LookupAction::Announced(op, report)) => {
                     self.outbox.report(self.operations.on_announced(op, report));
                 }
-                Some(Action::Wait(at)) => return self.rest(now, id, at),
+                Some(LookupAction::Wait(at)) => return self.rest(now, id, at),
                 None => return,
             }
         }
@@ -76,12 +68,17 @@ impl Node {
 
     /// Begins as many lookups for permanent puts and listens as may begin now.
     pub(super) fn run_background(&mut self, now: Timestamp) {
-        while let Some(id) = (self.lookups).next_background(now, &self.contacts, &self.connectivity)
-        {
-            self.resume(now, id);
+        loop {
+            let view = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+            match self.lookups.next_background(now, view) {
+                Some(id) => self.resume(now, id),
+                None => {
+                    return self
+                        .lookups
+                        .schedule_background(now, view, &mut self.outbox);
+                }
+            }
         }
-        let (contacts, connectivity) = (&self.contacts, &self.connectivity);
-        (self.lookups).schedule_background(now, contacts, connectivity, &mut self.outbox);
     }
 
     /// Handles the end of a find. The lookup of the own id may have to be repeated.
@@ -112,7 +109,8 @@ impl Node {
                 self.subscriptions.close(socket);
             }
         }
-        let (contacts, connectivity) = (&self.contacts, &self.connectivity);
-        (self.lookups).rest(now, id, at, contacts, connectivity, &mut self.outbox);
+        self.lookups.rest(now, id, at, &mut self.outbox);
+        let view = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+        (self.lookups).schedule_background(now, view, &mut self.outbox);
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Node;
+use crate::value::ValueAddress;
 use crate::wire::snapshot::Record;
 use crate::{Contact, Timestamp};
 
@@ -32,9 +33,12 @@ impl Node {
         for record in records {
             if self.server.import(now, record) {
                 stored += 1;
-                let id = record.value.id();
+                let address = ValueAddress {
+                    key: record.key,
+                    id: record.value.id(),
+                };
                 let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
-                (self.server).tell_stored(now, record.key, id, subscriptions, outbox);
+                (self.server).tell_stored(now, address, subscriptions, outbox);
             }
         }
         self.server.schedule_expiry(&mut self.outbox);

@@ -29,6 +29,15 @@ pub(super) struct FailureProbe {
     budget: Budget,
 }
 
+/// A request that timed out.
+#[derive(Clone, Copy)]
+pub(super) struct TimeOut {
+    /// For the how many-th time.
+    pub(super) count: u32,
+    /// How long the first attempt waited.
+    pub(super) timeout: Duration,
+}
+
 impl Default for FailureProbe {
     fn default() -> Self {
         Self {
@@ -39,13 +48,12 @@ impl Default for FailureProbe {
 
 impl FailureProbe {
     /// Returns the contacts of a table to ask, of those that `may_be_there`, when one let a request
-    /// time out for the `count`th time, the first time after `timeout`.
+    /// time out.
     pub(super) fn on_timeout(
         &mut self,
         now: Timestamp,
         table: &mut Table,
-        count: u32,
-        timeout: Duration,
+        TimeOut { count, timeout }: TimeOut,
         may_be_there: impl Fn(&SocketAddr) -> bool,
     ) -> Vec<Contact> {
         let allowance = self.allowance(now);
@@ -107,9 +115,8 @@ mod tests {
         let _ = table.on_seen(recent, crate::routing::Confidence::Replied, now - second);
         let mut probe = FailureProbe::default();
         let mut asked = |timeout| {
-            probe
-                .on_timeout(now, &mut table, 2, timeout, |_| true)
-                .len()
+            let time_out = TimeOut { count: 2, timeout };
+            (probe.on_timeout(now, &mut table, time_out, |_| true)).len()
         };
         assert_eq!(asked(second * 150), 0, "none has been silent for so long");
         assert_eq!(asked(second), PROBES as usize);

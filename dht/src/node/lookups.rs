@@ -5,6 +5,7 @@ use std::slice;
 use std::time::Duration;
 
 use super::background::BackgroundLimiter;
+use super::config::Config;
 use super::connectivity::Connectivity;
 use super::contacts::Contacts;
 use super::outbox::{LookupStep, Outbox, RequestPurpose};
@@ -12,8 +13,9 @@ use super::queue::Queue;
 use super::readings::Readings;
 use super::subscriptions::{ListenSocket, Subscriptions};
 use super::{OpId, Status, Timer};
-use crate::config::Config;
-use crate::lookup::{Action, Latency, Limits, Lookup, LookupRequest, LookupState, Pool};
+use crate::lookup::{
+    Latency, Limits, Lookup, LookupAction, LookupId, LookupRequest, LookupState, Pool,
+};
 use crate::value::{Condition, Field, Query, ValueId};
 use crate::wire::{
     FindRequest, GetRequest, ListenRequest, Page, PutRequest, RefreshRequest, Request, SocketId,
@@ -24,15 +26,6 @@ use crate::{Contact, Family, InfoHash, LookupConfig, Origin, Timestamp};
 /// The nodes nearest to any key hardly ever share fewer bits with it than the depth of our table,
 /// the bits that our own neighbours share with us, less this many.
 const NEIGHBOURHOOD_BITS: usize = 3;
-
-/// Names a lookup: there is one for each key and address family.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct LookupId {
-    /// What is looked for.
-    pub key: InfoHash,
-    /// Among the nodes of which family.
-    pub family: Family,
-}
 
 /// All lookups, running or remembered. Those that an application waits for begin while not too many
 /// replies are awaited; those of permanent puts and listens take turns.
@@ -53,10 +46,29 @@ pub(super) struct Lookups {
     crowded: BTreeSet<OpId>,
 }
 
-impl LookupId {
-    /// Returns the ids of the lookups for `key`, that in IPv4 first.
-    pub(super) fn of(key: InfoHash) -> [Self; 2] {
-        Family::ALL.map(|family| Self { key, family })
+/// What lookups go by in the rest of the node.
+#[derive(Clone, Copy)]
+pub(super) struct NodeView<'a> {
+    contacts: &'a Contacts,
+    connectivity: &'a Connectivity,
+    subscriptions: &'a Subscriptions,
+}
+
+impl<'a> NodeView<'a> {
+    pub(super) fn new(
+        contacts: &'a Contacts,
+        connectivity: &'a Connectivity,
+        subscriptions: &'a Subscriptions,
+    ) -> Self {
+        Self {
+            contacts,
+            connectivity,
+            subscriptions,
+        }
+    }
+
+    fn is_warm(self, now: Timestamp) -> bool {
+        self.connectivity.is_warm(now, self.contacts)
     }
 }
 
@@ -64,7 +76,12 @@ impl Lookups {
     pub(super) fn new(config: &Config, origin: Origin) -> Self {
         Self {
             config: config.lookup.clone(),
-            limits: Limits::new(config),
+            limits: Limits::new(
+                &config.lookup,
+                &config.routing,
+                config.transport.response_time,
+                config.listen.nodes,
+            ),
             origin,
             pool: Pool::default(),
             background: BackgroundLimiter::new(config),
@@ -168,16 +185,14 @@ impl Lookups {
         &mut self,
         now: Timestamp,
         id: LookupId,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
-        socket_count: usize,
+        node: NodeView<'_>,
         outbox: &mut Outbox,
-    ) -> Option<Action> {
+    ) -> Option<LookupAction> {
         let lookup = self.get(id)?;
         let state = lookup.state();
         match state {
             LookupState::Lasting => {
-                if !self.may_go_on(now, id, contacts, connectivity, outbox) {
+                if !self.may_go_on(now, id, node, outbox) {
                     return None;
                 }
             }
@@ -189,7 +204,7 @@ impl Lookups {
             }
             LookupState::Running => {}
         }
-        let may_wait = connectivity.may_wait(now, id.family);
+        let may_wait = node.connectivity.may_wait(now, id.family);
         let peers = outbox.rpc.peers();
         let latency = Latency {
             typical: peers.typical_round_trip(),
@@ -198,7 +213,8 @@ impl Lookups {
         };
         let lookup = self.get_mut(id)?;
         let action = lookup.poll(now, may_wait, &latency, &mut outbox.rng);
-        if state == LookupState::Lasting && matches!(action, Action::LookupRequest(..)) {
+        if state == LookupState::Lasting && matches!(action, LookupAction::Request(..)) {
+            let socket_count = node.subscriptions.socket_count();
             self.background.on_request(now, socket_count);
         }
         Some(action)
@@ -225,12 +241,11 @@ impl Lookups {
     pub(super) fn send(
         &mut self,
         now: Timestamp,
-        id: LookupId,
-        node: Contact,
-        ask: LookupRequest,
+        step: LookupStep,
         subscriptions: &mut Subscriptions,
         outbox: &mut Outbox,
     ) -> bool {
+        let LookupStep { id, node, ask } = step;
         let key = id.key;
         let lookup = self.get(id);
         let request = match &ask {
@@ -311,8 +326,6 @@ impl Lookups {
         now: Timestamp,
         id: LookupId,
         at: Timestamp,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
         outbox: &mut Outbox,
     ) {
         let Some(lookup) = self.pool.get_mut(id.key, id.family) else {
@@ -323,7 +336,6 @@ impl Lookups {
         if self.background.has_begun(id) && (is_idle || !lookup.awaits_reply()) {
             self.background.rest(id);
         }
-        self.schedule_background(now, contacts, connectivity, outbox);
         let timer = Timer::Lookup(id);
         if !is_idle {
             outbox.timers.set(timer, at);
@@ -361,22 +373,19 @@ impl Lookups {
     pub(super) fn next_background(
         &mut self,
         now: Timestamp,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
+        node: NodeView<'_>,
     ) -> Option<LookupId> {
-        let is_warm = connectivity.is_warm(now, contacts);
-        self.background.next(now, is_warm)
+        self.background.next(now, node.is_warm(now))
     }
 
     /// Sets the timer for the next permanent put or listen.
     pub(super) fn schedule_background(
         &self,
         now: Timestamp,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
+        node: NodeView<'_>,
         outbox: &mut Outbox,
     ) {
-        let is_warm = self.background.waiting() == 0 || connectivity.is_warm(now, contacts);
+        let is_warm = self.background.waiting() == 0 || node.is_warm(now);
         match self.background.next_at(is_warm) {
             Some(at) => outbox.timers.set(Timer::Background, at.max(now)),
             None => outbox.timers.stop(Timer::Background),
@@ -396,14 +405,13 @@ impl Lookups {
         &mut self,
         now: Timestamp,
         id: LookupId,
-        contacts: &Contacts,
-        connectivity: &Connectivity,
+        node: NodeView<'_>,
         outbox: &mut Outbox,
     ) -> bool {
-        let may_go_on = connectivity.status(id.family) == Status::Disconnected
-            || (self.background).admits(now, connectivity.is_warm(now, contacts), id);
+        let may_go_on = node.connectivity.status(id.family) == Status::Disconnected
+            || self.background.admits(now, node.is_warm(now), id);
         if !may_go_on {
-            self.schedule_background(now, contacts, connectivity, outbox);
+            self.schedule_background(now, node, outbox);
         }
         may_go_on
     }

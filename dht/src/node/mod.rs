@@ -1,14 +1,14 @@
 //! [`Node`]: a plain DHT node; the only place where its parts meet.
 //!
 //! A node does no I/O. What happens is told to it (`handle_*`, and the operations); what is to be
-//! done is taken from [`Node::poll_output`] until it yields [`Output::Wake`], always the last:
+//! done is taken from [`Core::poll_output`] until it yields [`Output::Wake`], always the last:
 //! nothing more until that moment. Outputs are queued, so any order of calls is legal and nothing
 //! is lost. The same seed and the same inputs give the same outputs, byte for byte. A `now` in the
 //! past counts as the latest one seen.
 //!
 //! Values that come out are as other nodes sent them. A value that must be proved before it is
-//! stored is parked and comes out as an [`Output::Check`]; the driver, or the secure layer above,
-//! answers with [`Node::handle_verdict`].
+//! stored is parked and comes out as a [`Check`]; the driver, or the secure layer above, answers
+//! with [`Node::handle_verdict`].
 //!
 //! ```text
 //!             operations   subscriptions       what the application asked for
@@ -30,6 +30,7 @@ mod bootstrap;
 mod config;
 mod connectivity;
 mod contacts;
+mod core;
 mod datagrams;
 mod drive;
 mod export;
@@ -56,29 +57,30 @@ mod stats;
 mod store_requests;
 mod subscriptions;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod timers;
 
 use std::fmt;
 use std::net::SocketAddr;
 
+pub use self::core::{Core, Output};
 pub use crate::lookup::{
-    CandidateSnapshot, CandidateState, GetReport, LookupSnapshot, OpId, PutReport,
+    CandidateSnapshot, CandidateState, GetReport, LookupId, LookupSnapshot, OpId, PutReport,
 };
 pub use crate::routing::{Counts, Listed, Standing};
 pub use crate::rpc::{Traffic, Transmit};
 pub use crate::storage::Sizes;
 pub use crate::value::policy::Proof;
-pub use config::{ConnectivityConfig, OperationConfig};
+pub use config::{Config, ConfigError, ConnectivityConfig, OperationConfig};
 pub use listing::{StoredKey, StoredValue};
-pub use lookups::LookupId;
 pub use operations::OpError;
-pub use output::{Check, CheckId, Event, Output, Status};
+pub use output::{Check, CheckId, Event, Status};
 pub use puts::PutOptions;
 pub use stats::{FamilyStats, Stats};
 pub use timers::Timer;
 
-use crate::config::{Config, ConfigError};
 use crate::routing::Confidence;
 use crate::value::Value;
 use crate::wire::{Message, Payload};
@@ -88,7 +90,7 @@ use connectivity::Connectivity;
 use contacts::Contacts;
 use lookups::Lookups;
 use operations::Operations;
-use outbox::{Outbox, ReplyTo, RequestPurpose};
+use outbox::{Outbox, RequestPurpose};
 use readings::Readings;
 use server::Server;
 use subscriptions::Subscriptions;
@@ -96,7 +98,7 @@ use subscriptions::Subscriptions;
 /// A DHT node without a socket, a clock or a thread.
 ///
 /// ```
-/// use bulla_dht::node::{Node, Output};
+/// use bulla_dht::node::{Core, Node, Output};
 /// use bulla_dht::{Config, Origin, Seed, Timestamp};
 ///
 /// let now = Timestamp::ZERO;
@@ -140,6 +142,48 @@ impl fmt::Debug for Node {
     }
 }
 
+impl Core for Node {
+    type Event = Event;
+    type Job = Box<Check>;
+
+    fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
+        let now = self.advance(now);
+        self.receive(now, canonical(from), datagram);
+        self.drive_queued(now);
+    }
+
+    fn handle_unreachable(&mut self, now: Timestamp, to: SocketAddr) {
+        let now = self.advance(now);
+        self.on_unreachable(now, canonical(to));
+        self.handle_timeout(now);
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) {
+        let now = self.advance(now);
+        while let Some(no_reply) = self.outbox.rpc.poll_no_reply(now) {
+            self.on_no_reply(now, no_reply);
+        }
+        while let Some(timer) = self.outbox.timers.take_due(now) {
+            self.on_timer(now, timer);
+        }
+        self.drive_queued(now);
+    }
+
+    fn poll_output(&mut self) -> Output<Event, Box<Check>> {
+        if let Some(transmit) = self.outbox.poll_transmit() {
+            return Output::Transmit(transmit);
+        }
+        if let Some(check) = self.server.poll_check() {
+            return Output::Job(check);
+        }
+        if let Some(event) = self.outbox.poll_event() {
+            return Output::Event(event);
+        }
+        let (at, timer) = self.outbox.wake();
+        Output::Wake(at, timer)
+    }
+}
+
 impl Node {
     /// Returns a node that knows no other.
     ///
@@ -173,32 +217,6 @@ impl Node {
         Ok(node)
     }
 
-    /// Handles a datagram.
-    pub fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
-        let now = self.advance(now);
-        self.receive(now, canonical(from), datagram);
-        self.drive_queued(now);
-    }
-
-    /// Takes in that the system cannot send to an address: what was asked there fails at once.
-    pub fn handle_unreachable(&mut self, now: Timestamp, to: SocketAddr) {
-        let now = self.advance(now);
-        self.on_unreachable(now, canonical(to));
-        self.handle_timeout(now);
-    }
-
-    /// Does what has become due.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
-        let now = self.advance(now);
-        while let Some(no_reply) = self.outbox.rpc.poll_no_reply(now) {
-            self.on_no_reply(now, no_reply);
-        }
-        while let Some(timer) = self.outbox.timers.take_due(now) {
-            self.on_timer(now, timer);
-        }
-        self.drive_queued(now);
-    }
-
     /// Handles the outcome of a check. An unknown or repeated id is ignored.
     pub fn handle_verdict(&mut self, now: Timestamp, check: CheckId, holds: bool) {
         let now = self.advance(now);
@@ -212,21 +230,7 @@ impl Node {
         self.server.drop_check(check);
     }
 
-    /// Takes what is to be done next; [`Output::Wake`] is the last.
-    pub fn poll_output(&mut self) -> Output {
-        if let Some(transmit) = self.outbox.poll_transmit() {
-            return Output::Transmit(transmit);
-        }
-        if let Some(check) = self.server.poll_check() {
-            return Output::Check(check);
-        }
-        match self.outbox.poll_event() {
-            Some(event) => Output::Event(event),
-            None => self.outbox.wake(),
-        }
-    }
-
-    /// Pings these addresses, and again in rounds at growing intervals whenever the node is not
+    /// Handles the outcome of a check. An unknown or repeated id is ignored.
     /// connected.
     pub fn bootstrap(&mut self, now: Timestamp, addresses: &[SocketAddr]) {
         let now = self.advance(now);

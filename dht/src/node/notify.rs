@@ -9,7 +9,7 @@ use crate::{InfoHash, Timestamp};
 
 /// What happened to a value that listeners know by its id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fate {
+pub(super) enum ValueUpdate {
     /// It is kept for one more lifetime.
     Refreshed,
     /// It is no longer stored.
@@ -24,91 +24,95 @@ pub(super) struct Told<'a> {
     pub(super) backlog: Option<Backlog>,
 }
 
-/// Sends values to a listener on `key`.
-pub(super) fn values(
-    now: Timestamp,
-    sender: InfoHash,
-    key: InfoHash,
-    listener: &Listener,
-    token: &[u8],
-    told: Told<'_>,
-    outbox: &mut Outbox,
-) {
-    let Told { values, backlog } = told;
-    if listener.version == 0 {
-        let reply = Reply {
-            nodes4: Nodes::default(),
-            token: Some(token.into()),
-            values: Some(Values::new(values)),
-            observed: Some(listener.addr.ip()),
-            ..Reply::default()
-        };
-        let payload = Payload::Reply { sender, reply };
-        let tid = Tid(listener.socket);
-        return outbox.rpc.notify(listener.addr, tid, payload);
-    }
-    let update = UpdateRequest {
-        key: Some(key),
-        values: Values::new(values),
-        ..update(listener, token)
-    };
-    send(now, listener, update, backlog, outbox);
+/// A remote listener, and what goes with all that it is told.
+pub(super) struct Notifier<'a> {
+    /// The id of this node.
+    pub(super) sender: InfoHash,
+    pub(super) listener: &'a Listener,
+    /// The write token for the listener.
+    pub(super) token: &'a [u8],
 }
 
-/// Tells a listener what happened to a value.
-pub(super) fn id(
-    now: Timestamp,
-    sender: InfoHash,
-    listener: &Listener,
-    token: &[u8],
-    id: ValueId,
-    fate: Fate,
-    outbox: &mut Outbox,
-) {
-    let ids = [id];
-    let (refreshed, expired) = match fate {
-        Fate::Refreshed => (&ids[..], &[][..]),
-        Fate::Gone => (&[][..], &ids[..]),
-    };
-    if listener.version == 0 {
-        let notice = Notice {
-            token: Some(token.into()),
+impl<'a> Notifier<'a> {
+    /// Sends values under `key`.
+    pub(super) fn values(
+        &self,
+        now: Timestamp,
+        key: InfoHash,
+        told: Told<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let values = Values::new(told.values);
+        if self.listener.version == 0 {
+            let reply = Reply {
+                nodes4: Nodes::default(),
+                token: Some(self.token.into()),
+                values: Some(values),
+                observed: Some(self.listener.addr.ip()),
+                ..Reply::default()
+            };
+            let sender = self.sender;
+            return self.notify(Payload::Reply { sender, reply }, outbox);
+        }
+        let update = UpdateRequest {
+            key: Some(key),
+            values,
+            ..self.empty_update()
+        };
+        self.send(now, update, told.backlog, outbox);
+    }
+
+    /// Tells what happened to a value.
+    pub(super) fn id(&self, now: Timestamp, id: ValueId, update: ValueUpdate, outbox: &mut Outbox) {
+        let ids = [id];
+        let (refreshed, expired) = match update {
+            ValueUpdate::Refreshed => (&ids[..], &[][..]),
+            ValueUpdate::Gone => (&[][..], &ids[..]),
+        };
+        if self.listener.version == 0 {
+            let notice = Notice {
+                token: Some(self.token.into()),
+                refreshed: refreshed.into(),
+                expired: expired.into(),
+            };
+            let sender = self.sender;
+            return self.notify(Payload::Notice { sender, notice }, outbox);
+        }
+        let update = UpdateRequest {
             refreshed: refreshed.into(),
             expired: expired.into(),
+            ..self.empty_update()
         };
-        let payload = Payload::Notice { sender, notice };
-        let tid = Tid(listener.socket);
-        return outbox.rpc.notify(listener.addr, tid, payload);
+        self.send(now, update, None, outbox);
     }
-    let update = UpdateRequest {
-        refreshed: refreshed.into(),
-        expired: expired.into(),
-        ..update(listener, token)
-    };
-    send(now, listener, update, None, outbox);
-}
 
-/// Returns an update that tells nothing yet.
-fn update<'a>(listener: &Listener, token: &'a [u8]) -> UpdateRequest<'a> {
-    UpdateRequest {
-        socket: SocketId(listener.socket),
-        key: None,
-        values: Values::default(),
-        created: None,
-        refreshed: (&[][..]).into(),
-        expired: (&[][..]).into(),
-        token: token.into(),
+    /// Returns an update that tells nothing yet.
+    fn empty_update(&self) -> UpdateRequest<'a> {
+        UpdateRequest {
+            socket: SocketId(self.listener.socket),
+            key: None,
+            values: Values::default(),
+            created: None,
+            refreshed: (&[][..]).into(),
+            expired: (&[][..]).into(),
+            token: self.token.into(),
+        }
     }
-}
 
-fn send(
-    now: Timestamp,
-    listener: &Listener,
-    update: UpdateRequest<'_>,
-    backlog: Option<Backlog>,
-    outbox: &mut Outbox,
-) {
-    let request = Request::Update(update);
-    let purpose = RequestPurpose::Notify(backlog);
-    outbox.request(now, listener.addr, request, purpose);
+    fn send(
+        &self,
+        now: Timestamp,
+        update: UpdateRequest<'_>,
+        backlog: Option<Backlog>,
+        outbox: &mut Outbox,
+    ) {
+        let request = Request::Update(update);
+        let purpose = RequestPurpose::Notify(backlog);
+        outbox.request(now, self.listener.addr, request, purpose);
+    }
+
+    fn notify(&self, payload: Payload<'_>, outbox: &mut Outbox) {
+        let tid = Tid(self.listener.socket);
+        outbox.rpc.notify(self.listener.addr, tid, payload);
+    }
 }

@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::lookups::LookupId;
+use super::config::Config;
 use super::timers::Timers;
-use super::{Event, Output, Timer, Transmit};
-use crate::config::Config;
-use crate::lookup::{LookupRequest, OpId};
-use crate::rpc::{Purpose, Rpc};
+use super::{Event, Timer, Transmit};
+use crate::lookup::{LookupId, LookupRequest, OpId};
+use crate::rpc::{Purpose, ReplyTo, Rpc};
 use crate::value::ValueId;
-use crate::wire::{ErrorCode, Reply, Request, Tid};
+use crate::wire::{ErrorCode, Reply, Request};
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
 /// Datagrams, events and the next wake-up. Every part of the node puts its own in; they come out in
@@ -73,15 +72,6 @@ pub(super) struct LookupStep {
     pub(super) ask: LookupRequest,
 }
 
-/// Where the reply to a request goes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct ReplyTo {
-    /// Where the request came from.
-    pub(super) addr: SocketAddr,
-    /// Its transaction id.
-    pub(super) tid: Tid,
-}
-
 impl Purpose for RequestPurpose {
     fn is_for_lookup(&self) -> bool {
         matches!(self, Self::Lookup(_) | Self::Page(_))
@@ -91,7 +81,7 @@ impl Purpose for RequestPurpose {
 impl Outbox {
     pub(super) fn new(id: InfoHash, config: &Config, rng: Rng) -> Self {
         Self {
-            rpc: Rpc::new(id, config),
+            rpc: Rpc::new(id, config.network, config.client, &config.transport),
             rng,
             timers: Timers::default(),
             events: VecDeque::new(),
@@ -124,12 +114,12 @@ impl Outbox {
 
     /// Answers a request.
     pub(super) fn reply(&mut self, now: Timestamp, to: ReplyTo, reply: Reply<'_>) {
-        self.rpc.reply(now, &mut self.rng, to.addr, to.tid, reply);
+        self.rpc.reply(now, &mut self.rng, to, reply);
     }
 
     /// Answers a request with an error.
     pub(super) fn error(&mut self, to: ReplyTo, code: ErrorCode, text: &'static str) {
-        self.rpc.error(to.addr, to.tid, code, text);
+        self.rpc.error(to, code, text);
     }
 
     /// Queues events for the application.
@@ -167,11 +157,11 @@ impl Outbox {
     }
 
     /// Returns when something is due next, and what.
-    pub(super) fn wake(&self) -> Output {
+    pub(super) fn wake(&self) -> (Timestamp, Timer) {
         let (at, timer) = (self.timers.next()).unwrap_or((Timestamp::MAX, Timer::Never));
         match self.rpc.next_deadline() {
-            Some(deadline) if deadline < at => Output::Wake(deadline, Timer::Requests),
-            _ => Output::Wake(at, timer),
+            Some(deadline) if deadline < at => (deadline, Timer::Requests),
+            _ => (at, timer),
         }
     }
 }

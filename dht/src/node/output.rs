@@ -1,26 +1,11 @@
-//! What comes out of the core: datagrams, events, checks and the next wake-up.
+//! What a node tells the application, and what it has checked.
 
 use std::net::SocketAddr;
 
 use crate::lookup::{GetReport, OpId, PutReport};
-use crate::node::timers::Timer;
-use crate::rpc::Transmit;
 use crate::value::policy::Proof;
 use crate::value::{Row, Value};
-use crate::{Family, InfoHash, Timestamp};
-
-/// One thing for the driver to do. [`Output::Wake`] is always the last of a drain.
-#[derive(Debug)]
-pub enum Output {
-    /// Send these bytes there.
-    Transmit(Transmit),
-    /// Tell the application.
-    Event(Event),
-    /// Find out whether this holds, and say so with `handle_verdict`.
-    Check(Box<Check>),
-    /// Nothing more until this moment; call `handle_timeout` then. The timer says why.
-    Wake(Timestamp, Timer),
-}
+use crate::{Family, InfoHash};
 
 /// Something the application waits for.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::outbox::ReplyTo;
 use super::{Check, CheckId};
+use crate::rpc::ReplyTo;
 use crate::value::policy::Proof;
 use crate::value::{Value, ValueId};
 use crate::{InfoHash, Timestamp, UnixTime};

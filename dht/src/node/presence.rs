@@ -1,5 +1,6 @@
 //! Contacts that turn out to be there, or not: what that means for tables, lookups and listeners.
 
+use super::failure_probe::TimeOut;
 use super::outbox::LookupStep;
 use super::{Node, RequestPurpose};
 use crate::routing::{Confidence, Growth};
@@ -103,9 +104,12 @@ impl Node {
     /// Handles the `count`th time-out of a request to a contact; others may be gone with it.
     fn on_timed_out(&mut self, now: Timestamp, contact: Contact, count: u32) {
         let peers = self.outbox.rpc.peers();
-        let timeout = peers.timeout(&contact.addr);
+        let time_out = TimeOut {
+            count,
+            timeout: peers.timeout(&contact.addr),
+        };
         let may_be_there = |addr: &_| !peers.is_unresponsive(addr);
-        let asked = (self.contacts).on_timeout(now, &contact, count, timeout, may_be_there);
+        let asked = (self.contacts).on_timeout(now, &contact, time_out, may_be_there);
         for contact in asked {
             self.outbox.ping(now, contact);
         }

@@ -3,7 +3,7 @@
 use super::operations::OpState;
 use super::{LookupId, Node, OpError, OpId};
 use crate::lookup::{Announcement, Creation};
-use crate::value::{Value, ValueId};
+use crate::value::{Value, ValueAddress, ValueId};
 use crate::{InfoHash, Timestamp, UnixTime};
 
 /// How a put is announced.
@@ -64,7 +64,7 @@ impl Node {
         if (self.server).store_own(now, &key, &value, created, options.permanent) {
             self.server.schedule_expiry(&mut self.outbox);
             let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
-            (self.server).tell_stored(now, key, id, subscriptions, outbox);
+            (self.server).tell_stored(now, ValueAddress { key, id }, subscriptions, outbox);
         }
         let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
         let renewal = options.permanent.then(|| {
@@ -113,7 +113,7 @@ impl Node {
         let stored = self.server.storage.remove_own(&key, id);
         if stored {
             let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
-            (self.server).tell_removed(now, key, id, subscriptions, outbox);
+            (self.server).tell_removed(now, ValueAddress { key, id }, subscriptions, outbox);
         }
         stored || !announced.is_empty()
     }

@@ -4,11 +4,13 @@
 use std::net::SocketAddr;
 
 use super::answers::Answer;
-use super::outbox::{Backlog, Outbox, ReplyTo};
+use super::notify::Told;
+use super::outbox::{Backlog, Outbox};
 use super::pending_puts::RemotePut;
 use super::replies::usable_token;
 use super::server::Server;
-use super::{Contacts, Node, Timer, notify};
+use super::{Contacts, Node, Timer};
+use crate::rpc::ReplyTo;
 use crate::storage::{Listener, Subscribed};
 use crate::value::{Value, ValueId};
 use crate::wire::{
@@ -211,11 +213,12 @@ impl Server {
             }
             let socket = listener.socket;
             let backlog = next.map(|from| Backlog { key, socket, from });
-            let told = notify::Told {
+            let told = Told {
                 values: &values,
                 backlog,
             };
-            notify::values(now, self.own, key, listener, token, told, outbox);
+            self.notifier(listener, token)
+                .values(now, key, told, outbox);
             match next {
                 Some(next) if listener.version == 0 => from = next,
                 Some(_) | None => return,

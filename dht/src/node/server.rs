@@ -3,15 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::notify::{self, Fate};
+use super::config::Config;
+use super::notify::{Notifier, Told, ValueUpdate};
 use super::outbox::Outbox;
 use super::pending_puts::PendingPuts;
 use super::subscriptions::Subscriptions;
 use super::{Check, CheckId, Timer};
-use crate::config::Config;
-use crate::storage::{self, Incoming, Listeners, Storage};
+use crate::storage::{self, Incoming, Listener, Listeners, Storage};
 use crate::token::Tokens;
-use crate::value::{Value, ValueId};
+use crate::value::{Value, ValueAddress, ValueId};
 use crate::wire::snapshot::Record;
 use crate::{InfoHash, Origin, Rng, Seed, Source, Timestamp, UnixTime, ValueTypes};
 
@@ -144,7 +144,7 @@ impl Server {
         outbox: &mut Outbox,
     ) {
         for (key, id) in self.storage.expire(now) {
-            self.tell_removed(now, key, id, subscriptions, outbox);
+            self.tell_removed(now, ValueAddress { key, id }, subscriptions, outbox);
         }
         self.schedule_expiry(outbox);
     }
@@ -201,24 +201,25 @@ impl Server {
     pub(super) fn tell_stored(
         &self,
         now: Timestamp,
-        key: InfoHash,
-        id: ValueId,
+        address: ValueAddress,
         subscriptions: &mut Subscriptions,
         outbox: &mut Outbox,
     ) {
+        let ValueAddress { key, id } = address;
         if !subscriptions.is_on(&key) && !self.listeners.listen_on(&key) {
             return;
         }
         let Some(value) = self.storage.find(&key, id) else {
             return;
         };
-        let told = notify::Told {
+        let told = Told {
             values: std::slice::from_ref(value),
             backlog: None,
         };
         for listener in self.listeners.matching(&key, value) {
             let token = self.tokens.token(listener.addr);
-            notify::values(now, self.own, key, &listener, &token, told, outbox);
+            let notifier = self.notifier(&listener, &token);
+            notifier.values(now, key, told, outbox);
         }
         outbox.report(subscriptions.on_stored(&key, value));
     }
@@ -227,38 +228,45 @@ impl Server {
     pub(super) fn tell_refreshed(
         &self,
         now: Timestamp,
-        key: InfoHash,
-        id: ValueId,
+        address: ValueAddress,
         outbox: &mut Outbox,
     ) {
-        for listener in self.listeners.on(&key) {
-            let token = self.tokens.token(listener.addr);
-            notify::id(
-                now,
-                self.own,
-                &listener,
-                &token,
-                id,
-                Fate::Refreshed,
-                outbox,
-            );
-        }
+        self.tell_update(now, address, ValueUpdate::Refreshed, outbox);
     }
 
     /// Tells listeners of a stored value that is gone.
     pub(super) fn tell_removed(
         &self,
         now: Timestamp,
-        key: InfoHash,
-        id: ValueId,
+        address: ValueAddress,
         subscriptions: &mut Subscriptions,
+        outbox: &mut Outbox,
+    ) {
+        self.tell_update(now, address, ValueUpdate::Gone, outbox);
+        outbox.report(subscriptions.on_removed(&address.key, address.id));
+    }
+
+    /// Returns what tells a remote listener.
+    pub(super) fn notifier<'a>(&self, listener: &'a Listener, token: &'a [u8]) -> Notifier<'a> {
+        Notifier {
+            sender: self.own,
+            listener,
+            token,
+        }
+    }
+
+    fn tell_update(
+        &self,
+        now: Timestamp,
+        ValueAddress { key, id }: ValueAddress,
+        update: ValueUpdate,
         outbox: &mut Outbox,
     ) {
         for listener in self.listeners.on(&key) {
             let token = self.tokens.token(listener.addr);
-            notify::id(now, self.own, &listener, &token, id, Fate::Gone, outbox);
+            let notifier = self.notifier(&listener, &token);
+            notifier.id(now, id, update, outbox);
         }
-        outbox.report(subscriptions.on_removed(&key, id));
     }
 
     /// Returns how long a value lives after its creation or last refresh.

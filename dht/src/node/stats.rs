@@ -4,15 +4,13 @@ use super::{Node, Status};
 use crate::routing::Counts;
 use crate::rpc::Traffic;
 use crate::storage::Sizes;
-use crate::{Family, Timestamp};
+use crate::{ByFamily, Family, Timestamp};
 
 /// A node's figures at a moment.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Stats {
-    /// IPv4.
-    pub v4: FamilyStats,
-    /// IPv6.
-    pub v6: FamilyStats,
+    /// What is counted for each family.
+    pub families: ByFamily<FamilyStats>,
     /// What is stored.
     pub storage: Sizes,
     /// Remote listeners.
@@ -48,8 +46,7 @@ impl Node {
     /// Returns the figures of this moment. Costs time in proportion to the tables' size.
     pub fn stats(&self, now: Timestamp) -> Stats {
         Stats {
-            v4: self.family_stats(now, Family::V4),
-            v6: self.family_stats(now, Family::V6),
+            families: ByFamily::from_fn(|family| self.family_stats(now, family)),
             storage: self.server.storage.sizes(),
             listeners: self.server.listeners.len(),
             lookups: self.lookups.len(),

@@ -3,14 +3,15 @@
 
 use std::net::SocketAddr;
 
-use super::outbox::{Outbox, ReplyTo};
+use super::outbox::Outbox;
 use super::pending_puts::{PendingPut, RemotePut};
 use super::server::Server;
 use super::subscriptions::Subscriptions;
 use super::{CheckId, Timer};
-use crate::storage::{Change, Incoming, RefreshError};
+use crate::rpc::ReplyTo;
+use crate::storage::{Incoming, RefreshError, StoreOutcome};
 use crate::value::policy::{Decision, may_replace, may_store, rewrite_service};
-use crate::value::{Draft, Policy, Value, ValueId, ValueType};
+use crate::value::{Draft, Policy, Value, ValueAddress, ValueId, ValueType};
 use crate::wire::{self, ErrorCode, PutRequest, RefreshRequest, Reply};
 use crate::{Source, Timestamp, ValueTypes};
 
@@ -74,7 +75,7 @@ impl Server {
             Err(RefreshError::UnknownValue) => acknowledge(now, reply_to, id, outbox),
             Ok(()) => {
                 self.schedule_expiry(outbox);
-                self.tell_refreshed(now, key, id, outbox);
+                self.tell_refreshed(now, ValueAddress { key, id }, outbox);
                 acknowledge(now, reply_to, id, outbox);
             }
         }
@@ -167,13 +168,13 @@ impl Server {
             return;
         };
         match stored.change {
-            Change::New | Change::Edited => {
-                self.tell_stored(now, key, id, subscriptions, outbox);
+            StoreOutcome::New | StoreOutcome::Edited => {
+                self.tell_stored(now, ValueAddress { key, id }, subscriptions, outbox);
             }
-            Change::Refreshed => self.tell_refreshed(now, key, id, outbox),
+            StoreOutcome::Refreshed => self.tell_refreshed(now, ValueAddress { key, id }, outbox),
         }
         for (key, id) in stored.evicted {
-            self.tell_removed(now, key, id, subscriptions, outbox);
+            self.tell_removed(now, ValueAddress { key, id }, subscriptions, outbox);
         }
         self.schedule_expiry(outbox);
     }

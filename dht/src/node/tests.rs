@@ -1,7 +1,7 @@
 //! A few nodes together.
 
 mod crowded;
-mod net;
+mod operations;
 mod peers;
 
 use std::collections::BTreeSet;
@@ -12,10 +12,8 @@ use super::*;
 use crate::rpc::Rpc;
 use crate::value::{Field, Query, Value, ValueId};
 use crate::wire::{GetRequest, Request};
-use crate::{Draft, wire};
-use net::{Net, addr};
-
-const MS: Duration = Duration::from_millis(1);
+use crate::{Draft, TransportConfig, wire};
+use testing::{MS, Net, addr};
 
 #[test]
 fn two_nodes_find_each_other_and_a_value() {
@@ -42,7 +40,7 @@ fn a_node_that_comes_when_none_is_known_yet_asks_again() {
     let last = net.nodes.iter().rposition(far).unwrap();
     net.run(2);
     net.delay(MS * 100, |from, to| to == addr(0) && from != addr(last));
-    let good = |net: &Net| net.nodes[last].stats(net.now).v4.contacts.good;
+    let good = |net: &Net<Node>| net.nodes[last].stats(net.now).families.v4.contacts.good;
     net.run(20);
     assert_eq!(good(&net), 1);
     net.run(680);
@@ -56,7 +54,7 @@ fn a_value_outlives_its_publisher() {
     let key = InfoHash::of(b"key");
     let report = net.put(3, key, value("hello", 7), PutOptions::default());
     assert_eq!(report.acknowledged, 8);
-    net.kill(3);
+    net.set_dead(3, true);
     let (values, _) = net.get(9, key);
     assert_eq!(values, [value("hello", 7)]);
 }
@@ -142,15 +140,11 @@ fn a_query_yields_rows() {
         conditions: Vec::new(),
     };
     net.nodes[2].query(now, key, query).unwrap();
-    net.drain(2);
     net.settle();
-    let rows = net
-        .take_events(2)
-        .into_iter()
-        .filter_map(|event| match event {
-            Event::Rows { rows, .. } => Some(rows),
-            _ => None,
-        });
+    let rows = net.events(2).into_iter().filter_map(|event| match event {
+        Event::Rows { rows, .. } => Some(rows),
+        _ => None,
+    });
     assert_eq!(rows.flatten().count(), 1);
 }
 
@@ -160,7 +154,7 @@ fn gets_and_queries_of_one_key_at_once_take_few_requests() {
     net.settle();
     let (key, now) = (InfoHash::of(b"key"), net.now);
     let _ = net.put(0, key, value("hello", 7), PutOptions::default());
-    let sent = |net: &Net| net.nodes[1].stats(net.now).traffic.sent;
+    let sent = |net: &Net<Node>| net.nodes[1].stats(net.now).traffic.sent;
     let before = sent(&net);
     for _ in 0..1_000 {
         let ids = Query {
@@ -170,11 +164,10 @@ fn gets_and_queries_of_one_key_at_once_take_few_requests() {
         net.nodes[1].get(now, key, Query::default()).unwrap();
         net.nodes[1].query(now, key, ids).unwrap();
     }
-    net.drain(1);
     net.settle();
     let requests = sent(&net) - before;
     assert!((16..100).contains(&requests), "{requests} datagrams");
-    let events = net.take_events(1);
+    let events = net.events(1);
     let count = |of: fn(&Event) -> bool| events.iter().filter(|event| of(event)).count();
     assert_eq!(count(|it| matches!(it, Event::Values { .. })), 1_000);
     assert_eq!(count(|it| matches!(it, Event::Rows { .. })), 1_000);
@@ -194,9 +187,8 @@ fn of_many_gets_at_once_no_more_begin_than_answers_may_come_at_once() {
     let limit = Config::default().lookup.max_awaited;
     assert!((limit..limit + 16).contains(&stats.pending_requests));
     assert!(stats.waiting_lookups > 200, "{}", stats.waiting_lookups);
-    net.drain(9);
     net.settle();
-    let events = net.take_events(9);
+    let events = net.events(9);
     let full =
         |event: &&Event| matches!(event, Event::GetDone { report, .. } if report.answered == 8);
     assert_eq!(events.iter().filter(full).count(), 500);
@@ -211,7 +203,7 @@ fn pings_of_unknown_nodes_hold_up_no_get() {
     let large = wire::pack(&Draft::new(vec![7; 2_000]), ValueId(1));
     let _ = net.put(9, key, large, PutOptions::default());
     let mut rng = Seed::from_number(1).public();
-    let mut strangers = Rpc::new(rng.hash(), &Config::default());
+    let mut strangers = Rpc::new(rng.hash(), 0, false, &TransportConfig::default());
     for stranger in 0..600u16 {
         let request = Request::Get(GetRequest {
             key,
@@ -243,7 +235,7 @@ fn saved_contacts_are_asked_a_few_at_a_time_until_all_have_been() {
     let mut rng = Seed::from_number(2).public();
     let saved: Vec<_> = (0..40).map(|i| Contact::new(rng.hash(), addr(i))).collect();
     node.insert_contacts(Timestamp::ZERO, &saved);
-    let known = node.stats(Timestamp::ZERO).v4.contacts.dubious;
+    let known = node.stats(Timestamp::ZERO).families.v4.contacts.dubious;
     let mut asked = BTreeSet::new();
     let mut at_once = None;
     let end = Timestamp::ZERO + Duration::from_secs(60);
@@ -253,7 +245,7 @@ fn saved_contacts_are_asked_a_few_at_a_time_until_all_have_been() {
             match node.poll_output() {
                 Output::Transmit(ping) => drop(asked.insert(ping.to)),
                 Output::Wake(at, _) => break at,
-                Output::Event(_) | Output::Check(_) => {}
+                Output::Event(_) | Output::Job(_) => {}
             }
         };
         at_once.get_or_insert(asked.len());
@@ -278,17 +270,15 @@ fn listens_cancelled_before_their_turn_take_no_place() {
     for op in ops {
         node.cancel(now, op);
     }
-    net.drain(9);
     net.run(10_000);
     assert_eq!(net.nodes[9].stats(net.now).waiting_lookups, 0);
 
     let key = InfoHash::of(b"key");
     let op = net.nodes[9].listen(net.now, key, Query::default()).unwrap();
-    net.drain(9);
     net.run(2_000);
     let _ = net.put(3, key, value("hello", 7), PutOptions::default());
     let told = |event: &Event| matches!(event, Event::Values { op: its, .. } if *its == op);
-    assert!(net.take_events(9).iter().any(told));
+    assert!(net.events(9).iter().any(told));
 }
 
 #[test]
@@ -306,7 +296,7 @@ fn own_requests_go_on_while_others_ask_as_much_as_is_answered_or_more() {
         let (mut found, mut ended) = (false, None);
         while ended.is_none() && net.now < begin + MS * 5_000 {
             net.flood(9, strangers);
-            for event in net.take_events(9) {
+            for event in net.events(9) {
                 match event {
                     Event::Values { op, .. } if op == get => found = true,
                     Event::GetDone { op, report } if op == get => ended = Some(report),
@@ -327,23 +317,21 @@ fn own_requests_go_on_while_others_ask_as_much_as_is_answered_or_more() {
 fn what_waits_goes_on_when_a_lost_contact_shows_up_by_itself() {
     let mut net = Net::new(2);
     net.settle();
-    net.kill(0);
+    net.set_dead(0, true);
     let _ = net.get(1, InfoHash::of(b"no node is there"));
     assert_eq!(net.nodes[1].status(Family::V4), Status::Connecting);
 
     let key = InfoHash::of(b"key");
     let op = net.nodes[1].get(net.now, key, Query::default()).unwrap();
-    net.drain(1);
-    net.dead[0] = false;
+    net.set_dead(0, false);
     net.nodes[0].get(net.now, key, Query::default()).unwrap();
-    net.drain(0);
     net.run(30_000);
     assert_eq!(net.nodes[1].status(Family::V4), Status::Connected);
     let answered = |event| match event {
         Event::GetDone { op: its, report } if its == op => Some(report.answered),
         _ => None,
     };
-    let answered = net.take_events(1).into_iter().find_map(answered);
+    let answered = net.events(1).into_iter().find_map(answered);
     assert_eq!(answered, Some(1));
 }
 

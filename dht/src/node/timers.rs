@@ -2,8 +2,8 @@
 
 use bulla_kad::Schedule;
 
-use super::LookupId;
 use crate::Family;
+use crate::lookup::LookupId;
 
 /// Why a node wakes up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -11,9 +11,8 @@ use bulla_kad::transport::{Datagrams, Dialect, MessageKind, Rejected, Transactio
 use bytes::Bytes;
 use reassembly::Completed;
 
-use crate::config::Config;
 use crate::wire::{self, Encoder, ErrorCode, Message, Part, Payload, Reply, Request, Tid};
-use crate::{InfoHash, Rng, Timestamp};
+use crate::{InfoHash, Rng, Timestamp, TransportConfig};
 
 pub(crate) use bulla_kad::transport::{NoReply, Purpose};
 
@@ -33,15 +32,24 @@ pub(crate) struct OpenDht {
     encoder: Encoder,
 }
 
+/// Where the reply to a request goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct ReplyTo {
+    /// Where the request came from.
+    pub(crate) addr: SocketAddr,
+    /// Its transaction id.
+    pub(crate) tid: Tid,
+}
+
 impl<P: Purpose> Rpc<P> {
-    pub(crate) fn new(id: InfoHash, config: &Config) -> Self {
+    pub(crate) fn new(id: InfoHash, network: u32, client: bool, config: &TransportConfig) -> Self {
         let dialect = OpenDht {
             id,
-            network: config.network,
-            client: config.client,
+            network,
+            client,
             encoder: Encoder::default(),
         };
-        Self(Transport::new(dialect, &config.transport))
+        Self(Transport::new(dialect, config))
     }
 
     /// Sends a request; `false` if too many are in flight.
@@ -62,32 +70,25 @@ impl<P: Purpose> Rpc<P> {
     }
 
     /// Sends a reply. One of more than a small datagram is deferred until the address is validated.
-    pub(crate) fn reply(
-        &mut self,
-        now: Timestamp,
-        rng: &mut Rng,
-        to: SocketAddr,
-        tid: Tid,
-        reply: Reply<'_>,
-    ) {
+    pub(crate) fn reply(&mut self, now: Timestamp, rng: &mut Rng, to: ReplyTo, reply: Reply<'_>) {
         let reply = Reply {
-            observed: Some(to.ip()),
+            observed: Some(to.addr.ip()),
             ..reply
         };
         let sender = self.0.dialect().id;
         let payload = Payload::Reply { sender, reply };
-        let datagrams = self.0.dialect_mut().encode_transient(tid, payload);
-        self.0.reply(now, rng, to, datagrams);
+        let datagrams = self.0.dialect_mut().encode_transient(to.tid, payload);
+        self.0.reply(now, rng, to.addr, datagrams);
     }
 
     /// Refuses a request.
-    pub(crate) fn error(&mut self, to: SocketAddr, tid: Tid, code: ErrorCode, text: &'static str) {
+    pub(crate) fn error(&mut self, to: ReplyTo, code: ErrorCode, text: &'static str) {
         let payload = Payload::Error {
             sender: Some(self.0.dialect().id),
             code,
             text: text.into(),
         };
-        self.notify(to, tid, payload);
+        self.notify(to.addr, to.tid, payload);
     }
 
     /// Sends a message that is neither answered nor repeated.

@@ -1,4 +1,4 @@
-//! [`Action`]: what the parts of the secure layer want done.
+//! [`SecureAction`]: what the parts of the secure layer want done.
 //!
 //! The parts are told what happens and return actions; they know neither the node nor the queue of
 //! outputs. `SecureDht` carries the actions out, in their order.
@@ -7,7 +7,7 @@ use bulla_identity::PublicKey;
 
 use super::admission::Ticket;
 use super::delivery::Delivered;
-use super::error::PutError;
+use super::error::SecurePutError;
 use super::event::SecureEvent;
 use super::job::Task;
 use super::key_cache::KeyName;
@@ -17,13 +17,13 @@ use crate::node::{CheckId, PutOptions};
 use crate::value::Value;
 
 /// One thing to be done.
-pub(super) enum Action {
+pub(super) enum SecureAction {
     /// Have this job done.
     Start(Ticket, Task),
     /// Tell the application the result of an operation that was being prepared.
     Tell(OpId, SecureEvent),
     /// Tell the application that a put failed.
-    Fail(OpId, PutError),
+    Fail(OpId, SecurePutError),
     /// Put the value that was prepared for this operation.
     Announce {
         op: OpId,
@@ -40,7 +40,7 @@ pub(super) enum Action {
     /// Search for the key of this name; an encrypted put waits for it.
     Search(OpId, KeyName),
     /// Tell an encrypted put the key that it waits for, or why there is none.
-    Found(OpId, Result<PublicKey, PutError>),
+    Found(OpId, Result<PublicKey, SecurePutError>),
     /// Cancel this get, which the application does not know of.
     EndGet(OpId),
     /// Deliver this to the operation.

@@ -23,7 +23,7 @@ pub enum Lane {
 }
 
 /// The right to one job.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Ticket {
     /// A step of an operation of the application; their number is bounded.
     Step,

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use super::error::PutError;
+use super::error::SecurePutError;
 use super::options::{Expiry, Scope};
 use crate::value::{Content, Draft, Value, ValueAddress, ValueId};
 use crate::{InfoHash, UnixTime};
@@ -130,16 +130,16 @@ pub(super) fn bind(
     address: ValueAddress,
     scope: Scope,
     unix_now: UnixTime,
-) -> Result<Draft, PutError> {
+) -> Result<Draft, SecurePutError> {
     if draft.user_type.contains(MARK) {
-        return Err(PutError::ReservedUserType);
+        return Err(SecurePutError::ReservedUserType);
     }
     let expires = match scope {
         Scope::Anywhere => return Ok(draft),
         Scope::Bound => None,
         Scope::BoundUntil(Expiry::At(end)) => Some(end),
         Scope::BoundUntil(Expiry::After(_)) if unix_now < EARLIEST => {
-            return Err(PutError::NoCalendar);
+            return Err(SecurePutError::NoCalendar);
         }
         Scope::BoundUntil(Expiry::After(span)) => Some(unix_now + span),
     };
@@ -262,7 +262,7 @@ mod tests {
         };
         let bound = |scope| bind(Draft::from("x"), address, scope, boot);
         let soon = Scope::BoundUntil(Duration::from_secs(600).into());
-        assert_eq!(bound(soon), Err(PutError::NoCalendar));
+        assert_eq!(bound(soon), Err(SecurePutError::NoCalendar));
         assert!(bound(Scope::Bound).is_ok());
     }
 
@@ -295,7 +295,7 @@ mod tests {
         for scope in [Scope::Anywhere, Scope::Bound] {
             let draft = Draft::from("x").user_type("a;bulla-bound=b");
             let refused = bind(draft, address, scope, EARLIEST);
-            assert_eq!(refused, Err(PutError::ReservedUserType));
+            assert_eq!(refused, Err(SecurePutError::ReservedUserType));
         }
     }
 

@@ -15,11 +15,11 @@ use std::time::Duration;
 
 use bulla_identity::{Identity, PublicKey, SharedEnvelope};
 
-use super::action::Action;
+use super::action::SecureAction;
 use super::admission::{Admission, Lane, Ticket};
 use super::binding::Claim;
 use super::checked::Checked;
-use super::delivery::{Change, Delivered, Delivery, Filter, Position, Slot};
+use super::delivery::{BatchChange, Delivered, Delivery, Filter, Position, Slot};
 use super::job::Task;
 use super::options::{GetOptions, SecureConfig};
 use super::verdicts::{Digest, Verdict, Verdicts};
@@ -102,11 +102,11 @@ impl Checks {
     pub(super) fn on_values(
         &mut self,
         op: OpId,
-        change: Change,
+        change: BatchChange,
         values: Vec<Value>,
         us: Option<&Identity>,
         unix_now: UnixTime,
-    ) -> Vec<Action> {
+    ) -> Vec<SecureAction> {
         let mut actions = Vec::new();
         if let Some(mut position) = self.delivery.next_position(op) {
             let mut slots = Vec::with_capacity(values.len());
@@ -126,29 +126,32 @@ impl Checks {
         op: OpId,
         report: GetReport,
         unix_now: UnixTime,
-    ) -> Vec<Action> {
+    ) -> Vec<SecureAction> {
         let mut actions = Vec::new();
         if self.delivery.end(op, report) {
             self.deliver(op, unix_now, &mut actions);
         } else {
             // A query; there is nothing to check in its rows.
             let dropped = 0;
-            actions.push(Action::Deliver(op, Delivered::Done { report, dropped }));
+            actions.push(SecureAction::Deliver(
+                op,
+                Delivered::Done { report, dropped },
+            ));
         }
         actions
     }
 
     /// Finds out whether what another node wants stored may be stored.
-    pub(super) fn on_check(&mut self, check: Check) -> Option<Action> {
+    pub(super) fn on_check(&mut self, check: Check) -> Option<SecureAction> {
         let address = ValueAddress {
             key: check.key,
             id: check.value.id(),
         };
         match (check.proof, check.value.signed()) {
-            (Proof::Signature, None) => Some(Action::Answer(check.id, false)),
+            (Proof::Signature, None) => Some(SecureAction::Answer(check.id, false)),
             // Differs: others store a signed value wherever it is put.
             (Proof::Signature, Some(_)) if Claim::of(&check.value).is_elsewhere(address) => {
-                Some(Action::Answer(check.id, false))
+                Some(SecureAction::Answer(check.id, false))
             }
             (Proof::Signature, Some(signed)) => {
                 let digest = Digest::of_signed(&signed);
@@ -156,7 +159,7 @@ impl Checks {
             }
             (Proof::Certificate | Proof::SameCertificateKey, _) => {
                 Some(match self.admission.admit_check(check.source) {
-                    Some(ticket) => Action::Start(ticket, Task::Prove(check)),
+                    Some(ticket) => SecureAction::Start(ticket, Task::Prove(check)),
                     None => self.forget(check.id),
                 })
             }
@@ -169,12 +172,12 @@ impl Checks {
         digest: Digest,
         verdict: &Verdict,
         unix_now: UnixTime,
-    ) -> Vec<Action> {
+    ) -> Vec<SecureAction> {
         let mut actions = Vec::new();
         match verdict {
-            Verdict::Opened(opened) => actions.push(Action::Remember(opened.sender.clone())),
+            Verdict::Opened(opened) => actions.push(SecureAction::Remember(opened.sender.clone())),
             Verdict::Signed(signer) if self.remember_signers => {
-                actions.push(Action::Remember(signer.clone()));
+                actions.push(SecureAction::Remember(signer.clone()));
             }
             Verdict::Signed(_) | Verdict::Refused => {}
         }
@@ -185,7 +188,7 @@ impl Checks {
                     self.deliver(position.op, unix_now, &mut actions);
                 }
                 Waiter::Stored(check) => {
-                    actions.push(Action::Answer(check, verdict.is_signed()));
+                    actions.push(SecureAction::Answer(check, verdict.is_signed()));
                 }
             }
         }
@@ -229,7 +232,7 @@ impl Checks {
         position: Position,
         value: Value,
         us: Option<&Identity>,
-        actions: &mut Vec<Action>,
+        actions: &mut Vec<SecureAction>,
     ) -> Slot {
         // What would not be handed out is not worth a verification.
         if self.delivery.refuses(position.op, &value) {
@@ -254,9 +257,9 @@ impl Checks {
         Slot::Waiting(value)
     }
 
-    fn check_signature(&mut self, check: Check, digest: Digest) -> Option<Action> {
+    fn check_signature(&mut self, check: Check, digest: Digest) -> Option<SecureAction> {
         if let Some(verdict) = self.verdicts.known(&digest) {
-            return Some(Action::Answer(check.id, verdict.is_signed()));
+            return Some(SecureAction::Answer(check.id, verdict.is_signed()));
         }
         let mut action = None;
         if !self.verdicts.is_awaited(&digest, Lane::Remote) {
@@ -277,7 +280,7 @@ impl Checks {
         digest: Digest,
         value: Value,
         us: Option<&Identity>,
-    ) -> Action {
+    ) -> SecureAction {
         let task = match (value.content(), us) {
             (Content::Encrypted(_), Some(us)) => Task::Decrypt {
                 digest,
@@ -290,18 +293,18 @@ impl Checks {
                 value,
             },
         };
-        Action::Start(ticket, task)
+        SecureAction::Start(ticket, task)
     }
 
-    fn forget(&mut self, check: CheckId) -> Action {
+    fn forget(&mut self, check: CheckId) -> SecureAction {
         self.unchecked += 1;
-        Action::Forget(check)
+        SecureAction::Forget(check)
     }
 
     /// Hands out what is ready of an operation.
-    fn deliver(&mut self, op: OpId, unix_now: UnixTime, actions: &mut Vec<Action>) {
+    fn deliver(&mut self, op: OpId, unix_now: UnixTime, actions: &mut Vec<SecureAction>) {
         while let Some(delivered) = self.delivery.poll(op, unix_now) {
-            actions.push(Action::Deliver(op, delivered));
+            actions.push(SecureAction::Deliver(op, delivered));
         }
     }
 }

@@ -65,7 +65,7 @@ struct Stream {
 #[derive(Debug)]
 struct Batch {
     /// What happened to them.
-    change: Change,
+    change: BatchChange,
     /// The values, in the order they came in.
     slots: Vec<Slot>,
     /// How many slots wait.
@@ -74,7 +74,7 @@ struct Batch {
 
 /// What happened to values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Change {
+pub(super) enum BatchChange {
     /// They were found.
     Found,
     /// No storing node holds them any more.
@@ -119,7 +119,7 @@ enum Disposition {
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Delivered {
     /// These values were found, or expired.
-    Values(Change, Vec<Checked>),
+    Values(BatchChange, Vec<Checked>),
     /// The operation is over.
     Done {
         /// How well it was answered.
@@ -247,7 +247,7 @@ impl Delivery {
     }
 
     /// Adds a batch.
-    pub(super) fn append(&mut self, op: OpId, change: Change, slots: Vec<Slot>) {
+    pub(super) fn append(&mut self, op: OpId, change: BatchChange, slots: Vec<Slot>) {
         if let Some(stream) = self.by_op.get_mut(&op) {
             let waiting = |slot: &&Slot| matches!(slot, Slot::Waiting(_));
             let waiting = slots.iter().filter(waiting).count();
@@ -349,7 +349,12 @@ impl Stream {
     }
 
     /// Returns what is done with a genuine value.
-    fn disposition(&mut self, change: Change, value: &Checked, unix_now: UnixTime) -> Disposition {
+    fn disposition(
+        &mut self,
+        change: BatchChange,
+        value: &Checked,
+        unix_now: UnixTime,
+    ) -> Disposition {
         if let Some(filter) = &self.filter {
             if filter.refuses(value.value()) {
                 return Disposition::Drop;
@@ -360,9 +365,9 @@ impl Stream {
             if filter.is_over(value, unix_now) {
                 // A listen that reported it reports its end too.
                 return match change {
-                    Change::Found => Disposition::Drop,
-                    Change::Expired if self.is_reported(value) => Disposition::Deliver,
-                    Change::Expired => Disposition::Skip,
+                    BatchChange::Found => Disposition::Drop,
+                    BatchChange::Expired if self.is_reported(value) => Disposition::Deliver,
+                    BatchChange::Expired => Disposition::Skip,
                 };
             }
         }
@@ -383,7 +388,7 @@ impl Stream {
 
     /// Reports whether no newer edition by the same signer has been handed out. Sequence numbers
     /// count only here, where signatures have been verified.
-    fn is_current(&mut self, change: Change, value: &Checked) -> bool {
+    fn is_current(&mut self, change: BatchChange, value: &Checked) -> bool {
         let Some(signer) = value.signer() else {
             return true;
         };
@@ -391,7 +396,7 @@ impl Stream {
         if newest.is_some_and(|newest| newest > value.seq()) {
             return false;
         }
-        if change == Change::Found {
+        if change == BatchChange::Found {
             self.editions.insert((value.id(), signer), value.seq());
         }
         true

@@ -14,9 +14,9 @@ use std::mem;
 
 use bulla_identity::{EncryptError, Identity, KeyId, LongKeyId, MAX_RECIPIENTS, PublicKey};
 
-use super::action::Action;
+use super::action::SecureAction;
 use super::admission::Ticket;
-use super::error::PutError;
+use super::error::SecurePutError;
 use super::job::Task;
 use super::key_cache::{KeyCache, KeyName};
 use crate::lookup::OpId;
@@ -108,7 +108,11 @@ impl EncryptedPuts {
     }
 
     /// Takes the key that a put waits for, or the reason why there is none.
-    pub(super) fn on_key(&mut self, op: OpId, key: Result<PublicKey, PutError>) -> Option<Action> {
+    pub(super) fn on_key(
+        &mut self,
+        op: OpId,
+        key: Result<PublicKey, SecurePutError>,
+    ) -> Option<SecureAction> {
         let put = self.0.get_mut(&op)?;
         let Phase::Searching(_) = put.phase else {
             return None;
@@ -121,7 +125,7 @@ impl EncryptedPuts {
             }
             Err(error) => {
                 self.0.remove(&op);
-                Some(Action::Fail(op, error))
+                Some(SecureAction::Fail(op, error))
             }
         }
     }
@@ -130,17 +134,17 @@ impl EncryptedPuts {
     pub(super) fn on_encrypted(
         &mut self,
         op: OpId,
-        value: Result<Value, PutError>,
-    ) -> Option<Action> {
+        value: Result<Value, SecurePutError>,
+    ) -> Option<SecureAction> {
         let put = self.0.remove(&op)?;
         Some(match value {
-            Ok(value) => Action::Announce {
+            Ok(value) => SecureAction::Announce {
                 op,
                 key: put.address.key,
                 value,
                 options: put.options,
             },
-            Err(error) => Action::Fail(op, error),
+            Err(error) => SecureAction::Fail(op, error),
         })
     }
 
@@ -154,7 +158,12 @@ impl EncryptedPuts {
 
     /// Goes on with the recipients of a value, if it is ready; once all their keys are known, it is
     /// signed by `us` and encrypted.
-    pub(super) fn next(&mut self, op: OpId, us: &Identity, keys: &mut KeyCache) -> Option<Action> {
+    pub(super) fn next(
+        &mut self,
+        op: OpId,
+        us: &Identity,
+        keys: &mut KeyCache,
+    ) -> Option<SecureAction> {
         let put = self.0.get_mut(&op)?;
         if put.phase != Phase::Ready {
             return None;
@@ -168,7 +177,7 @@ impl EncryptedPuts {
                 Ok(key) => put.known.push(key),
                 Err(name) => {
                     put.phase = Phase::Searching(name);
-                    return Some(Action::Search(op, name));
+                    return Some(SecureAction::Search(op, name));
                 }
             }
         }
@@ -184,14 +193,14 @@ impl EncryptedPuts {
             draft: mem::take(&mut put.draft),
             id: put.address.id,
         };
-        Some(Action::Start(Ticket::Step, task))
+        Some(SecureAction::Start(Ticket::Step, task))
     }
 }
 
 /// Refuses recipients that a value cannot be encrypted for.
-pub(super) fn check_recipients(recipients: &[Recipient]) -> Result<(), PutError> {
+pub(super) fn check_recipients(recipients: &[Recipient]) -> Result<(), SecurePutError> {
     if !(1..=MAX_RECIPIENTS).contains(&recipients.len()) {
-        return Err(PutError::Recipients(recipients.len()));
+        return Err(SecurePutError::Recipients(recipients.len()));
     }
     for recipient in recipients {
         if let Recipient::Key(key) = recipient
@@ -220,7 +229,7 @@ mod tests {
         Search(KeyName),
         Encrypt(Vec<PublicKey>),
         Announce(Value),
-        Fail(PutError),
+        Fail(SecurePutError),
     }
 
     fn inbox() -> ValueAddress {
@@ -246,13 +255,13 @@ mod tests {
         puts
     }
 
-    fn steps(action: Option<Action>) -> Vec<EncryptionStep> {
+    fn steps(action: Option<SecureAction>) -> Vec<EncryptionStep> {
         let step = |action| match action {
-            Action::Search(op, name) => {
+            SecureAction::Search(op, name) => {
                 assert_eq!(op, OP);
                 EncryptionStep::Search(name)
             }
-            Action::Start(
+            SecureAction::Start(
                 Ticket::Step,
                 Task::Encrypt {
                     op,
@@ -268,7 +277,7 @@ mod tests {
                 );
                 EncryptionStep::Encrypt(recipients)
             }
-            Action::Announce {
+            SecureAction::Announce {
                 op,
                 key,
                 value,
@@ -277,7 +286,7 @@ mod tests {
                 assert_eq!((op, key, options.permanent), (OP, inbox().key, true));
                 EncryptionStep::Announce(value)
             }
-            Action::Fail(op, error) => {
+            SecureAction::Fail(op, error) => {
                 assert_eq!(op, OP);
                 EncryptionStep::Fail(error)
             }
@@ -345,10 +354,10 @@ mod tests {
         let mut keys = KeyCache::new(None, 4);
         let mut puts = puts([bob().long_id().into(), carol().long_id().into()]);
         let _ = puts.next(OP, &alice(), &mut keys);
-        let action = puts.on_key(OP, Err(PutError::NoCertificate));
+        let action = puts.on_key(OP, Err(SecurePutError::NoCertificate));
         assert_eq!(
             steps(action),
-            [EncryptionStep::Fail(PutError::NoCertificate)]
+            [EncryptionStep::Fail(SecurePutError::NoCertificate)]
         );
         assert!(puts.0.is_empty());
     }
@@ -358,8 +367,11 @@ mod tests {
         let mut keys = KeyCache::new(None, 4);
         let mut puts = puts([key(&bob()).into()]);
         let _ = puts.next(OP, &alice(), &mut keys);
-        let action = puts.on_encrypted(OP, Err(PutError::NotRsa));
-        assert_eq!(steps(action), [EncryptionStep::Fail(PutError::NotRsa)]);
+        let action = puts.on_encrypted(OP, Err(SecurePutError::NotRsa));
+        assert_eq!(
+            steps(action),
+            [EncryptionStep::Fail(SecurePutError::NotRsa)]
+        );
         assert!(puts.0.is_empty());
     }
 
@@ -368,10 +380,10 @@ mod tests {
         let mut keys = KeyCache::new(None, 4);
         let mut puts = puts([key(&bob()).into()]);
         assert_eq!(steps(puts.on_key(OP, Ok(key(&carol())))), []);
-        assert_eq!(steps(puts.on_key(OP, Err(PutError::NotRsa))), []);
+        assert_eq!(steps(puts.on_key(OP, Err(SecurePutError::NotRsa))), []);
         let action = puts.next(OP, &alice(), &mut keys);
         assert_eq!(steps(action), [encrypt([bob()])]);
-        assert_eq!(steps(puts.on_key(OP, Err(PutError::NotRsa))), []);
+        assert_eq!(steps(puts.on_key(OP, Err(SecurePutError::NotRsa))), []);
     }
 
     #[test]
@@ -387,7 +399,7 @@ mod tests {
         let _ = encrypting.next(OP, &alice(), &mut keys);
         assert_eq!(encrypting.cancel(OP), None);
         assert_eq!(
-            steps(encrypting.on_encrypted(OP, Err(PutError::NotRsa))),
+            steps(encrypting.on_encrypted(OP, Err(SecurePutError::NotRsa))),
             []
         );
     }
@@ -396,7 +408,7 @@ mod tests {
     fn the_number_of_recipients_is_bounded() {
         for (count, is_good) in [(0, false), (1, true), (64, true), (65, false)] {
             let to = vec![Recipient::from(bob().long_id()); count];
-            let refusal = Err(PutError::Recipients(count));
+            let refusal = Err(SecurePutError::Recipients(count));
             let expected = if is_good { Ok(()) } else { refusal };
             assert_eq!(check_recipients(&to), expected);
         }
@@ -406,7 +418,7 @@ mod tests {
     fn a_key_that_cannot_encrypt_is_refused() {
         let kind = KeyKind::Curve(Curve::P384);
         let erin = Identity::generate(&IdentityParams::new("erin", 0).kind(kind)).unwrap();
-        let refusal = PutError::Encrypt(EncryptError::NotForEncryption(kind));
+        let refusal = SecurePutError::Encrypt(EncryptError::NotForEncryption(kind));
         let to = [key(&bob()).into(), key(&erin).into()];
         assert_eq!(check_recipients(&to), Err(refusal));
         assert_eq!(check_recipients(&to[..1]), Ok(()));

@@ -1,4 +1,4 @@
-//! [`PutError`]: why a value was not put.
+//! [`SecurePutError`]: why a value was not put.
 
 use bulla_identity::{EncryptError, MAX_RECIPIENTS, SignError};
 use thiserror::Error;
@@ -8,7 +8,7 @@ use crate::value::Value;
 
 /// Why a value was not put.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum PutError {
+pub enum SecurePutError {
     /// There is no key to sign with: give the node an identity.
     #[error("an identity is needed to sign")]
     NoIdentity,
@@ -53,4 +53,7 @@ pub enum PutError {
     /// `cancel_put` was called for its key and id before it was announced.
     #[error("the put was cancelled")]
     Cancelled,
+    /// The work of signing or encrypting it was broken off by a fault in the program.
+    #[error("signing or encrypting the value failed unexpectedly; this is a fault in bulla")]
+    JobFailed,
 }

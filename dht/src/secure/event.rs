@@ -6,28 +6,18 @@ use std::collections::VecDeque;
 use bulla_identity::{Certificate, PublicKey};
 
 use super::checked::Checked;
-use super::error::PutError;
+use super::error::SecurePutError;
 use super::job::Job;
 use crate::lookup::{GetReport, OpId, PutReport};
-use crate::node::{Status, Timer, Transmit};
+use crate::node::{Output, Status, Timer};
 use crate::value::Row;
 use crate::{Family, Timestamp};
 
 /// Outputs that the queue keeps memory for when it is empty.
 const KEPT_OUTPUTS: usize = 16;
 
-/// One thing for the driver to do. [`SecureOutput::Wake`] is always the last of a drain.
-#[derive(Debug)]
-pub enum SecureOutput {
-    /// Send these bytes there.
-    Transmit(Transmit),
-    /// Tell the application.
-    Event(SecureEvent),
-    /// Run this, and hand in what came of it with `handle_done`.
-    Job(Job),
-    /// Nothing more until this moment; call `handle_timeout` then. The timer says why.
-    Wake(Timestamp, Timer),
-}
+/// One thing for the driver to do. A job goes back in with `handle_done`.
+pub type SecureOutput = Output<SecureEvent, Job>;
 
 /// Something the application waits for. Exhaustive: a driver that ignored a new one would leave an
 /// application waiting.
@@ -77,7 +67,7 @@ pub enum SecureEvent {
         /// The put.
         op: OpId,
         /// Why.
-        error: PutError,
+        error: SecurePutError,
     },
     /// A search for a certificate is over.
     Certificate {

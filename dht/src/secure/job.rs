@@ -8,7 +8,7 @@ use std::fmt;
 use bulla_identity::{Certificate, CertificateChain, PrivateKey, PublicKey};
 
 use super::admission::{Lane, Ticket};
-use super::error::PutError;
+use super::error::SecurePutError;
 use super::key_cache::{KeyName, dht_keys};
 use super::signing::{decrypt, encrypt, has_signed, sign, signer_of};
 use super::verdicts::{Digest, Verdict};
@@ -77,7 +77,7 @@ pub(super) enum Outcome {
     /// A value was made for a put, or could not be.
     Made {
         op: OpId,
-        value: Result<Value, PutError>,
+        value: Result<Value, SecurePutError>,
     },
     /// A value was judged.
     Judged { digest: Digest, verdict: Verdict },
@@ -106,6 +106,15 @@ impl Job {
         Done {
             ticket: self.ticket,
             outcome: self.task.run(),
+        }
+    }
+
+    /// Returns what is to be handed in should the work be broken off by a panic: a put fails, and a
+    /// value of another node counts as refused.
+    pub fn failed(&self) -> Done {
+        Done {
+            ticket: self.ticket.clone(),
+            outcome: self.task.failed(),
         }
     }
 }
@@ -164,6 +173,27 @@ impl Task {
                     &check.value,
                     check.replaces.as_ref(),
                 ),
+            },
+        }
+    }
+
+    fn failed(&self) -> Outcome {
+        match self {
+            Self::Sign { op, .. } | Self::Encrypt { op, .. } => Outcome::Made {
+                op: *op,
+                value: Err(SecurePutError::JobFailed),
+            },
+            Self::Verify { digest, .. } | Self::Decrypt { digest, .. } => Outcome::Judged {
+                digest: *digest,
+                verdict: Verdict::Refused,
+            },
+            Self::ReadCertificate { name, .. } => Outcome::Read {
+                name: *name,
+                certificate: None,
+            },
+            Self::Prove(check) => Outcome::Proved {
+                check: check.id,
+                holds: false,
             },
         }
     }

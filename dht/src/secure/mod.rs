@@ -1,7 +1,7 @@
 //! [`SecureDht`]: a [`Node`] that signs, encrypts and verifies.
 //!
 //! It has the shape of the node it wraps: what happens is told to it (`handle_*`, and the
-//! operations), what is to be done is taken from [`SecureDht::poll_output`] until it yields
+//! operations), what is to be done is taken from [`Core::poll_output`] until it yields
 //! [`SecureOutput::Wake`]. It does no cryptography itself: that comes out as a [`Job`], which can
 //! be run anywhere, and goes back in as a [`Done`].
 //!
@@ -13,8 +13,8 @@
 //!   find_certificate ───▶ searches ───────▶ Job: read ──────────────▶ application
 //! ```
 //!
-//! - Each of these parts is told what happens and returns `Action`s. This file
-//!   alone tells them, and carries the actions out.
+//! - Each of these parts is told what happens and returns `SecureAction`s. This file alone tells
+//!   them, and carries the actions out.
 //! - Only [`Checked`] values come out. What fails its check is dropped and counted.
 //! - Values of an operation come out in the order in which they were found, and its end after all
 //!   of them, in whatever order jobs are done.
@@ -58,7 +58,7 @@ pub use admission::Lane;
 pub use binding::Binding;
 pub use checked::{Checked, Protection};
 pub use encrypted_puts::Recipient;
-pub use error::PutError;
+pub use error::SecurePutError;
 pub use event::{SecureEvent, SecureOutput};
 pub use job::{Done, Job};
 pub use key_cache::{CertificateSource, KeyName};
@@ -66,13 +66,13 @@ pub use options::{Expiry, GetOptions, Scope, SecureConfig, SignOptions};
 pub use stats::SecureStats;
 
 use crate::lookup::OpId;
-use crate::node::{Event, Node, OpError, Output, Status};
+use crate::node::{Core, Event, Node, OpError, Output, Status};
 use crate::value::{Draft, Value, ValueAddress, ValueId};
 use crate::{InfoHash, Rng, Seed, Timestamp};
-use action::Action;
+use action::SecureAction;
 use binding::bind;
 use checks::Checks;
-use delivery::{Change, Delivered};
+use delivery::{BatchChange, Delivered};
 use encrypted_puts::EncryptedPuts;
 use event::Outputs;
 use job::Outcome;
@@ -85,8 +85,8 @@ use signed_puts::{SignedPuts, is_owned_by};
 /// A DHT node with an identity, without a socket, a clock or a thread.
 ///
 /// ```
-/// use bulla_dht::node::{Node, PutOptions};
-/// use bulla_dht::secure::{PutError, SecureConfig, SecureDht, SecureOutput};
+/// use bulla_dht::node::{Core, Node, PutOptions};
+/// use bulla_dht::secure::{SecureConfig, SecureDht, SecureOutput, SecurePutError};
 /// use bulla_dht::{Config, InfoHash, Origin, Seed, Timestamp};
 ///
 /// let now = Timestamp::ZERO;
@@ -96,7 +96,7 @@ use signed_puts::{SignedPuts, is_owned_by};
 /// let key = InfoHash::of(b"greeting");
 /// dht.put(now, key, "hello", PutOptions::default())?;
 /// let refusal = dht.put_signed(now, key, "hello", PutOptions::default());
-/// assert_eq!(refusal, Err(PutError::NoIdentity));
+/// assert_eq!(refusal, Err(SecurePutError::NoIdentity));
 ///
 /// loop {
 ///     match dht.poll_output() {
@@ -131,6 +131,30 @@ pub struct SecureDht {
     outputs: Outputs,
 }
 
+impl Core for SecureDht {
+    type Event = SecureEvent;
+    type Job = Job;
+
+    fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
+        self.node.handle_datagram(now, from, datagram);
+        self.advance(now);
+    }
+
+    fn handle_unreachable(&mut self, now: Timestamp, to: SocketAddr) {
+        self.node.handle_unreachable(now, to);
+        self.advance(now);
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) {
+        self.node.handle_timeout(now);
+        self.advance(now);
+    }
+
+    fn poll_output(&mut self) -> SecureOutput {
+        self.outputs.poll()
+    }
+}
+
 impl SecureDht {
     /// Wraps a node. Without an identity values cannot be signed, encrypted or decrypted. The seed
     /// makes value ids.
@@ -153,18 +177,6 @@ impl SecureDht {
         };
         dht.advance(Timestamp::ZERO);
         dht
-    }
-
-    /// Handles a datagram.
-    pub fn handle_datagram(&mut self, now: Timestamp, from: SocketAddr, datagram: &[u8]) {
-        self.node.handle_datagram(now, from, datagram);
-        self.advance(now);
-    }
-
-    /// Notes that time has passed.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.node.handle_timeout(now);
-        self.advance(now);
     }
 
     /// Handles the result of a job.
@@ -198,11 +210,6 @@ impl SecureDht {
         self.advance(now);
     }
 
-    /// Returns what is to be done next; [`SecureOutput::Wake`] is the last.
-    pub fn poll_output(&mut self) -> SecureOutput {
-        self.outputs.poll()
-    }
-
     /// Ends an operation; nothing more comes for it. A put is not announced any more, its copies
     /// stay until they expire.
     pub fn cancel(&mut self, now: Timestamp, op: OpId) {
@@ -231,12 +238,12 @@ impl SecureDht {
     }
 
     /// As [`Node::cancel_put`]. Puts of this key and id that are being prepared fail with
-    /// [`PutError::Cancelled`].
+    /// [`SecurePutError::Cancelled`].
     pub fn cancel_put(&mut self, now: Timestamp, key: InfoHash, id: ValueId) -> bool {
         let prepared = self.pending.puts_of(ValueAddress { key, id });
         for op in &prepared {
             self.cancel(now, *op);
-            self.fail(*op, PutError::Cancelled);
+            self.fail(*op, SecurePutError::Cancelled);
         }
         let was_announced = self.node.cancel_put(now, key, id);
         self.advance(now);
@@ -264,7 +271,7 @@ impl SecureDht {
             match self.node.poll_output() {
                 Output::Transmit(transmit) => self.outputs.push(SecureOutput::Transmit(transmit)),
                 Output::Event(event) => self.on_event(now, event),
-                Output::Check(check) => {
+                Output::Job(check) => {
                     let action = self.checks.on_check(*check);
                     self.act(now, action);
                 }
@@ -275,8 +282,8 @@ impl SecureDht {
 
     fn on_event(&mut self, now: Timestamp, event: Event) {
         match event {
-            Event::Values { op, values } => self.on_values(now, op, Change::Found, values),
-            Event::Expired { op, values } => self.on_values(now, op, Change::Expired, values),
+            Event::Values { op, values } => self.on_values(now, op, BatchChange::Found, values),
+            Event::Expired { op, values } => self.on_values(now, op, BatchChange::Expired, values),
             Event::Rows { op, rows } => self.tell(SecureEvent::Rows { op, rows }),
             Event::GetDone { op, report } => {
                 let actions = match self.pending.internal(op) {
@@ -307,7 +314,7 @@ impl SecureDht {
         }
     }
 
-    fn on_values(&mut self, now: Timestamp, op: OpId, change: Change, mut values: Vec<Value>) {
+    fn on_values(&mut self, now: Timestamp, op: OpId, change: BatchChange, mut values: Vec<Value>) {
         let us = self.identity.as_ref();
         let actions = match self.pending.internal(op) {
             Some(InternalOp::Search(name)) => self.searches.on_candidates(name, values),
@@ -336,10 +343,10 @@ impl SecureDht {
                 self.signed_puts.on_probe_done(address);
                 self.sign_next(now, address);
             }
-            (_, Delivered::Values(Change::Found, values)) => {
+            (_, Delivered::Values(BatchChange::Found, values)) => {
                 self.tell(SecureEvent::Values { op, values });
             }
-            (_, Delivered::Values(Change::Expired, values)) => {
+            (_, Delivered::Values(BatchChange::Expired, values)) => {
                 self.tell(SecureEvent::Expired { op, values });
             }
             (_, Delivered::Done { report, dropped }) => self.tell(SecureEvent::GetDone {
@@ -351,18 +358,18 @@ impl SecureDht {
     }
 
     /// Carries out actions of the parts.
-    fn act(&mut self, now: Timestamp, actions: impl IntoIterator<Item = Action>) {
+    fn act(&mut self, now: Timestamp, actions: impl IntoIterator<Item = SecureAction>) {
         for action in actions {
             match action {
-                Action::Start(ticket, task) => {
+                SecureAction::Start(ticket, task) => {
                     self.outputs.push(SecureOutput::Job(Job::new(ticket, task)));
                 }
-                Action::Tell(op, event) => {
+                SecureAction::Tell(op, event) => {
                     self.pending.end_preparation(op);
                     self.tell(event);
                 }
-                Action::Fail(op, error) => self.fail(op, error),
-                Action::Announce {
+                SecureAction::Fail(op, error) => self.fail(op, error),
+                SecureAction::Announce {
                     op,
                     key,
                     value,
@@ -375,7 +382,7 @@ impl SecureDht {
                         self.fail(op, error);
                     }
                 }
-                Action::Publish {
+                SecureAction::Publish {
                     key,
                     value,
                     options,
@@ -383,27 +390,27 @@ impl SecureDht {
                     Ok(put) => self.pending.begin_internal(put, InternalOp::Publication),
                     Err(_) => self.own_certificate.on_refused(),
                 },
-                Action::Search(op, name) => {
+                SecureAction::Search(op, name) => {
                     if let Err(error) = self.search(now, name, op, Wanted::Recipient) {
                         self.forget_encrypted_put(op);
                         self.fail(op, error.into());
                     }
                 }
-                Action::Found(op, key) => {
+                SecureAction::Found(op, key) => {
                     let failed = self.encrypted_puts.on_key(op, key);
                     self.act(now, failed);
                     let next = self.next_encryption(op);
                     self.act(now, next);
                 }
-                Action::EndGet(get) => {
+                SecureAction::EndGet(get) => {
                     self.pending.end_internal(get);
                     self.checks.close(get);
                     self.node.cancel(now, get);
                 }
-                Action::Deliver(op, delivered) => self.on_delivered(now, op, delivered),
-                Action::Remember(key) => self.searches.keys().remember_key(&key),
-                Action::Answer(check, holds) => self.node.handle_verdict(now, check, holds),
-                Action::Forget(check) => self.node.drop_check(check),
+                SecureAction::Deliver(op, delivered) => self.on_delivered(now, op, delivered),
+                SecureAction::Remember(key) => self.searches.keys().remember_key(&key),
+                SecureAction::Answer(check, holds) => self.node.handle_verdict(now, check, holds),
+                SecureAction::Forget(check) => self.node.drop_check(check),
             }
         }
     }
@@ -418,7 +425,7 @@ impl SecureDht {
     }
 
     /// Returns what is next for an encrypted put.
-    fn next_encryption(&mut self, op: OpId) -> Option<Action> {
+    fn next_encryption(&mut self, op: OpId) -> Option<SecureAction> {
         let us = self.identity.as_ref()?;
         self.encrypted_puts.next(op, us, self.searches.keys())
     }
@@ -435,11 +442,11 @@ impl SecureDht {
         key: InfoHash,
         draft: Draft,
         scope: Scope,
-    ) -> Result<(OpId, ValueAddress, Draft), PutError> {
+    ) -> Result<(OpId, ValueAddress, Draft), SecurePutError> {
         let id = self.choose_id(&draft);
         let address = ValueAddress { key, id };
         let draft = bind(draft, address, scope, self.node.calendar(now))?;
-        let identity = self.identity.as_ref().ok_or(PutError::NoIdentity)?;
+        let identity = self.identity.as_ref().ok_or(SecurePutError::NoIdentity)?;
         let kind = identity.public_key().kind();
         if !kind.signs_values() {
             return Err(SignError::NotForValues(kind).into());
@@ -473,16 +480,16 @@ impl SecureDht {
         self.outputs.push(SecureOutput::Event(event));
     }
 
-    fn fail(&mut self, op: OpId, error: PutError) {
+    fn fail(&mut self, op: OpId, error: SecurePutError) {
         self.pending.end_preparation(op);
         self.tell(SecureEvent::PutFailed { op, error });
     }
 }
 
 /// Refuses a value that is too large to be sent.
-fn check_size(value: Value) -> Result<Value, PutError> {
+fn check_size(value: Value) -> Result<Value, SecurePutError> {
     match value.packed().len() {
-        size if size > Value::MAX_PACKED => Err(PutError::TooLarge(size)),
+        size if size > Value::MAX_PACKED => Err(SecurePutError::TooLarge(size)),
         _ => Ok(value),
     }
 }

@@ -39,12 +39,6 @@ impl SecureDht {
         self.advance(now);
     }
 
-    /// As [`Node::handle_unreachable`].
-    pub fn handle_unreachable(&mut self, now: Timestamp, to: SocketAddr) {
-        self.node.handle_unreachable(now, to);
-        self.advance(now);
-    }
-
     /// As [`Node::set_calendar`].
     pub fn set_calendar(&mut self, now: Timestamp, origin: Origin) {
         self.node.set_calendar(now, origin);

@@ -5,7 +5,7 @@
 
 use bulla_identity::{CertificateChain, Identity};
 
-use super::action::Action;
+use super::action::SecureAction;
 use super::key_cache::dht_keys;
 use crate::node::PutOptions;
 use crate::value::{CertificatePayload, Draft, Typed, Value, ValueId, ValueType};
@@ -31,13 +31,13 @@ impl OwnCertificate {
     }
 
     /// Publishes the certificate of an identity, if it is due.
-    pub(super) fn on_connected(&mut self, identity: &Identity) -> Vec<Action> {
+    pub(super) fn on_connected(&mut self, identity: &Identity) -> Vec<SecureAction> {
         if *self != Self::Due {
             return Vec::new();
         }
         *self = Self::Published;
         let value = certificate_value(identity);
-        let publish = |key| Action::Publish {
+        let publish = |key| SecureAction::Publish {
             key,
             value: value.clone(),
             options: PutOptions {
@@ -81,9 +81,9 @@ mod tests {
     use crate::InfoHash;
 
     /// The keys of what is published, and the value if it is as it should be.
-    fn published(actions: Vec<Action>) -> Vec<InfoHash> {
+    fn published(actions: Vec<SecureAction>) -> Vec<InfoHash> {
         let key = |action| match action {
-            Action::Publish {
+            SecureAction::Publish {
                 key,
                 value,
                 options,

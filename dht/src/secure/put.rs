@@ -4,7 +4,7 @@ use super::encrypted_puts::{EncryptedPut, check_recipients};
 use super::pending::{InternalOp, Preparation};
 use super::searches::Wanted;
 use super::signed_puts::SignedPut;
-use super::{Action, PutError, Recipient, SecureDht, SignOptions, check_size};
+use super::{Recipient, SecureAction, SecureDht, SecurePutError, SignOptions, check_size};
 use crate::lookup::OpId;
 use crate::node::PutOptions;
 use crate::value::{Draft, Value, ValueId};
@@ -15,14 +15,14 @@ impl SecureDht {
     ///
     /// # Errors
     ///
-    /// [`PutError::Refused`] if the node does not take it, [`PutError::TooLarge`].
+    /// [`SecurePutError::Refused`] if the node does not take it, [`SecurePutError::TooLarge`].
     pub fn put(
         &mut self,
         now: Timestamp,
         key: InfoHash,
         draft: impl Into<Draft>,
         options: PutOptions,
-    ) -> Result<(OpId, ValueId), PutError> {
+    ) -> Result<(OpId, ValueId), SecurePutError> {
         let draft = draft.into();
         let id = self.choose_id(&draft);
         let op = self.put_value(now, key, wire::pack(&draft, id), options)?;
@@ -40,7 +40,7 @@ impl SecureDht {
         key: InfoHash,
         value: Value,
         options: PutOptions,
-    ) -> Result<OpId, PutError> {
+    ) -> Result<OpId, SecurePutError> {
         let op = self.node.put(now, key, check_size(value)?, options)?;
         self.advance(now);
         Ok(op)
@@ -54,15 +54,16 @@ impl SecureDht {
     ///
     /// # Errors
     ///
-    /// [`PutError::NoIdentity`], [`PutError::Sign`] if the identity is not one of RSA,
-    /// [`PutError::ReservedUserType`], or [`PutError::Refused`] if the node would not take it.
+    /// [`SecurePutError::NoIdentity`], [`SecurePutError::Sign`] if the identity is not one of RSA,
+    /// [`SecurePutError::ReservedUserType`], or [`SecurePutError::Refused`] if the node would not
+    /// take it.
     pub fn put_signed(
         &mut self,
         now: Timestamp,
         key: InfoHash,
         draft: impl Into<Draft>,
         options: impl Into<SignOptions>,
-    ) -> Result<(OpId, ValueId), PutError> {
+    ) -> Result<(OpId, ValueId), SecurePutError> {
         let (draft, options) = (draft.into(), options.into());
         let may_exist = draft.id != ValueId(0);
         let (op, address, draft) = self.prepare_put(now, key, draft, options.scope)?;
@@ -92,9 +93,10 @@ impl SecureDht {
     ///
     /// # Errors
     ///
-    /// [`PutError::NoIdentity`], [`PutError::Sign`] or [`PutError::Encrypt`] if the identity or the
-    /// recipient has a key of another kind than it takes, [`PutError::ReservedUserType`], or
-    /// [`PutError::Refused`] if the node would not take it.
+    /// [`SecurePutError::NoIdentity`], [`SecurePutError::Sign`] or [`SecurePutError::Encrypt`] if
+    /// the identity or the recipient has a key of another kind than it takes,
+    /// [`SecurePutError::ReservedUserType`], or [`SecurePutError::Refused`] if the node would not
+    /// take it.
     pub fn put_encrypted(
         &mut self,
         now: Timestamp,
@@ -102,7 +104,7 @@ impl SecureDht {
         to: impl Into<Recipient>,
         draft: impl Into<Draft>,
         options: impl Into<SignOptions>,
-    ) -> Result<(OpId, ValueId), PutError> {
+    ) -> Result<(OpId, ValueId), SecurePutError> {
         self.put_encrypted_to_many(now, key, [to], draft, options)
     }
 
@@ -116,7 +118,7 @@ impl SecureDht {
     ///
     /// # Errors
     ///
-    /// As [`SecureDht::put_encrypted`], and [`PutError::Recipients`].
+    /// As [`SecureDht::put_encrypted`], and [`SecurePutError::Recipients`].
     pub fn put_encrypted_to_many(
         &mut self,
         now: Timestamp,
@@ -124,7 +126,7 @@ impl SecureDht {
         to: impl IntoIterator<Item = impl Into<Recipient>>,
         draft: impl Into<Draft>,
         options: impl Into<SignOptions>,
-    ) -> Result<(OpId, ValueId), PutError> {
+    ) -> Result<(OpId, ValueId), SecurePutError> {
         let (draft, options) = (draft.into(), options.into());
         let recipients: Vec<_> = to.into_iter().map(Into::into).collect();
         check_recipients(&recipients)?;
@@ -133,7 +135,7 @@ impl SecureDht {
         self.encrypted_puts.begin(op, put);
         self.pending.prepare(op, Preparation::Encrypted(address));
         match self.next_encryption(op) {
-            Some(Action::Search(_, name)) => self
+            Some(SecureAction::Search(_, name)) => self
                 .search(now, name, op, Wanted::Recipient)
                 .inspect_err(|_| self.forget_encrypted_put(op))?,
             action => self.act(now, action),

@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bulla_identity::Certificate;
 
-use super::action::Action;
+use super::action::SecureAction;
 use super::admission::Ticket;
-use super::error::PutError;
+use super::error::SecurePutError;
 use super::event::SecureEvent;
 use super::job::Task;
 use super::key_cache::{KeyCache, KeyName};
@@ -103,7 +103,7 @@ impl Searches {
     }
 
     /// Takes values that were found in search of `name`.
-    pub(super) fn on_candidates(&mut self, name: KeyName, values: Vec<Value>) -> Vec<Action> {
+    pub(super) fn on_candidates(&mut self, name: KeyName, values: Vec<Value>) -> Vec<SecureAction> {
         if let Some(search) = self.running.get_mut(&name) {
             let values = values.into_iter().take(self.max_candidates - search.seen);
             search.seen += values.len();
@@ -113,7 +113,7 @@ impl Searches {
     }
 
     /// Notes that a get in search of `name` is over.
-    pub(super) fn on_get_done(&mut self, name: KeyName, get: OpId) -> Vec<Action> {
+    pub(super) fn on_get_done(&mut self, name: KeyName, get: OpId) -> Vec<SecureAction> {
         if let Some(search) = self.running.get_mut(&name) {
             search.gets.remove(&get);
         }
@@ -125,7 +125,7 @@ impl Searches {
         &mut self,
         name: KeyName,
         certificate: Option<Certificate>,
-    ) -> Vec<Action> {
+    ) -> Vec<SecureAction> {
         if let Some(certificate) = certificate {
             self.keys.remember(&certificate);
             return self.finish(name, Some(&certificate));
@@ -137,7 +137,7 @@ impl Searches {
     }
 
     /// Lets `op` wait no longer; the search ends unless another operation waits.
-    pub(super) fn leave(&mut self, name: KeyName, op: OpId) -> Vec<Action> {
+    pub(super) fn leave(&mut self, name: KeyName, op: OpId) -> Vec<SecureAction> {
         if let Some(search) = self.running.get_mut(&name) {
             search.askers.remove(&op);
             if search.askers.is_empty() {
@@ -149,7 +149,7 @@ impl Searches {
 
     /// Has the next candidate read, unless one is being read; if there is none and none can come,
     /// the search ends.
-    fn next(&mut self, name: KeyName) -> Vec<Action> {
+    fn next(&mut self, name: KeyName) -> Vec<SecureAction> {
         let Some(search) = self.running.get_mut(&name) else {
             return Vec::new();
         };
@@ -160,7 +160,7 @@ impl Searches {
             Some(value) => {
                 search.is_reading = true;
                 let task = Task::ReadCertificate { name, value };
-                vec![Action::Start(Ticket::Step, task)]
+                vec![SecureAction::Start(Ticket::Step, task)]
             }
             None if search.gets.is_empty() => self.finish(name, None),
             None => Vec::new(),
@@ -168,27 +168,27 @@ impl Searches {
     }
 
     /// Ends a search, and tells all that wait what was found.
-    fn finish(&mut self, name: KeyName, found: Option<&Certificate>) -> Vec<Action> {
+    fn finish(&mut self, name: KeyName, found: Option<&Certificate>) -> Vec<SecureAction> {
         let Search { gets, askers, .. } = self.running.remove(&name).unwrap_or_default();
         let tell = |(op, wanted)| match wanted {
             Wanted::Certificate => {
                 let certificate = found.cloned();
-                Action::Tell(op, SecureEvent::Certificate { op, certificate })
+                SecureAction::Tell(op, SecureEvent::Certificate { op, certificate })
             }
             Wanted::PublicKey => {
                 let key = found.and_then(Certificate::public_key).cloned();
-                Action::Tell(op, SecureEvent::PublicKey { op, key })
+                SecureAction::Tell(op, SecureEvent::PublicKey { op, key })
             }
             Wanted::Recipient => {
                 let key = match found.map(Certificate::public_key) {
                     Some(Some(key)) => Ok(key.clone()),
-                    Some(None) => Err(PutError::NotRsa),
-                    None => Err(PutError::NoCertificate),
+                    Some(None) => Err(SecurePutError::NotRsa),
+                    None => Err(SecurePutError::NoCertificate),
                 };
-                Action::Found(op, key)
+                SecureAction::Found(op, key)
             }
         };
-        let gets = gets.into_iter().map(Action::EndGet);
+        let gets = gets.into_iter().map(SecureAction::EndGet);
         gets.chain(askers.into_iter().map(tell)).collect()
     }
 }
@@ -219,7 +219,7 @@ mod tests {
         Read,
         EndGet(OpId),
         Tell(SecureEvent),
-        Found(OpId, Result<PublicKey, PutError>),
+        Found(OpId, Result<PublicKey, SecurePutError>),
     }
 
     fn name() -> KeyName {
@@ -247,15 +247,15 @@ mod tests {
         vec![certificate_value(&bob()); count]
     }
 
-    fn steps(actions: Vec<Action>) -> Vec<SearchStep> {
+    fn steps(actions: Vec<SecureAction>) -> Vec<SearchStep> {
         let step = |action| match action {
-            Action::Start(Ticket::Step, Task::ReadCertificate { name: its, value }) => {
+            SecureAction::Start(Ticket::Step, Task::ReadCertificate { name: its, value }) => {
                 assert_eq!((its, value), (name(), certificate_value(&bob())));
                 SearchStep::Read
             }
-            Action::EndGet(op) => SearchStep::EndGet(op),
-            Action::Tell(_, event) => SearchStep::Tell(event),
-            Action::Found(op, key) => SearchStep::Found(op, key),
+            SecureAction::EndGet(op) => SearchStep::EndGet(op),
+            SecureAction::Tell(_, event) => SearchStep::Tell(event),
+            SecureAction::Found(op, key) => SearchStep::Found(op, key),
             _ => panic!("another action"),
         };
         actions.into_iter().map(step).collect()
@@ -334,7 +334,7 @@ mod tests {
             let third = if found {
                 Ok(key())
             } else {
-                Err(PutError::NoCertificate)
+                Err(SecurePutError::NoCertificate)
             };
             assert_eq!(
                 steps(actions),

@@ -16,9 +16,9 @@ use std::mem;
 
 use bulla_identity::Identity;
 
-use super::action::Action;
+use super::action::SecureAction;
 use super::admission::Ticket;
-use super::error::PutError;
+use super::error::SecurePutError;
 use super::job::Task;
 use crate::lookup::OpId;
 use crate::node::PutOptions;
@@ -100,8 +100,8 @@ impl SignedPuts {
         &mut self,
         address: ValueAddress,
         op: OpId,
-        value: Result<Value, PutError>,
-    ) -> Option<Action> {
+        value: Result<Value, SecurePutError>,
+    ) -> Option<SecureAction> {
         let series = self.0.get_mut(&address)?;
         if series.stage != Stage::Signing || series.puts.front()?.op != op {
             return None;
@@ -115,24 +115,24 @@ impl SignedPuts {
             self.0.remove(&address);
         }
         Some(match value {
-            Ok(value) => Action::Announce {
+            Ok(value) => SecureAction::Announce {
                 op,
                 key: address.key,
                 value,
                 options,
             },
-            Err(error) => Action::Fail(op, error),
+            Err(error) => SecureAction::Fail(op, error),
         })
     }
 
     /// Takes a put out of its series. If it was the last, its probe ends.
-    pub(super) fn cancel(&mut self, address: ValueAddress, op: OpId) -> Option<Action> {
+    pub(super) fn cancel(&mut self, address: ValueAddress, op: OpId) -> Option<SecureAction> {
         let series = self.0.get_mut(&address)?;
         let was_first = series.puts.front()?.op == op;
         series.puts.retain(|put| put.op != op);
         if series.puts.is_empty() {
             return match self.0.remove(&address)?.stage {
-                Stage::Probing(probe) => Some(Action::EndGet(probe)),
+                Stage::Probing(probe) => Some(SecureAction::EndGet(probe)),
                 Stage::Ready | Stage::Signing => None,
             };
         }
@@ -149,7 +149,7 @@ impl SignedPuts {
         address: ValueAddress,
         us: &Identity,
         announced: Option<&Value>,
-    ) -> Vec<Action> {
+    ) -> Vec<SecureAction> {
         let Some(series) = self.0.get_mut(&address) else {
             return Vec::new();
         };
@@ -161,7 +161,7 @@ impl SignedPuts {
         }
         let Ok(seq) = u16::try_from(series.next_seq) else {
             let series = self.0.remove(&address).unwrap_or_default();
-            let fail = |put: SignedPut| Action::Fail(put.op, PutError::NoSequence);
+            let fail = |put: SignedPut| SecureAction::Fail(put.op, SecurePutError::NoSequence);
             return series.puts.into_iter().map(fail).collect();
         };
         series.stage = Stage::Signing;
@@ -173,7 +173,7 @@ impl SignedPuts {
                 id: address.id,
                 seq,
             };
-            Action::Start(Ticket::Step, task)
+            SecureAction::Start(Ticket::Step, task)
         };
         series.puts.front_mut().map(sign).into_iter().collect()
     }
@@ -207,7 +207,7 @@ mod tests {
     enum SigningStep {
         Sign(u64, u16),
         Announce(u64, u16),
-        Fail(u64, PutError),
+        Fail(u64, SecurePutError),
         EndGet(OpId),
     }
 
@@ -252,9 +252,9 @@ mod tests {
         wire::pack_signed(&Draft::from("x"), ValueId(7), &body, b"signature").unwrap()
     }
 
-    fn steps(actions: impl IntoIterator<Item = Action>) -> Vec<SigningStep> {
+    fn steps(actions: impl IntoIterator<Item = SecureAction>) -> Vec<SigningStep> {
         let step = |action| match action {
-            Action::Start(
+            SecureAction::Start(
                 Ticket::Step,
                 Task::Sign {
                     op, draft, id, seq, ..
@@ -263,12 +263,12 @@ mod tests {
                 assert_eq!((draft, id), (put(op.0).draft, ValueId(7)));
                 SigningStep::Sign(op.0, seq)
             }
-            Action::Announce { op, key, value, .. } => {
+            SecureAction::Announce { op, key, value, .. } => {
                 assert_eq!(key, diary().key);
                 SigningStep::Announce(op.0, value.seq())
             }
-            Action::Fail(op, error) => SigningStep::Fail(op.0, error),
-            Action::EndGet(op) => SigningStep::EndGet(op),
+            SecureAction::Fail(op, error) => SigningStep::Fail(op.0, error),
+            SecureAction::EndGet(op) => SigningStep::EndGet(op),
             _ => panic!("another action"),
         };
         actions.into_iter().map(step).collect()
@@ -293,7 +293,7 @@ mod tests {
         puts.begin(diary(), SignedPut { options, ..put(1) }, None);
         assert_eq!(next(&mut puts), [SigningStep::Sign(1, 0)]);
         let action = puts.on_signed(diary(), OpId(1), Ok(edition(0)));
-        let Some(Action::Announce { options: its, .. }) = action else {
+        let Some(SecureAction::Announce { options: its, .. }) = action else {
             panic!("not announced");
         };
         assert_eq!(its, options);
@@ -381,7 +381,7 @@ mod tests {
         puts.on_probe_done(diary());
         assert_eq!(next(&mut puts), [SigningStep::Sign(1, u16::MAX)]);
         finish(&mut puts, 1, u16::MAX);
-        let error = PutError::NoSequence;
+        let error = SecurePutError::NoSequence;
         assert_eq!(
             next(&mut puts),
             [SigningStep::Fail(2, error), SigningStep::Fail(3, error)]
@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn a_put_that_cannot_be_signed_fails_and_the_next_gets_its_number() {
         let mut puts = signing([1, 2]);
-        let error = PutError::TooLarge(1);
+        let error = SecurePutError::TooLarge(1);
         let action = puts.on_signed(diary(), OpId(1), Err(error));
         assert_eq!(steps(action), [SigningStep::Fail(1, error)]);
         assert_eq!(next(&mut puts), [SigningStep::Sign(2, 0)]);

@@ -5,7 +5,7 @@
 
 use bulla_identity::{PrivateKey, PublicKey, SharedEnvelope, SignError};
 
-use super::error::PutError;
+use super::error::SecurePutError;
 use super::recipients::Recipients;
 use crate::value::{Content, Draft, Value, ValueId};
 use crate::{InfoHash, wire};
@@ -27,11 +27,12 @@ pub(super) fn sign(
     draft: &Draft,
     id: ValueId,
     seq: u16,
-) -> Result<Value, PutError> {
+) -> Result<Value, SecurePutError> {
     let body = wire::pack_body(draft, key.public_key().to_der(), seq, None);
     let signature = key.sign(&body)?;
     // Only an empty signature could be refused here.
-    wire::pack_signed(draft, id, &body, &signature).map_err(|_| PutError::Sign(SignError::Failed))
+    wire::pack_signed(draft, id, &body, &signature)
+        .map_err(|_| SecurePutError::Sign(SignError::Failed))
 }
 
 /// Returns the owner of a value if its signature holds.
@@ -57,7 +58,7 @@ pub(super) fn encrypt(
     recipients: &[PublicKey],
     draft: &Draft,
     id: ValueId,
-) -> Result<Value, PutError> {
+) -> Result<Value, SecurePutError> {
     let ciphertext = match recipients {
         [only] => only.encrypt(&sign_envelope(key, draft, short_id(only))?)?,
         several => {
@@ -113,7 +114,7 @@ fn open_envelope(
 }
 
 /// Signs a body for its recipient; the result is what is encrypted.
-fn sign_envelope(key: &PrivateKey, draft: &Draft, to: InfoHash) -> Result<Vec<u8>, PutError> {
+fn sign_envelope(key: &PrivateKey, draft: &Draft, to: InfoHash) -> Result<Vec<u8>, SecurePutError> {
     let body = wire::pack_body(draft, key.public_key().to_der(), 0, Some(to));
     let signature = key.sign(&body)?;
     Ok(wire::pack_envelope(&body, &signature))

@@ -32,7 +32,7 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Verdicts<W> {
     /// Those of the last values that were judged.
-    known: LruMap<Digest, Known>,
+    known: LruMap<Digest, RememberedVerdict>,
     /// What waits for the verdicts that jobs are to bring.
     awaited: BTreeMap<Digest, Awaited<W>>,
     /// The keys by which signatures held, by the digest of their DER.
@@ -41,7 +41,7 @@ pub(super) struct Verdicts<W> {
 
 /// A verdict as it is remembered: keys are large, and other nodes can make many.
 #[derive(Debug)]
-enum Known {
+enum RememberedVerdict {
     /// Not good.
     Refused,
     /// By the key of this digest, as long as that is remembered.
@@ -106,8 +106,10 @@ impl<W> Verdicts<W> {
     /// Returns a verdict that is remembered.
     pub(super) fn known(&mut self, digest: &Digest) -> Option<Verdict> {
         match self.known.get(digest)? {
-            Known::Refused => Some(Verdict::Refused),
-            Known::Signed(owner) => self.signers.get(owner).cloned().map(Verdict::Signed),
+            RememberedVerdict::Refused => Some(Verdict::Refused),
+            RememberedVerdict::Signed(owner) => {
+                self.signers.get(owner).cloned().map(Verdict::Signed)
+            }
         }
     }
 
@@ -137,11 +139,11 @@ impl<W> Verdicts<W> {
     /// is not remembered: it is large, and a secret.
     pub(super) fn settle(&mut self, digest: Digest, verdict: &Verdict) -> Vec<W> {
         match verdict {
-            Verdict::Refused => self.known.insert(digest, Known::Refused),
+            Verdict::Refused => self.known.insert(digest, RememberedVerdict::Refused),
             Verdict::Signed(signer) => {
                 let owner = Digest::of_owner(signer.to_der());
                 self.signers.insert(owner, signer.clone());
-                self.known.insert(digest, Known::Signed(owner));
+                self.known.insert(digest, RememberedVerdict::Signed(owner));
             }
             Verdict::Opened(_) => {}
         }

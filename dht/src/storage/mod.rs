@@ -65,14 +65,14 @@ pub struct Incoming {
 #[must_use]
 pub struct Stored {
     /// What became of the value.
-    pub change: Change,
+    pub change: StoreOutcome,
     /// The values that were removed to make room.
     pub evicted: Vec<(InfoHash, ValueId)>,
 }
 
 /// What became of a value that was stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
+pub enum StoreOutcome {
     /// There was none of its id.
     New,
     /// It took the place of another one.
@@ -153,7 +153,7 @@ impl Storage {
             self.check_limits(&incoming.value, count, held)?;
         }
         let change = match held.map(|index| self.take(index)) {
-            None => Change::New,
+            None => StoreOutcome::New,
             Some((old, source)) if old.value.same_content(&incoming.value) => {
                 incoming = Incoming {
                     value: old.value,
@@ -161,9 +161,9 @@ impl Storage {
                     created: old.created.max(incoming.created),
                     expires: old.expires.max(incoming.expires),
                 };
-                Change::Refreshed
+                StoreOutcome::Refreshed
             }
-            Some(_) => Change::Edited,
+            Some(_) => StoreOutcome::Edited,
         };
         let evicted = self.make_room(now, &incoming);
         self.put(*key, incoming);

@@ -155,13 +155,13 @@ impl Run {
             expires,
         };
         let expected = match self.known.remove(&at) {
-            None => Change::New,
+            None => StoreOutcome::New,
             Some(old) if old.len == len => {
                 new.expires = expires.max(old.expires);
                 new.source = source.and(old.source);
-                Change::Refreshed
+                StoreOutcome::Refreshed
             }
-            Some(_) => Change::Edited,
+            Some(_) => StoreOutcome::Edited,
         };
         assert_eq!(change, expected);
         for victim in evicted {

@@ -42,9 +42,12 @@ fn a_full_key_and_a_full_store_refuse_only_new_values_of_others() {
         store.try_keep(3, sample(1), Some(2), LATER),
         Err(Refusal::TooManyKeys)
     );
-    assert_eq!(store.keep(1, sample(1), Some(1), LATER), Change::Refreshed);
-    assert_eq!(store.keep(1, sample(3), None, LATER), Change::New);
-    assert_eq!(store.keep(3, sample(1), None, LATER), Change::New);
+    assert_eq!(
+        store.keep(1, sample(1), Some(1), LATER),
+        StoreOutcome::Refreshed
+    );
+    assert_eq!(store.keep(1, sample(3), None, LATER), StoreOutcome::New);
+    assert_eq!(store.keep(3, sample(1), None, LATER), StoreOutcome::New);
 }
 
 #[test]
@@ -69,9 +72,15 @@ fn expired_values_are_refused_and_leave_in_bounded_batches() {
 fn the_same_content_again_is_a_refresh_and_other_content_an_edit() {
     let mut store = Store::of(&StorageConfig::default());
     let mut keep = |data, expires| store.keep(1, sample(1).data(data), Some(1), expires);
-    assert_eq!(keep(b"a", LATER), Change::New);
-    assert_eq!(keep(b"a", Timestamp::from_micros(1_500)), Change::Refreshed);
-    assert_eq!(keep(b"b", Timestamp::from_micros(1_500)), Change::Edited);
+    assert_eq!(keep(b"a", LATER), StoreOutcome::New);
+    assert_eq!(
+        keep(b"a", Timestamp::from_micros(1_500)),
+        StoreOutcome::Refreshed
+    );
+    assert_eq!(
+        keep(b"b", Timestamp::from_micros(1_500)),
+        StoreOutcome::Edited
+    );
     let entries: Vec<_> = store.storage.export().collect();
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0].value.data(), b"b");
@@ -212,7 +221,7 @@ impl Store {
         sample: Sample,
         source: Option<u8>,
         expires: Timestamp,
-    ) -> Result<Change, Refusal> {
+    ) -> Result<StoreOutcome, Refusal> {
         let incoming = Incoming {
             value: sample.build(),
             source: source.map(|host| Source::of([192, 0, 2, host].into())),
@@ -230,7 +239,7 @@ impl Store {
         sample: Sample,
         source: Option<u8>,
         expires: Timestamp,
-    ) -> Change {
+    ) -> StoreOutcome {
         self.try_keep(number, sample, source, expires).unwrap()
     }
 }

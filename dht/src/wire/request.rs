@@ -7,7 +7,7 @@ use super::arguments::write_ids;
 use super::{Arguments, Page, SocketId, Values, query};
 use crate::msgpack::{DecodeError, MapWriter, Writer};
 use crate::value::{Query, ValueId};
-use crate::{InfoHash, UnixTime};
+use crate::{ByFamily, InfoHash, UnixTime};
 
 /// A request. A key that is not there is read as [`InfoHash::ZERO`], which is no key.
 #[derive(Clone, PartialEq, Debug)]
@@ -110,12 +110,7 @@ pub struct UpdateRequest<'a> {
 
 /// The address families of the nodes that are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Want {
-    /// IPv4.
-    pub v4: bool,
-    /// IPv6.
-    pub v6: bool,
-}
+pub struct Want(pub ByFamily<bool>);
 
 impl<'a> Request<'a> {
     /// Returns the name it has on the wire.
@@ -273,7 +268,7 @@ impl UpdateRequest<'_> {
 
 impl Want {
     /// Both families.
-    pub const BOTH: Self = Self { v4: true, v6: true };
+    pub const BOTH: Self = Self(ByFamily { v4: true, v6: true });
 
     const V4: u64 = 2;
     /// `AF_INET6` of Linux, Windows, FreeBSD and macOS.
@@ -283,10 +278,11 @@ impl Want {
     ///
     /// Differs: others know only the numbers of their own operating system.
     pub(super) fn with(self, number: u64) -> Self {
-        Self {
-            v4: self.v4 || number == Self::V4,
-            v6: self.v6 || Self::V6.contains(&number),
-        }
+        let Self(ByFamily { v4, v6 }) = self;
+        Self(ByFamily {
+            v4: v4 || number == Self::V4,
+            v6: v6 || Self::V6.contains(&number),
+        })
     }
 }
 
@@ -295,7 +291,7 @@ impl Want {
 /// Differs: IPv6 is written in the numbers of all operating systems, for each receiver to find its
 /// own.
 fn write_want(want: Option<Want>, map: &mut MapWriter<'_>) {
-    if let Some(Want { v4, v6 }) = want {
+    if let Some(Want(ByFamily { v4, v6 })) = want {
         let numbers = map.key("w");
         let v4 = v4.then_some(Want::V4);
         let v6 = if v6 { &Want::V6[..] } else { &[] };

@@ -27,7 +27,7 @@ impl<'a> Rows<'a> {
     /// Returns the rows, decoded one by one. Those with a cell of a wrong type are left out.
     pub fn iter(&self) -> impl Iterator<Item = Row> + use<'a> {
         let (table, own) = match self.0 {
-            RowList::Received(table) => (Table::read(table).ok(), None),
+            RowList::Received(table) => (ReceivedTable::read(table).ok(), None),
             RowList::Own(select, _) if select.is_empty() => (None, None),
             RowList::Own(select, values) => (None, Some((select, values))),
         };
@@ -45,7 +45,7 @@ impl<'a> Rows<'a> {
 
     /// Reads a table. The rows in it are read when asked for.
     pub(super) fn read(table: Raw<'a>) -> Result<Self, DecodeError> {
-        Table::read(table).map(|_| Self(RowList::Received(table)))
+        ReceivedTable::read(table).map(|_| Self(RowList::Received(table)))
     }
 
     /// Writes the table. An owner is written as the whole key, none as 20 zeros.
@@ -82,13 +82,13 @@ impl PartialEq for Rows<'_> {
 }
 
 /// A received table: what is in each column, and the cells not read yet.
-struct Table<'a> {
+struct ReceivedTable<'a> {
     /// At least one.
     columns: Vec<Field>,
     cells: Array<'a>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> ReceivedTable<'a> {
     fn read(raw: Raw<'a>) -> Result<Self, DecodeError> {
         let [fields, cells] = raw.map()?.first(["f", "v"]);
         let fields = fields.ok_or(DecodeError::Missing("f"))?;
@@ -104,7 +104,7 @@ impl<'a> Table<'a> {
     }
 }
 
-impl Iterator for Table<'_> {
+impl Iterator for ReceivedTable<'_> {
     type Item = Row;
 
     fn next(&mut self) -> Option<Row> {

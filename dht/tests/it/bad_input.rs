@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulla_dht::node::{Node, Output, Proof};
+use bulla_dht::node::{Core, Node, Output, Proof};
 use bulla_dht::wire::{
     self, GetRequest, Message, Payload, PutRequest, Reply, Request, Tid, Values,
 };
@@ -142,7 +142,7 @@ fn replies_that_were_not_asked_for_change_nothing() {
     }
     let stats = target.node.stats(target.now);
     assert_eq!(stats.traffic.dropped_unexpected, 1_000);
-    assert_eq!(stats.v4.contacts.good, 0);
+    assert_eq!(stats.families.v4.contacts.good, 0);
     target.assert_unharmed();
 }
 
@@ -283,7 +283,7 @@ impl Target {
                     self.answers += 1;
                     self.last_answer = transmit.bytes.to_vec();
                 }
-                Output::Check(check) => {
+                Output::Job(check) => {
                     self.proofs.push(check.proof);
                     self.node.handle_verdict(self.now, check.id, false);
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bulla_dht::node::{Check, Node, Output, Proof, Transmit};
+use bulla_dht::node::{Check, Core, Node, Output, Proof, Transmit};
 use bulla_dht::wire::{self, Message, Payload, PutRequest, Request};
 use bulla_dht::{Config, Draft, InfoHash, Origin, Seed, Timestamp, UnixTime, ValueId};
 use bulla_identity::PublicKey;
@@ -122,7 +122,7 @@ impl Prober {
         loop {
             match self.node.poll_output() {
                 Output::Transmit(Transmit { bytes, .. }) => answers.push(bytes.to_vec()),
-                Output::Check(check) => self.node.handle_verdict(self.now, check.id, holds(&check)),
+                Output::Job(check) => self.node.handle_verdict(self.now, check.id, holds(&check)),
                 Output::Event(_) => {}
                 Output::Wake(at, _) => return at,
             }

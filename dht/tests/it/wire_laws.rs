@@ -9,7 +9,8 @@ use bulla_dht::wire::{
     Values, Want,
 };
 use bulla_dht::{
-    Condition, Contact, Draft, Field, InfoHash, Query, UnixTime, Value, ValueId, ValueType,
+    ByFamily, Condition, Contact, Draft, Field, InfoHash, Query, UnixTime, Value, ValueId,
+    ValueType,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -80,7 +81,7 @@ fn ids() -> impl Strategy<Value = Cow<'static, [ValueId]>> {
 }
 
 fn want() -> impl Strategy<Value = Option<Want>> {
-    prop::option::of(any::<(bool, bool)>().prop_map(|(v4, v6)| Want { v4, v6 }))
+    prop::option::of(any::<(bool, bool)>().prop_map(|(v4, v6)| Want(ByFamily { v4, v6 })))
 }
 
 fn page() -> impl Strategy<Value = Option<Page>> {

@@ -280,7 +280,7 @@ impl<const N: usize> Candidate<N> {
     }
 
     /// Reports whether the candidate may be asked: it answered, or was not asked yet.
-    pub fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         match self.state {
             CandidateState::Unqueried | CandidateState::Responsive => true,
             CandidateState::Unresponsive(_) | CandidateState::Failed(_) => false,
@@ -326,9 +326,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    type Contact = crate::Contact<20>;
-    type Id = crate::Id<20>;
 
     const NOW: Timestamp = Timestamp::from_micros(1_000);
     const WIDTH: usize = 3;
@@ -591,13 +588,13 @@ mod tests {
         candidate.contact.id.as_bytes()[0]
     }
 
-    fn contact(byte: u8) -> Contact {
+    fn contact(byte: u8) -> Contact<20> {
         let mut id = [0; 20];
         id[0] = byte;
         contact_of(Id::new(id))
     }
 
-    fn contact_of(id: Id) -> Contact {
+    fn contact_of(id: Id<20>) -> Contact<20> {
         Contact::new(id, ([127, 0, 0, 1], id.as_bytes()[0].into()).into())
     }
 }

@@ -8,11 +8,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{OpId, Rng, Seed, Timestamp};
+use crate::{Contact, Id, OpId, Rng, Seed, Timestamp};
 
 type Action = FindAction<Infallible, 20>;
-type Contact = crate::Contact<20>;
-type Id = crate::Id<20>;
 type Kind = FindKind<u8>;
 type Lookup = Iterate<u8, 20>;
 type Request = FindRequest<Infallible>;
@@ -405,7 +403,7 @@ fn a_find_of_nodes_is_answered_by_requests_for_nodes_and_those_of_values_by_thei
 #[test]
 fn hops_count_the_nodes_that_named_each_other_since_the_iteration_began() {
     let mut lookup = getting();
-    let reply_naming = |lookup: &mut Lookup, from: Contact, named: &[Contact], found| {
+    let reply_naming = |lookup: &mut Lookup, from: Contact<20>, named: &[Contact<20>], found| {
         let reply = FindReply {
             contacts: named,
             found,
@@ -551,7 +549,7 @@ fn contacts_are_wanted_in_place_of_those_that_do_not_answer() {
 fn it_wakes_when_something_is_due_unless_that_waits_for_a_reply() {
     let mut lookup = lookup_of(8);
     lookup.offer(&[node(1, 1)], true);
-    let none = |_: &Id| false;
+    let none = |_: &Id<20>| false;
     let wake = |lookup: &Lookup, ms| lookup.next_wake(at(100), at(ms), none);
     assert_eq!(wake(&lookup, 101), at(101));
     assert_eq!(wake(&lookup, 100), at(200), "it looks again soon");
@@ -612,7 +610,7 @@ fn poll(lookup: &mut Lookup, ms: u32) -> Action {
     lookup.poll(at(ms), false, &Latency::UNKNOWN)
 }
 
-fn reply(lookup: &mut Lookup, ms: u32, from: Contact, found: bool) {
+fn reply(lookup: &mut Lookup, ms: u32, from: Contact<20>, found: bool) {
     let reply = FindReply {
         found,
         ..FindReply::default()
@@ -621,11 +619,11 @@ fn reply(lookup: &mut Lookup, ms: u32, from: Contact, found: bool) {
 }
 
 /// All that an iteration asks as long as no node answers.
-fn asked(lookup: &mut Lookup, latency: &Latency<'_>) -> Vec<Contact> {
+fn asked(lookup: &mut Lookup, latency: &Latency<'_>) -> Vec<Contact<20>> {
     asked_at(START, lookup, latency)
 }
 
-fn asked_at(now: Timestamp, lookup: &mut Lookup, latency: &Latency<'_>) -> Vec<Contact> {
+fn asked_at(now: Timestamp, lookup: &mut Lookup, latency: &Latency<'_>) -> Vec<Contact<20>> {
     let asked = std::iter::from_fn(|| match lookup.poll(now, true, latency) {
         FindAction::Request(contact, _) => Some(contact),
         FindAction::Answered(..) | FindAction::Wait(_) => None,
@@ -654,24 +652,24 @@ fn at(ms: u32) -> Timestamp {
 }
 
 /// A node of the id that begins with `first` and ends with the port.
-fn node(first: u8, port: u16) -> Contact {
+fn node(first: u8, port: u16) -> Contact<20> {
     let mut id = [0; 20];
     id[0] = first;
     id[19] = port as u8;
     Contact::new(Id::new(id), ([192, 0, 2, 1], port).into())
 }
 
-fn contact(id: Id) -> Contact {
+fn contact(id: Id<20>) -> Contact<20> {
     Contact::new(id, "127.0.0.1:4222".parse().unwrap())
 }
 
 /// A network of ids; the dead never answer, the others after 10 ms.
 struct Net {
-    key: Id,
-    nodes: BTreeMap<Id, bool>,
+    key: Id<20>,
+    nodes: BTreeMap<Id<20>, bool>,
     now: Timestamp,
     rng: Rng,
-    asked: BTreeSet<Id>,
+    asked: BTreeSet<Id<20>>,
     answered: Vec<GetReport>,
     most_in_flight: usize,
 }
@@ -709,7 +707,7 @@ impl Net {
         lookup
     }
 
-    fn nearest_living(&self, count: usize) -> BTreeSet<Id> {
+    fn nearest_living(&self, count: usize) -> BTreeSet<Id<20>> {
         let living = self.nodes.iter().filter(|(_, alive)| **alive);
         let mut living: Vec<_> = living.map(|(id, _)| *id).collect();
         living.sort_by_key(|id| id.distance(&self.key));
@@ -765,7 +763,7 @@ impl Net {
         }
     }
 
-    fn happen(&mut self, lookup: &mut Lookup, node: Id, request: Request, fate: &Fate) {
+    fn happen(&mut self, lookup: &mut Lookup, node: Id<20>, request: Request, fate: &Fate) {
         match fate {
             Fate::TimeOut(count) => lookup.on_timeout(&node, *count),
             Fate::Failure => lookup.on_failed(self.now, &node),
@@ -782,7 +780,7 @@ impl Net {
     }
 
     /// The contacts that any node names: the nearest to the key, some of them dead.
-    fn named(&self) -> Vec<Contact> {
+    fn named(&self) -> Vec<Contact<20>> {
         let mut ids: Vec<_> = self.nodes.keys().copied().collect();
         ids.sort_by_key(|id| id.distance(&self.key));
         let living = ids.iter().filter(|id| self.nodes[id]).take(8);

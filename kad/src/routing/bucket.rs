@@ -147,9 +147,7 @@ mod tests {
 
     use super::*;
 
-    type Contact = crate::Contact<20>;
-
-    fn contact(id: [u8; 20]) -> Contact {
+    fn contact(id: [u8; 20]) -> Contact<20> {
         Contact::new(Id::new(id), ([192, 0, 2, 1], 1).into())
     }
 

@@ -233,15 +233,12 @@ impl<const N: usize> Entry<N> {
 mod tests {
     use super::*;
 
-    type Contact = crate::Contact<20>;
-    type Entry = super::Entry<20>;
-
     const AGES: Ages = Ages {
         reply: Duration::from_secs(120 * 60),
         silence: Duration::from_secs(10 * 60),
     };
 
-    fn contact(port: u16) -> Contact {
+    fn contact(port: u16) -> Contact<20> {
         Contact::new(Id::of(b"peer"), ([192, 0, 2, 1], port).into())
     }
 
@@ -327,6 +324,6 @@ mod tests {
 
     #[test]
     fn an_entry_stays_small() {
-        assert!(size_of::<Entry>() <= 72);
+        assert!(size_of::<Entry<20>>() <= 72);
     }
 }

@@ -140,10 +140,6 @@ mod tests {
 
     use super::*;
 
-    type Contact = crate::Contact<20>;
-    type Refresh = super::Refresh<20>;
-    type Table = super::Table<20>;
-
     const SECOND: Duration = Duration::from_secs(1);
 
     fn at(seconds: u64) -> Timestamp {
@@ -154,11 +150,11 @@ mod tests {
         Seed::from_number(5).public()
     }
 
-    fn all_due(table: &mut Table, now: Timestamp, rng: &mut Rng) -> Vec<Refresh> {
+    fn all_due(table: &mut Table<20>, now: Timestamp, rng: &mut Rng) -> Vec<Refresh<20>> {
         std::iter::from_fn(|| table.next_refresh(now, rng)).collect()
     }
 
-    fn table_of(count: u16, now: Timestamp) -> Table {
+    fn table_of(count: u16, now: Timestamp) -> Table<20> {
         let mut table = Table::new(Id::of(b"us"), &RoutingConfig::default());
         for port in 1..=count {
             let id = Id::of(&port.to_be_bytes());

@@ -2,17 +2,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-type Contact = crate::Contact<20>;
-type Id = crate::Id<20>;
-type Table = super::Table<20>;
-
-const OWN: Id = Id::new([0x55; 20]);
+const OWN: Id<20> = Id::new([0x55; 20]);
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp::ZERO + Duration::from_secs(seconds)
 }
 
-fn table(bootstrap_mode: bool) -> Table {
+fn table(bootstrap_mode: bool) -> Table<20> {
     let config = RoutingConfig {
         bootstrap_mode,
         ..RoutingConfig::default()
@@ -22,7 +18,7 @@ fn table(bootstrap_mode: bool) -> Table {
 
 /// A contact with an id that shares exactly `prefix` bits with our own; `number` makes the rest and
 /// the port.
-fn contact(prefix: usize, number: u16) -> Contact {
+fn contact(prefix: usize, number: u16) -> Contact<20> {
     let rest = Id::of(&number.to_be_bytes());
     let shared = (0..prefix).fold(rest, |id, bit| id.with_bit(bit, OWN.bit(bit)));
     let id = shared.with_bit(prefix, !OWN.bit(prefix));
@@ -31,7 +27,7 @@ fn contact(prefix: usize, number: u16) -> Contact {
 
 /// Eight good contacts of prefix 0, which fill the far half after the first split, and one near us
 /// that causes it.
-fn full_far_bucket(now: Timestamp) -> Table {
+fn full_far_bucket(now: Timestamp) -> Table<20> {
     let mut table = table(false);
     for number in 1..=8 {
         let _ = table.on_seen(contact(0, number), Confidence::Replied, now);
@@ -41,7 +37,12 @@ fn full_far_bucket(now: Timestamp) -> Table {
     table
 }
 
-fn brute_force(table: &Table, target: &Id, count: usize, now: Timestamp) -> Vec<Contact> {
+fn brute_force(
+    table: &Table<20>,
+    target: &Id<20>,
+    count: usize,
+    now: Timestamp,
+) -> Vec<Contact<20>> {
     let mut good: Vec<_> = table
         .entries(now)
         .filter(|line| line.standing == Standing::Good)
@@ -52,11 +53,12 @@ fn brute_force(table: &Table, target: &Id, count: usize, now: Timestamp) -> Vec<
     good
 }
 
-fn check_invariants(table: &Table) {
+fn check_invariants(table: &Table<20>) {
     assert_eq!(table.buckets[0].first, Id::ZERO);
     for (index, bucket) in table.buckets.iter().enumerate() {
         // Every bucket ends where the next one begins, the last at the end of the space.
-        let last = (bucket.depth..Id::BITS).fold(bucket.first, |id, bit| id.with_bit(bit, true));
+        let last =
+            (bucket.depth..Id::<20>::BITS).fold(bucket.first, |id, bit| id.with_bit(bit, true));
         match table.buckets.get(index + 1) {
             Some(next) => assert_eq!(successor(last), next.first),
             None => assert_eq!(last, Id::new([0xff; 20])),
@@ -79,7 +81,7 @@ fn check_invariants(table: &Table) {
     }
 }
 
-fn successor(id: Id) -> Id {
+fn successor(id: Id<20>) -> Id<20> {
     let mut bytes = *id.as_bytes();
     for byte in bytes.iter_mut().rev() {
         *byte = byte.wrapping_add(1);
@@ -92,14 +94,14 @@ fn successor(id: Id) -> Id {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Seen(Contact, Confidence),
-    Failed(Contact),
+    Seen(Contact<20>, Confidence),
+    Failed(Contact<20>),
     Wait(u64),
     Purge,
     Reset,
 }
 
-fn any_contact() -> impl Strategy<Value = Contact> {
+fn any_contact() -> impl Strategy<Value = Contact<20>> {
     (0..12usize, 0..40u16, 0..2u16).prop_map(|(prefix, number, port)| {
         let mut contact = contact(prefix, number);
         contact.addr.set_port(1 + port);
@@ -156,7 +158,7 @@ proptest! {
             prop_assert_eq!(&table.closest(&target.id, count, now), &nearest);
             let least = 3.min(count);
             let ours = OWN.distance(&target.id);
-            let is_nearer = |near: &Contact| near.id.distance(&target.id) < ours;
+            let is_nearer = |near: &Contact<20>| near.id.distance(&target.id) < ours;
             let is_surrounded = nearest.len() >= least && nearest.iter().all(is_nearer);
             prop_assert_eq!(table.is_surrounded(&target.id, least, count, now), is_surrounded);
         }
@@ -293,7 +295,7 @@ fn splitting_pings_the_contact_that_waits() {
 #[test]
 fn a_bootstrap_node_keeps_more_of_the_far_contacts() {
     let contacts = || (0..500).map(|number| contact(0, number));
-    let size = |mut table: Table| {
+    let size = |mut table: Table<20>| {
         for contact in contacts() {
             let _ = table.on_seen(contact, Confidence::Replied, at(0));
         }
@@ -381,7 +383,7 @@ fn the_size_of_the_network_is_guessed_well() {
     for (nodes, seeds) in [(5u64, 0..3), (3_000, 3..6), (20_000, 6..9)] {
         for seed in seeds {
             let mut rng = crate::Seed::from_number(seed).public();
-            let mut table = Table::new(rng.hash(), &RoutingConfig::default());
+            let mut table = Table::<20>::new(rng.hash(), &RoutingConfig::default());
             for _ in 1..nodes {
                 let contact = Contact::new(rng.hash(), ([192, 0, 2, 1], 1).into());
                 let _ = table.on_seen(contact, Confidence::Replied, at(0));
@@ -416,7 +418,7 @@ fn where_contacts_fail_quickly_those_seen_lately_are_shared_before_the_nearest()
     }
     let target = contact(0, 1).id;
     let old: Vec<_> = (1..=8).map(|number| contact(0, number)).collect();
-    let named = |table: &Table| table.to_share(&target, 7, at(300));
+    let named = |table: &Table<20>| table.to_share(&target, 7, at(300));
     assert!(named(&table).iter().all(|contact| old.contains(contact)));
     assert_eq!(table.fresh(&target, 7, at(300)), None);
     for number in 100..150 {

@@ -303,9 +303,9 @@ mod tests {
 
     /// What a request is for: whether a lookup.
     #[derive(Clone, PartialEq, Debug)]
-    struct Test(bool);
+    struct TestPurpose(bool);
 
-    impl Purpose for Test {
+    impl Purpose for TestPurpose {
         fn is_for_lookup(&self) -> bool {
             self.0
         }
@@ -315,7 +315,14 @@ mod tests {
     fn requests_to_an_address_that_cannot_be_reached_fail_at_once() {
         let mut in_flight = in_flight(3);
         for (id, port) in [(1, 1), (2, 2), (3, 1)] {
-            in_flight.open(START, id, peer(port), datagrams(), MS * 50, Test(true));
+            in_flight.open(
+                START,
+                id,
+                peer(port),
+                datagrams(),
+                MS * 50,
+                TestPurpose(true),
+            );
         }
         in_flight.fail(START + MS, peer(1));
         for _ in 0..2 {
@@ -390,7 +397,7 @@ mod tests {
                 count, to, purpose, ..
             }) = in_flight.due(at)
             {
-                assert_eq!((to, purpose), (peer(1), Test(true)));
+                assert_eq!((to, purpose), (peer(1), TestPurpose(true)));
                 timed_out.push((at.since(START).as_millis(), count));
             }
         }
@@ -403,13 +410,13 @@ mod tests {
     fn a_reply_counts_only_from_the_address_asked_and_for_its_id() {
         let mut in_flight = in_flight(3);
         open(&mut in_flight, 5, 100, true);
-        assert_eq!(in_flight.pending(peer(1), 5), Some(&Test(true)));
+        assert_eq!(in_flight.pending(peer(1), 5), Some(&TestPurpose(true)));
         assert_eq!(in_flight.pending(peer(2), 5), None);
         assert!(in_flight.close(START, peer(2), 5).is_none());
         assert!(in_flight.close(START, peer(1), 6).is_none());
         let answered = in_flight.close(START + 3 * MS, peer(1), 5).unwrap();
         assert_eq!(answered.round_trip, 3 * MS);
-        assert_eq!(answered.purpose, Test(true));
+        assert_eq!(answered.purpose, TestPurpose(true));
         assert!(in_flight.close(START, peer(1), 5).is_none());
         assert_eq!(in_flight.next_deadline(), None);
     }
@@ -446,12 +453,12 @@ mod tests {
     #[test]
     fn ids_run_out_at_the_limit() {
         let mut rng = Seed::from_number(1).public();
-        let mut in_flight: InFlight<u32, Test> = InFlight::new(&TransportConfig {
+        let mut in_flight: InFlight<u32, TestPurpose> = InFlight::new(&TransportConfig {
             max_requests: 1,
             ..TransportConfig::default()
         });
         let id = in_flight.fresh_id(&mut rng).unwrap();
-        in_flight.open(START, id, peer(1), datagrams(), MS, Test(true));
+        in_flight.open(START, id, peer(1), datagrams(), MS, TestPurpose(true));
         assert_eq!(in_flight.fresh_id(&mut rng), None);
     }
 
@@ -468,10 +475,10 @@ mod tests {
         }
 
         let mut rng = Seed::from_number(1).public();
-        let mut in_flight: InFlight<Few, Test> = InFlight::new(&TransportConfig::default());
+        let mut in_flight: InFlight<Few, TestPurpose> = InFlight::new(&TransportConfig::default());
         let mut ids = [(); 3].map(|()| {
             let id = in_flight.fresh_id(&mut rng).unwrap();
-            in_flight.open(START, id, peer(1), datagrams(), MS, Test(true));
+            in_flight.open(START, id, peer(1), datagrams(), MS, TestPurpose(true));
             id
         });
         ids.sort_unstable();
@@ -497,15 +504,15 @@ mod tests {
         assert!(in_flight.open.capacity() < 8 * 3, "nor is it taken again");
     }
 
-    fn in_flight(attempts: u32) -> InFlight<u32, Test> {
+    fn in_flight(attempts: u32) -> InFlight<u32, TestPurpose> {
         InFlight::new(&TransportConfig {
             attempts,
             ..TransportConfig::default()
         })
     }
 
-    fn open(in_flight: &mut InFlight<u32, Test>, id: u32, wait: u32, is_for_lookup: bool) {
-        let purpose = Test(is_for_lookup);
+    fn open(in_flight: &mut InFlight<u32, TestPurpose>, id: u32, wait: u32, is_for_lookup: bool) {
+        let purpose = TestPurpose(is_for_lookup);
         in_flight.open(START, id, peer(1), datagrams(), wait * MS, purpose);
     }
 

@@ -13,9 +13,9 @@ const NETWORK: u8 = 7;
 /// A reply of so many bytes is small.
 const SMALL: usize = 512;
 
-struct Test;
+struct TestDialect;
 
-impl Dialect for Test {
+impl Dialect for TestDialect {
     type NodeId = Id<1>;
     type TransactionId = u16;
     type Message<'a> = [u8; 5];
@@ -65,13 +65,13 @@ impl Purpose for bool {
 }
 
 /// A transport with what it has sent.
-struct Net {
-    transport: Transport<Test, bool>,
+struct TestNode {
+    transport: Transport<TestDialect, bool>,
     rng: Rng,
     now: Timestamp,
 }
 
-impl Net {
+impl TestNode {
     fn new() -> Self {
         Self::with(&TransportConfig::default())
     }
@@ -82,7 +82,7 @@ impl Net {
             ..config.clone()
         };
         Self {
-            transport: Transport::new(Test, &config),
+            transport: Transport::new(TestDialect, &config),
             rng: Seed::from_number(1).public(),
             now: START,
         }
@@ -151,7 +151,7 @@ impl Net {
 
 #[test]
 fn what_no_node_can_send_is_dropped_and_counted() {
-    let mut net = Net::new();
+    let mut net = TestNode::new();
     let request = message(b'q', OTHER, 5);
     assert!(!net.admits(0, &request), "port 0 is martian");
     net.transport.peers_mut().block(peer(9));
@@ -172,7 +172,7 @@ fn what_no_node_can_send_is_dropped_and_counted() {
 
 #[test]
 fn requests_above_the_rate_of_a_source_are_dropped() {
-    let mut net = Net::with(&TransportConfig {
+    let mut net = TestNode::with(&TransportConfig {
         peer_rate_limit_per_sec: Some(2),
         ..TransportConfig::default()
     });
@@ -186,7 +186,7 @@ fn requests_above_the_rate_of_a_source_are_dropped() {
 
 #[test]
 fn a_reply_is_let_in_if_its_request_is_in_flight_to_that_address() {
-    let mut net = Net::new();
+    let mut net = TestNode::new();
     let id = net.ask(2, true);
     for kind in [b'r', b'e'] {
         assert!(
@@ -207,7 +207,7 @@ fn a_reply_is_let_in_if_its_request_is_in_flight_to_that_address() {
 
 #[test]
 fn a_small_reply_goes_to_any_address_and_a_large_one_to_a_validated_one() {
-    let mut net = Net::new();
+    let mut net = TestNode::new();
     net.reply(2, SMALL);
     assert_eq!(net.sent(), [(2, SMALL)]);
     net.reply(2, SMALL + 1);
@@ -228,7 +228,7 @@ fn a_small_reply_goes_to_any_address_and_a_large_one_to_a_validated_one() {
 
 #[test]
 fn a_deferred_reply_goes_out_when_its_address_answers_a_ping() {
-    let mut net = Net::new();
+    let mut net = TestNode::new();
     net.reply(2, 900);
     net.reply(2, 950);
     let ping = net.transport.poll_transmit().unwrap();
@@ -236,7 +236,7 @@ fn a_deferred_reply_goes_out_when_its_address_answers_a_ping() {
     assert_eq!(net.sent(), [], "one reply waits, and one ping is enough");
     assert_eq!(net.transport.pending_count(), 1);
     assert_eq!(net.transport.awaited_count(), 0, "no lookup waits for it");
-    let id = Test::transaction(ping.bytes[..].try_into().unwrap());
+    let id = TestDialect::transaction(ping.bytes[..].try_into().unwrap());
     net.now = START + 5 * MS;
     assert_eq!(net.close(2, id), None, "the caller did not ask");
     assert_eq!(net.sent(), [(2, 900)]);
@@ -246,7 +246,7 @@ fn a_deferred_reply_goes_out_when_its_address_answers_a_ping() {
 
 #[test]
 fn an_address_that_answers_no_ping_is_not_pinged_again_at_once() {
-    let mut net = Net::new();
+    let mut net = TestNode::new();
     net.reply(2, 900);
     net.sent();
     while let Some(at) = net.transport.next_deadline() {
@@ -265,7 +265,7 @@ fn an_address_that_answers_no_ping_is_not_pinged_again_at_once() {
 
 #[test]
 fn a_request_without_a_reply_is_sent_again_and_fails() {
-    let mut net = Net::new();
+    let mut net = TestNode::new();
     net.ask(2, true);
     net.ask(3, false);
     assert_eq!(net.transport.pending_count(), 2);
@@ -303,7 +303,7 @@ fn a_request_without_a_reply_is_sent_again_and_fails() {
 
 #[test]
 fn ids_are_fresh_and_run_out_at_the_limit() {
-    let mut net = Net::with(&TransportConfig {
+    let mut net = TestNode::with(&TransportConfig {
         max_requests: 3,
         ..TransportConfig::default()
     });
@@ -317,7 +317,7 @@ fn ids_are_fresh_and_run_out_at_the_limit() {
 
 #[test]
 fn parts_are_taken_if_they_were_announced_or_their_sender_is_validated() {
-    let mut net = Net::with(&TransportConfig {
+    let mut net = TestNode::with(&TransportConfig {
         peer_rate_limit_per_sec: Some(2),
         ..TransportConfig::default()
     });
@@ -340,10 +340,10 @@ fn parts_are_taken_if_they_were_announced_or_their_sender_is_validated() {
 
 #[test]
 fn a_request_whose_reply_comes_in_parts_is_waited_for_as_long_as_they_come() {
-    let mut net = Net::new();
+    let mut net = TestNode::new();
     net.validate(2);
     let id = net.ask(2, true);
-    let deadline = |net: &Net| net.transport.next_deadline().unwrap();
+    let deadline = |net: &TestNode| net.transport.next_deadline().unwrap();
     assert_eq!(deadline(&net), START + 50 * MS);
     assert_eq!(net.assemble(2, id, 9), None);
     assert_eq!(deadline(&net), START + 1_000 * MS);
@@ -360,7 +360,7 @@ fn a_request_whose_reply_comes_in_parts_is_waited_for_as_long_as_they_come() {
 #[test]
 fn of_a_reply_that_stays_incomplete_what_is_whole_is_handed_out() {
     for (size, ends_after) in [(9, 3_000), (60_000, 1_000)] {
-        let mut net = Net::new();
+        let mut net = TestNode::new();
         let id = net.ask(2, true);
         let slots = [Slot::Announced(3), Slot::Announced(size)];
         let slots = slots.into_iter().chain([Slot::Announced(size); 3]);
@@ -393,7 +393,7 @@ fn of_a_reply_that_stays_incomplete_what_is_whole_is_handed_out() {
 
 #[test]
 fn the_next_deadline_is_that_of_requests_parts_or_deferred_replies() {
-    let mut net = Net::new();
+    let mut net = TestNode::new();
     assert_eq!(net.transport.next_deadline(), None);
     assert_eq!(net.assemble(2, 5, 9), None);
     assert_eq!(net.transport.next_deadline(), Some(START + 3_000 * MS));
@@ -401,14 +401,17 @@ fn the_next_deadline_is_that_of_requests_parts_or_deferred_replies() {
     assert_eq!(net.transport.next_deadline(), Some(START + 1_000 * MS));
     let ping = net.transport.poll_transmit().unwrap();
     // The reply goes out with the answer, and its time with the next look.
-    net.close(3, Test::transaction(ping.bytes[..].try_into().unwrap()));
+    net.close(
+        3,
+        TestDialect::transaction(ping.bytes[..].try_into().unwrap()),
+    );
     net.transport.poll_no_reply(START + 3_000 * MS);
     assert_eq!(net.transport.next_deadline(), None);
 }
 
 #[test]
 fn a_burst_of_datagrams_leaves_no_memory_behind() {
-    let mut net = Net::new();
+    let mut net = TestNode::new();
     for _ in 0..1_000 {
         net.transport.send(peer(2), Bytes::from_static(b"x").into());
     }

@@ -195,7 +195,7 @@ fn thousands_of_lookups_leave_nothing_behind() {
     assert_eq!(stats.operations, 0);
     assert!(stats.lookups <= 2, "{stats:?}");
     assert!(stats.pending_requests <= 4, "{stats:?}");
-    assert_eq!(stats.v6.status, Status::Disconnected);
+    assert_eq!(stats.families.v6.status, Status::Disconnected);
     assert_eq!(
         world.node(host).unwrap().status(Family::V4),
         Status::Connected

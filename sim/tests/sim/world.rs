@@ -132,7 +132,7 @@ impl World {
 
     pub(crate) fn good_contacts(&self, host: HostId) -> usize {
         let stats = self.stats(host);
-        stats.v4.contacts.good + stats.v6.contacts.good
+        stats.families.v4.contacts.good + stats.families.v6.contacts.good
     }
 
     pub(crate) fn datagrams_sent(&self, host: HostId) -> u64 {

@@ -3,6 +3,10 @@ use std::sync::mpsc::{Receiver, channel};
 use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::identity::{Identity, IdentityParams, PrivateKey};
+use crate::node::{Core, Node, PutOptions};
+use crate::secure::{Job, SecureConfig, SecureDht, SecureEvent, SecureOutput, SecurePutError};
+use crate::{Config, InfoHash, Origin, Seed, Timestamp};
 
 /// A number to return, once the gate opens.
 type GatedJob = (u32, Option<Receiver<()>>);
@@ -30,7 +34,7 @@ async fn next<J: Send + 'static, D: Send + 'static>(pool: &mut Pool<J, D>) -> D 
 
 #[tokio::test]
 async fn local_jobs_go_before_remote_ones() {
-    let mut pool = Pool::new(1, FOREVER, run);
+    let mut pool = Pool::new(1, FOREVER, run, |_| 0);
     let (open, gate) = channel();
     pool.submit(Lane::Local, (1, Some(gate)));
     pool.submit(Lane::Remote, (3, None));
@@ -42,24 +46,53 @@ async fn local_jobs_go_before_remote_ones() {
 }
 
 #[tokio::test]
-async fn a_job_that_panics_does_not_end_its_worker() {
-    let mut pool = Pool::new(1, FOREVER, run);
+async fn a_job_that_panics_has_an_outcome_and_does_not_end_its_worker() {
+    let mut pool = Pool::new(1, FOREVER, run, |_| 0);
     pool.submit(Lane::Local, (0, None));
     pool.submit(Lane::Local, (1, None));
+    assert_eq!(next(&mut pool).await, 0);
     assert_eq!(next(&mut pool).await, 1);
-    assert!(pool.take_outcomes(1).is_empty());
+}
+
+#[tokio::test]
+async fn a_put_whose_signature_panics_ends_with_an_error() {
+    let pem = include_bytes!("../../../identity/tests/vectors/alice.pem");
+    let key = PrivateKey::from_pem(pem, None).unwrap();
+    let identity = Identity::issue(key, &IdentityParams::new("alice", 0)).unwrap();
+    let now = Timestamp::ZERO;
+    let node = Node::new(Config::default(), Seed::from_number(1), Origin::default()).unwrap();
+    let seed = Seed::from_number(2);
+    let mut dht = SecureDht::new(node, Some(identity), seed, SecureConfig::default());
+    let key = InfoHash::of(b"key");
+    let (op, _) = (dht.put_signed(now, key, "hello", PutOptions::default())).unwrap();
+    let mut pool = Pool::new(1, FOREVER, |_: Job| panic!("a fault"), Job::failed);
+    loop {
+        match dht.poll_output() {
+            SecureOutput::Job(job) => {
+                pool.submit(job.lane(), job);
+                dht.handle_done(now, next(&mut pool).await);
+            }
+            SecureOutput::Event(event) => {
+                let error = SecurePutError::JobFailed;
+                assert_eq!(event, SecureEvent::PutFailed { op, error });
+                return;
+            }
+            SecureOutput::Transmit(_) => {}
+            SecureOutput::Wake(..) => panic!("the put never ended"),
+        }
+    }
 }
 
 #[tokio::test]
 async fn without_workers_jobs_are_done_by_the_submitting_thread() {
-    let mut pool = Pool::new(0, FOREVER, run);
+    let mut pool = Pool::new(0, FOREVER, run, |_| 0);
     pool.submit(Lane::Remote, (1, None));
     assert_eq!(pool.take_outcomes(2), [1]);
 }
 
 #[tokio::test]
 async fn outcomes_that_are_left_are_announced_again() {
-    let mut pool = Pool::new(1, FOREVER, run);
+    let mut pool = Pool::new(1, FOREVER, run, |_| 0);
     for number in 1..=2 {
         pool.submit(Lane::Local, (number, None));
     }
@@ -77,7 +110,7 @@ async fn outcomes_that_are_left_are_announced_again() {
 
 #[tokio::test]
 async fn a_thread_is_added_when_a_job_waits_and_there_may_be_more() {
-    let mut pool = Pool::new(2, FOREVER, run);
+    let mut pool = Pool::new(2, FOREVER, run, |_| 0);
     assert_eq!(pool.workers, 0);
     let (open, gate) = channel();
     pool.submit(Lane::Local, (1, Some(gate)));
@@ -90,7 +123,7 @@ async fn a_thread_is_added_when_a_job_waits_and_there_may_be_more() {
 
 #[tokio::test]
 async fn what_workers_do_not_get_to_is_done_by_the_guard() {
-    let mut pool = Pool::new(1, Duration::from_millis(1), run);
+    let mut pool = Pool::new(1, Duration::from_millis(1), run, |_| 0);
     let (open, gate) = channel();
     pool.submit(Lane::Local, (1, Some(gate)));
     for number in 2..=2 * GUARD_TURNS {
@@ -112,7 +145,7 @@ async fn workers_try_again_after_the_turns_of_the_guard() {
         let thread = thread::current();
         thread.name().is_some_and(|name| name == "bulla-worker-0")
     };
-    let mut pool = Pool::new(1, Duration::from_millis(1), work);
+    let mut pool = Pool::new(1, Duration::from_millis(1), work, |_| false);
     let (open, gate) = channel();
     pool.submit(Lane::Local, Some(gate));
     pool.submit(Lane::Local, None);
@@ -129,7 +162,7 @@ async fn workers_try_again_after_the_turns_of_the_guard() {
 #[tokio::test]
 async fn the_guard_leaves_alone_what_workers_get_to() {
     let name = |()| thread::current().name().map(str::to_owned);
-    let mut pool = Pool::new(1, FOREVER, name);
+    let mut pool = Pool::new(1, FOREVER, name, |()| None);
     for _ in 0..99 {
         pool.submit(Lane::Remote, ());
     }
@@ -157,7 +190,7 @@ async fn workers_take_idle_time_and_the_guard_has_a_low_priority() {
         (thread_schedule_policy().unwrap(), niceness)
     };
     let ours = rustix::process::getpriority_process(None).unwrap();
-    let mut pool = Pool::new(1, Duration::from_millis(1), policy);
+    let mut pool = Pool::new(1, Duration::from_millis(1), policy, |_| (Normal(Idle), 0));
     let (open, gate) = channel();
     pool.submit(Lane::Local, Some(gate));
     pool.submit(Lane::Local, None);
@@ -170,7 +203,7 @@ async fn workers_take_idle_time_and_the_guard_has_a_low_priority() {
 
 #[tokio::test]
 async fn a_dropped_pool_drops_what_waits() {
-    let mut pool = Pool::new(1, FOREVER, run);
+    let mut pool = Pool::new(1, FOREVER, run, |_| 0);
     let (open, gate) = channel();
     pool.submit(Lane::Local, (1, Some(gate)));
     let (waits, gate) = channel();

@@ -14,7 +14,7 @@ const OP: OpId = OpId(1);
 
 #[test]
 fn of_many_lasting_lookups_the_nearest_are_offered_a_new_contact() {
-    let mut parts = Parts::new(Config::default());
+    let mut parts = LookupParts::new(Config::default());
     let newcomer = Contact::new(InfoHash::of(b"newcomer"), addr(1));
     let mut keys: Vec<_> = (0..3_000).map(key).collect();
     let mut listen = |keys: &[InfoHash]| {
@@ -36,7 +36,7 @@ fn of_many_lasting_lookups_the_nearest_are_offered_a_new_contact() {
 
 #[test]
 fn only_a_contact_that_shares_nearly_the_depth_of_the_table_is_near() {
-    let mut parts = Parts::new(Config::default());
+    let mut parts = LookupParts::new(Config::default());
     parts.subscribe(v4(InfoHash::ZERO));
     let sharing = |bits| Contact::new(InfoHash::ZERO.with_bit(bits, true), addr(1));
     assert!(parts.lookups.is_near_any(&sharing(7), 10));
@@ -50,7 +50,7 @@ fn only_a_contact_that_shares_nearly_the_depth_of_the_table_is_near() {
 fn a_get_is_put_off_while_too_many_replies_are_awaited() {
     let mut config = Config::default();
     config.lookup.max_awaited = 1;
-    let mut parts = Parts::new(config);
+    let mut parts = LookupParts::new(config);
     let [first, second] = [1, 2].map(|number| v4(key(number)));
     parts.get(first, &[1]);
     let (node, ask) = parts.poll_request(first);
@@ -70,7 +70,7 @@ fn a_get_is_put_off_while_too_many_replies_are_awaited() {
 
 #[test]
 fn listens_take_turns_while_few_nodes_are_known() {
-    let mut parts = Parts::new(Config::default());
+    let mut parts = LookupParts::new(Config::default());
     parts.connectivity.on_reply(NOW, Family::V4);
     let ids: Vec<_> = (0..6).map(|number| v4(key(number))).collect();
     for id in &ids {
@@ -96,7 +96,7 @@ fn listens_take_turns_while_few_nodes_are_known() {
 
 #[test]
 fn lookups_that_know_no_node_need_no_turn() {
-    let mut parts = Parts::new(Config::default());
+    let mut parts = LookupParts::new(Config::default());
     for number in 0..20 {
         parts.subscribe(v4(key(number)));
         assert!(parts.poll(v4(key(number))).is_some());
@@ -106,7 +106,7 @@ fn lookups_that_know_no_node_need_no_turn() {
 
 #[test]
 fn a_finished_get_is_remembered_for_a_while_and_a_node_lookup_is_not() {
-    let mut parts = Parts::new(Config::default());
+    let mut parts = LookupParts::new(Config::default());
     let [walk, get] = [1, 2].map(|number| v4(key(number)));
     let memory = Config::default().lookup.memory;
     for id in [walk, get] {
@@ -130,7 +130,7 @@ fn a_finished_get_is_remembered_for_a_while_and_a_node_lookup_is_not() {
 
 #[test]
 fn a_lookup_with_something_to_do_sleeps_until_then() {
-    let mut parts = Parts::new(Config::default());
+    let mut parts = LookupParts::new(Config::default());
     let id = v4(key(1));
     parts.get(id, &[1]);
     let at = NOW + Duration::from_secs(7);
@@ -142,7 +142,7 @@ fn a_lookup_with_something_to_do_sleeps_until_then() {
 
 #[test]
 fn as_many_lookups_are_remembered_as_the_pool_has_places_for() {
-    let mut parts = Parts::new(Config::default());
+    let mut parts = LookupParts::new(Config::default());
     let ids: Vec<_> = (0..257).map(|number| v4(key(number))).collect();
     for id in &ids {
         parts.get(*id, &[1]);
@@ -157,7 +157,7 @@ fn as_many_lookups_are_remembered_as_the_pool_has_places_for() {
 fn no_more_lookups_than_configured_are_opened_for_operations() {
     let mut config = Config::default();
     config.lookup.max_lookups = 2;
-    let mut parts = Parts::new(config);
+    let mut parts = LookupParts::new(config);
     assert!(!parts.lookups.is_full());
     for id in LookupId::of(key(1)) {
         parts.open(id);
@@ -170,7 +170,7 @@ fn no_more_lookups_than_configured_are_opened_for_operations() {
 
 #[test]
 fn a_lookup_learns_of_the_contacts_of_its_table() {
-    let mut parts = Parts::new(Config::default());
+    let mut parts = LookupParts::new(Config::default());
     let contact = Contact::new(key(5), addr(5));
     let confidence = crate::routing::Confidence::Replied;
     let _ = parts.contacts.on_seen(NOW, contact, confidence);
@@ -181,12 +181,12 @@ fn a_lookup_learns_of_the_contacts_of_its_table() {
         parts.lookups.get_mut(id).unwrap().ask(NOW, OP, find);
     }
     assert_eq!(parts.poll_request(v4).0, contact);
-    assert!(matches!(parts.poll(v6), Some(Action::Answered(..))));
+    assert!(matches!(parts.poll(v6), Some(LookupAction::Answered(..))));
 }
 
 #[test]
 fn each_step_of_a_lookup_is_sent_as_its_request() {
-    let mut parts = Parts::new(Config::default());
+    let mut parts = LookupParts::new(Config::default());
     let id = v4(key(1));
     let query = Query {
         conditions: vec![Condition::Id(ValueId(4))],
@@ -265,7 +265,7 @@ fn each_step_of_a_lookup_is_sent_as_its_request() {
 
 #[test]
 fn a_node_that_owes_a_reply_has_another_asked_in_its_place() {
-    let mut parts = Parts::new(Config::default());
+    let mut parts = LookupParts::new(Config::default());
     let id = v4(key(1));
     parts.get(id, &[1]);
     let (node, ask) = parts.poll_request(id);
@@ -281,17 +281,17 @@ fn a_node_that_owes_a_reply_has_another_asked_in_its_place() {
 fn a_node_that_cannot_be_asked_counts_as_failed() {
     let mut config = Config::default();
     config.transport.max_requests = 0;
-    let mut parts = Parts::new(config);
+    let mut parts = LookupParts::new(config);
     let id = v4(key(1));
     parts.get(id, &[1]);
     let (node, ask) = parts.poll_request(id);
     assert!(!parts.send(id, node, ask));
-    assert!(matches!(parts.poll(id), Some(Action::Answered(..))));
+    assert!(matches!(parts.poll(id), Some(LookupAction::Answered(..))));
 }
 
 #[test]
 fn listens_of_different_keys_are_renewed_at_different_times() {
-    let parts = Parts::new(Config::default());
+    let parts = LookupParts::new(Config::default());
     let ending = |last| {
         let mut bytes = [0; InfoHash::LEN];
         bytes[InfoHash::LEN - 1] = last;
@@ -303,7 +303,7 @@ fn listens_of_different_keys_are_renewed_at_different_times() {
 }
 
 /// What lookups work with.
-struct Parts {
+struct LookupParts {
     lookups: Lookups,
     contacts: Contacts,
     connectivity: Connectivity,
@@ -311,7 +311,7 @@ struct Parts {
     outbox: Outbox,
 }
 
-impl Parts {
+impl LookupParts {
     fn new(config: Config) -> Self {
         let (listen, types) = (ListenConfig::default(), ValueTypes::default());
         Self {
@@ -348,31 +348,33 @@ impl Parts {
         self.lookups.set_lasting(id);
     }
 
-    fn poll(&mut self, id: LookupId) -> Option<Action> {
-        let (contacts, connectivity) = (&self.contacts, &self.connectivity);
-        (self.lookups).poll(NOW, id, contacts, connectivity, 0, &mut self.outbox)
+    fn poll(&mut self, id: LookupId) -> Option<LookupAction> {
+        let view = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+        self.lookups.poll(NOW, id, view, &mut self.outbox)
     }
 
     fn poll_request(&mut self, id: LookupId) -> (Contact, LookupRequest) {
         match self.poll(id) {
-            Some(Action::LookupRequest(contact, ask)) => (contact, ask),
+            Some(LookupAction::Request(contact, ask)) => (contact, ask),
             other => panic!("{other:?}"),
         }
     }
 
     fn send(&mut self, id: LookupId, node: Contact, ask: LookupRequest) -> bool {
         let (subscriptions, outbox) = (&mut self.subscriptions, &mut self.outbox);
-        (self.lookups).send(NOW, id, node, ask, subscriptions, outbox)
+        let step = LookupStep { id, node, ask };
+        self.lookups.send(NOW, step, subscriptions, outbox)
     }
 
     fn rest(&mut self, id: LookupId, at: Timestamp) {
-        let (contacts, connectivity) = (&self.contacts, &self.connectivity);
-        (self.lookups).rest(NOW, id, at, contacts, connectivity, &mut self.outbox);
+        self.lookups.rest(NOW, id, at, &mut self.outbox);
+        let view = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+        (self.lookups).schedule_background(NOW, view, &mut self.outbox);
     }
 
     fn next_background(&mut self) -> Option<LookupId> {
-        let (contacts, connectivity) = (&self.contacts, &self.connectivity);
-        self.lookups.next_background(NOW, contacts, connectivity)
+        let view = NodeView::new(&self.contacts, &self.connectivity, &self.subscriptions);
+        self.lookups.next_background(NOW, view)
     }
 
     /// Reports whether a timer is set, and stops it.

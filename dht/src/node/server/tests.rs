@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::*;
 use crate::node::answers;
 use crate::node::contacts::Contacts;
-use crate::node::outbox::{Backlog, ReplyTo};
+use crate::node::outbox::Backlog;
 use crate::node::pending_puts::RemotePut;
 use crate::node::{Event, Transmit};
 use crate::routing::Confidence;
+use crate::rpc::ReplyTo;
 use crate::value::sample::sample;
 use crate::value::{Condition, Field, Query};
 use crate::wire::{
@@ -28,7 +29,7 @@ const LIFETIME: Duration = Duration::from_secs(600);
 
 #[test]
 fn a_find_is_answered_with_contacts_and_a_token() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     parts.know(3);
     let find = FindRequest {
         target: KEY,
@@ -41,7 +42,7 @@ fn a_find_is_answered_with_contacts_and_a_token() {
 
 #[test]
 fn a_get_is_answered_with_what_it_selects() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     parts.know(1);
     parts.store(7);
     parts.store(8);
@@ -71,7 +72,7 @@ fn a_get_is_answered_with_what_it_selects() {
 
 #[test]
 fn requests_about_no_key_are_malformed() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     let get = GetRequest {
         key: InfoHash::ZERO,
         query: Query::default(),
@@ -96,7 +97,7 @@ fn requests_about_no_key_are_malformed() {
 
 #[test]
 fn without_a_token_of_this_node_nothing_is_stored_or_listened_to() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     let wrong = parts.token(2);
     assert!(!parts.may_put(KEY, &wrong));
     assert_eq!(parts.sent(), ["1: error 401"]);
@@ -117,7 +118,7 @@ fn without_a_token_of_this_node_nothing_is_stored_or_listened_to() {
 
 #[test]
 fn a_listener_is_told_what_is_stored_and_what_changes() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     parts.store(7);
     parts.listen(1);
     let first = "1: update 9, values [7]";
@@ -147,7 +148,7 @@ fn a_listener_is_told_what_is_stored_and_what_changes() {
 
 #[test]
 fn a_listener_of_the_first_version_is_told_by_bare_replies() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     parts.store(7);
     let token = parts.token(1);
     let listen = ListenRequest {
@@ -168,7 +169,7 @@ fn a_listener_of_the_first_version_is_told_by_bare_replies() {
 
 #[test]
 fn many_values_are_told_in_several_updates() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     for id in 1..=4 {
         let value = wire::pack(&Draft::new(vec![7; 20_000]), ValueId(id));
         assert!(
@@ -178,7 +179,7 @@ fn many_values_are_told_in_several_updates() {
         );
     }
     parts.listen(1);
-    let updates = |parts: &mut Parts| {
+    let updates = |parts: &mut ServerParts| {
         let sent = parts.sent();
         let heads = sent.iter().filter(|it| it.starts_with("1: update"));
         heads.count()
@@ -202,7 +203,7 @@ fn many_values_are_told_in_several_updates() {
 
 #[test]
 fn an_answer_has_room_for_values_of_all_sources_and_signed_ones_first() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     for id in 1..=500 {
         parts.put_from(1, wire::pack(&Draft::new(vec![7; 100]), ValueId(id)));
     }
@@ -229,7 +230,7 @@ fn an_answer_has_room_for_values_of_all_sources_and_signed_ones_first() {
 
 #[test]
 fn rows_fit_into_a_datagram_however_many_there_are() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     let today = parts.today();
     for id in 0..20_000_u64 {
         let value = wire::pack(&Draft::from("text"), ValueId(u64::MAX - id * 7));
@@ -273,7 +274,7 @@ fn rows_fit_into_a_datagram_however_many_there_are() {
 
 #[test]
 fn listens_of_the_application_hear_of_what_is_stored_here() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     let op = crate::node::OpId(1);
     parts.subscriptions.start(op, KEY, Query::default());
     parts.put(value(7));
@@ -289,7 +290,7 @@ fn listens_of_the_application_hear_of_what_is_stored_here() {
 
 #[test]
 fn a_put_is_stored_and_acknowledged_unless_it_cannot_be() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     parts.put(value(0));
     assert_eq!(parts.sent(), ["1: error 203"]);
     parts.put_if(value(7), true);
@@ -308,7 +309,7 @@ fn a_put_is_stored_and_acknowledged_unless_it_cannot_be() {
 
 #[test]
 fn a_value_lives_from_its_creation_on_but_not_from_the_future() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     let today = parts.today();
     let lifetime = parts.server.lifetime(&value(1));
     let before =
@@ -339,7 +340,7 @@ fn a_value_lives_from_its_creation_on_but_not_from_the_future() {
 fn a_value_that_there_is_no_room_for_is_refused() {
     let mut config = Config::default();
     config.storage.max_values_per_key = 1;
-    let mut parts = Parts::with(config);
+    let mut parts = ServerParts::with(config);
     parts.put(value(1));
     parts.put(value(2));
     assert_eq!(parts.server.refused_puts, 1);
@@ -353,7 +354,7 @@ fn a_value_that_there_is_no_room_for_is_refused() {
 fn values_that_give_way_are_told_of() {
     let mut config = Config::default();
     config.storage.limit_bytes = 100_000;
-    let mut parts = Parts::with(config);
+    let mut parts = ServerParts::with(config);
     parts.listen(1);
     parts.sent();
     let large = |id| wire::pack(&Draft::new(vec![7; 40_000]), ValueId(id));
@@ -368,7 +369,7 @@ fn values_that_give_way_are_told_of() {
 #[test]
 fn a_value_to_be_proved_is_stored_when_it_is() {
     for holds in [true, false] {
-        let mut parts = Parts::new();
+        let mut parts = ServerParts::new();
         parts.put(signed(1));
         assert_eq!(parts.sent(), [""; 0]);
         assert!(parts.timer(Timer::PendingPuts).is_some());
@@ -384,7 +385,7 @@ fn a_value_to_be_proved_is_stored_when_it_is() {
 
 #[test]
 fn a_value_is_weighed_anew_if_another_was_stored_meanwhile() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     parts.put(signed(1));
     parts.put_from(2, signed(2));
     let [first, second] = [(); 2].map(|()| parts.server.poll_check().unwrap());
@@ -402,7 +403,7 @@ fn a_value_is_weighed_anew_if_another_was_stored_meanwhile() {
 
 #[test]
 fn a_put_whose_check_is_dropped_or_late_may_be_tried_again() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     parts.put(signed(1));
     let first = parts.server.poll_check().unwrap();
     parts.put(signed(1));
@@ -419,7 +420,7 @@ fn a_put_whose_check_is_dropped_or_late_may_be_tried_again() {
 
 #[test]
 fn a_refresh_lets_a_value_live_on() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     let token = parts.token(1);
     parts.refresh(7, &token);
     assert_eq!(parts.sent(), ["1: error 404"]);
@@ -440,7 +441,7 @@ fn a_refresh_lets_a_value_live_on() {
 
 #[test]
 fn the_address_of_a_service_is_that_of_its_sender() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     let announced: SocketAddr = ([10, 0, 0, 1], 5_000).into();
     let mut data = crate::msgpack::Writer::default();
     data.bin(&crate::sockaddr::to_raw(&announced));
@@ -455,7 +456,7 @@ fn the_address_of_a_service_is_that_of_its_sender() {
 
 #[test]
 fn own_values_do_not_replace_signed_ones_nor_live_beyond_their_time() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     let today = parts.today();
     let mut store = |value: &Value, created, permanent| {
         parts.server.store_own(NOW, &KEY, value, created, permanent)
@@ -477,7 +478,7 @@ fn own_values_do_not_replace_signed_ones_nor_live_beyond_their_time() {
 
 #[test]
 fn values_of_a_snapshot_live_for_what_is_left_of_their_life() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     let today = parts.today();
     let lifetime = parts.server.lifetime(&value(1));
     let record = |id, created, expiry| Record {
@@ -511,7 +512,7 @@ fn values_of_a_snapshot_live_for_what_is_left_of_their_life() {
 
 #[test]
 fn a_token_is_good_until_the_secret_has_been_replaced_twice() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     let token = parts.token(1);
     parts.server.schedule_rotation(&mut parts.outbox);
     for may_put in [true, true, false] {
@@ -524,7 +525,7 @@ fn a_token_is_good_until_the_secret_has_been_replaced_twice() {
 
 #[test]
 fn listeners_that_do_not_renew_are_forgotten() {
-    let mut parts = Parts::new();
+    let mut parts = ServerParts::new();
     parts.listen(1);
     let at = parts.timer(Timer::Listeners).unwrap();
     parts
@@ -538,14 +539,14 @@ fn listeners_that_do_not_renew_are_forgotten() {
 }
 
 /// A server and what it works with.
-struct Parts {
+struct ServerParts {
     server: Server,
     contacts: Contacts,
     subscriptions: Subscriptions,
     outbox: Outbox,
 }
 
-impl Parts {
+impl ServerParts {
     fn new() -> Self {
         Self::with(Config::default())
     }

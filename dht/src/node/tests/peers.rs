@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::node::{Event, LookupId, Node, Output, PutOptions, Status, Timer, Transmit};
+use crate::node::{Core, Event, LookupId, Node, Output, PutOptions, Status, Timer, Transmit};
 use crate::value::{Query, Value, ValueId};
 use crate::wire::{
     self, ErrorCode, GetRequest, Message, Nodes, Payload, Reply, Request, Tid, UpdateRequest,
@@ -129,7 +129,7 @@ fn no_more_than_eight_contacts_are_taken_from_a_reply() {
     node.drain();
     let get = node.request("get");
     node.answer_with_token(&get, 1, &named);
-    let known = node.it.stats(node.now).v4.contacts;
+    let known = node.it.stats(node.now).families.v4.contacts;
     assert_eq!(known.good + known.dubious, 9);
 }
 
@@ -157,7 +157,7 @@ fn a_contact_that_has_become_another_node_is_dropped() {
     node.drain();
     let ping = node.request("ping");
     node.answer(&ping, 2, Reply::default());
-    let known = node.it.stats(node.now).v4.contacts;
+    let known = node.it.stats(node.now).families.v4.contacts;
     assert_eq!((known.good, known.dubious), (1, 0));
     assert_eq!(node.it.export_contacts(node.now)[0].id, id(2));
 }
@@ -563,7 +563,7 @@ impl Alone {
             match self.it.poll_output() {
                 Output::Transmit(transmit) => self.sent.push_back(transmit),
                 Output::Event(event) => self.events.push(event),
-                Output::Check(_) => {}
+                Output::Job(_) => {}
                 Output::Wake(at, timer) => {
                     self.wake = (at, timer);
                     return;

@@ -39,11 +39,11 @@ fn by_alice() -> Verdict {
 }
 
 /// What was done, in short.
-fn names(actions: impl IntoIterator<Item = Action>) -> Vec<String> {
+fn names(actions: impl IntoIterator<Item = SecureAction>) -> Vec<String> {
     actions
         .into_iter()
         .map(|action| match action {
-            Action::Start(ticket, task) => {
+            SecureAction::Start(ticket, task) => {
                 let task = match task {
                     Task::Verify { signer: None, .. } => "verify",
                     Task::Verify { .. } => "verify by a known key",
@@ -55,15 +55,15 @@ fn names(actions: impl IntoIterator<Item = Action>) -> Vec<String> {
                 };
                 format!("{task}, {:?}", ticket.lane())
             }
-            Action::Answer(check, holds) => format!("answer {}: {holds}", check.0),
-            Action::Forget(check) => format!("forget {}", check.0),
-            Action::Deliver(_, Delivered::Values(change, values)) => {
+            SecureAction::Answer(check, holds) => format!("answer {}: {holds}", check.0),
+            SecureAction::Forget(check) => format!("forget {}", check.0),
+            SecureAction::Deliver(_, Delivered::Values(change, values)) => {
                 format!("{change:?} {}", values.len())
             }
-            Action::Deliver(_, Delivered::Done { dropped, .. }) => {
+            SecureAction::Deliver(_, Delivered::Done { dropped, .. }) => {
                 format!("done, {dropped} dropped")
             }
-            Action::Remember(key) => {
+            SecureAction::Remember(key) => {
                 assert_eq!(&key, alice().public_key());
                 "remember Alice".to_owned()
             }
@@ -74,7 +74,7 @@ fn names(actions: impl IntoIterator<Item = Action>) -> Vec<String> {
 
 fn find<const N: usize>(checks: &mut Checks, values: [&Value; N]) -> Vec<String> {
     let values = values.map(Clone::clone).into();
-    names(checks.on_values(OP, Change::Found, values, Some(&bob()), TODAY))
+    names(checks.on_values(OP, BatchChange::Found, values, Some(&bob()), TODAY))
 }
 
 fn end(checks: &mut Checks) -> Vec<String> {
@@ -121,7 +121,7 @@ fn what_needs_no_verdict_is_delivered_at_once() {
 #[test]
 fn values_that_expired_are_checked_as_those_found() {
     let mut checks = checks(&SecureConfig::default());
-    let actions = checks.on_values(OP, Change::Expired, vec![clear("hello")], None, TODAY);
+    let actions = checks.on_values(OP, BatchChange::Expired, vec![clear("hello")], None, TODAY);
     assert_eq!(names(actions), ["Expired 1"]);
 }
 
@@ -207,8 +207,8 @@ fn what_exceeds_the_bytes_that_may_wait_is_dropped_until_a_job_is_done() {
         max_waiting_bytes: one.packed().len() + 600,
         ..SecureConfig::default()
     });
-    let actions = checks.on_values(OP, Change::Found, vec![one], None, TODAY);
-    let Some(Action::Start(ticket, _)) = actions.into_iter().next() else {
+    let actions = checks.on_values(OP, BatchChange::Found, vec![one], None, TODAY);
+    let Some(SecureAction::Start(ticket, _)) = actions.into_iter().next() else {
         panic!("no job");
     };
     assert!(checks.waiting_bytes() > 0);
@@ -271,7 +271,7 @@ fn a_check_beyond_the_bound_is_forgotten_and_counted() {
         proof: Proof::Certificate,
         ..asked(number, &certificate_value(&alice()))
     };
-    let Some(Action::Start(ticket, Task::Prove(_))) = checks.on_check(certificate(1)) else {
+    let Some(SecureAction::Start(ticket, Task::Prove(_))) = checks.on_check(certificate(1)) else {
         panic!("no job");
     };
     assert_eq!(names(checks.on_check(certificate(2))), ["forget 2"]);

@@ -31,10 +31,10 @@ fn values_come_out_in_order_and_the_end_after_the_last_verdict() {
     let mut delivery = delivery();
     let value = signed(&alice(), 1, 0, "slow");
     let position = delivery.next_position(OP).unwrap();
-    delivery.append(OP, Change::Found, vec![Slot::Waiting(value.clone())]);
+    delivery.append(OP, BatchChange::Found, vec![Slot::Waiting(value.clone())]);
     delivery.append(
         OP,
-        Change::Found,
+        BatchChange::Found,
         vec![passed(&signed(&alice(), 2, 0, "fast"))],
     );
     assert!(delivery.end(OP, GetReport::default()));
@@ -57,7 +57,11 @@ fn dropped_values_are_counted() {
     let mut delivery = delivery();
     let position = delivery.next_position(OP).unwrap();
     let value = signed(&alice(), 1, 0, "forged");
-    delivery.append(OP, Change::Found, vec![Slot::Waiting(value), Slot::Refused]);
+    delivery.append(
+        OP,
+        BatchChange::Found,
+        vec![Slot::Waiting(value), Slot::Refused],
+    );
     delivery.settle(position, &Verdict::Refused);
     delivery.end(OP, GetReport::default());
     let report = GetReport::default();
@@ -74,12 +78,12 @@ fn no_edition_follows_a_newer_one_of_the_same_signer() {
     let (old, new) = (signed(&alice(), 1, 3, "old"), signed(&alice(), 1, 4, "new"));
     let of_bob = signed(&bob(), 1, 0, "mine");
     for value in [&old, &new, &old] {
-        delivery.append(OP, Change::Found, vec![passed(value)]);
+        delivery.append(OP, BatchChange::Found, vec![passed(value)]);
     }
     let verdict = Verdict::Signed(bob().public_key().clone());
-    delivery.append(OP, Change::Found, vec![Slot::judged(of_bob, &verdict)]);
-    delivery.append(OP, Change::Expired, vec![passed(&old)]);
-    delivery.append(OP, Change::Expired, vec![passed(&new)]);
+    delivery.append(OP, BatchChange::Found, vec![Slot::judged(of_bob, &verdict)]);
+    delivery.append(OP, BatchChange::Expired, vec![passed(&old)]);
+    delivery.append(OP, BatchChange::Expired, vec![passed(&new)]);
     assert_eq!(ids(delivery.poll(OP, UnixTime::default())), [(1, 3)]);
     assert_eq!(ids(delivery.poll(OP, UnixTime::default())), [(1, 4)]);
     assert_eq!(ids(delivery.poll(OP, UnixTime::default())), [(1, 0)]);
@@ -93,7 +97,7 @@ fn a_closed_operation_is_told_nothing() {
     let position = delivery.next_position(OP).unwrap();
     delivery.append(
         OP,
-        Change::Found,
+        BatchChange::Found,
         vec![Slot::Waiting(signed(&alice(), 1, 0, "x"))],
     );
     delivery.close(OP);

@@ -70,9 +70,9 @@ fn a_misplaced_value_is_not_stored_where_signatures_are_checked() {
     let mut net = Net::of([None, None, None]);
     let value = made(ValueType::USER_DATA, &suffix("door", 7), 7);
     net.put_value(0, "window", value.clone());
-    assert_eq!(net.hosts[1].dht.node().export_values(), []);
+    assert_eq!(net.nodes[1].node().export_values(), []);
     net.put_value(0, "door", value);
-    assert_eq!(net.hosts[1].dht.node().export_values().len(), 1);
+    assert_eq!(net.nodes[1].node().export_values().len(), 1);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn an_expired_value_is_edited_all_the_same() {
 fn who_was_told_of_a_bound_value_is_told_of_its_end() {
     let mut net = Net::of([Some(alice()), None, None]);
     let key = InfoHash::from_key("door");
-    let listener = &mut net.hosts[2].dht;
+    let listener = &mut net.nodes[2];
     listener.listen(net.now, key, bound_only()).unwrap();
     net.run(2_000);
     let brief = Scope::BoundUntil(Duration::from_secs(1).into());
@@ -132,12 +132,12 @@ fn who_was_told_of_a_bound_value_is_told_of_its_end() {
 fn a_listen_is_not_told_of_replays() {
     let mut net = Net::of([None, None, None]);
     let key = InfoHash::from_key("window");
-    let listener = &mut net.hosts[2].dht;
+    let listener = &mut net.nodes[2];
     listener.listen(net.now, key, Query::default()).unwrap();
     net.run(2_000);
     net.put_value(0, "window", made(UNCHECKED, &suffix("door", 7), 7));
     assert_eq!(net.events(2), []);
-    assert_eq!(net.hosts[2].dht.stats().dropped_values, 1);
+    assert_eq!(net.nodes[2].stats().dropped_values, 1);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_bound_letter_opens_at_its_place_alone() {
     };
     let draft = draft("for your eyes", 7).user_type("letter");
     let to = bob().public_key().clone();
-    let dht = &mut net.hosts[0].dht;
+    let dht = &mut net.nodes[0];
     let (op, _) = dht.put_encrypted(net.now, key, to, draft, options).unwrap();
     assert_eq!(net.end_of_put(0, op), Ok(2));
     let (values, dropped) = net.get_wanted(1, "inbox", bound_only());
@@ -189,7 +189,7 @@ fn a_bound_letter_opens_at_its_place_alone() {
             .is_some_and(|binding| binding.expires.is_some())
     );
 
-    let letters = net.hosts[2].dht.node().export_values();
+    let letters = net.nodes[2].node().export_values();
     let letter = &letters
         .iter()
         .find(|record| record.key == key)
@@ -210,12 +210,12 @@ fn a_bound_letter_opens_at_its_place_alone() {
 #[test]
 fn the_mark_of_bound_values_is_not_for_applications() {
     let mut net = Net::of([Some(alice()), None]);
-    let refusal = Err(PutError::ReservedUserType);
+    let refusal = Err(SecurePutError::ReservedUserType);
     for scope in [Scope::Anywhere, Scope::Bound] {
         let draft = draft("x", 7).user_type("a;bulla-bound=b");
         assert_eq!(net.put_within(0, "door", draft, scope), refusal);
     }
-    assert_eq!(net.hosts[0].dht.stats().preparations, 0);
+    assert_eq!(net.nodes[0].stats().preparations, 0);
 }
 
 #[test]

@@ -10,8 +10,7 @@ fn a_forged_number_does_not_exhaust_ours() {
     let forged = forge(value_type, u16::MAX);
     net.put_value(1, "diary", forged);
     let key = InfoHash::from_key("diary");
-    let (op, _) = net.hosts[0]
-        .dht
+    let (op, _) = net.nodes[0]
         .put_signed(
             net.now,
             key,
@@ -30,7 +29,7 @@ fn forged_values_are_dropped_and_counted() {
     net.put_value(0, "greeting", forge(ValueType(4711), 0));
     let (values, dropped) = net.get(2, "greeting");
     assert_eq!((values.len(), dropped), (0, 1));
-    assert_eq!(net.hosts[2].dht.stats().dropped_values, 1);
+    assert_eq!(net.nodes[2].stats().dropped_values, 1);
 }
 
 #[test]
@@ -38,7 +37,7 @@ fn a_forged_value_is_not_stored_where_signatures_are_checked() {
     let mut net = Net::of([None, None, None]);
     net.put_value(0, "greeting", forge(ValueType::USER_DATA, 0));
     for i in 1..3 {
-        assert_eq!(net.hosts[i].dht.node().export_values(), []);
+        assert_eq!(net.nodes[i].node().export_values(), []);
     }
 }
 
@@ -48,18 +47,17 @@ fn other_nodes_cannot_have_more_checked_than_allowed() {
         max_remote_checks_per_source: 2,
         ..SecureConfig::default()
     };
-    let mut net = Net::with([None, None], &config);
-    net.hosts[1].jobs = Jobs::Held(VecDeque::new());
+    let mut net = Net::configured([None, None], &config);
+    net.hold_jobs(1);
     let key = InfoHash::from_key("flood");
     for id in 1..=5 {
         let value = signed(&alice(), id, 0, &format!("flood {id}"));
-        net.hosts[0]
-            .dht
+        net.nodes[0]
             .put_value(net.now, key, value, PutOptions::default())
             .unwrap();
     }
     net.run(200);
-    let stats = net.hosts[1].dht.stats();
+    let stats = net.nodes[1].stats();
     assert_eq!(stats.checks, 2);
     assert!(stats.dropped_checks >= 3, "{stats:?}");
 }
@@ -70,19 +68,19 @@ fn another_node_that_was_not_answered_asks_again_and_is_served() {
         max_remote_checks_per_source: 1,
         ..SecureConfig::default()
     };
-    let mut net = Net::with([None, None], &config);
-    net.hosts[1].jobs = Jobs::Held(VecDeque::new());
+    let mut net = Net::configured([None, None], &config);
+    net.hold_jobs(1);
     let key = InfoHash::from_key("news");
     for id in 1..=2 {
         let value = signed(&alice(), id, 0, &format!("item {id}"));
-        let sender = &mut net.hosts[0].dht;
+        let sender = &mut net.nodes[0];
         let _ = sender.put_value(net.now, key, value, PutOptions::default());
     }
     net.run(50);
-    assert_eq!(net.hosts[1].dht.stats().dropped_checks, 1);
+    assert_eq!(net.nodes[1].stats().dropped_checks, 1);
     net.finish_jobs_backwards(1);
     net.run(10_000);
-    assert_eq!(net.hosts[1].dht.node().export_values().len(), 2);
+    assert_eq!(net.nodes[1].node().export_values().len(), 2);
 }
 
 #[test]
@@ -91,15 +89,14 @@ fn values_beyond_the_bound_are_dropped_and_the_get_ends() {
         max_waiting_bytes: 2_400,
         ..SecureConfig::default()
     };
-    let mut net = Net::with([None, None, None], &config);
+    let mut net = Net::configured([None, None, None], &config);
     for id in 1..=5 {
         // Of a type that is not verified on storing, so that no verdict is known.
         net.put_value(0, "news", signed_as(ValueType(4711), id));
     }
-    let host = &mut net.hosts[2];
-    host.jobs = Jobs::Held(VecDeque::new());
+    net.hold_jobs(2);
     let key = InfoHash::from_key("news");
-    let op = host.dht.get(net.now, key, Query::default()).unwrap();
+    let op = net.nodes[2].get(net.now, key, Query::default()).unwrap();
     net.run(10_000);
     net.finish_jobs_backwards(2);
     let (values, dropped) = net.end_of_get(2, op);

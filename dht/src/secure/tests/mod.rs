@@ -2,19 +2,17 @@
 
 mod bound;
 mod hostile;
-mod net;
+mod operations;
 mod recipients;
-
-use std::collections::VecDeque;
 
 use bulla_identity::{Curve, EncryptError, IdentityParams, KeyKind};
 
 use super::testing::{alice, bob, carol, certificate_value, encrypted, signed};
 use super::*;
 use crate::node::PutOptions;
+use crate::node::testing::Net;
 use crate::value::{Condition, Query, ValueType};
 use crate::wire;
-use net::{Jobs, Net};
 
 #[test]
 fn a_signed_value_is_found_with_its_signer() {
@@ -65,7 +63,7 @@ fn puts_of_one_id_at_a_time_are_done_in_order_with_growing_numbers() {
     ended.sort();
     assert_eq!(ended, ops);
     assert_eq!(net.texts(1, "diary"), [("three".to_owned(), 3)]);
-    assert_eq!(net.hosts[0].dht.stats().preparations, 0);
+    assert_eq!(net.nodes[0].stats().preparations, 0);
 }
 
 #[test]
@@ -83,7 +81,7 @@ fn a_cancelled_put_lets_the_next_of_its_id_go_on() {
     net.put_signed(0, "diary", draft("zero", 7)).unwrap();
     let first = net.start_put_signed(0, "diary", draft("one", 7));
     let second = net.start_put_signed(0, "diary", draft("two", 7));
-    net.hosts[0].dht.cancel(net.now, first);
+    net.nodes[0].cancel(net.now, first);
     net.run(20_000);
     let ended: Vec<_> = net.events(0).iter().filter_map(ended_put).collect();
     assert_eq!(ended, [second]);
@@ -95,9 +93,9 @@ fn a_put_cancelled_by_its_id_fails() {
     let mut net = Net::of([Some(alice()), None, None]);
     let op = net.start_put_signed(0, "diary", draft("one", 7));
     let key = InfoHash::from_key("diary");
-    assert!(net.hosts[0].dht.cancel_put(net.now, key, ValueId(7)));
+    assert!(net.nodes[0].cancel_put(net.now, key, ValueId(7)));
     net.run(20_000);
-    let error = PutError::Cancelled;
+    let error = SecurePutError::Cancelled;
     assert_eq!(net.events(0), [SecureEvent::PutFailed { op, error }]);
     assert_eq!(net.texts(1, "diary"), []);
 }
@@ -107,7 +105,7 @@ fn the_last_number_is_not_followed_by_the_first() {
     let mut net = Net::of([Some(alice()), None, None]);
     net.put_value(1, "diary", signed(&alice(), 7, u16::MAX, "last"));
     let put = net.put_signed(0, "diary", draft("more", 7));
-    assert_eq!(put, Err(PutError::NoSequence));
+    assert_eq!(put, Err(SecurePutError::NoSequence));
 }
 
 #[test]
@@ -158,7 +156,7 @@ fn a_letter_can_be_answered_without_a_certificate() {
 fn an_encrypted_put_to_an_unknown_recipient_fails() {
     let mut net = Net::of([Some(alice()), None, None]);
     let put = net.put_encrypted(0, "inbox", bob().long_id(), draft("anyone?", 7));
-    assert_eq!(put, Err(PutError::NoCertificate));
+    assert_eq!(put, Err(SecurePutError::NoCertificate));
 }
 
 #[test]
@@ -167,17 +165,15 @@ fn certificates_are_found_by_both_names_whoever_else_publishes_there() {
     let key = KeyName::from(alice().long_id()).dht_key();
     let rubbish = draft("rubbish", 3).value_type(ValueType::CERTIFICATE);
     // Storing nodes refuse it, but the publisher itself keeps it.
-    let _ = net.hosts[1]
-        .dht
-        .put(net.now, key, rubbish, PutOptions::default());
+    let _ = net.nodes[1].put(net.now, key, rubbish, PutOptions::default());
     net.run(5_000);
     net.events(1);
     for (i, name) in [
         (1, KeyName::from(alice().long_id())),
         (2, alice().id().into()),
     ] {
-        let op = net.hosts[i].dht.find_certificate(net.now, name).unwrap();
-        let joined = net.hosts[i].dht.find_public_key(net.now, name).unwrap();
+        let op = net.nodes[i].find_certificate(net.now, name).unwrap();
+        let joined = net.nodes[i].find_public_key(net.now, name).unwrap();
         net.run(10_000);
         let certificate = Some(alice().certificate().clone());
         let public_key = Some(alice().public_key().clone());
@@ -192,10 +188,7 @@ fn certificates_are_found_by_both_names_whoever_else_publishes_there() {
             ]
         );
     }
-    let op = net.hosts[3]
-        .dht
-        .find_certificate(net.now, bob().id())
-        .unwrap();
+    let op = net.nodes[3].find_certificate(net.now, bob().id()).unwrap();
     net.run(10_000);
     let certificate = None;
     assert_eq!(
@@ -207,8 +200,7 @@ fn certificates_are_found_by_both_names_whoever_else_publishes_there() {
 #[test]
 fn a_certificate_is_published_where_old_and_new_nodes_look_and_nowhere_else() {
     let mut net = Net::of([Some(alice()), None]);
-    let mut keys: Vec<_> = net.hosts[1]
-        .dht
+    let mut keys: Vec<_> = net.nodes[1]
         .node()
         .export_values()
         .iter()
@@ -219,13 +211,13 @@ fn a_certificate_is_published_where_old_and_new_nodes_look_and_nowhere_else() {
     expected.sort();
     assert_eq!(keys, expected);
     net.put_value(1, "elsewhere", certificate_value(&alice()));
-    assert_eq!(net.hosts[0].dht.node().export_values().len(), 2);
+    assert_eq!(net.nodes[0].node().export_values().len(), 2);
 }
 
 #[test]
 fn a_registered_certificate_need_not_be_searched_for() {
     let mut net = Net::of([None]);
-    let dht = &mut net.hosts[0].dht;
+    let dht = &mut net.nodes[0];
     dht.register_certificate(bob().certificate());
     let op = dht.find_public_key(net.now, bob().long_id()).unwrap();
     let key = Some(bob().public_key().clone());
@@ -236,7 +228,7 @@ fn a_registered_certificate_need_not_be_searched_for() {
 #[test]
 fn a_search_given_up_by_all_ends() {
     let mut net = Net::of([None, None]);
-    let dht = &mut net.hosts[0].dht;
+    let dht = &mut net.nodes[0];
     let one = dht.find_certificate(net.now, bob().long_id()).unwrap();
     let two = dht.find_public_key(net.now, bob().long_id()).unwrap();
     dht.cancel(net.now, one);
@@ -254,10 +246,7 @@ fn a_search_given_up_by_all_ends() {
 fn a_listen_hears_of_new_editions_and_never_of_older_ones() {
     let mut net = Net::of([Some(alice()), None, None, None]);
     let key = InfoHash::from_key("diary");
-    net.hosts[3]
-        .dht
-        .listen(net.now, key, Query::default())
-        .unwrap();
+    net.nodes[3].listen(net.now, key, Query::default()).unwrap();
     net.run(2_000);
     for text in ["one", "two"] {
         net.put_signed(0, "diary", draft(text, 7)).unwrap();
@@ -279,7 +268,7 @@ fn a_listen_hears_of_new_editions_and_never_of_older_ones() {
 fn a_listen_hears_of_the_end_of_a_signed_value() {
     let mut net = Net::of([Some(alice()), None, None]);
     let key = InfoHash::from_key("candidates");
-    let listener = &mut net.hosts[2].dht;
+    let listener = &mut net.nodes[2];
     let op = listener.listen(net.now, key, Query::default()).unwrap();
     net.run(2_000);
     let short_lived = draft("here", 7).value_type(ValueType::ICE_CANDIDATES);
@@ -297,7 +286,7 @@ fn a_listen_hears_of_the_end_of_a_signed_value() {
     };
     assert_eq!(values, expired);
     assert_eq!(texts(expired), [("here".to_owned(), 0)]);
-    net.hosts[2].dht.cancel(net.now, op);
+    net.nodes[2].cancel(net.now, op);
     net.put_signed(0, "candidates", draft("again", 8)).unwrap();
     assert_eq!(net.events(2), []);
 }
@@ -311,17 +300,48 @@ fn jobs_done_late_and_in_another_order_give_the_same_result() {
     let at_once = net.get(2, "news");
     assert_eq!(at_once.0.len(), 5);
 
-    let host = &mut net.hosts[2];
-    host.forget_verdicts();
-    host.jobs = Jobs::Held(VecDeque::new());
+    net.nodes[2].checks.forget_verdicts();
+    net.hold_jobs(2);
     let key = InfoHash::from_key("news");
-    let op = host.dht.get(net.now, key, Query::default()).unwrap();
+    let op = net.nodes[2].get(net.now, key, Query::default()).unwrap();
     net.run(10_000);
     assert_eq!(net.events(2), []);
-    assert!(net.hosts[2].dht.stats().waiting_bytes > 0);
+    assert!(net.nodes[2].stats().waiting_bytes > 0);
     net.finish_jobs_backwards(2);
     assert_eq!(net.end_of_get(2, op), at_once);
-    assert_eq!(net.hosts[2].dht.stats().waiting_bytes, 0);
+    assert_eq!(net.nodes[2].stats().waiting_bytes, 0);
+}
+
+#[test]
+fn operations_whose_jobs_panic_end() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    net.put_value(1, "news", signed_as(ValueType(4711), 1));
+    net.finish_jobs_with(|dht, now, job| dht.handle_done(now, job.failed()));
+    let failed = Err(SecurePutError::JobFailed);
+    assert_eq!(net.put_signed(0, "diary", draft("one", 7)), failed);
+    let to = bob().public_key().clone();
+    assert_eq!(net.put_encrypted(0, "inbox", to, draft("one", 7)), failed);
+    assert_eq!(net.get(2, "news"), (vec![], 1));
+
+    let name = alice().long_id();
+    let op = net.nodes[2].find_certificate(net.now, name).unwrap();
+    net.run(10_000);
+    let certificate = None;
+    assert_eq!(
+        net.events(2),
+        [SecureEvent::Certificate { op, certificate }]
+    );
+
+    let stored = net.nodes[2].node().export_values().len();
+    net.put_value(1, "door", signed(&alice(), 8, 0, "open"));
+    assert_eq!(net.nodes[2].node().export_values().len(), stored);
+    for node in &net.nodes {
+        let stats = node.stats();
+        assert_eq!(
+            (stats.preparations, stats.waiting_bytes, stats.checks),
+            (0, 0, 0)
+        );
+    }
 }
 
 #[test]
@@ -329,12 +349,12 @@ fn a_value_returned_by_many_nodes_is_verified_once() {
     let mut net = Net::of([None, None, None, None, None, None]);
     let value = signed(&alice(), 7, 0, "hello");
     net.put_value(0, "greeting", value);
-    let done = net.hosts[5].jobs_done;
+    let done = net.jobs_done(5);
     for _ in 0..3 {
         assert_eq!(net.get(5, "greeting").0.len(), 1);
     }
     // It was verified when it was stored here, if not now.
-    assert!(net.hosts[5].jobs_done <= done + 1);
+    assert!(net.jobs_done(5) <= done + 1);
 }
 
 #[test]
@@ -343,7 +363,7 @@ fn keys_of_signers_are_remembered_if_so_configured() {
         remember_signers: true,
         ..SecureConfig::default()
     };
-    let mut net = Net::with([None, Some(alice())], &config);
+    let mut net = Net::configured([None, Some(alice())], &config);
     net.put_value(0, "greeting", signed(&bob(), 7, 0, "hello"));
     assert_eq!(net.get(1, "greeting").0.len(), 1);
     let put = net.put_encrypted(1, "inbox", bob().long_id(), draft("hello", 7));
@@ -354,12 +374,12 @@ fn keys_of_signers_are_remembered_if_so_configured() {
 fn without_an_identity_nothing_is_signed() {
     let mut net = Net::of([None]);
     let key = InfoHash::from_key("x");
-    let dht = &mut net.hosts[0].dht;
+    let dht = &mut net.nodes[0];
     let options = PutOptions::default();
     let refusal = dht.put_signed(net.now, key, "x", options);
-    assert_eq!(refusal, Err(PutError::NoIdentity));
+    assert_eq!(refusal, Err(SecurePutError::NoIdentity));
     let refusal = dht.put_encrypted(net.now, key, bob().long_id(), "x", options);
-    assert_eq!(refusal, Err(PutError::NoIdentity));
+    assert_eq!(refusal, Err(SecurePutError::NoIdentity));
 }
 
 #[test]
@@ -369,15 +389,15 @@ fn keys_of_other_kinds_than_rsa_are_refused_at_once() {
     let mut net = Net::of([Some(erin.clone()), Some(alice())]);
     let (now, options) = (net.now, PutOptions::default());
     let key = InfoHash::from_key("x");
-    let dht = &mut net.hosts[0].dht;
-    let cannot_sign = Err(PutError::Sign(SignError::NotForValues(kind)));
+    let dht = &mut net.nodes[0];
+    let cannot_sign = Err(SecurePutError::Sign(SignError::NotForValues(kind)));
     assert_eq!(dht.put_signed(now, key, "x", options), cannot_sign);
     let refusal = dht.put_encrypted(now, key, bob().long_id(), "x", options);
     assert_eq!(refusal, cannot_sign);
-    let dht = &mut net.hosts[1].dht;
+    let dht = &mut net.nodes[1];
     let refusal = dht.put_encrypted(now, key, erin.public_key().clone(), "x", options);
     let cannot_read = EncryptError::NotForEncryption(kind);
-    assert_eq!(refusal, Err(PutError::Encrypt(cannot_read)));
+    assert_eq!(refusal, Err(SecurePutError::Encrypt(cannot_read)));
     assert_eq!(dht.stats().preparations, 0);
 }
 
@@ -385,13 +405,16 @@ fn keys_of_other_kinds_than_rsa_are_refused_at_once() {
 fn what_is_wrong_locally_fails_at_once() {
     let mut net = Net::of([Some(alice())]);
     let (now, options) = (net.now, PutOptions::default());
-    let dht = &mut net.hosts[0].dht;
+    let dht = &mut net.nodes[0];
     let refusal = dht.put_signed(now, InfoHash::ZERO, "x", options);
-    assert_eq!(refusal, Err(PutError::Refused(OpError::ZeroKey)));
+    assert_eq!(refusal, Err(SecurePutError::Refused(OpError::ZeroKey)));
     let key = InfoHash::from_key("x");
     let size = Value::MAX_CONTENT + 1;
     let refusal = dht.put_signed(now, key, vec![0; size], options);
-    assert_eq!(refusal, Err(PutError::Refused(OpError::TooLarge(size))));
+    assert_eq!(
+        refusal,
+        Err(SecurePutError::Refused(OpError::TooLarge(size)))
+    );
     assert_eq!(dht.stats().preparations, 0);
 }
 
@@ -401,7 +424,7 @@ fn a_value_that_is_too_large_once_signed_fails() {
     let large = Draft::from(vec![0; Value::MAX_CONTENT - 100]);
     assert!(matches!(
         net.put_signed(0, "x", large),
-        Err(PutError::TooLarge(_))
+        Err(SecurePutError::TooLarge(_))
     ));
 }
 
@@ -414,7 +437,7 @@ fn a_query_passes_and_its_rows_are_not_signed() {
         conditions: vec![Condition::Id(ValueId(7))],
     };
     let key = InfoHash::from_key("greeting");
-    let op = net.hosts[1].dht.query(net.now, key, query).unwrap();
+    let op = net.nodes[1].query(net.now, key, query).unwrap();
     net.run(5_000);
     let events = net.events(1);
     assert!(matches!(&events[0], SecureEvent::Rows { rows, .. } if rows[0].seq == Some(0)));

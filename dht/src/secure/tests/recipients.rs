@@ -50,9 +50,9 @@ fn what_is_no_recipient_decrypts_nothing() {
         SignOptions::default(),
     )
     .unwrap();
-    let done = net.hosts[3].jobs_done;
+    let done = net.jobs_done(3);
     assert_eq!(net.get(3, "room"), (vec![], 1));
-    assert_eq!(net.hosts[3].jobs_done, done);
+    assert_eq!(net.jobs_done(3), done);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_bound_value_for_several_is_read_at_its_place_alone() {
     assert_eq!(values[0].user_type(), "note");
     let key = InfoHash::from_key("room");
     assert_eq!(values[0].binding().map(|binding| binding.key), Some(key));
-    let records = net.hosts[2].dht.node().export_values();
+    let records = net.nodes[2].node().export_values();
     let record = records.iter().find(|record| record.key == key).unwrap();
     net.put_value(2, "elsewhere", record.value.clone());
     assert_eq!(net.get(1, "elsewhere"), (vec![], 1));
@@ -90,8 +90,8 @@ fn without_the_key_of_each_recipient_nothing_is_put() {
         draft("for both of you", 7),
         SignOptions::default(),
     );
-    assert_eq!(outcome, Err(PutError::NoCertificate));
-    assert_eq!(net.hosts[0].dht.stats().preparations, 0);
+    assert_eq!(outcome, Err(SecurePutError::NoCertificate));
+    assert_eq!(net.nodes[0].stats().preparations, 0);
     assert_eq!(net.get(1, "room"), (vec![], 0));
 }
 
@@ -101,18 +101,18 @@ fn the_number_of_recipients_is_bounded() {
     for count in [0, 65] {
         let to = vec![bob().long_id(); count];
         let refusal = put(&mut net, &to, draft("x", 7), SignOptions::default());
-        assert_eq!(refusal, Err(PutError::Recipients(count)));
+        assert_eq!(refusal, Err(SecurePutError::Recipients(count)));
     }
 }
 
 fn put(
-    net: &mut Net,
+    net: &mut Net<SecureDht>,
     to: &[bulla_identity::LongKeyId],
     draft: Draft,
     options: SignOptions,
-) -> Result<usize, PutError> {
+) -> Result<usize, SecurePutError> {
     let key = InfoHash::from_key("room");
-    let dht = &mut net.hosts[0].dht;
+    let dht = &mut net.nodes[0];
     let (op, _) = dht.put_encrypted_to_many(net.now, key, to.iter().copied(), draft, options)?;
     net.end_of_put(0, op)
 }

@@ -138,12 +138,12 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
     /// Reports whether a message was announced under this key and its parts are awaited. Other
     /// parts are strays: they count as requests against the rate limits, and the caller decides
     /// whether to keep them at all.
-    pub fn is_announced(&self, key: &Key<I>) -> bool {
+    pub(crate) fn is_announced(&self, key: &Key<I>) -> bool {
         self.sessions.get(key).is_some_and(Session::is_announced)
     }
 
     /// Reports whether a part brings something new to an announced message.
-    pub fn is_progress(&self, key: &Key<I>, part: &Part<'_>) -> bool {
+    pub(crate) fn is_progress(&self, key: &Key<I>, part: &Part<'_>) -> bool {
         self.sessions
             .get(key)
             .is_some_and(|session| session.is_announced() && session.lacks(part))

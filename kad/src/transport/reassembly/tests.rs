@@ -74,7 +74,7 @@ fn check_bounds<T>(reassembly: &Reassembly<u32, T>, limit: Usage) {
 }
 
 #[derive(Clone, Debug)]
-struct Message {
+struct ValuesInParts {
     /// Empty ones stand for embedded ones.
     values: Vec<Vec<u8>>,
     /// Index, offset and length of each part, in the order in which they travel.
@@ -83,14 +83,14 @@ struct Message {
     early: usize,
 }
 
-fn any_message() -> impl Strategy<Value = Message> {
+fn any_message() -> impl Strategy<Value = ValuesInParts> {
     let values = prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..6);
     let in_pieces = values.prop_flat_map(|values| {
         let pieces = cut(&values);
         let early = pieces.len().min(90);
         (Just(values), Just(pieces).prop_shuffle(), 0..=early)
     });
-    in_pieces.prop_map(|(values, pieces, early)| Message {
+    in_pieces.prop_map(|(values, pieces, early)| ValuesInParts {
         values,
         pieces,
         early,
@@ -112,7 +112,7 @@ fn cut(values: &[Vec<u8>]) -> Vec<(usize, usize, usize)> {
 proptest! {
     #[test]
     fn values_are_whole_whatever_the_order(message in any_message(), repeats in any::<bool>()) {
-        let Message { values, pieces, early } = message;
+        let ValuesInParts { values, pieces, early } = message;
         let mut reassembly = reassembly();
         let mut completed = None;
         let announce = |reassembly: &mut Reassembly<u32, _>| {
