@@ -146,8 +146,9 @@ impl Server {
     /// Returns the id from which values are chosen where there is no room for all: another one at
     /// each node, so that nodes that hold the same tell of different ones.
     fn start(&self) -> ValueId {
-        let bytes = self.own.as_bytes();
-        let last = bytes[InfoHash::LEN - 8..].iter();
-        ValueId(last.fold(0, |id, byte| id << 8 | u64::from(*byte)))
+        // Neighbours have ids that are much alike.
+        let mixed = InfoHash::of(self.own.as_bytes());
+        let first = mixed.as_bytes()[..8].iter();
+        ValueId(first.fold(0, |id, byte| id << 8 | u64::from(*byte)))
     }
 }

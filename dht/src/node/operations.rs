@@ -199,9 +199,9 @@ impl Operations {
     }
 
     /// Reports whether a get has handed out a value of this digest.
-    pub(super) fn has_found(&self, id: OpId, digest: &Digest) -> bool {
+    pub(super) fn has_found(&self, id: OpId, digest: Digest) -> bool {
         let mut first = [0; InfoHash::LEN];
-        first[..digest.len()].copy_from_slice(digest);
+        first[..digest.len()].copy_from_slice(&digest);
         let alike = InfoHash::new(first).block(8 * digest.len());
         match self.running.get(&id).map(|running| &running.state) {
             Some(OpState::Get { seen, .. }) => seen.range(alike).next().is_some(),

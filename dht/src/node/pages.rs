@@ -94,7 +94,7 @@ impl Node {
         }
         loop {
             let operations = &self.operations;
-            let is_known = |digest: &_| operations.has_found(op, digest);
+            let is_known = |digest| operations.has_found(op, digest);
             let Some(request) = self.readings.next_request(now, op, is_known) else {
                 break;
             };

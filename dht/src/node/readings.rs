@@ -213,7 +213,7 @@ impl Readings {
         &mut self,
         now: Timestamp,
         op: OpId,
-        is_known: impl Fn(&Digest) -> bool,
+        is_known: impl Fn(Digest) -> bool,
     ) -> Option<PageRequest> {
         let reading = self.by_op.get_mut(&op)?;
         let number = self.last + 1;
@@ -283,7 +283,7 @@ impl Reading {
         &mut self,
         now: Timestamp,
         number: u64,
-        is_known: impl Fn(&Digest) -> bool,
+        is_known: impl Fn(Digest) -> bool,
     ) -> Option<PageRequest> {
         if self.requests >= MAX_REQUESTS || now >= self.began + MAX_TIME {
             self.holders.clear();
@@ -303,7 +303,7 @@ impl Reading {
         for _ in 0..self.holders.len() {
             let mut holder = self.holders.pop_front()?;
             let sent = &self.sent;
-            holder.rows.retain(|it| match &it.digest {
+            holder.rows.retain(|it| match it.digest {
                 Some(digest) => !is_known(digest),
                 None => sent
                     .get(&(it.id, it.seq))

@@ -51,7 +51,9 @@ impl Page {
             Self::Of(ids) => {
                 let list = map.key("ids");
                 list.array(ids.len());
-                ids.iter().for_each(|id| list.uint(id.0));
+                for id in ids {
+                    list.uint(id.0);
+                }
             }
         }
     }
