@@ -1,11 +1,11 @@
 //! Keys with more values than one answer has room for.
 
 use std::future::IntoFuture;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bulla::{Config, Dht, Draft, ValueId};
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     environment::releases,

@@ -1,7 +1,8 @@
 //! A key with more values than an ordinary receive buffer holds datagrams.
 
 use std::future::IntoFuture;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use super::*;
 
