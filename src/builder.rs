@@ -61,6 +61,7 @@ pub struct Builder {
     state: Option<PathBuf>,
     workers: Option<NonZero<usize>>,
     backlog_bytes: usize,
+    receive_buffer: Option<usize>,
 }
 
 /// The node could not be started.
@@ -108,6 +109,7 @@ impl Builder {
             state: None,
             workers: None,
             backlog_bytes: BACKLOG_BYTES,
+            receive_buffer: None,
         }
     }
 
@@ -194,6 +196,13 @@ impl Builder {
         self
     }
 
+    /// Asks the system for a receive buffer of this many bytes for each socket; default 4 MiB. It
+    /// may give less, or twice that, as Linux does for what it counts besides.
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.receive_buffer = Some(bytes);
+        self
+    }
+
     /// Starts the node, as a task of the tokio runtime this is called in.
     ///
     /// It is running when this returns, and making its first contacts; [`Dht::wait_connected`]
@@ -260,19 +269,24 @@ impl Builder {
     /// Binds the addresses wanted, or the port wanted on all, or the ports used last.
     fn open_sockets(&self, file: Option<&StateFile>) -> Result<Sockets, BindError> {
         if !self.bind.is_empty() {
-            return Sockets::bind(BindPlan::exactly(&self.bind)?);
+            return Sockets::bind(self.sized(BindPlan::exactly(&self.bind)?));
         }
         let last = match file {
             Some(file) if self.port == 0 => file.read_ports(),
             Some(_) | None => Ports::default(),
         };
         if last != Ports::default() {
-            match Sockets::bind(BindPlan::everywhere(last)) {
+            match Sockets::bind(self.sized(BindPlan::everywhere(last))) {
                 Ok(sockets) => return Ok(sockets),
                 Err(error) => warn!(%error, "the ports used last are not free"),
             }
         }
-        Sockets::bind(BindPlan::everywhere(Ports::from_fn(|_| self.port)))
+        let ports = Ports::from_fn(|_| self.port);
+        Sockets::bind(self.sized(BindPlan::everywhere(ports)))
+    }
+
+    fn sized(&self, plan: BindPlan) -> BindPlan {
+        plan.receive_buffer(self.receive_buffer)
     }
 
     /// Makes the DHT, under the id it had last.

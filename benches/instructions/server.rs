@@ -37,6 +37,7 @@ pub(crate) fn get(times: u32) {
             key,
             query: Query::default(),
             want: None,
+            page: None,
         })
     });
 }

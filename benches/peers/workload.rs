@@ -128,6 +128,7 @@ impl Workload {
                 key: near(id, &format!("{workload}")),
                 query: Query::default(),
                 want: None,
+                page: None,
             })
         };
         match self {

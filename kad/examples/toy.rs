@@ -222,6 +222,8 @@ impl Node {
                     let node = &purpose.contact.id;
                     self.lookup.on_timeout(node, count, is_last);
                 }
+                // Its messages have no parts.
+                NoReply::Incomplete { .. } => {}
                 NoReply::Failed { purpose, .. } => {
                     self.lookup.on_failed(now, &purpose.contact.id);
                     self.table.on_failure(&purpose.contact);

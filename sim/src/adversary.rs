@@ -255,6 +255,7 @@ impl Adversary {
                 key: self.rng.hash(),
                 query: Query::default(),
                 want: None,
+                page: None,
             }),
         };
         let message = Message {

@@ -31,7 +31,11 @@ const SEND_RETRY: Duration = Duration::from_millis(1);
 
 /// The addresses to bind, at most one of each family.
 #[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct BindPlan(ByFamily<Option<BindAddr>>);
+pub(crate) struct BindPlan {
+    addrs: ByFamily<Option<BindAddr>>,
+    /// The size asked for each receive buffer, if not [`BUFFER_BYTES`].
+    receive_buffer: Option<usize>,
+}
 
 /// An address to bind.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +79,7 @@ impl BindPlan {
     /// Plans all addresses, of the families that the system has; a port 0 is for the system to
     /// choose.
     pub(crate) fn everywhere(ports: ByFamily<u16>) -> Self {
-        Self(ByFamily::from_fn(|family| {
+        let addrs = ByFamily::from_fn(|family| {
             let ip: IpAddr = match family {
                 Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
                 Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
@@ -84,7 +88,11 @@ impl BindPlan {
                 addr: SocketAddr::new(ip, ports[family]),
                 is_required: false,
             })
-        }))
+        });
+        Self {
+            addrs,
+            receive_buffer: None,
+        }
     }
 
     /// Plans these addresses and no others.
@@ -95,23 +103,34 @@ impl BindPlan {
                 addr,
                 is_required: true,
             };
-            if let Some(taken) = plan.0[Family::of(&addr)].replace(wanted) {
+            if let Some(taken) = plan.addrs[Family::of(&addr)].replace(wanted) {
                 return Err(BindError::Twice(taken.addr, addr));
             }
         }
         Ok(plan)
+    }
+
+    /// Asks for receive buffers of this size.
+    pub(crate) fn receive_buffer(self, bytes: Option<usize>) -> Self {
+        Self {
+            receive_buffer: bytes,
+            ..self
+        }
     }
 }
 
 impl Sockets {
     /// Binds what the plan says. An IPv6 port that is for the system to choose becomes that of IPv4
     /// if it is free.
-    pub(crate) fn bind(BindPlan(plan): BindPlan) -> Result<Self, BindError> {
+    pub(crate) fn bind(plan: BindPlan) -> Result<Self, BindError> {
+        let buffer = plan.receive_buffer.unwrap_or(BUFFER_BYTES);
+        let bind_addr = |wanted| bind_addr(wanted, buffer);
+        let plan = plan.addrs;
         let v4 = plan.v4.map_or(Ok(None), bind_addr)?;
         let v4_port = v4.as_ref().and_then(|socket| socket.local_addr().ok());
         let v6 = match (plan.v6, v4_port) {
             (Some(wanted), Some(v4)) if wanted.addr.port() == 0 => {
-                bind(SocketAddr::new(wanted.addr.ip(), v4.port()))
+                bind(SocketAddr::new(wanted.addr.ip(), v4.port()), buffer)
                     .map_or_else(|_| bind_addr(wanted), |socket| Ok(Some(socket)))?
             }
             (Some(wanted), _) => bind_addr(wanted)?,
@@ -305,8 +324,8 @@ async fn readable(socket: Option<&Udp>) -> io::Result<()> {
 }
 
 /// Binds an address; a family that the system lacks is left out unless it is required.
-fn bind_addr(wanted: BindAddr) -> Result<Option<Udp>, BindError> {
-    match bind(wanted.addr) {
+fn bind_addr(wanted: BindAddr, receive_buffer: usize) -> Result<Option<Udp>, BindError> {
+    match bind(wanted.addr, receive_buffer) {
         Ok(socket) => Ok(Some(socket)),
         Err(error) if !wanted.is_required && lacks_family(&error) => {
             debug!(addr = %wanted.addr, %error, "address family left out");
@@ -319,22 +338,22 @@ fn bind_addr(wanted: BindAddr) -> Result<Option<Udp>, BindError> {
     }
 }
 
-fn bind(addr: SocketAddr) -> io::Result<Udp> {
+fn bind(addr: SocketAddr, receive_buffer: usize) -> io::Result<Udp> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
-    enlarge_buffers(&socket);
+    enlarge_buffers(&socket, receive_buffer);
     socket.bind(&addr.into())?;
     Udp::new(socket.into())
 }
 
 /// Asks for large buffers. Small ones are a loss, not a failure.
-fn enlarge_buffers(socket: &Socket) {
+fn enlarge_buffers(socket: &Socket, receive_buffer: usize) {
     let socket = SockRef::from(socket);
     for result in [
-        socket.set_recv_buffer_size(BUFFER_BYTES),
+        socket.set_recv_buffer_size(receive_buffer),
         socket.set_send_buffer_size(BUFFER_BYTES),
     ] {
         if let Err(error) = result {

@@ -8,6 +8,7 @@ mod bound;
 mod certificates;
 mod chains;
 mod chat;
+mod crowded;
 mod dhtnode;
 mod encrypted;
 mod environment;

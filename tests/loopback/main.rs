@@ -5,6 +5,7 @@
 //! be in use.
 
 mod bound;
+mod crowded;
 mod lifecycle;
 mod readers;
 

@@ -83,6 +83,7 @@ pub fn query(bytes: &[u8]) {
                 key: InfoHash::of(b"key"),
                 query,
                 want: None,
+                page: None,
             }),
         },
     };

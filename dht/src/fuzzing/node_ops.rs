@@ -68,6 +68,7 @@ impl World {
                 limit_bytes: 32 << 10,
                 limit_per_source_bytes: 16 << 10,
                 max_values_per_key: 4,
+                answer_bytes: 1_000,
                 max_keys: 8,
                 max_pending_puts: 4,
             },
@@ -172,6 +173,7 @@ impl World {
                 Asked::Put(id) => Some(id),
                 Asked::Else => None,
             },
+            rest: None,
         };
         self.send(to, tid, &Payload::Reply { sender, reply });
     }
@@ -195,6 +197,7 @@ impl World {
                 key,
                 query,
                 want: None,
+                page: None,
             }),
             3 => Request::Put(PutRequest {
                 key,

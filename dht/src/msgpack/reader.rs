@@ -89,6 +89,14 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// Reads a text, which others take as a bin too.
+    pub(crate) fn text(self) -> Result<&'a [u8], DecodeError> {
+        match self.head() {
+            Head::Str(text) | Head::Bin(text) => Ok(text),
+            _ => Err(self.expected("a text")),
+        }
+    }
+
     pub(crate) fn bin(self) -> Result<&'a [u8], DecodeError> {
         match self.head() {
             Head::Bin(bytes) => Ok(bytes),

@@ -9,8 +9,9 @@ use super::store_requests::refuse_put_token;
 use crate::Timestamp;
 use crate::rpc::ReplyTo;
 use crate::rpc::reassembly::{Completed, Slot};
+use crate::value::Value;
 use crate::wire::{
-    self, Item, Message, Payload, PutRequest, Reply, Request, UpdateRequest, Values,
+    self, Item, Message, Payload, PutRequest, Reply, Request, Rest, UpdateRequest, Values,
 };
 
 impl Node {
@@ -60,22 +61,38 @@ impl Node {
         }
     }
 
-    /// Handles a message when all its announced values have come.
+    /// Handles a message when all its announced values have come. What is no value is passed over,
+    /// as in a message that has its values in it.
+    ///
+    /// Differs: others drop the whole message, with which a single value that they themselves store
+    /// would hide all others of its key.
     fn on_complete(&mut self, now: Timestamp, from: SocketAddr, complete: Completed<Bytes>) {
-        let Ok(message) = wire::decode(&complete.context) else {
+        if let Ok(message) = wire::decode(&complete.context) {
+            let values = values_of(&message, &complete);
+            self.on_message(now, from, message, values, &complete.context);
+        }
+    }
+
+    /// Handles a reply of which not all announced values have come: what is missing is asked for as
+    /// if the sender had left it out.
+    pub(super) fn on_incomplete(
+        &mut self,
+        now: Timestamp,
+        from: SocketAddr,
+        partial: &Completed<Bytes>,
+    ) {
+        let Ok(mut message) = wire::decode(&partial.context) else {
             return;
         };
-        let embedded = carried(&message)
-            .into_iter()
-            .flat_map(|values| values.iter());
-        let mut values: Vec<_> = embedded.filter_map(Item::into_value).collect();
-        for (_, packed) in &complete.values {
-            match wire::unpack(packed) {
-                Ok(value) => values.push(value),
-                Err(_) => return,
-            }
+        let values = values_of(&message, partial);
+        let total = carried(&message).map_or(0, |values| values.iter().count() as u64);
+        if let Payload::Reply { reply, .. } = &mut message.payload {
+            reply.rest = Some(Rest {
+                total,
+                ..Rest::default()
+            });
         }
-        self.on_message(now, from, message, values, &complete.context);
+        self.on_message(now, from, message, values, &partial.context);
     }
 
     /// Reports whether the announced values of a message are worth waiting for.
@@ -116,6 +133,15 @@ impl Node {
             | Payload::Parts(_) => false,
         }
     }
+}
+
+/// Returns the values in a message and those that came in parts.
+fn values_of(message: &Message<'_>, complete: &Completed<Bytes>) -> Vec<Value> {
+    let embedded = carried(message).into_iter();
+    let embedded = embedded.flat_map(|values| values.iter().filter_map(Item::into_value));
+    let in_parts = complete.values.iter();
+    let in_parts = in_parts.filter_map(|(_, packed)| wire::unpack(packed).ok());
+    embedded.chain(in_parts).collect()
 }
 
 /// Returns the values that a message carries or announces.

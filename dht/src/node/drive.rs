@@ -94,7 +94,11 @@ impl Node {
     fn on_answered(&mut self, now: Timestamp, id: LookupId, asker: Asker, report: GetReport) {
         match asker {
             Asker::Operation(op) => {
-                self.outbox.report(self.operations.on_answered(op, report));
+                let end = self.operations.on_answered(op, report);
+                if end.is_some() {
+                    self.end_reading(op);
+                }
+                self.outbox.report(end);
             }
             Asker::NodeLookup if id.key == self.contacts.own() => {
                 let rng = &mut self.outbox.rng;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::operations::{Cancelled, OpState};
 use super::{LookupId, Node, OpError, OpId};
 use crate::lookup::FindKind;
-use crate::value::{Field, Query};
+use crate::value::{Field, Query, ValueId};
 use crate::{InfoHash, Timestamp};
 
 impl Node {
@@ -56,10 +56,14 @@ impl Node {
         };
         let op = self.reserve_op();
         self.start(now, op, key, OpState::Listen)?;
-        let stored = self.server.get(&key, &query);
-        self.subscriptions.start(op, key, query);
-        let event = self.subscriptions.on_stored_before(op, &stored);
-        self.outbox.report(event);
+        self.subscriptions.start(op, key, query.clone());
+        let mut from = Some(ValueId(0));
+        while let Some(id) = from {
+            let (stored, next) = self.server.batch(&key, &query, id);
+            let event = self.subscriptions.on_stored_before(op, &stored);
+            self.outbox.report(event);
+            from = next;
+        }
         for id in LookupId::of(key) {
             if let Some(lookup) = self.lookups.get_mut(id) {
                 lookup.subscribe(now, op);
@@ -78,6 +82,7 @@ impl Node {
             return;
         };
         self.subscriptions.end(op);
+        self.end_reading(op);
         for lookup_id in LookupId::of(key) {
             match (announced, self.lookups.get_mut(lookup_id)) {
                 (Some(id), _) => self.lookups.withdraw(lookup_id, id),
@@ -119,9 +124,13 @@ impl Node {
         let now = self.advance(now);
         let op = self.reserve_op();
         self.start(now, op, key, state)?;
-        let stored = self.server.get(&key, &query);
-        let (_, event) = self.operations.on_found(op, &stored, &[]);
-        self.outbox.report(event);
+        let mut from = Some(ValueId(0));
+        while let Some(id) = from {
+            let (stored, next) = self.server.batch(&key, &query, id);
+            let (_, event) = self.operations.on_found(op, &stored, &[]);
+            self.outbox.report(event);
+            from = next;
+        }
         let goal = FindKind::Value(query);
         for id in LookupId::of(key) {
             if let Some(lookup) = self.lookups.get_mut(id) {

@@ -359,6 +359,7 @@ impl Node {
                     conditions: vec![Condition::Id(id)],
                 },
                 want: None,
+                page: None,
             }),
             Some(token) => {
                 units += value.packed().len() / BYTES_PER_REQUEST;

@@ -1,6 +1,7 @@
 //! [`Lookups`]: the lookups of a node, which of them may go on, and what they ask.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::slice;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::connectivity::Connectivity;
 use super::contacts::Contacts;
 use super::outbox::{LookupStep, Outbox, RequestPurpose};
 use super::queue::Queue;
+use super::readings::Readings;
 use super::subscriptions::{ListenSocket, Subscriptions};
 use super::{Status, Timer};
 use crate::lookup::{
@@ -19,7 +21,8 @@ use crate::lookup::{
 };
 use crate::value::{Condition, Field, Query, Value, ValueId};
 use crate::wire::{
-    FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, SocketId, Values,
+    FindRequest, GetRequest, ListenRequest, Page, PutRequest, RefreshRequest, Request, SocketId,
+    Values,
 };
 use crate::{ByFamily, Contact, Family, InfoHash, LookupConfig, Origin, Timestamp, ValueTypes};
 
@@ -52,6 +55,8 @@ pub(super) struct Lookups {
     max_put_rate: u32,
     /// Those that wait until fewer requests are in flight.
     queues: RoomQueues,
+    /// Gets and queries whose key is known to be crowded.
+    crowded: BTreeSet<OpId>,
 }
 
 /// Lookups that wait for room in the congestion window, the most urgent first.
@@ -107,6 +112,7 @@ impl Lookups {
             pool: Pool::default(),
             background: BackgroundLimiter::new(config),
             queues: RoomQueues::default(),
+            crowded: BTreeSet::new(),
             value_types: config.value_types.clone(),
             announce_margin: config.operations.announce_margin,
             put_cost: ByFamily::default(),
@@ -307,6 +313,17 @@ impl Lookups {
         Some(action)
     }
 
+    /// Notes that the key of a get or query is crowded: nodes that it asks from now on are asked
+    /// which values they have first.
+    pub(super) fn set_crowded(&mut self, op: OpId) {
+        self.crowded.insert(op);
+    }
+
+    /// Forgets that of an operation which is over.
+    pub(super) fn forget_crowded(&mut self, op: OpId) {
+        self.crowded.remove(&op);
+    }
+
     /// Notes what the calendar shows.
     pub(super) fn set_calendar(&mut self, origin: Origin) {
         self.origin = origin;
@@ -329,14 +346,21 @@ impl Lookups {
                 target: key,
                 want: None,
             }),
-            LookupRequest::Get(find) => Request::Get(GetRequest {
-                key,
-                query: lookup
-                    .and_then(|it| it.query(*find))
-                    .cloned()
-                    .unwrap_or_default(),
-                want: None,
-            }),
+            LookupRequest::Get(find) => {
+                let query = lookup.and_then(|it| it.query(*find));
+                let query = query.cloned().unwrap_or_default();
+                let is_crowded = self.crowded.contains(find);
+                Request::Get(GetRequest {
+                    key,
+                    query: if is_crowded {
+                        Readings::listing(&query)
+                    } else {
+                        query
+                    },
+                    want: None,
+                    page: is_crowded.then_some(Page::From(ValueId(0))),
+                })
+            }
             LookupRequest::Probe(id) | LookupRequest::Check(id) => Request::Get(GetRequest {
                 key,
                 query: Query {
@@ -344,6 +368,7 @@ impl Lookups {
                     conditions: vec![Condition::Id(*id)],
                 },
                 want: None,
+                page: None,
             }),
             LookupRequest::Put(id, token) => {
                 let Some(announcement) = lookup.and_then(|it| it.announced(*id)) else {

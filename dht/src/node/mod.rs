@@ -24,6 +24,7 @@
 //! outbox, or returns it; what another part has to do it returns, and the node hands it on.
 
 mod address_votes;
+mod answers;
 mod background;
 mod bootstrap;
 mod config;
@@ -44,10 +45,12 @@ mod notify;
 mod operations;
 mod outbox;
 mod output;
+mod pages;
 mod pending_puts;
 mod presence;
 mod puts;
 mod queue;
+mod readings;
 mod replies;
 mod requests;
 mod server;
@@ -90,6 +93,7 @@ use hand_over::HandOver;
 use lookups::Lookups;
 use operations::Operations;
 use outbox::{Outbox, RequestPurpose};
+use readings::Readings;
 use server::Server;
 use subscriptions::Subscriptions;
 
@@ -130,6 +134,8 @@ pub struct Node {
     operations: Operations,
     /// What the application's listens have reported, and where they listen.
     subscriptions: Subscriptions,
+    /// Gets and queries of crowded keys.
+    readings: Readings,
     /// The addresses that others see it at.
     votes: AddressVotes,
 }
@@ -208,6 +214,7 @@ impl Node {
                 config.listen.clone(),
                 config.value_types.clone(),
             ),
+            readings: Readings::default(),
             votes: AddressVotes::default(),
             config,
         };

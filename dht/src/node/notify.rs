@@ -1,7 +1,7 @@
 //! How a remote listener is told what changed (`docs/spec/wire.md#11.4`): by an `update` request,
 //! or by a bare reply if it speaks the first version.
 
-use super::outbox::{Outbox, RequestPurpose};
+use super::outbox::{Backlog, Outbox, RequestPurpose};
 use crate::storage::Listener;
 use crate::value::{Value, ValueId};
 use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, UpdateRequest, Values};
@@ -14,6 +14,14 @@ pub(super) enum ValueUpdate {
     Refreshed,
     /// It is no longer stored.
     Gone,
+}
+
+/// Values that a listener is told of in one message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told<'a> {
+    pub(super) values: &'a [Value],
+    /// What it is to be told of next.
+    pub(super) backlog: Option<Backlog>,
 }
 
 /// A remote listener, and what goes with all that it is told.
@@ -31,10 +39,10 @@ impl<'a> Notifier<'a> {
         &self,
         now: Timestamp,
         key: InfoHash,
-        values: &[Value],
+        told: Told<'_>,
         outbox: &mut Outbox,
     ) {
-        let values = Values::new(values);
+        let values = Values::new(told.values);
         if self.listener.version == 0 {
             let reply = Reply {
                 nodes4: Nodes::default(),
@@ -51,7 +59,7 @@ impl<'a> Notifier<'a> {
             values,
             ..self.empty_update()
         };
-        self.send(now, update, outbox);
+        self.send(now, update, told.backlog, outbox);
     }
 
     /// Tells what happened to a value.
@@ -75,7 +83,7 @@ impl<'a> Notifier<'a> {
             expired: expired.into(),
             ..self.empty_update()
         };
-        self.send(now, update, outbox);
+        self.send(now, update, None, outbox);
     }
 
     /// Returns an update that tells nothing yet.
@@ -91,9 +99,16 @@ impl<'a> Notifier<'a> {
         }
     }
 
-    fn send(&self, now: Timestamp, update: UpdateRequest<'_>, outbox: &mut Outbox) {
+    fn send(
+        &self,
+        now: Timestamp,
+        update: UpdateRequest<'_>,
+        backlog: Option<Backlog>,
+        outbox: &mut Outbox,
+    ) {
         let request = Request::Update(update);
-        outbox.request(now, self.listener.addr, request, RequestPurpose::Notify);
+        let purpose = RequestPurpose::Notify(backlog);
+        outbox.request(now, self.listener.addr, request, purpose);
     }
 
     fn notify(&self, payload: Payload<'_>, outbox: &mut Outbox) {

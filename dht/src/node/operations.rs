@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::Event;
 use crate::lookup::{Ended, GetReport, OpId, PutReport};
 use crate::value::{Query, Row, Value, ValueId};
+use crate::wire::Digest;
 use crate::{Family, InfoHash};
 
 /// Running operations. Each is served by a lookup in each family; it is told what they find and
@@ -26,7 +27,7 @@ pub(super) struct Operations {
 #[derive(Debug)]
 struct Operation {
     key: InfoHash,
-    /// Families whose lookup has not ended.
+    /// Families whose lookup has not ended, and one more while pages are read.
     open_families: usize,
     state: OpState,
 }
@@ -172,7 +173,9 @@ impl Operations {
                     op: id,
                     values: new,
                 };
-                (!found.is_empty(), event.unless_empty())
+                // Rows tell which values there are to ask for.
+                let is_any = !found.is_empty() || !rows.is_empty();
+                (is_any, event.unless_empty())
             }
             Some(OpState::Query { query, seen, .. }) => {
                 // Some nodes ignore the selection and send whole values.
@@ -188,6 +191,42 @@ impl Operations {
                 (is_any, event.unless_empty())
             }
             Some(OpState::Listen | OpState::Put { .. }) | None => (false, None),
+        }
+    }
+
+    /// Returns the key and the query of a get or query.
+    pub(super) fn sought(&self, id: OpId) -> Option<(InfoHash, &Query)> {
+        let running = self.running.get(&id)?;
+        match &running.state {
+            OpState::Get { query, .. } | OpState::Query { query, .. } => Some((running.key, query)),
+            OpState::Listen | OpState::Put { .. } => None,
+        }
+    }
+
+    /// Reports whether a get has handed out a value of this digest.
+    pub(super) fn has_found(&self, id: OpId, digest: Digest) -> bool {
+        let mut first = [0; InfoHash::LEN];
+        first[..digest.len()].copy_from_slice(&digest);
+        let alike = InfoHash::new(first).block(8 * digest.len());
+        match self.running.get(&id).map(|running| &running.state) {
+            Some(OpState::Get { seen, .. }) => seen.range(alike).next().is_some(),
+            Some(OpState::Query { .. } | OpState::Listen | OpState::Put { .. }) | None => false,
+        }
+    }
+
+    /// Reports whether a get or query has handed out as much as it may.
+    pub(super) fn has_enough(&self, id: OpId) -> bool {
+        match self.running.get(&id).map(|running| &running.state) {
+            Some(OpState::Get { seen, .. }) => seen.len() >= self.max_found,
+            Some(OpState::Query { seen, .. }) => seen.len() >= self.max_found,
+            Some(OpState::Listen | OpState::Put { .. }) | None => false,
+        }
+    }
+
+    /// Notes that a get or query has to wait for one thing more, which ends as a lookup does.
+    pub(super) fn wait_for_more(&mut self, id: OpId) {
+        if let Some(running) = self.running.get_mut(&id) {
+            running.open_families += 1;
         }
     }
 

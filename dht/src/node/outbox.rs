@@ -8,8 +8,9 @@ use super::config::Config;
 use super::hand_over::Transfer;
 use super::timers::Timers;
 use super::{Event, Timer, Transmit};
-use crate::lookup::{LookupId, LookupRequest};
+use crate::lookup::{LookupId, LookupRequest, OpId};
 use crate::rpc::{Purpose, ReplyTo, Rpc};
+use crate::value::ValueId;
 use crate::wire::{ErrorCode, Reply, Request};
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
@@ -36,10 +37,33 @@ pub(super) enum RequestPurpose {
     Probe(Contact),
     /// To serve a lookup.
     Lookup(LookupStep),
-    /// To tell a remote listener.
-    Notify,
     /// To copy what is stored here to another node.
     HandOver(Transfer),
+    /// To read the values of a crowded key in pages.
+    Page(PageStep),
+    /// To tell a remote listener, which may have to be told more when it has confirmed that.
+    Notify(Option<Backlog>),
+}
+
+/// A request for a page of a crowded key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PageStep {
+    /// The get or query.
+    pub(super) op: OpId,
+    /// Names the request.
+    pub(super) number: u64,
+    /// The node asked.
+    pub(super) node: Contact,
+}
+
+/// Stored values that a new listener has not been told of yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Backlog {
+    pub(super) key: InfoHash,
+    /// The listener's number.
+    pub(super) socket: u32,
+    /// The first of the values.
+    pub(super) from: ValueId,
 }
 
 /// A request of a lookup.
@@ -53,7 +77,7 @@ pub(super) struct LookupStep {
 
 impl Purpose for RequestPurpose {
     fn is_for_lookup(&self) -> bool {
-        matches!(self, Self::Lookup(_))
+        matches!(self, Self::Lookup(_) | Self::Page(_))
     }
 }
 

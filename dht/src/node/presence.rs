@@ -79,7 +79,12 @@ impl Node {
                 count,
                 ..
             } => self.on_timed_out(now, transfer.to, count),
+            NoReply::TimedOut {
+                purpose: RequestPurpose::Page(step),
+                ..
+            } => self.on_page_timeout(now, step),
             NoReply::TimedOut { .. } => {}
+            NoReply::Incomplete { from, partial } => self.on_incomplete(now, from, &partial),
             NoReply::Failed {
                 to,
                 asked_at,
@@ -97,7 +102,11 @@ impl Node {
                     self.on_missed_reply(now, transfer.to, asked_at);
                     self.on_transfer_failed(now, &transfer);
                 }
-                RequestPurpose::Notify => self.server.on_gone(to),
+                RequestPurpose::Page(step) => {
+                    self.on_missed_reply(now, step.node, asked_at);
+                    self.on_page_failed(now, step);
+                }
+                RequestPurpose::Notify(_) => self.server.on_gone(to),
                 RequestPurpose::Bootstrap => self.update_status(now, Family::of(&to)),
             },
         }

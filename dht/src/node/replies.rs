@@ -37,11 +37,19 @@ impl Node {
         {
             self.on_failed(now, *contact);
         }
-        if let RequestPurpose::HandOver(transfer) = purpose {
-            return self.on_transfer_reply(now, from, transfer, &reply, &values);
-        }
-        let RequestPurpose::Lookup(LookupStep { id, node, ask }) = purpose else {
-            return;
+        let LookupStep { id, node, ask } = match purpose {
+            RequestPurpose::Lookup(step) => step,
+            RequestPurpose::Page(step) => return self.on_page(now, step, reply, &values),
+            RequestPurpose::HandOver(transfer) => {
+                return self.on_transfer_reply(now, from, transfer, &reply, &values);
+            }
+            RequestPurpose::Notify(Some(backlog)) => {
+                let outbox = &mut self.outbox;
+                return self.server.tell_more(now, from.addr, backlog, outbox);
+            }
+            RequestPurpose::Notify(None) | RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => {
+                return;
+            }
         };
         if node.id != from.id {
             // Another node has this address now.
@@ -72,6 +80,8 @@ impl Node {
                     let (is_any, event) = self.operations.on_found(op, &values, &rows);
                     self.outbox.report(event);
                     found |= is_any;
+                    self.readings.on_values(op, &values);
+                    self.on_part(now, op, from, &rows, reply.rest.as_ref());
                 }
                 found
             }
@@ -106,11 +116,15 @@ impl Node {
         purpose: RequestPurpose,
         code: ErrorCode,
     ) {
-        if let RequestPurpose::HandOver(transfer) = &purpose {
-            return self.on_transfer_failed(now, transfer);
-        }
-        let RequestPurpose::Lookup(LookupStep { id, node, ask }) = purpose else {
-            return;
+        let LookupStep { id, node, ask } = match purpose {
+            RequestPurpose::Lookup(step) => step,
+            RequestPurpose::Page(step) => return self.on_page_failed(now, step),
+            RequestPurpose::HandOver(transfer) => {
+                return self.on_transfer_failed(now, &transfer);
+            }
+            RequestPurpose::Notify(_) | RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => {
+                return;
+            }
         };
         let needs_token = matches!(
             ask,

@@ -1,22 +1,23 @@
 //! Requests of peers: one function for each kind (`docs/spec/wire.md#5` to `docs/spec/wire.md#11`;
 //! `docs/spec/node.md#5`).
 
-use super::outbox::Outbox;
+use std::net::SocketAddr;
+
+use super::answers::Answer;
+use super::notify::Told;
+use super::outbox::{Backlog, Outbox};
 use super::pending_puts::RemotePut;
 use super::replies::usable_token;
 use super::server::Server;
 use super::{Contacts, Node, Timer};
 use crate::rpc::ReplyTo;
 use crate::storage::{Listener, Subscribed};
-use crate::value::Value;
+use crate::value::{Value, ValueId};
 use crate::wire::{
     ErrorCode, FindRequest, GetRequest, ListenRequest, Nodes, Reply, Request, Rows, Tid,
     UpdateRequest, Values,
 };
-use crate::{Contact, Family, Timestamp};
-
-/// The most bytes of content in one update, unless one value alone has more.
-const UPDATE_BYTES: usize = 56 << 10;
+use crate::{Contact, Family, InfoHash, Timestamp};
 
 impl Node {
     /// Handles a request of a peer.
@@ -118,7 +119,12 @@ impl Server {
         contacts: &Contacts,
         outbox: &mut Outbox,
     ) {
-        let GetRequest { key, query, want } = get;
+        let GetRequest {
+            key,
+            query,
+            want,
+            page,
+        } = get;
         if key.is_zero() {
             let text = "Get_values with no info_hash";
             return outbox.error(reply_to, ErrorCode::MALFORMED, text);
@@ -126,7 +132,7 @@ impl Server {
         let family = Family::of(&reply_to.addr);
         let [nodes4, nodes6] = contacts.for_reply(now, family, key, want);
         let token = self.tokens.token(reply_to.addr);
-        let values: Vec<_> = self.storage.get(&key, &query).collect();
+        let Answer { values, rest } = self.answer(&key, &query, page.as_ref());
         let whole = query.select.is_empty();
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
@@ -134,6 +140,7 @@ impl Server {
             token: Some((&token[..]).into()),
             values: (whole && !values.is_empty()).then(|| Values::picked(&values)),
             rows: (!whole && !values.is_empty()).then(|| Rows::new(&query.select, &values)),
+            rest,
             ..Reply::default()
         };
         outbox.reply_or_defer(now, reply_to, reply, datagram);
@@ -166,11 +173,7 @@ impl Server {
         }
         let token = self.tokens.token(addr);
         if subscribed == Subscribed::New {
-            let query = listener.query().cloned().unwrap_or_default();
-            for batch in batches(&self.get(&key, &query)) {
-                let notifier = self.notifier(&listener, &token);
-                notifier.values(now, key, batch, outbox);
-            }
+            self.tell_from(now, key, &listener, &token, ValueId(0), outbox);
         }
         let reply = Reply {
             token: Some((&token[..]).into()),
@@ -178,22 +181,52 @@ impl Server {
         };
         outbox.reply(now, reply_to, reply);
     }
-}
 
-/// Splits values so that each batch holds about 56 KiB (`docs/spec/wire.md#9.3`).
-fn batches(values: &[Value]) -> impl Iterator<Item = &[Value]> {
-    let mut rest = values;
-    std::iter::from_fn(move || {
-        let mut size = 0;
-        let count = rest
-            .iter()
-            .take_while(|value| {
-                size += value.content_size();
-                size <= UPDATE_BYTES
-            })
-            .count();
-        let (batch, tail) = rest.split_at(count.max(1).min(rest.len()));
-        rest = tail;
-        (!batch.is_empty()).then_some(batch)
-    })
+    /// Tells a new listener of the next values, after it has confirmed those before them.
+    pub(super) fn tell_more(
+        &self,
+        now: Timestamp,
+        addr: SocketAddr,
+        backlog: Backlog,
+        outbox: &mut Outbox,
+    ) {
+        let Backlog { key, socket, from } = backlog;
+        let mut listeners = self.listeners.on(&key);
+        if let Some(listener) = listeners.find(|it| it.addr == addr && it.socket == socket) {
+            let token = self.tokens.token(addr);
+            self.tell_from(now, key, &listener, &token, from, outbox);
+        }
+    }
+
+    /// Tells a new listener of the stored values from an id on. An update has a bound; there may be
+    /// more to tell when it is confirmed. Listeners of version 0 confirm nothing.
+    fn tell_from(
+        &self,
+        now: Timestamp,
+        key: InfoHash,
+        listener: &Listener,
+        token: &[u8],
+        mut from: ValueId,
+        outbox: &mut Outbox,
+    ) {
+        let query = listener.query().cloned().unwrap_or_default();
+        loop {
+            let (values, next) = self.batch(&key, &query, from);
+            if values.is_empty() {
+                return;
+            }
+            let socket = listener.socket;
+            let backlog = next.map(|from| Backlog { key, socket, from });
+            let told = Told {
+                values: &values,
+                backlog,
+            };
+            self.notifier(listener, token)
+                .values(now, key, told, outbox);
+            match next {
+                Some(next) if listener.version == 0 => from = next,
+                Some(_) | None => return,
+            }
+        }
+    }
 }

@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::config::Config;
-use super::notify::{Notifier, ValueUpdate};
+use super::notify::{Notifier, Told, ValueUpdate};
 use super::outbox::Outbox;
 use super::pending_puts::PendingPuts;
 use super::subscriptions::Subscriptions;
 use super::{Check, CheckId, Timer};
 use crate::storage::{self, Incoming, Listener, Listeners, Storage};
 use crate::token::Tokens;
-use crate::value::{Query, Value, ValueAddress, ValueId};
+use crate::value::{Value, ValueAddress, ValueId};
 use crate::wire::snapshot::Record;
 use crate::{InfoHash, Origin, Rng, Seed, Source, Timestamp, UnixTime, ValueTypes};
 
@@ -34,6 +34,8 @@ pub(super) struct Server {
     /// Remote listeners.
     pub(super) listeners: Listeners,
     pub(super) pending_puts: PendingPuts,
+    /// The most bytes of values in one answer.
+    pub(super) answer_bytes: usize,
     /// Values of peers that were refused so far.
     pub(super) refused_puts: u64,
 }
@@ -61,6 +63,7 @@ impl Server {
                 &mut hashing,
             ),
             pending_puts: PendingPuts::new(config.storage.max_pending_puts),
+            answer_bytes: config.storage.answer_bytes,
             refused_puts: 0,
         }
     }
@@ -68,11 +71,6 @@ impl Server {
     /// Notes what the calendar shows. How long values have left is not changed by that.
     pub(super) fn set_calendar(&mut self, origin: Origin) {
         self.origin = origin;
-    }
-
-    /// Returns the values under `key` that meet the conditions of `query`.
-    pub(super) fn get(&self, key: &InfoHash, query: &Query) -> Vec<Value> {
-        self.storage.get(key, query).cloned().collect()
     }
 
     /// Returns the value of this id under `key`.
@@ -214,11 +212,14 @@ impl Server {
         let Some(value) = self.storage.find(&key, id) else {
             return;
         };
-        let values = std::slice::from_ref(value);
+        let told = Told {
+            values: std::slice::from_ref(value),
+            backlog: None,
+        };
         for listener in self.listeners.matching(&key, value) {
             let token = self.tokens.token(listener.addr);
             let notifier = self.notifier(&listener, &token);
-            notifier.values(now, key, values, outbox);
+            notifier.values(now, key, told, outbox);
         }
         outbox.report(subscriptions.on_stored(&key, value));
     }

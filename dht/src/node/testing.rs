@@ -19,6 +19,8 @@ pub(crate) struct Net<C: Core> {
     finish: fn(&mut C, Timestamp, C::Job),
     mail: BTreeMap<(Timestamp, u64), (SocketAddr, Transmit)>,
     pub(crate) sent: u64,
+    /// What datagrams on their way to a node may take of memory, if that has a limit.
+    pub(crate) buffer: Option<usize>,
 }
 
 /// What belongs to a core of the network.
@@ -29,6 +31,13 @@ struct Host<C: Core> {
     /// Jobs that are held back, if they are.
     held: Option<VecDeque<C::Job>>,
     jobs_done: usize,
+    /// What datagrams on their way to it take of memory.
+    waiting: usize,
+    /// Datagrams that found no room there, and bytes that arrived.
+    dropped: usize,
+    arrived: usize,
+    /// Gets that it sent.
+    gets: usize,
 }
 
 impl<C: Core> Net<C> {
@@ -44,6 +53,10 @@ impl<C: Core> Net<C> {
             events: Vec::new(),
             held: None,
             jobs_done: 0,
+            waiting: 0,
+            dropped: 0,
+            arrived: 0,
+            gets: 0,
         };
         Self {
             hosts: nodes.iter().map(|_| host()).collect(),
@@ -52,6 +65,7 @@ impl<C: Core> Net<C> {
             finish,
             mail: BTreeMap::new(),
             sent: 0,
+            buffer: None,
         }
     }
 
@@ -87,6 +101,10 @@ impl<C: Core> Net<C> {
 
     fn deliver(&mut self, from: SocketAddr, transmit: &Transmit) {
         let to = usize::from(transmit.to.port()) - 1;
+        if let Some(host) = self.hosts.get_mut(to) {
+            host.waiting = host.waiting.saturating_sub(memory_of(&transmit.bytes));
+            host.arrived += transmit.bytes.len();
+        }
         if transmit.to.ip().is_loopback() && !self.hosts[to].is_dead {
             self.nodes[to].handle_datagram(self.now, from, &transmit.bytes);
             self.drain(to);
@@ -94,15 +112,20 @@ impl<C: Core> Net<C> {
     }
 
     fn drain(&mut self, i: usize) {
-        let host = &mut self.hosts[i];
-        if host.is_dead {
-            host.wake = Timestamp::MAX;
+        if self.hosts[i].is_dead {
+            self.hosts[i].wake = Timestamp::MAX;
             return;
         }
         loop {
+            let host = &mut self.hosts[i];
             match self.nodes[i].poll_output() {
                 Output::Transmit(transmit) => {
                     self.sent += 1;
+                    let is_get = transmit.bytes.windows(6).any(|it| it == b"\xa1q\xa3get");
+                    host.gets += usize::from(is_get);
+                    if !self.has_room(&transmit) {
+                        continue;
+                    }
                     let mail = (addr(i), transmit);
                     self.mail.insert((self.now + MS, self.sent), mail);
                 }
@@ -120,6 +143,32 @@ impl<C: Core> Net<C> {
                 }
             }
         }
+    }
+
+    /// Reports whether a datagram finds room at its receiver, and takes it.
+    fn has_room(&mut self, transmit: &Transmit) -> bool {
+        let to = usize::from(transmit.to.port()).wrapping_sub(1);
+        let Some(host) = self.hosts.get_mut(to) else {
+            return true;
+        };
+        let needed = host.waiting + memory_of(&transmit.bytes);
+        let has_room = self.buffer.is_none_or(|buffer| needed <= buffer);
+        if has_room {
+            host.waiting = needed;
+        } else {
+            host.dropped += 1;
+        }
+        has_room
+    }
+
+    /// Returns how many datagrams to a node found no room, and how many bytes came.
+    pub(crate) fn dropped_and_arrived(&self, i: usize) -> (usize, usize) {
+        (self.hosts[i].dropped, self.hosts[i].arrived)
+    }
+
+    /// Returns how many gets all nodes have sent.
+    pub(crate) fn gets(&self) -> usize {
+        self.hosts.iter().map(|host| host.gets).sum()
     }
 
     /// Delays datagrams under way.
@@ -171,4 +220,13 @@ impl<C: Core> Net<C> {
 
 pub(crate) fn addr(i: usize) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], i as u16 + 1))
+}
+
+/// What a datagram takes of a receiver's buffer on Linux.
+fn memory_of(datagram: &[u8]) -> usize {
+    if datagram.len() <= 450 {
+        768
+    } else {
+        datagram.len().next_multiple_of(2_048) + 256
+    }
 }

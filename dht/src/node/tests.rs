@@ -1,5 +1,6 @@
 //! A few nodes together.
 
+mod crowded;
 mod operations;
 mod peers;
 
@@ -208,8 +209,15 @@ fn pings_of_unknown_nodes_hold_up_no_get() {
             key,
             query: Query::default(),
             want: None,
+            page: None,
         });
-        assert!(strangers.request(now, &mut rng, addr(9), request, RequestPurpose::Notify));
+        assert!(strangers.request(
+            now,
+            &mut rng,
+            addr(9),
+            request,
+            RequestPurpose::Notify(None)
+        ));
         let asked = strangers.poll_transmit().unwrap();
         let from = SocketAddr::from(([198, 51, 100, 1 + (stranger / 64) as u8], stranger));
         net.nodes[9].handle_datagram(net.now, from, &asked.bytes);

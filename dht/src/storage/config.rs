@@ -17,6 +17,11 @@ pub struct StorageConfig {
     pub max_keys: usize,
     /// Values of others waiting for a verdict. Default 1,024 (ours); at most 64 kB each.
     pub max_pending_puts: usize,
+    /// The most bytes of values in one answer, unless a single value has more; each datagram that
+    /// they take counts for 640 bytes besides, as a receiver's buffer counts. If there are more, half
+    /// of it is used, and the rest can be read in pages. Default 64 KiB (ours: the reference answers
+    /// with all), so that an ordinary buffer of 208 KiB holds the answers of several nodes.
+    pub answer_bytes: usize,
 }
 
 impl Default for StorageConfig {
@@ -27,6 +32,7 @@ impl Default for StorageConfig {
             max_values_per_key: 65_536,
             max_keys: 1 << 20,
             max_pending_puts: 1_024,
+            answer_bytes: 64 << 10,
         }
     }
 }

@@ -21,6 +21,7 @@ mod listeners;
 #[cfg(test)]
 mod model;
 mod quota;
+mod selection;
 #[cfg(test)]
 mod tests;
 mod value_store;
@@ -217,6 +218,20 @@ impl Storage {
             });
         self.values
             .of_key(key, wanted.unwrap_or(ALL_IDS))
+            .map(|stored| &stored.value)
+            .filter(|value| query.matches(value))
+    }
+
+    /// Returns the values under `key` that meet the conditions of `query`, those from an id on, in
+    /// order of their ids.
+    pub(crate) fn get_from<'a>(
+        &'a self,
+        key: &InfoHash,
+        query: &'a Query,
+        from: ValueId,
+    ) -> impl Iterator<Item = &'a Value> + use<'a> {
+        self.values
+            .of_key(key, from..=*ALL_IDS.end())
             .map(|stored| &stored.value)
             .filter(|value| query.matches(value))
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::arguments::write_ids;
-use super::{Arguments, Parts, Reply, Request};
+use super::{Arguments, GetRequest, Page, Parts, Reply, Request, Rest};
 use crate::InfoHash;
 use crate::msgpack::{DecodeError, MapWriter, Raw, Writer};
 use crate::value::ValueId;
@@ -93,13 +93,13 @@ impl ErrorCode {
 }
 
 impl<'a> Message<'a> {
-    /// An extra key in the root map, kept free for extensions of ours: others ignore keys they do
-    /// not know (`docs/spec/wire.md#14`). Not sent and not read yet.
+    /// An extra key in the root map for extensions of ours, [`Page`] and [`Rest`]: others ignore
+    /// keys they do not know (`docs/spec/wire.md#14`).
     pub const EXTENSION_KEY: &'static str = "bulla";
 
     pub(super) fn read(datagram: &'a [u8]) -> Result<Self, DecodeError> {
         let (mut request, mut reply, mut notice, mut error, mut parts) = Default::default();
-        let (mut name, mut kind, mut agent) = (None, None, None);
+        let (mut name, mut kind, mut agent, mut extension) = (None, None, None, None);
         let (mut tid, mut network, mut client) = (Tid(0), 0, false);
         Raw::each_of_map(datagram, |key, value| {
             match key {
@@ -108,12 +108,13 @@ impl<'a> Message<'a> {
                 b"u" => notice = Some(value),
                 b"e" => error = Some(value),
                 b"p" => parts = Some(value),
-                b"q" => name = Some(value.str()?),
+                b"q" => name = Some(value.text()?),
                 b"t" => tid = Tid(value.number32()?),
-                b"y" => kind = Some(value.str()?),
-                b"v" => agent = Some(value.str()?),
+                b"y" => kind = Some(value.text()?),
+                b"v" => agent = Some(value.text()?),
                 b"n" => network = value.uint()?,
                 b"s" => client = value.bool()?,
+                key if key == Self::EXTENSION_KEY.as_bytes() => extension = Some(value),
                 _ => {}
             }
             Ok(())
@@ -130,7 +131,10 @@ impl<'a> Message<'a> {
             let arguments = arguments()?;
             Payload::Reply {
                 sender: arguments.sender()?,
-                reply: Reply::read(arguments)?,
+                reply: Reply {
+                    rest: extension.and_then(Rest::read),
+                    ..Reply::read(arguments)?
+                },
             }
         } else if let Some(parts) = parts {
             Payload::Parts(Parts::read(parts)?)
@@ -146,10 +150,12 @@ impl<'a> Message<'a> {
             }
         } else if matches!(kind, None | Some(b"q")) {
             let arguments = arguments()?;
-            Payload::Request {
-                sender: arguments.sender()?,
-                request: Request::read(name.unwrap_or_default(), arguments)?,
+            let sender = arguments.sender()?;
+            let mut request = Request::read(name.unwrap_or_default(), arguments)?;
+            if let Request::Get(get) = &mut request {
+                get.page = extension.and_then(Page::read);
             }
+            Payload::Request { sender, request }
         } else {
             return Err(DecodeError::UnknownKind);
         };
@@ -177,10 +183,19 @@ impl<'a> Message<'a> {
                     root.str("q", request.name());
                     self.write_end(root, "q");
                 }
+                if let Request::Get(GetRequest {
+                    page: Some(page), ..
+                }) = request
+                {
+                    root.key(Self::EXTENSION_KEY).map(|own| page.write(own));
+                }
             }
             Payload::Reply { sender, reply } => {
                 reply.write(sender, root.key("r"));
                 self.write_end(root, "r");
+                if let Some(rest) = &reply.rest {
+                    root.key(Self::EXTENSION_KEY).map(|own| rest.write(own));
+                }
             }
             Payload::Error { sender, code, text } => {
                 let error = root.key("e");

@@ -13,6 +13,7 @@ mod buffer;
 mod message;
 mod nodes;
 mod pack;
+mod paging;
 mod query;
 mod reply;
 mod request;
@@ -29,6 +30,7 @@ pub use nodes::Nodes;
 pub use pack::{
     open_envelope, pack, pack_body, pack_encrypted, pack_envelope, pack_signed, unpack,
 };
+pub use paging::{Digest, Page, Rest};
 pub use reply::Reply;
 pub use request::{
     FindRequest, GetRequest, ListenRequest, PutRequest, RefreshRequest, Request, UpdateRequest,

@@ -115,7 +115,7 @@ pub(super) fn read_value(raw: Raw<'_>) -> Result<Value, DecodeError> {
     let header = Header {
         id: ValueId(id.ok_or(DecodeError::Missing("id"))?.uint()?),
         priority: priority.map_or(Ok(0), Raw::uint)?,
-        push_type: push_type.map_or(Ok(&[][..]), Raw::str)?,
+        push_type: push_type.map_or(Ok(&[][..]), Raw::text)?,
     };
     let dat = dat.ok_or(DecodeError::Missing("dat"))?;
     match dat.head() {
@@ -137,7 +137,7 @@ fn read_dat(raw: Raw<'_>, header: Header<'_>) -> Result<Value, DecodeError> {
     let body = Body {
         value_type: ValueType(value_type.ok_or(DecodeError::Missing("type"))?.uint()?),
         data: &data,
-        user_type: user_type.map_or(Ok(&[][..]), Raw::str)?,
+        user_type: user_type.map_or(Ok(&[][..]), Raw::text)?,
     };
     let Some(owner) = owner else {
         return Ok(header.pack(Content::Clear(body)));

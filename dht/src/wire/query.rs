@@ -22,7 +22,10 @@ pub(super) fn read(raw: Raw<'_>) -> Result<Query, DecodeError> {
         query.select.extend(field_of(field.uint()?));
     }
     for condition in conditions.ok_or(DecodeError::Missing("w"))?.array()? {
-        query.conditions.push(read_condition(condition)?);
+        let condition = read_condition(condition)?;
+        if !query.conditions.contains(&condition) {
+            query.conditions.push(condition);
+        }
     }
     Ok(query)
 }

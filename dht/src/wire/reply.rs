@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::{Arguments, Nodes, Rows, Values};
+use super::{Arguments, Nodes, Rest, Rows, Values};
 use crate::msgpack::{DecodeError, Writer};
 use crate::value::ValueId;
 use crate::{Family, InfoHash};
@@ -26,6 +26,8 @@ pub struct Reply<'a> {
     pub rows: Option<Rows<'a>>,
     /// The value that was put or refreshed.
     pub value_id: Option<ValueId>,
+    /// What a part of an answer has to say of the rest.
+    pub rest: Option<Rest<'a>>,
 }
 
 impl<'a> Reply<'a> {
@@ -41,6 +43,7 @@ impl<'a> Reply<'a> {
             values: arguments.values.filter(|values| !values.is_empty()),
             rows: arguments.rows.filter(|rows| !rows.is_empty()),
             value_id: arguments.value_id,
+            rest: None,
         })
     }
 

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::arguments::write_ids;
-use super::{Arguments, SocketId, Values, query};
+use super::{Arguments, Page, SocketId, Values, query};
 use crate::msgpack::{DecodeError, MapWriter, Writer};
 use crate::value::{Query, ValueId};
 use crate::{ByFamily, InfoHash, UnixTime};
@@ -46,6 +46,8 @@ pub struct GetRequest {
     pub query: Query,
     /// The families of nodes wanted; absent: that of the request.
     pub want: Option<Want>,
+    /// Which part of the answer, if not as much as there is room for.
+    pub page: Option<Page>,
 }
 
 /// Asks for values to be stored.
@@ -154,6 +156,7 @@ impl<'a> Request<'a> {
                 key,
                 query: arguments.query,
                 want: arguments.want,
+                page: None,
             }),
             b"put" => Self::Put(PutRequest {
                 key,

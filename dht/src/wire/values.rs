@@ -66,7 +66,7 @@ impl<'a> Values<'a> {
     /// So many values are sent in parts.
     const EMBED_FEWER_THAN: usize = 50;
     /// Bytes of a value in one part.
-    const PART_LEN: usize = 1280;
+    pub(crate) const PART_LEN: usize = 1280;
 
     /// Makes a list of values to send.
     pub const fn new(values: &'a [Value]) -> Self {

@@ -243,6 +243,7 @@ impl Target {
             key: InfoHash::of(b"elsewhere"),
             query: Query::default(),
             want: None,
+            page: None,
         }));
         self.send_message(&get);
         match wire::decode(&self.last_answer).unwrap().payload {

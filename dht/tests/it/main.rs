@@ -1,6 +1,7 @@
 //! Tests of the crate through its public interface, as one program.
 
 mod bad_input;
+mod odd_forms;
 mod probes;
 mod vectors;
 mod wire_exports;

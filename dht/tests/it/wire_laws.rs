@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use bulla_dht::wire::{
-    self, ErrorCode, FindRequest, GetRequest, Item, ListenRequest, Message, Nodes, Notice, Payload,
-    PutRequest, RefreshRequest, Reply, Request, Rows, SocketId, Tid, UpdateRequest, Values, Want,
+    self, ErrorCode, FindRequest, GetRequest, Item, ListenRequest, Message, Nodes, Notice, Page,
+    Payload, PutRequest, RefreshRequest, Reply, Request, Rest, Rows, SocketId, Tid, UpdateRequest,
+    Values, Want,
 };
 use bulla_dht::{
     ByFamily, Condition, Contact, Draft, Field, InfoHash, Query, UnixTime, Value, ValueId,
@@ -83,6 +84,26 @@ fn want() -> impl Strategy<Value = Option<Want>> {
     prop::option::of(any::<(bool, bool)>().prop_map(|(v4, v6)| Want(ByFamily { v4, v6 })))
 }
 
+fn page() -> impl Strategy<Value = Option<Page>> {
+    let id = || any::<u64>().prop_map(ValueId);
+    let ids = prop::collection::vec(id(), 0..Page::MAX_IDS);
+    prop::option::of(prop_oneof![
+        id().prop_map(Page::From),
+        ids.prop_map(Page::Of)
+    ])
+}
+
+fn rest() -> impl Strategy<Value = Option<Rest<'static>>> {
+    let next = prop::option::of(any::<u64>().prop_map(ValueId));
+    let digests = prop::collection::vec(any::<u8>(), 0..64).prop_map(Cow::Owned);
+    let rest = (any::<u64>(), next, digests);
+    prop::option::of(rest.prop_map(|(total, next, digests)| Rest {
+        total,
+        next,
+        digests,
+    }))
+}
+
 fn created() -> impl Strategy<Value = Option<UnixTime>> {
     prop::option::of((0..1_u64 << 40).prop_map(UnixTime::from_secs))
 }
@@ -92,11 +113,14 @@ fn request() -> impl Strategy<Value = Request<'static>> {
     prop_oneof![
         Just(Request::Ping),
         (hash(), want()).prop_map(|(target, want)| Request::Find(FindRequest { target, want })),
-        (hash(), query(), want()).prop_map(|(key, query, want)| Request::Get(GetRequest {
-            key,
-            query,
-            want
-        })),
+        (hash(), query(), want(), page()).prop_map(|(key, query, want, page)| Request::Get(
+            GetRequest {
+                key,
+                query,
+                want,
+                page,
+            }
+        )),
         (hash(), created(), token()).prop_map(|(key, created, token)| Request::Put(PutRequest {
             key,
             values: Values::default(),
@@ -184,6 +208,7 @@ proptest! {
         token in prop::option::of(token()),
         value_id in prop::option::of(any::<u64>().prop_map(ValueId)),
         table in any::<bool>(),
+        rest in rest(),
     ) {
         let (v4, v6): (Vec<_>, Vec<_>) = nodes.iter().copied().partition(|node| node.addr.is_ipv4());
         let small = values.iter().map(|value| value.packed().len()).sum::<usize>() < 600;
@@ -196,6 +221,7 @@ proptest! {
             values: (small && !table).then(|| Values::picked(&picked)),
             rows: table.then(|| Rows::new(&select, &picked)),
             value_id,
+            rest,
         };
         let message = message(Payload::Reply { sender, reply: reply.clone() });
         let sent = wire::encode(&message);

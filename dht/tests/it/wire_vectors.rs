@@ -303,6 +303,7 @@ fn queries_are_encoded_as_the_original_does() {
                     key: InfoHash::of(b"key"),
                     query,
                     want: None,
+                    page: None,
                 }),
             },
         };

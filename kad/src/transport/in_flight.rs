@@ -288,6 +288,14 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         Some(())
     }
 
+    /// Returns the next request that is due at `now`, and whether it has failed then.
+    pub(super) fn next_due(&self, now: Timestamp) -> Option<(SocketAddr, I, bool)> {
+        let &(at, id) = self.deadlines.first()?;
+        let pending = self.open.get(&id).filter(|_| at <= now)?;
+        let has_failed = pending.is_unreachable || now >= pending.sent_at + self.verdict;
+        Some((pending.to, id, has_failed))
+    }
+
     /// Takes what is due at `now`; to be called until it returns `None`.
     pub(super) fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
         while self.put_off(now).is_some() {}

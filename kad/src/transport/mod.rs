@@ -45,6 +45,8 @@ pub use traffic::Traffic;
 
 /// How long to wait for the next part of a reply before the request is sent again.
 const PARTS_TIMEOUT: Duration = Duration::from_secs(1);
+/// The most bytes of values in a reply whose request is sent again when parts are missing.
+const MAX_REPEATED: u64 = 128 << 10;
 /// Datagrams that the outbox keeps memory for when it is empty.
 const KEPT_PLACES: usize = 16;
 
@@ -92,6 +94,14 @@ pub enum NoReply<P> {
         asked_at: Timestamp,
         /// What it was for.
         purpose: P,
+    },
+    /// In whole: a reply was announced, and not all parts of its values have come. The request is
+    /// still in flight, to be closed as by a reply.
+    Incomplete {
+        /// Where the reply came from.
+        from: SocketAddr,
+        /// The message, and the values that are whole.
+        partial: Completed<Bytes>,
     },
 }
 
@@ -298,9 +308,14 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
 
     /// Takes what has become due; to be called until it returns `None`.
     pub fn poll_no_reply(&mut self, now: Timestamp) -> Option<NoReply<P>> {
-        self.parts.expire(now);
+        if let Some(incomplete) = self.take_incomplete(now) {
+            return Some(incomplete);
+        }
         self.deferred.expire(now);
         loop {
+            if let Some(incomplete) = self.take_incomplete_due(now) {
+                return Some(incomplete);
+            }
             match self.in_flight.due(now)? {
                 Due::TimedOut {
                     to,
@@ -338,6 +353,30 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
                 } => {}
             }
         }
+    }
+
+    /// Takes a reply whose parts have been waited for in vain.
+    fn take_incomplete(&mut self, now: Timestamp) -> Option<NoReply<P>> {
+        while let Some((key, partial)) = self.parts.take_expired(now) {
+            let is_reply = self.in_flight.pending(key.from, key.transaction).is_some();
+            if let Some(partial) = partial.filter(|_| is_reply) {
+                let from = key.from;
+                return Some(NoReply::Incomplete { from, partial });
+            }
+        }
+        None
+    }
+
+    /// Takes the reply to a request that is due, as far as it has come: if the request has failed,
+    /// or if so much was announced that the same would be lost again.
+    fn take_incomplete_due(&mut self, now: Timestamp) -> Option<NoReply<P>> {
+        let (from, id, has_failed) = self.in_flight.next_due(now)?;
+        let key = Key::new(from, id);
+        if !has_failed && self.parts.announced_bytes(&key) <= MAX_REPEATED {
+            return None;
+        }
+        let partial = self.parts.take_partial(&key)?;
+        Some(NoReply::Incomplete { from, partial })
     }
 
     /// Returns when [`Transport::poll_no_reply`] has something to do.

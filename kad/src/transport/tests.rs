@@ -283,6 +283,7 @@ fn a_request_without_a_reply_is_sent_again_and_fails() {
                     asked_at,
                     purpose,
                 } => failed.push((to, asked_at, purpose, at)),
+                NoReply::Incomplete { .. } => panic!("no reply has begun"),
             }
         }
     }
@@ -356,6 +357,40 @@ fn a_request_whose_reply_comes_in_parts_is_waited_for_as_long_as_they_come() {
     assert_eq!(deadline(&net), START + 1_600 * MS, "nothing new");
     assert_eq!(net.assemble(2, id, 9), None);
     assert_eq!(deadline(&net), START + 1_600 * MS, "announced before");
+}
+
+#[test]
+fn of_a_reply_that_stays_incomplete_what_is_whole_is_handed_out() {
+    for (size, ends_after) in [(9, 3_000), (60_000, 1_000)] {
+        let mut net = TestNode::new();
+        let id = net.ask(2, true);
+        let slots = [Slot::Announced(3), Slot::Announced(size)];
+        let slots = slots.into_iter().chain([Slot::Announced(size); 3]);
+        let head = Bytes::from_static(b"head");
+        let announced = (net.transport).assemble(START, peer(2), id, slots, head);
+        assert_eq!(announced, None);
+        assert_eq!(net.part(2, id, 0, b"foo"), None);
+        net.sent();
+        let partial = loop {
+            net.now = net.transport.next_deadline().unwrap();
+            match net.transport.poll_no_reply(net.now) {
+                Some(NoReply::Incomplete { from, partial }) if from == peer(2) => break partial,
+                Some(NoReply::TimedOut { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(net.now, START + ends_after * MS);
+        assert_eq!(partial.context, "head");
+        assert_eq!(partial.values, [(0, "foo".into())]);
+        let is_sent_again = !net.sent().is_empty();
+        assert_eq!(
+            is_sent_again,
+            size == 9,
+            "what is large would be lost again"
+        );
+        assert_eq!(net.close(2, id), Some(true));
+        assert!(net.transport.next_deadline().is_none());
+    }
 }
 
 #[test]

@@ -224,6 +224,7 @@ fn each_step_of_a_lookup_is_sent_as_its_request() {
             key,
             query,
             want: None,
+            page: None,
         })
     };
     assert_eq!(sent(LookupRequest::Get(OP)), as_sent(get(query.clone())));

@@ -4,13 +4,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
+use crate::node::answers;
 use crate::node::contacts::Contacts;
+use crate::node::outbox::Backlog;
 use crate::node::pending_puts::RemotePut;
 use crate::node::{Event, Transmit};
 use crate::routing::Confidence;
 use crate::rpc::ReplyTo;
 use crate::value::sample::sample;
-use crate::value::{Condition, Field};
+use crate::value::{Condition, Field, Query};
 use crate::wire::{
     self, FindRequest, GetRequest, Item, ListenRequest, Payload, PutRequest, RefreshRequest,
     Request, SocketId, Tid, UpdateRequest,
@@ -75,6 +77,7 @@ fn requests_about_no_key_are_malformed() {
         key: InfoHash::ZERO,
         query: Query::default(),
         want: None,
+        page: None,
     };
     let contacts = &parts.contacts;
     (parts.server).on_get(NOW, asker(1), get, b"get", contacts, &mut parts.outbox);
@@ -176,9 +179,98 @@ fn many_values_are_told_in_several_updates() {
         );
     }
     parts.listen(1);
-    let updates = parts.sent();
-    let heads = updates.iter().filter(|it| it.starts_with("1: update"));
-    assert_eq!(heads.count(), 2);
+    let updates = |parts: &mut ServerParts| {
+        let sent = parts.sent();
+        let heads = sent.iter().filter(|it| it.starts_with("1: update"));
+        heads.count()
+    };
+    assert_eq!(updates(&mut parts), 1);
+    let backlog = Backlog {
+        key: KEY,
+        socket: 9,
+        from: ValueId(3),
+    };
+    parts
+        .server
+        .tell_more(NOW, addr(1), backlog, &mut parts.outbox);
+    assert_eq!(updates(&mut parts), 1, "when the first is confirmed");
+    parts.server.on_gone(addr(1));
+    parts
+        .server
+        .tell_more(NOW, addr(1), backlog, &mut parts.outbox);
+    assert_eq!(updates(&mut parts), 0);
+}
+
+#[test]
+fn an_answer_has_room_for_values_of_all_sources_and_signed_ones_first() {
+    let mut parts = ServerParts::new();
+    for id in 1..=500 {
+        parts.put_from(1, wire::pack(&Draft::new(vec![7; 100]), ValueId(id)));
+    }
+    let lone = wire::pack(&Draft::new(vec![7; 100]), ValueId(501));
+    let proved = sample(502).data(&[7; 100]);
+    let proved = proved.signed(b"owner", 1, b"signature").build();
+    for (host, value) in [(2, lone), (1, proved)] {
+        let incoming = Incoming {
+            value,
+            source: Some(Source::of([192, 0, 2, host].into())),
+            created: NOW,
+            expires: NOW + SECOND,
+        };
+        let _ = parts.server.storage.store(NOW, &KEY, incoming);
+    }
+    let query = Query::default();
+    let answer = parts.server.answer(&KEY, &query, None);
+    let total: usize = answer.values.iter().map(|it| answers::cost(it)).sum();
+    assert!((31 << 10..=32 << 10).contains(&total), "{total}");
+    let first: Vec<_> = answer.values[..3].iter().map(|it| it.id().0).collect();
+    assert!(first.contains(&501) && first.contains(&502), "{first:?}");
+    assert_eq!(answer.rest.map(|rest| rest.total), Some(502));
+}
+
+#[test]
+fn rows_fit_into_a_datagram_however_many_there_are() {
+    let mut parts = ServerParts::new();
+    let today = parts.today();
+    for id in 0..20_000_u64 {
+        let value = wire::pack(&Draft::from("text"), ValueId(u64::MAX - id * 7));
+        assert!(parts.server.store_own(NOW, &KEY, &value, today, false));
+    }
+    let query = Query {
+        select: Field::ALL.into(),
+        conditions: Vec::new(),
+    };
+    parts.outbox.rpc.peers_mut().on_token(NOW, addr(1));
+    let get = |page| GetRequest {
+        key: KEY,
+        query: query.clone(),
+        want: None,
+        page,
+    };
+    let mut answer = |page| {
+        let contacts = &parts.contacts;
+        let outbox = &mut parts.outbox;
+        (parts.server).on_get(NOW, asker(1), get(page), &[], contacts, outbox);
+        let sent = parts.outbox.poll_transmit().unwrap();
+        assert!(parts.outbox.poll_transmit().is_none());
+        sent.bytes
+    };
+    let plain = answer(None);
+    assert!((40_000..65_000).contains(&plain.len()), "{}", plain.len());
+    let (mut from, mut rows, mut pages) = (Some(ValueId(0)), 0, 0);
+    while let Some(id) = from {
+        let page = answer(Some(wire::Page::From(id)));
+        assert!(page.len() < 17_000, "{}", page.len());
+        let Payload::Reply { reply, .. } = wire::decode(&page).unwrap().payload else {
+            panic!("no reply");
+        };
+        let count = reply.rows.unwrap().iter().count();
+        let rest = reply.rest.unwrap();
+        assert_eq!(rest.digests.len(), 8 * count);
+        (from, rows, pages) = (rest.next, rows + count, pages + 1);
+    }
+    assert_eq!(rows, 20_000);
+    assert!(pages > 20, "{pages}");
 }
 
 #[test]
@@ -253,7 +345,10 @@ fn a_value_that_there_is_no_room_for_is_refused() {
     parts.put(value(1));
     parts.put(value(2));
     assert_eq!(parts.server.refused_puts, 1);
-    assert_eq!(parts.server.get(&KEY, &Query::default()), [value(1)]);
+    assert_eq!(
+        parts.server.batch(&KEY, &Query::default(), ValueId(0)).0,
+        [value(1)]
+    );
 }
 
 #[test]
@@ -505,6 +600,7 @@ impl ServerParts {
             key: KEY,
             query,
             want: None,
+            page: None,
         };
         let contacts = &self.contacts;
         (self.server).on_get(NOW, asker(1), get, b"get", contacts, &mut self.outbox);

@@ -10,9 +10,14 @@ use crate::{Config, InfoHash, Origin, Seed, Timestamp};
 impl Net<Node> {
     /// So many nodes, all told of the first, that take every value for proved.
     pub(super) fn new(count: usize) -> Self {
+        Self::of(count, &Config::default())
+    }
+
+    /// The same with other settings.
+    pub(super) fn of(count: usize, config: &Config) -> Self {
         let nodes = (0..count).map(|i| {
             let seed = Seed::from_number(i as u64);
-            let mut node = Node::new(Config::default(), seed, Origin::default()).unwrap();
+            let mut node = Node::new(config.clone(), seed, Origin::default()).unwrap();
             if i > 0 {
                 node.bootstrap(Timestamp::ZERO, &[addr(0)]);
             }

@@ -186,6 +186,27 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
         None
     }
 
+    /// Ends an announced session; returns the values that are whole by now.
+    pub fn take_partial(&mut self, key: &Key<I>) -> Option<Completed<T>> {
+        if !self.is_announced(key) {
+            return None;
+        }
+        self.remove(key)?.into_completed()
+    }
+
+    /// Returns the bytes that a message announced under this key, 0 if there is none.
+    pub fn announced_bytes(&self, key: &Key<I>) -> u64 {
+        self.sessions.get(key).map_or(0, Session::announced_bytes)
+    }
+
+    /// Ends the next session that has timed out; returns the values that are whole, unless it was
+    /// never announced.
+    pub fn take_expired(&mut self, now: Timestamp) -> Option<(Key<I>, Option<Completed<T>>)> {
+        let &(_, key) = self.deadlines.first().filter(|(at, _)| *at <= now)?;
+        let session = self.remove(&key)?;
+        Some((key, session.into_completed()))
+    }
+
     /// Returns when [`Reassembly::expire`] has something to do, if nothing arrives until then.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.first().map(|(at, _)| *at)

@@ -59,6 +59,11 @@ impl<T> Session<T> {
         self.announcement.is_some()
     }
 
+    pub(super) fn announced_bytes(&self) -> u64 {
+        let announcement = self.announcement.as_ref();
+        announcement.map_or(0, |announcement| announcement.expected)
+    }
+
     pub(super) fn holds_anything(&self) -> bool {
         self.is_announced() || self.received > 0
     }
@@ -118,22 +123,23 @@ impl<T> Session<T> {
             .is_some_and(|announcement| announcement.expected == self.received as u64)
     }
 
-    /// The values put together, or `None` if they were never announced.
+    /// The values put together that are whole, or `None` if they were never announced.
     pub(super) fn into_completed(self) -> Option<Completed<T>> {
         let Announcement { context, sizes, .. } = self.announcement?;
         let mut parts = self.parts.into_iter().peekable();
         let mut whole = |(index, size): (usize, u32)| {
-            let mut bytes = Vec::with_capacity(size as usize);
+            let has_any = parts.peek().is_some_and(|((of, _), _)| *of == index);
+            let mut bytes = Vec::with_capacity(if has_any { size as usize } else { 0 });
             while let Some((_, data)) = parts.next_if(|((of, _), _)| *of == index) {
                 bytes.extend_from_slice(&data);
             }
-            (index, Bytes::from(bytes))
+            (bytes.len() == size as usize).then(|| (index, Bytes::from(bytes)))
         };
         let awaited = |(_, size): &(usize, u32)| *size > 0;
         let values = sizes.into_iter().enumerate().filter(awaited);
         Some(Completed {
             context,
-            values: values.map(&mut whole).collect(),
+            values: values.filter_map(&mut whole).collect(),
         })
     }
 
