@@ -223,7 +223,7 @@ impl Node {
                     self.lookup.on_timeout(node, count, is_last);
                 }
                 // Its messages have no parts.
-                NoReply::Incomplete { .. } => {}
+                NoReply::Held { .. } | NoReply::Incomplete { .. } => {}
                 NoReply::Failed { purpose, .. } => {
                     self.lookup.on_failed(now, &purpose.contact.id);
                     self.table.on_failure(&purpose.contact);

@@ -162,8 +162,8 @@ impl<K: Copy + Ord, T> ReadySet<K, T> {
         Some((at, self.all.get(&name)?))
     }
 
-    /// Returns how many of those that are not under way might have begun or gone on at `at`, without
-    /// those to which something happened. Takes time in proportion to their number.
+    /// Returns how many of those that are not under way might have begun or gone on at `at`,
+    /// without those to which something happened. Takes time in proportion to their number.
     pub fn count_waiting(&self, at: Timestamp) -> usize {
         self.others.count_due(at) - self.others.count_due(Timestamp::ZERO)
     }

@@ -62,7 +62,9 @@ impl Sim {
         let timer = instance.timer;
         let clock = instance.clock(now);
         instance.dht.handle_timeout(clock);
-        let did_something = self.drain(host) || timer == Timer::Requests;
+        // What runs out, and a search for what to hand over, need not show.
+        let works_silently = matches!(timer, Timer::Requests | Timer::Storage | Timer::HandOver);
+        let did_something = self.drain(host) || works_silently;
         let Host { instance, spec, .. } = &mut self.hosts[host.index()];
         let (Some(instance), None) = (instance, spec.behaviour) else {
             return;

@@ -330,13 +330,13 @@ impl Dht {
     }
 
     /// Ends the node: waits up to five seconds for running puts, gives what it stores for others to
-    /// the nodes that lack it, for two seconds at most, saves the state, closes the sockets and lets
-    /// the threads end, each after the job at hand. What other handles do then fails with
+    /// the nodes that lack it, for two seconds at most, saves the state, closes the sockets and
+    /// lets the threads end, each after the job at hand. What other handles do then fails with
     /// [`Closed`]. To shut down a node again does nothing.
     ///
     /// A client stores nothing for others;
-    /// [`HandOverConfig::on_leave`](crate::HandOverConfig::on_leave) turns it off for other nodes. A
-    /// node whose handles are dropped ends at once.
+    /// [`HandOverConfig::on_leave`](crate::HandOverConfig::on_leave) turns it off for other nodes.
+    /// A node whose handles are dropped ends at once.
     ///
     /// # Errors
     ///

@@ -62,7 +62,8 @@ pub(crate) struct Driver {
 /// How far the node's life has gone.
 enum Stage {
     Running,
-    /// Waits for running puts and what is handed over, with a time-out; then replies to the callers that asked for the end.
+    /// Waits for running puts and what is handed over, with a time-out; then replies to the callers
+    /// that asked for the end.
     Stopping {
         timeout: Pin<Box<Sleep>>,
         replies: Vec<Sender<Result<(), StateError>>>,
@@ -325,7 +326,8 @@ impl Driver {
         }
     }
 
-    /// Lets the node end once its puts are done and what it stores is handed over, or after the time-out of the first caller.
+    /// Lets the node end once its puts are done and what it stores is handed over, or after the
+    /// time-out of the first caller.
     fn stop(&mut self, timeout: Duration, reply: Sender<Result<(), StateError>>) {
         match &mut self.stage {
             Stage::Stopping { replies, .. } => replies.push(reply),

@@ -57,7 +57,7 @@ pub(crate) struct NodeArgs {
     #[arg(long, short = 'p', value_name = "PORT", default_value_t = 4222)]
     pub port: u16,
     /// A local address to listen on; may be repeated. All addresses, IPv4 and IPv6, unless given.
-    /// A link-local one needs its zone: fe80::1%eth0.
+    /// A link-local one needs its zone: `fe80::1%eth0`.
     #[arg(long, value_name = "ADDR", value_parser = bind_address)]
     pub bind: Vec<SocketAddr>,
     /// Join without serving others: nobody's table lists us.

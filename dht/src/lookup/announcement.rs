@@ -310,6 +310,22 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_fails_with_the_value_is_silent_in_the_report_and_new_after_it() {
+        let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
+        let mut announcement = Announcement::new(OpId(1), value, None, None);
+        let node = |number: u8| InfoHash::new([number; 20]);
+        let mut fail = |number: u8| {
+            announcement.on_asked(Timestamp::ZERO, node(number), NextRequest::Put);
+            announcement.on_failed(&node(number));
+            let replica = announcement.replica(&node(number));
+            announcement.reported = true;
+            replica
+        };
+        assert_eq!(fail(1), Some(ReplicaState::Silent));
+        assert_eq!(fail(2), None);
+    }
+
+    #[test]
     fn a_node_that_failed_and_returns_before_a_put_is_over_is_sent_it_anew() {
         let mut rng = Seed::from_number(1).public();
         let mut lookup = Lookup::new(InfoHash::ZERO, Limits::default());

@@ -92,8 +92,8 @@ impl ListenView {
         self.lose(node, id, |_| true).into_iter().collect()
     }
 
-    /// Takes what no node holds any more at `now`, in order of expiry. Each copy that runs out costs
-    /// the logarithm of their number.
+    /// Takes what no node holds any more at `now`, in order of expiry. Each copy that runs out
+    /// costs the logarithm of their number.
     pub(crate) fn expire(&mut self, now: Timestamp) -> Vec<Value> {
         let mut lost = Vec::new();
         while let Some(&(_, id, node)) = self.expiries.first().filter(|(at, ..)| *at <= now) {
@@ -107,8 +107,8 @@ impl ListenView {
         self.expiries.first().map(|(at, ..)| *at)
     }
 
-    /// Notes that `node` does not hold what it held under `id`, if that `is_gone`. Returns the value
-    /// if it was its last replica.
+    /// Notes that `node` does not hold what it held under `id`, if that `is_gone`. Returns the
+    /// value if it was its last replica.
     fn lose(
         &mut self,
         node: &InfoHash,

@@ -113,8 +113,8 @@ pub struct OperationConfig {
     /// time. Default 512 (ours), at least 1.
     pub background_rate_per_sec: u32,
     /// Requests in a second that permanent puts may need to be renewed in time; one that would need
-    /// more is refused. Default 8,192 (ours), which pays for 65,536 values that live for ten minutes
-    /// in both families.
+    /// more is refused. Default 8,192 (ours), which pays for 65,536 values that live for ten
+    /// minutes in both families.
     pub max_put_rate_per_sec: u32,
     /// Permanent values are announced again this long before they would expire. Default 10 s.
     pub announce_margin: Duration,

@@ -30,8 +30,8 @@ use crate::{ByFamily, Contact, Family, InfoHash, LookupConfig, Origin, Timestamp
 /// the bits that our own neighbours share with us, less this many.
 pub(super) const NEIGHBOURHOOD_BITS: usize = 3;
 
-/// All lookups, running or remembered. They ask while the congestion window has room, and those that
-/// an application waits for before the others; those of permanent puts and listens take turns
+/// All lookups, running or remembered. They ask while the congestion window has room, and those
+/// that an application waits for before the others; those of permanent puts and listens take turns
 /// besides.
 #[derive(Debug)]
 pub(super) struct Lookups {

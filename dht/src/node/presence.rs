@@ -84,6 +84,11 @@ impl Node {
                 ..
             } => self.on_page_timeout(now, step),
             NoReply::TimedOut { .. } => {}
+            NoReply::Held { purpose } => {
+                if let RequestPurpose::Lookup(LookupStep { node, .. }) = purpose {
+                    self.outbox.ping(now, node);
+                }
+            }
             NoReply::Incomplete { from, partial } => self.on_incomplete(now, from, &partial),
             NoReply::Failed {
                 to,

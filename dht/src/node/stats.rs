@@ -19,8 +19,8 @@ pub struct Stats {
     pub lookups: usize,
     /// Those of them that wait for their turn.
     pub waiting_lookups: usize,
-    /// Permanent puts, counted in each family, whose copies at other nodes may have run out, as they
-    /// still wait to be announced again.
+    /// Permanent puts, counted in each family, whose copies at other nodes may have run out, as
+    /// they still wait to be announced again.
     pub overdue_announcements: usize,
     /// Operations of the application.
     pub operations: usize,

@@ -53,8 +53,8 @@ impl Binding {
         (self.key, self.id) == (address.key, address.id)
     }
 
-    /// Reports whether its time is over, by a clock that may be fast by `tolerance`, or may be over:
-    /// the calendar has not been set.
+    /// Reports whether its time is over, by a clock that may be fast by `tolerance`, or may be
+    /// over: the calendar has not been set.
     pub(super) fn is_over(&self, unix_now: UnixTime, tolerance: Duration) -> bool {
         (self.expires).is_some_and(|end| unix_now < EARLIEST || unix_now >= end + tolerance)
     }

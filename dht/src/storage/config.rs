@@ -18,9 +18,9 @@ pub struct StorageConfig {
     /// Values of others waiting for a verdict. Default 1,024 (ours); at most 64 kB each.
     pub max_pending_puts: usize,
     /// The most bytes of values in one answer, unless a single value has more; each datagram that
-    /// they take counts for 640 bytes besides, as a receiver's buffer counts. If there are more, half
-    /// of it is used, and the rest can be read in pages. Default 64 KiB (ours: the reference answers
-    /// with all), so that an ordinary buffer of 208 KiB holds the answers of several nodes.
+    /// they take counts for 640 bytes besides, as a receiver's buffer counts. If there are more,
+    /// half of it is used, and the rest can be read in pages. Default 64 KiB (ours: the reference
+    /// answers with all), so that an ordinary buffer of 208 KiB holds the answers of several nodes.
     pub answer_bytes: usize,
 }
 

@@ -477,3 +477,19 @@ impl From<&[u8]> for Draft {
         Self::new(data.to_vec())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ValueType;
+    use super::sample::sample;
+
+    #[test]
+    fn an_encrypted_value_shows_no_type_of_its_own() {
+        let clear = sample(1).value_type(ValueType(7)).build();
+        assert!(!clear.is_encrypted());
+        assert_eq!(clear.value_type(), ValueType(7));
+        let encrypted = sample(1).encrypted(b"?").build();
+        assert!(encrypted.is_encrypted());
+        assert_eq!(encrypted.value_type(), ValueType::USER_DATA);
+    }
+}

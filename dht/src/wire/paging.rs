@@ -1,6 +1,6 @@
-//! [`Page`] and [`Rest`]: our extension by which a crowded key is read in pages. It stands under the
-//! root key [`Message::EXTENSION_KEY`](super::Message::EXTENSION_KEY), which others ignore; what is
-//! malformed there is ignored as well (`docs/DIFFERENCES.md`).
+//! [`Page`] and [`Rest`]: our extension by which a crowded key is read in pages. It stands under
+//! the root key [`Message::EXTENSION_KEY`](super::Message::EXTENSION_KEY), which others ignore;
+//! what is malformed there is ignored as well (`docs/DIFFERENCES.md`).
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
-//! Legal msgpack that no node writes: what OpenDHT reads of it, 2.4.12 and 4.4.2 alike where nothing
-//! else is said, bulla reads as well. Each form was sent to both; `true` is what they answered or
-//! stored.
+//! Legal msgpack that no node writes: what OpenDHT reads of it, 2.4.12 and 4.4.2 alike where
+//! nothing else is said, bulla reads as well. Each form was sent to both; `true` is what they
+//! answered or stored.
 
 use bulla_dht::wire;
 

@@ -107,10 +107,10 @@ impl<const N: usize> Candidates<N> {
         self.list.get(self.place(id)?)
     }
 
-    /// Returns the candidates to send values to, with tokens no older than `oldest`: those
-    /// known to be nearest. While one of the `count` nearest has no token, these are the candidates
-    /// before it, but for the last of them (`docs/spec/node.md#4.6`). Those that are late keep their
-    /// place until there is no hope for them.
+    /// Returns the candidates to send values to, with tokens no older than `oldest`: those known to
+    /// be nearest. While one of the `count` nearest has no token, these are the candidates before
+    /// it, but for the last of them (`docs/spec/node.md#4.6`). Those that are late keep their place
+    /// until there is no hope for them.
     pub fn ready(&self, count: usize, oldest: Timestamp) -> Vec<(Contact<N>, &Bytes)> {
         let mut ready = Vec::new();
         let nearest = self.nearest_or_late(count);

@@ -204,8 +204,8 @@ impl<const N: usize> Table<N> {
         asked
     }
 
-    /// Returns at most `count` expired contacts to ask once more, those not asked for longest first,
-    /// of these the oldest of their buckets: it may be we who were cut off.
+    /// Returns at most `count` expired contacts to ask once more, those not asked for longest
+    /// first, of these the oldest of their buckets: it may be we who were cut off.
     pub fn ask_expired(&mut self, count: usize, now: Timestamp) -> Vec<Contact<N>> {
         let buckets = self.buckets.iter_mut();
         let places = buckets.flat_map(|bucket| bucket.entries.iter_mut().enumerate());

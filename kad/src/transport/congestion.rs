@@ -86,7 +86,8 @@ struct Window {
 }
 
 impl Congestion {
-    /// Begins with nothing in flight and a window as wide as it may be, until a round trip is known.
+    /// Begins with nothing in flight and a window as wide as it may be, until a round trip is
+    /// known.
     pub(super) fn new(config: &TransportConfig) -> Self {
         let max = config.max_window;
         Self {

@@ -96,8 +96,8 @@ struct Pending<P> {
     /// Whether its target may be gone.
     is_suspect: bool,
     deadline: Timestamp,
-    /// Whether the system cannot send to its target.
-    is_unreachable: bool,
+    /// How long after it was sent it has failed; zero if the system cannot send to its target.
+    fails_after: Duration,
     purpose: P,
 }
 
@@ -113,6 +113,8 @@ pub(super) enum Due<P> {
         is_last: bool,
         purpose: P,
     },
+    /// A request of several datagrams may not have left yet, for all that is known.
+    Held { purpose: P },
     /// A request failed, and is no longer in flight.
     Failed {
         to: SocketAddr,
@@ -191,7 +193,7 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
             is_given_up: false,
             is_suspect: false,
             deadline,
-            is_unreachable: false,
+            fails_after: self.verdict,
             purpose,
         });
         if pending.is_counted() {
@@ -217,8 +219,8 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         (pending.to == from).then_some(&pending.purpose)
     }
 
-    /// Closes the request that a reply with this id from this address belongs to, where replies take
-    /// `round_trip` as a rule.
+    /// Closes the request that a reply with this id from this address belongs to, where replies
+    /// take `round_trip` as a rule.
     pub(super) fn close(
         &mut self,
         now: Timestamp,
@@ -265,16 +267,18 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         there.for_each(|(id, pending)| {
             deadlines.remove(&(pending.deadline, *id));
             pending.deadline = now;
-            pending.is_unreachable = true;
+            pending.sent_at = pending.sent_at.min(now);
+            pending.fails_after = Duration::ZERO;
             deadlines.insert((now, *id));
         });
     }
 
-    /// Puts the first deadline off if it is due and its request may not have left yet.
-    fn put_off(&mut self, now: Timestamp) -> Option<()> {
+    /// Puts the first deadline off if it is due and its request may not have left yet. Returns what
+    /// that is for if it has several datagrams.
+    fn put_off(&mut self, now: Timestamp) -> Option<Option<P>> {
         let &(at, id) = self.deadlines.first()?;
         let pending = self.open.get_mut(&id)?;
-        if at > now || pending.is_unreachable || !self.uplink.may_hold(pending.mark) {
+        if at > now || pending.fails_after.is_zero() || !self.uplink.may_hold(pending.mark) {
             return None;
         }
         if !self.uplink.slow_down(now, pending.mark) {
@@ -285,20 +289,25 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         pending.sent_at = now + self.uplink.delay_of(now, pending.mark);
         pending.deadline = pending.sent_at + pending.wait;
         self.deadlines.insert((pending.deadline, id));
-        Some(())
+        let is_large = !pending.datagrams.parts.is_empty();
+        Some(is_large.then(|| pending.purpose.clone()))
     }
 
     /// Returns the next request that is due at `now`, and whether it has failed then.
     pub(super) fn next_due(&self, now: Timestamp) -> Option<(SocketAddr, I, bool)> {
         let &(at, id) = self.deadlines.first()?;
         let pending = self.open.get(&id).filter(|_| at <= now)?;
-        let has_failed = pending.is_unreachable || now >= pending.sent_at + self.verdict;
+        let has_failed = now >= pending.sent_at + pending.fails_after;
         Some((pending.to, id, has_failed))
     }
 
     /// Takes what is due at `now`; to be called until it returns `None`.
     pub(super) fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
-        while self.put_off(now).is_some() {}
+        while let Some(held) = self.put_off(now) {
+            if let Some(purpose) = held {
+                return Some(Due::Held { purpose });
+            }
+        }
         let &(at, id) = self.deadlines.first()?;
         if at > now {
             return None;
@@ -306,8 +315,8 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         self.deadlines.pop_first();
         let pending = self.open.get_mut(&id)?;
         let (source, was_counted) = (Source::of(pending.to.ip()), pending.is_counted());
-        let verdict_at = pending.sent_at + self.verdict;
-        if pending.is_unreachable || now >= verdict_at {
+        let verdict_at = pending.sent_at + pending.fails_after;
+        if now >= verdict_at {
             let pending = self.open.remove(&id)?;
             if was_counted {
                 self.congestion.on_left(now, source);

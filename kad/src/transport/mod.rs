@@ -86,6 +86,13 @@ pub enum NoReply<P> {
         /// Whether it was sent for the last time before: there is hardly any hope.
         is_last: bool,
     },
+    /// Yet: a request of several datagrams may still stand in the queue of a slow uplink. A small
+    /// request sent now shows when that has been worked off: the answer to it tells that the large
+    /// one is lost in part, and not late.
+    Held {
+        /// What the request is for.
+        purpose: P,
+    },
     /// At all, and it is no longer in flight.
     Failed {
         /// Where the request went.
@@ -336,6 +343,12 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
                         });
                     }
                 }
+                Due::Held {
+                    purpose: Reason::Caller(purpose),
+                } => return Some(NoReply::Held { purpose }),
+                Due::Held {
+                    purpose: Reason::Validation,
+                } => {}
                 Due::Failed {
                     to,
                     asked_at,
@@ -460,8 +473,8 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         is_expected
     }
 
-    /// Reports whether a part is expected: it was announced, or belongs to a request in flight. Those
-    /// that may have overtaken a request to us are kept for validated addresses.
+    /// Reports whether a part is expected: it was announced, or belongs to a request in flight.
+    /// Those that may have overtaken a request to us are kept for validated addresses.
     fn may_keep_part(&mut self, now: Timestamp, from: SocketAddr, id: D::TransactionId) -> bool {
         let key = Key::new(from, id);
         if self.parts.is_announced(&key) || self.in_flight.pending(from, id).is_some() {

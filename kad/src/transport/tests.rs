@@ -283,7 +283,7 @@ fn a_request_without_a_reply_is_sent_again_and_fails() {
                     asked_at,
                     purpose,
                 } => failed.push((to, asked_at, purpose, at)),
-                NoReply::Incomplete { .. } => panic!("no reply has begun"),
+                NoReply::Held { .. } | NoReply::Incomplete { .. } => panic!("no reply has begun"),
             }
         }
     }

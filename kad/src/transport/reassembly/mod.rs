@@ -152,8 +152,8 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
         self.sessions.get(key).is_some_and(Session::is_announced)
     }
 
-    /// Reports whether all values of the message under this key came lately: more parts of it are of
-    /// no use.
+    /// Reports whether all values of the message under this key came lately: more parts of it are
+    /// of no use.
     pub fn is_completed(&mut self, key: &Key<I>) -> bool {
         self.completed.get(key).is_some()
     }
