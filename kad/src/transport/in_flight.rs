@@ -273,24 +273,28 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
         });
     }
 
-    /// Puts the first deadline off if it is due and its request may not have left yet. Returns what
-    /// that is for if it has several datagrams.
-    fn put_off(&mut self, now: Timestamp) -> Option<Option<P>> {
-        let &(at, id) = self.deadlines.first()?;
-        let pending = self.open.get_mut(&id)?;
-        if at > now || pending.fails_after.is_zero() || !self.uplink.may_hold(pending.mark) {
-            return None;
+    /// Puts deadlines off that are due while their requests may not have left yet. Returns what the
+    /// next such request of several datagrams is for.
+    fn put_off(&mut self, now: Timestamp) -> Option<P> {
+        loop {
+            let &(at, id) = self.deadlines.first()?;
+            let pending = self.open.get_mut(&id)?;
+            let is_lost = pending.fails_after.is_zero();
+            if at > now || is_lost || !self.uplink.may_hold(pending.mark) {
+                return None;
+            }
+            if !self.uplink.slow_down(now, pending.mark) {
+                self.uplink.give_up(now, pending.mark);
+                return None;
+            }
+            self.deadlines.pop_first();
+            pending.sent_at = now + self.uplink.delay_of(now, pending.mark);
+            pending.deadline = pending.sent_at + pending.wait;
+            self.deadlines.insert((pending.deadline, id));
+            if !pending.datagrams.parts.is_empty() {
+                return Some(pending.purpose.clone());
+            }
         }
-        if !self.uplink.slow_down(now, pending.mark) {
-            self.uplink.give_up(now, pending.mark);
-            return None;
-        }
-        self.deadlines.pop_first();
-        pending.sent_at = now + self.uplink.delay_of(now, pending.mark);
-        pending.deadline = pending.sent_at + pending.wait;
-        self.deadlines.insert((pending.deadline, id));
-        let is_large = !pending.datagrams.parts.is_empty();
-        Some(is_large.then(|| pending.purpose.clone()))
     }
 
     /// Returns the next request that is due at `now`, and whether it has failed then.
@@ -303,10 +307,8 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
 
     /// Takes what is due at `now`; to be called until it returns `None`.
     pub(super) fn due(&mut self, now: Timestamp) -> Option<Due<P>> {
-        while let Some(held) = self.put_off(now) {
-            if let Some(purpose) = held {
-                return Some(Due::Held { purpose });
-            }
+        if let Some(purpose) = self.put_off(now) {
+            return Some(Due::Held { purpose });
         }
         let &(at, id) = self.deadlines.first()?;
         if at > now {
@@ -482,7 +484,7 @@ mod tests {
                 match in_flight.due(at) {
                     Some(Due::TimedOut { datagrams, .. }) => sent += datagrams.len(),
                     Some(Due::Failed { .. }) => ended = Some(at),
-                    None => {}
+                    Some(Due::Held { .. }) | None => {}
                 }
             }
             assert_eq!(sent, attempts as usize);

@@ -346,9 +346,6 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
                 Due::Held {
                     purpose: Reason::Caller(purpose),
                 } => return Some(NoReply::Held { purpose }),
-                Due::Held {
-                    purpose: Reason::Validation,
-                } => {}
                 Due::Failed {
                     to,
                     asked_at,
@@ -360,7 +357,10 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
                         purpose,
                     });
                 }
-                Due::Failed {
+                Due::Held {
+                    purpose: Reason::Validation,
+                }
+                | Due::Failed {
                     purpose: Reason::Validation,
                     ..
                 } => {}
