@@ -3,8 +3,8 @@
 //! Large requests are counted, one after the other, as if they stood in a queue that a slow uplink
 //! works off. Each notes its place at the end of the queue; its answer shows that all before it has
 //! left, and how fast. Nothing is known of small requests: where there are only these, waits are as
-//! if the uplink took no time. As long as nothing has been answered, a small request to the same node
-//! shows whether a large one stands in the queue still, or was lost in part.
+//! if the uplink took no time. As long as nothing has been answered, a small request to the same
+//! node shows whether a large one stands in the queue still, or was lost in part.
 
 use std::time::Duration;
 
