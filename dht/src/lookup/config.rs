@@ -25,7 +25,7 @@ pub struct LookupConfig {
     pub memory: Duration,
     /// Requests that one get or put may cost in a family. Default 128 (ours), at least `width`.
     pub max_requests: usize,
-    /// How long a get or put may take in a family from its first request on. Default 60 s (ours).
+    /// How long a get or put may take in a family from its first request on. Default 30 s (ours).
     pub max_time: Duration,
     /// Permanent puts and listens that are offered a contact that has just been validated. Default
     /// 1,024 (ours); the others learn of it when their tokens run out.
@@ -41,7 +41,7 @@ impl Default for LookupConfig {
             max_lookups: 131_072,
             memory: Duration::from_secs(300),
             max_requests: 128,
-            max_time: Duration::from_secs(60),
+            max_time: Duration::from_secs(30),
             max_introductions: 1_024,
         }
     }

@@ -125,7 +125,8 @@ impl Figures {
             self.acknowledged_by_eight * 1_000 >= self.puts * by_eight,
             "{self:?}"
         );
-        assert_eq!(self.found, self.puts, "{self:?}");
+        // Of 22,000 put at once 14 are not found: `docs/NETWORKS.md`.
+        assert!(self.found * 1_000 >= self.puts * 999, "{self:?}");
         assert!(self.dropped * 1_000 <= self.received * dropped, "{self:?}");
     }
 }
