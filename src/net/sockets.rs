@@ -1,5 +1,6 @@
 //! [`Sockets`]: UDP in both address families, one socket for each.
 
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::io;
 use std::mem;
@@ -69,7 +70,7 @@ pub(crate) struct Sockets {
     /// From where to reply on a host with several addresses.
     sources: SourceAddrs,
     /// Addresses that the system could not send to.
-    unreachable: Vec<SocketAddr>,
+    unreachable: BTreeSet<SocketAddr>,
     /// The last datagram waited in vain, so the next ones do not wait at all.
     is_congested: bool,
     errors: SocketErrors,
@@ -146,7 +147,7 @@ impl Sockets {
             udp: ByFamily { v4, v6 },
             queued: Vec::new(),
             sources: SourceAddrs::new(own_addresses),
-            unreachable: Vec::new(),
+            unreachable: BTreeSet::new(),
             is_congested: false,
             errors: SocketErrors::default(),
         })
@@ -220,7 +221,7 @@ impl Sockets {
     }
 
     /// Takes the addresses that the system could not send to, each once.
-    pub(crate) fn take_unreachable(&mut self) -> Vec<SocketAddr> {
+    pub(crate) fn take_unreachable(&mut self) -> BTreeSet<SocketAddr> {
         mem::take(&mut self.unreachable)
     }
 
@@ -293,8 +294,8 @@ impl Sockets {
         if let Err(error) = sent {
             debug!(%to, %error, "cannot send");
             self.errors.send += 1;
-            if is_unreachable(&error) && !self.unreachable.contains(&to) {
-                self.unreachable.push(to);
+            if is_unreachable(&error) {
+                self.unreachable.insert(to);
             }
             self.is_congested = error.kind() == io::ErrorKind::WouldBlock;
         }

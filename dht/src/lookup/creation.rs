@@ -30,8 +30,8 @@ impl Creation {
     /// Returns the time to send along with the value; `None` lets the storing node take it for new.
     ///
     /// Differs: OpenDHT sends it whenever a second has passed. A storing node compares it with its
-    /// own calendar, so a sender whose calendar is an hour behind would have each value that waited
-    /// for the network dropped on arrival.
+    /// own calendar: if that of the sender is an hour behind, each value that waited for the
+    /// network would be dropped on arrival.
     pub(crate) fn to_send(self, now: Timestamp, origin: Origin) -> Option<UnixTime> {
         let at = match self {
             Self::Given(at) => at,

@@ -6,7 +6,7 @@ use super::{Node, Timer};
 use crate::lookup::{Asker, FindKind, GetReport, LookupAction, LookupId};
 use crate::{Family, InfoHash, Timestamp};
 
-/// Lookups tried again, at each event, whose nodes were asked too much.
+/// How many lookups that were held up by busy nodes are tried again at each event.
 const MAX_HELD_TRIES: usize = 4;
 
 impl Node {

@@ -55,7 +55,7 @@ pub(super) struct Lookups {
     max_put_rate: u32,
     /// Those that wait until fewer requests are in flight.
     queues: RoomQueues,
-    /// Gets and queries whose key is known to be crowded.
+    /// Gets and queries of keys known to be crowded.
     crowded: BTreeSet<OpId>,
 }
 
@@ -68,7 +68,7 @@ struct RoomQueues {
     new: Queue<LookupId>,
     /// Permanent puts and listens.
     lasting: Queue<LookupId>,
-    /// Those whose next nodes are asked too much already.
+    /// Those that would next ask nodes which are asked too much already.
     held: Queue<LookupId>,
 }
 

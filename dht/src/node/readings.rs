@@ -156,7 +156,8 @@ impl Readings {
     /// Takes in values that a node sent.
     pub(super) fn on_values(&mut self, op: OpId, values: &[Value]) {
         if let Some(reading) = self.by_op.get_mut(&op) {
-            for value in values {
+            let wanted = values.iter().filter(|it| reading.query.matches(it));
+            for value in wanted {
                 reading.largest = reading.largest.max(cost(value));
                 let count = reading.sent.entry((value.id(), value.seq())).or_default();
                 *count = count.saturating_add(1);

@@ -37,6 +37,8 @@ const STRAIN_SPAN: Duration = Duration::from_secs(1);
 const STRAIN_MEMORY: Duration = Duration::from_secs(10);
 /// Sources strained at a time, above which no further one is noted.
 const MAX_STRAINED: usize = 1_024;
+/// Sources without requests in flight that are remembered before they are looked through.
+const MAX_IDLE: usize = 1_024;
 /// A source that has not answered for this long while requests time out is taken for gone.
 const GONE_AFTER: Duration = Duration::from_secs(2);
 
@@ -57,6 +59,8 @@ pub(super) struct Congestion {
     sources: HashMap<Source, Destination>,
     /// How many of them have a window.
     strained: usize,
+    /// With so many sources those are forgotten of which nothing is worth remembering any more.
+    next_sweep: usize,
 }
 
 /// What is known of one source as a destination.
@@ -97,6 +101,7 @@ impl Congestion {
             window: Window::new(max, MIN_WINDOW.min(max), max),
             sources: HashMap::new(),
             strained: 0,
+            next_sweep: MAX_IDLE,
         }
     }
 
@@ -224,10 +229,11 @@ impl Congestion {
             self.strained -= usize::from(known.window.is_some());
             self.sources.remove(&source);
         }
-        if self.strained >= MAX_STRAINED {
+        if self.strained >= MAX_STRAINED || self.sources.len() >= self.next_sweep {
             self.sources.retain(|_, known| !known.is_forgotten(now));
             let windows = self.sources.values().filter(|known| known.window.is_some());
             self.strained = windows.count();
+            self.next_sweep = MAX_IDLE.max(2 * self.sources.len());
         }
         let size = self.sources.len().max(16);
         if self.sources.capacity() > 16 * size {
@@ -443,6 +449,19 @@ mod tests {
             }
         }
         assert!(congestion.sources.len() <= MAX_STRAINED + 1);
+        assert_eq!(congestion.in_flight(), 0);
+    }
+
+    #[test]
+    fn memory_of_addresses_that_replied_late_is_bounded() {
+        let mut congestion = congestion();
+        for number in 0..20 * MAX_IDLE as u32 {
+            let now = START + 5 * MS * number;
+            congestion.on_sent(now, source(number), 40 * MS);
+            congestion.on_timeout(now, source(number), now, 1, false);
+            congestion.on_reply(now, source(number));
+        }
+        assert!(congestion.sources.len() <= 2 * MAX_IDLE);
         assert_eq!(congestion.in_flight(), 0);
     }
 
