@@ -59,7 +59,7 @@ pub(crate) struct Lookup {
     subscriptions: ReadySet<OpId, Subscription>,
     /// The nearest candidates when announcements and listens were last looked at, and whether each
     /// had given a token; `None` for one that was late.
-    standing: Vec<(InfoHash, Option<bool>)>,
+    standing: Vec<(Contact, Option<bool>)>,
     closed_sockets: Vec<u32>,
     /// Whether what it has to do has begun.
     has_begun: bool,
@@ -296,7 +296,7 @@ impl Lookup {
         let (node, request) = self
             .iterate
             .next_request(now, latency, is_urgent, |candidate| {
-                let node = &candidate.contact.id;
+                let node = &candidate.contact;
                 if candidate.fresh_token(oldest).is_some() {
                     return None;
                 }
@@ -311,7 +311,7 @@ impl Lookup {
         if let FindRequest::Other(id) = &request
             && let Some(announcement) = self.announcements.get_mut(id)
         {
-            announcement.on_asked(now, node.id, NextRequest::Probe);
+            announcement.on_asked(now, node, NextRequest::Probe);
         }
         Some(LookupAction::Request(node, request.into()))
     }
@@ -320,7 +320,7 @@ impl Lookup {
     pub(crate) fn on_answer(
         &mut self,
         now: Timestamp,
-        node: &InfoHash,
+        node: &Contact,
         ask: &LookupRequest,
         answer: LookupReply<'_>,
     ) {
@@ -353,7 +353,7 @@ impl Lookup {
     }
 
     /// Notes that `node` sent a new write token by itself.
-    pub(crate) fn on_token(&mut self, now: Timestamp, node: &InfoHash, bytes: Bytes) {
+    pub(crate) fn on_token(&mut self, now: Timestamp, node: &Contact, bytes: Bytes) {
         self.iterate.on_token(now, node, bytes);
     }
 
@@ -361,7 +361,7 @@ impl Lookup {
     /// refresh.
     pub(crate) fn on_rejected(
         &mut self,
-        node: &InfoHash,
+        node: &Contact,
         ask: &LookupRequest,
         token_was_wrong: bool,
     ) {
@@ -385,7 +385,7 @@ impl Lookup {
     }
 
     /// Notes that `node` refused for good what it was asked.
-    pub(crate) fn on_refused(&mut self, now: Timestamp, node: &InfoHash, ask: &LookupRequest) {
+    pub(crate) fn on_refused(&mut self, now: Timestamp, node: &Contact, ask: &LookupRequest) {
         match ask {
             LookupRequest::Put(id, _) | LookupRequest::Refresh(id, _) => {
                 self.iterate.on_refused(node);
@@ -405,21 +405,21 @@ impl Lookup {
 
     /// Notes that a request to `node` timed out, for the `count`th time; that there is hardly any
     /// hope, if it `is_last`.
-    pub(crate) fn on_timeout(&mut self, node: &InfoHash, count: u32, is_last: bool) {
+    pub(crate) fn on_timeout(&mut self, node: &Contact, count: u32, is_last: bool) {
         self.iterate.on_timeout(node, count, is_last);
     }
 
     /// Notes that `node`, which was asked just now, let another request time out before, so that
     /// this one is not waited for either.
-    pub(crate) fn on_known_unresponsive(&mut self, node: &InfoHash) {
+    pub(crate) fn on_known_unresponsive(&mut self, node: &Contact) {
         self.iterate.on_known_unresponsive(node);
     }
 
     /// Notes that `node` did not answer at all, or is of no use.
-    pub(crate) fn on_failed(&mut self, now: Timestamp, node: &InfoHash) {
+    pub(crate) fn on_failed(&mut self, now: Timestamp, node: &Contact) {
         self.iterate.on_failed(now, node);
         // Should it return, it is a newcomer.
-        self.standing.retain(|(id, _)| id != node);
+        self.standing.retain(|(it, _)| it != node);
         for announcement in self.announcements.values_mut() {
             announcement.on_failed(node);
         }
@@ -429,7 +429,7 @@ impl Lookup {
     }
 
     /// Whether a reply of `node` to an announcement or a listen is on its way.
-    fn awaits(&self, node: &InfoHash) -> bool {
+    fn awaits(&self, node: &Contact) -> bool {
         self.announcements
             .under_way()
             .any(|(_, it)| it.awaits(node))

@@ -406,9 +406,9 @@ impl Lookups {
             return false;
         };
         if is_sent {
-            lookup.on_known_unresponsive(&node.id);
+            lookup.on_known_unresponsive(&node);
         } else {
-            lookup.on_failed(now, &node.id);
+            lookup.on_failed(now, &node);
         }
         is_sent
     }

@@ -63,7 +63,7 @@ impl Node {
                 is_last,
             } => {
                 if let Some(lookup) = self.lookups.get_mut(id) {
-                    lookup.on_timeout(&node.id, count, is_last);
+                    lookup.on_timeout(&node, count, is_last);
                 }
                 self.lookups.refill(now, id, &self.contacts);
                 self.drive(now, id);
@@ -97,7 +97,7 @@ impl Node {
             } => match purpose {
                 RequestPurpose::Lookup(LookupStep { id, node, .. }) => {
                     if let Some(lookup) = self.lookups.get_mut(id) {
-                        lookup.on_failed(now, &node.id);
+                        lookup.on_failed(now, &node);
                     }
                     self.on_missed_reply(now, node, asked_at);
                     self.drive(now, id);

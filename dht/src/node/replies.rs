@@ -55,7 +55,7 @@ impl Node {
             // Another node has this address now.
             self.contacts.on_failure(&node);
             if let Some(lookup) = self.lookups.get_mut(id) {
-                lookup.on_failed(now, &node.id);
+                lookup.on_failed(now, &node);
                 lookup.offer(&[from], true);
             }
             return self.drive(now, id);
@@ -103,7 +103,7 @@ impl Node {
             renewal: (self.lookups).renewal(id.key, self.subscriptions.socket_count()),
         };
         if let Some(lookup) = self.lookups.get_mut(id) {
-            lookup.on_answer(now, &from.id, &ask, answer);
+            lookup.on_answer(now, &from, &ask, answer);
         }
         self.drive(now, id);
     }
@@ -140,9 +140,9 @@ impl Node {
         }
         if let Some(lookup) = self.lookups.get_mut(id) {
             if unauthorized || unknown {
-                lookup.on_rejected(&node.id, &ask, unauthorized);
+                lookup.on_rejected(&node, &ask, unauthorized);
             } else {
-                lookup.on_refused(now, &node.id, &ask);
+                lookup.on_refused(now, &node, &ask);
             }
         }
         self.drive(now, id);
@@ -178,7 +178,7 @@ impl Node {
     /// Fails a node of a lookup that is of no use.
     fn give_up_on(&mut self, now: Timestamp, id: LookupId, node: Contact) {
         if let Some(lookup) = self.lookups.get_mut(id) {
-            lookup.on_failed(now, &node.id);
+            lookup.on_failed(now, &node);
         }
         self.on_failed(now, node);
         self.drive(now, id);

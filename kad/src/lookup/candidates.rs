@@ -1,9 +1,10 @@
 //! [`Candidates`]: the contacts nearest to a key that a lookup knows, Kademlia's shortlist, each
 //! with its state in this lookup.
 //!
-//! Invariants: sorted by distance, ids unique; at most `width` candidates that answered, `width`
-//! unqueried ones, and [`MAX_FAILED`] others. So peers that invent contacts, nearer than any other,
-//! cannot push out the nodes that are there.
+//! Invariants: sorted by distance, contacts unique; at most [`MAX_ADDRESSES`] contacts of an id; at
+//! most `width` candidates that answered, `width` unqueried ones, and [`MAX_FAILED`] others. So
+//! peers that invent contacts, nearer than any other, cannot push out the nodes that are there; and
+//! a peer that names the id of a node at another address does not hide that node.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use crate::{Contact, Distance, Id, OpId, Timestamp};
 /// Candidates kept that are unresponsive or failed, so that they are not taken for new ones when
 /// named again.
 const MAX_FAILED: usize = 25;
+/// Addresses at which one id is asked.
+const MAX_ADDRESSES: usize = 3;
 
 /// The contacts nearest to a key, nearest first.
 #[derive(Debug)]
@@ -86,25 +89,20 @@ impl<const N: usize> Candidates<N> {
         self.list.iter()
     }
 
-    /// Iterates over the `count` nearest candidates that are usable.
+    /// Iterates over the usable candidates of the `count` nearest ids that have any.
     pub fn nearest(&self, count: usize) -> impl Iterator<Item = &Candidate<N>> {
-        self.list
-            .iter()
-            .filter(|candidate| candidate.is_usable())
-            .take(count)
+        of_ids(count, self.list.iter().filter(|it| it.is_usable()))
     }
 
-    /// Iterates over the `count` nearest candidates that are usable or may still answer.
+    /// Iterates over the candidates of the `count` nearest ids that are usable or may still answer.
     pub fn nearest_or_late(&self, count: usize) -> impl Iterator<Item = &Candidate<N>> {
-        self.list
-            .iter()
-            .filter(|candidate| candidate.is_usable() || candidate.is_late())
-            .take(count)
+        let hopeful = self.list.iter();
+        of_ids(count, hopeful.filter(|it| it.is_usable() || it.is_late()))
     }
 
-    /// Returns the candidate of this id.
-    pub fn get(&self, id: &Id<N>) -> Option<&Candidate<N>> {
-        self.list.get(self.place(id)?)
+    /// Returns the candidate for this contact.
+    pub fn get(&self, contact: &Contact<N>) -> Option<&Candidate<N>> {
+        self.list.get(self.place(contact).ok()?)
     }
 
     /// Returns the candidates to send values to, with tokens no older than `oldest`: those known to
@@ -128,10 +126,7 @@ impl<const N: usize> Candidates<N> {
     /// back only if it was `validated` elsewhere.
     pub(super) fn insert(&mut self, contact: Contact<N>, validated: bool, hops: u8) -> bool {
         let distance = contact.id.distance(&self.target);
-        match self
-            .list
-            .binary_search_by(|candidate| candidate.distance.cmp(&distance))
-        {
+        match self.place(&contact) {
             Ok(at) => {
                 let known = &mut self.list[at];
                 let returns = validated && matches!(known.state, CandidateState::Failed(_));
@@ -140,7 +135,7 @@ impl<const N: usize> Candidates<N> {
                 }
                 returns
             }
-            Err(at) if self.has_room_before(at) => {
+            Err(at) if self.has_room_before(at) && self.addresses(&contact.id) < MAX_ADDRESSES => {
                 self.list
                     .insert(at, Candidate::new(contact, distance, hops));
                 self.trim();
@@ -150,16 +145,20 @@ impl<const N: usize> Candidates<N> {
         }
     }
 
-    pub(super) fn get_mut(&mut self, id: &Id<N>) -> Option<&mut Candidate<N>> {
-        let place = self.place(id)?;
+    pub(super) fn get_mut(&mut self, contact: &Contact<N>) -> Option<&mut Candidate<N>> {
+        let place = self.place(contact).ok()?;
         self.list.get_mut(place)
     }
 
-    fn place(&self, id: &Id<N>) -> Option<usize> {
-        let distance = id.distance(&self.target);
-        self.list
-            .binary_search_by(|candidate| candidate.distance.cmp(&distance))
-            .ok()
+    /// Returns where the candidate for a contact is, or would be.
+    fn place(&self, contact: &Contact<N>) -> Result<usize, usize> {
+        let place = (contact.id.distance(&self.target), contact.addr);
+        (self.list).binary_search_by(|it| (it.distance, it.contact.addr).cmp(&place))
+    }
+
+    /// Returns how many candidates have this id.
+    fn addresses(&self, id: &Id<N>) -> usize {
+        self.list.iter().filter(|it| it.contact.id == *id).count()
     }
 
     /// Sets the hops to all candidates to 1, as all are known when a new find begins.
@@ -178,8 +177,8 @@ impl<const N: usize> Candidates<N> {
     }
 
     /// Notes that a candidate answered a find, and reports whether it is the first time.
-    pub(super) fn on_answered(&mut self, id: &Id<N>, find: OpId) -> bool {
-        let Some(candidate) = self.get_mut(id) else {
+    pub(super) fn on_answered(&mut self, contact: &Contact<N>, find: OpId) -> bool {
+        let Some(candidate) = self.get_mut(contact) else {
             return false;
         };
         let place = candidate.answered.binary_search(&find);
@@ -339,6 +338,20 @@ impl<const N: usize> Candidate<N> {
     }
 }
 
+/// Iterates over the leading candidates, as long as they have no more than `count` ids.
+fn of_ids<'a, const N: usize>(
+    count: usize,
+    candidates: impl Iterator<Item = &'a Candidate<N>>,
+) -> impl Iterator<Item = &'a Candidate<N>> {
+    let (mut ids, mut last) = (0, None);
+    candidates.take_while(move |candidate| {
+        if last.replace(candidate.distance) != Some(candidate.distance) {
+            ids += 1;
+        }
+        ids <= count
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -379,6 +392,23 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_asked_at_several_addresses_which_take_one_place() {
+        let mut candidates = Candidates::new(Id::ZERO, 9);
+        let at = |port| Contact::new(contact(1).id, ([127, 0, 0, 1], port).into());
+        for (port, is_taken) in [(3, true), (1, true), (1, false), (2, true), (4, false)] {
+            assert_eq!(candidates.insert(at(port), false, 1), is_taken, "{port}");
+        }
+        candidates.insert(contact(2), false, 1);
+        candidates.insert(contact(3), false, 1);
+        let nearest: Vec<_> = candidates.nearest(2).map(byte_of).collect();
+        assert_eq!(nearest, [1, 1, 1, 2]);
+        let candidate = candidates.get_mut(&at(2)).unwrap();
+        candidate.state = CandidateState::Failed(NOW);
+        let nearest = candidates.nearest(1).map(|it| it.contact);
+        assert!(nearest.eq([at(1), at(3)]));
+    }
+
+    #[test]
     fn contacts_only_named_do_not_push_out_those_that_answered() {
         let mut candidates = of(&[(9, CandidateState::Responsive)]);
         for byte in 1..=5 {
@@ -406,7 +436,7 @@ mod tests {
         let mut candidates = Candidates::new(Id::ZERO, WIDTH);
         for byte in 1..=30 {
             assert!(candidates.insert(contact(byte), false, 1));
-            candidates.get_mut(&contact(byte).id).unwrap().state = failed;
+            candidates.get_mut(&contact(byte)).unwrap().state = failed;
         }
         candidates.insert(contact(31), false, 1);
         let kept: Vec<_> = (1..=MAX_FAILED as u8).chain([31]).collect();
@@ -417,7 +447,7 @@ mod tests {
     fn a_candidate_that_is_being_asked_is_not_dropped() {
         let named = CandidateState::Unqueried;
         let mut candidates = of(&[(5, named), (6, named), (7, named)]);
-        candidates.get_mut(&contact(7).id).unwrap().in_flight = true;
+        candidates.get_mut(&contact(7)).unwrap().in_flight = true;
         candidates.insert(contact(1), false, 1);
         candidates.insert(contact(2), false, 1);
         assert_eq!(all(&candidates), [1, 2, 5, 7]);
@@ -476,7 +506,7 @@ mod tests {
         ]);
         assert_eq!((candidates.in_flight(), candidates.unawaited()), (0, 0));
         for byte in [1, 3, 4] {
-            candidates.get_mut(&contact(byte).id).unwrap().in_flight = true;
+            candidates.get_mut(&contact(byte)).unwrap().in_flight = true;
         }
         assert_eq!((candidates.in_flight(), candidates.unawaited()), (1, 2));
     }
@@ -494,7 +524,7 @@ mod tests {
     #[test]
     fn a_candidate_answers_each_find_once_until_it_is_over() {
         let mut candidates = of(&[(1, CandidateState::Responsive)]);
-        let id = contact(1).id;
+        let id = contact(1);
         for number in [2, 3, 1] {
             assert!(candidates.on_answered(&id, OpId(number)));
             assert!(!candidates.on_answered(&id, OpId(number)));
@@ -503,13 +533,13 @@ mod tests {
         let candidate = candidates.get_mut(&id).unwrap();
         let known = [1, 2, 3].map(|number| candidate.has_answered(OpId(number)));
         assert_eq!(known, [true, false, true]);
-        assert!(!candidates.on_answered(&contact(9).id, OpId(4)), "unknown");
+        assert!(!candidates.on_answered(&contact(9), OpId(4)), "unknown");
     }
 
     #[test]
     fn what_is_over_leaves_no_memory_behind() {
         let mut candidates = of(&[(1, CandidateState::Responsive)]);
-        let id = contact(1).id;
+        let id = contact(1);
         for number in 0..100 {
             candidates.on_answered(&id, OpId(number));
         }
@@ -519,7 +549,7 @@ mod tests {
         assert_eq!(candidates.get(&id).unwrap().answered.capacity(), 0);
         for byte in 2..=40 {
             candidates.insert(contact(byte), false, 1);
-            candidates.get_mut(&contact(byte).id).unwrap().state = CandidateState::Failed(NOW);
+            candidates.get_mut(&contact(byte)).unwrap().state = CandidateState::Failed(NOW);
         }
         candidates.drop_failed_before(Timestamp::MAX);
         candidates.shrink();
@@ -538,7 +568,7 @@ mod tests {
         candidates.look_up_round_trips(|_| ms(70));
         candidates.look_up_round_trips(|_| ms(50));
         assert_eq!(round_trip(&candidates), 70);
-        let candidate = candidates.get_mut(&contact(1).id).unwrap();
+        let candidate = candidates.get_mut(&contact(1)).unwrap();
         candidate.on_answer();
         assert_eq!(candidate.state, CandidateState::Responsive);
         candidates.look_up_round_trips(|addr| ms(addr.port().into()));
@@ -556,7 +586,7 @@ mod tests {
                 .collect()
         };
         let mut give = |byte, at| {
-            let candidate = candidates.get_mut(&contact(byte).id).unwrap();
+            let candidate = candidates.get_mut(&contact(byte)).unwrap();
             let (bytes, at) = ("token".into(), Timestamp::from_micros(at));
             candidate.token = Some(Token { bytes, at });
         };
@@ -566,16 +596,16 @@ mod tests {
         assert_eq!(ready(&candidates, 8, 10), [1]);
         assert_eq!(ready(&candidates, 2, 10), [1, 2]);
         assert_eq!(ready(&candidates, 8, 11), [], "the first is too old");
-        candidates.get_mut(&contact(3).id).unwrap().state = CandidateState::Unresponsive(1);
+        candidates.get_mut(&contact(3)).unwrap().state = CandidateState::Unresponsive(1);
         assert_eq!(ready(&candidates, 8, 10), [1, 2, 4]);
-        let candidate = candidates.get(&contact(1).id).unwrap();
+        let candidate = candidates.get(&contact(1)).unwrap();
         assert_eq!(candidate.fresh_token(Timestamp::from_micros(11)), None);
     }
 
     #[test]
     fn a_candidate_is_slow_when_most_would_have_replied() {
         let mut candidates = of(&[(1, CandidateState::Responsive)]);
-        let candidate = candidates.get_mut(&contact(1).id).unwrap();
+        let candidate = candidates.get_mut(&contact(1)).unwrap();
         candidate.slow_at = NOW;
         assert!(!candidate.is_slow(NOW), "it is not asked");
         candidate.in_flight = true;

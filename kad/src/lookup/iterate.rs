@@ -36,7 +36,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// let FindAction::Request(contact, request) = iterate.poll(now, false, &Latency::UNKNOWN) else {
 ///     panic!("one is there to be asked")
 /// };
-/// iterate.on_reply(now, &contact.id, Some(&request), FindReply::default());
+/// iterate.on_reply(now, &contact, Some(&request), FindReply::default());
 /// let FindAction::Answered(ops, report) = iterate.poll(now, false, &Latency::UNKNOWN) else {
 ///     panic!("no other is there to be asked")
 /// };
@@ -205,7 +205,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
             .filter(|(candidate, _)| (latency.has_room)(&candidate.contact.addr))
             .min_by_key(|(candidate, _)| latency.time_through(candidate, nearest))?;
         let contact = candidate.contact;
-        if let Some(candidate) = self.candidates.get_mut(&contact.id) {
+        if let Some(candidate) = self.candidates.get_mut(&contact) {
             candidate.in_flight = true;
             candidate.asked_at = now;
             candidate.is_given_up = false;
@@ -285,7 +285,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         &self,
         now: Timestamp,
         other: Timestamp,
-        awaits: impl Fn(&Id<N>) -> bool,
+        awaits: impl Fn(&Contact<N>) -> bool,
     ) -> Timestamp {
         let is_waiting = !self.finds.is_empty() || !self.knows_any();
         let end = self.wait_for_late(now).filter(|_| is_waiting);
@@ -304,7 +304,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     }
 
     /// Notes that `node` is asked something by the caller.
-    pub fn on_asked(&mut self, now: Timestamp, node: &Id<N>) {
+    pub fn on_asked(&mut self, now: Timestamp, node: &Contact<N>) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.asked_at = now;
             candidate.is_given_up = false;
@@ -313,9 +313,9 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
 
     /// Reports whether a request to one of the nearest usable candidates is in flight, of the
     /// iteration or of the caller to a node that it `awaits`.
-    pub fn awaits_reply(&self, awaits: impl Fn(&Id<N>) -> bool) -> bool {
+    pub fn awaits_reply(&self, awaits: impl Fn(&Contact<N>) -> bool) -> bool {
         let mut nearest = self.candidates.nearest(self.config.bucket_size);
-        nearest.any(|candidate| candidate.in_flight || awaits(&candidate.contact.id))
+        nearest.any(|candidate| candidate.in_flight || awaits(&candidate.contact))
     }
 
     /// Notes that `node` replied to a request of the iteration, or to another one if there is no
@@ -323,7 +323,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     pub fn on_reply<A>(
         &mut self,
         now: Timestamp,
-        node: &Id<N>,
+        node: &Contact<N>,
         request: Option<&FindRequest<A>>,
         reply: FindReply<'_, N>,
     ) {
@@ -360,7 +360,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     }
 
     /// Notes that `node` sent a new write token by itself.
-    pub fn on_token(&mut self, now: Timestamp, node: &Id<N>, bytes: Bytes) {
+    pub fn on_token(&mut self, now: Timestamp, node: &Contact<N>, bytes: Bytes) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.token = Some(Token { bytes, at: now });
         }
@@ -368,7 +368,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
 
     /// Notes that `node` replied with an error, which ends a request of the iteration. The token of
     /// `node` is dropped if `token_was_wrong`.
-    pub fn on_error(&mut self, node: &Id<N>, token_was_wrong: bool) {
+    pub fn on_error(&mut self, node: &Contact<N>, token_was_wrong: bool) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.state = CandidateState::Responsive;
             candidate.in_flight = false;
@@ -379,7 +379,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     }
 
     /// Notes that `node` refused a request of the caller's own for good.
-    pub fn on_refused(&mut self, node: &Id<N>) {
+    pub fn on_refused(&mut self, node: &Contact<N>) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.state = CandidateState::Responsive;
         }
@@ -387,7 +387,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
 
     /// Notes that a request to `node` timed out, for the `count`th time; that there is hardly any
     /// hope, if it `is_last`.
-    pub fn on_timeout(&mut self, node: &Id<N>, count: u32, is_last: bool) {
+    pub fn on_timeout(&mut self, node: &Contact<N>, count: u32, is_last: bool) {
         if let Some(candidate) = self.candidates.get_mut(node)
             && !matches!(candidate.state, CandidateState::Failed(_))
         {
@@ -399,14 +399,14 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     /// Notes that `node`, which was asked just now, has let an earlier request time out: this one
     /// is not waited for either. Their number is limited, as replies may list any number of nodes
     /// at an address that is silent.
-    pub fn on_known_unresponsive(&mut self, node: &Id<N>) {
+    pub fn on_known_unresponsive(&mut self, node: &Contact<N>) {
         if self.candidates.unawaited() < MAX_UNAWAITED {
             self.on_timeout(node, 1, false);
         }
     }
 
     /// Notes that `node` did not answer at all, or is of no use.
-    pub fn on_failed(&mut self, now: Timestamp, node: &Id<N>) {
+    pub fn on_failed(&mut self, now: Timestamp, node: &Contact<N>) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.state = CandidateState::Failed(now);
             candidate.in_flight = false;
