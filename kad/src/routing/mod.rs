@@ -6,7 +6,7 @@
 //! - a bucket holds at most [`RoutingConfig::bucket_size`] contacts, all of its range, no id twice,
 //!   never our own;
 //! - a good contact loses its place to no other;
-//! - a contact's address changes only after a reply from the new one, or once it is expired.
+//! - a contact that has replied keeps its address until a request to it fails.
 //!
 //! The table sends nothing and knows no message: it is told which contacts were seen, and tells
 //! which to ask. Peers that invent ids near ours can make it hold a bucket for each bit of an id:
@@ -18,6 +18,7 @@ mod entry;
 mod loss_rate;
 mod refresh;
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -66,9 +67,10 @@ pub struct Table<const N: usize> {
 pub struct SeenUpdate<const N: usize> {
     /// Whether the table grew.
     pub growth: Growth,
-    /// A contact to ping: one that another may replace, or one that seems to have a new
-    /// address.
+    /// A contact to ping: one that another may replace.
     pub ping: Option<Contact<N>>,
+    /// Another address under the id of the contact to ping, to ping if that is silent.
+    pub successor: Option<SocketAddr>,
 }
 
 /// Whether seeing a contact made the table grow.
@@ -158,10 +160,22 @@ impl<const N: usize> Table<N> {
             bucket.replied = Some(now);
         }
         match bucket.find(&contact.id) {
-            Some(entry) => SeenUpdate {
-                growth: Growth::None,
-                ping: entry.on_seen(contact.addr, confidence, now),
-            },
+            Some(entry) if entry.is_at(contact.addr) => {
+                entry.on_seen(confidence, now);
+                SeenUpdate::default()
+            }
+            Some(entry) if !entry.gives_way(confidence) => {
+                let ping = entry.on_claimed(confidence, now);
+                SeenUpdate {
+                    ping,
+                    successor: ping.map(|_| contact.addr),
+                    ..SeenUpdate::default()
+                }
+            }
+            Some(_) => {
+                bucket.entries.retain(|entry| *entry.id() != contact.id);
+                self.insert(contact, confidence, now)
+            }
             None => self.insert(contact, confidence, now),
         }
     }
@@ -433,13 +447,20 @@ impl<const N: usize> Table<N> {
             let bucket = &mut self.buckets[index];
             if bucket.place(contact, confidence, now, size) {
                 let growth = self.note_growth(index, now);
-                return SeenUpdate { growth, ping };
+                return SeenUpdate {
+                    growth,
+                    ping,
+                    successor: None,
+                };
             }
             ping = ping.or_else(|| bucket.ask_doubtful(self.ages, now));
             if !self.may_split(index, now) {
                 self.buckets[index].remember(contact, confidence);
-                let growth = Growth::Refused;
-                return SeenUpdate { growth, ping };
+                return SeenUpdate {
+                    growth: Growth::Refused,
+                    ping,
+                    successor: None,
+                };
             }
             let bucket = &mut self.buckets[index];
             ping = ping.or_else(|| bucket.candidate.take());

@@ -142,8 +142,7 @@ proptest! {
                     let _ = table.on_seen(contact, confidence, now);
                     let after = brute_force(&table, &OWN, usize::MAX, now);
                     for good in before {
-                        let moved = confidence == Confidence::Replied && good.id == contact.id;
-                        prop_assert!(moved || after.contains(&good), "{good} lost its place");
+                        prop_assert!(after.contains(&good), "{good} lost its place");
                     }
                 }
                 Step::Failed(contact) => table.on_failure(&contact),
@@ -176,7 +175,7 @@ fn full_bucket_keeps_old_good_entry() {
     let update = table.on_seen(newcomer, Confidence::Replied, at(1));
     let refused = SeenUpdate {
         growth: Growth::Refused,
-        ping: None,
+        ..SeenUpdate::default()
     };
     assert_eq!(update, refused);
     assert!(!table.closest(&newcomer.id, 20, at(1)).contains(&newcomer));
@@ -205,6 +204,39 @@ fn an_expired_contact_makes_way_at_once() {
     assert_eq!(update.growth, Growth::Added);
     let known = table.candidates(&OWN, 20);
     assert!(known.contains(&contact(0, 100)) && !known.contains(&contact(0, 4)));
+}
+
+#[test]
+fn the_place_of_a_contact_goes_to_another_address_only_when_it_has_failed() {
+    let mut table = full_far_bucket(at(0));
+    let all = table.contacts(at(1));
+    let elsewhere = |contact: &Contact<20>| {
+        Contact::new(contact.id, ([198, 51, 100, 1], contact.addr.port()).into())
+    };
+    for contact in &all {
+        let update = table.on_seen(elsewhere(contact), Confidence::Sent, at(60));
+        let expected = SeenUpdate {
+            growth: Growth::None,
+            ping: Some(*contact),
+            successor: Some(elsewhere(contact).addr),
+        };
+        assert_eq!(update, expected);
+        for confidence in [Confidence::Sent, Confidence::Replied] {
+            let again = table.on_seen(elsewhere(contact), confidence, at(60));
+            assert_eq!(again, SeenUpdate::default(), "it is being asked");
+        }
+    }
+    assert_eq!(table.contacts(at(61)), all);
+    table.on_failure(&all[0]);
+    let update = table.on_seen(elsewhere(&all[0]), Confidence::Replied, at(62));
+    assert_ne!(update.growth, Growth::None);
+    assert!(table.contacts(at(62)).contains(&elsewhere(&all[0])));
+    assert!(!table.contacts(at(62)).contains(&all[0]));
+    assert!(
+        all[1..]
+            .iter()
+            .all(|it| table.contacts(at(62)).contains(it))
+    );
 }
 
 #[test]

@@ -163,6 +163,55 @@ fn a_contact_that_has_become_another_node_is_dropped() {
 }
 
 #[test]
+fn one_address_that_speaks_for_all_contacts_gets_the_place_of_none() {
+    let mut node = Alone::connected();
+    for number in 2..12 {
+        node.join(number);
+    }
+    let before = node.it.export_contacts(node.now);
+    assert_eq!(before.len(), 11);
+    node.now = node.now + SECOND * 20;
+    node.sent.clear();
+    let foe: SocketAddr = ([127, 0, 0, 9], 9).into();
+    for number in 1..12 {
+        for _ in 0..3 {
+            node.receive_from(foe, Tid(9), false, request(number, Request::Ping));
+        }
+        node.drop_replies();
+        let ping = node.request("ping");
+        assert_eq!(ping.to, addr(number), "the contact is asked");
+        assert!(node.find("ping").is_none(), "once");
+        node.answer(&ping, number, Reply::default());
+        node.receive_from(foe, Tid(9), false, request(number, Request::Ping));
+        node.drop_replies();
+        assert!(node.find("ping").is_none(), "it has just replied");
+    }
+    assert_eq!(node.it.export_contacts(node.now), before);
+}
+
+#[test]
+fn a_contact_that_has_another_address_now_is_known_there_within_seconds() {
+    let mut node = Alone::connected();
+    node.join(2);
+    node.now = node.now + SECOND * 20;
+    node.sent.clear();
+    let moved: SocketAddr = ([127, 0, 0, 1], 77).into();
+    node.receive_from(moved, Tid(9), false, request(2, Request::Ping));
+    node.drop_replies();
+    let ping = loop {
+        let ping = node.wait_for("ping", SECOND * 10);
+        if ping.to == moved {
+            break ping;
+        }
+        assert_eq!(ping.to, addr(2));
+    };
+    node.answer(&ping, 2, Reply::default());
+    let good = node.it.export_contacts(node.now);
+    assert!(good.contains(&Contact::new(id(2), moved)), "{good:?}");
+    assert_eq!(good.len(), 2);
+}
+
+#[test]
 fn a_put_that_is_refused_for_good_is_not_repeated() {
     let mut node = Alone::connected();
     let put = node.put_with_token();
