@@ -167,6 +167,14 @@ impl<const N: usize> Entry<N> {
         self.is_expired() || (confidence == Confidence::Replied && self.is_unverified())
     }
 
+    /// Reports whether it is known anew, as by a first message: it has failed, and something came
+    /// from its address. That may be forged, so it is not good before it replies.
+    ///
+    /// Differs: in OpenDHT any datagram makes it as good as it was.
+    pub(super) fn starts_anew(&self, confidence: Confidence) -> bool {
+        self.is_expired() && confidence >= Confidence::Sent
+    }
+
     /// Notes that it was seen again, at its address.
     pub(super) fn on_seen(&mut self, confidence: Confidence, now: Timestamp) {
         match confidence {
@@ -174,10 +182,6 @@ impl<const N: usize> Entry<N> {
             Confidence::Sent => {
                 self.seen = Moment::at(now);
                 self.is_unresponsive = false;
-                if self.has_failed {
-                    self.has_failed = false;
-                    self.asked = Moment::NEVER;
-                }
             }
             Confidence::Named => {}
         }
@@ -273,17 +277,18 @@ mod tests {
     }
 
     #[test]
-    fn failure_expires_and_any_datagram_revives() {
+    fn failure_expires_and_a_contact_starts_anew_when_something_comes_from_it() {
         let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
         entry.on_failed(contact(2).addr);
         assert_eq!(entry.standing(AGES, minute(0)), Standing::Good);
+        assert!(!entry.starts_anew(Confidence::Replied));
         entry.on_failed(contact(1).addr);
         assert_eq!(entry.standing(AGES, minute(0)), Standing::Expired);
         assert!(!entry.is_askable(minute(60)));
         entry.on_seen(Confidence::Named, minute(1));
         assert_eq!(entry.standing(AGES, minute(1)), Standing::Expired);
-        entry.on_seen(Confidence::Sent, minute(1));
-        assert_eq!(entry.standing(AGES, minute(1)), Standing::Good);
+        assert!(!entry.starts_anew(Confidence::Named));
+        assert!(entry.starts_anew(Confidence::Sent));
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! - a bucket holds at most [`RoutingConfig::bucket_size`] contacts, all of its range, no id twice,
 //!   never our own;
 //! - a good contact loses its place to no other;
-//! - a contact that has replied keeps its address until a request to it fails.
+//! - a contact that has replied keeps its address until a request to it fails, and one that has
+//!   failed is not good before it replies again.
 //!
 //! The table sends nothing and knows no message: it is told which contacts were seen, and tells
 //! which to ask. Peers that invent ids near ours can make it hold a bucket for each bit of an id:
@@ -160,11 +161,11 @@ impl<const N: usize> Table<N> {
             bucket.replied = Some(now);
         }
         match bucket.find(&contact.id) {
-            Some(entry) if entry.is_at(contact.addr) => {
+            Some(entry) if entry.is_at(contact.addr) && !entry.starts_anew(confidence) => {
                 entry.on_seen(confidence, now);
                 SeenUpdate::default()
             }
-            Some(entry) if !entry.gives_way(confidence) => {
+            Some(entry) if !entry.is_at(contact.addr) && !entry.gives_way(confidence) => {
                 let ping = entry.on_claimed(confidence, now);
                 SeenUpdate {
                     ping,

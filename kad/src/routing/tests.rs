@@ -240,6 +240,24 @@ fn the_place_of_a_contact_goes_to_another_address_only_when_it_has_failed() {
 }
 
 #[test]
+fn what_comes_in_the_name_of_a_contact_that_failed_does_not_make_it_good() {
+    let mut table = full_far_bucket(at(0));
+    let dead = contact(0, 4);
+    table.on_failure(&dead);
+    let standing = |table: &Table<20>| {
+        let mut entries = table.entries(at(1));
+        entries.find(|it| it.contact == dead).map(|it| it.standing)
+    };
+    let _ = table.on_seen(dead, Confidence::Named, at(1));
+    assert_eq!(standing(&table), Some(Standing::Expired));
+    let update = table.on_seen(dead, Confidence::Sent, at(1));
+    assert_ne!(update.growth, Growth::None, "it is asked as a new one is");
+    assert_eq!(standing(&table), Some(Standing::Dubious));
+    let _ = table.on_seen(dead, Confidence::Replied, at(1));
+    assert_eq!(standing(&table), Some(Standing::Good));
+}
+
+#[test]
 fn a_contact_that_answers_not_one_request_but_another_sent_later_is_there() {
     let mut table = full_far_bucket(at(0));
     let (slow, dead) = (contact(0, 4), contact(0, 5));
