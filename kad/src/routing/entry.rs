@@ -10,7 +10,7 @@
 //!               a request got no reply
 //! ```
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::Endpoint;
@@ -108,6 +108,10 @@ impl<const N: usize> Entry<N> {
 
     pub(super) fn contact(&self) -> Contact<N> {
         Contact::new(self.id, self.endpoint.into())
+    }
+
+    pub(super) fn ip(&self) -> IpAddr {
+        SocketAddr::from(self.endpoint).ip()
     }
 
     pub(super) fn standing(&self, ages: Ages, now: Timestamp) -> Standing {
@@ -208,11 +212,11 @@ impl<const N: usize> Entry<N> {
         self.is_at(addr) && self.replied > Moment::at(since)
     }
 
-    /// Notes that it is not there, at `addr`, or of no use.
-    pub(super) fn on_failed(&mut self, addr: SocketAddr) {
-        if self.is_at(addr) {
-            self.has_failed = true;
-        }
+    /// Notes that it is not there, at `addr`, or of no use. Reports whether that is new.
+    pub(super) fn on_failed(&mut self, addr: SocketAddr) -> bool {
+        let is_new = self.is_at(addr) && !self.has_failed;
+        self.has_failed |= is_new;
+        is_new
     }
 
     /// Notes that a request to it, at `addr`, timed out.
@@ -279,10 +283,11 @@ mod tests {
     #[test]
     fn failure_expires_and_a_contact_starts_anew_when_something_comes_from_it() {
         let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
-        entry.on_failed(contact(2).addr);
+        assert!(!entry.on_failed(contact(2).addr));
         assert_eq!(entry.standing(AGES, minute(0)), Standing::Good);
         assert!(!entry.starts_anew(Confidence::Replied));
-        entry.on_failed(contact(1).addr);
+        assert!(entry.on_failed(contact(1).addr));
+        assert!(!entry.on_failed(contact(1).addr), "it has already");
         assert_eq!(entry.standing(AGES, minute(0)), Standing::Expired);
         assert!(!entry.is_askable(minute(60)));
         entry.on_seen(Confidence::Named, minute(1));
@@ -315,7 +320,7 @@ mod tests {
             let mut entry = Entry::new(contact(1), known, minute(0));
             assert_eq!(entry.gives_way(Confidence::Replied), !is_verified);
             assert!(!entry.gives_way(Confidence::Sent));
-            entry.on_failed(contact(1).addr);
+            assert!(entry.on_failed(contact(1).addr));
             assert!(entry.gives_way(Confidence::Named));
         }
     }

@@ -190,6 +190,28 @@ fn one_address_that_speaks_for_all_contacts_gets_the_place_of_none() {
 }
 
 #[test]
+fn one_address_has_two_contacts_under_however_many_ids_it_answers() {
+    let mut config = Config::default();
+    config.routing.limit_private_networks = true;
+    let mut node = Alone::with(config);
+    node.bootstrap(1);
+    let ping = node.request("ping");
+    node.answer(&ping, 1, Reply::default());
+    node.it.get(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    let get = node.request("get");
+    let named: Vec<_> = (2..10).map(|it| Contact::new(id(it), addr(it))).collect();
+    node.answer_with_token(&get, 1, &named);
+    while let Some(get) = node.find("get") {
+        let number = get.to.port();
+        node.answer_with_token(&get, number, &[]);
+    }
+    let v4 = node.it.stats(node.now).families.v4;
+    assert_eq!(v4.contacts.good, 2);
+    assert!(v4.crowded_out > 0);
+}
+
+#[test]
 fn a_contact_that_has_another_address_now_is_known_there_within_seconds() {
     let mut node = Alone::connected();
     node.join(2);
