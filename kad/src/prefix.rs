@@ -59,6 +59,12 @@ impl Prefix {
         self.first
     }
 
+    /// Reports whether an address belongs to the block.
+    pub fn contains(self, ip: IpAddr) -> bool {
+        ip.to_canonical().is_ipv4() == self.first.is_ipv4()
+            && Self::of(ip, self.bits, self.bits) == self
+    }
+
     fn of(ip: IpAddr, v4_bits: u8, v6_bits: u8) -> Self {
         let (first, bits) = match ip.to_canonical() {
             IpAddr::V4(ip) => {
@@ -116,6 +122,13 @@ mod tests {
             assert_eq!(first(block, "192.0.2.129"), owned(v4));
             assert_eq!(first(block, "::ffff:192.0.2.129"), owned(v4));
             assert_eq!(first(block, "2001:db8:1234:5678:9abc::1"), owned(v6));
+            for ip in ["192.0.2.129", "2001:db8:1234:5678:9abc::1"] {
+                let ip = ip.parse().unwrap();
+                assert!(block(ip).contains(ip));
+                for other in ["192.0.3.129", "2001:db8:1235:5678:9abc::1", "::"] {
+                    assert!(!block(ip).contains(other.parse().unwrap()));
+                }
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-use super::outbox::LookupStep;
+use super::outbox::{LookupStep, Probe};
 use super::{LookupId, Node, RequestPurpose};
 use crate::lookup::{LookupReply, LookupRequest};
 use crate::routing::Confidence;
@@ -32,10 +32,11 @@ impl Node {
             self.votes.add(observed);
         }
         let named = self.take_named(now, from, &reply);
-        if let RequestPurpose::Probe(contact) = &purpose
+        if let RequestPurpose::Probe(Probe { contact, successor }) = &purpose
             && contact.id != from.id
         {
             self.on_failed(now, *contact);
+            self.probe_successor(now, contact.id, *successor);
         }
         let LookupStep { id, node, ask } = match purpose {
             RequestPurpose::Lookup(step) => step,

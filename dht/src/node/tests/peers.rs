@@ -163,6 +163,77 @@ fn a_contact_that_has_become_another_node_is_dropped() {
 }
 
 #[test]
+fn one_address_that_speaks_for_all_contacts_gets_the_place_of_none() {
+    let mut node = Alone::connected();
+    for number in 2..12 {
+        node.join(number);
+    }
+    let before = node.it.export_contacts(node.now);
+    assert_eq!(before.len(), 11);
+    node.now = node.now + SECOND * 20;
+    node.sent.clear();
+    let foe: SocketAddr = ([127, 0, 0, 9], 9).into();
+    for number in 1..12 {
+        for _ in 0..3 {
+            node.receive_from(foe, Tid(9), false, request(number, Request::Ping));
+        }
+        node.drop_replies();
+        let ping = node.request("ping");
+        assert_eq!(ping.to, addr(number), "the contact is asked");
+        assert!(node.find("ping").is_none(), "once");
+        node.answer(&ping, number, Reply::default());
+        node.receive_from(foe, Tid(9), false, request(number, Request::Ping));
+        node.drop_replies();
+        assert!(node.find("ping").is_none(), "it has just replied");
+    }
+    assert_eq!(node.it.export_contacts(node.now), before);
+}
+
+#[test]
+fn one_address_has_two_contacts_under_however_many_ids_it_answers() {
+    let mut config = Config::default();
+    config.routing.limit_private_networks = true;
+    let mut node = Alone::with(config);
+    node.bootstrap(1);
+    let ping = node.request("ping");
+    node.answer(&ping, 1, Reply::default());
+    node.it.get(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    let get = node.request("get");
+    let named: Vec<_> = (2..10).map(|it| Contact::new(id(it), addr(it))).collect();
+    node.answer_with_token(&get, 1, &named);
+    while let Some(get) = node.find("get") {
+        let number = get.to.port();
+        node.answer_with_token(&get, number, &[]);
+    }
+    let v4 = node.it.stats(node.now).families.v4;
+    assert_eq!(v4.contacts.good, 2);
+    assert!(v4.crowded_out > 0);
+}
+
+#[test]
+fn a_contact_that_has_another_address_now_is_known_there_within_seconds() {
+    let mut node = Alone::connected();
+    node.join(2);
+    node.now = node.now + SECOND * 20;
+    node.sent.clear();
+    let moved: SocketAddr = ([127, 0, 0, 1], 77).into();
+    node.receive_from(moved, Tid(9), false, request(2, Request::Ping));
+    node.drop_replies();
+    let ping = loop {
+        let ping = node.wait_for("ping", SECOND * 10);
+        if ping.to == moved {
+            break ping;
+        }
+        assert_eq!(ping.to, addr(2));
+    };
+    node.answer(&ping, 2, Reply::default());
+    let good = node.it.export_contacts(node.now);
+    assert!(good.contains(&Contact::new(id(2), moved)), "{good:?}");
+    assert_eq!(good.len(), 2);
+}
+
+#[test]
 fn a_put_that_is_refused_for_good_is_not_repeated() {
     let mut node = Alone::connected();
     let put = node.put_with_token();
