@@ -23,7 +23,7 @@ mod tests;
 use std::time::Duration;
 
 use bulla_kad::ReadySet;
-use bulla_kad::lookup::{FindReply, FindRequest, Iterate, IterateConfig};
+use bulla_kad::lookup::{Candidate, FindReply, FindRequest, Iterate, IterateConfig};
 use bytes::Bytes;
 
 pub(crate) use action::{LookupAction, LookupReply, LookupRequest};
@@ -96,9 +96,20 @@ impl Lookup {
         }
     }
 
-    /// Offers contacts, `validated` if they answered us lately; reports whether any was taken.
+    /// Takes in about how many nodes the network has.
+    pub(crate) fn set_network_size(&mut self, nodes: u64) {
+        self.iterate.set_network_size(nodes);
+    }
+
+    /// Offers contacts of our table, `validated` if they answered us lately; reports whether any was
+    /// taken.
     pub(crate) fn offer(&mut self, contacts: &[Contact], validated: bool) -> bool {
         self.iterate.offer(contacts, validated)
+    }
+
+    /// Offers a contact that has shown up by itself and answered; reports whether it was taken.
+    pub(crate) fn introduce(&mut self, contact: Contact) -> bool {
+        self.iterate.introduce(contact)
     }
 
     /// Asks the nearest nodes.
@@ -293,21 +304,25 @@ impl Lookup {
         let oldest = now - self.limits.token_life;
         let is_lasting = !subscriptions.is_empty() || self.lasting > 0;
         let is_urgent = announcements.len() > self.lasting;
-        let (node, request) = self
-            .iterate
-            .next_request(now, latency, is_urgent, |candidate| {
-                let node = &candidate.contact;
-                if candidate.fresh_token(oldest).is_some() {
-                    return None;
-                }
-                let is_due = |it: &Announcement| it.due(node, now) == Some(NextRequest::Probe);
-                if let Some((value, _)) = announcements.under_way().find(|(_, it)| is_due(it)) {
-                    return Some(FindRequest::Other(*value));
-                }
-                let mut announcements = announcements.under_way();
-                let wants_token = is_lasting || announcements.any(|(_, it)| !it.is_settled(node));
-                wants_token.then_some(FindRequest::Node)
-            })?;
+        let for_announcements = |candidate: &Candidate<{ InfoHash::LEN }>| {
+            let node = &candidate.contact;
+            if candidate.fresh_token(oldest).is_some() {
+                return None;
+            }
+            let is_due = |it: &Announcement| it.due(node, now) == Some(NextRequest::Probe);
+            if let Some((value, _)) = announcements.under_way().find(|(_, it)| is_due(it)) {
+                return Some(FindRequest::Other(*value));
+            }
+            let mut announcements = announcements.under_way();
+            let wants_token = announcements.any(|(_, it)| !it.is_settled(node));
+            wants_token.then_some(FindRequest::Node)
+        };
+        let for_any = |candidate: &Candidate<{ InfoHash::LEN }>| {
+            let wants_token = is_lasting && candidate.fresh_token(oldest).is_none();
+            for_announcements(candidate).or_else(|| wants_token.then_some(FindRequest::Node))
+        };
+        let (node, request) =
+            (self.iterate).next_request(now, latency, is_urgent, for_any, for_announcements)?;
         if let FindRequest::Other(id) = &request
             && let Some(announcement) = self.announcements.get_mut(id)
         {
@@ -415,9 +430,20 @@ impl Lookup {
         self.iterate.on_known_unresponsive(node);
     }
 
+    /// Notes that another node, `actual`, replied at the address of `node`.
+    pub(crate) fn on_other(&mut self, now: Timestamp, node: &Contact, actual: Contact) {
+        self.iterate.on_other(now, node, actual);
+        self.end_at(node);
+    }
+
     /// Notes that `node` did not answer at all, or is of no use.
     pub(crate) fn on_failed(&mut self, now: Timestamp, node: &Contact) {
         self.iterate.on_failed(now, node);
+        self.end_at(node);
+    }
+
+    /// Ends what announcements and listens have at `node`.
+    fn end_at(&mut self, node: &Contact) {
         // Should it return, it is a newcomer.
         self.standing.retain(|(it, _)| it != node);
         for announcement in self.announcements.values_mut() {

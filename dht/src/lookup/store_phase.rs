@@ -24,13 +24,13 @@ impl Lookup {
             .or_else(|| self.renew_subscriptions(now, latency, rng))
     }
 
-    /// Has all announcements and listens looked at again if another node is among the nearest, or
-    /// one of these gave a token.
+    /// Has all announcements and listens looked at again if another node is among the nearest on any
+    /// path, or one of these gave a token.
     fn notice_changes(&mut self, now: Timestamp) {
         let oldest = now - self.limits.token_life;
         let count = self.limits.bucket_size();
         let standing = || {
-            let nearest = self.iterate.candidates().nearest_or_late(count);
+            let nearest = self.iterate.candidates().nearest_on_paths(count);
             nearest.map(|it| {
                 let token = it.fresh_token(oldest);
                 (it.contact, it.is_usable().then_some(token.is_some()))
@@ -82,7 +82,7 @@ impl Lookup {
                 return None;
             }
             let candidates = self.iterate.candidates();
-            let nearest = || candidates.nearest_or_late(count).map(|it| &it.contact);
+            let nearest = || candidates.nearest_on_paths(count).map(|it| &it.contact);
             if !nearest().all(|node| announcement.is_settled(node)) {
                 self.announcements.mark_idle(&id);
                 continue;

@@ -43,7 +43,7 @@ impl Node {
         let depth = self.contacts.table(family).depth();
         for id in self.lookups.interested(&contact, depth) {
             let lookup = self.lookups.get_mut(id);
-            if lookup.is_some_and(|lookup| lookup.offer(&[contact], true)) {
+            if lookup.is_some_and(|lookup| lookup.introduce(contact)) {
                 self.drive(now, id);
             }
         }

@@ -230,8 +230,15 @@ fn where_few_answer_more_are_asked_at_once_if_a_caller_waits_for_them() {
             lookup.offer(&[contact(net.rng.hash())], false);
         }
         let mut ask_all = || {
-            let step =
-                || lookup.next_request(START, &Latency::UNKNOWN, is_urgent, |_| None::<Request>);
+            let step = || {
+                lookup.next_request(
+                    START,
+                    &Latency::UNKNOWN,
+                    is_urgent,
+                    |_| None::<Request>,
+                    |_| None,
+                )
+            };
             let asked: Vec<_> = std::iter::from_fn(step).collect();
             for (node, _) in &asked {
                 lookup.on_timeout(&node, 1, false);
@@ -411,6 +418,59 @@ fn a_find_that_none_wants_any_more_is_not_asked_and_can_be_asked_anew() {
     assert_eq!(asked(&mut lookup, &Latency::UNKNOWN), [node(1, 1)]);
 }
 
+/// One of our contacts names nodes in league, nearer than any other, which answer and name more.
+#[test]
+fn nodes_in_league_do_not_hide_the_others_from_a_get_that_finds_nothing() {
+    for (found, is_asked) in [(false, true), (true, false)] {
+        let mut lookup = getting();
+        let honest: Vec<_> = (0x40..0x48)
+            .map(|first| node(first, first.into()))
+            .collect();
+        let (hostile, known) = (node(0xf0, 99), node(0xf1, 98));
+        lookup.offer(&[hostile, known], true);
+        let mut asked = Vec::new();
+        loop {
+            match poll(&mut lookup, 0) {
+                FindAction::Request(contact, request) => {
+                    asked.push(contact);
+                    let league: Vec<_> = (1..9).map(|port| node(0, port)).collect();
+                    let is_honest = contact == known || honest.contains(&contact);
+                    let reply = FindReply {
+                        contacts: if is_honest { &honest } else { &league },
+                        found,
+                        token: None,
+                    };
+                    lookup.on_reply(START, &contact, Some(&request), reply);
+                }
+                FindAction::Answered(..) => break,
+                FindAction::Wait(_) => panic!("it waits"),
+            }
+        }
+        let all_are = honest.iter().all(|node| asked.contains(node));
+        assert_eq!(all_are, is_asked);
+        assert!(asked.len() <= 20, "{}", asked.len());
+    }
+}
+
+#[test]
+fn another_node_at_an_address_is_on_the_path_of_the_one_that_was_asked() {
+    let mut lookup = getting();
+    lookup.offer(&[node(0xf0, 1), node(0xf1, 2)], true);
+    let first = asked(&mut lookup, &Latency::UNKNOWN)[0];
+    let named: Vec<_> = (1..9).map(|port| node(0, port)).collect();
+    let reply = FindReply {
+        contacts: &named,
+        ..FindReply::default()
+    };
+    lookup.on_reply(START, &first, Some(&Request::Value(OP)), reply);
+    let path = |lookup: &Lookup, contact| lookup.candidates().get(&contact).unwrap().path();
+    let on = path(&lookup, named[0]);
+    let actual = node(9, 1);
+    lookup.on_other(START, &named[0], actual);
+    assert_eq!(path(&lookup, actual), on);
+    assert!(lookup.introduce(node(10, 1)));
+}
+
 #[test]
 fn what_an_operation_wants_instead_is_asked_of_all_again() {
     let mut lookup = lookup_of(8);
@@ -501,10 +561,11 @@ fn a_candidate_that_has_answered_is_asked_what_the_caller_wants_besides() {
     lookup.offer(&[near, far], true);
     lookup.find(START, OP, NODES);
     let next = |lookup: &mut Lookup| {
-        lookup.next_request(START, &Latency::UNKNOWN, false, |candidate| {
+        let other = |candidate: &Candidate<20>| {
             let is_wanted = candidate.fresh_token(START).is_none();
             is_wanted.then_some(FindRequest::Other("token"))
-        })
+        };
+        lookup.next_request(START, &Latency::UNKNOWN, false, other, other)
     };
     assert_eq!(next(&mut lookup), Some((near, FindRequest::Node)));
     assert_eq!(next(&mut lookup), Some((far, FindRequest::Node)));
