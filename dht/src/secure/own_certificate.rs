@@ -205,7 +205,7 @@ mod tests {
         let mut look = |at| own.look(NOW + at, &alice()).len();
         let second = Duration::from_secs(1);
         let looks = [
-            FIRST_LOOK - second,
+            FIRST_LOOK.saturating_sub(second),
             FIRST_LOOK,
             LOOK_PERIOD,
             FIRST_LOOK + LOOK_PERIOD,

@@ -309,12 +309,12 @@ mod tests {
         alice().certificate().clone()
     }
 
-    fn found(is_holders: bool) -> Option<FoundCertificate> {
+    fn found(is_holders: bool) -> FoundCertificate {
         let certificate = certificate();
-        Some(FoundCertificate {
+        FoundCertificate {
             certificate,
             is_holders,
-        })
+        }
     }
 
     fn key() -> PublicKey {
@@ -382,7 +382,7 @@ mod tests {
     fn the_certificate_that_its_holder_signed_ends_a_search_and_is_remembered() {
         let mut searches = searches();
         let _ = searches.on_candidates(name(), candidates(2));
-        let actions = steps(searches.on_read(name(), found(true)));
+        let actions = steps(searches.on_read(name(), Some(found(true))));
         assert_eq!(
             actions,
             [SearchStep::EndGet(GET), told(Some(certificate()))]
@@ -400,7 +400,7 @@ mod tests {
             steps(searches.leave(name(), ASKER)),
             [SearchStep::EndGet(GET)]
         );
-        assert_eq!(steps(searches.on_read(name(), found(true))), []);
+        assert_eq!(steps(searches.on_read(name(), Some(found(true)))), []);
         assert_eq!(searches.keys().certificate(name()), Some(certificate()));
     }
 
@@ -414,7 +414,7 @@ mod tests {
             key: Some(key()),
         };
         assert_eq!(
-            steps(searches.on_read(name(), found(false))),
+            steps(searches.on_read(name(), Some(found(false)))),
             [SearchStep::Tell(event), SearchStep::Read]
         );
         assert_eq!(searches.keys().certificate(name()), None);
@@ -430,9 +430,9 @@ mod tests {
             room: 3,
             ..Search::default()
         };
-        let unsigned = |_| certificate_value(&bob());
-        let junk: Vec<_> = (0..4).map(unsigned).collect();
-        junk.into_iter().for_each(|value| search.take(value));
+        for _ in 0..4 {
+            search.take(certificate_value(&bob()));
+        }
         let ours = |number| signed(&alice(), number, 0, "certificate");
         for number in 1..=4 {
             search.take(ours(number));
@@ -449,7 +449,7 @@ mod tests {
             assert_eq!(steps(searches.leave(name(), ASKER)), []);
             let _ = searches.on_candidates(name(), candidates(1));
             let _ = searches.on_get_done(name(), GET);
-            let actions = searches.on_read(name(), found(true).filter(|_| is_found));
+            let actions = searches.on_read(name(), is_found.then(|| found(true)));
             let event = SecureEvent::PublicKey {
                 op: OTHER,
                 key: is_found.then(key),
