@@ -166,6 +166,7 @@ impl Node {
                         && !contact.id.is_zero()
                         && contact.family() == family
                         && !is_martian(&contact.addr)
+                        && can_be_known_to(from, contact)
                         && !self.outbox.rpc.peers().is_blocked(&contact.addr)
                 });
             let mut at: BTreeMap<Prefix, usize> = BTreeMap::new();
@@ -210,6 +211,15 @@ fn on_host_of(from: Contact, contact: Contact) -> Contact {
         return Contact { addr, ..contact };
     }
     contact
+}
+
+/// Reports whether the namer of a contact may have heard of it: a node on the Internet knows none in
+/// a private network, and none on this host or link but by hearsay. So a node elsewhere cannot have
+/// us send datagrams into networks that it does not reach itself.
+///
+/// Differs: OpenDHT asks whatever is named. Nodes of a private network are met by what they send.
+fn can_be_known_to(namer: Contact, contact: &Contact) -> bool {
+    Scope::of(contact.addr.ip()) >= Scope::of(namer.addr.ip())
 }
 
 /// Returns what a node holds under an id, from rows or the value itself.

@@ -1,7 +1,7 @@
 //! A node among peers: every message of theirs is made by hand.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::node::{Core, Event, LookupId, Node, Output, PutOptions, Status, Timer, Transmit};
@@ -117,6 +117,37 @@ fn a_loopback_address_in_a_reply_names_the_host_of_its_sender() {
     node.receive_from(far, tid, false, Payload::Reply { sender, reply });
     let next = node.request("get");
     assert_eq!(next.to, ([192, 0, 2, 1], 2).into());
+}
+
+#[test]
+fn a_node_can_name_contacts_of_its_own_network_and_of_wider_ones() {
+    let all = [
+        [127, 0, 0, 1],
+        [169, 254, 0, 1],
+        [192, 168, 1, 1],
+        [100, 64, 0, 1],
+        [203, 0, 113, 1],
+    ];
+    for (place, namer) in all.into_iter().enumerate() {
+        let mut node = Alone::new();
+        let namer: SocketAddr = (namer, 7).into();
+        node.it.bootstrap(node.now, &[namer]);
+        node.drain();
+        let ping = node.request("ping");
+        node.answer(&ping, 7, Reply::default());
+        node.it.get(node.now, KEY, Query::default()).unwrap();
+        node.drain();
+        let get = node.request("get");
+        let contacts = (11..).zip(all);
+        let contacts = contacts.map(|(number, ip)| Contact::new(id(number), (ip, number).into()));
+        node.answer_with_token(&get, 7, &contacts.collect::<Vec<_>>());
+        let known = node.it.contacts.table(Family::V4).candidates(&KEY, 9);
+        let mut known: Vec<_> = known.into_iter().map(|it| it.addr.ip()).collect();
+        known.sort_by_key(|ip| all.iter().position(|it| IpAddr::from(*it) == *ip));
+        known.dedup();
+        let expected: Vec<_> = all.into_iter().skip(place).map(IpAddr::from).collect();
+        assert_eq!(known, expected, "{namer}");
+    }
 }
 
 #[test]
