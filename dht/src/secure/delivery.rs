@@ -7,16 +7,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bulla_identity::LongKeyId;
-use bulla_kad::LruMap;
 use bytes::Bytes;
 
 use super::binding::Claim;
 use super::checked::Checked;
+use super::editions::Editions;
 use super::options::GetOptions;
 use super::verdicts::Verdict;
 use crate::lookup::{GetReport, OpId};
-use crate::value::{Condition, Content, Query, Value, ValueAddress, ValueId};
+use crate::value::{Condition, Content, Query, Value, ValueAddress};
 use crate::{InfoHash, UnixTime};
 
 /// The operations with values that go through the checks.
@@ -54,7 +53,7 @@ struct Stream {
     /// The number of the first batch that is still here.
     first: u64,
     /// The newest edition that was handed out of each value.
-    editions: LruMap<(ValueId, LongKeyId), u16>,
+    editions: Editions,
     /// Values dropped so far.
     dropped: usize,
     /// The report of its end, once the node has told it.
@@ -215,7 +214,7 @@ impl Delivery {
             filter,
             batches: VecDeque::new(),
             first: 0,
-            editions: LruMap::new(self.max_editions),
+            editions: Editions::new(self.max_editions),
             dropped: 0,
             end: None,
         };
@@ -382,8 +381,8 @@ impl Stream {
     fn is_reported(&mut self, value: &Checked) -> bool {
         value
             .signer()
-            .and_then(|signer| self.editions.get(&(value.id(), signer)))
-            .is_some_and(|newest| *newest == value.seq())
+            .and_then(|signer| self.editions.get(value.id(), signer))
+            .is_some_and(|newest| newest == value.seq())
     }
 
     /// Reports whether no newer edition by the same signer has been handed out. Sequence numbers
@@ -392,12 +391,12 @@ impl Stream {
         let Some(signer) = value.signer() else {
             return true;
         };
-        let newest = self.editions.get(&(value.id(), signer)).copied();
+        let newest = self.editions.get(value.id(), signer);
         if newest.is_some_and(|newest| newest > value.seq()) {
             return false;
         }
         if change == BatchChange::Found {
-            self.editions.insert((value.id(), signer), value.seq());
+            self.editions.insert(value.id(), signer, value.seq());
         }
         true
     }

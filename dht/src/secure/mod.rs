@@ -28,6 +28,7 @@ pub(crate) mod binding;
 mod checked;
 mod checks;
 mod delivery;
+mod editions;
 mod encrypted_puts;
 mod error;
 mod event;
