@@ -3,10 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::value::{Value, ValueId};
+use crate::value::{Field, Row, Value, ValueId};
 use crate::{InfoHash, Timestamp};
 
 /// The values that a listen has reported and that some node holds.
+///
+/// Where there are too many, one that the node which told most of them told gives way: of those
+/// the unsigned ones before the signed, of these the ones of the signer that has most, and of all
+/// these the oldest. So a node that tells without end hides nothing that others tell, and what fills
+/// a key hides nothing new.
 #[derive(Debug)]
 pub(crate) struct ListenView {
     /// Values remembered (`docs/spec/wire.md#11.5`).
@@ -15,6 +20,12 @@ pub(crate) struct ListenView {
     max_replicas: usize,
     reported: BTreeMap<ValueId, Vec<Reported>>,
     count: usize,
+    /// The number of the last value that was reported.
+    last: u64,
+    /// What is remembered, by who told it first and who signed it, the oldest first.
+    shares: BTreeMap<InfoHash, BTreeMap<Option<InfoHash>, BTreeMap<u64, ValueId>>>,
+    /// Values that gave way to others.
+    forgotten: u64,
     /// When the copy of each node runs out, unless that is never.
     expiries: BTreeSet<Expiry>,
 }
@@ -25,6 +36,10 @@ type Expiry = (Timestamp, ValueId, InfoHash);
 #[derive(Debug)]
 struct Reported {
     value: Value,
+    number: u64,
+    /// The node that told it first, and the owner of a signed one.
+    teller: InfoHash,
+    owner: Option<InfoHash>,
     /// The nodes that hold it, and when the copy of each runs out.
     replicas: BTreeMap<InfoHash, Timestamp>,
 }
@@ -36,6 +51,9 @@ impl ListenView {
             max_replicas,
             reported: BTreeMap::new(),
             count: 0,
+            last: 0,
+            shares: BTreeMap::new(),
+            forgotten: 0,
             expiries: BTreeSet::new(),
         }
     }
@@ -59,12 +77,23 @@ impl ListenView {
             }
             return false;
         }
-        if self.count >= self.max_values {
+        if self.max_values == 0 {
             return false;
         }
+        if self.count >= self.max_values {
+            self.forget_one();
+        }
         self.count += 1;
+        self.last += 1;
+        let owner = Row::of(value, &[Field::Owner].into()).owner;
+        let owner = owner.filter(|id| !id.is_zero());
+        let share = self.shares.entry(node).or_default().entry(owner);
+        share.or_default().insert(self.last, id);
         self.reported.entry(id).or_default().push(Reported {
             value: value.clone(),
+            number: self.last,
+            teller: node,
+            owner,
             replicas: BTreeMap::from([(node, expires)]),
         });
         self.reschedule(node, id, None, expires);
@@ -128,7 +157,59 @@ impl ListenView {
             self.reported.remove(&id);
         }
         self.count -= 1;
+        self.take_from_share(&lost);
         Some(lost.value)
+    }
+
+    /// Returns how many values gave way to others since the last call.
+    pub(crate) fn take_forgotten(&mut self) -> u64 {
+        std::mem::take(&mut self.forgotten)
+    }
+
+    /// Forgets the value whose place is the least deserved.
+    fn forget_one(&mut self) {
+        let size = |its: &BTreeMap<_, BTreeMap<u64, ValueId>>| -> usize {
+            its.values().map(BTreeMap::len).sum()
+        };
+        let heaviest = self.shares.values().max_by_key(|its| size(its));
+        let Some((number, id)) = heaviest.and_then(|its| {
+            let of_most = || its.values().max_by_key(|of_owner| of_owner.len());
+            its.get(&None).or_else(of_most)?.first_key_value()
+        }) else {
+            return;
+        };
+        let (number, id) = (*number, *id);
+        let Some(known) = self.reported.get_mut(&id) else {
+            return;
+        };
+        let Some(place) = known.iter().position(|it| it.number == number) else {
+            return;
+        };
+        let forgotten = known.remove(place);
+        if known.is_empty() {
+            self.reported.remove(&id);
+        }
+        for (node, until) in &forgotten.replicas {
+            self.expiries.remove(&(*until, id, *node));
+        }
+        self.count -= 1;
+        self.forgotten += 1;
+        self.take_from_share(&forgotten);
+    }
+
+    fn take_from_share(&mut self, gone: &Reported) {
+        let Some(owners) = self.shares.get_mut(&gone.teller) else {
+            return;
+        };
+        if let Some(numbers) = owners.get_mut(&gone.owner) {
+            numbers.remove(&gone.number);
+            if numbers.is_empty() {
+                owners.remove(&gone.owner);
+            }
+        }
+        if owners.is_empty() {
+            self.shares.remove(&gone.teller);
+        }
     }
 
     /// Notes when the copy of a node runs out, and no longer when it would have `before`.
@@ -145,5 +226,49 @@ impl ListenView {
         if expires < Timestamp::MAX {
             self.expiries.insert((expires, id, node));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Draft, wire};
+
+    const NEVER: Timestamp = Timestamp::MAX;
+
+    #[test]
+    fn a_node_that_tells_without_end_hides_nothing_that_others_tell() {
+        let mut view = ListenView::new(10, 4);
+        let told = |view: &mut ListenView, byte, id| view.add(node(byte), &value(id), NEVER);
+        assert!((1..=3).all(|id| told(&mut view, 1, id)));
+        assert!((100..200).all(|id| told(&mut view, 2, id)));
+        assert_eq!((view.count, view.take_forgotten()), (10, 93));
+        assert!(
+            (1..=3).all(|id| !told(&mut view, 1, id)),
+            "they are remembered"
+        );
+        assert!(told(&mut view, 1, 4), "and another is told");
+        assert!((4..=20).filter(|id| told(&mut view, 1, *id)).count() == 16);
+        assert!((view.count, view.take_forgotten()) == (10, 17));
+        assert_eq!(view.shares.len(), 2, "of either half");
+    }
+
+    #[test]
+    fn what_fills_a_key_hides_nothing_new_and_what_is_lost_leaves_no_share() {
+        let mut view = ListenView::new(4, 4);
+        assert!((1..=50).all(|id| view.add(node(1), &value(id), NEVER)));
+        for id in 1..=50 {
+            view.remove(&node(1), ValueId(id));
+        }
+        assert_eq!((view.count, view.shares.len()), (0, 0));
+        assert!(view.expiries.is_empty() && view.reported.is_empty());
+    }
+
+    fn node(byte: u8) -> InfoHash {
+        InfoHash::new([byte; InfoHash::LEN])
+    }
+
+    fn value(id: u64) -> Value {
+        wire::pack(&Draft::from("text"), ValueId(id))
     }
 }

@@ -28,6 +28,9 @@ pub struct Stats {
     pub pending_requests: usize,
     /// Values of others that were refused.
     pub refused_puts: u64,
+    /// Values of the application's listens that gave way to others, as a listen remembers no more
+    /// than [`ListenConfig::max_values`](crate::ListenConfig::max_values).
+    pub forgotten_listen_values: u64,
     /// Datagrams.
     pub traffic: Traffic,
 }
@@ -60,6 +63,7 @@ impl Node {
             operations: self.operations.len(),
             pending_requests: self.outbox.rpc.pending_count(),
             refused_puts: self.server.refused_puts,
+            forgotten_listen_values: self.subscriptions.forgotten(),
             traffic: self.outbox.rpc.traffic(),
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Subscriptions {
     /// Bounds of what is remembered of one listen.
     config: ListenConfig,
     listens: BTreeMap<OpId, Listen>,
+    /// Values of listens that gave way to others since the start.
+    forgotten: u64,
     /// The listens on each key.
     by_key: BTreeMap<InfoHash, BTreeSet<OpId>>,
     /// By the socket id that storing nodes send back.
@@ -65,6 +67,7 @@ impl Subscriptions {
             value_types,
             config,
             listens: BTreeMap::new(),
+            forgotten: 0,
             by_key: BTreeMap::new(),
             sockets: BTreeMap::new(),
             expiries: Schedule::default(),
@@ -112,6 +115,12 @@ impl Subscriptions {
     /// Returns how many sockets are open.
     pub(super) fn socket_count(&self) -> usize {
         self.sockets.len()
+    }
+
+    /// Returns how many values of listens gave way to others: those listens had more than they can
+    /// remember.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     /// Returns the socket of this number, if it was opened at the node of this address.
@@ -162,6 +171,7 @@ impl Subscriptions {
         let value_types = &self.value_types;
         let expires = |value: &Value| now + value_types.rules(value.value_type()).lifetime;
         let event = listen.add(socket.op, socket.node.id, values, expires);
+        self.forgotten += listen.view.take_forgotten();
         schedule(&mut self.expiries, socket.op, &listen.view);
         event
     }

@@ -48,8 +48,9 @@ pub struct ListenConfig {
     pub renewal: Duration,
     /// The same for public, stable nodes. Default 290 s.
     pub renewal_stable: Duration,
-    /// Values that a listen of the application remembers. Default 4,096; new ones beyond are not
-    /// told.
+    /// Values that a listen of the application remembers. Default 4,096; a new one beyond takes the
+    /// place of one that the node which told most of them told, unsigned ones first. What gave way
+    /// is told as new if it is told again.
     pub max_values: usize,
     /// Storing nodes that a listen remembers of one value. Default 16 (ours).
     pub max_holders: usize,
