@@ -6,7 +6,7 @@ use bulla_kad::lookup::FindRequest;
 use bytes::Bytes;
 
 use super::{Asker, GetReport, OpId, PutReport};
-use crate::value::{Row, ValueId};
+use crate::value::{Row, Value, ValueId};
 use crate::{Contact, Timestamp};
 
 /// What a lookup wants done next.
@@ -56,6 +56,16 @@ impl LookupRequest {
         self.of_iteration().is_some()
     }
 
+    /// Returns the write token that it quotes.
+    pub(super) fn token(&self) -> Option<&Bytes> {
+        match self {
+            Self::Put(_, token) | Self::Refresh(_, token) | Self::Listen { token, .. } => {
+                Some(token)
+            }
+            Self::Find | Self::Get(_) | Self::Probe(_) | Self::Check(_) => None,
+        }
+    }
+
     /// Returns the request of the iteration that this is.
     pub(super) fn of_iteration(&self) -> Option<FindRequest<ValueId>> {
         match self {
@@ -88,6 +98,8 @@ pub(crate) struct LookupReply<'a> {
     pub(crate) found: bool,
     /// For [`LookupRequest::Probe`] and [`LookupRequest::Check`]: what it holds under the id.
     pub(crate) held: Option<&'a Row>,
+    /// The same, if it sent the whole value.
+    pub(crate) held_value: Option<&'a Value>,
     /// For [`LookupRequest::Listen`]: how long before it is to be asked again.
     pub(crate) renewal: Duration,
 }

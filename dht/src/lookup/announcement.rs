@@ -4,12 +4,15 @@
 use std::time::Duration;
 
 use super::{Creation, Ended, OpId};
-use crate::value::{Row, Value, ValueType};
-use crate::{Contact, Timestamp};
+use crate::value::{Field, Row, Value, ValueType};
+use crate::{Contact, InfoHash, Timestamp};
 
 /// Nodes with a remembered copy, above which those that the lookup has forgotten are forgotten
 /// here as well.
 const MAX_REPLICAS: usize = 128;
+
+/// Bytes of an unsigned value up to which nodes are asked for the whole of what they hold.
+const MAX_COMPARED: usize = 512;
 
 /// What became of a put. An acknowledgement is no proof of storage: this protocol acknowledges
 /// refused values too.
@@ -44,6 +47,8 @@ impl std::ops::AddAssign for PutReport {
 pub(crate) struct Announcement {
     /// The put it belongs to.
     pub(crate) op: OpId,
+    /// The id of the key that signed the value.
+    owner: Option<InfoHash>,
     /// What is announced.
     pub(crate) value: Value,
     /// When it was made; `None` means "now" at each announcement.
@@ -75,8 +80,10 @@ enum ReplicaState {
     Silent,
     /// It acknowledged.
     Acknowledged(Timestamp),
-    /// It said no, or holds a signed value that ours must not replace.
+    /// It said no, or holds a value that ours must not replace.
     Refused,
+    /// It refuses the tokens that it gives; a permanent put tries again then.
+    Rejecting(Timestamp),
 }
 
 /// What a candidate must be sent for an announcement.
@@ -94,8 +101,10 @@ impl Announcement {
         created: Option<Creation>,
         renewal: Option<Duration>,
     ) -> Self {
+        let owner = Row::of(&value, &[Field::Owner].into()).owner;
         Self {
             op,
+            owner: owner.filter(|id| !id.is_zero()),
             value,
             created,
             renewal,
@@ -116,14 +125,24 @@ impl Announcement {
                 let renewal = self.renewal?;
                 (now >= at + renewal).then(|| self.first_request())
             }
+            Some(ReplicaState::Rejecting(until)) => {
+                (self.lasts() && now >= until).then(|| self.first_request())
+            }
             Some(ReplicaState::Probed | ReplicaState::Sent | ReplicaState::Refused) => None,
         }
+    }
+
+    /// Reports whether nodes are asked for what they hold as a whole: that tells whether it is ours,
+    /// and takes one datagram.
+    pub(crate) fn compares_whole(&self) -> bool {
+        self.value.signed().is_none() && self.value.packed().len() <= MAX_COMPARED
     }
 
     /// Returns when `node` must be sent something, if a renewal is all it waits for.
     pub(super) fn due_at(&self, node: &Contact) -> Option<Timestamp> {
         match self.replica(node) {
             Some(ReplicaState::Acknowledged(at)) => self.renewal.map(|renewal| at + renewal),
+            Some(ReplicaState::Rejecting(until)) => self.renewal.map(|_| until),
             _ => None,
         }
     }
@@ -132,7 +151,9 @@ impl Announcement {
     pub(super) fn is_settled(&self, node: &Contact) -> bool {
         matches!(
             self.replica(node),
-            Some(ReplicaState::Acknowledged(_) | ReplicaState::Refused)
+            Some(
+                ReplicaState::Acknowledged(_) | ReplicaState::Refused | ReplicaState::Rejecting(_)
+            )
         )
     }
 
@@ -154,12 +175,21 @@ impl Announcement {
         self.set(node, replica);
     }
 
-    /// Notes which value `node` holds under our id, if any.
-    pub(super) fn on_probed(&mut self, node: Contact, held: Option<&Row>) {
+    /// Notes which value `node` holds under our id, if any, and the whole of it if it was sent.
+    pub(super) fn on_probed(
+        &mut self,
+        node: Contact,
+        held: Option<&Row>,
+        held_value: Option<&Value>,
+    ) {
+        let is_unsigned = self.value.signed().is_none();
+        let owner = |row: &Row| row.owner.filter(|id| !id.is_zero());
         let replica = match held {
-            // An unsigned value is never sent to replace a signed one.
-            Some(row)
-                if self.value.signed().is_none() && row.owner.is_some_and(|id| !id.is_zero()) =>
+            // Only its owner replaces a signed value, and ours must not keep another's alive.
+            Some(row) if owner(row).is_some() && owner(row) != self.owner => ReplicaState::Refused,
+            // Unsigned values are final.
+            Some(_)
+                if is_unsigned && held_value.is_some_and(|it| !it.same_content(&self.value)) =>
             {
                 ReplicaState::Refused
             }
@@ -175,9 +205,11 @@ impl Announcement {
         self.set(node, ReplicaState::Acknowledged(now));
     }
 
-    /// Notes that `node` has no such value to refresh, or that our token was wrong.
-    pub(super) fn on_rejected(&mut self, node: Contact) {
-        self.set(node, ReplicaState::Lacks);
+    /// Notes that `node` has no such value to refresh, or that our token was wrong; if it is
+    /// `paused`, as the tokens before, so that it is left alone until then.
+    pub(super) fn on_rejected(&mut self, node: Contact, paused: Option<Timestamp>) {
+        let replica = paused.map_or(ReplicaState::Lacks, ReplicaState::Rejecting);
+        self.set(node, replica);
     }
 
     pub(super) fn on_refused(&mut self, node: Contact) {
@@ -231,7 +263,8 @@ impl Announcement {
         let count =
             |which: fn(&ReplicaState) -> bool| replicas.clone().filter(|it| which(it)).count();
         let acknowledged = count(|replica| matches!(replica, ReplicaState::Acknowledged(_)));
-        let refused = count(|replica| *replica == ReplicaState::Refused);
+        let refused =
+            count(|replica| matches!(replica, ReplicaState::Refused | ReplicaState::Rejecting(_)));
         let is_silent =
             |replica: &ReplicaState| matches!(replica, ReplicaState::Sent | ReplicaState::Silent);
         let silent = count(is_silent);
@@ -294,7 +327,7 @@ mod tests {
     use super::*;
     use crate::lookup::{Latency, Limits, Lookup, LookupAction, LookupReply, LookupRequest};
     use crate::value::{Draft, ValueId};
-    use crate::{InfoHash, Seed, wire};
+    use crate::{Seed, wire};
 
     #[test]
     fn of_many_nodes_only_those_still_known_are_remembered() {
@@ -315,6 +348,36 @@ mod tests {
         assert_eq!(announce.replicas.len(), 1);
         assert!(announce.is_settled(&last));
         assert!(!announce.is_settled(&node(0)));
+    }
+
+    #[test]
+    fn what_another_holds_under_the_id_is_refused_and_not_refreshed() {
+        let lasting = Some(Duration::from_secs(600));
+        let text = |text: &str| wire::pack(&Draft::from(text), ValueId(1));
+        let fields = [Field::Id, Field::Owner, Field::Seq].into();
+        let node = Contact::new(InfoHash::ZERO, ([127, 0, 0, 1], 1).into());
+        let (ours, other) = (text("ours"), text("other"));
+        let mut announcement = Announcement::new(OpId(1), ours.clone(), None, lasting);
+        let signed = Row {
+            owner: Some(InfoHash::new([1; 20])),
+            ..Row::of(&other, &fields)
+        };
+        let row = Row::of(&other, &fields);
+        for (row, value, replica) in [
+            (&signed, None, ReplicaState::Refused),
+            (&row, Some(&other), ReplicaState::Refused),
+            (&row, Some(&ours), ReplicaState::Holds),
+            (&row, None, ReplicaState::Holds),
+        ] {
+            announcement.on_probed(node, Some(row), value);
+            assert_eq!(announcement.replica(&node), Some(replica));
+        }
+        announcement.owner = Some(InfoHash::new([2; 20]));
+        announcement.on_probed(node, Some(&signed), None);
+        assert_eq!(announcement.replica(&node), Some(ReplicaState::Refused));
+        announcement.owner = signed.owner;
+        announcement.on_probed(node, Some(&signed), None);
+        assert_eq!(announcement.replica(&node), Some(ReplicaState::Holds));
     }
 
     #[test]

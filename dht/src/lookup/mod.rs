@@ -14,6 +14,7 @@ mod creation;
 mod id;
 mod listen_view;
 mod pool;
+mod rejections;
 mod snapshot;
 mod store_phase;
 mod subscription;
@@ -44,6 +45,7 @@ pub use snapshot::{CandidateSnapshot, LookupSnapshot};
 use crate::value::{Query, Value, ValueId};
 use crate::{Contact, InfoHash, Rng, Timestamp};
 use announcement::NextRequest;
+use rejections::Rejections;
 use subscription::Subscription;
 
 /// What a find is about: which nodes are nearest, or which values they hold.
@@ -61,6 +63,8 @@ pub(crate) struct Lookup {
     /// had given a token; `None` for one that was late.
     standing: Vec<(Contact, Option<bool>)>,
     closed_sockets: Vec<u32>,
+    /// Nodes that refuse their own tokens.
+    rejections: Rejections,
     /// Whether what it has to do has begun.
     has_begun: bool,
     /// Whether an operation of the application had a part in it.
@@ -90,6 +94,7 @@ impl Lookup {
             subscriptions: ReadySet::default(),
             standing: Vec::new(),
             closed_sockets: Vec::new(),
+            rejections: Rejections::default(),
             has_begun: false,
             was_wanted: false,
             limits,
@@ -350,15 +355,17 @@ impl Lookup {
             LookupRequest::Find | LookupRequest::Get(_) => {}
             LookupRequest::Probe(id) | LookupRequest::Check(id) => {
                 if let Some(announcement) = self.announcements.mark_ready(id) {
-                    announcement.on_probed(*node, answer.held);
+                    announcement.on_probed(*node, answer.held, answer.held_value);
                 }
             }
             LookupRequest::Put(id, _) | LookupRequest::Refresh(id, _) => {
+                self.rejections.on_accepted(node);
                 if let Some(announcement) = self.announcements.mark_ready(id) {
                     announcement.on_acknowledged(*node, now);
                 }
             }
             LookupRequest::Listen { op, .. } => {
+                self.rejections.on_accepted(node);
                 let renew_at = now + answer.renewal;
                 if let Some(subscription) = self.subscriptions.mark_ready(op) {
                     subscription.on_agreed(node, renew_at);
@@ -373,23 +380,28 @@ impl Lookup {
     }
 
     /// Notes that `node` answered with an error: the token was wrong, or there is no such value to
-    /// refresh.
+    /// refresh. One that refuses all tokens that it gives is left alone for a while.
     pub(crate) fn on_rejected(
         &mut self,
+        now: Timestamp,
         node: &Contact,
         ask: &LookupRequest,
         token_was_wrong: bool,
     ) {
-        self.iterate.on_error(node, token_was_wrong);
+        let refused = ask.token().filter(|_| token_was_wrong);
+        if self.iterate.on_error(node, refused.map(|token| &token[..])) {
+            self.rejections.on_refused(now, *node);
+        }
+        let paused = self.rejections.paused_until(now, node);
         match ask {
             LookupRequest::Put(id, _) | LookupRequest::Refresh(id, _) => {
                 if let Some(announcement) = self.announcements.mark_ready(id) {
-                    announcement.on_rejected(*node);
+                    announcement.on_rejected(*node, paused);
                 }
             }
             LookupRequest::Listen { op, .. } => {
                 if let Some(subscription) = self.subscriptions.mark_ready(op) {
-                    subscription.on_rejected(node);
+                    subscription.on_rejected(node, paused);
                 }
             }
             LookupRequest::Find

@@ -28,14 +28,15 @@ enum SubscriptionState {
     Asked,
     /// The storing node agreed; ask again then.
     Active { renew_at: Timestamp },
-    /// The storing node refused our token; ask again with a new one.
-    Rejected,
+    /// The storing node refused our token; ask again with a new one, but not before.
+    Rejected { retry_at: Timestamp },
 }
 
 impl Subscription {
     pub(super) fn is_due(&self, node: &Contact, now: Timestamp) -> bool {
         match self.nodes.get(node).map(|node_state| node_state.state) {
-            None | Some(SubscriptionState::Rejected) => true,
+            None => true,
+            Some(SubscriptionState::Rejected { retry_at }) => now >= retry_at,
             Some(SubscriptionState::Active { renew_at }) => now + TOGETHER >= renew_at,
             Some(SubscriptionState::Asked) => false,
         }
@@ -45,7 +46,10 @@ impl Subscription {
     pub(super) fn renews_at(&self, nearest: &[Contact]) -> Option<Timestamp> {
         let renewal = |node_state: &NodeSubscription| match node_state.state {
             SubscriptionState::Active { renew_at } => Some(renew_at),
-            SubscriptionState::Asked | SubscriptionState::Rejected => None,
+            SubscriptionState::Rejected { retry_at } if retry_at > Timestamp::ZERO => {
+                Some(retry_at)
+            }
+            SubscriptionState::Asked | SubscriptionState::Rejected { .. } => None,
         };
         let agreed = |node| self.nodes.get(node).and_then(renewal).is_some();
         let renewals = self.nodes.values().filter_map(renewal);
@@ -76,9 +80,11 @@ impl Subscription {
         }
     }
 
-    pub(super) fn on_rejected(&mut self, node: &Contact) {
+    /// Notes that `node` refused our token, as those before if it is `paused` until then.
+    pub(super) fn on_rejected(&mut self, node: &Contact, paused: Option<Timestamp>) {
         if let Some(node_state) = self.nodes.get_mut(node) {
-            node_state.state = SubscriptionState::Rejected;
+            let retry_at = paused.unwrap_or(Timestamp::ZERO);
+            node_state.state = SubscriptionState::Rejected { retry_at };
         }
     }
 

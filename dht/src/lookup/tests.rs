@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::value::sample::sample;
 use crate::value::{Row, Value};
-use crate::{Rng, Seed};
+use crate::{Draft, Rng, Seed, wire};
 
 const MS: Duration = Duration::from_millis(1);
 const OP: OpId = OpId(1);
@@ -42,6 +42,28 @@ proptest! {
             prop_assert_eq!(net.listens.get(node).copied().unwrap_or(0), 4, "at 0, 20, 40 and 60 s");
         }
     }
+}
+
+#[test]
+fn nodes_that_refuse_each_token_they_give_are_left_alone_and_count_as_refusing() {
+    let mut net = LookupNet::new(1, 20, 0);
+    let mut lookup = net.lookup();
+    let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
+    let lasting = Some(600_000 * MS);
+    lookup.announce(net.now, Announcement::new(OP, value, None, lasting));
+    net.refuse_tokens = usize::MAX;
+    net.run(&mut lookup);
+    assert_eq!(net.announced.len(), 1);
+    let report = net.announced[0];
+    assert_eq!((report.refused, report.acknowledged), (8, 0));
+    assert_eq!(net.puts, 3 * 8);
+    let minute = net.now + 60_000 * MS;
+    net.run_until(&mut lookup, minute);
+    assert_eq!(net.puts, 4 * 8, "once more after a minute");
+    net.refuse_tokens = 0;
+    let later = net.now + 300_000 * MS;
+    net.run_until(&mut lookup, later);
+    assert_eq!(net.replicas.len(), 8);
 }
 
 #[test]
@@ -339,7 +361,7 @@ impl LookupNet {
                         self.puts += 1;
                         if self.refuse_tokens > 0 {
                             self.refuse_tokens -= 1;
-                            return lookup.on_rejected(&contact, ask, true);
+                            return lookup.on_rejected(self.now, &contact, ask, true);
                         }
                         if self.refuse_late {
                             lookup.on_timeout(&contact, 1, false);
@@ -355,6 +377,7 @@ impl LookupNet {
                     contacts: self.named(),
                     found: false,
                     held: self.held.as_ref(),
+                    held_value: None,
                     renewal: 20_000 * MS,
                 };
                 lookup.on_answer(self.now, &contact, ask, answer);

@@ -369,15 +369,21 @@ impl Lookups {
                     page: is_crowded.then_some(Page::From(ValueId(0))),
                 })
             }
-            LookupRequest::Probe(id) | LookupRequest::Check(id) => Request::Get(GetRequest {
-                key,
-                query: Query {
-                    select: [Field::Id, Field::Owner, Field::Seq].into(),
-                    conditions: vec![Condition::Id(*id)],
-                },
-                want: None,
-                page: None,
-            }),
+            LookupRequest::Probe(id) | LookupRequest::Check(id) => {
+                let announced = lookup.and_then(|it| it.announced(*id));
+                let select = if announced.is_some_and(Announcement::compares_whole) {
+                    BTreeSet::new()
+                } else {
+                    [Field::Id, Field::Owner, Field::Seq].into()
+                };
+                let conditions = vec![Condition::Id(*id)];
+                Request::Get(GetRequest {
+                    key,
+                    query: Query { select, conditions },
+                    want: None,
+                    page: None,
+                })
+            }
             LookupRequest::Put(id, token) => {
                 let Some(announcement) = lookup.and_then(|it| it.announced(*id)) else {
                     return false;

@@ -103,6 +103,9 @@ impl Node {
             contacts: named,
             found,
             held: held.as_ref(),
+            held_value: held
+                .as_ref()
+                .and_then(|row| values.iter().find(|it| Some(it.id()) == row.id)),
             renewal: (self.lookups).renewal(id.key, self.subscriptions.socket_count()),
         };
         if let Some(lookup) = self.lookups.get_mut(id) {
@@ -139,11 +142,11 @@ impl Node {
             && self.outbox.rpc.peers_mut().on_auth_error(from)
                 > self.config.transport.max_auth_errors
         {
-            return self.give_up_on(now, id, node);
+            self.on_failed(now, node);
         }
         if let Some(lookup) = self.lookups.get_mut(id) {
             if unauthorized || unknown {
-                lookup.on_rejected(&node, &ask, unauthorized);
+                lookup.on_rejected(now, &node, &ask, unauthorized);
             } else {
                 lookup.on_refused(now, &node, &ask);
             }

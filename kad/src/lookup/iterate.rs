@@ -400,16 +400,16 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         }
     }
 
-    /// Notes that `node` replied with an error, which ends a request of the iteration. The token of
-    /// `node` is dropped if `token_was_wrong`.
-    pub fn on_error(&mut self, node: &Contact<N>, token_was_wrong: bool) {
-        if let Some(candidate) = self.candidates.get_mut(node) {
-            candidate.state = CandidateState::Responsive;
-            candidate.in_flight = false;
-            if token_was_wrong {
-                candidate.token = None;
-            }
-        }
+    /// Notes that `node` replied with an error, which ends a request of the iteration. It may be
+    /// that it refused a token: reports whether that is the last which it gave, which is dropped.
+    pub fn on_error(&mut self, node: &Contact<N>, refused: Option<&[u8]>) -> bool {
+        let Some(candidate) = self.candidates.get_mut(node) else {
+            return false;
+        };
+        candidate.state = CandidateState::Responsive;
+        candidate.in_flight = false;
+        let is_last = |token: &mut Token| refused == Some(&token.bytes[..]);
+        candidate.token.take_if(is_last).is_some()
     }
 
     /// Notes that `node` refused a request of the caller's own for good.

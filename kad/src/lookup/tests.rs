@@ -613,12 +613,12 @@ fn an_error_ends_a_request_and_perhaps_a_token() {
     let id = node(1, 1);
     asked(&mut lookup, &Latency::UNKNOWN);
     lookup.on_token(START, &id, "token".into());
-    lookup.on_error(&id, false);
+    assert!(!lookup.on_error(&id, Some(b"another")));
     let candidate = lookup.candidates().get(&id).unwrap();
     assert!(!candidate.in_flight && candidate.token.is_some());
     assert_eq!(candidate.state, CandidateState::Responsive);
     assert_eq!(asked(&mut lookup, &Latency::UNKNOWN).len(), 1);
-    lookup.on_error(&id, true);
+    assert!(lookup.on_error(&id, Some(b"token")));
     assert!(lookup.candidates().get(&id).unwrap().token.is_none());
 }
 

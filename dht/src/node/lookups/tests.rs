@@ -228,11 +228,15 @@ fn each_step_of_a_lookup_is_sent_as_its_request() {
         })
     };
     assert_eq!(sent(LookupRequest::Get(OP)), as_sent(get(query.clone())));
-    let probe = Query {
-        select: [Field::Id, Field::Owner, Field::Seq].into(),
-        ..query
+    let probe = |id, select| Query {
+        select,
+        conditions: vec![Condition::Id(ValueId(id))],
     };
     let ask = LookupRequest::Check(ValueId(4));
+    let whole = as_sent(get(probe(4, BTreeSet::new())));
+    assert_eq!(sent(ask), whole, "a small value without a signature");
+    let ask = LookupRequest::Check(ValueId(9));
+    let probe = probe(9, [Field::Id, Field::Owner, Field::Seq].into());
     assert_eq!(sent(ask), as_sent(get(probe)));
     let refresh = Request::Refresh(RefreshRequest {
         key,
