@@ -9,7 +9,7 @@ use crate::value::{Field, Query, Value, ValueId};
 use crate::wire::{Digest, Page, Rest, Values};
 
 /// The most bytes of values in one update, counted as by [`cost`], unless one value alone has more.
-const UPDATE_BYTES: usize = 56 << 10;
+pub(super) const UPDATE_BYTES: usize = 56 << 10;
 /// The most bytes of rows in one answer, which is a single datagram.
 const ROWS_BYTES: usize = 60 << 10;
 /// The most bytes of rows and digests in one page.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::hand_over::Transfer;
+use super::notices::NoticeStep;
 use super::timers::Timers;
 use super::{Event, Timer, Transmit};
 use crate::lookup::{LookupId, LookupRequest, OpId};
 use crate::rpc::{Purpose, ReplyTo, Rpc};
-use crate::value::ValueId;
-use crate::wire::{ErrorCode, Reply, Request};
+use crate::wire::{ErrorCode, Reply, Request, Tid};
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
 /// Datagrams, events and the next wake-up. Every part of the node puts its own in; they come out in
@@ -41,8 +41,8 @@ pub(super) enum RequestPurpose {
     HandOver(Transfer),
     /// To read the values of a crowded key in pages.
     Page(PageStep),
-    /// To tell a remote listener, which may have to be told more when it has confirmed that.
-    Notify(Option<Backlog>),
+    /// To tell a remote listener something.
+    Notify(NoticeStep),
 }
 
 /// A request for a page of a crowded key.
@@ -54,16 +54,6 @@ pub(super) struct PageStep {
     pub(super) number: u64,
     /// The node asked.
     pub(super) node: Contact,
-}
-
-/// Stored values that a new listener has not been told of yet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Backlog {
-    pub(super) key: InfoHash,
-    /// The listener's number.
-    pub(super) socket: u32,
-    /// The first of the values.
-    pub(super) from: ValueId,
 }
 
 /// A request of a lookup.
@@ -99,6 +89,17 @@ impl Outbox {
         request: Request<'_>,
         purpose: RequestPurpose,
     ) -> bool {
+        self.send_request(now, to, request, purpose).is_some()
+    }
+
+    /// Sends a request; returns its transaction, `None` if too many are under way.
+    pub(super) fn send_request(
+        &mut self,
+        now: Timestamp,
+        to: SocketAddr,
+        request: Request<'_>,
+        purpose: RequestPurpose,
+    ) -> Option<Tid> {
         self.rpc.request(now, &mut self.rng, to, request, purpose)
     }
 
@@ -110,7 +111,7 @@ impl Outbox {
 
     /// Pings a contact because of a datagram that may be forged; not too often.
     pub(super) fn probe(&mut self, now: Timestamp, contact: Contact) {
-        if self.rpc.may_probe(now, contact.addr) {
+        if self.rpc.has_room_for_others() && self.rpc.may_probe(now, contact.addr) {
             self.ping(now, contact);
         }
     }

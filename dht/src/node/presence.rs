@@ -111,7 +111,7 @@ impl Node {
                     self.on_missed_reply(now, step.node, asked_at);
                     self.on_page_failed(now, step);
                 }
-                RequestPurpose::Notify(_) => self.server.on_gone(to),
+                RequestPurpose::Notify(_) => self.server.on_gone(now, to, &mut self.outbox),
                 RequestPurpose::Bootstrap => self.update_status(now, Family::of(&to)),
             },
         }
@@ -146,7 +146,7 @@ impl Node {
 
     /// Forgets the listens of a failed contact, and updates the status: the family may be cut off.
     fn forget(&mut self, now: Timestamp, contact: Contact) {
-        self.server.on_gone(contact.addr);
+        self.server.on_gone(now, contact.addr, &mut self.outbox);
         self.update_status(now, contact.family());
     }
 }

@@ -43,13 +43,11 @@ impl Node {
             RequestPurpose::HandOver(transfer) => {
                 return self.on_transfer_reply(now, from, transfer, &reply, &values);
             }
-            RequestPurpose::Notify(Some(backlog)) => {
+            RequestPurpose::Notify(notice) => {
                 let outbox = &mut self.outbox;
-                return self.server.tell_more(now, from.addr, backlog, outbox);
+                return self.server.on_confirmed(now, from.addr, notice, outbox);
             }
-            RequestPurpose::Notify(None) | RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => {
-                return;
-            }
+            RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => return,
         };
         if node.id != from.id {
             // Another node has this address now.
@@ -122,9 +120,11 @@ impl Node {
             RequestPurpose::HandOver(transfer) => {
                 return self.on_transfer_failed(now, &transfer);
             }
-            RequestPurpose::Notify(_) | RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => {
-                return;
+            RequestPurpose::Notify(notice) => {
+                let outbox = &mut self.outbox;
+                return self.server.on_confirmed(now, from, notice, outbox);
             }
+            RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => return,
         };
         let needs_token = matches!(
             ask,

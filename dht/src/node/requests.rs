@@ -1,23 +1,20 @@
 //! Requests of peers: one function for each kind (`docs/spec/wire.md#5` to `docs/spec/wire.md#11`;
 //! `docs/spec/node.md#5`).
 
-use std::net::SocketAddr;
-
 use super::answers::Answer;
-use super::notify::Told;
-use super::outbox::{Backlog, Outbox};
+use super::outbox::Outbox;
 use super::pending_puts::RemotePut;
 use super::replies::usable_token;
 use super::server::Server;
 use super::{Contacts, Node, Timer};
 use crate::rpc::ReplyTo;
 use crate::storage::{Listener, Subscribed};
-use crate::value::{Value, ValueId};
+use crate::value::Value;
 use crate::wire::{
     ErrorCode, FindRequest, GetRequest, ListenRequest, Nodes, Reply, Request, Rows, Tid,
     UpdateRequest, Values,
 };
-use crate::{Contact, Family, InfoHash, Timestamp};
+use crate::{Contact, Family, Timestamp};
 
 impl Node {
     /// Handles a request of a peer.
@@ -173,60 +170,12 @@ impl Server {
         }
         let token = self.tokens.token(addr);
         if subscribed == Subscribed::New {
-            self.tell_from(now, key, &listener, &token, ValueId(0), outbox);
+            self.tell_all(now, key, &listener, outbox);
         }
         let reply = Reply {
             token: Some((&token[..]).into()),
             ..Reply::default()
         };
         outbox.reply(now, reply_to, reply);
-    }
-
-    /// Tells a new listener of the next values, after it has confirmed those before them.
-    pub(super) fn tell_more(
-        &self,
-        now: Timestamp,
-        addr: SocketAddr,
-        backlog: Backlog,
-        outbox: &mut Outbox,
-    ) {
-        let Backlog { key, socket, from } = backlog;
-        let mut listeners = self.listeners.on(&key);
-        if let Some(listener) = listeners.find(|it| it.addr == addr && it.socket == socket) {
-            let token = self.tokens.token(addr);
-            self.tell_from(now, key, &listener, &token, from, outbox);
-        }
-    }
-
-    /// Tells a new listener of the stored values from an id on. An update has a bound; there may be
-    /// more to tell when it is confirmed. Listeners of version 0 confirm nothing.
-    fn tell_from(
-        &self,
-        now: Timestamp,
-        key: InfoHash,
-        listener: &Listener,
-        token: &[u8],
-        mut from: ValueId,
-        outbox: &mut Outbox,
-    ) {
-        let query = listener.query().cloned().unwrap_or_default();
-        loop {
-            let (values, next) = self.batch(&key, &query, from);
-            if values.is_empty() {
-                return;
-            }
-            let socket = listener.socket;
-            let backlog = next.map(|from| Backlog { key, socket, from });
-            let told = Told {
-                values: &values,
-                backlog,
-            };
-            self.notifier(listener, token)
-                .values(now, key, told, outbox);
-            match next {
-                Some(next) if listener.version == 0 => from = next,
-                Some(_) | None => return,
-            }
-        }
     }
 }

@@ -211,13 +211,9 @@ fn pings_of_unknown_nodes_hold_up_no_get() {
             want: None,
             page: None,
         });
-        assert!(strangers.request(
-            now,
-            &mut rng,
-            addr(9),
-            request,
-            RequestPurpose::Notify(None)
-        ));
+        let purpose = RequestPurpose::Bootstrap;
+        let tid = strangers.request(now, &mut rng, addr(9), request, purpose);
+        assert!(tid.is_some());
         let asked = strangers.poll_transmit().unwrap();
         let from = SocketAddr::from(([198, 51, 100, 1 + (stranger / 64) as u8], stranger));
         net.nodes[9].handle_datagram(net.now, from, &asked.bytes);

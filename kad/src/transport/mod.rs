@@ -62,6 +62,8 @@ pub struct Transport<D: Dialect, P> {
     parts: Reassembly<D::TransactionId, Bytes>,
     deferred: DeferredRequests,
     outbox: VecDeque<Transmit>,
+    /// Bytes of the datagrams in it.
+    queued_bytes: usize,
     traffic: Traffic,
 }
 
@@ -133,6 +135,7 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
             parts: Reassembly::new(config),
             deferred: DeferredRequests::new(config),
             outbox: VecDeque::new(),
+            queued_bytes: 0,
             traffic: Traffic::default(),
         }
     }
@@ -179,6 +182,7 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
     /// Keeps a request whose reply was not sent, and validates its address with a ping.
     pub fn defer(&mut self, now: Timestamp, rng: &mut Rng, to: SocketAddr, request: &[u8]) {
         if self.deferred.defer(now, to, request)
+            && self.in_flight.has_room_for_others()
             && self.peers.may_probe(now, to)
             && let Some(id) = self.in_flight.fresh_id(rng)
         {
@@ -275,6 +279,17 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
             Reason::Validation => None,
             Reason::Caller(purpose) => Some(purpose),
         }
+    }
+
+    /// Forgets a request: no reply to it is awaited.
+    pub fn cancel(&mut self, to: SocketAddr, id: D::TransactionId) {
+        self.in_flight.cancel(to, id);
+    }
+
+    /// Reports whether there is room for requests that other nodes give rise to. Some is left to
+    /// those that this node makes of its own accord.
+    pub fn has_room_for_others(&self) -> bool {
+        self.in_flight.has_room_for_others()
     }
 
     /// Waits for the announced values of a message, whose bytes are kept in `head`.
@@ -407,10 +422,17 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
     /// Takes the next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         let transmit = self.outbox.pop_front();
+        let taken = transmit.as_ref().map_or(0, |it| it.bytes.len());
+        self.queued_bytes -= taken;
         if transmit.is_none() && self.outbox.capacity() > KEPT_PLACES {
             self.outbox = VecDeque::new();
         }
         transmit
+    }
+
+    /// Returns the bytes of the datagrams that are to be sent.
+    pub fn queued_bytes(&self) -> usize {
+        self.queued_bytes
     }
 
     /// Returns what is remembered of other addresses.
@@ -511,6 +533,7 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
 
     fn transmit(&mut self, to: SocketAddr, bytes: Bytes) {
         self.traffic.sent += 1;
+        self.queued_bytes += bytes.len();
         self.outbox.push_back(Transmit { to, bytes });
     }
 }
