@@ -61,7 +61,7 @@ impl Node {
         let token = reply.token.as_deref().and_then(usable_token);
         if token.is_none() && (ask.is_of_iteration() || matches!(ask, LookupRequest::Check(_))) {
             // As OpenDHT does, we block nodes that answer without a token.
-            self.outbox.rpc.peers_mut().block(from.addr);
+            self.outbox.rpc.peers_mut().block(now, from.addr);
             return self.give_up_on(now, id, node);
         }
         let rows = reply
@@ -162,7 +162,7 @@ impl Node {
                         && !contact.id.is_zero()
                         && contact.family() == family
                         && !is_martian(&contact.addr)
-                        && !self.outbox.rpc.peers().is_blocked(&contact.addr)
+                        && !self.outbox.rpc.peers().is_blocked(now, &contact.addr)
                 });
             let usable: Vec<_> = usable.collect();
             for contact in &usable {
