@@ -65,7 +65,7 @@ impl Server {
             let value = self.storage.find(&key, id).cloned();
             match update {
                 ValueUpdate::Stored => {
-                    self.send_bare_values(key, listener, value.as_slice(), outbox)
+                    self.send_bare_values(key, listener, value.as_slice(), outbox);
                 }
                 ValueUpdate::Refreshed => self.send_bare(key, listener, &[id], &[], outbox),
                 ValueUpdate::Gone => self.send_bare(key, listener, &[], &[id], outbox),

@@ -131,8 +131,18 @@ impl Outbox {
         request: &[u8],
     ) {
         if !self.rpc.reply(now, to, reply) {
-            self.rpc.defer(now, &mut self.rng, to.addr, request);
+            self.defer(now, to.addr, request);
         }
+    }
+
+    /// Keeps a request that has a large answer until its address is validated.
+    pub(super) fn defer(&mut self, now: Timestamp, to: SocketAddr, request: &[u8]) {
+        self.rpc.defer(now, &mut self.rng, to, request);
+    }
+
+    /// Counts a request as so many more, as it took as much.
+    pub(super) fn charge(&mut self, now: Timestamp, from: SocketAddr, count: usize) {
+        self.rpc.charge(now, from, count);
     }
 
     /// Answers a request with an error.

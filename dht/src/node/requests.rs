@@ -16,6 +16,9 @@ use crate::wire::{
 };
 use crate::{Contact, Family, Timestamp};
 
+/// Values that may be looked at for a request; to look at as many more counts as another request.
+const WALK_PER_REQUEST: usize = 256;
+
 impl Node {
     /// Handles a request of a peer.
     pub(super) fn on_request(
@@ -39,7 +42,11 @@ impl Node {
             Request::Put(put) => {
                 if server.may_put(now, reply_to, &put, outbox) {
                     let is_far = (self.contacts).is_far_from(now, from.family(), &put.key);
-                    for value in values {
+                    for (number, value) in values.into_iter().enumerate() {
+                        // The rates are for values: the message has paid for the first.
+                        if number > 0 && !outbox.rpc.admit_another(now, addr) {
+                            break;
+                        }
                         let put = RemotePut {
                             reply_to,
                             key: put.key,
@@ -126,10 +133,20 @@ impl Server {
             let text = "Get_values with no info_hash";
             return outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
+        if !outbox.rpc.peers().is_validated(now, &reply_to.addr)
+            && self.is_for_validated(&key, &query, page.as_ref(), self.unvalidated_bytes)
+        {
+            return outbox.defer(now, reply_to.addr, datagram);
+        }
         let family = Family::of(&reply_to.addr);
         let [nodes4, nodes6] = contacts.for_reply(now, family, key, want);
         let token = self.tokens.token(reply_to.addr);
-        let Answer { values, rest } = self.answer(&key, &query, page.as_ref());
+        let Answer {
+            values,
+            rest,
+            walked,
+        } = self.answer(&key, &query, page.as_ref());
+        outbox.charge(now, reply_to.addr, walked / WALK_PER_REQUEST);
         let whole = query.select.is_empty();
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
@@ -170,6 +187,12 @@ impl Server {
         }
         let token = self.tokens.token(addr);
         if subscribed == Subscribed::New {
+            if listener
+                .query()
+                .is_some_and(|query| !query.conditions.is_empty())
+            {
+                outbox.charge(now, addr, self.storage.count(&key) / WALK_PER_REQUEST);
+            }
             self.tell_all(now, key, &listener, outbox);
         }
         let reply = Reply {

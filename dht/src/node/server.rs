@@ -41,6 +41,8 @@ pub(super) struct Server {
     pub(super) pending_puts: PendingPuts,
     /// The most bytes of values in one answer.
     pub(super) answer_bytes: usize,
+    /// The most bytes of values for an address that is not validated.
+    pub(super) unvalidated_bytes: usize,
     /// Values of peers that were refused so far.
     pub(super) refused_puts: u64,
 }
@@ -60,7 +62,7 @@ impl Server {
             value_types: config.value_types.clone(),
             tokens: Tokens::new(&config.tokens, now, &mut secrets),
             secrets,
-            storage: Storage::new(&config.storage, &mut hashing),
+            storage: Storage::new(&config.storage, own, &mut hashing),
             listeners: Listeners::new(
                 &config.listen,
                 config.storage.max_keys,
@@ -71,6 +73,7 @@ impl Server {
             max_notice_bytes: config.listen.max_notice_bytes,
             pending_puts: PendingPuts::new(config.storage.max_pending_puts),
             answer_bytes: config.storage.answer_bytes,
+            unvalidated_bytes: config.transport.unvalidated_reply_bytes,
             refused_puts: 0,
         }
     }
@@ -267,7 +270,7 @@ impl Server {
 
     /// Returns how long a value lives after its creation or last refresh.
     pub(super) fn lifetime(&self, value: &Value) -> Duration {
-        self.value_types.rules(value.value_type()).lifetime
+        self.value_types.lifetime(value)
     }
 
     /// Returns the monotonic moment of an expiry, `None` if it has passed.

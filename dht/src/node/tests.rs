@@ -279,7 +279,7 @@ fn listens_cancelled_before_their_turn_take_no_place() {
 
 #[test]
 fn own_requests_go_on_while_others_ask_as_much_as_is_answered_or_more() {
-    for (strangers, drops) in [(5, false), (20, true)] {
+    for (strangers, drops) in [(4, false), (20, true)] {
         let mut net = Net::new(10);
         net.settle();
         let key = InfoHash::of(b"key");

@@ -411,13 +411,33 @@ fn a_value_that_there_is_no_room_for_is_refused() {
     let mut config = Config::default();
     config.storage.max_values_per_key = 1;
     let mut parts = ServerParts::with(config);
-    parts.put(value(1));
+    parts.store(1);
     parts.put(value(2));
     assert_eq!(parts.server.refused_puts, 1);
     assert_eq!(
         parts.server.batch(&KEY, &Query::default(), ValueId(0)).0,
         [value(1)]
     );
+}
+
+#[test]
+fn a_large_answer_is_not_made_for_an_address_that_is_not_validated() {
+    let mut parts = ServerParts::new();
+    for id in 1..=40 {
+        parts.store(id);
+    }
+    let rows = Query {
+        select: [Field::Id].into(),
+        conditions: Vec::new(),
+    };
+    for query in [Query::default(), rows] {
+        assert_eq!(parts.get(query.clone()), "", "it waits");
+        let page = Some(wire::Page::From(ValueId(0)));
+        let unvalidated = (parts.server).is_for_validated(&KEY, &query, page.as_ref(), 600);
+        assert!(unvalidated);
+    }
+    parts.outbox.rpc.peers_mut().on_token(NOW, addr(1));
+    assert!(parts.get(Query::default()).starts_with("1: reply, token"));
 }
 
 #[test]
