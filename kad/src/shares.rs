@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::Source;
+use crate::{Scope, Source};
 
 /// Amounts by source and by network. An operation costs the logarithm of their number.
 #[derive(Clone, Default, Debug)]
@@ -130,7 +130,8 @@ impl Prefix {
         let own = Self::of(source);
         let ip = IpAddr::from(source);
         let lens: &[u8] = match ip {
-            _ if is_private(ip) => &[],
+            // The lowest address of the network of `::1` is `::`.
+            _ if Scope::of(ip) != Scope::Public || ip.is_unspecified() => &[],
             IpAddr::V4(_) => &[24],
             IpAddr::V6(_) => &[48, 56],
         };
@@ -150,16 +151,6 @@ impl From<Prefix> for Source {
         } else {
             Ipv6Addr::from_bits(u128::from(bits) << 64).into()
         })
-    }
-}
-
-/// Reports whether an address is of this host or a private network.
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => {
-            ip.to_bits() >> 64 == 0 || ip.is_unique_local() || ip.is_unicast_link_local()
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! [`Source`]: what limits count as one sender.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+
+use crate::Prefix;
 
 /// What is held responsible for the datagrams of an address: one IPv4 address, or one IPv6 /64, the
 /// least that a subscriber is given.
@@ -10,10 +12,7 @@ pub struct Source(IpAddr);
 impl Source {
     /// Returns the source that an address belongs to; IPv4-mapped IPv6 counts as IPv4.
     pub fn of(ip: IpAddr) -> Self {
-        match ip.to_canonical() {
-            ip @ IpAddr::V4(_) => Self(ip),
-            IpAddr::V6(ip) => Self(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into()),
-        }
+        Self(Prefix::address(ip).first())
     }
 }
 

@@ -37,11 +37,15 @@ pub struct HostSpec {
 /// The addresses of a host.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Addressing {
-    /// IPv4 alone.
+    /// IPv4 alone, all in one private network.
     #[default]
     V4,
+    /// IPv4 alone, each in a public /24 of its own.
+    PublicV4,
     /// IPv4 alone, at one address with all other hosts of this kind, each at a port of its own.
     SharedV4,
+    /// IPv4 alone, as [`Addressing::SharedV4`], at the loopback address.
+    LoopbackV4,
     /// IPv6 alone.
     V6,
     /// Both.
@@ -78,6 +82,8 @@ pub struct Load {
 const FIRST_V4: u32 = (10 << 24) + 1;
 /// The address of all hosts of [`Addressing::SharedV4`].
 const SHARED_V4: Ipv4Addr = Ipv4Addr::new(11, 0, 0, 1);
+/// The first address of [`Addressing::PublicV4`].
+const FIRST_PUBLIC_V4: u32 = (20 << 24) + 1;
 const FIRST_V6: u128 = (0xfd << 120) + 1;
 const PORT: u16 = 4222;
 
@@ -118,7 +124,12 @@ impl HostId {
     /// Returns the host that an address would belong to; the reverse of [`Addressing::address`].
     pub(super) fn at(address: SocketAddr) -> Option<Self> {
         let number = match address.ip() {
-            IpAddr::V4(SHARED_V4) => u32::from(address.port().checked_sub(PORT)?),
+            IpAddr::V4(SHARED_V4 | Ipv4Addr::LOCALHOST) => {
+                u32::from(address.port().checked_sub(PORT)?)
+            }
+            IpAddr::V4(ip) if ip.to_bits() >= FIRST_PUBLIC_V4 => {
+                (ip.to_bits() - FIRST_PUBLIC_V4) >> 8
+            }
             IpAddr::V4(ip) => ip.to_bits().checked_sub(FIRST_V4)?,
             IpAddr::V6(ip) => u32::try_from(ip.to_bits().checked_sub(FIRST_V6)? >> 64).ok()?,
         };
@@ -130,7 +141,7 @@ impl Addressing {
     /// Whether it has an address of this family.
     pub fn has(self, family: Family) -> bool {
         match self {
-            Self::V4 | Self::SharedV4 => family == Family::V4,
+            Self::V4 | Self::PublicV4 | Self::SharedV4 | Self::LoopbackV4 => family == Family::V4,
             Self::V6 => family == Family::V6,
             Self::Dual => true,
         }
@@ -140,9 +151,12 @@ impl Addressing {
     /// it shares one.
     pub(super) fn address(self, host: HostId, family: Family) -> SocketAddr {
         let HostId(number) = host;
+        let shared = |ip| SocketAddr::new(IpAddr::V4(ip), PORT.wrapping_add(number as u16));
         let ip = match (family, self) {
-            (Family::V4, Self::SharedV4) => {
-                return SocketAddr::new(IpAddr::V4(SHARED_V4), PORT.wrapping_add(number as u16));
+            (Family::V4, Self::SharedV4) => return shared(SHARED_V4),
+            (Family::V4, Self::LoopbackV4) => return shared(Ipv4Addr::LOCALHOST),
+            (Family::V4, Self::PublicV4) => {
+                IpAddr::V4(Ipv4Addr::from_bits(FIRST_PUBLIC_V4 + (number << 8)))
             }
             (Family::V4, _) => IpAddr::V4(Ipv4Addr::from_bits(FIRST_V4 + number)),
             (Family::V6, _) => {

@@ -25,6 +25,8 @@ struct Attacker {
     socket: UdpSocket,
     victim: SocketAddr,
     key: InfoHash,
+    /// Whether it says that it is a node.
+    is_node: bool,
     /// A write token of the victim.
     token: Vec<u8>,
     /// What has been made up so far: transactions, ids, numbers.
@@ -33,13 +35,15 @@ struct Attacker {
 }
 
 /// Attacks until it is over; returns how many datagrams that took.
-pub(crate) fn run(victim: SocketAddr, key: InfoHash, is_over: &AtomicBool) -> u64 {
+/// It says that it is a node if so, under ever other ids.
+pub(crate) fn run(victim: SocketAddr, key: InfoHash, is_node: bool, is_over: &AtomicBool) -> u64 {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_nonblocking(true).unwrap();
     let mut attacker = Attacker {
         socket,
         victim,
         key,
+        is_node,
         token: Vec::new(),
         count: 0,
         sent: 0,
@@ -194,7 +198,7 @@ impl Attacker {
         let message = Message {
             tid,
             network: 0,
-            client: true,
+            client: !self.is_node,
             agent: None,
             payload,
         };

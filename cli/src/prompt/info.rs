@@ -86,6 +86,7 @@ fn family_object(family: &FamilyStats) -> Json {
         "dubious": family.contacts.dubious,
         "cached": family.contacts.cached,
         "incoming": family.contacts.incoming,
+        "crowded_out": family.crowded_out,
         "table_depth": family.table_depth,
         "network_size_estimation": family.network_size_estimate,
     })

@@ -60,7 +60,7 @@ impl Node {
         {
             asked = true;
             let target = refresh.target;
-            let purpose = RequestPurpose::Probe(refresh.via);
+            let purpose = RequestPurpose::Probe(refresh.via.into());
             let request = Request::Find(FindRequest { target, want });
             self.outbox.request(now, refresh.via.addr, request, purpose);
         }

@@ -34,7 +34,7 @@ pub(super) enum RequestPurpose {
     /// To learn which node is at a bootstrap address.
     Bootstrap,
     /// To learn whether a contact is alive, or which nodes are near an id.
-    Probe(Contact),
+    Probe(Probe),
     /// To serve a lookup.
     Lookup(LookupStep),
     /// To copy what is stored here to another node.
@@ -43,6 +43,14 @@ pub(super) enum RequestPurpose {
     Page(PageStep),
     /// To tell a remote listener something.
     Notify(NoticeStep),
+}
+
+/// A request to a contact for the sake of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probe {
+    pub(super) contact: Contact,
+    /// Another address under its id, to ping if the contact is silent.
+    pub(super) successor: Option<SocketAddr>,
 }
 
 /// A request for a page of a crowded key.
@@ -63,6 +71,15 @@ pub(super) struct LookupStep {
     /// The node asked.
     pub(super) node: Contact,
     pub(super) ask: LookupRequest,
+}
+
+impl From<Contact> for Probe {
+    fn from(contact: Contact) -> Self {
+        Self {
+            contact,
+            successor: None,
+        }
+    }
 }
 
 impl Purpose for RequestPurpose {
@@ -105,15 +122,20 @@ impl Outbox {
 
     /// Asks a contact whether it is there.
     pub(super) fn ping(&mut self, now: Timestamp, contact: Contact) {
-        let purpose = RequestPurpose::Probe(contact);
-        self.request(now, contact.addr, Request::Ping, purpose);
+        self.send_probe(now, contact.into());
     }
 
     /// Pings a contact because of a datagram that may be forged; not too often.
-    pub(super) fn probe(&mut self, now: Timestamp, contact: Contact) {
-        if self.rpc.has_room_for_others() && self.rpc.may_probe(now, contact.addr) {
-            self.ping(now, contact);
+    pub(super) fn probe(&mut self, now: Timestamp, probe: impl Into<Probe>) {
+        let probe = probe.into();
+        if self.rpc.has_room_for_others() && self.rpc.may_probe(now, probe.contact.addr) {
+            self.send_probe(now, probe);
         }
+    }
+
+    fn send_probe(&mut self, now: Timestamp, probe: Probe) {
+        let purpose = RequestPurpose::Probe(probe);
+        self.request(now, probe.contact.addr, Request::Ping, purpose);
     }
 
     /// Answers a request with little.

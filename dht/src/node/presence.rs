@@ -1,11 +1,13 @@
 //! Contacts that turn out to be there, or not: what that means for tables, lookups and listeners.
 
+use std::net::SocketAddr;
+
 use super::failure_probe::TimeOut;
-use super::outbox::LookupStep;
+use super::outbox::{LookupStep, Probe};
 use super::{Node, RequestPurpose};
 use crate::routing::{Confidence, Growth};
 use crate::rpc::NoReply;
-use crate::{Contact, Family, Timestamp};
+use crate::{Contact, Family, InfoHash, Timestamp};
 
 impl Node {
     /// Takes in that a datagram came from a contact, or that a reply named it. The table may want
@@ -13,8 +15,9 @@ impl Node {
     pub(super) fn on_contact(&mut self, now: Timestamp, contact: Contact, confidence: Confidence) {
         let family = contact.family();
         let update = self.contacts.on_seen(now, contact, confidence);
-        if let Some(doubted) = update.ping {
-            self.outbox.probe(now, doubted);
+        if let Some(contact) = update.ping {
+            let successor = update.successor;
+            self.outbox.probe(now, Probe { contact, successor });
         }
         let is_wanted = match update.growth {
             Growth::None => false,
@@ -70,7 +73,7 @@ impl Node {
                 self.on_timed_out(now, node, count);
             }
             NoReply::TimedOut {
-                purpose: RequestPurpose::Probe(contact),
+                purpose: RequestPurpose::Probe(Probe { contact, .. }),
                 count,
                 is_last: _,
             } => self.on_timed_out(now, contact, count),
@@ -102,7 +105,7 @@ impl Node {
                     self.on_missed_reply(now, node, asked_at);
                     self.drive(now, id);
                 }
-                RequestPurpose::Probe(contact) => self.on_missed_reply(now, contact, asked_at),
+                RequestPurpose::Probe(probe) => self.on_missed_probe(now, probe, asked_at),
                 RequestPurpose::HandOver(transfer) => {
                     self.on_missed_reply(now, transfer.to, asked_at);
                     self.on_transfer_failed(now, &transfer);
@@ -135,6 +138,28 @@ impl Node {
     fn on_missed_reply(&mut self, now: Timestamp, contact: Contact, asked_at: Timestamp) {
         if self.contacts.on_no_reply(&contact, asked_at) {
             self.forget(now, contact);
+        }
+    }
+
+    /// Handles that a contact did not answer what it was asked at `asked_at` for the sake of the
+    /// table: another address under its id may have its place.
+    fn on_missed_probe(&mut self, now: Timestamp, probe: Probe, asked_at: Timestamp) {
+        let Probe { contact, successor } = probe;
+        if self.contacts.on_no_reply(&contact, asked_at) {
+            self.forget(now, contact);
+            self.probe_successor(now, contact.id, successor);
+        }
+    }
+
+    /// Pings the address that may have the place of a contact that has failed.
+    pub(super) fn probe_successor(
+        &mut self,
+        now: Timestamp,
+        id: InfoHash,
+        successor: Option<SocketAddr>,
+    ) {
+        if let Some(addr) = successor {
+            self.outbox.probe(now, Contact::new(id, addr));
         }
     }
 

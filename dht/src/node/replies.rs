@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use bulla_kad::Scope;
 use bytes::Bytes;
 
-use super::outbox::LookupStep;
+use super::outbox::{LookupStep, Probe};
 use super::{LookupId, Node, RequestPurpose};
 use crate::lookup::{LookupReply, LookupRequest};
 use crate::routing::Confidence;
@@ -32,10 +33,11 @@ impl Node {
             self.votes.add(observed);
         }
         let named = self.take_named(now, from, &reply);
-        if let RequestPurpose::Probe(contact) = &purpose
+        if let RequestPurpose::Probe(Probe { contact, successor }) = &purpose
             && contact.id != from.id
         {
             self.on_failed(now, *contact);
+            self.probe_successor(now, contact.id, *successor);
         }
         let LookupStep { id, node, ask } = match purpose {
             RequestPurpose::Lookup(step) => step,
@@ -162,6 +164,7 @@ impl Node {
                         && !contact.id.is_zero()
                         && contact.family() == family
                         && !is_martian(&contact.addr)
+                        && can_be_known_to(from, contact)
                         && !self.outbox.rpc.peers().is_blocked(now, &contact.addr)
                 });
             let usable: Vec<_> = usable.collect();
@@ -199,6 +202,15 @@ fn on_host_of(from: Contact, contact: Contact) -> Contact {
         return Contact { addr, ..contact };
     }
     contact
+}
+
+/// Reports whether the namer of a contact may have heard of it: a node on the Internet knows none in
+/// a private network, and none on this host or link but by hearsay. So a node elsewhere cannot have
+/// us send datagrams into networks that it does not reach itself.
+///
+/// Differs: OpenDHT asks whatever is named. Nodes of a private network are met by what they send.
+fn can_be_known_to(namer: Contact, contact: &Contact) -> bool {
+    Scope::of(contact.addr.ip()) >= Scope::of(namer.addr.ip())
 }
 
 /// Returns what a node holds under an id, from rows or the value itself.

@@ -41,6 +41,8 @@ pub struct FamilyStats {
     pub status: Status,
     /// The contacts of its table.
     pub contacts: Counts,
+    /// How many times a contact was refused, as its address or network had its share of the table.
+    pub crowded_out: u64,
     /// The depth of its table, in bits.
     pub table_depth: usize,
     /// An estimate of how many nodes the network has.
@@ -70,6 +72,7 @@ impl Node {
         FamilyStats {
             status: self.status(family),
             contacts: table.counts(now),
+            crowded_out: table.crowded_out(),
             table_depth: table.depth(),
             network_size_estimate: table.size_estimate(now),
         }

@@ -1,8 +1,9 @@
 //! [`Bucket`]: the contacts whose ids share a prefix, at most k of them, and one that waits for a
 //! place.
 
-use crate::{Contact, Id, Rng, Timestamp};
+use crate::{Contact, Id, Prefix, Rng, Timestamp};
 
+use super::diversity::Diversity;
 use super::entry::{Ages, Confidence, Entry, Standing};
 
 /// Covers the ids that share the first `depth` bits of `first`, whose other bits are zero.
@@ -41,6 +42,12 @@ impl<const N: usize> Bucket<N> {
         self.entries.iter_mut().find(|entry| entry.id() == id)
     }
 
+    /// Counts the contacts of a network that are not expired.
+    pub(super) fn count_in(&self, network: Prefix) -> usize {
+        let is_of_it = |entry: &&Entry<N>| !entry.is_expired() && network.contains(entry.ip());
+        self.entries.iter().filter(is_of_it).count()
+    }
+
     pub(super) fn has_only_good(&self, ages: Ages, now: Timestamp) -> bool {
         self.entries
             .iter()
@@ -59,6 +66,7 @@ impl<const N: usize> Bucket<N> {
         confidence: Confidence,
         now: Timestamp,
         size: usize,
+        diversity: &mut Diversity,
     ) -> bool {
         if self.entries.len() >= size {
             let expired = self.entries.iter().position(Entry::is_expired);
@@ -66,14 +74,23 @@ impl<const N: usize> Bucket<N> {
                 Confidence::Replied => self.entries.iter().position(Entry::is_unverified),
                 Confidence::Named | Confidence::Sent => None,
             });
-            match yielding {
-                Some(index) => drop(self.entries.remove(index)),
-                None => return false,
-            }
+            let Some(index) = yielding else {
+                return false;
+            };
+            self.remove(index, diversity);
         }
+        diversity.add(contact.addr.ip());
         self.entries.push(Entry::new(contact, confidence, now));
         self.candidate.take_if(|waiting| waiting.id == contact.id);
         true
+    }
+
+    /// Removes a contact.
+    pub(super) fn remove(&mut self, index: usize, diversity: &mut Diversity) {
+        let entry = self.entries.remove(index);
+        if !entry.is_expired() {
+            diversity.remove(entry.ip());
+        }
     }
 
     /// Lets a contact wait for a place: one that showed a sign of life in place of any other, one
@@ -144,8 +161,19 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::Seed;
+    use crate::routing::RoutingConfig;
 
     use super::*;
+
+    fn place(
+        bucket: &mut Bucket<20>,
+        contact: Contact<20>,
+        confidence: Confidence,
+        size: usize,
+    ) -> bool {
+        let mut diversity = Diversity::new(&RoutingConfig::default());
+        bucket.place(contact, confidence, Timestamp::ZERO, size, &mut diversity)
+    }
 
     fn contact(id: [u8; 20]) -> Contact<20> {
         Contact::new(Id::new(id), ([192, 0, 2, 1], 1).into())
@@ -160,7 +188,7 @@ mod tests {
         ) {
             let mut bucket = Bucket::everything();
             for id in ids {
-                bucket.place(contact(id), Confidence::Sent, Timestamp::ZERO, usize::MAX);
+                place(&mut bucket, contact(id), Confidence::Sent, usize::MAX);
             }
             let mut rng = Seed::from_number(1).public();
             for go_up in path {
@@ -195,14 +223,18 @@ mod tests {
 
     #[test]
     fn a_contact_that_replied_takes_the_place_of_one_that_never_did() {
-        let now = Timestamp::ZERO;
         let mut bucket = Bucket::everything();
-        assert!(bucket.place(contact([1; 20]), Confidence::Sent, now, 2));
-        assert!(bucket.place(contact([2; 20]), Confidence::Named, now, 2));
-        assert!(!bucket.place(contact([3; 20]), Confidence::Sent, now, 2));
-        assert!(bucket.place(contact([3; 20]), Confidence::Replied, now, 2));
-        assert!(bucket.place(contact([4; 20]), Confidence::Replied, now, 2));
-        assert!(!bucket.place(contact([5; 20]), Confidence::Replied, now, 2));
+        assert!(place(&mut bucket, contact([1; 20]), Confidence::Sent, 2));
+        assert!(place(&mut bucket, contact([2; 20]), Confidence::Named, 2));
+        assert!(!place(&mut bucket, contact([3; 20]), Confidence::Sent, 2));
+        assert!(place(&mut bucket, contact([3; 20]), Confidence::Replied, 2));
+        assert!(place(&mut bucket, contact([4; 20]), Confidence::Replied, 2));
+        assert!(!place(
+            &mut bucket,
+            contact([5; 20]),
+            Confidence::Replied,
+            2
+        ));
         assert!(bucket.find(&Id::new([1; 20])).is_none());
     }
 }

@@ -16,6 +16,17 @@ pub struct RoutingConfig {
     /// this time are asked and shared, if there are enough. Default 2 min (ours: the reference
     /// shares all good ones).
     pub fresh_time: Duration,
+    /// Contacts of a table at one IPv4 address or IPv6 /64. Default 2 (ours), at least 1.
+    pub max_per_address: usize,
+    /// Contacts of a table in one network: an IPv4 /24 or an IPv6 /56. Default 8 (ours), at least
+    /// 1.
+    pub max_per_network: usize,
+    /// Contacts of one bucket in one network. Default 2 (ours), at least 1.
+    pub max_per_network_in_bucket: usize,
+    /// The bounds for addresses and networks hold for loopback, link-local, private (RFC 1918,
+    /// `fc00::/7`) and shared (100.64.0.0/10) addresses too, of which many nodes may have one by
+    /// right. Default `false` (ours).
+    pub limit_private_networks: bool,
     /// Split buckets away from the own id as well, to know more nodes. Default `false`.
     pub bootstrap_mode: bool,
 }
@@ -28,6 +39,10 @@ impl Default for RoutingConfig {
             good_time: Duration::from_secs(120 * MINUTE),
             expire_time: Duration::from_secs(10 * MINUTE),
             fresh_time: Duration::from_secs(2 * MINUTE),
+            max_per_address: 2,
+            max_per_network: 8,
+            max_per_network_in_bucket: 2,
+            limit_private_networks: false,
             bootstrap_mode: false,
         }
     }
@@ -38,9 +53,17 @@ impl RoutingConfig {
     #[must_use]
     pub fn violations(&self) -> Vec<&'static str> {
         let sizes = (1..=20).contains(&self.bucket_size);
-        [(sizes, "routing.bucket_size must be 1 to 20")]
-            .into_iter()
-            .filter_map(|(holds, violation)| (!holds).then_some(violation))
-            .collect()
+        let shares = [
+            self.max_per_address,
+            self.max_per_network,
+            self.max_per_network_in_bucket,
+        ];
+        [
+            (sizes, "routing.bucket_size must be 1 to 20"),
+            (!shares.contains(&0), "routing.max_per_* must be at least 1"),
+        ]
+        .into_iter()
+        .filter_map(|(holds, violation)| (!holds).then_some(violation))
+        .collect()
     }
 }

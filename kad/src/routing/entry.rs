@@ -10,7 +10,7 @@
 //!               a request got no reply
 //! ```
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::Endpoint;
@@ -110,6 +110,10 @@ impl<const N: usize> Entry<N> {
         Contact::new(self.id, self.endpoint.into())
     }
 
+    pub(super) fn ip(&self) -> IpAddr {
+        SocketAddr::from(self.endpoint).ip()
+    }
+
     pub(super) fn standing(&self, ages: Ages, now: Timestamp) -> Standing {
         if self.is_expired() {
             Standing::Expired
@@ -157,60 +161,67 @@ impl<const N: usize> Entry<N> {
         self.contact()
     }
 
-    /// Notes that its id was seen again, at `addr`. Returns an address to ask before it is
-    /// believed.
+    /// Reports whether this is its address.
+    pub(super) fn is_at(&self, addr: SocketAddr) -> bool {
+        self.endpoint == addr.into()
+    }
+
+    /// Reports whether its place goes to another address under its id, or to one under another.
+    pub(super) fn gives_way(&self, confidence: Confidence) -> bool {
+        self.is_expired() || (confidence == Confidence::Replied && self.is_unverified())
+    }
+
+    /// Reports whether it is known anew, as by a first message: it has failed, and something came
+    /// from its address. That may be forged, so it is not good before it replies.
     ///
-    /// Differs: OpenDHT believes any datagram that claims a known id; here the address changes only
-    /// after a reply from the new one. While a request is in flight no other is proposed, so that
-    /// forged senders cannot aim us. An expired entry gives its place to a newcomer, as it would to
-    /// one of another id.
-    pub(super) fn on_seen(
-        &mut self,
-        addr: SocketAddr,
-        confidence: Confidence,
-        now: Timestamp,
-    ) -> Option<Contact<N>> {
-        let moved = self.endpoint != addr.into();
-        let newcomer = Contact::new(self.id, addr);
+    /// Differs: in OpenDHT any datagram makes it as good as it was.
+    pub(super) fn starts_anew(&self, confidence: Confidence) -> bool {
+        self.is_expired() && confidence >= Confidence::Sent
+    }
+
+    /// Notes that it was seen again, at its address.
+    pub(super) fn on_seen(&mut self, confidence: Confidence, now: Timestamp) {
         match confidence {
-            Confidence::Replied => *self = Self::new(newcomer, confidence, now),
-            Confidence::Named | Confidence::Sent if moved && self.is_expired() => {
-                *self = Self::new(newcomer, confidence, now);
-            }
-            Confidence::Sent if moved => {
-                return self.is_askable(now).then(|| {
-                    self.asked = Moment::at(now);
-                    newcomer
-                });
-            }
+            Confidence::Replied => *self = Self::new(self.contact(), confidence, now),
             Confidence::Sent => {
                 self.seen = Moment::at(now);
                 self.is_unresponsive = false;
-                if self.has_failed {
-                    self.has_failed = false;
-                    self.asked = Moment::NEVER;
-                }
             }
             Confidence::Named => {}
         }
-        None
+    }
+
+    /// Notes that its id was seen at another address. Returns it if it is to be asked whether it is
+    /// still there: the other gets the place only if it is not. One that is only named does not,
+    /// nor does any shortly after a reply.
+    ///
+    /// Differs: OpenDHT believes any datagram that claims a known id.
+    pub(super) fn on_claimed(
+        &mut self,
+        confidence: Confidence,
+        now: Timestamp,
+    ) -> Option<Contact<N>> {
+        let is_doubtful = confidence >= Confidence::Sent
+            && self.is_askable(now)
+            && !self.replied.is_within(Self::TIMEOUT, now);
+        is_doubtful.then(|| self.ask(now))
     }
 
     /// Reports whether a reply has come from `addr` after `since`.
     pub(super) fn has_replied(&self, addr: SocketAddr, since: Timestamp) -> bool {
-        self.endpoint == addr.into() && self.replied > Moment::at(since)
+        self.is_at(addr) && self.replied > Moment::at(since)
     }
 
-    /// Notes that it is not there, at `addr`, or of no use.
-    pub(super) fn on_failed(&mut self, addr: SocketAddr) {
-        if self.endpoint == addr.into() {
-            self.has_failed = true;
-        }
+    /// Notes that it is not there, at `addr`, or of no use. Reports whether that is new.
+    pub(super) fn on_failed(&mut self, addr: SocketAddr) -> bool {
+        let is_new = self.is_at(addr) && !self.has_failed;
+        self.has_failed |= is_new;
+        is_new
     }
 
     /// Notes that a request to it, at `addr`, timed out.
     pub(super) fn on_timeout(&mut self, addr: SocketAddr) {
-        if self.endpoint == addr.into() {
+        if self.is_at(addr) {
             self.is_unresponsive = true;
         }
     }
@@ -263,63 +274,55 @@ mod tests {
         let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
         assert_eq!(entry.standing(AGES, minute(9)), Standing::Good);
         assert_eq!(entry.standing(AGES, minute(10)), Standing::Dubious);
-        assert_eq!(
-            entry.on_seen(contact(1).addr, Confidence::Sent, minute(119)),
-            None
-        );
+        entry.on_seen(Confidence::Sent, minute(119));
         assert!(entry.is_incoming());
         assert_eq!(entry.standing(AGES, minute(119)), Standing::Good);
         assert_eq!(entry.standing(AGES, minute(120)), Standing::Dubious);
     }
 
     #[test]
-    fn failure_expires_and_any_datagram_revives() {
+    fn failure_expires_and_a_contact_starts_anew_when_something_comes_from_it() {
         let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
-        entry.on_failed(contact(2).addr);
+        assert!(!entry.on_failed(contact(2).addr));
         assert_eq!(entry.standing(AGES, minute(0)), Standing::Good);
-        entry.on_failed(contact(1).addr);
+        assert!(!entry.starts_anew(Confidence::Replied));
+        assert!(entry.on_failed(contact(1).addr));
+        assert!(!entry.on_failed(contact(1).addr), "it has already");
         assert_eq!(entry.standing(AGES, minute(0)), Standing::Expired);
         assert!(!entry.is_askable(minute(60)));
-        assert_eq!(
-            entry.on_seen(contact(1).addr, Confidence::Named, minute(1)),
-            None
-        );
+        entry.on_seen(Confidence::Named, minute(1));
         assert_eq!(entry.standing(AGES, minute(1)), Standing::Expired);
-        assert_eq!(
-            entry.on_seen(contact(1).addr, Confidence::Sent, minute(1)),
-            None
-        );
-        assert_eq!(entry.standing(AGES, minute(1)), Standing::Good);
+        assert!(!entry.starts_anew(Confidence::Named));
+        assert!(entry.starts_anew(Confidence::Sent));
     }
 
     #[test]
-    fn a_new_address_is_asked_once_and_believed_after_its_reply() {
+    fn who_claims_the_id_of_a_contact_has_it_asked_once_at_its_own_address() {
         let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
-        let moved = contact(2).addr;
-        assert_eq!(entry.on_seen(moved, Confidence::Named, minute(1)), None);
-        assert_eq!(
-            entry.on_seen(moved, Confidence::Sent, minute(1)),
-            Some(contact(2))
-        );
-        assert_eq!(entry.on_seen(moved, Confidence::Sent, minute(1)), None);
-        assert_eq!(entry.contact(), contact(1));
-        // Forged datagrams are no sign of life.
+        assert_eq!(entry.on_claimed(Confidence::Replied, minute(0)), None);
+        assert_eq!(entry.on_claimed(Confidence::Named, minute(1)), None);
+        let asked = entry.on_claimed(Confidence::Sent, minute(1));
+        assert_eq!(asked, Some(contact(1)));
+        assert_eq!(entry.on_claimed(Confidence::Replied, minute(1)), None);
+        // What came from elsewhere is no sign of life.
         assert_eq!(entry.standing(AGES, minute(10)), Standing::Dubious);
-        assert_eq!(entry.on_seen(moved, Confidence::Replied, minute(10)), None);
-        assert_eq!(entry.contact(), contact(2));
-        assert_eq!(entry.standing(AGES, minute(10)), Standing::Good);
+        let asked = entry.on_claimed(Confidence::Replied, minute(10));
+        assert_eq!(asked, Some(contact(1)));
     }
 
     #[test]
-    fn an_expired_contact_starts_anew_at_another_address() {
-        let mut entry = Entry::new(contact(1), Confidence::Replied, minute(0));
-        entry.on_failed(contact(1).addr);
-        assert_eq!(
-            entry.on_seen(contact(2).addr, Confidence::Sent, minute(1)),
-            None
-        );
-        assert_eq!(entry.contact(), contact(2));
-        assert_eq!(entry.standing(AGES, minute(1)), Standing::Dubious);
+    fn only_a_contact_that_never_replied_or_has_failed_gives_way() {
+        for (known, is_verified) in [
+            (Confidence::Named, false),
+            (Confidence::Sent, false),
+            (Confidence::Replied, true),
+        ] {
+            let mut entry = Entry::new(contact(1), known, minute(0));
+            assert_eq!(entry.gives_way(Confidence::Replied), !is_verified);
+            assert!(!entry.gives_way(Confidence::Sent));
+            assert!(entry.on_failed(contact(1).addr));
+            assert!(entry.gives_way(Confidence::Named));
+        }
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //! - a bucket holds at most [`RoutingConfig::bucket_size`] contacts, all of its range, no id twice,
 //!   never our own;
 //! - a good contact loses its place to no other;
-//! - a contact's address changes only after a reply from the new one, or once it is expired.
+//! - a contact that has replied keeps its address until a request to it fails, and one that has
+//!   failed is not good before it replies again;
+//! - of the contacts that are not expired, each address and each network has a share at most.
 //!
 //! The table sends nothing and knows no message: it is told which contacts were seen, and tells
 //! which to ask. Peers that invent ids near ours can make it hold a bucket for each bit of an id:
@@ -14,16 +16,19 @@
 
 mod bucket;
 mod config;
+mod diversity;
 mod entry;
 mod loss_rate;
 mod refresh;
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::{Contact, Id, Timestamp};
 
 use bucket::Bucket;
+use diversity::{Crowd, Diversity};
 use entry::{Ages, Entry};
 use loss_rate::LossRate;
 
@@ -50,6 +55,11 @@ pub struct Table<const N: usize> {
     bucket_size: usize,
     bootstrap_mode: bool,
     ages: Ages,
+    diversity: Diversity,
+    /// When a crowd was last looked through for contacts that may be gone.
+    searched: Option<Timestamp>,
+    /// Contacts refused as their address or network had its share.
+    crowded_out: u64,
     /// Ordered by first id.
     buckets: Vec<Bucket<N>>,
     /// When a contact was last added to our own bucket.
@@ -66,9 +76,10 @@ pub struct Table<const N: usize> {
 pub struct SeenUpdate<const N: usize> {
     /// Whether the table grew.
     pub growth: Growth,
-    /// A contact to ping: one that another may replace, or one that seems to have a new
-    /// address.
+    /// A contact to ping: one that another may replace.
     pub ping: Option<Contact<N>>,
+    /// Another address under the id of the contact to ping, to ping if that is silent.
+    pub successor: Option<SocketAddr>,
 }
 
 /// Whether seeing a contact made the table grow.
@@ -117,6 +128,8 @@ pub struct Listed<const N: usize> {
 const BOOTSTRAP_DEPTH: usize = 6;
 /// Room is made at once for so many contacts of a list.
 const MAX_PREPARED: usize = 64;
+/// The least time between two searches for contacts of a crowd that may be gone.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 /// A contact after this long without growth means that we have just been connected.
 const DORMANCY: Duration = Duration::from_secs(5 * 60);
 
@@ -131,6 +144,9 @@ impl<const N: usize> Table<N> {
                 reply: config.good_time,
                 silence: config.expire_time,
             },
+            diversity: Diversity::new(config),
+            searched: None,
+            crowded_out: 0,
             buckets: vec![Bucket::everything()],
             grown: None,
             refreshed: None,
@@ -158,10 +174,22 @@ impl<const N: usize> Table<N> {
             bucket.replied = Some(now);
         }
         match bucket.find(&contact.id) {
-            Some(entry) => SeenUpdate {
-                growth: Growth::None,
-                ping: entry.on_seen(contact.addr, confidence, now),
-            },
+            Some(entry) if entry.is_at(contact.addr) && !entry.starts_anew(confidence) => {
+                entry.on_seen(confidence, now);
+                SeenUpdate::default()
+            }
+            Some(entry) if !entry.is_at(contact.addr) && !entry.gives_way(confidence) => {
+                let ping = entry.on_claimed(confidence, now);
+                SeenUpdate {
+                    ping,
+                    successor: ping.map(|_| contact.addr),
+                    ..SeenUpdate::default()
+                }
+            }
+            Some(_) => {
+                self.remove(&contact.id);
+                self.insert(contact, confidence, now)
+            }
             None => self.insert(contact, confidence, now),
         }
     }
@@ -177,7 +205,12 @@ impl<const N: usize> Table<N> {
             let index = self.index_of(&contact.id);
             let size = self.bucket_size;
             let bucket = &mut self.buckets[index];
-            let placed = bucket.place(contact, Confidence::Named, now, size);
+            let crowd = self.diversity.crowd(contact.addr.ip(), bucket);
+            if crowd.is_some_and(|crowd| !crowd.is_of_bucket) {
+                return false;
+            }
+            let diversity = &mut self.diversity;
+            let placed = bucket.place(contact, Confidence::Named, now, size, diversity);
             if placed || !bucket.covers(&self.own) {
                 return placed;
             }
@@ -241,8 +274,9 @@ impl<const N: usize> Table<N> {
         self.loss_rate.on_no_reply();
         let bucket = self.bucket(&contact.id);
         bucket.candidate.take_if(|waiting| waiting == contact);
-        if let Some(entry) = bucket.find(&contact.id) {
-            entry.on_failed(contact.addr);
+        let entry = bucket.find(&contact.id);
+        if entry.is_some_and(|it| it.on_failed(contact.addr)) {
+            self.diversity.remove(contact.addr.ip());
         }
     }
 
@@ -362,6 +396,11 @@ impl<const N: usize> Table<N> {
         counts
     }
 
+    /// Returns how many times a contact was refused as its address or network had its share.
+    pub fn crowded_out(&self) -> u64 {
+        self.crowded_out
+    }
+
     /// Returns how many leading bits the ids in our own bucket share with our own.
     pub fn depth(&self) -> usize {
         self.buckets[self.index_of(&self.own)].depth
@@ -416,7 +455,20 @@ impl<const N: usize> Table<N> {
         for bucket in &mut self.buckets {
             bucket.replied = None;
             bucket.refreshed = None;
-            bucket.entries.iter_mut().for_each(Entry::reset);
+            let mut place = 0;
+            while let Some(entry) = bucket.entries.get(place) {
+                let ip = entry.ip();
+                let is_expired = entry.is_expired();
+                if is_expired && self.diversity.crowd(ip, bucket).is_some() {
+                    bucket.remove(place, &mut self.diversity);
+                    continue;
+                }
+                if is_expired {
+                    self.diversity.add(ip);
+                }
+                bucket.entries[place].reset();
+                place += 1;
+            }
         }
     }
 
@@ -431,21 +483,90 @@ impl<const N: usize> Table<N> {
             let index = self.index_of(&contact.id);
             let size = self.bucket_size;
             let bucket = &mut self.buckets[index];
-            if bucket.place(contact, confidence, now, size) {
+            if let Some(crowd) = self.diversity.crowd(contact.addr.ip(), bucket) {
+                if confidence == Confidence::Replied && self.displace_one_of(crowd, index) {
+                    continue;
+                }
+                self.crowded_out += 1;
+                return SeenUpdate {
+                    growth: Growth::Refused,
+                    ping: ping.or_else(|| self.ask_one_of(crowd, index, confidence, now)),
+                    successor: None,
+                };
+            }
+            let diversity = &mut self.diversity;
+            if bucket.place(contact, confidence, now, size, diversity) {
                 let growth = self.note_growth(index, now);
-                return SeenUpdate { growth, ping };
+                return SeenUpdate {
+                    growth,
+                    ping,
+                    successor: None,
+                };
             }
             ping = ping.or_else(|| bucket.ask_doubtful(self.ages, now));
             if !self.may_split(index, now) {
                 self.buckets[index].remember(contact, confidence);
-                let growth = Growth::Refused;
-                return SeenUpdate { growth, ping };
+                return SeenUpdate {
+                    growth: Growth::Refused,
+                    ping,
+                    successor: None,
+                };
             }
             let bucket = &mut self.buckets[index];
             ping = ping.or_else(|| bucket.candidate.take());
             let upper = bucket.split();
             self.buckets.insert(index + 1, upper);
         }
+    }
+
+    fn remove(&mut self, id: &Id<N>) {
+        let index = self.index_of(id);
+        let bucket = &mut self.buckets[index];
+        if let Some(place) = bucket.entries.iter().position(|entry| entry.id() == id) {
+            bucket.remove(place, &mut self.diversity);
+        }
+    }
+
+    /// Drops a contact of a crowd that has never replied, for one that has; the crowd is that of the
+    /// bucket at `index` if not of the table. Returns `false` if there is none.
+    fn displace_one_of(&mut self, crowd: Crowd, index: usize) -> bool {
+        for bucket in crowded(&mut self.buckets, crowd, index) {
+            let yields = |entry: &Entry<N>| {
+                entry.is_unverified() && !entry.is_expired() && crowd.prefix.contains(entry.ip())
+            };
+            if let Some(place) = bucket.entries.iter().position(yields) {
+                bucket.remove(place, &mut self.diversity);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Returns a contact of a crowd that may be gone, to be asked, as another has shown a sign of
+    /// life. Looks for one once a second at most, for that takes time.
+    fn ask_one_of(
+        &mut self,
+        crowd: Crowd,
+        index: usize,
+        confidence: Confidence,
+        now: Timestamp,
+    ) -> Option<Contact<N>> {
+        let is_due = self
+            .searched
+            .is_none_or(|at| now.since(at) >= SEARCH_INTERVAL);
+        if confidence == Confidence::Named || !is_due {
+            return None;
+        }
+        self.searched = Some(now);
+        let ages = self.ages;
+        let buckets = crowded(&mut self.buckets, crowd, index);
+        let mut entries = buckets.iter_mut().flat_map(|bucket| &mut bucket.entries);
+        let doubtful = entries.find(|entry| {
+            crowd.prefix.contains(entry.ip())
+                && entry.is_askable(now)
+                && entry.standing(ages, now) != Standing::Good
+        });
+        doubtful.map(|entry| entry.ask(now))
     }
 
     fn may_split(&self, index: usize, now: Timestamp) -> bool {
@@ -508,6 +629,19 @@ impl<const N: usize> Table<N> {
         });
         let nearest = found.iter().take(count);
         nearest.map(|(_, entry)| entry.contact()).collect()
+    }
+}
+
+/// Returns the buckets over which a crowd is spread: that at `index`, or all.
+fn crowded<const N: usize>(
+    buckets: &mut [Bucket<N>],
+    crowd: Crowd,
+    index: usize,
+) -> &mut [Bucket<N>] {
+    if crowd.is_of_bucket {
+        &mut buckets[index..=index]
+    } else {
+        buckets
     }
 }
 

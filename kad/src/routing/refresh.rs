@@ -158,7 +158,7 @@ mod tests {
         let mut table = Table::new(Id::of(b"us"), &RoutingConfig::default());
         for port in 1..=count {
             let id = Id::of(&port.to_be_bytes());
-            let peer = Contact::new(id, ([192, 0, 2, 1], port).into());
+            let peer = Contact::new(id, ([10, 0, 0, 1], port).into());
             let _ = table.on_seen(peer, Confidence::Replied, now);
         }
         table

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use crate::{Prefix, Scope};
+
 use super::*;
 
 const OWN: Id<20> = Id::new([0x55; 20]);
@@ -16,13 +18,26 @@ fn table(bootstrap_mode: bool) -> Table<20> {
     Table::new(OWN, &config)
 }
 
-/// A contact with an id that shares exactly `prefix` bits with our own; `number` makes the rest and
-/// the port.
+/// A contact in a network of its own, with an id that shares exactly `prefix` bits with our own;
+/// `number` makes the rest, the address and the port.
 fn contact(prefix: usize, number: u16) -> Contact<20> {
     let rest = Id::of(&number.to_be_bytes());
     let shared = (0..prefix).fold(rest, |id, bit| id.with_bit(bit, OWN.bit(bit)));
     let id = shared.with_bit(prefix, !OWN.bit(prefix));
-    Contact::new(id, ([192, 0, 2, 1], number).into())
+    let [high, low] = number.to_be_bytes();
+    Contact::new(id, ([11, high, low, 1], number).into())
+}
+
+/// The same at another address, of a few networks.
+fn at_host(contact: Contact<20>, host: u8) -> Contact<20> {
+    let ip = if host < 8 {
+        [192, 0, 2, host / 2]
+    } else if host < 24 {
+        [198, 51, host / 8, host]
+    } else {
+        [10, 0, 0, host]
+    };
+    Contact::new(contact.id, (ip, contact.addr.port()).into())
 }
 
 /// Eight good contacts of prefix 0, which fill the far half after the first split, and one near us
@@ -81,6 +96,20 @@ fn check_invariants(table: &Table<20>) {
     }
 }
 
+/// Checks that the counts are right, and that all public addresses and networks keep to their share.
+fn check_diversity(table: &Table<20>) {
+    let counted = || table.iter().filter(|entry| !entry.is_expired());
+    table.diversity.check(counted().map(Entry::ip));
+    for ip in counted().map(Entry::ip) {
+        if Scope::of(ip) != Scope::Public {
+            continue;
+        }
+        let share = |prefix: Prefix| counted().filter(|it| prefix.contains(it.ip())).count();
+        assert!(share(Prefix::address(ip)) <= 2);
+        assert!(share(Prefix::network(ip)) <= 8);
+    }
+}
+
 fn successor(id: Id<20>) -> Id<20> {
     let mut bytes = *id.as_bytes();
     for byte in bytes.iter_mut().rev() {
@@ -99,11 +128,12 @@ enum Step {
     Wait(u64),
     Purge,
     Reset,
+    Restore(Contact<20>),
 }
 
 fn any_contact() -> impl Strategy<Value = Contact<20>> {
-    (0..12usize, 0..40u16, 0..2u16).prop_map(|(prefix, number, port)| {
-        let mut contact = contact(prefix, number);
+    (0..12usize, 0..40u16, 0..2u16, 0..28u8).prop_map(|(prefix, number, port, host)| {
+        let mut contact = at_host(contact(prefix, number), host);
         contact.addr.set_port(1 + port);
         contact
     })
@@ -122,6 +152,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (0..900u64).prop_map(Step::Wait),
         1 => Just(Step::Purge),
         1 => Just(Step::Reset),
+        1 => any_contact().prop_map(Step::Restore),
     ]
 }
 
@@ -142,17 +173,20 @@ proptest! {
                     let _ = table.on_seen(contact, confidence, now);
                     let after = brute_force(&table, &OWN, usize::MAX, now);
                     for good in before {
-                        let moved = confidence == Confidence::Replied && good.id == contact.id;
-                        prop_assert!(moved || after.contains(&good), "{good} lost its place");
+                        prop_assert!(after.contains(&good), "{good} lost its place");
                     }
                 }
                 Step::Failed(contact) => table.on_failure(&contact),
                 Step::Wait(seconds) => now = now + Duration::from_secs(seconds),
                 Step::Purge => drop(table.purge()),
                 Step::Reset => table.reset(),
+                Step::Restore(contact) => {
+                    table.restore(contact, now);
+                }
             }
         }
         check_invariants(&table);
+        check_diversity(&table);
         for target in targets {
             let nearest = brute_force(&table, &target.id, count, now);
             prop_assert_eq!(&table.closest(&target.id, count, now), &nearest);
@@ -176,7 +210,7 @@ fn full_bucket_keeps_old_good_entry() {
     let update = table.on_seen(newcomer, Confidence::Replied, at(1));
     let refused = SeenUpdate {
         growth: Growth::Refused,
-        ping: None,
+        ..SeenUpdate::default()
     };
     assert_eq!(update, refused);
     assert!(!table.closest(&newcomer.id, 20, at(1)).contains(&newcomer));
@@ -205,6 +239,55 @@ fn an_expired_contact_makes_way_at_once() {
     assert_eq!(update.growth, Growth::Added);
     let known = table.candidates(&OWN, 20);
     assert!(known.contains(&contact(0, 100)) && !known.contains(&contact(0, 4)));
+}
+
+#[test]
+fn the_place_of_a_contact_goes_to_another_address_only_when_it_has_failed() {
+    let mut table = full_far_bucket(at(0));
+    let all = table.contacts(at(1));
+    let elsewhere = |contact: &Contact<20>| at_host(*contact, 1);
+    for contact in &all {
+        let update = table.on_seen(elsewhere(contact), Confidence::Sent, at(60));
+        let expected = SeenUpdate {
+            growth: Growth::None,
+            ping: Some(*contact),
+            successor: Some(elsewhere(contact).addr),
+        };
+        assert_eq!(update, expected);
+        for confidence in [Confidence::Sent, Confidence::Replied] {
+            let again = table.on_seen(elsewhere(contact), confidence, at(60));
+            assert_eq!(again, SeenUpdate::default(), "it is being asked");
+        }
+    }
+    assert_eq!(table.contacts(at(61)), all);
+    table.on_failure(&all[0]);
+    let update = table.on_seen(elsewhere(&all[0]), Confidence::Replied, at(62));
+    assert_ne!(update.growth, Growth::None);
+    assert!(table.contacts(at(62)).contains(&elsewhere(&all[0])));
+    assert!(!table.contacts(at(62)).contains(&all[0]));
+    assert!(
+        all[1..]
+            .iter()
+            .all(|it| table.contacts(at(62)).contains(it))
+    );
+}
+
+#[test]
+fn what_comes_in_the_name_of_a_contact_that_failed_does_not_make_it_good() {
+    let mut table = full_far_bucket(at(0));
+    let dead = contact(0, 4);
+    table.on_failure(&dead);
+    let standing = |table: &Table<20>| {
+        let mut entries = table.entries(at(1));
+        entries.find(|it| it.contact == dead).map(|it| it.standing)
+    };
+    let _ = table.on_seen(dead, Confidence::Named, at(1));
+    assert_eq!(standing(&table), Some(Standing::Expired));
+    let update = table.on_seen(dead, Confidence::Sent, at(1));
+    assert_ne!(update.growth, Growth::None, "it is asked as a new one is");
+    assert_eq!(standing(&table), Some(Standing::Dubious));
+    let _ = table.on_seen(dead, Confidence::Replied, at(1));
+    assert_eq!(standing(&table), Some(Standing::Good));
 }
 
 #[test]
@@ -310,7 +393,7 @@ fn a_bootstrap_node_keeps_more_of_the_far_contacts() {
 fn own_and_zero_ids_are_never_entered() {
     let mut table = table(false);
     for id in [OWN, Id::ZERO] {
-        let contact = Contact::new(id, ([192, 0, 2, 1], 1).into());
+        let contact = Contact::new(id, ([10, 0, 0, 1], 1).into());
         assert_eq!(
             table.on_seen(contact, Confidence::Replied, at(0)),
             SeenUpdate::default()
@@ -385,7 +468,7 @@ fn the_size_of_the_network_is_guessed_well() {
             let mut rng = crate::Seed::from_number(seed).public();
             let mut table = Table::<20>::new(rng.hash(), &RoutingConfig::default());
             for _ in 1..nodes {
-                let contact = Contact::new(rng.hash(), ([192, 0, 2, 1], 1).into());
+                let contact = Contact::new(rng.hash(), ([10, 0, 0, 1], 1).into());
                 let _ = table.on_seen(contact, Confidence::Replied, at(0));
             }
             let estimate = table.size_estimate(at(0));
@@ -428,4 +511,97 @@ fn where_contacts_fail_quickly_those_seen_lately_are_shared_before_the_nearest()
     assert_eq!(table.fresh(&target, 7, at(300)), Some(named(&table)));
     // Too few of them are better than none.
     assert!(old.contains(&table.to_share(&target, 7, at(500))[0]));
+}
+
+#[test]
+fn one_address_has_two_contacts_however_many_ids_it_answers_under() {
+    let mut table = table(false);
+    for number in 0..200 {
+        let prefix = usize::from(number) % 20;
+        let socket = at_host(contact(prefix, number), 1);
+        let _ = table.on_seen(socket, Confidence::Replied, at(0));
+    }
+    assert_eq!(table.contacts(at(0)).len(), 2);
+    assert_eq!(table.crowded_out(), 198);
+}
+
+#[test]
+fn one_network_has_two_contacts_of_a_bucket_and_eight_in_all() {
+    let mut table = table(false);
+    let mut host = 0u8;
+    let mut next = |prefix| {
+        host += 1;
+        let contact = contact(prefix, host.into());
+        Contact::new(contact.id, ([192, 0, 2, host], 1).into())
+    };
+    for number in 0..300 {
+        let diverse = contact(usize::from(number) % 20, 1_000 + number);
+        let _ = table.on_seen(diverse, Confidence::Replied, at(0));
+    }
+    // Places are free where there is none of the bounds to keep.
+    for entry in table.contacts(at(0)) {
+        table.on_failure(&entry);
+    }
+    for prefix in 0..10 {
+        for turn in 0..4 {
+            let update = table.on_seen(next(prefix), Confidence::Replied, at(1));
+            let is_welcome = prefix < 4 && turn < 2;
+            assert_eq!(
+                update.growth != Growth::Refused,
+                is_welcome,
+                "{prefix} {turn}"
+            );
+        }
+    }
+    assert_eq!(table.contacts(at(1)).len(), 8);
+}
+
+#[test]
+fn where_nodes_share_an_address_by_right_all_are_taken_in() {
+    let mut table = table(false);
+    for number in 0..100 {
+        let there = at_host(contact(usize::from(number) / 8, number), 24);
+        let _ = table.on_seen(there, Confidence::Replied, at(0));
+    }
+    assert_eq!(table.contacts(at(0)).len(), 100);
+}
+
+#[test]
+fn of_a_crowd_those_that_answer_take_the_places_of_those_that_never_did() {
+    let mut table = table(false);
+    let of_crowd = |number| at_host(contact(0, number), 1);
+    for number in 1..=2 {
+        let _ = table.on_seen(of_crowd(number), Confidence::Named, at(0));
+    }
+    let update = table.on_seen(of_crowd(3), Confidence::Sent, at(0));
+    assert_eq!(update.ping, Some(of_crowd(1)), "it may be gone");
+    let update = table.on_seen(of_crowd(4), Confidence::Sent, at(0));
+    assert_eq!(update.ping, None, "so soon no more are searched for");
+    for number in 3..=5 {
+        let _ = table.on_seen(of_crowd(number), Confidence::Replied, at(1));
+    }
+    let mut known = table.contacts(at(1));
+    known.sort_by_key(|contact| contact.addr.port());
+    assert_eq!(known, [of_crowd(3), of_crowd(4)]);
+    table.on_failure(&of_crowd(3));
+    let _ = table.on_seen(of_crowd(5), Confidence::Replied, at(2));
+    let _ = table.on_seen(of_crowd(3), Confidence::Sent, at(3));
+    assert_eq!(table.counts(at(3)).good, 2);
+    assert_eq!(table.counts(at(3)).dubious, 0, "its place is taken");
+}
+
+#[test]
+fn what_comes_back_to_life_with_the_network_keeps_to_its_share() {
+    let mut table = table(false);
+    for number in 1..=4 {
+        let one = at_host(contact(0, number), 1);
+        let _ = table.on_seen(one, Confidence::Replied, at(0));
+        if number < 4 {
+            table.on_failure(&one);
+        }
+    }
+    assert_eq!(table.entries(at(0)).count(), 4);
+    table.reset();
+    assert_eq!(table.entries(at(0)).count(), 2);
+    check_diversity(&table);
 }

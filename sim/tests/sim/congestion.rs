@@ -132,9 +132,14 @@ impl Figures {
 }
 
 fn eleven_at_one_address(number: u64) -> World {
+    let mut config = Config::default();
+    config.routing.max_per_address = 11;
+    config.routing.max_per_network = 11;
+    config.routing.max_per_network_in_bucket = 11;
     World::settled(&Scenario {
         hosts: 11,
         addressing: vec![Addressing::SharedV4],
+        config,
         link: Link::PERFECT,
         ..Scenario::new(seed(number))
     })

@@ -7,6 +7,7 @@ mod bad_network;
 mod churn;
 mod clock;
 mod congestion;
+mod diversity;
 mod growth;
 mod hand_over;
 mod hostile;

@@ -1,7 +1,7 @@
 //! A node among peers: every message of theirs is made by hand.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::node::{Core, Event, LookupId, Node, Output, PutOptions, Status, Timer, Transmit};
@@ -120,6 +120,37 @@ fn a_loopback_address_in_a_reply_names_the_host_of_its_sender() {
 }
 
 #[test]
+fn a_node_can_name_contacts_of_its_own_network_and_of_wider_ones() {
+    let all = [
+        [127, 0, 0, 1],
+        [169, 254, 0, 1],
+        [192, 168, 1, 1],
+        [100, 64, 0, 1],
+        [203, 0, 113, 1],
+    ];
+    for (place, namer) in all.into_iter().enumerate() {
+        let mut node = Alone::new();
+        let namer: SocketAddr = (namer, 7).into();
+        node.it.bootstrap(node.now, &[namer]);
+        node.drain();
+        let ping = node.request("ping");
+        node.answer(&ping, 7, Reply::default());
+        node.it.get(node.now, KEY, Query::default()).unwrap();
+        node.drain();
+        let get = node.request("get");
+        let contacts = (11..).zip(all);
+        let contacts = contacts.map(|(number, ip)| Contact::new(id(number), (ip, number).into()));
+        node.answer_with_token(&get, 7, &contacts.collect::<Vec<_>>());
+        let known = node.it.contacts.table(Family::V4).candidates(&KEY, 9);
+        let mut known: Vec<_> = known.into_iter().map(|it| it.addr.ip()).collect();
+        known.sort_by_key(|ip| all.iter().position(|it| IpAddr::from(*it) == *ip));
+        known.dedup();
+        let expected: Vec<_> = all.into_iter().skip(place).map(IpAddr::from).collect();
+        assert_eq!(known, expected, "{namer}");
+    }
+}
+
+#[test]
 fn no_more_than_eight_contacts_are_taken_from_a_reply() {
     let mut node = Alone::connected();
     let named: Vec<_> = (2..20)
@@ -160,6 +191,77 @@ fn a_contact_that_has_become_another_node_is_dropped() {
     let known = node.it.stats(node.now).families.v4.contacts;
     assert_eq!((known.good, known.dubious), (1, 0));
     assert_eq!(node.it.export_contacts(node.now)[0].id, id(2));
+}
+
+#[test]
+fn one_address_that_speaks_for_all_contacts_gets_the_place_of_none() {
+    let mut node = Alone::connected();
+    for number in 2..12 {
+        node.join(number);
+    }
+    let before = node.it.export_contacts(node.now);
+    assert_eq!(before.len(), 11);
+    node.now = node.now + SECOND * 20;
+    node.sent.clear();
+    let foe: SocketAddr = ([127, 0, 0, 9], 9).into();
+    for number in 1..12 {
+        for _ in 0..3 {
+            node.receive_from(foe, Tid(9), false, request(number, Request::Ping));
+        }
+        node.drop_replies();
+        let ping = node.request("ping");
+        assert_eq!(ping.to, addr(number), "the contact is asked");
+        assert!(node.find("ping").is_none(), "once");
+        node.answer(&ping, number, Reply::default());
+        node.receive_from(foe, Tid(9), false, request(number, Request::Ping));
+        node.drop_replies();
+        assert!(node.find("ping").is_none(), "it has just replied");
+    }
+    assert_eq!(node.it.export_contacts(node.now), before);
+}
+
+#[test]
+fn one_address_has_two_contacts_under_however_many_ids_it_answers() {
+    let mut config = Config::default();
+    config.routing.limit_private_networks = true;
+    let mut node = Alone::with(config);
+    node.bootstrap(1);
+    let ping = node.request("ping");
+    node.answer(&ping, 1, Reply::default());
+    node.it.get(node.now, KEY, Query::default()).unwrap();
+    node.drain();
+    let get = node.request("get");
+    let named: Vec<_> = (2..10).map(|it| Contact::new(id(it), addr(it))).collect();
+    node.answer_with_token(&get, 1, &named);
+    while let Some(get) = node.find("get") {
+        let number = get.to.port();
+        node.answer_with_token(&get, number, &[]);
+    }
+    let v4 = node.it.stats(node.now).families.v4;
+    assert_eq!(v4.contacts.good, 2);
+    assert!(v4.crowded_out > 0);
+}
+
+#[test]
+fn a_contact_that_has_another_address_now_is_known_there_within_seconds() {
+    let mut node = Alone::connected();
+    node.join(2);
+    node.now = node.now + SECOND * 20;
+    node.sent.clear();
+    let moved: SocketAddr = ([127, 0, 0, 1], 77).into();
+    node.receive_from(moved, Tid(9), false, request(2, Request::Ping));
+    node.drop_replies();
+    let ping = loop {
+        let ping = node.wait_for("ping", SECOND * 10);
+        if ping.to == moved {
+            break ping;
+        }
+        assert_eq!(ping.to, addr(2));
+    };
+    node.answer(&ping, 2, Reply::default());
+    let good = node.it.export_contacts(node.now);
+    assert!(good.contains(&Contact::new(id(2), moved)), "{good:?}");
+    assert_eq!(good.len(), 2);
 }
 
 #[test]
