@@ -25,8 +25,6 @@ struct Attacker {
     socket: UdpSocket,
     victim: SocketAddr,
     key: InfoHash,
-    /// Whether it says that it is a node.
-    is_node: bool,
     /// A write token of the victim.
     token: Vec<u8>,
     /// What has been made up so far: transactions, ids, numbers.
@@ -34,16 +32,14 @@ struct Attacker {
     sent: u64,
 }
 
-/// Attacks until it is over; returns how many datagrams that took.
-/// It says that it is a node if so, under ever other ids.
-pub(crate) fn run(victim: SocketAddr, key: InfoHash, is_node: bool, is_over: &AtomicBool) -> u64 {
+/// Attacks as a client, under ever other ids, until it is over; returns how many datagrams that took.
+pub(crate) fn run(victim: SocketAddr, key: InfoHash, is_over: &AtomicBool) -> u64 {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_nonblocking(true).unwrap();
     let mut attacker = Attacker {
         socket,
         victim,
         key,
-        is_node,
         token: Vec::new(),
         count: 0,
         sent: 0,
@@ -198,7 +194,7 @@ impl Attacker {
         let message = Message {
             tid,
             network: 0,
-            client: !self.is_node,
+            client: true,
             agent: None,
             payload,
         };

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bulla::{Change, Config, Dht, Draft, InfoHash, ValueId};
+use bulla::{Change, Dht, Draft, InfoHash, ValueId};
 use bulla_dht::wire::{self, Message, Payload, Request, Tid};
 use tokio::time::timeout;
 
@@ -55,10 +55,10 @@ struct Outcome {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_serves_others_while_one_address_attacks_it() {
-    let victim = Dht::builder().config(config()).bind(any("127.0.0.1"));
-    let victim = victim.workers(1).start().await.unwrap();
+    let victim = Dht::builder().bind(any("127.0.0.1")).workers(1).start();
+    let victim = victim.await.unwrap();
     let (address, id) = (victim.addresses()[0], std::process::id());
-    let outcome = attacked(address, id, Duration::from_secs(5), true).await;
+    let outcome = attacked(address, id, Duration::from_secs(5)).await;
     let stats = victim.node_info().await.unwrap().stats;
     println!("{stats:#?}");
     // Other tests run on the same processors: a node that gets no time loses datagrams.
@@ -82,15 +82,14 @@ async fn a_program_serves_others_while_one_address_attacks_it_for_a_minute() {
     let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
     let address = ready["addresses"][0].as_str().unwrap().parse().unwrap();
     let child = Killed(child);
-    let outcome = attacked(address, child.0.id(), Duration::from_secs(60), false).await;
+    let outcome = attacked(address, child.0.id(), Duration::from_secs(60)).await;
     outcome.check(95, 95);
 }
 
 /// Attacks a node for so long while others use it.
-async fn attacked(victim: SocketAddr, process: u32, span: Duration, is_node: bool) -> Outcome {
+async fn attacked(victim: SocketAddr, process: u32, span: Duration) -> Outcome {
     let client = async |address| {
-        let dht = Dht::builder().config(config()).bind(any(address));
-        let dht = dht.client(true).workers(1);
+        let dht = Dht::builder().bind(any(address)).client(true).workers(1);
         let dht = dht.bootstrap(victim.to_string()).start().await.unwrap();
         dht.wait_connected().await.unwrap();
         dht
@@ -102,7 +101,7 @@ async fn attacked(victim: SocketAddr, process: u32, span: Duration, is_node: boo
     let is_over = Arc::new(AtomicBool::new(false));
     let attacker = thread::spawn({
         let is_over = is_over.clone();
-        move || attack::run(victim, InfoHash::from_key(KEY), is_node, &is_over)
+        move || attack::run(victim, InfoHash::from_key(KEY), &is_over)
     });
     let pinger = thread::spawn({
         let is_over = is_over.clone();
@@ -231,13 +230,6 @@ fn replies(victim: SocketAddr, is_over: &AtomicBool) -> Vec<Duration> {
         thread::sleep(Duration::from_millis(20));
     }
     taken
-}
-
-/// Returns settings with which a loopback address counts as any other.
-fn config() -> Config {
-    let mut config = Config::default();
-    config.routing.limit_private_networks = true;
-    config
 }
 
 /// Returns the memory that a process has in use, in bytes.
