@@ -43,7 +43,7 @@ impl Node {
         let depth = self.contacts.table(family).depth();
         for id in self.lookups.interested(&contact, depth) {
             let lookup = self.lookups.get_mut(id);
-            if lookup.is_some_and(|lookup| lookup.offer(&[contact], true)) {
+            if lookup.is_some_and(|lookup| lookup.introduce(contact)) {
                 self.drive(now, id);
             }
         }
@@ -66,7 +66,7 @@ impl Node {
                 is_last,
             } => {
                 if let Some(lookup) = self.lookups.get_mut(id) {
-                    lookup.on_timeout(&node.id, count, is_last);
+                    lookup.on_timeout(&node, count, is_last);
                 }
                 self.lookups.refill(now, id, &self.contacts);
                 self.drive(now, id);
@@ -100,7 +100,7 @@ impl Node {
             } => match purpose {
                 RequestPurpose::Lookup(LookupStep { id, node, .. }) => {
                     if let Some(lookup) = self.lookups.get_mut(id) {
-                        lookup.on_failed(now, &node.id);
+                        lookup.on_failed(now, &node);
                     }
                     self.on_missed_reply(now, node, asked_at);
                     self.drive(now, id);

@@ -1,9 +1,9 @@
 //! Replies and errors: what they mean for tables, lookups and operations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use bulla_kad::Scope;
+use bulla_kad::{Prefix, Scope};
 use bytes::Bytes;
 
 use super::outbox::{LookupStep, Probe};
@@ -18,6 +18,8 @@ use crate::{Contact, Family, Timestamp, is_martian};
 const MAX_TOKEN: usize = 64;
 /// Contacts taken from one reply and family.
 const MAX_NAMED: usize = 8;
+/// Contacts at one address taken from one reply, unless many nodes share it by right.
+const MAX_NAMED_AT_ADDRESS: usize = 2;
 
 impl Node {
     /// Handles a reply.
@@ -55,8 +57,7 @@ impl Node {
             // Another node has this address now.
             self.contacts.on_failure(&node);
             if let Some(lookup) = self.lookups.get_mut(id) {
-                lookup.on_failed(now, &node.id);
-                lookup.offer(&[from], true);
+                lookup.on_other(now, &node, from);
             }
             return self.drive(now, id);
         }
@@ -103,7 +104,7 @@ impl Node {
             renewal: (self.lookups).renewal(id.key, self.subscriptions.socket_count()),
         };
         if let Some(lookup) = self.lookups.get_mut(id) {
-            lookup.on_answer(now, &from.id, &ask, answer);
+            lookup.on_answer(now, &from, &ask, answer);
         }
         self.drive(now, id);
     }
@@ -142,9 +143,9 @@ impl Node {
         }
         if let Some(lookup) = self.lookups.get_mut(id) {
             if unauthorized || unknown {
-                lookup.on_rejected(&node.id, &ask, unauthorized);
+                lookup.on_rejected(&node, &ask, unauthorized);
             } else {
-                lookup.on_refused(now, &node.id, &ask);
+                lookup.on_refused(now, &node, &ask);
             }
         }
         self.drive(now, id);
@@ -153,6 +154,7 @@ impl Node {
     /// Takes in the usable contacts of a reply, and returns those of the sender's family.
     fn take_named(&mut self, now: Timestamp, from: Contact, reply: &Reply<'_>) -> Vec<Contact> {
         let mut named = Vec::new();
+        let limit_private = self.config.routing.limit_private_networks;
         let lists = [(&reply.nodes4, Family::V4), (&reply.nodes6, Family::V6)];
         for (nodes, family) in lists {
             let usable = nodes
@@ -167,6 +169,13 @@ impl Node {
                         && can_be_known_to(from, contact)
                         && !self.outbox.rpc.peers().is_blocked(now, &contact.addr)
                 });
+            let mut at: BTreeMap<Prefix, usize> = BTreeMap::new();
+            let usable = usable.filter(|contact| {
+                let ip = contact.addr.ip();
+                let count = at.entry(Prefix::address(ip)).or_default();
+                *count += 1;
+                *count <= MAX_NAMED_AT_ADDRESS || !limit_private && Scope::of(ip) != Scope::Public
+            });
             let usable: Vec<_> = usable.collect();
             for contact in &usable {
                 self.on_contact(now, *contact, Confidence::Named);
@@ -181,7 +190,7 @@ impl Node {
     /// Fails a node of a lookup that is of no use.
     fn give_up_on(&mut self, now: Timestamp, id: LookupId, node: Contact) {
         if let Some(lookup) = self.lookups.get_mut(id) {
-            lookup.on_failed(now, &node.id);
+            lookup.on_failed(now, &node);
         }
         self.on_failed(now, node);
         self.drive(now, id);

@@ -81,7 +81,7 @@ impl Node {
         if let Some(token) = usable_token(&update.token)
             && let Some(lookup) = self.lookups.get_mut(socket.lookup())
         {
-            lookup.on_token(now, &socket.node.id, token);
+            lookup.on_token(now, &socket.node, token);
         }
         let event = subscriptions.on_values(now, &socket, values);
         self.outbox.report(event);
