@@ -4,7 +4,7 @@
 use super::outbox::{Backlog, Outbox, RequestPurpose};
 use crate::storage::Listener;
 use crate::value::{Value, ValueId};
-use crate::wire::{Nodes, Notice, Payload, Reply, Request, SocketId, Tid, UpdateRequest, Values};
+use crate::wire::{Notice, Payload, Reply, Request, SocketId, Tid, UpdateRequest, Values};
 use crate::{InfoHash, Timestamp};
 
 /// What happened to a value that listeners know by its id.
@@ -45,7 +45,6 @@ impl<'a> Notifier<'a> {
         let values = Values::new(told.values);
         if self.listener.version == 0 {
             let reply = Reply {
-                nodes4: Nodes::default(),
                 token: Some(self.token.into()),
                 values: Some(values),
                 observed: Some(self.listener.addr.ip()),

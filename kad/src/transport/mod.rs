@@ -407,8 +407,8 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
     /// Takes the next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         let transmit = self.outbox.pop_front();
-        if transmit.is_none() && self.outbox.capacity() > KEPT_PLACES {
-            self.outbox = VecDeque::new();
+        if transmit.is_none() {
+            self.outbox.shrink_to(KEPT_PLACES);
         }
         transmit
     }
