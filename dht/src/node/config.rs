@@ -198,8 +198,9 @@ mod tests {
         config.routing.bucket_size = 0;
         config.transport.attempts = 9;
         config.transport.response_time = Duration::MAX;
+        config.hand_over.republish_after = Some(MINUTE - Duration::from_millis(1));
         let error = config.validate().unwrap_err();
-        assert_eq!(error.violations.len(), 4, "{error}");
+        assert_eq!(error.violations.len(), 5, "{error}");
     }
 
     #[test]

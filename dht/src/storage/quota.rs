@@ -116,9 +116,8 @@ impl Quota {
     ) {
         self.values.insert((number, expires, index));
         self.count(number, |used| used + bytes);
-        if expires < self.accounts[number.index()].earliest {
-            self.set_earliest(number, expires);
-        }
+        let earliest = self.accounts[number.index()].earliest.min(expires);
+        self.set_earliest(number, earliest);
     }
 
     /// Removes a value from its account, and closes the account after its last.

@@ -114,3 +114,38 @@ impl TransportConfig {
         .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_beyond_its_range_is_a_violation() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let violations = |change: fn(&mut TransportConfig)| {
+            let mut config = TransportConfig::default();
+            change(&mut config);
+            config.violations().len()
+        };
+        let inside: [fn(&mut TransportConfig); 6] = [
+            |it| it.attempts = 1,
+            |it| it.attempts = 5,
+            |it| it.response_time_min = it.response_time,
+            |it| it.response_time = MINUTE,
+            |it| it.unvalidated_reply_bytes = 512,
+            |it| (it.max_window, it.max_peers) = (1, 2),
+        ];
+        assert_eq!(inside.map(violations), [0; 6]);
+        let beyond: [fn(&mut TransportConfig); 8] = [
+            |it| it.attempts = 0,
+            |it| it.attempts = 6,
+            |it| it.response_time_min = Duration::ZERO,
+            |it| it.response_time_min = it.response_time * 2,
+            |it| it.response_time = MINUTE * 2,
+            |it| it.unvalidated_reply_bytes = 511,
+            |it| it.max_window = 0,
+            |it| it.max_peers = 1,
+        ];
+        assert_eq!(beyond.map(violations), [1; 8]);
+    }
+}

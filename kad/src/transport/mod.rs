@@ -458,8 +458,8 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         let transmit = self.outbox.pop_front();
         let taken = transmit.as_ref().map_or(0, |it| it.bytes.len());
         self.queued_bytes -= taken;
-        if transmit.is_none() && self.outbox.capacity() > KEPT_PLACES {
-            self.outbox = VecDeque::new();
+        if transmit.is_none() {
+            self.outbox.shrink_to(KEPT_PLACES);
         }
         transmit
     }

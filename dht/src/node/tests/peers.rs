@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::node::{Core, Event, LookupId, Node, Output, PutOptions, Status, Timer, Transmit};
 use crate::value::{Query, Value, ValueId};
 use crate::wire::{
-    self, ErrorCode, GetRequest, Message, Nodes, Payload, Reply, Request, Tid, UpdateRequest,
-    Values,
+    self, ErrorCode, FindRequest, GetRequest, Message, Nodes, Payload, Reply, Request, Tid,
+    UpdateRequest, Values,
 };
 use crate::{Config, Contact, Draft, Family, InfoHash, Origin, Seed, Timestamp};
 
@@ -426,6 +426,48 @@ fn permanent_puts_and_listens_learn_of_a_contact_that_was_just_validated() {
 }
 
 #[test]
+fn a_newcomer_is_asked_for_a_value_and_given_it_once() {
+    let mut node = Alone::connected();
+    node.store(&value(7));
+    node.join(2);
+    node.run(SECOND * 2);
+    let probe = node.request_for_key();
+    assert_eq!(probe.to, addr(2));
+    node.answer_with_token(&probe, 2, &[]);
+    let put = node.request("put");
+    assert_eq!(put.to, addr(2));
+    node.answer(&put, 2, Reply::default());
+    node.run(SECOND * 2);
+    assert!(node.find("get").is_none() && node.find("put").is_none());
+}
+
+#[test]
+fn a_contact_that_looks_for_its_own_id_is_asked_for_what_it_may_have_lost() {
+    let mut node = Alone::connected();
+    node.join(2);
+    node.store(&value(7));
+    let (target, want) = (id(2), None);
+    node.ask(2, Request::Find(FindRequest { target, want }));
+    node.run(SECOND * 2);
+    assert_eq!(node.request_for_key().to, addr(2));
+}
+
+#[test]
+fn a_node_that_leaves_has_left_once_its_values_are_handed_over() {
+    let mut node = Alone::connected();
+    node.store(&value(7));
+    node.it.leave(node.now, node.now + SECOND * 60);
+    node.drain();
+    let probe = node.request_for_key();
+    node.answer_with_token(&probe, 1, &[]);
+    let put = node.request("put");
+    assert!(!node.it.has_left());
+    node.acknowledge(&put);
+    node.run(SECOND);
+    assert!(node.it.has_left());
+}
+
+#[test]
 fn a_value_too_large_or_without_an_id_or_a_key_is_not_put() {
     use crate::node::OpError;
 
@@ -538,6 +580,13 @@ impl Alone {
         self.ask(number, Request::Ping);
         let ping = self.request("ping");
         self.answer(&ping, number, Reply::default());
+    }
+
+    /// Stores a value, for its usual lifetime.
+    fn store(&mut self, value: &Value) {
+        let today = self.it.calendar(self.now);
+        let server = &mut self.it.server;
+        assert!(server.store_own(self.now, &KEY, value, today, false));
     }
 
     /// Starts a put; returns the request that the first peer gets.
