@@ -192,7 +192,7 @@ impl Server {
         self.pending_puts.take(check);
     }
 
-    /// Forgets the listener at an address, as the node there is gone.
+    /// Forgets the listeners at an address, as what they were told there was not confirmed.
     pub(super) fn on_gone(&mut self, addr: SocketAddr) {
         self.listeners.remove(addr);
     }
