@@ -96,5 +96,5 @@ pub use symmetric::{
     decrypt_with_key, decrypt_with_password, encrypt_with_key, encrypt_with_password,
     encrypt_with_salted_password, stretch,
 };
-pub use trust::{TrustList, verify_chain};
+pub use trust::{TrustList, is_issued_under, verify_chain};
 pub use zeroize::Zeroizing;

@@ -168,6 +168,13 @@ pub fn verify_chain(
     verify_path(chain, roots, |certificate| check_dates(certificate, now)).map(drop)
 }
 
+/// Reports whether a chain leads to `authority`, which may issue: that is, whether each certificate
+/// is signed by the next one up to it. Dates are not looked at.
+#[must_use]
+pub fn is_issued_under(chain: &CertificateChain, authority: &Certificate) -> bool {
+    verify_path(chain, std::slice::from_ref(authority), |_| Ok(())).is_ok()
+}
+
 /// Walks up from the leaf of `chain` to one of `roots`, which is returned. Each certificate on the
 /// way must pass `check`.
 fn verify_path<'a>(

@@ -90,6 +90,7 @@ fn text_of(event: &SecureEvent) -> String {
         | SecureEvent::PutFailed { .. }
         | SecureEvent::Certificate { .. }
         | SecureEvent::PublicKey { .. }
+        | SecureEvent::CertificateDisplaced { .. }
         | SecureEvent::StatusChanged { .. } => return format!("{event:?}"),
     };
     let texts: Vec<_> = values.iter().map(text_of_value).collect();

@@ -146,6 +146,10 @@ impl Driver {
                         .status
                         .send_modify(|both| both.set(family, status));
                 }
+                SecureOutput::Event(SecureEvent::CertificateDisplaced { key }) => warn!(
+                    %key,
+                    "another certificate of our key stood in place of ours, which is put back"
+                ),
                 SecureOutput::Event(event) => self.pending.on_event(event),
                 SecureOutput::Wake(at, _) => {
                     self.sockets.flush().await;

@@ -117,7 +117,7 @@ impl Pending {
                 }
             }
             // The driver tells all handles.
-            SecureEvent::StatusChanged { .. } => {}
+            SecureEvent::StatusChanged { .. } | SecureEvent::CertificateDisplaced { .. } => {}
         }
     }
 

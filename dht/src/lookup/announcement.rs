@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Creation, Ended, OpId};
-use crate::value::{Row, Value};
+use crate::value::{Row, Value, ValueType};
 use crate::{InfoHash, Timestamp};
 
 /// Nodes with a remembered copy, above which those that the lookup has forgotten are forgotten
@@ -109,12 +109,12 @@ impl Announcement {
     /// Returns what `node` must be sent now, if anything.
     pub(super) fn due(&self, node: &InfoHash, now: Timestamp) -> Option<NextRequest> {
         match self.replica(node) {
-            None | Some(ReplicaState::Silent) if self.probes_first() => Some(NextRequest::Probe),
-            None | Some(ReplicaState::Silent | ReplicaState::Lacks) => Some(NextRequest::Put),
+            None | Some(ReplicaState::Silent) => Some(self.first_request()),
+            Some(ReplicaState::Lacks) => Some(NextRequest::Put),
             Some(ReplicaState::Holds) => Some(NextRequest::Refresh),
             Some(ReplicaState::Acknowledged(at)) => {
                 let renewal = self.renewal?;
-                (now >= at + renewal).then_some(NextRequest::Probe)
+                (now >= at + renewal).then(|| self.first_request())
             }
             Some(ReplicaState::Probed | ReplicaState::Sent | ReplicaState::Refused) => None,
         }
@@ -275,10 +275,17 @@ impl Announcement {
         }
     }
 
-    /// Reports whether a node is asked what it holds before it is sent the value: an unsigned one
-    /// must not replace a signed one, and for a permanent one a refresh may do.
-    fn probes_first(&self) -> bool {
-        self.value.signed().is_none() || self.renewal.is_some()
+    /// Returns what a node is sent first, or for a renewal. It is asked what it holds before it is
+    /// sent the value: an unsigned one must not replace a signed one, and for a permanent one a
+    /// refresh may do. A certificate is sent whatever is there: another one would be refreshed, and
+    /// its renewals are rare.
+    fn first_request(&self) -> NextRequest {
+        let may_refresh = self.value.signed().is_none() || self.renewal.is_some();
+        if may_refresh && self.value.value_type() != ValueType::CERTIFICATE {
+            NextRequest::Probe
+        } else {
+            NextRequest::Put
+        }
     }
 }
 

@@ -334,7 +334,10 @@ mod tests {
     }
 
     fn v6(port: u16) -> Contact {
-        Contact::new(InfoHash::of(&port.to_be_bytes()), ([1; 8], port).into())
+        Contact::new(
+            InfoHash::of(&port.to_be_bytes()),
+            ([1, port, 1, 1, 1, 1, 1, 1], port).into(),
+        )
     }
 
     fn addr(port: u16) -> SocketAddr {

@@ -16,6 +16,14 @@ pub struct PutOptions {
     pub created: Option<UnixTime>,
 }
 
+impl PutOptions {
+    /// Announces a value for as long as the node runs.
+    pub(crate) const PERMANENT: Self = Self {
+        permanent: true,
+        created: None,
+    };
+}
+
 impl Node {
     /// Stores `value` here and at the nodes nearest to `key`.
     /// [`Event::PutDone`](super::Event::PutDone) tells how many of them acknowledged it.

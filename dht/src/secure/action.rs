@@ -14,7 +14,7 @@ use super::key_cache::KeyName;
 use crate::InfoHash;
 use crate::lookup::OpId;
 use crate::node::{CheckId, PutOptions};
-use crate::value::Value;
+use crate::value::{Draft, Value};
 
 /// One thing to be done.
 pub(super) enum SecureAction {
@@ -31,12 +31,10 @@ pub(super) enum SecureAction {
         value: Value,
         options: PutOptions,
     },
-    /// Put the own certificate.
-    Publish {
-        key: InfoHash,
-        value: Value,
-        options: PutOptions,
-    },
+    /// Put the own certificate, for as long as the node runs.
+    Publish { key: InfoHash, value: Value },
+    /// Sign the own certificate and put it, for as long as the node runs.
+    PublishSigned { key: InfoHash, draft: Draft },
     /// Search for the key of this name; an encrypted put waits for it.
     Search(OpId, KeyName),
     /// Tell an encrypted put the key that it waits for, or why there is none.

@@ -157,7 +157,7 @@ impl Checks {
                 let digest = Digest::of_signed(&signed);
                 self.check_signature(check, digest)
             }
-            (Proof::Certificate | Proof::SameCertificateKey, _) => {
+            (Proof::Certificate | Proof::CertificateRenewal, _) => {
                 Some(match self.admission.admit_check(check.source) {
                     Some(ticket) => SecureAction::Start(ticket, Task::Prove(check)),
                     None => self.forget(check.id),

@@ -11,7 +11,7 @@ use super::job::Job;
 use crate::lookup::{GetReport, OpId, PutReport};
 use crate::node::{Output, Status, Timer};
 use crate::value::Row;
-use crate::{Family, Timestamp};
+use crate::{Family, InfoHash, Timestamp};
 
 /// Outputs that the queue keeps memory for when it is empty.
 const KEPT_OUTPUTS: usize = 16;
@@ -82,6 +82,11 @@ pub enum SecureEvent {
         op: OpId,
         /// The key, if it was found and is one of RSA.
         key: Option<PublicKey>,
+    },
+    /// Another certificate of our key was found in place of our own, which is put back.
+    CertificateDisplaced {
+        /// Where it was found.
+        key: InfoHash,
     },
     /// How well the node is connected has changed.
     StatusChanged {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use bulla_identity::{Certificate, CertificateChain, PrivateKey, PublicKey};
+use bulla_identity::{Certificate, CertificateChain, PrivateKey, PublicKey, is_issued_under};
 
 use super::admission::{Lane, Ticket};
 use super::error::SecurePutError;
@@ -84,10 +84,18 @@ pub(super) enum Outcome {
     /// A value was read in search of a certificate.
     Read {
         name: KeyName,
-        certificate: Option<Certificate>,
+        certificate: Option<FoundCertificate>,
     },
     /// A proof holds, or does not.
     Proved { check: CheckId, holds: bool },
+}
+
+/// A certificate that was looked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct FoundCertificate {
+    pub(super) certificate: Certificate,
+    /// Whether the value around it is signed by the certified key: its holder published it.
+    pub(super) is_holders: bool,
 }
 
 impl Job {
@@ -161,8 +169,11 @@ impl Task {
             Self::ReadCertificate { name, value } => Outcome::Read {
                 name,
                 certificate: certificates_in(&value).and_then(|chain| {
-                    let named = chain.iter().find(|certificate| name.names(certificate));
-                    named.cloned()
+                    let named = chain.iter().find(|certificate| name.names(certificate))?;
+                    Some(FoundCertificate {
+                        certificate: named.clone(),
+                        is_holders: is_signed_by_holder(&value, named),
+                    })
                 }),
             },
             Self::Prove(check) => Outcome::Proved {
@@ -209,18 +220,39 @@ fn certificates_in(value: &Value) -> Option<CertificateChain> {
 /// Applies the store and edit rules for certificates (`docs/spec/secure.md#6.5`), and the one for
 /// signatures.
 fn holds(proof: Proof, key: InfoHash, value: &Value, replaces: Option<&Value>) -> bool {
-    let certificate_of = |value| Some(certificates_in(value)?.leaf().clone());
-    let belongs_here = |certificate: &Certificate| {
-        dht_keys(certificate.id(), certificate.long_id()).contains(&key)
+    let chain_here = || {
+        certificates_in(value).filter(|chain| {
+            let leaf = chain.leaf();
+            dht_keys(leaf.id(), leaf.long_id()).contains(&key)
+        })
     };
     match proof {
         Proof::Signature => signer_of(value).is_some(),
-        Proof::Certificate => certificate_of(value).is_some_and(|new| belongs_here(&new)),
-        Proof::SameCertificateKey => certificate_of(value)
-            .filter(belongs_here)
-            .zip(replaces.and_then(certificate_of))
-            .is_some_and(|(new, old)| new.long_id() == old.long_id()),
+        Proof::Certificate => chain_here().is_some(),
+        Proof::CertificateRenewal => chain_here()
+            .zip(replaces.and_then(certificates_in))
+            .is_some_and(|(new, old)| {
+                new.leaf().long_id() == old.leaf().long_id()
+                    && (is_signed_by_holder(value, new.leaf()) || is_renewal(&new, &old))
+            }),
     }
+}
+
+/// Reports whether a certificate is one that may follow another of the same key: the key signed it,
+/// or it was issued under the issuer of the other.
+///
+/// Differs: others take any certificate of the same key, so that every authority of its own could
+/// put one in place of another's.
+fn is_renewal(new: &CertificateChain, old: &CertificateChain) -> bool {
+    let issuer = old.issuers().first();
+    let issuer = issuer.filter(|issuer| old.leaf().is_issued_by(issuer));
+    new.leaf().is_issued_by(new.leaf()) || issuer.is_some_and(|it| is_issued_under(new, it))
+}
+
+/// Reports whether a value is signed by the key that a certificate in it is for.
+fn is_signed_by_holder(value: &Value, certificate: &Certificate) -> bool {
+    let key = certificate.public_key();
+    key.is_some_and(|key| has_signed(key, value))
 }
 
 impl fmt::Debug for Job {
@@ -248,7 +280,9 @@ impl fmt::Debug for Done {
 mod tests {
     use super::super::testing::{alice, bob, certificate_value, signed};
     use super::*;
+    use crate::value::ValueType;
     use crate::wire;
+    use bulla_identity::{Curve, Identity, IdentityParams, KeyKind};
 
     fn is_send<T: Send + 'static>() {}
 
@@ -295,20 +329,82 @@ mod tests {
         let value = certificate_value(&alice());
         for key in dht_keys(alice().id(), alice().long_id()) {
             assert!(holds(Proof::Certificate, key, &value, None));
-            assert!(holds(Proof::SameCertificateKey, key, &value, Some(&value)));
+            let renewed = Some(&value);
+            assert!(holds(Proof::CertificateRenewal, key, &value, renewed));
             let of_bob = certificate_value(&bob());
             assert!(!holds(Proof::Certificate, key, &of_bob, None));
             assert!(!holds(
-                Proof::SameCertificateKey,
+                Proof::CertificateRenewal,
                 key,
                 &value,
                 Some(&of_bob)
             ));
-            assert!(!holds(Proof::SameCertificateKey, key, &value, None));
+            assert!(!holds(Proof::CertificateRenewal, key, &value, None));
         }
         assert!(!holds(Proof::Certificate, InfoHash::of(b"x"), &value, None));
         let other = wire::pack(&Draft::from("no certificate"), ValueId(1));
         assert!(!holds(Proof::Certificate, InfoHash::of(b"x"), &other, None));
+    }
+
+    #[test]
+    fn a_certificate_is_renewed_by_its_holder_or_its_issuer_and_by_no_other_authority() {
+        let authority = |name| {
+            let params = IdentityParams::new(name, 0)
+                .kind(KeyKind::Curve(Curve::Ed25519))
+                .authority();
+            Identity::generate(&params).unwrap()
+        };
+        let (ours, foreign) = (authority("ours"), authority("foreign"));
+        let of_alice = |issuer: Option<&Identity>| {
+            let params = IdentityParams::new("alice", 0);
+            let params = match issuer {
+                Some(issuer) => params.issuer(issuer),
+                None => params,
+            };
+            Identity::issue(alice().key().clone(), &params).unwrap()
+        };
+        let key = dht_keys(alice().id(), alice().long_id())[0];
+        let may_renew = |old: &Identity, new: &Value| {
+            holds(
+                Proof::CertificateRenewal,
+                key,
+                new,
+                Some(&certificate_value(old)),
+            )
+        };
+        let [issued, again] = [of_alice(Some(&ours)), of_alice(Some(&ours))];
+        let self_signed = of_alice(None);
+        let by_foreign = of_alice(Some(&foreign));
+        assert!(may_renew(&issued, &certificate_value(&again)));
+        assert!(may_renew(&issued, &certificate_value(&self_signed)));
+        for victim in [&issued, &self_signed] {
+            let forged = certificate_value(&by_foreign);
+            assert!(!may_renew(victim, &forged), "by another authority");
+            let draft = Draft::new(forged.data().to_vec()).value_type(ValueType::CERTIFICATE);
+            let by = |signer: &Identity| sign(signer.key(), &draft, ValueId(1), 0).unwrap();
+            assert!(!may_renew(victim, &by(&bob())), "signed by a foreign key");
+            assert!(may_renew(victim, &by(&alice())), "the holder wants it");
+        }
+        let pretender = CertificateChain::new(
+            by_foreign.certificate().clone(),
+            [foreign.certificate().clone(), ours.certificate().clone()],
+        );
+        assert!(pretender.is_err(), "a chain of strangers is none");
+    }
+
+    #[test]
+    fn a_certificate_that_its_holder_signed_is_known_as_such() {
+        let draft = Draft::new(certificate_value(&alice()).data().to_vec());
+        let found = |value: Value| {
+            let name = alice().long_id().into();
+            match (Task::ReadCertificate { name, value }).run() {
+                Outcome::Read { certificate, .. } => certificate.unwrap().is_holders,
+                _ => panic!("another outcome"),
+            }
+        };
+        assert!(!found(certificate_value(&alice())));
+        assert!(found(sign(alice().key(), &draft, ValueId(2), 0).unwrap()));
+        assert!(!found(sign(bob().key(), &draft, ValueId(2), 0).unwrap()));
     }
 
     #[test]

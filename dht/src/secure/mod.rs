@@ -66,7 +66,7 @@ pub use options::{Expiry, GetOptions, Scope, SecureConfig, SignOptions};
 pub use stats::SecureStats;
 
 use crate::lookup::OpId;
-use crate::node::{Core, Event, Node, OpError, Output, Status};
+use crate::node::{Core, Event, Node, OpError, Output, PutOptions, Status};
 use crate::value::{Draft, Value, ValueAddress, ValueId};
 use crate::{InfoHash, Rng, Seed, Timestamp};
 use action::SecureAction;
@@ -77,7 +77,7 @@ use encrypted_puts::EncryptedPuts;
 use event::Outputs;
 use job::Outcome;
 use key_cache::KeyCache;
-use own_certificate::OwnCertificate;
+use own_certificate::{OwnCertificate, displaces, publish};
 use pending::{InternalOp, Pending, Preparation};
 use searches::{Searches, Wanted};
 use signed_puts::{SignedPuts, is_owned_by};
@@ -125,6 +125,8 @@ pub struct SecureDht {
     encrypted_puts: EncryptedPuts,
     /// Whether the own certificate is published.
     own_certificate: OwnCertificate,
+    /// How often another was found in its place.
+    displaced_certificates: u64,
     /// Which of these an operation belongs to.
     pending: Pending,
     /// What is to come out.
@@ -147,6 +149,7 @@ impl Core for SecureDht {
 
     fn handle_timeout(&mut self, now: Timestamp) {
         self.node.handle_timeout(now);
+        self.look_at_certificate(now);
         self.advance(now);
     }
 
@@ -172,6 +175,7 @@ impl SecureDht {
             signed_puts: SignedPuts::default(),
             encrypted_puts: EncryptedPuts::default(),
             own_certificate: OwnCertificate::new(config.publish_certificate),
+            displaced_certificates: 0,
             pending: Pending::new(config.max_preparations),
             outputs: Outputs::new(),
         };
@@ -291,6 +295,10 @@ impl SecureDht {
                         self.pending.end_internal(op);
                         self.searches.on_get_done(name, op)
                     }
+                    Some(InternalOp::Look(_)) => {
+                        self.pending.end_internal(op);
+                        Vec::new()
+                    }
                     Some(InternalOp::Probe(_) | InternalOp::Publication) | None => {
                         self.checks.on_end(op, report, self.node.calendar(now))
                     }
@@ -306,7 +314,7 @@ impl SecureDht {
                 if status == Status::Connected
                     && let Some(us) = &self.identity
                 {
-                    let actions = self.own_certificate.on_connected(us);
+                    let actions = self.own_certificate.on_connected(now, us);
                     self.act(now, actions);
                 }
                 self.tell(SecureEvent::StatusChanged { family, status });
@@ -318,6 +326,7 @@ impl SecureDht {
         let us = self.identity.as_ref();
         let actions = match self.pending.internal(op) {
             Some(InternalOp::Search(name)) => self.searches.on_candidates(name, values),
+            Some(InternalOp::Look(key)) => self.on_look(op, key, &values),
             internal => {
                 // Only editions of ours are worth a verification.
                 if let Some(InternalOp::Probe(_)) = internal {
@@ -382,14 +391,18 @@ impl SecureDht {
                         self.fail(op, error);
                     }
                 }
-                SecureAction::Publish {
-                    key,
-                    value,
-                    options,
-                } => match self.node.put(now, key, value, options) {
-                    Ok(put) => self.pending.begin_internal(put, InternalOp::Publication),
-                    Err(_) => self.own_certificate.on_refused(),
-                },
+                SecureAction::Publish { key, value } => {
+                    match self.node.put(now, key, value, PutOptions::PERMANENT) {
+                        Ok(put) => self.pending.begin_internal(put, InternalOp::Publication),
+                        Err(_) => self.own_certificate.on_refused(),
+                    }
+                }
+                SecureAction::PublishSigned { key, draft } => {
+                    match self.put_signed(now, key, draft, PutOptions::PERMANENT) {
+                        Ok((put, _)) => self.pending.begin_internal(put, InternalOp::Publication),
+                        Err(_) => self.own_certificate.on_refused(),
+                    }
+                }
                 SecureAction::Search(op, name) => {
                     if let Err(error) = self.search(now, name, op, Wanted::Recipient) {
                         self.forget_encrypted_put(op);
@@ -413,6 +426,28 @@ impl SecureDht {
                 SecureAction::Forget(check) => self.node.drop_check(check),
             }
         }
+    }
+
+    /// Looks whether the own certificate is where it was published, if that is due.
+    fn look_at_certificate(&mut self, now: Timestamp) {
+        let Some(us) = &self.identity else { return };
+        for key in self.own_certificate.look(now, us) {
+            if let Ok(get) = self.node.get(now, key, searches::query()) {
+                self.pending.begin_internal(get, InternalOp::Look(key));
+            }
+        }
+    }
+
+    /// Takes what was found in a look at the own certificate. If there is another in its place, it
+    /// is put back, and that is told once for each look.
+    fn on_look(&mut self, get: OpId, key: InfoHash, found: &[Value]) -> Vec<SecureAction> {
+        let us = self.identity.as_ref();
+        let us = us.filter(|us| found.iter().any(|value| displaces(value, us)));
+        let Some(us) = us else { return Vec::new() };
+        self.displaced_certificates += 1;
+        let actions = vec![SecureAction::EndGet(get), publish(key, us)];
+        self.tell(SecureEvent::CertificateDisplaced { key });
+        actions
     }
 
     /// Goes on with the signed puts of a value.
@@ -482,7 +517,12 @@ impl SecureDht {
 
     fn fail(&mut self, op: OpId, error: SecurePutError) {
         self.pending.end_preparation(op);
-        self.tell(SecureEvent::PutFailed { op, error });
+        match self.pending.internal(op) {
+            Some(InternalOp::Publication) => self.own_certificate.on_refused(),
+            Some(InternalOp::Probe(_) | InternalOp::Search(_) | InternalOp::Look(_)) | None => {
+                self.tell(SecureEvent::PutFailed { op, error });
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::key_cache::KeyName;
+use crate::InfoHash;
 use crate::lookup::OpId;
 use crate::value::ValueAddress;
 
@@ -38,6 +39,8 @@ pub(super) enum InternalOp {
     Search(KeyName),
     /// Announces the own certificate.
     Publication,
+    /// Looks at the own certificate under this key.
+    Look(InfoHash),
 }
 
 impl Pending {

@@ -7,10 +7,14 @@
 //!                       └───────────────────────── yes ────┘ └─ no, gets are over ─▶ finish
 //! ```
 //!
-//! Searches for one name are joined. What is found is read one value after the other, in the order
-//! of arrival, so the first fitting certificate wins however long each reading takes.
+//! Searches for one name are joined. What is found is read one value after the other, signed ones
+//! first. A key is known by its id, so the first certificate of that name is good enough for those
+//! that want the key. Any authority can issue a certificate for it, though: those that want the
+//! certificate get the one in a value that is signed by the key itself, or the first that was found
+//! if none is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::mem;
 
 use bulla_identity::Certificate;
 
@@ -18,7 +22,7 @@ use super::action::SecureAction;
 use super::admission::Ticket;
 use super::error::SecurePutError;
 use super::event::SecureEvent;
-use super::job::Task;
+use super::job::{FoundCertificate, Task};
 use super::key_cache::{KeyCache, KeyName};
 use crate::InfoHash;
 use crate::lookup::OpId;
@@ -34,7 +38,7 @@ pub(super) struct Searches {
     max_candidates: usize,
 }
 
-/// One search. It ends with the first fitting certificate, or when its gets are over and all
+/// One search. It ends when all that wait have been told, or when its gets are over and all
 /// candidates read.
 #[derive(Default, Debug)]
 struct Search {
@@ -43,10 +47,12 @@ struct Search {
     askers: BTreeMap<OpId, Wanted>,
     /// Gets that still run.
     gets: BTreeSet<OpId>,
-    /// Values that have not been read, the oldest first.
+    /// Values that have not been read: those that claim to be signed first, then the oldest first.
     candidates: VecDeque<Value>,
-    /// Values that came, read or not.
-    seen: usize,
+    /// Values that may still be taken.
+    room: usize,
+    /// The first certificate of the name.
+    found: Option<Certificate>,
     /// A value is being read.
     is_reading: bool,
 }
@@ -97,6 +103,7 @@ impl Searches {
         let search = Search {
             askers: [(op, wanted)].into(),
             gets,
+            room: self.max_candidates,
             ..Search::default()
         };
         self.running.insert(name, search);
@@ -105,9 +112,9 @@ impl Searches {
     /// Takes values that were found in search of `name`.
     pub(super) fn on_candidates(&mut self, name: KeyName, values: Vec<Value>) -> Vec<SecureAction> {
         if let Some(search) = self.running.get_mut(&name) {
-            let values = values.into_iter().take(self.max_candidates - search.seen);
-            search.seen += values.len();
-            search.candidates.extend(values);
+            for value in values {
+                search.take(value);
+            }
         }
         self.next(name)
     }
@@ -124,16 +131,32 @@ impl Searches {
     pub(super) fn on_read(
         &mut self,
         name: KeyName,
-        certificate: Option<Certificate>,
+        found: Option<FoundCertificate>,
     ) -> Vec<SecureAction> {
-        if let Some(certificate) = certificate {
-            self.keys.remember(&certificate);
-            return self.finish(name, Some(&certificate));
+        if let Some(key) = found.as_ref().and_then(|it| it.certificate.public_key()) {
+            self.keys.remember_key(key);
         }
-        if let Some(search) = self.running.get_mut(&name) {
-            search.is_reading = false;
+        if let Some(found) = found.as_ref().filter(|it| it.is_holders) {
+            self.keys.remember(&found.certificate);
         }
-        self.next(name)
+        let Some(search) = self.running.get_mut(&name) else {
+            return Vec::new();
+        };
+        search.is_reading = false;
+        let mut actions = Vec::new();
+        if let Some(FoundCertificate {
+            certificate,
+            is_holders,
+        }) = found
+        {
+            if is_holders || search.is_for_key() {
+                return self.finish(name, Some(certificate));
+            }
+            actions = search.tell_key(&certificate);
+            search.found.get_or_insert(certificate);
+        }
+        actions.extend(self.next(name));
+        actions
     }
 
     /// Lets `op` wait no longer; the search ends unless another operation waits.
@@ -162,24 +185,82 @@ impl Searches {
                 let task = Task::ReadCertificate { name, value };
                 vec![SecureAction::Start(Ticket::Step, task)]
             }
-            None if search.gets.is_empty() => self.finish(name, None),
+            None if search.gets.is_empty() => {
+                let found = search.found.take();
+                if let Some(certificate) = &found {
+                    self.keys.remember(certificate);
+                }
+                self.finish(name, found)
+            }
             None => Vec::new(),
         }
     }
 
     /// Ends a search, and tells all that wait what was found.
-    fn finish(&mut self, name: KeyName, found: Option<&Certificate>) -> Vec<SecureAction> {
+    fn finish(&mut self, name: KeyName, found: Option<Certificate>) -> Vec<SecureAction> {
         let Search { gets, askers, .. } = self.running.remove(&name).unwrap_or_default();
-        let tell = |(op, wanted)| match wanted {
-            Wanted::Certificate => {
+        let told = askers.into_iter();
+        let told = told.map(|(op, wanted)| wanted.tell(op, found.as_ref()));
+        let gets = gets.into_iter().map(SecureAction::EndGet);
+        gets.chain(told).collect()
+    }
+}
+
+impl Search {
+    /// Takes a value to be read. Those that claim no signature give way to those that do.
+    fn take(&mut self, value: Value) {
+        let is_signed = |value: &Value| value.signed().is_some();
+        let unsigned = self.candidates.iter().position(|it| !is_signed(it));
+        if self.room > 0 {
+            self.room -= 1;
+        } else if unsigned.is_some() && is_signed(&value) {
+            self.candidates.pop_back();
+        } else {
+            return;
+        }
+        match unsigned {
+            Some(place) if is_signed(&value) => self.candidates.insert(place, value),
+            _ => self.candidates.push_back(value),
+        }
+    }
+
+    /// Reports whether all that wait want the key alone.
+    fn is_for_key(&self) -> bool {
+        self.askers.values().all(|wanted| wanted.is_key())
+    }
+
+    /// Tells those that want the key alone.
+    fn tell_key(&mut self, found: &Certificate) -> Vec<SecureAction> {
+        let askers = mem::take(&mut self.askers).into_iter();
+        let (told, others): (Vec<_>, Vec<_>) = askers.partition(|(_, wanted)| wanted.is_key());
+        self.askers = others.into_iter().collect();
+        let told = told.into_iter();
+        told.map(|(op, wanted)| wanted.tell(op, Some(found)))
+            .collect()
+    }
+}
+
+impl Wanted {
+    /// Reports whether it is the key alone.
+    fn is_key(self) -> bool {
+        match self {
+            Self::Certificate => false,
+            Self::PublicKey | Self::Recipient => true,
+        }
+    }
+
+    /// Tells an operation what was found.
+    fn tell(self, op: OpId, found: Option<&Certificate>) -> SecureAction {
+        match self {
+            Self::Certificate => {
                 let certificate = found.cloned();
                 SecureAction::Tell(op, SecureEvent::Certificate { op, certificate })
             }
-            Wanted::PublicKey => {
+            Self::PublicKey => {
                 let key = found.and_then(Certificate::public_key).cloned();
                 SecureAction::Tell(op, SecureEvent::PublicKey { op, key })
             }
-            Wanted::Recipient => {
+            Self::Recipient => {
                 let key = match found.map(Certificate::public_key) {
                     Some(Some(key)) => Ok(key.clone()),
                     Some(None) => Err(SecurePutError::NotRsa),
@@ -187,9 +268,7 @@ impl Searches {
                 };
                 SecureAction::Found(op, key)
             }
-        };
-        let gets = gets.into_iter().map(SecureAction::EndGet);
-        gets.chain(askers.into_iter().map(tell)).collect()
+        }
     }
 }
 
@@ -228,6 +307,14 @@ mod tests {
 
     fn certificate() -> Certificate {
         alice().certificate().clone()
+    }
+
+    fn found(is_holders: bool) -> FoundCertificate {
+        let certificate = certificate();
+        FoundCertificate {
+            certificate,
+            is_holders,
+        }
     }
 
     fn key() -> PublicKey {
@@ -292,10 +379,10 @@ mod tests {
     }
 
     #[test]
-    fn the_first_fitting_certificate_ends_a_search_and_is_remembered() {
+    fn the_certificate_that_its_holder_signed_ends_a_search_and_is_remembered() {
         let mut searches = searches();
         let _ = searches.on_candidates(name(), candidates(2));
-        let actions = steps(searches.on_read(name(), Some(certificate())));
+        let actions = steps(searches.on_read(name(), Some(found(true))));
         assert_eq!(
             actions,
             [SearchStep::EndGet(GET), told(Some(certificate()))]
@@ -313,25 +400,61 @@ mod tests {
             steps(searches.leave(name(), ASKER)),
             [SearchStep::EndGet(GET)]
         );
-        assert_eq!(steps(searches.on_read(name(), Some(certificate()))), []);
+        assert_eq!(steps(searches.on_read(name(), Some(found(true)))), []);
         assert_eq!(searches.keys().certificate(name()), Some(certificate()));
     }
 
     #[test]
+    fn any_other_certificate_is_told_when_all_has_been_read_but_its_key_at_once() {
+        let mut searches = searches();
+        let _ = searches.join(name(), OTHER, Wanted::PublicKey);
+        let _ = searches.on_candidates(name(), candidates(2));
+        let event = SecureEvent::PublicKey {
+            op: OTHER,
+            key: Some(key()),
+        };
+        assert_eq!(
+            steps(searches.on_read(name(), Some(found(false)))),
+            [SearchStep::Tell(event), SearchStep::Read]
+        );
+        assert_eq!(searches.keys().certificate(name()), None);
+        assert_eq!(steps(searches.on_read(name(), None)), []);
+        let actions = steps(searches.on_get_done(name(), GET));
+        assert_eq!(actions, [told(Some(certificate()))]);
+        assert_eq!(searches.keys().certificate(name()), Some(certificate()));
+    }
+
+    #[test]
+    fn values_that_claim_to_be_signed_are_read_first_and_crowded_out_by_nothing() {
+        let mut search = Search {
+            room: 3,
+            ..Search::default()
+        };
+        for _ in 0..4 {
+            search.take(certificate_value(&bob()));
+        }
+        let ours = |number| signed(&alice(), number, 0, "certificate");
+        for number in 1..=4 {
+            search.take(ours(number));
+        }
+        assert_eq!(search.candidates, [ours(1), ours(2), ours(3)]);
+    }
+
+    #[test]
     fn searches_for_one_name_are_joined_and_each_is_told_what_it_wants() {
-        for found in [true, false] {
+        for is_found in [true, false] {
             let mut searches = searches();
             assert_eq!(searches.join(name(), OTHER, Wanted::PublicKey), None);
             assert_eq!(searches.join(name(), THIRD, Wanted::Recipient), None);
             assert_eq!(steps(searches.leave(name(), ASKER)), []);
             let _ = searches.on_candidates(name(), candidates(1));
             let _ = searches.on_get_done(name(), GET);
-            let actions = searches.on_read(name(), found.then(certificate));
+            let actions = searches.on_read(name(), is_found.then(|| found(true)));
             let event = SecureEvent::PublicKey {
                 op: OTHER,
-                key: found.then(key),
+                key: is_found.then(key),
             };
-            let third = if found {
+            let third = if is_found {
                 Ok(key())
             } else {
                 Err(SecurePutError::NoCertificate)

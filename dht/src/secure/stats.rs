@@ -13,6 +13,8 @@ pub struct SecureStats {
     pub preparations: usize,
     /// Values of gets and listens that did not pass the checks, since the start.
     pub dropped_values: u64,
+    /// How often another certificate was found in place of our own, since the start.
+    pub displaced_certificates: u64,
     /// Values of other nodes that were not checked because too many were, since the start.
     pub dropped_checks: u64,
 }
@@ -25,6 +27,7 @@ impl SecureDht {
             checks: self.checks.remote_checks(),
             preparations: self.pending.preparations(),
             dropped_values: self.checks.dropped(),
+            displaced_certificates: self.displaced_certificates,
             dropped_checks: self.checks.unchecked(),
         }
     }

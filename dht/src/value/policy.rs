@@ -32,8 +32,10 @@ pub enum Proof {
     /// Its payload is a certificate, and the key it is stored under is an id of the certified key:
     /// the short key id or the hash of the long one.
     Certificate,
-    /// As [`Proof::Certificate`], and the value it replaces certifies the same key.
-    SameCertificateKey,
+    /// As [`Proof::Certificate`], and the value it replaces certifies the same key. Either the
+    /// holder of that key made it, as the value or the certificate itself is signed by the key; or
+    /// it was issued under the issuer of the certificate it replaces.
+    CertificateRenewal,
 }
 
 /// Why a value is refused.
@@ -99,10 +101,10 @@ pub(crate) fn may_replace(stored: &Value, new: &Value, policy: Policy) -> Decisi
     match policy {
         Policy::Open | Policy::Service => Decision::Refuse(Reason::Final),
         Policy::Secured | Policy::Message => may_edit(stored, new),
-        // Owner and signature do not count: if they did, a peer that signed a value around
-        // another's certificate would keep its holder from renewing it.
+        // Owner and signature of what is stored do not count: if they did, a peer that signed a
+        // value around another's certificate would keep its holder from renewing it.
         Policy::Certificate if new.value_type() == stored.value_type() => {
-            Decision::Check(Proof::SameCertificateKey)
+            Decision::Check(Proof::CertificateRenewal)
         }
         Policy::Certificate => Decision::Refuse(Reason::OtherType),
     }
@@ -315,13 +317,13 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_replaced_by_one_of_the_same_key_whatever_the_signature_around_it() {
+    fn a_certificate_is_replaced_by_its_renewal_whatever_the_signature_around_it() {
         let old = sample(1).value_type(ValueType::CERTIFICATE).data(b"old");
         let new = sample(1)
             .value_type(ValueType::CERTIFICATE)
             .data(b"new")
             .build();
-        let check = Decision::Check(Proof::SameCertificateKey);
+        let check = Decision::Check(Proof::CertificateRenewal);
         let wrapped = old.clone().signed(BOB, 9, b"s").build();
         assert_eq!(
             may_replace(&old.clone().build(), &new, Policy::Certificate),

@@ -200,18 +200,71 @@ fn certificates_are_found_by_both_names_whoever_else_publishes_there() {
 #[test]
 fn a_certificate_is_published_where_old_and_new_nodes_look_and_nowhere_else() {
     let mut net = Net::of([Some(alice()), None]);
-    let mut keys: Vec<_> = net.nodes[1]
-        .node()
-        .export_values()
+    let held = |net: &Net<SecureDht>, node: usize| {
+        let mut held = net.nodes[node].node().export_values();
+        held.sort_by_key(|record| (record.value.signed().is_some(), record.key));
+        held
+    };
+    let mut places = key_cache::dht_keys(alice().id(), alice().long_id());
+    places.sort();
+    let published = held(&net, 1);
+    let keys: Vec<_> = published.iter().map(|record| record.key).collect();
+    assert_eq!(keys, [places, places].concat(), "plain and signed");
+    let owners = published
         .iter()
-        .map(|r| r.key)
-        .collect();
-    keys.sort();
-    let mut expected = key_cache::dht_keys(alice().id(), alice().long_id());
-    expected.sort();
-    assert_eq!(keys, expected);
+        .filter_map(|it| Some(it.value.signed()?.owner));
+    assert!(owners.eq([alice().public_key().to_der(); 2]));
     net.put_value(1, "elsewhere", certificate_value(&alice()));
-    assert_eq!(net.nodes[0].node().export_values().len(), 2);
+    assert_eq!(held(&net, 0).len(), 4);
+}
+
+#[test]
+fn a_certificate_that_another_has_displaced_is_put_back_and_that_is_told() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    let place = key_cache::dht_keys(alice().id(), alice().long_id())[0];
+    let authority = IdentityParams::new("authority", 0).kind(KeyKind::Curve(Curve::Ed25519));
+    let authority = Identity::generate(&authority.authority()).unwrap();
+    let params = IdentityParams::new("alice", 0).issuer(&authority);
+    let forged = Identity::issue(alice().key().clone(), &params).unwrap();
+    let forged = certificate_value(&forged);
+    let held = |net: &Net<SecureDht>| {
+        let held = net.nodes[1].node().export_values();
+        let held = held
+            .into_iter()
+            .find(|it| it.key == place && it.value.signed().is_none());
+        held.map(|it| it.value)
+    };
+    let put_forged = |net: &mut Net<SecureDht>| {
+        let options = PutOptions::default();
+        let forged = forged.clone();
+        net.nodes[2]
+            .put_value(net.now, place, forged, options)
+            .unwrap();
+        net.run(5_000);
+    };
+    put_forged(&mut net);
+    assert_eq!(
+        held(&net),
+        Some(certificate_value(&alice())),
+        "that is no renewal"
+    );
+
+    // As nodes on OpenDHT take it.
+    net.finish_jobs_with(|dht, now, job| {
+        let mut done = job.run();
+        if let Outcome::Proved { holds, .. } = &mut done.outcome {
+            *holds = true;
+        }
+        dht.handle_done(now, done);
+    });
+    put_forged(&mut net);
+    assert_eq!(held(&net), Some(forged));
+    let _ = net.events(0);
+    net.run(11 * 60_000);
+    assert_eq!(held(&net), Some(certificate_value(&alice())));
+    let told = SecureEvent::CertificateDisplaced { key: place };
+    assert_eq!(net.events(0), [told]);
+    assert_eq!(net.nodes[0].stats().displaced_certificates, 1);
 }
 
 #[test]
