@@ -202,7 +202,7 @@ impl Server {
         self.pending_puts.take(check);
     }
 
-    /// Forgets the listeners at an address, as the node there is gone.
+    /// Forgets the listeners at an address, as what they were told there was not confirmed.
     pub(super) fn on_gone(&mut self, now: Timestamp, addr: SocketAddr, outbox: &mut Outbox) {
         self.listeners.remove(addr);
         for id in self.notices.at(addr) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::node::{Core, Event, LookupId, Node, Output, PutOptions, Status, Timer, Transmit};
 use crate::value::{Query, Value, ValueId};
 use crate::wire::{
-    self, ErrorCode, FindRequest, GetRequest, Message, Nodes, Payload, Reply, Request, Tid,
-    UpdateRequest, Values,
+    self, ErrorCode, FindRequest, GetRequest, ListenRequest, Message, Nodes, Payload, Reply,
+    Request, SocketId, Tid, UpdateRequest, Values,
 };
 use crate::{Config, Contact, Draft, Family, InfoHash, Origin, Seed, Timestamp};
 
@@ -360,6 +360,53 @@ fn a_listen_hears_of_updates_by_its_storing_node_alone() {
         panic!("a listen");
     };
     assert_eq!(&renewed.token[..], [8], "the token of the last update");
+}
+
+#[test]
+fn listens_of_an_address_end_when_it_confirms_nothing_and_not_when_it_answers_under_another_id() {
+    let mut node = Alone::connected();
+    node.join(2);
+    let find = Request::Find(FindRequest {
+        target: KEY,
+        want: None,
+    });
+    node.receive(2, Tid(9), false, request(2, find));
+    let token =
+        node.sent
+            .iter()
+            .find_map(|sent| match wire::decode(&sent.bytes).unwrap().payload {
+                Payload::Reply { reply, .. } => reply.token.map(|token| token.to_vec()),
+                _ => None,
+            });
+    let listen = ListenRequest {
+        key: KEY,
+        version: 1,
+        socket: SocketId(9),
+        query: Query::default(),
+        token: token.unwrap().into(),
+    };
+    node.ask(2, Request::Listen(listen));
+    let listeners = |node: &Alone| node.it.stats(node.now).listeners;
+    assert_eq!(listeners(&node), 1);
+
+    node.sent.clear();
+    node.receive(2, Tid(9), false, request(3, Request::Ping));
+    let ping = node.request("ping");
+    assert_eq!(ping.to, addr(2));
+    node.answer(&ping, 2, Reply::default());
+    node.receive(2, Tid(9), false, request(4, Request::Ping));
+    node.run(SECOND * 20);
+    assert_eq!(listeners(&node), 1, "nor when it does not answer a ping");
+
+    let _ = node
+        .it
+        .put(node.now, KEY, value(7), PutOptions::default())
+        .unwrap();
+    node.drain();
+    let update = node.wait_for("update", SECOND * 20);
+    assert_eq!(update.to, addr(2));
+    node.run(SECOND * 20);
+    assert_eq!(listeners(&node), 0);
 }
 
 #[test]
