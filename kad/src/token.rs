@@ -231,6 +231,16 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_in_use_for_a_minute_at_least() {
+        let violations = |least, most| {
+            let rotation = (Duration::from_secs(least), Duration::from_secs(most));
+            TokenConfig { rotation }.violations().len()
+        };
+        assert_eq!(violations(60, 60), 0);
+        assert_eq!((violations(59, 60), violations(120, 119)), (1, 1));
+    }
+
+    #[test]
     fn secrets_are_not_printed() {
         let (tokens, _) = tokens();
         let text = format!("{tokens:?}");

@@ -89,6 +89,8 @@ fn family_object(family: &FamilyStats) -> Json {
         "crowded_out": family.crowded_out,
         "table_depth": family.table_depth,
         "network_size_estimation": family.network_size_estimate,
+        "network_size_error_percent": family.network_size_error_percent,
+        "dense_lookups": family.dense_lookups,
     })
 }
 

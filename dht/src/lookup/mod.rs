@@ -477,6 +477,12 @@ impl Lookup {
                 .any(|(_, it)| it.awaits(node))
     }
 
+    /// Returns the `count`th nearest node to the key that has replied.
+    pub(crate) fn nth_nearest(&self, count: usize) -> Option<Contact> {
+        let mut nearest = self.iterate.candidates().nearest(count);
+        nearest.nth(count.checked_sub(1)?).map(|it| it.contact)
+    }
+
     /// When the first of those that are given something for good runs out of its token.
     fn next_token_end(&self) -> Timestamp {
         if self.lasting == 0 && self.subscriptions.is_empty() {

@@ -79,7 +79,7 @@ impl Pool {
             let few = lookups.len().max(MAX_IDLE);
             if lookups.capacity() > 8 * few {
                 // What a burst of operations took is given back.
-                lookups.shrink_to(2 * few);
+                lookups.shrink_to(few);
             }
             self.lasting.remove(&(family, key));
         }

@@ -118,3 +118,24 @@ impl Subscription {
         self.nodes.values().map(|node_state| node_state.socket)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::InfoHash;
+
+    #[test]
+    fn a_reply_is_awaited_of_a_node_from_its_request_on_until_it_comes() {
+        let mut subscription = Subscription::default();
+        let contact = |port| Contact::new(InfoHash::of(b"node"), ([192, 0, 2, 1], port).into());
+        let [node, other] = [1, 2].map(contact);
+        assert!(!subscription.awaits(&node));
+        subscription.on_asked(node, 1);
+        assert!(subscription.awaits(&node) && !subscription.awaits(&other));
+        subscription.on_agreed(&node, Timestamp::MAX);
+        assert!(!subscription.awaits(&node));
+        subscription.on_asked(node, 1);
+        subscription.on_rejected(&node, None);
+        assert!(!subscription.awaits(&node));
+    }
+}

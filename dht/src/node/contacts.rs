@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 
+use bulla_kad::lookup::{Density, SizeEstimate};
+
+use super::LookupId;
 use super::failure_probe::{FailureProbe, TimeOut};
 use crate::routing::{Confidence, Counts, Refresh, SeenUpdate, Table};
 use crate::wire::Want;
@@ -22,6 +25,13 @@ pub(super) struct Contacts {
     unverified: ByFamily<usize>,
     /// Which contacts are asked when one has fallen silent.
     failure_probe: FailureProbe,
+    /// How densely nodes lie, by what lookups find.
+    densities: ByFamily<Density>,
+    /// The key of the last lookup that counted there: one that is looked up again and again must
+    /// not stand for all.
+    last_keys: ByFamily<Option<InfoHash>>,
+    /// Lookups that ended among nodes which lie too close to the key.
+    dense_lookups: ByFamily<u64>,
 }
 
 impl Contacts {
@@ -33,6 +43,9 @@ impl Contacts {
             tables: ByFamily::from_fn(|_| Table::new(own, config)),
             unverified: ByFamily::default(),
             failure_probe: FailureProbe::default(),
+            densities: ByFamily::default(),
+            last_keys: ByFamily::default(),
+            dense_lookups: ByFamily::default(),
         }
     }
 
@@ -96,6 +109,28 @@ impl Contacts {
         confidence: Confidence,
     ) -> SeenUpdate {
         self.tables[contact.family()].on_seen(contact, confidence, now)
+    }
+
+    /// Takes in that a lookup has ended where it should, and its `count`th nearest node.
+    pub(super) fn on_found(&mut self, id: LookupId, count: usize, farthest: &Contact) {
+        let LookupId { key, family } = id;
+        let farthest = farthest.id.distance(&key);
+        if self.last_keys[family].replace(key) == Some(key) {
+            return;
+        }
+        let density = &mut self.densities[family];
+        self.dense_lookups[family] += u64::from(density.is_too_dense(count, &farthest));
+        density.on_found(count, &farthest);
+    }
+
+    /// Returns how many nodes a family has, by what lookups found.
+    pub(super) fn size_estimate(&self, family: Family) -> Option<SizeEstimate> {
+        self.densities[family].estimate()
+    }
+
+    /// Returns how many lookups of different keys ended among nodes that lie too close to them.
+    pub(super) fn dense_lookups(&self, family: Family) -> u64 {
+        self.dense_lookups[family]
     }
 
     /// Takes in contacts of a snapshot, which are to be verified.

@@ -3,7 +3,7 @@
 use super::lookups::NodeView;
 use super::outbox::LookupStep;
 use super::{Node, Timer};
-use crate::lookup::{Asker, FindKind, GetReport, LookupAction, LookupId};
+use crate::lookup::{Asker, Ended, FindKind, GetReport, LookupAction, LookupId};
 use crate::{Family, InfoHash, Timestamp};
 
 /// How many lookups that were held up by busy nodes are tried again at each event.
@@ -92,6 +92,14 @@ impl Node {
 
     /// Handles the end of a find. The lookup of the own id may have to be repeated.
     fn on_answered(&mut self, now: Timestamp, id: LookupId, asker: Asker, report: GetReport) {
+        let count = self.config.routing.bucket_size;
+        let lookup = self.lookups.get(id);
+        if report.ended == Ended::Converged
+            && report.answered >= count
+            && let Some(farthest) = lookup.and_then(|it| it.nth_nearest(count))
+        {
+            self.contacts.on_found(id, count, &farthest);
+        }
         match asker {
             Asker::Operation(op) => {
                 let end = self.operations.on_answered(op, report);

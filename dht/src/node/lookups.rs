@@ -546,7 +546,7 @@ impl Lookups {
         {
             return true;
         }
-        let lifetime = |value: &Value| self.value_types.rules(value.value_type()).lifetime;
+        let lifetime = |value: &Value| self.value_types.lifetime(value);
         let runs_out = self.get(id).and_then(|lookup| lookup.runs_out(lifetime));
         let is_warm = node.is_warm(now);
         let may_go_on = self.background.admits(now, is_warm, id, runs_out);

@@ -391,12 +391,18 @@ mod tests {
     #[test]
     fn a_put_is_reported_once_and_runs_on_if_permanent() {
         let report = PutReport {
-            acknowledged: 2,
-            ..PutReport::default()
+            asked: 8,
+            acknowledged: 4,
+            refused: 3,
+            silent: 1,
+            ended: Ended::default(),
         };
         let total = PutReport {
-            acknowledged: 4,
-            ..PutReport::default()
+            asked: 16,
+            acknowledged: 8,
+            refused: 6,
+            silent: 2,
+            ended: Ended::default(),
         };
         for permanent in [false, true] {
             let mut operations = Operations::new(9, 9);

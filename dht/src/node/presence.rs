@@ -1,4 +1,8 @@
-//! Contacts that turn out to be there, or not: what that means for tables, lookups and listeners.
+//! Contacts that turn out to be there, or not: what that means for tables and lookups.
+//!
+//! Listeners at their addresses are not concerned: a listener is gone when it does not confirm what
+//! it is told. An address that answers under another id is there, and a probe that any datagram can
+//! bring about must not end the listens of another.
 
 use std::net::SocketAddr;
 
@@ -114,7 +118,7 @@ impl Node {
                     self.on_missed_reply(now, step.node, asked_at);
                     self.on_page_failed(now, step);
                 }
-                RequestPurpose::Notify(_) => self.server.on_gone(to),
+                RequestPurpose::Notify(_) => self.server.on_gone(now, to, &mut self.outbox),
                 RequestPurpose::Bootstrap => self.update_status(now, Family::of(&to)),
             },
         }
@@ -137,7 +141,7 @@ impl Node {
     /// Handles that a contact did not answer what it was asked at `asked_at`.
     fn on_missed_reply(&mut self, now: Timestamp, contact: Contact, asked_at: Timestamp) {
         if self.contacts.on_no_reply(&contact, asked_at) {
-            self.forget(now, contact);
+            self.update_status(now, contact.family());
         }
     }
 
@@ -146,7 +150,7 @@ impl Node {
     fn on_missed_probe(&mut self, now: Timestamp, probe: Probe, asked_at: Timestamp) {
         let Probe { contact, successor } = probe;
         if self.contacts.on_no_reply(&contact, asked_at) {
-            self.forget(now, contact);
+            self.update_status(now, contact.family());
             self.probe_successor(now, contact.id, successor);
         }
     }
@@ -166,12 +170,6 @@ impl Node {
     /// Fails a contact that is not there, or of no use.
     pub(super) fn on_failed(&mut self, now: Timestamp, contact: Contact) {
         self.contacts.on_failure(&contact);
-        self.forget(now, contact);
-    }
-
-    /// Forgets the listens of a failed contact, and updates the status: the family may be cut off.
-    fn forget(&mut self, now: Timestamp, contact: Contact) {
-        self.server.on_gone(contact.addr);
         self.update_status(now, contact.family());
     }
 }

@@ -402,3 +402,27 @@ impl Holder {
         Some((Wanted::Values(held), bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Draft, InfoHash, wire};
+
+    const OP: OpId = OpId(1);
+
+    #[test]
+    fn a_value_without_a_digest_is_asked_for_until_enough_nodes_have_sent_it() {
+        let node = Contact::new(InfoHash::of(b"node"), ([192, 0, 2, 1], 4222).into());
+        let values = [wire::pack(&Draft::from("text"), ValueId(7))];
+        let rows = [Row::of(&values[0], &[Field::Id, Field::Seq].into())];
+        for (nodes, is_asked_for) in [(0, true), (ENOUGH - 1, true), (ENOUGH, false)] {
+            let mut readings = Readings::default();
+            readings.on_rows(Timestamp::ZERO, OP, &Query::default(), node, &rows, None);
+            for _ in 0..nodes {
+                readings.on_values(OP, &values);
+            }
+            let request = readings.next_request(Timestamp::ZERO, OP, |_| false);
+            assert_eq!(request.is_some(), is_asked_for, "sent by {nodes} nodes");
+        }
+    }
+}

@@ -47,13 +47,11 @@ impl Node {
             RequestPurpose::HandOver(transfer) => {
                 return self.on_transfer_reply(now, from, transfer, &reply, &values);
             }
-            RequestPurpose::Notify(Some(backlog)) => {
+            RequestPurpose::Notify(notice) => {
                 let outbox = &mut self.outbox;
-                return self.server.tell_more(now, from.addr, backlog, outbox);
+                return self.server.on_confirmed(now, from.addr, notice, outbox);
             }
-            RequestPurpose::Notify(None) | RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => {
-                return;
-            }
+            RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => return,
         };
         if node.id != from.id {
             // Another node has this address now.
@@ -66,7 +64,7 @@ impl Node {
         let token = reply.token.as_deref().and_then(usable_token);
         if token.is_none() && (ask.is_of_iteration() || matches!(ask, LookupRequest::Check(_))) {
             // As OpenDHT does, we block nodes that answer without a token.
-            self.outbox.rpc.peers_mut().block(from.addr);
+            self.outbox.rpc.peers_mut().block(now, from.addr);
             return self.give_up_on(now, id, node);
         }
         let rows = reply
@@ -128,9 +126,11 @@ impl Node {
             RequestPurpose::HandOver(transfer) => {
                 return self.on_transfer_failed(now, &transfer);
             }
-            RequestPurpose::Notify(_) | RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => {
-                return;
+            RequestPurpose::Notify(notice) => {
+                let outbox = &mut self.outbox;
+                return self.server.on_confirmed(now, from, notice, outbox);
             }
+            RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => return,
         };
         let needs_token = matches!(
             ask,
@@ -170,7 +170,7 @@ impl Node {
                         && contact.family() == family
                         && !is_martian(&contact.addr)
                         && can_be_known_to(from, contact)
-                        && !self.outbox.rpc.peers().is_blocked(&contact.addr)
+                        && !self.outbox.rpc.peers().is_blocked(now, &contact.addr)
                 });
             let mut at: BTreeMap<Prefix, usize> = BTreeMap::new();
             let usable = usable.filter(|contact| {

@@ -15,6 +15,8 @@ pub struct Stats {
     pub storage: Sizes,
     /// Remote listeners.
     pub listeners: usize,
+    /// Those that gave way to others so far, or were not told something.
+    pub dropped_listeners: u64,
     /// Lookups, running or remembered.
     pub lookups: usize,
     /// Those of them that wait for their turn.
@@ -46,8 +48,14 @@ pub struct FamilyStats {
     pub crowded_out: u64,
     /// The depth of its table, in bits.
     pub table_depth: usize,
-    /// An estimate of how many nodes the network has.
+    /// An estimate of how many nodes the network has, by how densely those lie that lookups found;
+    /// before any has found enough, by those in the table.
     pub network_size_estimate: u64,
+    /// The standard error of that, in percent of it, if it is by lookups.
+    pub network_size_error_percent: Option<u32>,
+    /// Lookups that ended among nodes so close to the key that it happens to fewer than one in a
+    /// hundred keys by chance. Many mean that someone surrounds keys that are looked up here.
+    pub dense_lookups: u64,
 }
 
 impl Node {
@@ -57,6 +65,7 @@ impl Node {
             families: ByFamily::from_fn(|family| self.family_stats(now, family)),
             storage: self.server.storage.sizes(),
             listeners: self.server.listeners.len(),
+            dropped_listeners: self.server.listeners.displaced(),
             lookups: self.lookups.len(),
             waiting_lookups: self.lookups.waiting(),
             overdue_announcements: self.lookups.count_overdue(now),
@@ -70,12 +79,15 @@ impl Node {
 
     fn family_stats(&self, now: Timestamp, family: Family) -> FamilyStats {
         let table = self.contacts.table(family);
+        let estimate = self.contacts.size_estimate(family);
         FamilyStats {
             status: self.status(family),
             contacts: table.counts(now),
             crowded_out: table.crowded_out(),
             table_depth: table.depth(),
-            network_size_estimate: table.size_estimate(now),
+            network_size_estimate: estimate.map_or_else(|| table.size_estimate(now), |it| it.nodes),
+            network_size_error_percent: estimate.map(|it| it.error_percent),
+            dense_lookups: self.contacts.dense_lookups(family),
         }
     }
 }

@@ -129,9 +129,7 @@ impl Outputs {
         if let Some(output) = self.queue.pop_front() {
             return output;
         }
-        if self.queue.capacity() > KEPT_OUTPUTS {
-            self.queue = VecDeque::new();
-        }
+        self.queue.shrink_to(KEPT_OUTPUTS);
         let (at, timer) = self.wake;
         SecureOutput::Wake(at, timer)
     }

@@ -27,10 +27,8 @@ impl BufferPool {
 
     /// Returns a copy of these bytes.
     pub(super) fn place(&mut self, bytes: &[u8]) -> Bytes {
-        if self.memory.capacity() < self.size / 2 {
-            // If not now, then before the piece is used up.
-            let _ = self.memory.try_reclaim(self.size);
-        }
+        // If not now, then before the piece is used up.
+        let _ = self.memory.try_reclaim(self.size);
         if self.memory.capacity() < bytes.len() {
             self.size = (self.size * 2).clamp(FIRST, self.most);
             self.memory.reserve(bytes.len().max(self.size));

@@ -68,7 +68,11 @@ fn query() -> impl Strategy<Value = Query> {
         ".{0,8}".prop_map(|text: String| Condition::UserType(text.into())),
     ];
     let select = prop::collection::btree_set(prop::sample::select(&Field::ALL), 0..5);
-    let conditions = prop::collection::vec(condition, 0..3);
+    // A condition is read once, however often it was sent.
+    let conditions = prop::collection::vec(condition, 0..3).prop_map(|mut conditions| {
+        conditions.dedup();
+        conditions
+    });
     (select, conditions).prop_map(|(select, conditions)| Query { select, conditions })
 }
 

@@ -20,6 +20,7 @@
 
 mod candidates;
 mod config;
+mod density;
 mod find;
 mod iterate;
 mod latency;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use candidates::{Candidate, CandidateState, Candidates, Token};
 pub use config::IterateConfig;
+pub use density::{Density, SizeEstimate};
 pub use find::{Ended, FindAction, FindKind, FindReply, FindRequest, GetReport};
 pub use iterate::Iterate;
 pub use latency::Latency;

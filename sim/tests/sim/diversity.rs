@@ -78,6 +78,27 @@ fn on_one_lan_and_on_one_host_there_are_no_bounds_unless_they_are_asked_for() {
     }
 }
 
+#[test]
+fn the_size_of_a_network_is_known_from_its_lookups() {
+    let mut world = settled(300, vec![Addressing::V4], Config::default());
+    world.put_everywhere(30);
+    world.get_everywhere(30);
+    let host = world.hosts()[7];
+    for number in 0..40 {
+        let get = world.get(host, key(100 + number), Query::default());
+        world.finish_all(&[get.unwrap()]);
+    }
+    let v4 = world.stats(host).families.v4;
+    let (estimate, error) = (v4.network_size_estimate, v4.network_size_error_percent);
+    eprintln!(
+        "{estimate} of 300, error {error:?} %, {} dense",
+        v4.dense_lookups
+    );
+    assert!((220..=400).contains(&estimate), "{estimate}");
+    assert!(error.is_some_and(|percent| percent <= 12) && v4.dense_lookups <= 1);
+    world.check();
+}
+
 fn settled(hosts: usize, addressing: Vec<Addressing>, config: Config) -> World {
     World::settled(&Scenario {
         hosts,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::node::{Core, Event, LookupId, Node, Output, PutOptions, Status, Timer, Transmit};
 use crate::value::{Query, Value, ValueId};
 use crate::wire::{
-    self, ErrorCode, GetRequest, Message, Nodes, Payload, Reply, Request, Tid, UpdateRequest,
-    Values,
+    self, ErrorCode, FindRequest, GetRequest, ListenRequest, Message, Nodes, Payload, Reply,
+    Request, SocketId, Tid, UpdateRequest, Values,
 };
 use crate::{Config, Contact, Draft, Family, InfoHash, Origin, Seed, Timestamp};
 
@@ -363,6 +363,53 @@ fn a_listen_hears_of_updates_by_its_storing_node_alone() {
 }
 
 #[test]
+fn listens_of_an_address_end_when_it_confirms_nothing_and_not_when_it_answers_under_another_id() {
+    let mut node = Alone::connected();
+    node.join(2);
+    let find = Request::Find(FindRequest {
+        target: KEY,
+        want: None,
+    });
+    node.receive(2, Tid(9), false, request(2, find));
+    let token =
+        node.sent
+            .iter()
+            .find_map(|sent| match wire::decode(&sent.bytes).unwrap().payload {
+                Payload::Reply { reply, .. } => reply.token.map(|token| token.to_vec()),
+                _ => None,
+            });
+    let listen = ListenRequest {
+        key: KEY,
+        version: 1,
+        socket: SocketId(9),
+        query: Query::default(),
+        token: token.unwrap().into(),
+    };
+    node.ask(2, Request::Listen(listen));
+    let listeners = |node: &Alone| node.it.stats(node.now).listeners;
+    assert_eq!(listeners(&node), 1);
+
+    node.sent.clear();
+    node.receive(2, Tid(9), false, request(3, Request::Ping));
+    let ping = node.request("ping");
+    assert_eq!(ping.to, addr(2));
+    node.answer(&ping, 2, Reply::default());
+    node.receive(2, Tid(9), false, request(4, Request::Ping));
+    node.run(SECOND * 20);
+    assert_eq!(listeners(&node), 1, "nor when it does not answer a ping");
+
+    let _ = node
+        .it
+        .put(node.now, KEY, value(7), PutOptions::default())
+        .unwrap();
+    node.drain();
+    let update = node.wait_for("update", SECOND * 20);
+    assert_eq!(update.to, addr(2));
+    node.run(SECOND * 20);
+    assert_eq!(listeners(&node), 0);
+}
+
+#[test]
 fn what_is_exported_can_be_imported_and_is_told_to_listens() {
     let mut node = Alone::new();
     let put = PutOptions::default();
@@ -423,6 +470,48 @@ fn permanent_puts_and_listens_learn_of_a_contact_that_was_just_validated() {
     node.join(2);
     let asked = node.request_for_key();
     assert_eq!(asked.to, addr(2));
+}
+
+#[test]
+fn a_newcomer_is_asked_for_a_value_and_given_it_once() {
+    let mut node = Alone::connected();
+    node.store(&value(7));
+    node.join(2);
+    node.run(SECOND * 2);
+    let probe = node.request_for_key();
+    assert_eq!(probe.to, addr(2));
+    node.answer_with_token(&probe, 2, &[]);
+    let put = node.request("put");
+    assert_eq!(put.to, addr(2));
+    node.answer(&put, 2, Reply::default());
+    node.run(SECOND * 2);
+    assert!(node.find("get").is_none() && node.find("put").is_none());
+}
+
+#[test]
+fn a_contact_that_looks_for_its_own_id_is_asked_for_what_it_may_have_lost() {
+    let mut node = Alone::connected();
+    node.join(2);
+    node.store(&value(7));
+    let (target, want) = (id(2), None);
+    node.ask(2, Request::Find(FindRequest { target, want }));
+    node.run(SECOND * 2);
+    assert_eq!(node.request_for_key().to, addr(2));
+}
+
+#[test]
+fn a_node_that_leaves_has_left_once_its_values_are_handed_over() {
+    let mut node = Alone::connected();
+    node.store(&value(7));
+    node.it.leave(node.now, node.now + SECOND * 60);
+    node.drain();
+    let probe = node.request_for_key();
+    node.answer_with_token(&probe, 1, &[]);
+    let put = node.request("put");
+    assert!(!node.it.has_left());
+    node.acknowledge(&put);
+    node.run(SECOND);
+    assert!(node.it.has_left());
 }
 
 #[test]
@@ -538,6 +627,13 @@ impl Alone {
         self.ask(number, Request::Ping);
         let ping = self.request("ping");
         self.answer(&ping, number, Reply::default());
+    }
+
+    /// Stores a value, for its usual lifetime.
+    fn store(&mut self, value: &Value) {
+        let today = self.it.calendar(self.now);
+        let server = &mut self.it.server;
+        assert!(server.store_own(self.now, &KEY, value, today, false));
     }
 
     /// Starts a put; returns the request that the first peer gets.

@@ -33,6 +33,21 @@ fn a_signed_value_is_found_with_its_signer() {
 }
 
 #[test]
+fn values_are_exported_and_imported() {
+    let mut net = Net::of([Some(alice()), None, None]);
+    net.put_signed(0, "greeting", draft("hello", 7)).unwrap();
+    let records = net.nodes[1].node().export_values();
+    let mut other = Net::of([None]);
+    let imported = other.nodes[0].import_values(other.now, &records);
+    assert_eq!(
+        (imported, records.len()),
+        (3, 3),
+        "with the certificate, under both ids"
+    );
+    assert_eq!(other.texts(0, "greeting"), [("hello".to_owned(), 0)]);
+}
+
+#[test]
 fn an_edit_gets_the_next_number_and_replaces_the_old_value() {
     let mut net = Net::of([Some(alice()), None, None]);
     for (text, seq) in [("one", 0), ("two", 1), ("three", 2)] {
