@@ -89,7 +89,7 @@ fn filled(count: u64, key: impl Fn(u64) -> InfoHash) -> Storage {
         limit_per_source_bytes: usize::MAX,
         ..StorageConfig::default()
     };
-    let mut storage = Storage::new(&config, &mut Seed::from_number(1).hashing());
+    let mut storage = Storage::new(&config, InfoHash::ZERO, &mut Seed::from_number(1).hashing());
     for id in 1..=count {
         keep(&mut storage, &key(id), id);
     }

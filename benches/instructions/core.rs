@@ -123,7 +123,7 @@ fn filled() -> Storage {
         limit_per_source_bytes: usize::MAX,
         ..StorageConfig::default()
     };
-    let mut storage = Storage::new(&config, &mut Seed::from_number(1).hashing());
+    let mut storage = Storage::new(&config, InfoHash::ZERO, &mut Seed::from_number(1).hashing());
     for id in 1..MANY {
         keep(&mut storage, id);
     }

@@ -193,7 +193,7 @@ impl Node {
                     found: false,
                     token: None,
                 };
-                let (node, request) = (&asked.contact.id, FindRequest::<()>::Node);
+                let (node, request) = (&asked.contact, FindRequest::<()>::Node);
                 let request = asked.is_for_lookup.then_some(&request);
                 self.lookup.on_reply(now, node, request, reply);
                 self.drive(now);
@@ -219,13 +219,13 @@ impl Node {
                     count,
                     is_last,
                 } => {
-                    let node = &purpose.contact.id;
+                    let node = &purpose.contact;
                     self.lookup.on_timeout(node, count, is_last);
                 }
                 // Its messages have no parts.
                 NoReply::Held { .. } | NoReply::Incomplete { .. } => {}
                 NoReply::Failed { purpose, .. } => {
-                    self.lookup.on_failed(now, &purpose.contact.id);
+                    self.lookup.on_failed(now, &purpose.contact);
                     self.table.on_failure(&purpose.contact);
                 }
             }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bulla_dht::node::Transmit;
@@ -22,6 +22,8 @@ const MEMORY: usize = 256;
 const ENDLESS: usize = 8;
 /// Contacts invented for one reply.
 const INVENTED: usize = 8;
+/// The first port of the nodes that [`Behaviour::League`] makes up.
+const LEAGUE_PORT: u16 = 5_000;
 
 /// What is wrong with a host.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -50,6 +52,9 @@ pub enum Behaviour {
     Garbage,
     /// Sends requests in the name of [`Behaviour::VICTIM`], so that the replies go there.
     Spoofer,
+    /// Names others of its kind in each reply, as nodes nearer to the key than any; as such they
+    /// answer at ports of their own, name each other, have nothing and acknowledge everything.
+    League,
 }
 
 /// A datagram with a source of the sender's choice.
@@ -69,11 +74,13 @@ pub(super) struct Adversary {
     /// Parts to be sent for ever.
     endless: VecDeque<Transmit>,
     parts: u64,
+    /// The hosts of its kind.
+    league: Vec<IpAddr>,
 }
 
 impl Behaviour {
     /// All behaviours.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Liar,
         Self::WrongTokens,
         Self::NoTokens,
@@ -86,18 +93,19 @@ impl Behaviour {
         Self::Replayer,
         Self::Garbage,
         Self::Spoofer,
+        Self::League,
     ];
 
     /// Where the replies to spoofed requests go. No host is there.
     pub const VICTIM: SocketAddr =
-        SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 4222);
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 4222);
 }
 
 impl Adversary {
     /// The time from one attack to the next.
     pub(super) const PERIOD: Duration = Duration::from_millis(100);
 
-    pub(super) fn new(behaviour: Behaviour, rng: Rng, network: u32) -> Self {
+    pub(super) fn new(behaviour: Behaviour, rng: Rng, network: u32, league: Vec<IpAddr>) -> Self {
         Self {
             behaviour,
             rng,
@@ -105,6 +113,7 @@ impl Adversary {
             recorded: VecDeque::new(),
             endless: VecDeque::new(),
             parts: 0,
+            league,
         }
     }
 
@@ -155,8 +164,47 @@ impl Adversary {
             | Behaviour::Forger
             | Behaviour::Denier
             | Behaviour::Mute
-            | Behaviour::HalfParts => Vec::new(),
+            | Behaviour::HalfParts
+            | Behaviour::League => Vec::new(),
         }
+    }
+
+    /// Returns what a node that others of the league have named answers.
+    pub(super) fn answer_as(&mut self, own: SocketAddr, from: SocketAddr, asked: &[u8]) -> Forged {
+        let message = wire::decode(asked).ok();
+        let tid = message.as_ref().map_or(Tid(0), |it| it.tid);
+        let target = message.map_or(InfoHash::ZERO, |it| target_of(&it.payload));
+        let named = self.name_league(target);
+        let reply = Reply {
+            nodes4: Nodes::new(&named),
+            token: Some(Cow::Borrowed(b"token")),
+            ..Reply::default()
+        };
+        let message = Message {
+            tid,
+            network: self.network,
+            client: false,
+            agent: None,
+            payload: Payload::Reply {
+                sender: league_id(target, own),
+                reply,
+            },
+        };
+        Forged {
+            from: own,
+            transmit: encode_one(from, &message),
+        }
+    }
+
+    /// Names eight of its kind as nodes next to `target`.
+    fn name_league(&mut self, target: InfoHash) -> Vec<Contact> {
+        let count = self.league.len() as u64;
+        let named = (0..INVENTED).filter_map(|_| {
+            let ip = self.league.get(self.rng.below(count) as usize)?;
+            let addr = SocketAddr::new(*ip, LEAGUE_PORT + self.rng.below(8) as u16);
+            Some(Contact::new(league_id(target, addr), addr))
+        });
+        named.collect()
     }
 
     fn tamper_reply(
@@ -175,6 +223,12 @@ impl Adversary {
                 let target = self.asked_about(to, message.tid);
                 invented = (0..INVENTED).map(|_| self.invent(target)).collect();
                 reply.nodes4 = Nodes::new(&invented);
+            }
+            Behaviour::League => {
+                let target = self.asked_about(to, message.tid);
+                invented = self.name_league(target);
+                reply.nodes4 = Nodes::new(&invented);
+                (reply.values, reply.rows) = (None, None);
             }
             Behaviour::WrongTokens => {
                 let mut token = [0; 20];
@@ -220,18 +274,7 @@ impl Adversary {
     fn asked_about(&self, from: SocketAddr, tid: Tid) -> InfoHash {
         let asked = self.recorded.iter().rev().find_map(|(its, datagram)| {
             let message = wire::decode(datagram).ok()?;
-            match message.payload {
-                _ if *its != from || message.tid != tid => None,
-                Payload::Request {
-                    request: Request::Find(FindRequest { target, .. }),
-                    ..
-                } => Some(target),
-                Payload::Request {
-                    request: Request::Get(GetRequest { key, .. }),
-                    ..
-                } => Some(key),
-                _ => None,
-            }
+            (*its == from && message.tid == tid).then(|| target_of(&message.payload))
         });
         asked.unwrap_or_default()
     }
@@ -382,6 +425,39 @@ impl Sim {
         };
         self.queue.push(next, attack);
     }
+}
+
+/// Returns what a request is about; nothing if it is no find or get.
+fn target_of(payload: &Payload<'_>) -> InfoHash {
+    match payload {
+        Payload::Request {
+            request: Request::Find(FindRequest { target, .. }),
+            ..
+        } => *target,
+        Payload::Request {
+            request: Request::Get(GetRequest { key, .. }),
+            ..
+        } => *key,
+        Payload::Request {
+            request: Request::Put(put),
+            ..
+        } => put.key,
+        Payload::Request {
+            request: Request::Refresh(refresh),
+            ..
+        } => refresh.key,
+        Payload::Request {
+            request: Request::Listen(listen),
+            ..
+        } => listen.key,
+        _ => InfoHash::ZERO,
+    }
+}
+
+/// Returns the id of a league's node at an address, next to `target`.
+fn league_id(target: InfoHash, addr: SocketAddr) -> InfoHash {
+    let chance = InfoHash::of(addr.to_string().as_bytes());
+    (100..InfoHash::BITS).fold(target, |id, bit| id.with_bit(bit, chance.bit(bit)))
 }
 
 /// Encodes a message without the parts of its values.

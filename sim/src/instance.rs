@@ -7,7 +7,7 @@ use bulla_dht::node::{Node, OpId, Timer};
 use bulla_dht::secure::{SecureConfig, SecureDht};
 use bulla_dht::{Config, InfoHash, Origin, Timestamp};
 
-use super::adversary::Adversary;
+use super::adversary::{Adversary, Behaviour};
 use super::event::Event;
 use super::spin_detector::SpinDetector;
 use super::{HostId, OperationId, Sim};
@@ -55,6 +55,10 @@ impl Sim {
         let seed = self.rng.seed();
         let own = self.warm_id(id);
         let entry_points = self.entry_points(id);
+        let league = match self.hosts[id.index()].spec.behaviour {
+            Some(Behaviour::League) => self.league(),
+            Some(_) | None => Vec::new(),
+        };
         let now = self.now;
         let host = &mut self.hosts[id.index()];
         let origin = Origin::new(super::EPOCH + now.since(Timestamp::ZERO));
@@ -72,10 +76,8 @@ impl Sim {
         host.generation += 1;
         let generation = host.generation;
         let network = host.spec.config.network;
-        let adversary = host
-            .spec
-            .behaviour
-            .map(|behaviour| Adversary::new(behaviour, seed.private(), network));
+        let adversary = (host.spec.behaviour)
+            .map(|behaviour| Adversary::new(behaviour, seed.private(), network, league));
         if adversary.is_some() {
             let attack = Event::Attack {
                 host: id,

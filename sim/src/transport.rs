@@ -1,11 +1,12 @@
 //! The way of a datagram: out of a node, through routers and over the network, into another node.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bulla_dht::Family;
 use bulla_dht::node::{Core, Transmit};
 use bytes::Bytes;
 
+use super::adversary::{Behaviour, Forged};
 use super::event::Event;
 use super::{HostId, Sim};
 
@@ -92,9 +93,25 @@ impl Sim {
         }
         let adversary = host.instance.as_mut().and_then(|it| it.adversary.as_mut());
         if let Some(adversary) = adversary {
+            let own = host.spec.addressing.address(id, Family::of(&from));
+            if own.port() != to.1 && host.spec.behaviour == Some(Behaviour::League) {
+                let own = SocketAddr::new(own.ip(), to.1);
+                let Forged { from, transmit } = adversary.answer_as(own, from, bytes);
+                return self.carry(id, from, transmit);
+            }
             adversary.record(from, bytes);
         }
         self.with_dht(id, |dht, clock| dht.handle_datagram(clock, from, bytes));
+    }
+
+    /// Returns the addresses of the hosts of [`Behaviour::League`].
+    pub(super) fn league(&self) -> Vec<IpAddr> {
+        let members = self.ids().filter(|id| {
+            let spec = &self.hosts[id.index()].spec;
+            spec.behaviour == Some(Behaviour::League)
+        });
+        let addresses = members.flat_map(|id| self.hosts[id.index()].addresses(id));
+        addresses.map(|address| address.ip()).collect()
     }
 
     /// The host that an address belongs to.
@@ -103,6 +120,8 @@ impl Sim {
         let host = self.hosts.get(id.index())?;
         // A router shows its host under ports of its own choice.
         let is_own = |own: SocketAddr| match host.spec.nat {
+            // Its made-up nodes have ports of their own.
+            None if host.spec.behaviour == Some(Behaviour::League) => own.ip() == address.ip(),
             None => own == address,
             Some(_) => own.ip() == address.ip(),
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Creation, Ended, OpId};
 use crate::value::{Row, Value, ValueType};
-use crate::{InfoHash, Timestamp};
+use crate::{Contact, Timestamp};
 
 /// Nodes with a remembered copy, above which those that the lookup has forgotten are forgotten
 /// here as well.
@@ -51,7 +51,7 @@ pub(crate) struct Announcement {
     /// Announced again this long after each acknowledgement; `None` for once only.
     pub(crate) renewal: Option<Duration>,
     /// By node; hardly more than the lookup has candidates, too few to be in any order.
-    replicas: Vec<(InfoHash, ReplicaState)>,
+    replicas: Vec<(Contact, ReplicaState)>,
     /// Whether the first round is over.
     reported: bool,
     /// When its first round began.
@@ -107,7 +107,7 @@ impl Announcement {
     }
 
     /// Returns what `node` must be sent now, if anything.
-    pub(super) fn due(&self, node: &InfoHash, now: Timestamp) -> Option<NextRequest> {
+    pub(super) fn due(&self, node: &Contact, now: Timestamp) -> Option<NextRequest> {
         match self.replica(node) {
             None | Some(ReplicaState::Silent) => Some(self.first_request()),
             Some(ReplicaState::Lacks) => Some(NextRequest::Put),
@@ -121,7 +121,7 @@ impl Announcement {
     }
 
     /// Returns when `node` must be sent something, if a renewal is all it waits for.
-    pub(super) fn due_at(&self, node: &InfoHash) -> Option<Timestamp> {
+    pub(super) fn due_at(&self, node: &Contact) -> Option<Timestamp> {
         match self.replica(node) {
             Some(ReplicaState::Acknowledged(at)) => self.renewal.map(|renewal| at + renewal),
             _ => None,
@@ -129,7 +129,7 @@ impl Announcement {
     }
 
     /// Reports whether `node` needs nothing until a renewal.
-    pub(super) fn is_settled(&self, node: &InfoHash) -> bool {
+    pub(super) fn is_settled(&self, node: &Contact) -> bool {
         matches!(
             self.replica(node),
             Some(ReplicaState::Acknowledged(_) | ReplicaState::Refused)
@@ -137,14 +137,14 @@ impl Announcement {
     }
 
     /// Reports whether a reply of `node` is on its way.
-    pub(super) fn awaits(&self, node: &InfoHash) -> bool {
+    pub(super) fn awaits(&self, node: &Contact) -> bool {
         matches!(
             self.replica(node),
             Some(ReplicaState::Probed | ReplicaState::Sent)
         )
     }
 
-    pub(super) fn on_asked(&mut self, now: Timestamp, node: InfoHash, due: NextRequest) {
+    pub(super) fn on_asked(&mut self, now: Timestamp, node: Contact, due: NextRequest) {
         self.requests += 1;
         self.began.get_or_insert(now);
         let replica = match due {
@@ -155,7 +155,7 @@ impl Announcement {
     }
 
     /// Notes which value `node` holds under our id, if any.
-    pub(super) fn on_probed(&mut self, node: InfoHash, held: Option<&Row>) {
+    pub(super) fn on_probed(&mut self, node: Contact, held: Option<&Row>) {
         let replica = match held {
             // An unsigned value is never sent to replace a signed one.
             Some(row)
@@ -171,33 +171,33 @@ impl Announcement {
         self.set(node, replica);
     }
 
-    pub(super) fn on_acknowledged(&mut self, node: InfoHash, now: Timestamp) {
+    pub(super) fn on_acknowledged(&mut self, node: Contact, now: Timestamp) {
         self.set(node, ReplicaState::Acknowledged(now));
     }
 
     /// Notes that `node` has no such value to refresh, or that our token was wrong.
-    pub(super) fn on_rejected(&mut self, node: InfoHash) {
+    pub(super) fn on_rejected(&mut self, node: Contact) {
         self.set(node, ReplicaState::Lacks);
     }
 
-    pub(super) fn on_refused(&mut self, node: InfoHash) {
+    pub(super) fn on_refused(&mut self, node: Contact) {
         self.set(node, ReplicaState::Refused);
     }
 
     /// Notes that `node` failed; should it return, it starts anew.
-    pub(super) fn on_failed(&mut self, node: &InfoHash) {
+    pub(super) fn on_failed(&mut self, node: &Contact) {
         match self.replica(node) {
             Some(ReplicaState::Sent) if !self.reported => self.set(*node, ReplicaState::Silent),
             Some(ReplicaState::Silent) => {}
-            _ => self.replicas.retain(|(id, _)| id != node),
+            _ => self.replicas.retain(|(it, _)| it != node),
         }
     }
 
     /// Forgets all but the nodes that are still `known`, if there are many: the nearest may change
     /// without end.
-    pub(super) fn trim(&mut self, known: impl Fn(&InfoHash) -> bool) {
+    pub(super) fn trim(&mut self, known: impl Fn(&Contact) -> bool) {
         if self.replicas.len() > MAX_REPLICAS {
-            self.replicas.retain(|(id, _)| known(id));
+            self.replicas.retain(|(it, _)| known(it));
         }
     }
 
@@ -263,13 +263,13 @@ impl Announcement {
         self.reported && self.renewal.is_none()
     }
 
-    fn replica(&self, node: &InfoHash) -> Option<ReplicaState> {
-        let known = self.replicas.iter().find(|(id, _)| id == node);
+    fn replica(&self, node: &Contact) -> Option<ReplicaState> {
+        let known = self.replicas.iter().find(|(it, _)| it == node);
         known.map(|(_, replica)| *replica)
     }
 
-    fn set(&mut self, node: InfoHash, replica: ReplicaState) {
-        match self.replicas.iter_mut().find(|(id, _)| *id == node) {
+    fn set(&mut self, node: Contact, replica: ReplicaState) {
+        match self.replicas.iter_mut().find(|(it, _)| *it == node) {
             Some((_, known)) => *known = replica,
             None => self.replicas.push((node, replica)),
         }
@@ -294,13 +294,14 @@ mod tests {
     use super::*;
     use crate::lookup::{Latency, Limits, Lookup, LookupAction, LookupReply, LookupRequest};
     use crate::value::{Draft, ValueId};
-    use crate::{Contact, Seed, wire};
+    use crate::{InfoHash, Seed, wire};
 
     #[test]
     fn of_many_nodes_only_those_still_known_are_remembered() {
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
         let mut announce = Announcement::new(OpId(1), value, None, None);
-        let node = |number: usize| InfoHash::of(&number.to_be_bytes());
+        let addr = ([127, 0, 0, 1], 1).into();
+        let node = |number: usize| Contact::new(InfoHash::of(&number.to_be_bytes()), addr);
         let last = node(MAX_REPLICAS);
         for number in 0..=MAX_REPLICAS {
             assert_eq!(announce.replicas.len(), number);
@@ -310,7 +311,7 @@ mod tests {
                 announce.trim(|_| false);
             }
         }
-        announce.trim(|id| *id == last);
+        announce.trim(|node| *node == last);
         assert_eq!(announce.replicas.len(), 1);
         assert!(announce.is_settled(&last));
         assert!(!announce.is_settled(&node(0)));
@@ -320,7 +321,8 @@ mod tests {
     fn a_node_that_fails_with_the_value_is_silent_in_the_report_and_new_after_it() {
         let value = wire::pack(&Draft::new(vec![7]), ValueId(1));
         let mut announcement = Announcement::new(OpId(1), value, None, None);
-        let node = |number: u8| InfoHash::new([number; 20]);
+        let addr = ([127, 0, 0, 1], 1).into();
+        let node = |number: u8| Contact::new(InfoHash::new([number; 20]), addr);
         let mut fail = |number: u8| {
             announcement.on_asked(Timestamp::ZERO, node(number), NextRequest::Put);
             announcement.on_failed(&node(number));
@@ -341,7 +343,7 @@ mod tests {
             Timestamp::ZERO,
             Announcement::new(OpId(1), value, None, None),
         );
-        let node = |number| Contact::new(InfoHash::new([number; 20]), ([192, 0, 2, 1], 1).into());
+        let node = |number| Contact::new(InfoHash::new([number; 20]), ([127, 0, 0, 1], 1).into());
         let (here, returning) = (node(1), node(2));
         lookup.offer(&[here, returning], true);
         let (mut puts, mut is_back, mut now) = (0, false, Timestamp::ZERO);
@@ -351,7 +353,7 @@ mod tests {
                     if contact == returning && !is_back =>
                 {
                     is_back = true;
-                    lookup.on_failed(now, &returning.id);
+                    lookup.on_failed(now, &returning);
                     lookup.offer(&[returning], true);
                 }
                 LookupAction::Request(contact, ask) => {
@@ -361,7 +363,7 @@ mod tests {
                         token,
                         ..LookupReply::default()
                     };
-                    lookup.on_answer(now, &contact.id, &ask, answer);
+                    lookup.on_answer(now, &contact, &ask, answer);
                 }
                 LookupAction::Announced(_, report) => {
                     assert!(is_back);
@@ -388,8 +390,9 @@ mod tests {
         for distance in (1..=1_000_u16).rev() {
             let mut id = [0; InfoHash::LEN];
             id[18..].copy_from_slice(&distance.to_be_bytes());
-            let addr = ([192, 0, 2, 1], distance).into();
-            lookup.offer(&[Contact::new(InfoHash::new(id), addr)], true);
+            let addr = ([127, 0, 0, 1], distance).into();
+            let nearest = Contact::new(InfoHash::new(id), addr);
+            lookup.offer(&[nearest], true);
             loop {
                 match lookup.poll(now, false, &Latency::UNKNOWN, &mut rng) {
                     LookupAction::Request(contact, ask) => {
@@ -397,7 +400,7 @@ mod tests {
                             token: Some("token".into()),
                             ..LookupReply::default()
                         };
-                        lookup.on_answer(now, &contact.id, &ask, answer);
+                        lookup.on_answer(now, &contact, &ask, answer);
                     }
                     LookupAction::Answered(..) | LookupAction::Announced(..) => {}
                     LookupAction::Wait(_) => break,
@@ -405,7 +408,7 @@ mod tests {
             }
             let announce = lookup.announced(ValueId(1)).unwrap();
             assert!(announce.replicas.len() <= MAX_REPLICAS);
-            assert!(announce.is_settled(&InfoHash::new(id)));
+            assert!(announce.is_settled(&nearest));
         }
     }
 }

@@ -27,6 +27,17 @@ pub struct LookupConfig {
     pub max_requests: usize,
     /// How long a get or put may take in a family from its first request on. Default 30 s (ours).
     pub max_time: Duration,
+    /// Paths to a key (ours): a get that finds nothing has asked the nearest nodes known on each, and
+    /// a put is given to these, so that a few nodes in league do not hide the others. Default 3, 1
+    /// to 4; in a quiet network they lead to the same nodes.
+    pub paths: usize,
+    /// Nodes at one IP address (IPv4) or /64 (IPv6) that a lookup has among its candidates. Default
+    /// 2 (ours), at least 1. [`RoutingConfig::limit_private_networks`] tells of which addresses
+    /// this and the next are bounds.
+    pub max_per_address: usize,
+    /// Nodes in one /24 (IPv4) or /56 (IPv6) that a lookup has among its candidates. Default 3
+    /// (ours), at least 1.
+    pub max_per_network: usize,
     /// Permanent puts and listens that are offered a contact that has just been validated. Default
     /// 1,024 (ours); the others learn of it when their tokens run out.
     pub max_introductions: usize,
@@ -42,6 +53,9 @@ impl Default for LookupConfig {
             memory: Duration::from_secs(300),
             max_requests: 128,
             max_time: Duration::from_secs(30),
+            paths: 3,
+            max_per_address: 2,
+            max_per_network: 3,
             max_introductions: 1_024,
         }
     }
@@ -70,6 +84,11 @@ impl LookupConfig {
                 "lookup.max_requests must be at least lookup.width",
             ),
             (!self.max_time.is_zero(), "lookup.max_time must be above 0"),
+            ((1..=4).contains(&self.paths), "lookup.paths must be 1 to 4"),
+            (
+                self.max_per_address > 0 && self.max_per_network > 0,
+                "lookup.max_per_address and max_per_network must be above 0",
+            ),
         ]
         .into_iter()
         .filter_map(|(holds, violation)| (!holds).then_some(violation))
@@ -101,6 +120,10 @@ impl Limits {
                 any_node_timeout: response_time * 2,
                 max_requests: config.max_requests,
                 max_time: config.max_time,
+                paths: config.paths,
+                max_per_address: config.max_per_address,
+                max_per_network: config.max_per_network,
+                limit_private_networks: routing.limit_private_networks,
             },
             listen_nodes,
             token_life: routing.expire_time,

@@ -23,7 +23,7 @@ mod tests;
 use std::time::Duration;
 
 use bulla_kad::ReadySet;
-use bulla_kad::lookup::{FindReply, FindRequest, Iterate, IterateConfig};
+use bulla_kad::lookup::{Candidate, FindReply, FindRequest, Iterate, IterateConfig};
 use bytes::Bytes;
 
 pub(crate) use action::{LookupAction, LookupReply, LookupRequest};
@@ -59,7 +59,7 @@ pub(crate) struct Lookup {
     subscriptions: ReadySet<OpId, Subscription>,
     /// The nearest candidates when announcements and listens were last looked at, and whether each
     /// had given a token; `None` for one that was late.
-    standing: Vec<(InfoHash, Option<bool>)>,
+    standing: Vec<(Contact, Option<bool>)>,
     closed_sockets: Vec<u32>,
     /// Whether what it has to do has begun.
     has_begun: bool,
@@ -96,9 +96,20 @@ impl Lookup {
         }
     }
 
-    /// Offers contacts, `validated` if they answered us lately; reports whether any was taken.
+    /// Takes in about how many nodes the network has.
+    pub(crate) fn set_network_size(&mut self, nodes: u64) {
+        self.iterate.set_network_size(nodes);
+    }
+
+    /// Offers contacts of our table, `validated` if they answered us lately; reports whether any was
+    /// taken.
     pub(crate) fn offer(&mut self, contacts: &[Contact], validated: bool) -> bool {
         self.iterate.offer(contacts, validated)
+    }
+
+    /// Offers a contact that has shown up by itself and answered; reports whether it was taken.
+    pub(crate) fn introduce(&mut self, contact: Contact) -> bool {
+        self.iterate.introduce(contact)
     }
 
     /// Asks the nearest nodes.
@@ -293,25 +304,29 @@ impl Lookup {
         let oldest = now - self.limits.token_life;
         let is_lasting = !subscriptions.is_empty() || self.lasting > 0;
         let is_urgent = announcements.len() > self.lasting;
-        let (node, request) = self
-            .iterate
-            .next_request(now, latency, is_urgent, |candidate| {
-                let node = &candidate.contact.id;
-                if candidate.fresh_token(oldest).is_some() {
-                    return None;
-                }
-                let is_due = |it: &Announcement| it.due(node, now) == Some(NextRequest::Probe);
-                if let Some((value, _)) = announcements.under_way().find(|(_, it)| is_due(it)) {
-                    return Some(FindRequest::Other(*value));
-                }
-                let mut announcements = announcements.under_way();
-                let wants_token = is_lasting || announcements.any(|(_, it)| !it.is_settled(node));
-                wants_token.then_some(FindRequest::Node)
-            })?;
+        let for_announcements = |candidate: &Candidate<{ InfoHash::LEN }>| {
+            let node = &candidate.contact;
+            if candidate.fresh_token(oldest).is_some() {
+                return None;
+            }
+            let is_due = |it: &Announcement| it.due(node, now) == Some(NextRequest::Probe);
+            if let Some((value, _)) = announcements.under_way().find(|(_, it)| is_due(it)) {
+                return Some(FindRequest::Other(*value));
+            }
+            let mut announcements = announcements.under_way();
+            let wants_token = announcements.any(|(_, it)| !it.is_settled(node));
+            wants_token.then_some(FindRequest::Node)
+        };
+        let for_any = |candidate: &Candidate<{ InfoHash::LEN }>| {
+            let wants_token = is_lasting && candidate.fresh_token(oldest).is_none();
+            for_announcements(candidate).or_else(|| wants_token.then_some(FindRequest::Node))
+        };
+        let (node, request) =
+            (self.iterate).next_request(now, latency, is_urgent, for_any, for_announcements)?;
         if let FindRequest::Other(id) = &request
             && let Some(announcement) = self.announcements.get_mut(id)
         {
-            announcement.on_asked(now, node.id, NextRequest::Probe);
+            announcement.on_asked(now, node, NextRequest::Probe);
         }
         Some(LookupAction::Request(node, request.into()))
     }
@@ -320,7 +335,7 @@ impl Lookup {
     pub(crate) fn on_answer(
         &mut self,
         now: Timestamp,
-        node: &InfoHash,
+        node: &Contact,
         ask: &LookupRequest,
         answer: LookupReply<'_>,
     ) {
@@ -353,7 +368,7 @@ impl Lookup {
     }
 
     /// Notes that `node` sent a new write token by itself.
-    pub(crate) fn on_token(&mut self, now: Timestamp, node: &InfoHash, bytes: Bytes) {
+    pub(crate) fn on_token(&mut self, now: Timestamp, node: &Contact, bytes: Bytes) {
         self.iterate.on_token(now, node, bytes);
     }
 
@@ -361,7 +376,7 @@ impl Lookup {
     /// refresh.
     pub(crate) fn on_rejected(
         &mut self,
-        node: &InfoHash,
+        node: &Contact,
         ask: &LookupRequest,
         token_was_wrong: bool,
     ) {
@@ -385,7 +400,7 @@ impl Lookup {
     }
 
     /// Notes that `node` refused for good what it was asked.
-    pub(crate) fn on_refused(&mut self, now: Timestamp, node: &InfoHash, ask: &LookupRequest) {
+    pub(crate) fn on_refused(&mut self, now: Timestamp, node: &Contact, ask: &LookupRequest) {
         match ask {
             LookupRequest::Put(id, _) | LookupRequest::Refresh(id, _) => {
                 self.iterate.on_refused(node);
@@ -405,21 +420,32 @@ impl Lookup {
 
     /// Notes that a request to `node` timed out, for the `count`th time; that there is hardly any
     /// hope, if it `is_last`.
-    pub(crate) fn on_timeout(&mut self, node: &InfoHash, count: u32, is_last: bool) {
+    pub(crate) fn on_timeout(&mut self, node: &Contact, count: u32, is_last: bool) {
         self.iterate.on_timeout(node, count, is_last);
     }
 
     /// Notes that `node`, which was asked just now, let another request time out before, so that
     /// this one is not waited for either.
-    pub(crate) fn on_known_unresponsive(&mut self, node: &InfoHash) {
+    pub(crate) fn on_known_unresponsive(&mut self, node: &Contact) {
         self.iterate.on_known_unresponsive(node);
     }
 
+    /// Notes that another node, `actual`, replied at the address of `node`.
+    pub(crate) fn on_other(&mut self, now: Timestamp, node: &Contact, actual: Contact) {
+        self.iterate.on_other(now, node, actual);
+        self.end_at(node);
+    }
+
     /// Notes that `node` did not answer at all, or is of no use.
-    pub(crate) fn on_failed(&mut self, now: Timestamp, node: &InfoHash) {
+    pub(crate) fn on_failed(&mut self, now: Timestamp, node: &Contact) {
         self.iterate.on_failed(now, node);
+        self.end_at(node);
+    }
+
+    /// Ends what announcements and listens have at `node`.
+    fn end_at(&mut self, node: &Contact) {
         // Should it return, it is a newcomer.
-        self.standing.retain(|(id, _)| id != node);
+        self.standing.retain(|(it, _)| it != node);
         for announcement in self.announcements.values_mut() {
             announcement.on_failed(node);
         }
@@ -429,7 +455,7 @@ impl Lookup {
     }
 
     /// Whether a reply of `node` to an announcement or a listen is on its way.
-    fn awaits(&self, node: &InfoHash) -> bool {
+    fn awaits(&self, node: &Contact) -> bool {
         self.announcements
             .under_way()
             .any(|(_, it)| it.awaits(node))

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::action::{LookupAction, LookupRequest};
 use super::announcement::NextRequest;
 use super::{Ended, Latency, Lookup};
-use crate::{Contact, InfoHash, Rng, Timestamp};
+use crate::{Contact, Rng, Timestamp};
 
 impl Lookup {
     /// Returns the next request to a candidate that gave a token, or the report of a put whose
@@ -24,23 +24,23 @@ impl Lookup {
             .or_else(|| self.renew_subscriptions(now, latency, rng))
     }
 
-    /// Has all announcements and listens looked at again if another node is among the nearest, or
-    /// one of these gave a token.
+    /// Has all announcements and listens looked at again if another node is among the nearest on any
+    /// path, or one of these gave a token.
     fn notice_changes(&mut self, now: Timestamp) {
         let oldest = now - self.limits.token_life;
         let count = self.limits.bucket_size();
         let standing = || {
-            let nearest = self.iterate.candidates().nearest_or_late(count);
+            let nearest = self.iterate.candidates().nearest_on_paths(count);
             nearest.map(|it| {
                 let token = it.fresh_token(oldest);
-                (it.contact.id, it.is_usable().then_some(token.is_some()))
+                (it.contact, it.is_usable().then_some(token.is_some()))
             })
         };
         if standing().eq(self.standing.iter().copied()) {
             return;
         }
-        let known = self.standing.iter().map(|(id, _)| *id);
-        if !standing().map(|(id, _)| id).eq(known) {
+        let known = self.standing.iter().map(|(node, _)| *node);
+        if !standing().map(|(node, _)| node).eq(known) {
             self.announcements.wake_all(now);
             self.subscriptions.wake_all(now);
         }
@@ -60,7 +60,7 @@ impl Lookup {
         while let Some((id, announcement)) = self.announcements.next(now) {
             announcement.trim(|node| self.iterate.candidates().get(node).is_some());
             let due = |(node, token): &(Contact, &Bytes)| {
-                let due = announcement.due(&node.id, now)?;
+                let due = announcement.due(node, now)?;
                 Some((*node, Bytes::clone(token), due))
             };
             let mut requests = ready.iter().filter_map(due).peekable();
@@ -68,8 +68,8 @@ impl Lookup {
             let has_room =
                 |(node, ..): &(Contact, Bytes, NextRequest)| (latency.has_room)(&node.addr);
             if let Some((node, token, due)) = requests.find(has_room) {
-                announcement.on_asked(now, node.id, due);
-                self.iterate.on_asked(now, &node.id);
+                announcement.on_asked(now, node, due);
+                self.iterate.on_asked(now, &node);
                 let ask = match due {
                     NextRequest::Probe => LookupRequest::Check(id),
                     NextRequest::Put => LookupRequest::Put(id, token),
@@ -82,7 +82,7 @@ impl Lookup {
                 return None;
             }
             let candidates = self.iterate.candidates();
-            let nearest = || candidates.nearest_or_late(count).map(|it| &it.contact.id);
+            let nearest = || candidates.nearest_on_paths(count).map(|it| &it.contact);
             if !nearest().all(|node| announcement.is_settled(node)) {
                 self.announcements.mark_idle(&id);
                 continue;
@@ -122,18 +122,18 @@ impl Lookup {
         let mut ready = candidates.ready(self.limits.bucket_size(), oldest);
         ready.truncate(self.limits.listen_nodes);
         let nearest = candidates.nearest(self.limits.listen_nodes);
-        let nearest: Vec<InfoHash> = nearest.map(|it| it.contact.id).collect();
+        let nearest: Vec<Contact> = nearest.map(|it| it.contact).collect();
         while let Some((op, subscription)) = self.subscriptions.next(now) {
             self.closed_sockets
                 .extend(subscription.retire(&nearest, now));
-            let due = |(node, _): &&(Contact, &Bytes)| subscription.is_due(&node.id, now);
+            let due = |(node, _): &&(Contact, &Bytes)| subscription.is_due(node, now);
             if let Some((node, token)) = ready.iter().find(due) {
                 if !(latency.has_room)(&node.addr) {
                     return None;
                 }
                 let ask = LookupRequest::Listen {
                     op,
-                    socket: subscription.on_asked(node.id, rng.number() as u32),
+                    socket: subscription.on_asked(*node, rng.number() as u32),
                     token: Bytes::clone(token),
                 };
                 return Some(LookupAction::Request(*node, ask));
@@ -153,6 +153,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::InfoHash;
     use crate::lookup::{Announcement, Limits, LookupReply, OpId};
     use crate::value::{Draft, ValueId};
     use crate::{Seed, wire};
@@ -164,7 +165,7 @@ mod tests {
         lookup: Lookup,
         rng: Rng,
         now: Timestamp,
-        asked: VecDeque<(InfoHash, LookupRequest)>,
+        asked: VecDeque<(Contact, LookupRequest)>,
         most_asked: usize,
         counts: BTreeMap<&'static str, usize>,
         reports: Vec<usize>,
@@ -174,7 +175,7 @@ mod tests {
         fn new() -> Self {
             let mut rng = Seed::from_number(1).public();
             let mut lookup = Lookup::new(InfoHash::ZERO, Limits::default());
-            let nodes = [(); 8].map(|()| Contact::new(rng.hash(), ([192, 0, 2, 1], 4222).into()));
+            let nodes = [(); 8].map(|()| Contact::new(rng.hash(), ([127, 0, 0, 1], 4222).into()));
             lookup.offer(&nodes, true);
             Self {
                 lookup,
@@ -202,7 +203,7 @@ mod tests {
                     .lookup
                     .poll(self.now, false, &Latency::UNKNOWN, &mut self.rng)
                 {
-                    LookupAction::Request(node, ask) => self.asked.push_back((node.id, ask)),
+                    LookupAction::Request(node, ask) => self.asked.push_back((node, ask)),
                     LookupAction::Announced(_, report) => self.reports.push(report.acknowledged),
                     LookupAction::Answered(..) => panic!("nothing was asked"),
                     LookupAction::Wait(until) => {
@@ -271,7 +272,7 @@ mod tests {
         served.announce(100, Some(RENEWAL));
         served.run();
         let nearest = InfoHash::new([1; InfoHash::LEN]);
-        let newcomer = Contact::new(nearest, ([192, 0, 2, 2], 4222).into());
+        let newcomer = Contact::new(nearest, ([127, 0, 0, 2], 4222).into());
         served.lookup.offer(&[newcomer], true);
         served.run();
         assert_eq!(served.counts["put"], 900);
@@ -290,7 +291,7 @@ mod tests {
             .next()
             .unwrap()
             .contact;
-        served.lookup.on_failed(served.now, &failed.id);
+        served.lookup.on_failed(served.now, &failed);
         served.lookup.offer(&[failed], true);
         served.run();
         assert_eq!(served.counts["put"], 900);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{InfoHash, Timestamp};
+use crate::{Contact, Timestamp};
 
 /// What is due within this time of each other is done at once.
 const TOGETHER: Duration = Duration::from_secs(1);
@@ -12,7 +12,7 @@ const TOGETHER: Duration = Duration::from_secs(1);
 /// A listen on the nodes nearest to a key.
 #[derive(Default, Debug)]
 pub(super) struct Subscription {
-    nodes: BTreeMap<InfoHash, NodeSubscription>,
+    nodes: BTreeMap<Contact, NodeSubscription>,
 }
 
 /// The subscription at one storing node.
@@ -33,7 +33,7 @@ enum SubscriptionState {
 }
 
 impl Subscription {
-    pub(super) fn is_due(&self, node: &InfoHash, now: Timestamp) -> bool {
+    pub(super) fn is_due(&self, node: &Contact, now: Timestamp) -> bool {
         match self.nodes.get(node).map(|node_state| node_state.state) {
             None | Some(SubscriptionState::Rejected) => true,
             Some(SubscriptionState::Active { renew_at }) => now + TOGETHER >= renew_at,
@@ -42,7 +42,7 @@ impl Subscription {
     }
 
     /// Returns when the first node is to be asked again, if all of the `nearest` have agreed.
-    pub(super) fn renews_at(&self, nearest: &[InfoHash]) -> Option<Timestamp> {
+    pub(super) fn renews_at(&self, nearest: &[Contact]) -> Option<Timestamp> {
         let renewal = |node_state: &NodeSubscription| match node_state.state {
             SubscriptionState::Active { renew_at } => Some(renew_at),
             SubscriptionState::Asked | SubscriptionState::Rejected => None,
@@ -54,14 +54,14 @@ impl Subscription {
     }
 
     /// Reports whether a reply of `node` is on its way.
-    pub(super) fn awaits(&self, node: &InfoHash) -> bool {
+    pub(super) fn awaits(&self, node: &Contact) -> bool {
         let node_state = self.nodes.get(node);
         node_state.is_some_and(|node_state| node_state.state == SubscriptionState::Asked)
     }
 
     /// Notes that `node` is being asked; returns the socket to name, the one in use or else
     /// `fresh`.
-    pub(super) fn on_asked(&mut self, node: InfoHash, fresh: u32) -> u32 {
+    pub(super) fn on_asked(&mut self, node: Contact, fresh: u32) -> u32 {
         let node_state = self.nodes.entry(node).or_insert(NodeSubscription {
             socket: fresh,
             state: SubscriptionState::Asked,
@@ -70,26 +70,26 @@ impl Subscription {
         node_state.socket
     }
 
-    pub(super) fn on_agreed(&mut self, node: &InfoHash, renew_at: Timestamp) {
+    pub(super) fn on_agreed(&mut self, node: &Contact, renew_at: Timestamp) {
         if let Some(node_state) = self.nodes.get_mut(node) {
             node_state.state = SubscriptionState::Active { renew_at };
         }
     }
 
-    pub(super) fn on_rejected(&mut self, node: &InfoHash) {
+    pub(super) fn on_rejected(&mut self, node: &Contact) {
         if let Some(node_state) = self.nodes.get_mut(node) {
             node_state.state = SubscriptionState::Rejected;
         }
     }
 
     /// Ends the subscription at `node`; returns its socket.
-    pub(super) fn on_failed(&mut self, node: &InfoHash) -> Option<u32> {
+    pub(super) fn on_failed(&mut self, node: &Contact) -> Option<u32> {
         self.nodes.remove(node).map(|node_state| node_state.socket)
     }
 
     /// Ends the subscriptions that are due for renewal at nodes not among `nearest`; returns their
     /// sockets.
-    pub(super) fn retire(&mut self, nearest: &[InfoHash], now: Timestamp) -> Vec<u32> {
+    pub(super) fn retire(&mut self, nearest: &[Contact], now: Timestamp) -> Vec<u32> {
         let retired: Vec<_> = self
             .nodes
             .keys()

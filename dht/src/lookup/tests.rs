@@ -325,9 +325,10 @@ impl LookupNet {
     }
 
     fn happen(&mut self, lookup: &mut Lookup, node: InfoHash, ask: &LookupRequest, fate: &Fate) {
+        let contact = contact(node);
         match fate {
-            Fate::Late(count) => lookup.on_timeout(&node, *count, *count == 3),
-            Fate::Gone => lookup.on_failed(self.now, &node),
+            Fate::Late(count) => lookup.on_timeout(&contact, *count, *count == 3),
+            Fate::Gone => lookup.on_failed(self.now, &contact),
             Fate::Reply => {
                 match ask {
                     LookupRequest::Find | LookupRequest::Probe(_) | LookupRequest::Check(_) => {}
@@ -338,11 +339,11 @@ impl LookupNet {
                         self.puts += 1;
                         if self.refuse_tokens > 0 {
                             self.refuse_tokens -= 1;
-                            return lookup.on_rejected(&node, ask, true);
+                            return lookup.on_rejected(&contact, ask, true);
                         }
                         if self.refuse_late {
-                            lookup.on_timeout(&node, 1, false);
-                            return lookup.on_refused(self.now, &node, ask);
+                            lookup.on_timeout(&contact, 1, false);
+                            return lookup.on_refused(self.now, &contact, ask);
                         }
                         self.replicas.insert(node);
                     }
@@ -356,7 +357,7 @@ impl LookupNet {
                     held: self.held.as_ref(),
                     renewal: 20_000 * MS,
                 };
-                lookup.on_answer(self.now, &node, ask, answer);
+                lookup.on_answer(self.now, &contact, ask, answer);
             }
         }
     }

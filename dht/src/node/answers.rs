@@ -5,11 +5,12 @@ use std::borrow::Cow;
 
 use super::server::Server;
 use crate::InfoHash;
+use crate::storage::Wanted;
 use crate::value::{Field, Query, Value, ValueId};
 use crate::wire::{Digest, Page, Rest, Values};
 
 /// The most bytes of values in one update, counted as by [`cost`], unless one value alone has more.
-const UPDATE_BYTES: usize = 56 << 10;
+pub(super) const UPDATE_BYTES: usize = 56 << 10;
 /// The most bytes of rows in one answer, which is a single datagram.
 const ROWS_BYTES: usize = 60 << 10;
 /// The most bytes of rows and digests in one page.
@@ -22,10 +23,15 @@ const DATAGRAM_OVERHEAD: usize = 640;
 /// answers under way before it knows that it has to read in pages.
 const CUT_SHARE: usize = 2;
 
+/// Values looked at for an address that is not validated.
+const UNVALIDATED_WALK: usize = 32;
+
 /// The values that an answer is about.
 pub(super) struct Answer<'a> {
     pub(super) values: Vec<&'a Value>,
     pub(super) rest: Option<Rest<'static>>,
+    /// How many values were looked at for it.
+    pub(super) walked: usize,
 }
 
 /// Returns what a value counts for, in bytes.
@@ -86,17 +92,32 @@ impl Server {
                 let mut has_room = budget(self.answer_bytes);
                 let wanted = held.filter(|value| query.matches(value));
                 let (values, _) = take_while_room(wanted, |value| has_room(cost(value)));
-                let rest = None;
-                Answer { values, rest }
+                Answer {
+                    values,
+                    rest: None,
+                    walked: ids.len(),
+                }
             }
             Some(_) | None => {
-                let (storage, start) = (&self.storage, self.start());
+                let start = self.start();
                 let selection = if is_for_rows {
-                    let len = |value: &Value| row_len(value, query);
-                    storage.select(key, query, ROWS_BYTES, ROWS_BYTES, len, start)
+                    let wanted = Wanted {
+                        query,
+                        cost: |value: &Value| row_len(value, query),
+                        room: ROWS_BYTES,
+                        cut: ROWS_BYTES,
+                        start,
+                    };
+                    self.storage.select(key, &wanted)
                 } else {
-                    let cut = self.answer_bytes / CUT_SHARE;
-                    storage.select(key, query, self.answer_bytes, cut, cost, start)
+                    let wanted = Wanted {
+                        query,
+                        cost,
+                        room: self.answer_bytes,
+                        cut: self.answer_bytes / CUT_SHARE,
+                        start,
+                    };
+                    self.storage.select(key, &wanted)
                 };
                 let is_cut = selection.values.len() < selection.total;
                 let rest = is_cut.then(|| Rest {
@@ -106,9 +127,32 @@ impl Server {
                 Answer {
                     values: selection.values,
                     rest,
+                    walked: selection.walked,
                 }
             }
         }
+    }
+
+    /// Reports whether an answer may be larger than what an address gets that is not validated, or
+    /// take longer to find. Finds that out by looking at a few values.
+    pub(super) fn is_for_validated(
+        &self,
+        key: &InfoHash,
+        query: &Query,
+        page: Option<&Page>,
+        bytes: usize,
+    ) -> bool {
+        if page.is_some() {
+            return self.storage.count(key) > 0;
+        }
+        let len = |value: &Value| {
+            if query.select.is_empty() {
+                value.packed().len()
+            } else {
+                row_len(value, query)
+            }
+        };
+        (self.storage).is_more_than(key, query, UNVALIDATED_WALK, bytes, len)
     }
 
     /// Returns the values from an id on to tell a new listener of in one update, and the id to go
@@ -120,16 +164,21 @@ impl Server {
         from: ValueId,
     ) -> (Vec<Value>, Option<ValueId>) {
         let mut has_room = budget(UPDATE_BYTES);
-        let values = self.storage.get_from(key, query, from);
-        let (values, next) = take_while_room(values, |value| has_room(cost(value)));
+        let values = self.storage.values_from(key, from);
+        let wanted = values.filter(|value| query.matches(value));
+        let (values, next) = take_while_room(wanted, |value| has_room(cost(value)));
         (values.into_iter().cloned().collect(), next.map(Value::id))
     }
 
     fn page_of_rows<'a>(&'a self, key: &InfoHash, query: &'a Query, from: ValueId) -> Answer<'a> {
         let mut has_room = budget(ROWS_PAGE_BYTES);
         let mut may_digest = budget(DIGESTED_BYTES);
-        let values = self.storage.get_from(key, query, from);
-        let (values, next) = take_while_room(values, |value| {
+        let mut walked = 0;
+        let values = self.storage.values_from(key, from);
+        let wanted = values
+            .inspect(|_| walked += 1)
+            .filter(|value| query.matches(value));
+        let (values, next) = take_while_room(wanted, |value| {
             has_room(row_len(value, query) + size_of::<Digest>())
                 && may_digest(value.packed().len())
         });
@@ -139,8 +188,11 @@ impl Server {
             next: next.map(Value::id),
             digests: Cow::Owned(digests.collect()),
         };
-        let rest = Some(rest);
-        Answer { values, rest }
+        Answer {
+            values,
+            rest: Some(rest),
+            walked,
+        }
     }
 
     /// Returns the id from which values are chosen where there is no room for all: another one at

@@ -85,6 +85,15 @@ impl Config {
             self.listen
                 .violations(bucket_size, self.routing.expire_time),
         );
+        if self.connectivity.bootstrap_period.is_zero() {
+            violations.push("connectivity.bootstrap_period must be above 0");
+        }
+        if self.value_types.shortest_lifetime() <= self.operations.announce_margin {
+            violations.push("all value types must live for longer than operations.announce_margin");
+        }
+        if self.listen.max_per_source_and_key == 0 {
+            violations.push("listen.max_per_source_and_key must be above 0");
+        }
         if self.operations.background_rate_per_sec == 0 {
             violations.push("operations.background_rate_per_sec must be above 0");
         }
@@ -158,7 +167,7 @@ impl Default for HandOverConfig {
 /// What is done to get and stay connected.
 #[derive(Clone, Debug)]
 pub struct ConnectivityConfig {
-    /// First wait between rounds of bootstrap pings; doubles up to a day. Default 10 s.
+    /// First wait between rounds of bootstrap pings; doubles up to a day. Default 10 s, above 0.
     pub bootstrap_period: Duration,
     /// An operation of the application waits this long for a first good node before it starts
     /// without one. Default 10 s (ours: the reference waits as long as it is connecting).
@@ -191,5 +200,14 @@ mod tests {
         config.transport.response_time = Duration::MAX;
         let error = config.validate().unwrap_err();
         assert_eq!(error.violations.len(), 4, "{error}");
+    }
+
+    #[test]
+    fn what_would_be_done_without_a_pause_is_refused() {
+        let mut config = Config::default();
+        config.connectivity.bootstrap_period = Duration::ZERO;
+        config.operations.announce_margin = MINUTE;
+        let error = config.validate().unwrap_err();
+        assert_eq!(error.violations.len(), 2, "{error}");
     }
 }

@@ -100,6 +100,7 @@ impl Node {
     /// Requires all contacts to answer again, and restarts the bootstrap if none is left.
     pub(super) fn on_network_changed(&mut self, now: Timestamp) {
         self.votes.clear();
+        self.outbox.rpc.peers_mut().unblock_all();
         for family in Family::ALL {
             self.contacts.reset(family);
             self.update_status(now, family);

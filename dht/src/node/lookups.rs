@@ -29,6 +29,9 @@ use crate::{ByFamily, Contact, Family, InfoHash, LookupConfig, Origin, Timestamp
 /// The nodes nearest to any key hardly ever share fewer bits with it than the depth of our table,
 /// the bits that our own neighbours share with us, less this many.
 pub(super) const NEIGHBOURHOOD_BITS: usize = 3;
+/// Good contacts of a table from which on it tells how many nodes there are: a node that has just
+/// been started knows few of those near itself.
+const MIN_CONTACTS: usize = 24;
 
 /// All lookups, running or remembered. They ask while the congestion window has room, and those
 /// that an application waits for before the others; those of permanent puts and listens take turns
@@ -197,6 +200,11 @@ impl Lookups {
         if self.get(id).is_none() {
             let lookup = Lookup::new(id.key, self.limits);
             self.pool.insert(id.key, id.family, lookup);
+        }
+        let table = contacts.table(id.family);
+        let is_known = table.counts(now).good >= MIN_CONTACTS;
+        if let Some(lookup) = self.get_mut(id).filter(|_| is_known) {
+            lookup.set_network_size(table.size_estimate(now));
         }
         self.refill(now, id, contacts);
     }
@@ -406,9 +414,9 @@ impl Lookups {
             return false;
         };
         if is_sent {
-            lookup.on_known_unresponsive(&node.id);
+            lookup.on_known_unresponsive(&node);
         } else {
-            lookup.on_failed(now, &node.id);
+            lookup.on_failed(now, &node);
         }
         is_sent
     }
@@ -532,7 +540,7 @@ impl Lookups {
         {
             return true;
         }
-        let lifetime = |value: &Value| self.value_types.rules(value.value_type()).lifetime;
+        let lifetime = |value: &Value| self.value_types.lifetime(value);
         let runs_out = self.get(id).and_then(|lookup| lookup.runs_out(lifetime));
         let is_warm = node.is_warm(now);
         let may_go_on = self.background.admits(now, is_warm, id, runs_out);

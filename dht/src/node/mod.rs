@@ -41,6 +41,7 @@ mod joining;
 mod listing;
 mod lookups;
 mod maintenance;
+mod notices;
 mod notify;
 mod operations;
 mod outbox;

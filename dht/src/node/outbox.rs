@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::hand_over::Transfer;
+use super::notices::NoticeStep;
 use super::timers::Timers;
 use super::{Event, Timer, Transmit};
 use crate::lookup::{LookupId, LookupRequest, OpId};
 use crate::rpc::{Purpose, ReplyTo, Rpc};
-use crate::value::ValueId;
-use crate::wire::{ErrorCode, Reply, Request};
+use crate::wire::{ErrorCode, Reply, Request, Tid};
 use crate::{Contact, InfoHash, Rng, Timestamp};
 
 /// Datagrams, events and the next wake-up. Every part of the node puts its own in; they come out in
@@ -41,8 +41,8 @@ pub(super) enum RequestPurpose {
     HandOver(Transfer),
     /// To read the values of a crowded key in pages.
     Page(PageStep),
-    /// To tell a remote listener, which may have to be told more when it has confirmed that.
-    Notify(Option<Backlog>),
+    /// To tell a remote listener something.
+    Notify(NoticeStep),
 }
 
 /// A request to a contact for the sake of the table.
@@ -62,16 +62,6 @@ pub(super) struct PageStep {
     pub(super) number: u64,
     /// The node asked.
     pub(super) node: Contact,
-}
-
-/// Stored values that a new listener has not been told of yet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Backlog {
-    pub(super) key: InfoHash,
-    /// The listener's number.
-    pub(super) socket: u32,
-    /// The first of the values.
-    pub(super) from: ValueId,
 }
 
 /// A request of a lookup.
@@ -116,6 +106,17 @@ impl Outbox {
         request: Request<'_>,
         purpose: RequestPurpose,
     ) -> bool {
+        self.send_request(now, to, request, purpose).is_some()
+    }
+
+    /// Sends a request; returns its transaction, `None` if too many are under way.
+    pub(super) fn send_request(
+        &mut self,
+        now: Timestamp,
+        to: SocketAddr,
+        request: Request<'_>,
+        purpose: RequestPurpose,
+    ) -> Option<Tid> {
         self.rpc.request(now, &mut self.rng, to, request, purpose)
     }
 
@@ -127,7 +128,7 @@ impl Outbox {
     /// Pings a contact because of a datagram that may be forged; not too often.
     pub(super) fn probe(&mut self, now: Timestamp, probe: impl Into<Probe>) {
         let probe = probe.into();
-        if self.rpc.may_probe(now, probe.contact.addr) {
+        if self.rpc.has_room_for_others() && self.rpc.may_probe(now, probe.contact.addr) {
             self.send_probe(now, probe);
         }
     }
@@ -152,8 +153,18 @@ impl Outbox {
         request: &[u8],
     ) {
         if !self.rpc.reply(now, to, reply) {
-            self.rpc.defer(now, &mut self.rng, to.addr, request);
+            self.defer(now, to.addr, request);
         }
+    }
+
+    /// Keeps a request that has a large answer until its address is validated.
+    pub(super) fn defer(&mut self, now: Timestamp, to: SocketAddr, request: &[u8]) {
+        self.rpc.defer(now, &mut self.rng, to, request);
+    }
+
+    /// Counts a request as so many more, as it took as much.
+    pub(super) fn charge(&mut self, now: Timestamp, from: SocketAddr, count: usize) {
+        self.rpc.charge(now, from, count);
     }
 
     /// Answers a request with an error.

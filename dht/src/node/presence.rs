@@ -47,7 +47,7 @@ impl Node {
         let depth = self.contacts.table(family).depth();
         for id in self.lookups.interested(&contact, depth) {
             let lookup = self.lookups.get_mut(id);
-            if lookup.is_some_and(|lookup| lookup.offer(&[contact], true)) {
+            if lookup.is_some_and(|lookup| lookup.introduce(contact)) {
                 self.drive(now, id);
             }
         }
@@ -70,7 +70,7 @@ impl Node {
                 is_last,
             } => {
                 if let Some(lookup) = self.lookups.get_mut(id) {
-                    lookup.on_timeout(&node.id, count, is_last);
+                    lookup.on_timeout(&node, count, is_last);
                 }
                 self.lookups.refill(now, id, &self.contacts);
                 self.drive(now, id);
@@ -104,7 +104,7 @@ impl Node {
             } => match purpose {
                 RequestPurpose::Lookup(LookupStep { id, node, .. }) => {
                     if let Some(lookup) = self.lookups.get_mut(id) {
-                        lookup.on_failed(now, &node.id);
+                        lookup.on_failed(now, &node);
                     }
                     self.on_missed_reply(now, node, asked_at);
                     self.drive(now, id);
@@ -118,7 +118,7 @@ impl Node {
                     self.on_missed_reply(now, step.node, asked_at);
                     self.on_page_failed(now, step);
                 }
-                RequestPurpose::Notify(_) => self.server.on_gone(to),
+                RequestPurpose::Notify(_) => self.server.on_gone(now, to, &mut self.outbox),
                 RequestPurpose::Bootstrap => self.update_status(now, Family::of(&to)),
             },
         }

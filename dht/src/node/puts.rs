@@ -66,7 +66,7 @@ impl Node {
         if value.content_size() > Value::MAX_CONTENT || value.packed().len() > Value::MAX_PACKED {
             return Err(OpError::TooLarge(value.content_size()));
         }
-        let lifetime = self.config.value_types.rules(value.value_type()).lifetime;
+        let lifetime = self.config.value_types.lifetime(&value);
         let longest = lifetime.saturating_sub(self.config.operations.announce_margin);
         // Values put together drift apart, so that their announcements do not come in bursts.
         let shortest = longest * 7 / 8;

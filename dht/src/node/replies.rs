@@ -1,9 +1,9 @@
 //! Replies and errors: what they mean for tables, lookups and operations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use bulla_kad::Scope;
+use bulla_kad::{Prefix, Scope};
 use bytes::Bytes;
 
 use super::outbox::{LookupStep, Probe};
@@ -18,6 +18,8 @@ use crate::{Contact, Family, Timestamp, is_martian};
 const MAX_TOKEN: usize = 64;
 /// Contacts taken from one reply and family.
 const MAX_NAMED: usize = 8;
+/// Contacts at one address taken from one reply, unless many nodes share it by right.
+const MAX_NAMED_AT_ADDRESS: usize = 2;
 
 impl Node {
     /// Handles a reply.
@@ -45,27 +47,24 @@ impl Node {
             RequestPurpose::HandOver(transfer) => {
                 return self.on_transfer_reply(now, from, transfer, &reply, &values);
             }
-            RequestPurpose::Notify(Some(backlog)) => {
+            RequestPurpose::Notify(notice) => {
                 let outbox = &mut self.outbox;
-                return self.server.tell_more(now, from.addr, backlog, outbox);
+                return self.server.on_confirmed(now, from.addr, notice, outbox);
             }
-            RequestPurpose::Notify(None) | RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => {
-                return;
-            }
+            RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => return,
         };
         if node.id != from.id {
             // Another node has this address now.
             self.contacts.on_failure(&node);
             if let Some(lookup) = self.lookups.get_mut(id) {
-                lookup.on_failed(now, &node.id);
-                lookup.offer(&[from], true);
+                lookup.on_other(now, &node, from);
             }
             return self.drive(now, id);
         }
         let token = reply.token.as_deref().and_then(usable_token);
         if token.is_none() && (ask.is_of_iteration() || matches!(ask, LookupRequest::Check(_))) {
             // As OpenDHT does, we block nodes that answer without a token.
-            self.outbox.rpc.peers_mut().block(from.addr);
+            self.outbox.rpc.peers_mut().block(now, from.addr);
             return self.give_up_on(now, id, node);
         }
         let rows = reply
@@ -105,7 +104,7 @@ impl Node {
             renewal: (self.lookups).renewal(id.key, self.subscriptions.socket_count()),
         };
         if let Some(lookup) = self.lookups.get_mut(id) {
-            lookup.on_answer(now, &from.id, &ask, answer);
+            lookup.on_answer(now, &from, &ask, answer);
         }
         self.drive(now, id);
     }
@@ -124,9 +123,11 @@ impl Node {
             RequestPurpose::HandOver(transfer) => {
                 return self.on_transfer_failed(now, &transfer);
             }
-            RequestPurpose::Notify(_) | RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => {
-                return;
+            RequestPurpose::Notify(notice) => {
+                let outbox = &mut self.outbox;
+                return self.server.on_confirmed(now, from, notice, outbox);
             }
+            RequestPurpose::Probe(_) | RequestPurpose::Bootstrap => return,
         };
         let needs_token = matches!(
             ask,
@@ -142,9 +143,9 @@ impl Node {
         }
         if let Some(lookup) = self.lookups.get_mut(id) {
             if unauthorized || unknown {
-                lookup.on_rejected(&node.id, &ask, unauthorized);
+                lookup.on_rejected(&node, &ask, unauthorized);
             } else {
-                lookup.on_refused(now, &node.id, &ask);
+                lookup.on_refused(now, &node, &ask);
             }
         }
         self.drive(now, id);
@@ -153,6 +154,7 @@ impl Node {
     /// Takes in the usable contacts of a reply, and returns those of the sender's family.
     fn take_named(&mut self, now: Timestamp, from: Contact, reply: &Reply<'_>) -> Vec<Contact> {
         let mut named = Vec::new();
+        let limit_private = self.config.routing.limit_private_networks;
         let lists = [(&reply.nodes4, Family::V4), (&reply.nodes6, Family::V6)];
         for (nodes, family) in lists {
             let usable = nodes
@@ -165,8 +167,15 @@ impl Node {
                         && contact.family() == family
                         && !is_martian(&contact.addr)
                         && can_be_known_to(from, contact)
-                        && !self.outbox.rpc.peers().is_blocked(&contact.addr)
+                        && !self.outbox.rpc.peers().is_blocked(now, &contact.addr)
                 });
+            let mut at: BTreeMap<Prefix, usize> = BTreeMap::new();
+            let usable = usable.filter(|contact| {
+                let ip = contact.addr.ip();
+                let count = at.entry(Prefix::address(ip)).or_default();
+                *count += 1;
+                *count <= MAX_NAMED_AT_ADDRESS || !limit_private && Scope::of(ip) != Scope::Public
+            });
             let usable: Vec<_> = usable.collect();
             for contact in &usable {
                 self.on_contact(now, *contact, Confidence::Named);
@@ -181,7 +190,7 @@ impl Node {
     /// Fails a node of a lookup that is of no use.
     fn give_up_on(&mut self, now: Timestamp, id: LookupId, node: Contact) {
         if let Some(lookup) = self.lookups.get_mut(id) {
-            lookup.on_failed(now, &node.id);
+            lookup.on_failed(now, &node);
         }
         self.on_failed(now, node);
         self.drive(now, id);

@@ -1,23 +1,23 @@
 //! Requests of peers: one function for each kind (`docs/spec/wire.md#5` to `docs/spec/wire.md#11`;
 //! `docs/spec/node.md#5`).
 
-use std::net::SocketAddr;
-
 use super::answers::Answer;
-use super::notify::Told;
-use super::outbox::{Backlog, Outbox};
+use super::outbox::Outbox;
 use super::pending_puts::RemotePut;
 use super::replies::usable_token;
 use super::server::Server;
 use super::{Contacts, Node, Timer};
 use crate::rpc::ReplyTo;
 use crate::storage::{Listener, Subscribed};
-use crate::value::{Value, ValueId};
+use crate::value::Value;
 use crate::wire::{
     ErrorCode, FindRequest, GetRequest, ListenRequest, Nodes, Reply, Request, Rows, Tid,
     UpdateRequest, Values,
 };
-use crate::{Contact, Family, InfoHash, Timestamp};
+use crate::{Contact, Family, Timestamp};
+
+/// Values that may be looked at for a request; to look at as many more counts as another request.
+const WALK_PER_REQUEST: usize = 256;
 
 impl Node {
     /// Handles a request of a peer.
@@ -42,7 +42,11 @@ impl Node {
             Request::Put(put) => {
                 if server.may_put(now, reply_to, &put, outbox) {
                     let is_far = (self.contacts).is_far_from(now, from.family(), &put.key);
-                    for value in values {
+                    for (number, value) in values.into_iter().enumerate() {
+                        // The rates are for values: the message has paid for the first.
+                        if number > 0 && !outbox.rpc.admit_another(now, addr) {
+                            break;
+                        }
                         let put = RemotePut {
                             reply_to,
                             key: put.key,
@@ -77,7 +81,7 @@ impl Node {
         if let Some(token) = usable_token(&update.token)
             && let Some(lookup) = self.lookups.get_mut(socket.lookup())
         {
-            lookup.on_token(now, &socket.node.id, token);
+            lookup.on_token(now, &socket.node, token);
         }
         let event = subscriptions.on_values(now, &socket, values);
         self.outbox.report(event);
@@ -129,10 +133,20 @@ impl Server {
             let text = "Get_values with no info_hash";
             return outbox.error(reply_to, ErrorCode::MALFORMED, text);
         }
+        if !outbox.rpc.peers().is_validated(now, &reply_to.addr)
+            && self.is_for_validated(&key, &query, page.as_ref(), self.unvalidated_bytes)
+        {
+            return outbox.defer(now, reply_to.addr, datagram);
+        }
         let family = Family::of(&reply_to.addr);
         let [nodes4, nodes6] = contacts.for_reply(now, family, key, want);
         let token = self.tokens.token(reply_to.addr);
-        let Answer { values, rest } = self.answer(&key, &query, page.as_ref());
+        let Answer {
+            values,
+            rest,
+            walked,
+        } = self.answer(&key, &query, page.as_ref());
+        outbox.charge(now, reply_to.addr, walked / WALK_PER_REQUEST);
         let whole = query.select.is_empty();
         let reply = Reply {
             nodes4: Nodes::new(&nodes4),
@@ -173,60 +187,18 @@ impl Server {
         }
         let token = self.tokens.token(addr);
         if subscribed == Subscribed::New {
-            self.tell_from(now, key, &listener, &token, ValueId(0), outbox);
+            if listener
+                .query()
+                .is_some_and(|query| !query.conditions.is_empty())
+            {
+                outbox.charge(now, addr, self.storage.count(&key) / WALK_PER_REQUEST);
+            }
+            self.tell_all(now, key, &listener, outbox);
         }
         let reply = Reply {
             token: Some((&token[..]).into()),
             ..Reply::default()
         };
         outbox.reply(now, reply_to, reply);
-    }
-
-    /// Tells a new listener of the next values, after it has confirmed those before them.
-    pub(super) fn tell_more(
-        &self,
-        now: Timestamp,
-        addr: SocketAddr,
-        backlog: Backlog,
-        outbox: &mut Outbox,
-    ) {
-        let Backlog { key, socket, from } = backlog;
-        let mut listeners = self.listeners.on(&key);
-        if let Some(listener) = listeners.find(|it| it.addr == addr && it.socket == socket) {
-            let token = self.tokens.token(addr);
-            self.tell_from(now, key, &listener, &token, from, outbox);
-        }
-    }
-
-    /// Tells a new listener of the stored values from an id on. An update has a bound; there may be
-    /// more to tell when it is confirmed. Listeners of version 0 confirm nothing.
-    fn tell_from(
-        &self,
-        now: Timestamp,
-        key: InfoHash,
-        listener: &Listener,
-        token: &[u8],
-        mut from: ValueId,
-        outbox: &mut Outbox,
-    ) {
-        let query = listener.query().cloned().unwrap_or_default();
-        loop {
-            let (values, next) = self.batch(&key, &query, from);
-            if values.is_empty() {
-                return;
-            }
-            let socket = listener.socket;
-            let backlog = next.map(|from| Backlog { key, socket, from });
-            let told = Told {
-                values: &values,
-                backlog,
-            };
-            self.notifier(listener, token)
-                .values(now, key, told, outbox);
-            match next {
-                Some(next) if listener.version == 0 => from = next,
-                Some(_) | None => return,
-            }
-        }
     }
 }

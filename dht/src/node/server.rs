@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::config::Config;
-use super::notify::{Notifier, Told, ValueUpdate};
+use super::notices::Notices;
+use super::notify::ValueUpdate;
 use super::outbox::Outbox;
 use super::pending_puts::PendingPuts;
 use super::subscriptions::Subscriptions;
 use super::{Check, CheckId, Timer};
-use crate::storage::{self, Incoming, Listener, Listeners, Storage};
+use crate::storage::{self, Incoming, Listeners, Storage};
 use crate::token::Tokens;
 use crate::value::{Value, ValueAddress, ValueId};
 use crate::wire::snapshot::Record;
@@ -33,9 +34,15 @@ pub(super) struct Server {
     pub(super) storage: Storage,
     /// Remote listeners.
     pub(super) listeners: Listeners,
+    /// What they are being told.
+    pub(super) notices: Notices,
+    /// The most bytes of that.
+    pub(super) max_notice_bytes: usize,
     pub(super) pending_puts: PendingPuts,
     /// The most bytes of values in one answer.
     pub(super) answer_bytes: usize,
+    /// The most bytes of values for an address that is not validated.
+    pub(super) unvalidated_bytes: usize,
     /// Values of peers that were refused so far.
     pub(super) refused_puts: u64,
 }
@@ -55,15 +62,18 @@ impl Server {
             value_types: config.value_types.clone(),
             tokens: Tokens::new(&config.tokens, now, &mut secrets),
             secrets,
-            storage: Storage::new(&config.storage, &mut hashing),
+            storage: Storage::new(&config.storage, own, &mut hashing),
             listeners: Listeners::new(
                 &config.listen,
                 config.storage.max_keys,
                 config.routing.expire_time,
                 &mut hashing,
             ),
+            notices: Notices::new(config.listen.max_notice_bytes),
+            max_notice_bytes: config.listen.max_notice_bytes,
             pending_puts: PendingPuts::new(config.storage.max_pending_puts),
             answer_bytes: config.storage.answer_bytes,
+            unvalidated_bytes: config.transport.unvalidated_reply_bytes,
             refused_puts: 0,
         }
     }
@@ -193,13 +203,17 @@ impl Server {
     }
 
     /// Forgets the listeners at an address, as what they were told there was not confirmed.
-    pub(super) fn on_gone(&mut self, addr: SocketAddr) {
+    pub(super) fn on_gone(&mut self, now: Timestamp, addr: SocketAddr, outbox: &mut Outbox) {
         self.listeners.remove(addr);
+        for id in self.notices.at(addr) {
+            self.cancel_notices(id, outbox);
+        }
+        self.tell_stalled(now, outbox);
     }
 
     /// Tells listeners of a value that was stored or edited.
     pub(super) fn tell_stored(
-        &self,
+        &mut self,
         now: Timestamp,
         address: ValueAddress,
         subscriptions: &mut Subscriptions,
@@ -212,21 +226,16 @@ impl Server {
         let Some(value) = self.storage.find(&key, id) else {
             return;
         };
-        let told = Told {
-            values: std::slice::from_ref(value),
-            backlog: None,
-        };
-        for listener in self.listeners.matching(&key, value) {
-            let token = self.tokens.token(listener.addr);
-            let notifier = self.notifier(&listener, &token);
-            notifier.values(now, key, told, outbox);
-        }
         outbox.report(subscriptions.on_stored(&key, value));
+        let listeners: Vec<_> = self.listeners.matching(&key, value).collect();
+        for listener in listeners {
+            self.tell(now, key, &listener, id, ValueUpdate::Stored, outbox);
+        }
     }
 
     /// Tells remote listeners of a stored value that lives on.
     pub(super) fn tell_refreshed(
-        &self,
+        &mut self,
         now: Timestamp,
         address: ValueAddress,
         outbox: &mut Outbox,
@@ -236,7 +245,7 @@ impl Server {
 
     /// Tells listeners of a stored value that is gone.
     pub(super) fn tell_removed(
-        &self,
+        &mut self,
         now: Timestamp,
         address: ValueAddress,
         subscriptions: &mut Subscriptions,
@@ -246,32 +255,22 @@ impl Server {
         outbox.report(subscriptions.on_removed(&address.key, address.id));
     }
 
-    /// Returns what tells a remote listener.
-    pub(super) fn notifier<'a>(&self, listener: &'a Listener, token: &'a [u8]) -> Notifier<'a> {
-        Notifier {
-            sender: self.own,
-            listener,
-            token,
-        }
-    }
-
     fn tell_update(
-        &self,
+        &mut self,
         now: Timestamp,
         ValueAddress { key, id }: ValueAddress,
         update: ValueUpdate,
         outbox: &mut Outbox,
     ) {
-        for listener in self.listeners.on(&key) {
-            let token = self.tokens.token(listener.addr);
-            let notifier = self.notifier(&listener, &token);
-            notifier.id(now, id, update, outbox);
+        let listeners: Vec<_> = self.listeners.on(&key).collect();
+        for listener in listeners {
+            self.tell(now, key, &listener, id, update, outbox);
         }
     }
 
     /// Returns how long a value lives after its creation or last refresh.
     pub(super) fn lifetime(&self, value: &Value) -> Duration {
-        self.value_types.rules(value.value_type()).lifetime
+        self.value_types.lifetime(value)
     }
 
     /// Returns the monotonic moment of an expiry, `None` if it has passed.

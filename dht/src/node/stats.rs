@@ -15,6 +15,8 @@ pub struct Stats {
     pub storage: Sizes,
     /// Remote listeners.
     pub listeners: usize,
+    /// Those that gave way to others so far, or were not told something.
+    pub dropped_listeners: u64,
     /// Lookups, running or remembered.
     pub lookups: usize,
     /// Those of them that wait for their turn.
@@ -60,6 +62,7 @@ impl Node {
             families: ByFamily::from_fn(|family| self.family_stats(now, family)),
             storage: self.server.storage.sizes(),
             listeners: self.server.listeners.len(),
+            dropped_listeners: self.server.listeners.displaced(),
             lookups: self.lookups.len(),
             waiting_lookups: self.lookups.waiting(),
             overdue_announcements: self.lookups.count_overdue(now),

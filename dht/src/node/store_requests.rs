@@ -66,7 +66,8 @@ impl Server {
         }
         let lifetime = self.find(&key, id).map(|value| self.lifetime(value));
         let expires = now + lifetime.unwrap_or_default();
-        match self.storage.refresh(now, &key, id, expires) {
+        let by = Source::of(reply_to.addr.ip());
+        match self.storage.refresh(now, &key, id, expires, by) {
             Err(RefreshError::UnknownKey) => {
                 let text = "Access operation for unknown storage";
                 outbox.error(reply_to, ErrorCode::NOT_FOUND, text);

@@ -52,7 +52,7 @@ impl<P: Purpose> Rpc<P> {
         Self(Transport::new(dialect, config))
     }
 
-    /// Sends a request; `false` if too many are in flight.
+    /// Sends a request; returns its transaction id, `None` if too many are in flight.
     pub(crate) fn request(
         &mut self,
         now: Timestamp,
@@ -60,13 +60,11 @@ impl<P: Purpose> Rpc<P> {
         to: SocketAddr,
         request: Request<'_>,
         purpose: P,
-    ) -> bool {
-        let Some(tid) = self.0.fresh_id(rng) else {
-            return false;
-        };
+    ) -> Option<Tid> {
+        let tid = self.0.fresh_id(rng)?;
         let datagrams = self.0.dialect_mut().encode_request(tid, request);
         self.0.request(now, tid, to, datagrams, purpose);
-        true
+        Some(tid)
     }
 
     /// Sends a reply, and reports whether it does: one of more than a small datagram is sent to

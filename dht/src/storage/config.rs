@@ -55,8 +55,14 @@ pub struct ListenConfig {
     pub max_holders: usize,
     /// Remote listeners on one key. Default 4,096 (ours); 200 to 330 bytes each.
     pub max_per_key: usize,
-    /// Keys that one remote address may listen on. Default 16,384 (ours).
+    /// Listens of one remote source. Default 16,384 (ours).
     pub max_per_source: usize,
+    /// Listens of one remote source on one key; the one renewed least lately gives way to a new one.
+    /// Default 8 (ours): as many nodes behind one address hear of the same key.
+    pub max_per_source_and_key: usize,
+    /// Bytes of notices under way to remote listeners, and of what waits for them; a notice counts
+    /// for 1 KiB more than its datagrams. Default 32 MiB (ours).
+    pub max_notice_bytes: usize,
 }
 
 impl Default for ListenConfig {
@@ -69,6 +75,8 @@ impl Default for ListenConfig {
             max_holders: 16,
             max_per_key: 4_096,
             max_per_source: 16_384,
+            max_per_source_and_key: 8,
+            max_notice_bytes: 32 << 20,
         }
     }
 }

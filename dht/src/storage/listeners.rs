@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::size_of;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use bulla_kad::Shares;
 use bytes::Bytes;
 use slab::Slab;
 use thiserror::Error;
@@ -17,21 +19,36 @@ use crate::{Condition, InfoHash, Query, Rng, Source, Timestamp, Value};
 /// Which remote nodes listen on which keys. A listener is known by its address, its socket number
 /// and the key: a token has validated the address, nothing has validated the id.
 ///
-/// A listener takes some 140 bytes, 220 if it is alone on its key, and 100 more if its address
+/// Where there is no room for another one, the oldest of the source that has most gives way, in the
+/// network that has most.
+///
+/// A listener takes some 180 bytes, 260 if it is alone on its key, and 300 more if its source
 /// listens on nothing else; its query comes on top ([`Listener::MAX_QUERY_BYTES`]).
 pub(crate) struct Listeners {
     lifetime: Duration,
     max: usize,
     max_per_key: usize,
     max_per_source: usize,
+    max_per_source_and_key: usize,
     keys: Interner<InfoHash>,
     addresses: Interner<SocketAddr>,
+    sources: Interner<Source>,
     remote_listens: Slab<RemoteListen>,
     by_key: BTreeMap<Place, RemoteListenNumber>,
     by_address: BTreeSet<(Number, RemoteListenNumber)>,
     by_renewal: BTreeSet<(Timestamp, RemoteListenNumber)>,
-    per_source: BTreeMap<Source, u32>,
+    /// By source, key and last renewal.
+    by_source: BTreeSet<(Number, Number, Timestamp, RemoteListenNumber)>,
+    /// How many listeners each source has.
+    shares: Shares,
+    /// The same on each key that has [`CROWD`] listeners.
+    crowded: BTreeMap<Number, Shares>,
+    /// Listeners that gave way to others so far.
+    displaced: u64,
 }
+
+/// Listeners on one key of which it is known which sources have most.
+const CROWD: usize = 64;
 
 /// A remote node that listens on a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,13 +76,13 @@ pub(crate) enum Subscribed {
 /// Why a listener was not accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub(crate) enum SubscribeError {
-    /// The key has [`ListenConfig::max_per_key`] listeners.
+    /// The key has [`ListenConfig::max_per_key`] listeners, and no source has more than this one.
     #[error("too many listeners on this key")]
     KeyFull,
     /// The listener's [`Source`] has [`ListenConfig::max_per_source`] of them.
     #[error("too many listeners from this address")]
     SourceFull,
-    /// There are as many listeners as there may be at all.
+    /// There are as many listeners as there may be at all, and no source has more than this one.
     #[error("too many listeners")]
     Full,
     /// Its query is larger than [`Listener::MAX_QUERY_BYTES`].
@@ -75,6 +92,7 @@ pub(crate) enum SubscribeError {
 
 struct RemoteListen {
     place: Place,
+    source: Number,
     version: u8,
     query: Option<Box<Query>>,
     renewed: Timestamp,
@@ -105,13 +123,18 @@ impl Listeners {
             max,
             max_per_key: config.max_per_key,
             max_per_source: config.max_per_source,
+            max_per_source_and_key: config.max_per_source_and_key,
             keys: Interner::new(rng),
             addresses: Interner::new(rng),
+            sources: Interner::new(rng),
             remote_listens: Slab::new(),
             by_key: BTreeMap::new(),
             by_address: BTreeSet::new(),
             by_renewal: BTreeSet::new(),
-            per_source: BTreeMap::new(),
+            by_source: BTreeSet::new(),
+            shares: Shares::default(),
+            crowded: BTreeMap::new(),
+            displaced: 0,
         }
     }
 
@@ -143,36 +166,21 @@ impl Listeners {
                 socket,
             })
         {
-            let remote_listen = &mut self.remote_listens[number.index()];
-            self.by_renewal.remove(&(remote_listen.renewed, number));
-            *remote_listen = RemoteListen {
-                place: remote_listen.place,
-                version,
-                query,
-                renewed: remote_listen.renewed.max(now),
-            };
-            self.by_renewal.insert((remote_listen.renewed, number));
+            self.renew(now, number, version, query);
             return Ok(Subscribed::Renewed);
         }
         let source = Source::of(addr.ip());
-        let from_source = self.per_source.get(&source).copied().unwrap_or_default();
-        if self.remote_listens.len() >= self.max {
-            return Err(SubscribeError::Full);
-        }
-        if known_key.is_some_and(|key| self.keys.uses(key) >= self.max_per_key) {
-            return Err(SubscribeError::KeyFull);
-        }
-        if from_source as usize >= self.max_per_source {
-            return Err(SubscribeError::SourceFull);
-        }
-        self.per_source.insert(source, from_source + 1);
+        self.make_room(known_key, source)?;
+        self.shares.add(source, 1);
         let place = Place {
             key: self.keys.acquire(*key),
             address: self.addresses.acquire(addr),
             socket,
         };
+        let source = self.sources.acquire(source);
         let number = RemoteListenNumber(self.remote_listens.insert(RemoteListen {
             place,
+            source,
             version,
             query,
             renewed: now,
@@ -180,7 +188,107 @@ impl Listeners {
         self.by_key.insert(place, number);
         self.by_address.insert((place.address, number));
         self.by_renewal.insert((now, number));
+        self.by_source.insert((source, place.key, now, number));
+        self.count_in_crowd(place.key, source);
         Ok(Subscribed::New)
+    }
+
+    /// Lets a known listener live longer, with a new query.
+    fn renew(
+        &mut self,
+        now: Timestamp,
+        number: RemoteListenNumber,
+        version: u8,
+        query: Option<Box<Query>>,
+    ) {
+        let remote_listen = &mut self.remote_listens[number.index()];
+        let (source, key) = (remote_listen.source, remote_listen.place.key);
+        let before = remote_listen.renewed;
+        let renewed = before.max(now);
+        remote_listen.version = version;
+        remote_listen.query = query;
+        remote_listen.renewed = renewed;
+        self.by_renewal.remove(&(before, number));
+        self.by_renewal.insert((renewed, number));
+        self.by_source.remove(&(source, key, before, number));
+        self.by_source.insert((source, key, renewed, number));
+    }
+
+    /// Finds room for a listener of a source on a key, at the cost of others.
+    fn make_room(&mut self, key: Option<Number>, source: Source) -> Result<(), SubscribeError> {
+        let number = self.sources.find(&source);
+        if let (Some(key), Some(number)) = (key, number) {
+            let mut own = self.of_source_on(number, key);
+            let oldest = own.next();
+            let count = oldest.into_iter().chain(own).count();
+            if count >= self.max_per_source_and_key {
+                self.displace(oldest.ok_or(SubscribeError::SourceFull)?);
+                return Ok(());
+            }
+        }
+        if self.shares.of(source) >= self.max_per_source {
+            return Err(SubscribeError::SourceFull);
+        }
+        if let Some(key) = key
+            && self.keys.uses(key) >= self.max_per_key
+        {
+            let most = match self.crowded.get(&key) {
+                Some(shares) => shares.heaviest_with(source, 1),
+                None => self.crowd_on(key).heaviest_with(source, 1),
+            };
+            let most = self.sources.find(&most);
+            let oldest = most.and_then(|most| self.of_source_on(most, key).next());
+            self.displace(oldest.ok_or(SubscribeError::KeyFull)?);
+        }
+        if self.remote_listens.len() >= self.max {
+            let most = self.shares.heaviest_with(source, 1);
+            let most = self.sources.find(&most).ok_or(SubscribeError::Full)?;
+            let range = (most, Number::MIN, Timestamp::ZERO, RemoteListenNumber::MIN)..;
+            let first = self.by_source.range(range).next();
+            let first = first.filter(|(source, ..)| *source == most);
+            self.displace(first.ok_or(SubscribeError::Full)?.3);
+        }
+        Ok(())
+    }
+
+    /// Returns the listeners of a source on a key, those first that renewed least lately.
+    fn of_source_on(
+        &self,
+        source: Number,
+        key: Number,
+    ) -> impl Iterator<Item = RemoteListenNumber> + use<'_> {
+        let from = (source, key, Timestamp::ZERO, RemoteListenNumber::MIN);
+        let to = (source, key, Timestamp::MAX, RemoteListenNumber::MAX);
+        self.by_source.range(from..=to).map(|(.., number)| *number)
+    }
+
+    /// Counts a new listener on a key that has many.
+    fn count_in_crowd(&mut self, key: Number, source: Number) {
+        if let Some(shares) = self.crowded.get_mut(&key) {
+            shares.add(self.sources.item(source), 1);
+        } else if self.keys.uses(key) >= CROWD {
+            self.crowded.insert(key, self.crowd_on(key));
+        }
+    }
+
+    /// Counts the listeners of each source on a key that has not many yet.
+    fn crowd_on(&self, key: Number) -> Shares {
+        let mut shares = Shares::default();
+        for (_, number) in self.by_key.range(Place::range(key)) {
+            let source = self.remote_listens[number.index()].source;
+            shares.add(self.sources.item(source), 1);
+        }
+        shares
+    }
+
+    fn displace(&mut self, number: RemoteListenNumber) {
+        self.displaced += 1;
+        self.forget(number);
+    }
+
+    /// Returns how many listeners gave way to others so far.
+    pub(crate) fn displaced(&self) -> u64 {
+        self.displaced
     }
 
     /// Returns the listeners on `key` with a query that `value` meets.
@@ -193,6 +301,31 @@ impl Listeners {
                     .is_none_or(|query| query.matches(value))
             })
             .map(|remote_listen| self.listener(remote_listen))
+    }
+
+    /// Returns the listener of this address and number on `key`.
+    pub(crate) fn find(&self, key: &InfoHash, addr: SocketAddr, socket: u32) -> Option<Listener> {
+        let place = Place {
+            key: self.keys.find(key)?,
+            address: self.addresses.find(&addr)?,
+            socket,
+        };
+        let number = self.by_key.get(&place)?;
+        Some(self.listener(&self.remote_listens[number.index()]))
+    }
+
+    /// Forgets the listener of this address and number on `key`. Reports whether there was one.
+    pub(crate) fn drop_one(&mut self, key: &InfoHash, addr: SocketAddr, socket: u32) -> bool {
+        let (Some(key), Some(address)) = (self.keys.find(key), self.addresses.find(&addr)) else {
+            return false;
+        };
+        let place = Place {
+            key,
+            address,
+            socket,
+        };
+        let number = self.by_key.get(&place).copied();
+        number.map(|number| self.displace(number)).is_some()
     }
 
     /// Returns all listeners on `key`.
@@ -238,16 +371,8 @@ impl Listeners {
     }
 
     fn remote_listens(&self, key: &InfoHash) -> impl Iterator<Item = &RemoteListen> + use<'_> {
-        let range = |key| {
-            let place = |address, socket| Place {
-                key,
-                address,
-                socket,
-            };
-            place(Number::MIN, 0)..=place(Number::MAX, u32::MAX)
-        };
         let key = self.keys.find(key).into_iter();
-        key.flat_map(move |key| self.by_key.range(range(key)))
+        key.flat_map(|key| self.by_key.range(Place::range(key)))
             .map(|(_, number)| &self.remote_listens[number.index()])
     }
 
@@ -261,20 +386,38 @@ impl Listeners {
     }
 
     fn forget(&mut self, number: RemoteListenNumber) {
-        let RemoteListen { place, renewed, .. } = self.remote_listens.remove(number.index());
-        let addr = self.addresses.item(place.address);
+        let RemoteListen {
+            place,
+            source,
+            renewed,
+            ..
+        } = self.remote_listens.remove(number.index());
         self.by_key.remove(&place);
         self.by_address.remove(&(place.address, number));
         self.by_renewal.remove(&(renewed, number));
+        self.by_source.remove(&(source, place.key, renewed, number));
+        let ip = self.sources.item(source);
+        self.shares.remove(ip, 1);
+        if self.keys.uses(place.key) <= CROWD / 2 {
+            self.crowded.remove(&place.key);
+        } else if let Some(shares) = self.crowded.get_mut(&place.key) {
+            shares.remove(ip, 1);
+        }
         self.keys.release(place.key);
         self.addresses.release(place.address);
-        let source = Source::of(addr.ip());
-        if let Some(count) = self.per_source.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_source.remove(&source);
-            }
-        }
+        self.sources.release(source);
+    }
+}
+
+impl Place {
+    /// Returns all places on a key.
+    fn range(key: Number) -> RangeInclusive<Self> {
+        let place = |address, socket| Self {
+            key,
+            address,
+            socket,
+        };
+        place(Number::MIN, 0)..=place(Number::MAX, u32::MAX)
     }
 }
 
@@ -348,6 +491,7 @@ mod tests {
         let config = ListenConfig {
             max_per_key: 3,
             max_per_source: 4,
+            max_per_source_and_key: 2,
             ..ListenConfig::default()
         };
         Listeners::new(&config, 8, LIFETIME, &mut Seed::from_number(1).hashing())
@@ -400,22 +544,73 @@ mod tests {
     }
 
     #[test]
-    fn limits_apply_to_new_listeners_only() {
+    fn the_oldest_of_a_source_that_has_enough_on_a_key_gives_way() {
+        let mut listeners = listeners();
+        let at = |second| Timestamp::ZERO + Duration::from_secs(second);
+        let mut subscribe = |second, socket| {
+            let subscribed = listeners.subscribe(at(second), &key(1), listener(1, socket));
+            (subscribed, sockets(listeners.on(&key(1))))
+        };
+        assert_eq!(subscribe(0, 10), (Ok(Subscribed::New), vec![10]));
+        assert_eq!(subscribe(1, 11), (Ok(Subscribed::New), vec![10, 11]));
+        assert_eq!(subscribe(2, 10), (Ok(Subscribed::Renewed), vec![10, 11]));
+        assert_eq!(subscribe(3, 12), (Ok(Subscribed::New), vec![10, 12]));
+        assert_eq!(listeners.displaced(), 1);
+    }
+
+    #[test]
+    fn where_there_is_no_room_the_source_that_has_most_gives_way() {
         let mut listeners = listeners();
         let now = Timestamp::ZERO;
         let mut subscribe =
             |number, host, socket| listeners.subscribe(now, &key(number), listener(host, socket));
-        for socket in 0..3 {
-            assert_eq!(subscribe(1, 1, socket), Ok(Subscribed::New));
-        }
-        assert_eq!(subscribe(1, 2, 0), Err(SubscribeError::KeyFull));
-        assert_eq!(subscribe(2, 1, 3), Ok(Subscribed::New));
-        assert_eq!(subscribe(2, 1, 4), Err(SubscribeError::SourceFull));
-        assert_eq!(subscribe(1, 1, 0), Ok(Subscribed::Renewed));
-        for host in 2..6 {
+        assert_eq!(subscribe(1, 1, 0), Ok(Subscribed::New));
+        assert_eq!(subscribe(1, 2, 0), Ok(Subscribed::New));
+        assert_eq!(subscribe(1, 2, 1), Ok(Subscribed::New));
+        assert_eq!(subscribe(1, 3, 0), Ok(Subscribed::New), "for one of 2");
+        assert_eq!(subscribe(2, 1, 0), Ok(Subscribed::New));
+        assert_eq!(subscribe(3, 1, 0), Ok(Subscribed::New));
+        assert_eq!(subscribe(4, 1, 0), Ok(Subscribed::New));
+        assert_eq!(subscribe(5, 1, 0), Err(SubscribeError::SourceFull));
+        assert_eq!(subscribe(4, 1, 0), Ok(Subscribed::Renewed));
+        for host in 3..8 {
             assert_eq!(subscribe(10 + host, host, 0), Ok(Subscribed::New));
         }
-        assert_eq!(subscribe(20, 9, 0), Err(SubscribeError::Full));
+        assert_eq!(listeners.len(), 8, "all that there may be");
+        assert_eq!(listeners.displaced(), 1 + 3);
+        let of_first = (1..5).flat_map(|number| listeners.on(&key(number)));
+        let of_first = of_first.filter(|it| it.addr.ip().to_string() == "192.0.2.1");
+        assert_eq!(of_first.count(), 2, "it had most");
+    }
+
+    #[test]
+    fn a_crowd_of_one_network_gives_way_to_others() {
+        let config = ListenConfig {
+            max_per_key: 300,
+            ..ListenConfig::default()
+        };
+        let mut rng = Seed::from_number(1).hashing();
+        let mut listeners = Listeners::new(&config, 1_000, LIFETIME, &mut rng);
+        let mut subscribe = |ip: [u8; 4], socket| {
+            let listener = Listener::new((ip, 4222).into(), socket, 1, Query::default());
+            let subscribed = listeners.subscribe(Timestamp::ZERO, &key(1), listener);
+            assert_eq!(subscribed, Ok(Subscribed::New));
+        };
+        for host in 0..100 {
+            subscribe([198, 51, 100, host], 0);
+        }
+        for host in 0..=255 {
+            for socket in 0..8 {
+                subscribe([203, 0, 113, host], socket);
+            }
+        }
+        let others = listeners
+            .on(&key(1))
+            .filter(|it| it.addr.ip().to_string().starts_with("198"));
+        assert_eq!(others.count(), 100);
+        assert_eq!(listeners.len(), 300);
+        listeners.drop_expired(Timestamp::ZERO + LIFETIME);
+        assert!(listeners.crowded.is_empty() && listeners.shares.is_empty());
     }
 
     #[test]
@@ -447,7 +642,7 @@ mod tests {
 
     fn step() -> impl Strategy<Value = ListenerStep> {
         prop_oneof![
-            6 => (0..3u8, 0..4u8, 0..2u32)
+            6 => (0..3u8, 0..4u8, 0..4u32)
                 .prop_map(|(key, host, socket)| ListenerStep::Subscribe { key, host, socket }),
             1 => (0..4u8).prop_map(|host| ListenerStep::Remove { host }),
             2 => (0..400u64).prop_map(|secs| ListenerStep::Wait { secs }),
@@ -459,21 +654,37 @@ mod tests {
         fn listeners_are_those_that_renewed_in_time_and_fit(
             steps in proptest::collection::vec(step(), 1..100),
         ) {
-            let mut listeners = listeners();
+            let config = ListenConfig { max_per_source: 4, max_per_source_and_key: 2, ..ListenConfig::default() };
+            let mut rng = Seed::from_number(1).hashing();
+            let mut listeners = Listeners::new(&config, 99, LIFETIME, &mut rng);
             let mut known: BTreeMap<(u8, u8, u32), Timestamp> = BTreeMap::new();
             let mut now = Timestamp::ZERO;
             for step in steps {
                 match step {
                     ListenerStep::Subscribe { key: number, host, socket } => {
                         let at = (number, host, socket);
-                        let full = known.len() >= 8
-                            || known.keys().filter(|at| at.0 == number).count() >= 3
-                            || known.keys().filter(|at| at.1 == host).count() >= 4;
+                        let on_key = || known.iter().filter(|(at, _)| at.0 == number && at.1 == host);
+                        let has_enough = on_key().count() >= 2;
+                        let is_full = known.keys().filter(|at| at.1 == host).count() >= 4;
                         let result = listeners.subscribe(now, &key(number), listener(host, socket));
-                        match known.contains_key(&at) {
-                            true => prop_assert_eq!(result, Ok(Subscribed::Renewed)),
-                            false if full => prop_assert!(result.is_err()),
-                            false => prop_assert_eq!(result, Ok(Subscribed::New)),
+                        if known.contains_key(&at) {
+                            prop_assert_eq!(result, Ok(Subscribed::Renewed));
+                        } else if has_enough {
+                            prop_assert_eq!(result, Ok(Subscribed::New));
+                            let first = on_key().map(|(_, renewed)| *renewed).min();
+                            let hosts = listeners.on(&key(number)).map(|it| (it.addr, it.socket));
+                            let here: Vec<_> = hosts
+                                .filter(|(addr, _)| *addr == ([192, 0, 2, host], 4222).into())
+                                .map(|(_, socket)| socket)
+                                .collect();
+                            let gone = on_key().map(|(at, _)| *at).find(|at| !here.contains(&at.2));
+                            let gone = gone.unwrap();
+                            prop_assert_eq!(Some(known[&gone]), first);
+                            known.remove(&gone);
+                        } else if is_full {
+                            prop_assert_eq!(result, Err(SubscribeError::SourceFull));
+                        } else {
+                            prop_assert_eq!(result, Ok(Subscribed::New));
                         }
                         if result.is_ok() {
                             known.insert(at, now);
@@ -506,7 +717,8 @@ mod tests {
                 }
             }
             listeners.drop_expired(now + LIFETIME);
-            prop_assert!(listeners.len() == 0 && listeners.per_source.is_empty());
+            prop_assert!(listeners.len() == 0 && listeners.shares.is_empty());
+            prop_assert!(listeners.by_source.is_empty());
         }
     }
 }

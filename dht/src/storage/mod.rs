@@ -10,9 +10,13 @@
 //!   [`Source`] more than [`StorageConfig::limit_per_source_bytes`]. Own values count for neither
 //!   and are never evicted.
 //! - Bytes are bytes of memory: the packed value and [`Storage::OVERHEAD_BYTES`].
+//! - Where there is no room, the source that has most makes room, in the network that has most: of
+//!   the store, of a key, or of its own limit. Of its values those go first that another source has
+//!   refreshed, then unsigned ones, then those whose keys are far from this node.
 //! - Every operation on a value takes logarithmic time, however many lie under its key.
 
 mod config;
+mod crowd;
 mod entry;
 mod ids;
 mod index;
@@ -26,23 +30,31 @@ mod selection;
 mod tests;
 mod value_store;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
 use crate::{Condition, InfoHash, Query, Rng, Source, Timestamp, Value, ValueId};
 pub use config::{ListenConfig, StorageConfig};
+use crowd::Crowd;
 pub(crate) use entry::Entry;
 pub use entry::Sizes;
 use ids::ValueIndex;
 pub(crate) use listeners::{Listener, Listeners, Subscribed};
-use quota::Quota;
+use quota::{Class, Quota};
+pub(crate) use selection::Wanted;
 use value_store::{ALL_IDS, StoredItem, ValueStore};
 
 /// The stored values of a node.
 pub struct Storage {
+    /// The id of this node.
+    own: InfoHash,
     values: ValueStore,
     quota: Quota,
+    /// Of the keys that have many values.
+    crowds: BTreeMap<InfoHash, Crowd>,
     max_keys: usize,
     max_values_per_key: usize,
 }
@@ -87,7 +99,7 @@ pub enum Refusal {
     /// Its lifetime is over.
     #[error("the value has expired")]
     Expired,
-    /// Its key holds [`StorageConfig::max_values_per_key`] values.
+    /// Its key holds [`StorageConfig::max_values_per_key`] values of this node.
     #[error("too many values under this key")]
     KeyFull,
     /// [`StorageConfig::max_keys`] keys hold values.
@@ -120,11 +132,14 @@ impl Storage {
     /// How many values one call of [`Storage::expire`] removes at most.
     pub(crate) const EXPIRE_BATCH: usize = 4_096;
 
-    /// Makes an empty store with the limits of `config`; its hash table's key comes from `rng`.
-    pub fn new(config: &StorageConfig, rng: &mut Rng) -> Self {
+    /// Makes an empty store of the node `own` with the limits of `config`; its hash table's key
+    /// comes from `rng`.
+    pub fn new(config: &StorageConfig, own: InfoHash, rng: &mut Rng) -> Self {
         Self {
+            own,
             values: ValueStore::new(rng),
             quota: Quota::new(config),
+            crowds: BTreeMap::new(),
             max_keys: config.max_keys,
             max_values_per_key: config.max_values_per_key,
         }
@@ -133,8 +148,8 @@ impl Storage {
     /// Keeps a value under `key`.
     ///
     /// A value of the same id gives way. If it holds the same, it stays, lives as long as the
-    /// longer-lived of both, and is charged to the source of the new one, or to this node if either
-    /// was its own.
+    /// longer-lived of both, and is charged to the same source as before, or to this node if either
+    /// was its own. Kept at the wish of another source, it is the first to go of those of its own.
     ///
     /// # Errors
     ///
@@ -149,12 +164,12 @@ impl Storage {
             return Err(Refusal::Expired);
         }
         let (count, held) = self.values.find(key, incoming.value.id());
-        if incoming.source.is_some() {
-            self.check_limits(&incoming.value, count, held)?;
-        }
+        self.check_limits(key, &incoming, count, held)?;
+        let mut is_kept = false;
         let change = match held.map(|index| self.take(index)) {
             None => StoreOutcome::New,
             Some((old, source)) if old.value.same_content(&incoming.value) => {
+                is_kept = incoming.source != source;
                 incoming = Incoming {
                     value: old.value,
                     source: incoming.source.and(source),
@@ -165,12 +180,14 @@ impl Storage {
             }
             Some(_) => StoreOutcome::Edited,
         };
-        let evicted = self.make_room(now, &incoming);
-        self.put(*key, incoming);
+        let is_new = change == StoreOutcome::New;
+        let evicted = self.make_room(now, key, &incoming, is_new);
+        self.put(*key, incoming, is_kept);
         Ok(Stored { change, evicted })
     }
 
     /// Lets a value live until `expires`, or as long as it does already (`docs/spec/node.md#5.2`).
+    /// If that is at the wish of another source, it is the first to go of those of its own.
     ///
     /// # Errors
     ///
@@ -182,18 +199,21 @@ impl Storage {
         key: &InfoHash,
         id: ValueId,
         expires: Timestamp,
+        by: Source,
     ) -> Result<(), RefreshError> {
         if !self.values.contains(key) {
             return Err(RefreshError::UnknownKey);
         }
         let (_, index) = self.values.find(key, id);
         let index = index.ok_or(RefreshError::UnknownValue)?;
-        let stored = self.values.get_mut(index);
-        let before = stored.expires;
-        stored.created = stored.created.max(now);
-        stored.expires = before.max(expires);
-        self.quota
-            .postpone(stored.account, before, stored.expires, index);
+        let (stored, source) = self.take(index);
+        let refreshed = Incoming {
+            value: stored.value,
+            source,
+            created: stored.created.max(now),
+            expires: stored.expires.max(expires),
+        };
+        self.put(*key, refreshed, source != Some(by));
         Ok(())
     }
 
@@ -209,31 +229,24 @@ impl Storage {
         key: &InfoHash,
         query: &'a Query,
     ) -> impl Iterator<Item = &'a Value> + use<'a> {
-        let wanted = query
-            .conditions
-            .iter()
-            .find_map(|condition| match condition {
-                Condition::Id(id) => Some(*id..=*id),
-                Condition::ValueType(_) | Condition::Owner(_) | Condition::UserType(_) => None,
-            });
-        self.values
-            .of_key(key, wanted.unwrap_or(ALL_IDS))
-            .map(|stored| &stored.value)
-            .filter(|value| query.matches(value))
+        let ids = wanted_ids(query);
+        let values = self.values.of_key(key, ids).map(|stored| &stored.value);
+        values.filter(|value| query.matches(value))
     }
 
-    /// Returns the values under `key` that meet the conditions of `query`, those from an id on, in
-    /// order of their ids.
-    pub(crate) fn get_from<'a>(
-        &'a self,
+    /// Returns the values under `key` from an id on, in order of their ids.
+    pub(crate) fn values_from(
+        &self,
         key: &InfoHash,
-        query: &'a Query,
         from: ValueId,
-    ) -> impl Iterator<Item = &'a Value> + use<'a> {
-        self.values
-            .of_key(key, from..=*ALL_IDS.end())
-            .map(|stored| &stored.value)
-            .filter(|value| query.matches(value))
+    ) -> impl Iterator<Item = &Value> + use<'_> {
+        let ids = from..=*ALL_IDS.end();
+        self.values.of_key(key, ids).map(|stored| &stored.value)
+    }
+
+    /// Returns how many values there are under `key`.
+    pub(crate) fn count(&self, key: &InfoHash) -> usize {
+        self.values.count(key)
     }
 
     /// Removes a value of this node's own, and reports whether there was one.
@@ -315,38 +328,96 @@ impl Storage {
         }
     }
 
+    /// Reports why there can be no room for a value, whatever gives way.
     fn check_limits(
         &self,
-        value: &Value,
+        key: &InfoHash,
+        incoming: &Incoming,
         count: usize,
         held: Option<ValueIndex>,
     ) -> Result<(), Refusal> {
-        if !self.quota.allows(footprint(value)) {
-            Err(Refusal::TooLarge)
-        } else if held.is_none() && count >= self.max_values_per_key {
-            Err(Refusal::KeyFull)
-        } else if count == 0 && self.values.key_count() >= self.max_keys {
-            Err(Refusal::TooManyKeys)
-        } else {
-            Ok(())
+        let Some(source) = incoming.source else {
+            return Ok(());
+        };
+        if !self.quota.allows(footprint(&incoming.value)) {
+            return Err(Refusal::TooLarge);
         }
+        let is_full = held.is_none() && count >= self.max_values_per_key;
+        if is_full && self.first_of_key(key, source).is_none() {
+            return Err(Refusal::KeyFull);
+        }
+        if count == 0 && self.values.key_count() >= self.max_keys {
+            let victim = self.quota.first_of_heaviest(source, 0);
+            let victim = victim.map(|index| self.values.get(index).key);
+            // One that has other values makes no room for a key.
+            if victim.is_none_or(|victim| self.values.count(&victim) > 1) {
+                return Err(Refusal::TooManyKeys);
+            }
+        }
+        Ok(())
     }
 
-    /// Removes what must go before a value may be put: first what has expired, then as the quota
-    /// says.
-    fn make_room(&mut self, now: Timestamp, incoming: &Incoming) -> Vec<(InfoHash, ValueId)> {
+    /// Removes what must go before a value may be put: first what has expired, then what goes first
+    /// of the sources that have most.
+    fn make_room(
+        &mut self,
+        now: Timestamp,
+        key: &InfoHash,
+        incoming: &Incoming,
+        is_new: bool,
+    ) -> Vec<(InfoHash, ValueId)> {
         let mut evicted = Vec::new();
-        if let Some(source) = incoming.source {
-            let bytes = footprint(&incoming.value);
-            while let Some(victim) = self.quota.victim(source, bytes) {
-                let index = self.quota.due(now).unwrap_or(victim);
-                evicted.push(self.discard(index));
-            }
+        let Some(source) = incoming.source else {
+            return evicted;
+        };
+        let bytes = footprint(&incoming.value);
+        while let Some(victim) = self.quota.victim(source, bytes) {
+            let index = self.quota.due(now).unwrap_or(victim);
+            evicted.push(self.discard(index));
+        }
+        let count = self.values.count(key);
+        if is_new
+            && count >= self.max_values_per_key
+            && let Some(victim) = self.first_of_key(key, source)
+        {
+            evicted.push(self.discard(victim));
+        }
+        if count == 0
+            && self.values.key_count() >= self.max_keys
+            && let Some(victim) = self.quota.first_of_heaviest(source, 0)
+        {
+            evicted.push(self.discard(victim));
         }
         evicted
     }
 
-    fn put(&mut self, key: InfoHash, incoming: Incoming) {
+    /// Returns the value that goes first under a key before `source` may store another one there.
+    fn first_of_key(&self, key: &InfoHash, source: Source) -> Option<ValueIndex> {
+        let made;
+        let crowd = if let Some(crowd) = self.crowds.get(key) {
+            crowd
+        } else {
+            made = self.make_crowd(key);
+            &made
+        };
+        let heaviest = crowd.heaviest_with(source);
+        let classes = Class::all_of(&self.own, key).into_iter().rev();
+        let mut accounts = classes.filter_map(|class| self.quota.account(heaviest, class));
+        let (_, index) = accounts.find_map(|account| crowd.next(account, None))?;
+        Some(index)
+    }
+
+    fn make_crowd(&self, key: &InfoHash) -> Crowd {
+        let mut crowd = Crowd::default();
+        for index in self.values.indices(key, ALL_IDS) {
+            let stored = self.values.get(index);
+            let source = self.quota.source(stored.account);
+            crowd.add(stored.account, source, stored.value.id(), index);
+        }
+        crowd
+    }
+
+    fn put(&mut self, key: InfoHash, incoming: Incoming, is_kept: bool) {
         let Incoming {
             value,
             source,
@@ -354,7 +425,13 @@ impl Storage {
             expires,
         } = incoming;
         let bytes = footprint(&value);
-        let account = self.quota.open(source);
+        let class = if is_kept {
+            Class::KEPT
+        } else {
+            Class::of(&self.own, &key, &value)
+        };
+        let account = self.quota.open(source.map(|source| (source, class)));
+        let id = value.id();
         let index = self.values.insert(StoredItem {
             key,
             value,
@@ -363,6 +440,11 @@ impl Storage {
             account,
         });
         self.quota.charge(account, bytes, expires, index);
+        if let Some(crowd) = self.crowds.get_mut(&key) {
+            crowd.add(account, source, id, index);
+        } else if self.values.count(&key) >= Crowd::MIN {
+            self.crowds.insert(key, self.make_crowd(&key));
+        }
     }
 
     /// Removes a value; returns it and the source it was charged to.
@@ -372,6 +454,12 @@ impl Storage {
         let bytes = footprint(&stored.value);
         self.quota
             .release(stored.account, bytes, stored.expires, index);
+        if let Some(crowd) = self.crowds.get_mut(&stored.key) {
+            crowd.remove(stored.account, source, stored.value.id(), index);
+            if self.values.count(&stored.key) < Crowd::MIN / 2 {
+                self.crowds.remove(&stored.key);
+            }
+        }
         (stored, source)
     }
 
@@ -383,6 +471,15 @@ impl Storage {
     fn source(&self, index: ValueIndex) -> Option<Source> {
         self.quota.source(self.values.get(index).account)
     }
+}
+
+/// Returns the range of the ids that a query can be about; all of them is the rule.
+fn wanted_ids(query: &Query) -> RangeInclusive<ValueId> {
+    let mut ids = query.conditions.iter().filter_map(|it| match it {
+        Condition::Id(id) => Some(*id..=*id),
+        Condition::ValueType(_) | Condition::Owner(_) | Condition::UserType(_) => None,
+    });
+    ids.next().unwrap_or(ALL_IDS)
 }
 
 /// Returns the memory that a stored value takes, in bytes.

@@ -26,6 +26,7 @@ enum Step {
         key: u8,
         id: u64,
         life: u64,
+        by: u8,
     },
     RemoveOwn {
         key: u8,
@@ -59,7 +60,8 @@ fn step() -> impl Strategy<Value = Step> {
     );
     prop_oneof![
         8 => store.prop_map(|((key, id), len, source, life)| Step::Store { key, id, len, source, life }),
-        2 => (place(), 1..300u64).prop_map(|((key, id), life)| Step::Refresh { key, id, life }),
+        2 => (place(), 1..300u64, 0..6u8)
+            .prop_map(|((key, id), life, by)| Step::Refresh { key, id, life, by }),
         1 => place().prop_map(|(key, id)| Step::RemoveOwn { key, id }),
         1 => Just(Step::Expire),
     ]
@@ -71,6 +73,8 @@ struct Known {
     len: usize,
     source: Option<IpAddr>,
     expires: Timestamp,
+    /// Whether another source than its own wanted it last.
+    is_kept: bool,
 }
 
 struct Run {
@@ -88,7 +92,7 @@ impl Run {
         };
         Self {
             now: Timestamp::ZERO,
-            storage: Storage::new(&config, &mut Seed::from_number(1).hashing()),
+            storage: Storage::new(&config, InfoHash::ZERO, &mut Seed::from_number(1).hashing()),
             known: BTreeMap::new(),
         }
     }
@@ -102,13 +106,16 @@ impl Run {
                 source,
                 life,
             } => self.store(place(key, id), len, source.map(network), self.until(life)),
-            Step::Refresh { key, id, life } => {
+            Step::Refresh { key, id, life, by } => {
                 let (key, id) = place(key, id);
                 let expires = self.until(life);
-                let result = self.storage.refresh(self.now, &key, id, expires);
+                let result =
+                    self.storage
+                        .refresh(self.now, &key, id, expires, Source::of(network(by)));
                 assert_eq!(result.is_ok(), self.known.contains_key(&(key, id)));
                 if let Some(known) = self.known.get_mut(&(key, id)) {
                     known.expires = known.expires.max(expires);
+                    known.is_kept = known.source.is_some_and(|source| source != network(by));
                 }
             }
             Step::RemoveOwn { key, id } => {
@@ -153,12 +160,14 @@ impl Run {
             len,
             source,
             expires,
+            is_kept: false,
         };
         let expected = match self.known.remove(&at) {
             None => StoreOutcome::New,
             Some(old) if old.len == len => {
                 new.expires = expires.max(old.expires);
                 new.source = source.and(old.source);
+                new.is_kept = new.source.is_some() && old.source != source;
                 StoreOutcome::Refreshed
             }
             Some(_) => StoreOutcome::Edited,
@@ -196,16 +205,38 @@ impl Run {
         if own {
             assert_eq!(gone.source, new.source, "a source makes room itself");
         } else {
-            let most = self.others().map(|known| with_new(known.source)).max();
-            assert_eq!(
-                Some(with_new(gone.source)),
-                most,
-                "the source that uses most makes room"
+            let is_heaviest = |with: &dyn Fn(Option<IpAddr>) -> usize| {
+                let sources: BTreeSet<_> = self.others().map(|known| known.source).collect();
+                let sources = || sources.iter().copied().chain([new.source]);
+                let family = |of: Option<IpAddr>| -> BTreeSet<_> {
+                    sources()
+                        .filter(|it| {
+                            it.is_some_and(|it| it.is_ipv4()) == of.is_some_and(|it| it.is_ipv4())
+                        })
+                        .collect()
+                };
+                let network = |of| family(of).into_iter().map(with).sum::<usize>();
+                sources().map(network).max() == Some(network(gone.source))
+                    && family(gone.source).into_iter().map(with).max() == Some(with(gone.source))
+            };
+            let is_newcomer = self.used(new.source) == 0;
+            assert!(
+                is_heaviest(&with_new) || (is_newcomer && is_heaviest(&|it| self.used(it))),
+                "the source that uses most makes room, in the network that does"
             );
         }
-        let of_same = self.others().filter(|known| known.source == gone.source);
-        let earliest = of_same.map(|known| known.expires).min();
-        assert_eq!(Some(gone.expires), earliest, "the earliest expiry goes");
+        let class = |(key, known): (&InfoHash, &Known)| {
+            (!known.is_kept).then(|| InfoHash::ZERO.common_prefix(key))
+        };
+        let of_same = self
+            .known
+            .iter()
+            .filter(|(_, known)| known.source == gone.source);
+        let first = of_same
+            .map(|((key, _), known)| (class((key, known)), known.expires))
+            .min();
+        let gone = (class((&victim.0, gone)), gone.expires);
+        assert_eq!(Some(gone), first, "the first class goes, by expiry");
     }
 
     /// Checks that store and model hold the same, within the limits.
@@ -218,6 +249,7 @@ impl Run {
                     len: entry.value.data().len(),
                     source: entry.source,
                     expires: entry.expires,
+                    is_kept: self.known[&(entry.key, entry.value.id())].is_kept,
                 };
                 ((entry.key, entry.value.id()), known)
             })

@@ -2,34 +2,39 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bulla_kad::Shares;
 use slab::Slab;
 
 use super::StorageConfig;
 use super::ids::{AccountNumber, ValueIndex};
-use crate::{Source, Timestamp};
+use crate::{InfoHash, Source, Timestamp, Value, ValueId};
 
-/// The accounts that stored values are charged to: one for each source, and one for this node
-/// itself, which has no limit.
+/// The accounts that stored values are charged to: those of each source, and one for this node
+/// itself, which has no limit. A source has an account for each [`Class`] of values.
 ///
-/// Invariants: the account of a source exists as long as it holds a value (no value takes 0 bytes),
-/// and is in the ranking by bytes; the own account always exists and is never in the ranking.
+/// Invariants: the account of a source exists as long as it holds a value (no value takes 0 bytes);
+/// the own account always exists, and has no share.
 pub(super) struct Quota {
     limit: usize,
     limit_per_source: usize,
     accounts: Slab<Account>,
-    by_source: BTreeMap<Source, AccountNumber>,
+    by_source: BTreeMap<(Source, Class), AccountNumber>,
     /// Every value, by account and expiry.
     values: BTreeSet<(AccountNumber, Timestamp, ValueIndex)>,
-    /// Accounts of others by the bytes they use.
-    by_bytes: BTreeSet<(usize, AccountNumber)>,
+    /// The bytes of each source.
+    shares: Shares,
     /// Accounts by the earliest expiry among their values, unless that is never.
     by_expiry: BTreeSet<(Timestamp, AccountNumber)>,
     others_bytes: usize,
 }
 
+/// What matters of a value when its source has to make room. The first class gives way first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Class(u8);
+
 struct Account {
     /// `None` for this node itself.
-    source: Option<Source>,
+    owner: Option<(Source, Class)>,
     bytes: usize,
     /// The earliest expiry among its values; [`Timestamp::MAX`] without any.
     earliest: Timestamp,
@@ -38,7 +43,7 @@ struct Account {
 impl Quota {
     pub(super) fn new(config: &StorageConfig) -> Self {
         let own = Account {
-            source: None,
+            owner: None,
             bytes: 0,
             earliest: Timestamp::MAX,
         };
@@ -48,7 +53,7 @@ impl Quota {
             accounts: Slab::from_iter([(AccountNumber::OWN.index(), own)]),
             by_source: BTreeMap::new(),
             values: BTreeSet::new(),
-            by_bytes: BTreeSet::new(),
+            shares: Shares::default(),
             by_expiry: BTreeSet::new(),
             others_bytes: 0,
         }
@@ -71,17 +76,29 @@ impl Quota {
 
     /// Returns the source that an account is for; `None` for this node's own.
     pub(super) fn source(&self, number: AccountNumber) -> Option<Source> {
-        self.accounts[number.index()].source
+        let owner = self.accounts[number.index()].owner;
+        owner.map(|(source, _)| source)
+    }
+
+    /// Returns the account that is named by an id, or one that is not in use.
+    pub(super) fn account_near(&self, id: ValueId) -> AccountNumber {
+        let count = self.accounts.capacity().max(1) as u64;
+        AccountNumber::new((id.0 % count) as usize)
+    }
+
+    /// Returns the account of a source for values of a class.
+    pub(super) fn account(&self, source: Source, class: Class) -> Option<AccountNumber> {
+        self.by_source.get(&(source, class)).copied()
     }
 
     /// Returns the account of a source (`None`: this node itself), for a value to be charged to.
-    pub(super) fn open(&mut self, source: Option<Source>) -> AccountNumber {
-        let Some(source) = source else {
+    pub(super) fn open(&mut self, owner: Option<(Source, Class)>) -> AccountNumber {
+        let Some(owner) = owner else {
             return AccountNumber::OWN;
         };
-        *self.by_source.entry(source).or_insert_with(|| {
+        *self.by_source.entry(owner).or_insert_with(|| {
             let account = Account {
-                source: Some(source),
+                owner: Some(owner),
                 bytes: 0,
                 earliest: Timestamp::MAX,
             };
@@ -117,24 +134,11 @@ impl Quota {
         self.find_earliest(number, expires);
         let account = &self.accounts[number.index()];
         if account.bytes == 0
-            && let Some(source) = account.source
+            && let Some(owner) = account.owner
         {
             self.accounts.remove(number.index());
-            self.by_source.remove(&source);
+            self.by_source.remove(&owner);
         }
-    }
-
-    /// Moves the expiry of a value.
-    pub(super) fn postpone(
-        &mut self,
-        number: AccountNumber,
-        from: Timestamp,
-        to: Timestamp,
-        index: ValueIndex,
-    ) {
-        self.values.remove(&(number, from, index));
-        self.values.insert((number, to, index));
-        self.find_earliest(number, from);
     }
 
     /// Returns when the next value expires; `None` if none ever does.
@@ -153,26 +157,32 @@ impl Quota {
     /// is room.
     ///
     /// Above its own limit a source makes room itself. Above the limit of all, the source makes
-    /// room that would use most bytes once the new value is stored. Of its values, the one with the
-    /// earliest expiry goes.
+    /// room that would use most bytes once the new value is stored, in the network that would. Of
+    /// its values, one of the first class goes, with the earliest expiry.
     pub(super) fn victim(&self, source: Source, bytes: usize) -> Option<ValueIndex> {
-        let payer = self.by_source.get(&source).copied();
-        let would_use = bytes + payer.map_or(0, |number| self.accounts[number.index()].bytes);
-        let loser = if would_use > self.limit_per_source {
-            payer
+        let would_use = bytes + self.shares.of(source);
+        if would_use > self.limit_per_source {
+            self.first_of(source)
         } else if self.others_bytes + bytes > self.limit {
-            let heaviest = self.by_bytes.last();
-            heaviest
-                .filter(|&&(most, _)| most > would_use)
-                .map(|&(_, number)| number)
-                .or(payer)
-                .or(heaviest.map(|&(_, number)| number))
+            self.first_of_heaviest(source, bytes)
         } else {
             None
-        };
-        loser
-            .and_then(|number| self.first(number))
-            .map(|(_, index)| index)
+        }
+    }
+
+    /// Returns the value that goes first of the source that would use most bytes with so many more
+    /// for `source`.
+    pub(super) fn first_of_heaviest(&self, source: Source, bytes: usize) -> Option<ValueIndex> {
+        let heaviest = self.shares.heaviest_with(source, bytes);
+        let first = self.first_of(heaviest);
+        first.or_else(|| self.first_of(self.shares.heaviest()?))
+    }
+
+    /// Returns the value of a source that goes first.
+    fn first_of(&self, source: Source) -> Option<ValueIndex> {
+        let accounts = self.by_source.range((source, Class::MIN)..);
+        let (_, number) = accounts.take(1).find(|((of, _), _)| *of == source)?;
+        self.first(*number).map(|(_, index)| index)
     }
 
     /// Returns the value of an account that expires first.
@@ -188,13 +198,15 @@ impl Quota {
         let account = &mut self.accounts[number.index()];
         let before = account.bytes;
         account.bytes = change(before);
-        if account.source.is_none() {
+        let Some((source, _)) = account.owner else {
             return;
-        }
-        self.others_bytes = self.others_bytes - before + account.bytes;
-        self.by_bytes.remove(&(before, number));
-        if account.bytes > 0 {
-            self.by_bytes.insert((account.bytes, number));
+        };
+        let after = account.bytes;
+        self.others_bytes = self.others_bytes - before + after;
+        if after > before {
+            self.shares.add(source, after - before);
+        } else {
+            self.shares.remove(source, before - after);
         }
     }
 
@@ -217,9 +229,35 @@ impl Quota {
     }
 }
 
+impl Class {
+    const MIN: Self = Self(0);
+    /// Values that live on because another source than their own wants it.
+    pub(super) const KEPT: Self = Self(0);
+    /// Shared bits from which on all keys count as near.
+    const NEAREST: usize = 31;
+
+    /// Returns the class of a value under a key at a node: unsigned ones and far keys go first.
+    pub(super) fn of(own: &InfoHash, key: &InfoHash, value: &Value) -> Self {
+        let near = own.common_prefix(key).min(Self::NEAREST) as u8;
+        Self::with(value.signed().is_some(), near)
+    }
+
+    /// Returns the classes of all values under a key at a node, the last to go first.
+    pub(super) fn all_of(own: &InfoHash, key: &InfoHash) -> [Self; 3] {
+        let near = own.common_prefix(key).min(Self::NEAREST) as u8;
+        [Self::with(true, near), Self::with(false, near), Self::KEPT]
+    }
+
+    fn with(is_signed: bool, near: u8) -> Self {
+        Self(1 + near + if is_signed { 64 } else { 0 })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CLASS: Class = Class(7);
 
     fn source(host: u8) -> Source {
         Source::of([192, 0, 2, host].into())
@@ -237,7 +275,7 @@ mod tests {
             ..StorageConfig::default()
         });
         for (index, &(host, bytes, expires)) in values.iter().enumerate() {
-            let number = quota.open(Some(source(host)));
+            let number = quota.open(Some((source(host), CLASS)));
             quota.charge(number, bytes, at(expires), ValueIndex::new(index));
         }
         quota
@@ -260,16 +298,51 @@ mod tests {
     }
 
     #[test]
+    fn of_a_source_the_first_class_gives_way() {
+        let mut quota = quota(100, 100, &[(1, 40, 1), (1, 40, 2)]);
+        let number = quota.open(Some((source(1), Class(6))));
+        quota.charge(number, 10, at(9), ValueIndex::new(2));
+        assert_eq!(quota.victim(source(1), 11), Some(ValueIndex::new(2)));
+        let (own, far) = (InfoHash::new([0; 20]), InfoHash::new([0xff; 20]));
+        let value = crate::value::sample::sample(1);
+        let unsigned = value.clone().build();
+        let signed = value.signed(b"owner", 1, b"signature").build();
+        let classes = [
+            Class::KEPT,
+            Class::of(&own, &far, &unsigned),
+            Class::of(&own, &own, &unsigned),
+            Class::of(&own, &far, &signed),
+            Class::of(&own, &own, &signed),
+        ];
+        assert!(classes.is_sorted_by(|a, b| a < b), "{classes:?}");
+        assert_eq!(
+            Class::all_of(&own, &far),
+            [classes[3], classes[1], classes[0]]
+        );
+    }
+
+    #[test]
+    fn a_network_that_has_most_gives_way() {
+        let mut quota = quota(100, 100, &[(9, 40, 1)]);
+        for (number, subnet) in (1..).zip(0..=5) {
+            let ip = [0x2001, 0xdb8, 0, subnet, 0, 0, 0, 0];
+            let account = quota.open(Some((Source::of(ip.into()), CLASS)));
+            quota.charge(account, 10, at(number), ValueIndex::new(number as usize));
+        }
+        let victim = quota.victim(source(1), 10);
+        assert!(victim.is_some_and(|index| index.index() > 0), "{victim:?}");
+    }
+
+    #[test]
     fn a_closed_account_leaves_nothing_behind() {
         let mut quota = quota(100, 100, &[(1, 40, 1), (1, 50, 2)]);
-        let number = quota.open(Some(source(1)));
-        quota.postpone(number, at(1), at(3), ValueIndex::new(0));
+        let number = quota.open(Some((source(1), CLASS)));
+        assert_eq!(quota.next_expiry(), Some(at(1)));
+        quota.release(number, 40, at(1), ValueIndex::new(0));
         assert_eq!(quota.next_expiry(), Some(at(2)));
         quota.release(number, 50, at(2), ValueIndex::new(1));
-        assert_eq!(quota.next_expiry(), Some(at(3)));
-        quota.release(number, 40, at(3), ValueIndex::new(0));
         assert_eq!((quota.next_expiry(), quota.others_bytes()), (None, 0));
-        assert!(quota.by_source.is_empty() && quota.by_bytes.is_empty());
+        assert!(quota.by_source.is_empty() && quota.shares.is_empty());
         assert_eq!(quota.accounts.len(), 1, "the own account stays");
     }
 }

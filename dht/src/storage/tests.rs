@@ -25,7 +25,7 @@ fn own_values_are_permanent_on_request_and_have_no_limit() {
 }
 
 #[test]
-fn a_full_key_and_a_full_store_refuse_only_new_values_of_others() {
+fn of_a_full_key_or_store_the_source_that_has_most_gives_way() {
     let mut store = Store::of(&StorageConfig {
         max_values_per_key: 2,
         max_keys: 2,
@@ -35,19 +35,128 @@ fn a_full_key_and_a_full_store_refuse_only_new_values_of_others() {
     store.keep(1, sample(2), Some(1), LATER);
     store.keep(2, sample(1), Some(1), LATER);
     assert_eq!(
-        store.try_keep(1, sample(3), Some(2), LATER),
-        Err(Refusal::KeyFull)
-    );
-    assert_eq!(
-        store.try_keep(3, sample(1), Some(2), LATER),
-        Err(Refusal::TooManyKeys)
-    );
-    assert_eq!(
         store.keep(1, sample(1), Some(1), LATER),
         StoreOutcome::Refreshed
     );
-    assert_eq!(store.keep(1, sample(3), None, LATER), StoreOutcome::New);
+    let evicted = |store: &mut Store, number, id, host| {
+        let stored = store.store(number, sample(id), Some(host), LATER)?;
+        Ok(stored.evicted)
+    };
+    let one_of_first = [(key(1), ValueId(1))];
+    assert_eq!(evicted(&mut store, 1, 3, 2), Ok(one_of_first.to_vec()));
+    let other = [(key(1), ValueId(2)), (key(1), ValueId(3))];
+    assert_eq!(evicted(&mut store, 1, 4, 3), Ok(other[1..].to_vec()));
+    // A key is left only with its last value.
+    let full = evicted(&mut store, 3, 1, 2);
+    assert_eq!(full, Err(Refusal::TooManyKeys));
+    for id in [7, 8] {
+        assert_eq!(store.keep(1, sample(id), None, LATER), StoreOutcome::New);
+    }
     assert_eq!(store.keep(3, sample(1), None, LATER), StoreOutcome::New);
+    let mut store = Store::of(&StorageConfig {
+        max_values_per_key: 1,
+        max_keys: 1,
+        ..StorageConfig::default()
+    });
+    store.keep(1, sample(1), None, LATER);
+    let refused = evicted(&mut store, 1, 2, 1);
+    assert_eq!(refused, Err(Refusal::KeyFull), "all are its own");
+}
+
+#[test]
+fn a_crowd_of_one_source_does_not_close_a_key_and_unsigned_values_go_first() {
+    let mut store = Store::of(&StorageConfig {
+        max_values_per_key: 300,
+        ..StorageConfig::default()
+    });
+    for id in 1..=100 {
+        let signed = sample(id).signed(b"owner", 1, b"signature");
+        store.keep(1, signed, Some(1), LATER);
+    }
+    for id in 101..=300 {
+        store.keep(1, sample(id), Some(1), LATER);
+    }
+    for id in 1_001..=1_150 {
+        let stored = store.store(1, sample(id), Some(2), LATER).unwrap();
+        assert_eq!(stored.evicted, [(key(1), ValueId(id - 900))]);
+    }
+    // Both have as many now: each makes room for its own.
+    let stored = store.store(1, sample(2_000), Some(2), LATER).unwrap();
+    assert_eq!(stored.evicted, [(key(1), ValueId(1_001))]);
+    let stored = store.store(1, sample(2_001), Some(3), LATER).unwrap();
+    assert_eq!(stored.evicted.len(), 1);
+    let kept = (1..=100).filter(|id| store.storage.find(&key(1), ValueId(*id)).is_some());
+    assert_eq!(kept.count(), 100);
+    assert_eq!(store.storage.expire(LATER).len(), 300);
+    assert!(store.storage.crowds.is_empty());
+}
+
+#[test]
+fn what_strangers_keep_alive_goes_first() {
+    let bytes = Storage::OVERHEAD_BYTES + sample(1).build().packed().len();
+    let mut store = Store::with_limits(usize::MAX, 3 * bytes);
+    let far = |id| sample(id).data(b"");
+    for (number, id) in [(1, 1), (1, 2), (1, 3)] {
+        store.keep(number, far(id), Some(1), Timestamp::from_micros(2_000 + id));
+    }
+    let later = Timestamp::from_micros(9_000);
+    let refreshed = store
+        .storage
+        .refresh(NOW, &key(1), ValueId(3), later, source(2));
+    assert_eq!(refreshed, Ok(()));
+    let stored = store.store(1, far(4), Some(1), later).unwrap();
+    assert_eq!(stored.evicted, [(key(1), ValueId(3))]);
+    let refreshed = store
+        .storage
+        .refresh(NOW, &key(1), ValueId(1), later, source(1));
+    assert_eq!(refreshed, Ok(()));
+    let stored = store.store(1, far(5), Some(1), later).unwrap();
+    assert_eq!(
+        stored.evicted,
+        [(key(1), ValueId(2))],
+        "its own refresh counts"
+    );
+}
+
+#[test]
+fn what_an_answer_costs_does_not_grow_with_what_is_stored() {
+    let mut store = Store::of(&StorageConfig::default());
+    for id in 1..=20_000 {
+        store.keep(1, sample(id), Some((id % 200) as u8), LATER);
+    }
+    let select = |query: &Query, room: usize| {
+        let wanted = Wanted {
+            query,
+            cost: |_: &Value| 100,
+            room,
+            cut: room / 2,
+            start: ValueId(10_000),
+        };
+        let selection = store.storage.select(&key(1), &wanted);
+        (selection.values.len(), selection.total, selection.walked)
+    };
+    let (chosen, total, walked) = select(&Query::default(), 10_000);
+    assert_eq!((chosen, total), (50, 20_000));
+    assert!(walked < 101 + 200, "{walked}");
+    // Only what has to meet conditions is looked for.
+    let typed = Query {
+        conditions: vec![Condition::ValueType(ValueType(9))],
+        ..Query::default()
+    };
+    assert_eq!(select(&typed, 10_000), (0, 0, 20_000));
+    let is_more = |query, bytes| {
+        let len = |value: &Value| value.packed().len();
+        (store.storage).is_more_than(&key(1), query, 32, bytes, len)
+    };
+    let all = Query::default();
+    assert!(is_more(&all, 600) && is_more(&typed, 600));
+    let one = Query {
+        conditions: vec![Condition::Id(ValueId(7))],
+        ..Query::default()
+    };
+    assert!(!is_more(&one, 600));
+    assert!(is_more(&one, 1));
+    assert_eq!(select(&one, 10_000), (1, 1, 1));
 }
 
 #[test]
@@ -108,7 +217,7 @@ fn a_refresh_never_shortens_a_lifetime_and_reports_what_it_did_not_find() {
         let expires = Timestamp::from_micros(micros);
         store
             .storage
-            .refresh(NOW, &key(number), ValueId(id), expires)
+            .refresh(NOW, &key(number), ValueId(id), expires, source(1))
     };
     assert_eq!(refresh(2, 1, 3_000), Err(RefreshError::UnknownKey));
     assert_eq!(refresh(1, 2, 3_000), Err(RefreshError::UnknownValue));
@@ -192,6 +301,10 @@ fn the_overhead_counted_covers_the_memory_used_and_a_small_value_takes_365_bytes
     assert!(packed + Storage::OVERHEAD_BYTES <= 365);
 }
 
+fn source(host: u8) -> Source {
+    Source::of([192, 0, 2, host].into())
+}
+
 fn key(number: u8) -> InfoHash {
     InfoHash::of(&[number])
 }
@@ -203,7 +316,7 @@ struct Store {
 impl Store {
     fn of(config: &StorageConfig) -> Self {
         Self {
-            storage: Storage::new(config, &mut Seed::from_number(1).hashing()),
+            storage: Storage::new(config, InfoHash::ZERO, &mut Seed::from_number(1).hashing()),
         }
     }
 
@@ -222,15 +335,25 @@ impl Store {
         source: Option<u8>,
         expires: Timestamp,
     ) -> Result<StoreOutcome, Refusal> {
+        let stored = self.store(number, sample, source, expires)?;
+        assert_eq!(stored.evicted, []);
+        Ok(stored.change)
+    }
+
+    fn store(
+        &mut self,
+        number: u8,
+        sample: Sample,
+        source: Option<u8>,
+        expires: Timestamp,
+    ) -> Result<Stored, Refusal> {
         let incoming = Incoming {
             value: sample.build(),
-            source: source.map(|host| Source::of([192, 0, 2, host].into())),
+            source: source.map(self::source),
             created: NOW,
             expires,
         };
-        let stored = self.storage.store(NOW, &key(number), incoming)?;
-        assert_eq!(stored.evicted, []);
-        Ok(stored.change)
+        self.storage.store(NOW, &key(number), incoming)
     }
 
     fn keep(

@@ -67,6 +67,11 @@ impl ValueStore {
         self.values.len()
     }
 
+    /// Returns how many values a key has.
+    pub(super) fn count(&self, key: &InfoHash) -> usize {
+        self.entry(key).map_or(0, |entry| self.len(entry))
+    }
+
     /// Reports whether a key has values.
     pub(super) fn contains(&self, key: &InfoHash) -> bool {
         self.entry(key).is_some()
@@ -97,11 +102,20 @@ impl ValueStore {
         key: &InfoHash,
         ids: RangeInclusive<ValueId>,
     ) -> impl Iterator<Item = &StoredItem> + use<'_> {
+        self.indices(key, ids).map(|index| self.get(index))
+    }
+
+    /// Returns where those values lie.
+    pub(super) fn indices(
+        &self,
+        key: &InfoHash,
+        ids: RangeInclusive<ValueId>,
+    ) -> impl Iterator<Item = ValueIndex> + use<'_> {
         let (one, many) = match self.entry(key) {
             None => (None, None),
             Some(KeyEntry::One(index)) => {
-                let stored = self.get(index);
-                (ids.contains(&stored.value.id()).then_some(stored), None)
+                let id = self.get(index).value.id();
+                (ids.contains(&id).then_some(index), None)
             }
             Some(KeyEntry::Many(set)) => {
                 let range = (set, *ids.start())..=(set, *ids.end());
@@ -109,8 +123,7 @@ impl ValueStore {
             }
         };
         let many = many.into_iter().flatten();
-        one.into_iter()
-            .chain(many.map(|(_, &index)| self.get(index)))
+        one.into_iter().chain(many.map(|(_, &index)| index))
     }
 
     /// Returns how many places there are, in use or not.
@@ -129,11 +142,6 @@ impl ValueStore {
     /// Returns what lies at an index in use.
     pub(super) fn get(&self, index: ValueIndex) -> &StoredItem {
         &self.values[index.index()]
-    }
-
-    /// Returns what lies at an index in use.
-    pub(super) fn get_mut(&mut self, index: ValueIndex) -> &mut StoredItem {
-        &mut self.values[index.index()]
     }
 
     /// Adds a value of a key and id that no other has.

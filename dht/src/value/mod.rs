@@ -15,6 +15,7 @@ pub(crate) mod sample;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
@@ -51,7 +52,14 @@ enum CompactFields {
         value_type: Option<ValueType>,
         data: Span,
     },
-    Full(Box<Fields>),
+    Full(Box<FullFields>),
+}
+
+#[derive(Clone)]
+struct FullFields {
+    fields: Fields,
+    /// The owner's short key id, once it has been asked for.
+    owner_id: OnceLock<InfoHash>,
 }
 
 /// The fields of a packed value, those of variable length as spans of the packed bytes.
@@ -260,9 +268,13 @@ impl Value {
         }
     }
 
-    /// Returns the owner's short key id, hashed anew at each call; `None` without an owner.
+    /// Returns the owner's short key id, which is hashed once; `None` without an owner.
     pub fn owner_id(&self) -> Option<InfoHash> {
-        self.owner().map(InfoHash::of)
+        let owner = self.owner()?;
+        match &self.fields {
+            CompactFields::Full(full) => Some(*full.owner_id.get_or_init(|| InfoHash::of(owner))),
+            CompactFields::Bare { .. } => None,
+        }
     }
 
     /// Returns the priority for push services: 0 is high, 1 normal.
@@ -307,7 +319,7 @@ impl Value {
 
     fn fields(&self) -> Fields {
         match &self.fields {
-            CompactFields::Full(fields) => **fields,
+            CompactFields::Full(full) => full.fields,
             CompactFields::Bare {
                 id,
                 value_type,
@@ -354,7 +366,7 @@ impl From<Fields> for CompactFields {
                 owner: None,
                 ..
             } => (Some(value_type), data),
-            Layout::Plain { .. } => return Self::Full(Box::new(fields)),
+            Layout::Plain { .. } => return Self::full(fields),
         };
         if fields.priority == 0 && fields.push_type.len == 0 {
             let id = fields.id;
@@ -364,8 +376,15 @@ impl From<Fields> for CompactFields {
                 data,
             }
         } else {
-            Self::Full(Box::new(fields))
+            Self::full(fields)
         }
+    }
+}
+
+impl CompactFields {
+    fn full(fields: Fields) -> Self {
+        let owner_id = OnceLock::new();
+        Self::Full(Box::new(FullFields { fields, owner_id }))
     }
 }
 

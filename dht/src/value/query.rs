@@ -114,14 +114,10 @@ impl Query {
 
     /// Reports whether `value` meets all conditions.
     pub fn matches(&self, value: &Value) -> bool {
-        // It costs a hash.
-        let mut owner_id = None;
         self.conditions.iter().all(|condition| match condition {
             Condition::Id(id) => value.id() == *id,
             Condition::ValueType(value_type) => value.value_type() == *value_type,
-            Condition::Owner(owner) => {
-                *owner_id.get_or_insert_with(|| value.owner_id().unwrap_or_default()) == *owner
-            }
+            Condition::Owner(owner) => value.owner_id().unwrap_or_default() == *owner,
             Condition::UserType(text) => {
                 value.body().map_or(&[][..], |body| body.user_type) == text
             }

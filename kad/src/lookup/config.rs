@@ -19,6 +19,16 @@ pub struct IterateConfig {
     pub max_requests: usize,
     /// How long a find may take from its first request on.
     pub max_time: Duration,
+    /// Paths to the key, at most 4: the nearest nodes that are known on each must have answered
+    /// before a find of values ends with nothing found, and are given what is put.
+    pub paths: usize,
+    /// Candidates at one IP address (IPv4) or /64 (IPv6), failed ones included.
+    pub max_per_address: usize,
+    /// Usable candidates in one /24 (IPv4) or /56 (IPv6).
+    pub max_per_network: usize,
+    /// Whether the two bounds are for private addresses too, of which many nodes may have one by
+    /// right.
+    pub limit_private_networks: bool,
 }
 
 impl Default for IterateConfig {
@@ -31,6 +41,10 @@ impl Default for IterateConfig {
             any_node_timeout: Duration::from_secs(2),
             max_requests: 128,
             max_time: Duration::from_secs(30),
+            paths: 3,
+            max_per_address: 2,
+            max_per_network: 3,
+            limit_private_networks: false,
         }
     }
 }

@@ -148,6 +148,12 @@ impl<Q> Find<Q> {
         }
     }
 
+    /// Reports whether the nearest nodes on each path are asked: those of one path may be in
+    /// league, and hide what there is.
+    pub(super) fn needs_paths(&self) -> bool {
+        !self.is_for_nodes() && !self.found
+    }
+
     /// Notes that a node is asked.
     pub(super) fn on_asked(&mut self, now: Timestamp) {
         self.asked += 1;

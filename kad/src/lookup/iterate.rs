@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::candidates::{Candidate, CandidateState, Candidates, Token};
+use super::candidates::{Candidate, CandidateState, Candidates, Paths, Token};
 use super::find::{Ended, Find, FindAction, FindKind, FindReply, FindRequest, GetReport};
 use super::{IterateConfig, Latency};
 use crate::{Contact, Id, OpId, ReadySet, Timestamp};
@@ -36,7 +36,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// let FindAction::Request(contact, request) = iterate.poll(now, false, &Latency::UNKNOWN) else {
 ///     panic!("one is there to be asked")
 /// };
-/// iterate.on_reply(now, &contact.id, Some(&request), FindReply::default());
+/// iterate.on_reply(now, &contact, Some(&request), FindReply::default());
 /// let FindAction::Answered(ops, report) = iterate.poll(now, false, &Latency::UNKNOWN) else {
 ///     panic!("no other is there to be asked")
 /// };
@@ -53,27 +53,43 @@ pub struct Iterate<Q, const N: usize> {
     /// Operations that joined the find of another, with its id.
     joined: BTreeMap<OpId, OpId>,
     config: IterateConfig,
+    /// Contacts of our own that were given a path.
+    dealt: usize,
 }
 
 impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     /// Begins without candidates and finds.
     pub fn new(key: Id<N>, config: IterateConfig) -> Self {
         Self {
-            candidates: Candidates::new(key, config.width),
+            candidates: Candidates::new(key, config),
             finds: ReadySet::default(),
             unasked: BTreeMap::new(),
             joined: BTreeMap::new(),
             config,
+            dealt: 0,
         }
     }
 
-    /// Offers contacts, `validated` if they answered us lately; reports whether any was taken.
+    /// Takes in about how many nodes the network has.
+    pub fn set_network_size(&mut self, nodes: u64) {
+        self.candidates.set_network_size(nodes);
+    }
+
+    /// Offers contacts of our own table, `validated` if they answered us lately; reports whether any
+    /// was taken. They are dealt out to the paths.
     pub fn offer(&mut self, contacts: &[Contact<N>], validated: bool) -> bool {
-        let mut taken = false;
+        let before = self.dealt;
         for contact in contacts {
-            taken |= self.candidates.insert(*contact, validated, 1);
+            let path = Paths::one(self.dealt % self.config.paths.clamp(1, Paths::MAX));
+            self.dealt += usize::from(self.candidates.insert(*contact, validated, 1, path));
         }
-        taken
+        self.dealt > before
+    }
+
+    /// Offers a contact that has shown up by itself and answered; reports whether it was taken. All
+    /// such are on one path, as ids are free to choose.
+    pub fn introduce(&mut self, contact: Contact<N>) -> bool {
+        self.candidates.insert(contact, true, 1, Paths::FIRST)
     }
 
     /// Returns how many of the nearest contacts to offer, if fewer than `width` candidates are
@@ -161,7 +177,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         may_wait: bool,
         latency: &Latency<'_>,
     ) -> FindAction<Infallible, N> {
-        if let Some((contact, request)) = self.next_request(now, latency, false, |_| None) {
+        let none = |_: &Candidate<N>| None;
+        if let Some((contact, request)) = self.next_request(now, latency, false, none, none) {
             return FindAction::Request(contact, request);
         }
         let answered = (self.next_cut_short(now)).or_else(|| {
@@ -178,13 +195,15 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     ///
     /// More are in flight at a time if a caller waits for the outcome: of a find of values, or of
     /// something else, as `is_urgent` tells. A candidate that has answered all finds is asked
-    /// `other`, if anything.
+    /// `other`, if anything. When the nearest have answered all, those that are only the nearest on
+    /// one of the paths are asked: finds of values that have found nothing, and `other_on_paths`.
     pub fn next_request<A>(
         &mut self,
         now: Timestamp,
         latency: &Latency<'_>,
         is_urgent: bool,
         other: impl Fn(&Candidate<N>) -> Option<FindRequest<A>>,
+        other_on_paths: impl Fn(&Candidate<N>) -> Option<FindRequest<A>>,
     ) -> Option<(Contact<N>, FindRequest<A>)> {
         self.candidates.drop_failed_before(now - RETRY_FAILED_AFTER);
         self.finds.begin(now);
@@ -198,14 +217,20 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         let nearest = self.not_slow(now).next()?.shared_bits();
         self.candidates
             .look_up_round_trips(|addr| latency.round_trip(addr));
-        let (candidate, request) = self
+        let next = self
             .not_slow(now)
             .filter(|candidate| !candidate.in_flight)
             .filter_map(|candidate| Some((candidate, self.request_to(candidate, &other)?)))
             .filter(|(candidate, _)| (latency.has_room)(&candidate.contact.addr))
-            .min_by_key(|(candidate, _)| latency.time_through(candidate, nearest))?;
+            .min_by_key(|(candidate, _)| latency.time_through(candidate, nearest));
+        let (candidate, request) = next.or_else(|| {
+            let mut nearest = self.candidates.nearest(self.config.bucket_size);
+            let is_idle = nearest.all(|it| !it.in_flight && self.request_to(it, &other).is_none());
+            is_idle.then(|| self.next_on_paths(latency, &other_on_paths))?
+        })?;
         let contact = candidate.contact;
-        if let Some(candidate) = self.candidates.get_mut(&contact.id) {
+        self.candidates.on_asked(&contact);
+        if let Some(candidate) = self.candidates.get_mut(&contact) {
             candidate.in_flight = true;
             candidate.asked_at = now;
             candidate.is_given_up = false;
@@ -285,7 +310,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         &self,
         now: Timestamp,
         other: Timestamp,
-        awaits: impl Fn(&Id<N>) -> bool,
+        awaits: impl Fn(&Contact<N>) -> bool,
     ) -> Timestamp {
         let is_waiting = !self.finds.is_empty() || !self.knows_any();
         let end = self.wait_for_late(now).filter(|_| is_waiting);
@@ -304,7 +329,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     }
 
     /// Notes that `node` is asked something by the caller.
-    pub fn on_asked(&mut self, now: Timestamp, node: &Id<N>) {
+    pub fn on_asked(&mut self, now: Timestamp, node: &Contact<N>) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.asked_at = now;
             candidate.is_given_up = false;
@@ -313,9 +338,9 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
 
     /// Reports whether a request to one of the nearest usable candidates is in flight, of the
     /// iteration or of the caller to a node that it `awaits`.
-    pub fn awaits_reply(&self, awaits: impl Fn(&Id<N>) -> bool) -> bool {
-        let mut nearest = self.candidates.nearest(self.config.bucket_size);
-        nearest.any(|candidate| candidate.in_flight || awaits(&candidate.contact.id))
+    pub fn awaits_reply(&self, awaits: impl Fn(&Contact<N>) -> bool) -> bool {
+        let mut nearest = self.candidates.nearest_on_paths(self.config.bucket_size);
+        nearest.any(|it| it.is_usable() && (it.in_flight || awaits(&it.contact)))
     }
 
     /// Notes that `node` replied to a request of the iteration, or to another one if there is no
@@ -323,13 +348,13 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     pub fn on_reply<A>(
         &mut self,
         now: Timestamp,
-        node: &Id<N>,
+        node: &Contact<N>,
         request: Option<&FindRequest<A>>,
         reply: FindReply<'_, N>,
     ) {
-        let mut hops = 1;
+        let (mut hops, mut path) = (1, Paths::FIRST);
         if let Some(candidate) = self.candidates.get_mut(node) {
-            hops = candidate.hops;
+            (hops, path) = (candidate.hops, candidate.path());
             candidate.on_answer();
             candidate.in_flight &= request.is_none();
             if let Some(bytes) = reply.token {
@@ -355,12 +380,21 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         }
         for contact in reply.contacts {
             self.candidates
-                .insert(*contact, false, hops.saturating_add(1));
+                .insert(*contact, false, hops.saturating_add(1), path);
+        }
+    }
+
+    /// Notes that another node, `actual`, replied at the address of `node`.
+    pub fn on_other(&mut self, now: Timestamp, node: &Contact<N>, actual: Contact<N>) {
+        self.on_failed(now, node);
+        if let Some(candidate) = self.candidates.get(node) {
+            let (hops, path) = (candidate.hops, candidate.path());
+            self.candidates.insert(actual, true, hops, path);
         }
     }
 
     /// Notes that `node` sent a new write token by itself.
-    pub fn on_token(&mut self, now: Timestamp, node: &Id<N>, bytes: Bytes) {
+    pub fn on_token(&mut self, now: Timestamp, node: &Contact<N>, bytes: Bytes) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.token = Some(Token { bytes, at: now });
         }
@@ -368,7 +402,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
 
     /// Notes that `node` replied with an error, which ends a request of the iteration. The token of
     /// `node` is dropped if `token_was_wrong`.
-    pub fn on_error(&mut self, node: &Id<N>, token_was_wrong: bool) {
+    pub fn on_error(&mut self, node: &Contact<N>, token_was_wrong: bool) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.state = CandidateState::Responsive;
             candidate.in_flight = false;
@@ -379,7 +413,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     }
 
     /// Notes that `node` refused a request of the caller's own for good.
-    pub fn on_refused(&mut self, node: &Id<N>) {
+    pub fn on_refused(&mut self, node: &Contact<N>) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.state = CandidateState::Responsive;
         }
@@ -387,7 +421,7 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
 
     /// Notes that a request to `node` timed out, for the `count`th time; that there is hardly any
     /// hope, if it `is_last`.
-    pub fn on_timeout(&mut self, node: &Id<N>, count: u32, is_last: bool) {
+    pub fn on_timeout(&mut self, node: &Contact<N>, count: u32, is_last: bool) {
         if let Some(candidate) = self.candidates.get_mut(node)
             && !matches!(candidate.state, CandidateState::Failed(_))
         {
@@ -399,14 +433,14 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
     /// Notes that `node`, which was asked just now, has let an earlier request time out: this one
     /// is not waited for either. Their number is limited, as replies may list any number of nodes
     /// at an address that is silent.
-    pub fn on_known_unresponsive(&mut self, node: &Id<N>) {
+    pub fn on_known_unresponsive(&mut self, node: &Contact<N>) {
         if self.candidates.unawaited() < MAX_UNAWAITED {
             self.on_timeout(node, 1, false);
         }
     }
 
     /// Notes that `node` did not answer at all, or is of no use.
-    pub fn on_failed(&mut self, now: Timestamp, node: &Id<N>) {
+    pub fn on_failed(&mut self, now: Timestamp, node: &Contact<N>) {
         if let Some(candidate) = self.candidates.get_mut(node) {
             candidate.state = CandidateState::Failed(now);
             candidate.in_flight = false;
@@ -453,10 +487,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
 
     /// Iterates over the nearest usable candidates that are not slow.
     fn not_slow(&self, now: Timestamp) -> impl Iterator<Item = &Candidate<N>> {
-        let usable = self.candidates.nearest(usize::MAX);
-        usable
-            .filter(move |candidate| !candidate.is_slow(now))
-            .take(self.config.bucket_size)
+        let count = self.config.bucket_size;
+        (self.candidates).nearest_of(count, move |candidate| !candidate.is_slow(now))
     }
 
     fn request_to<A>(
@@ -477,13 +509,45 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         })
     }
 
-    /// Reports whether the nearest have answered a find. One that found something goes without the
-    /// answers of those that are slow if as many others have answered.
+    /// Returns the next request to one of those that are the nearest on one path alone. Each path
+    /// has one in flight: a node that is near names all that are nearer.
+    fn next_on_paths<A>(
+        &self,
+        latency: &Latency<'_>,
+        other: impl Fn(&Candidate<N>) -> Option<FindRequest<A>>,
+    ) -> Option<(&Candidate<N>, FindRequest<A>)> {
+        let mut finds = self.finds.under_way();
+        let find = finds.find(|(_, find)| find.needs_paths());
+        let request = |candidate: &Candidate<N>| match find {
+            Some((op, find))
+                if !candidate.has_answered(*op) && find.asked < self.config.max_requests =>
+            {
+                Some(FindRequest::Value(*op))
+            }
+            Some(_) | None => other(candidate),
+        };
+        (0..Paths::MAX).find_map(|path| {
+            let nearest = || self.candidates.nearest_on(path, self.config.bucket_size);
+            if nearest().any(|it| it.in_flight) {
+                return None;
+            }
+            let mut open = nearest().filter_map(|it| Some((it, request(it)?)));
+            open.find(|(it, _)| (latency.has_room)(&it.contact.addr))
+        })
+    }
+
+    /// Reports whether the nearest have answered a find, on each path if it found nothing. One that
+    /// found something goes without the answers of those that are slow if as many others have
+    /// answered.
     fn is_answered(&self, op: OpId, find: &Find<Q>, now: Timestamp) -> bool {
         let has_answered = |candidate: &&Candidate<N>| candidate.has_answered(op);
         let count = self.config.bucket_size;
-        self.candidates.nearest(count).all(|it| has_answered(&it))
-            || find.found && self.not_slow(now).filter(has_answered).count() == count
+        let all_have = self.candidates.nearest(count).all(|it| has_answered(&it));
+        if find.needs_paths() {
+            let mut on_paths = self.candidates.nearest_on_paths(count);
+            return all_have && on_paths.all(|it| !it.is_usable() || it.has_answered(op));
+        }
+        all_have || find.found && self.not_slow(now).filter(has_answered).count() == count
     }
 
     /// Returns until when to wait for the unresponsive of the nearest candidates, as they may have

@@ -81,7 +81,7 @@ fn unresponsive_nodes_are_asked_a_bounded_number_at_once() {
     loop {
         lookup.offer(&[contact(net.rng.hash()), contact(net.rng.hash())], false);
         match lookup.poll(START, true, &Latency::UNKNOWN) {
-            FindAction::Request(node, _) => lookup.on_known_unresponsive(&node.id),
+            FindAction::Request(node, _) => lookup.on_known_unresponsive(&node),
             FindAction::Answered(..) | FindAction::Wait(_) => break,
         }
         asked += 1;
@@ -103,8 +103,8 @@ fn nothing_found_waits_for_unresponsive_nodes_as_long_as_any_node_may_take() {
     lookup.find(START, OP, VALUES);
     assert_eq!(asked(&mut lookup, &Latency::UNKNOWN), [near, far]);
     reply(&mut lookup, 1, near, false);
-    lookup.on_timeout(&far.id, 1, false);
-    lookup.on_timeout(&far.id, 2, false);
+    lookup.on_timeout(&far, 1, false);
+    lookup.on_timeout(&far, 2, false);
     let any_node_timeout = IterateConfig::default().any_node_timeout;
     assert_eq!(
         poll(&mut lookup, 150),
@@ -124,7 +124,7 @@ fn nothing_found_waits_for_unresponsive_nodes_as_long_as_any_node_may_take() {
     );
 
     lookup.find(START, OP, VALUES);
-    lookup.on_timeout(&far.id, 2, false);
+    lookup.on_timeout(&far, 2, false);
     assert_eq!(asked_at(at(400), &mut lookup, &Latency::UNKNOWN), [near]);
     reply(&mut lookup, 410, near, false);
     let report = GetReport {
@@ -191,10 +191,10 @@ fn an_unresponsive_node_is_waited_for_until_its_second_time_out() {
     lookup.offer(&[node(1, 1)], true);
     lookup.find(START, OP, VALUES);
     asked(&mut lookup, &Latency::UNKNOWN);
-    lookup.on_timeout(&node(1, 1).id, 1, false);
+    lookup.on_timeout(&node(1, 1), 1, false);
     let long_after = 5_000;
     assert_eq!(poll(&mut lookup, long_after), FindAction::Wait(END));
-    lookup.on_timeout(&node(1, 1).id, 2, false);
+    lookup.on_timeout(&node(1, 1), 2, false);
     assert!(matches!(
         poll(&mut lookup, long_after),
         FindAction::Answered(..)
@@ -208,7 +208,7 @@ fn what_was_found_does_not_wait_for_unresponsive_nodes() {
     lookup.offer(&nodes, true);
     lookup.find(START, OP, VALUES);
     asked(&mut lookup, &Latency::UNKNOWN);
-    lookup.on_timeout(&nodes[0].id, 1, false);
+    lookup.on_timeout(&nodes[0], 1, false);
     asked(&mut lookup, &Latency::UNKNOWN);
     reply(&mut lookup, 1, nodes[1], true);
     reply(&mut lookup, 1, nodes[2], false);
@@ -230,11 +230,18 @@ fn where_few_answer_more_are_asked_at_once_if_a_caller_waits_for_them() {
             lookup.offer(&[contact(net.rng.hash())], false);
         }
         let mut ask_all = || {
-            let step =
-                || lookup.next_request(START, &Latency::UNKNOWN, is_urgent, |_| None::<Request>);
+            let step = || {
+                lookup.next_request(
+                    START,
+                    &Latency::UNKNOWN,
+                    is_urgent,
+                    |_| None::<Request>,
+                    |_| None,
+                )
+            };
             let asked: Vec<_> = std::iter::from_fn(step).collect();
             for (node, _) in &asked {
-                lookup.on_timeout(&node.id, 1, false);
+                lookup.on_timeout(&node, 1, false);
             }
             asked.len()
         };
@@ -251,7 +258,7 @@ fn parallelism_grows_with_the_share_of_those_that_do_not_answer() {
     lookup.find(START, OP, VALUES);
     assert_eq!(asked(&mut lookup, &Latency::UNKNOWN), nodes[..4]);
     reply(&mut lookup, 1, nodes[0], false);
-    lookup.on_timeout(&nodes[1].id, 1, false);
+    lookup.on_timeout(&nodes[1], 1, false);
     // One of two answered: of six requests, three or four will be. Two are in flight.
     assert_eq!(asked_at(at(1), &mut lookup, &Latency::UNKNOWN), nodes[4..8]);
     for node in &nodes[2..8] {
@@ -379,7 +386,7 @@ fn operations_that_want_the_same_are_answered_together_unless_it_has_been_asked_
         match poll(&mut lookup, 0) {
             FindAction::Wait(_) => match actions.pop() {
                 Some(FindAction::Request(node, request)) => {
-                    lookup.on_reply(START, &node.id, Some(&request), FindReply::default());
+                    lookup.on_reply(START, &node, Some(&request), FindReply::default());
                 }
                 _ => break,
             },
@@ -411,6 +418,59 @@ fn a_find_that_none_wants_any_more_is_not_asked_and_can_be_asked_anew() {
     assert_eq!(asked(&mut lookup, &Latency::UNKNOWN), [node(1, 1)]);
 }
 
+/// One of our contacts names nodes in league, nearer than any other, which answer and name more.
+#[test]
+fn nodes_in_league_do_not_hide_the_others_from_a_get_that_finds_nothing() {
+    for (found, is_asked) in [(false, true), (true, false)] {
+        let mut lookup = getting();
+        let honest: Vec<_> = (0x40..0x48)
+            .map(|first| node(first, first.into()))
+            .collect();
+        let (hostile, known) = (node(0xf0, 99), node(0xf1, 98));
+        lookup.offer(&[hostile, known], true);
+        let mut asked = Vec::new();
+        loop {
+            match poll(&mut lookup, 0) {
+                FindAction::Request(contact, request) => {
+                    asked.push(contact);
+                    let league: Vec<_> = (1..9).map(|port| node(0, port)).collect();
+                    let is_honest = contact == known || honest.contains(&contact);
+                    let reply = FindReply {
+                        contacts: if is_honest { &honest } else { &league },
+                        found,
+                        token: None,
+                    };
+                    lookup.on_reply(START, &contact, Some(&request), reply);
+                }
+                FindAction::Answered(..) => break,
+                FindAction::Wait(_) => panic!("it waits"),
+            }
+        }
+        let all_are = honest.iter().all(|node| asked.contains(node));
+        assert_eq!(all_are, is_asked);
+        assert!(asked.len() <= 20, "{}", asked.len());
+    }
+}
+
+#[test]
+fn another_node_at_an_address_is_on_the_path_of_the_one_that_was_asked() {
+    let mut lookup = getting();
+    lookup.offer(&[node(0xf0, 1), node(0xf1, 2)], true);
+    let first = asked(&mut lookup, &Latency::UNKNOWN)[0];
+    let named: Vec<_> = (1..9).map(|port| node(0, port)).collect();
+    let reply = FindReply {
+        contacts: &named,
+        ..FindReply::default()
+    };
+    lookup.on_reply(START, &first, Some(&Request::Value(OP)), reply);
+    let path = |lookup: &Lookup, contact| lookup.candidates().get(&contact).unwrap().path();
+    let on = path(&lookup, named[0]);
+    let actual = node(9, 1);
+    lookup.on_other(START, &named[0], actual);
+    assert_eq!(path(&lookup, actual), on);
+    assert!(lookup.introduce(node(10, 1)));
+}
+
 #[test]
 fn what_an_operation_wants_instead_is_asked_of_all_again() {
     let mut lookup = lookup_of(8);
@@ -418,7 +478,7 @@ fn what_an_operation_wants_instead_is_asked_of_all_again() {
     lookup.find(START, OP, NODES);
     asked(&mut lookup, &Latency::UNKNOWN);
     let reply = FindReply::default();
-    lookup.on_reply(START, &node(1, 1).id, Some(&Request::Node), reply);
+    lookup.on_reply(START, &node(1, 1), Some(&Request::Node), reply);
     lookup.find(START, OP, NODES);
     assert_eq!(asked(&mut lookup, &Latency::UNKNOWN), [node(1, 1)]);
 }
@@ -439,7 +499,7 @@ fn a_find_of_nodes_is_answered_by_requests_for_nodes_and_those_of_values_by_thei
                     found: true,
                     ..FindReply::default()
                 };
-                lookup.on_reply(START, &node.id, Some(&request), reply);
+                lookup.on_reply(START, &node, Some(&request), reply);
             }
             FindAction::Answered(ops, report) => {
                 let hops = u8::from(ops == [OpId(2)]);
@@ -460,7 +520,7 @@ fn hops_count_the_nodes_that_named_each_other_since_the_iteration_began() {
             found,
             token: None,
         };
-        lookup.on_reply(START, &from.id, Some(&Request::Value(OP)), reply);
+        lookup.on_reply(START, &from, Some(&Request::Value(OP)), reply);
     };
     lookup.offer(&[node(4, 4)], true);
     for far in [4, 3, 2] {
@@ -501,10 +561,11 @@ fn a_candidate_that_has_answered_is_asked_what_the_caller_wants_besides() {
     lookup.offer(&[near, far], true);
     lookup.find(START, OP, NODES);
     let next = |lookup: &mut Lookup| {
-        lookup.next_request(START, &Latency::UNKNOWN, false, |candidate| {
+        let other = |candidate: &Candidate<20>| {
             let is_wanted = candidate.fresh_token(START).is_none();
             is_wanted.then_some(FindRequest::Other("token"))
-        })
+        };
+        lookup.next_request(START, &Latency::UNKNOWN, false, other, other)
     };
     assert_eq!(next(&mut lookup), Some((near, FindRequest::Node)));
     assert_eq!(next(&mut lookup), Some((far, FindRequest::Node)));
@@ -515,15 +576,15 @@ fn a_candidate_that_has_answered_is_asked_what_the_caller_wants_besides() {
             ..FindReply::default()
         };
         let request = FindRequest::<&str>::Node;
-        lookup.on_reply(START, &node.id, Some(&request), reply);
+        lookup.on_reply(START, &node, Some(&request), reply);
     }
     assert_eq!(next(&mut lookup), Some((near, FindRequest::Other("token"))));
     assert_eq!(next(&mut lookup), None, "the other has given one");
     assert!(lookup.awaits_reply(|_| false));
     let reply = FindReply::default();
-    lookup.on_reply(START, &near.id, Some(&FindRequest::Other("token")), reply);
+    lookup.on_reply(START, &near, Some(&FindRequest::Other("token")), reply);
     assert!(!lookup.awaits_reply(|_| false));
-    assert!(lookup.awaits_reply(|node| *node == far.id), "of the caller");
+    assert!(lookup.awaits_reply(|node| *node == far), "of the caller");
     assert_eq!(next(&mut lookup), Some((near, FindRequest::Other("token"))));
 }
 
@@ -532,7 +593,7 @@ fn a_reply_to_the_caller_alone_ends_no_request_of_the_iteration() {
     let mut lookup = getting();
     lookup.offer(&[node(1, 1)], true);
     asked(&mut lookup, &Latency::UNKNOWN);
-    let id = node(1, 1).id;
+    let id = node(1, 1);
     lookup.on_timeout(&id, 1, false);
     lookup.on_reply::<Infallible>(START, &id, None, FindReply::default());
     let candidate = lookup.candidates().get(&id).unwrap();
@@ -549,7 +610,7 @@ fn a_reply_to_the_caller_alone_ends_no_request_of_the_iteration() {
 fn an_error_ends_a_request_and_perhaps_a_token() {
     let mut lookup = getting();
     lookup.offer(&[node(1, 1)], true);
-    let id = node(1, 1).id;
+    let id = node(1, 1);
     asked(&mut lookup, &Latency::UNKNOWN);
     lookup.on_token(START, &id, "token".into());
     lookup.on_error(&id, false);
@@ -565,7 +626,7 @@ fn an_error_ends_a_request_and_perhaps_a_token() {
 fn a_failed_candidate_is_left_alone_for_a_minute() {
     let mut lookup = getting();
     lookup.offer(&[node(1, 1)], true);
-    let id = node(1, 1).id;
+    let id = node(1, 1);
     asked(&mut lookup, &Latency::UNKNOWN);
     lookup.on_token(START, &id, "token".into());
     lookup.on_failed(at(1), &id);
@@ -591,8 +652,8 @@ fn contacts_are_wanted_in_place_of_those_that_do_not_answer() {
     assert_eq!(lookup.contacts_wanted(), Some(3));
     lookup.offer(&[1, 2, 3].map(|byte| node(byte, 1)), true);
     assert_eq!(lookup.contacts_wanted(), None);
-    lookup.on_timeout(&node(1, 1).id, 1, false);
-    lookup.on_failed(START, &node(2, 1).id);
+    lookup.on_timeout(&node(1, 1), 1, false);
+    lookup.on_failed(START, &node(2, 1));
     assert_eq!(lookup.contacts_wanted(), Some(5), "three, beyond those two");
 }
 
@@ -600,11 +661,11 @@ fn contacts_are_wanted_in_place_of_those_that_do_not_answer() {
 fn it_wakes_when_something_is_due_unless_that_waits_for_a_reply() {
     let mut lookup = lookup_of(8);
     lookup.offer(&[node(1, 1)], true);
-    let none = |_: &Id<20>| false;
+    let none = |_: &Contact<20>| false;
     let wake = |lookup: &Lookup, ms| lookup.next_wake(at(100), at(ms), none);
     assert_eq!(wake(&lookup, 101), at(101));
     assert_eq!(wake(&lookup, 100), at(200), "it looks again soon");
-    let waits = lookup.next_wake(at(100), at(100), |node| *node == self::node(1, 1).id);
+    let waits = lookup.next_wake(at(100), at(100), |node| *node == self::node(1, 1));
     assert_eq!(waits, Timestamp::MAX);
     lookup.find(START, OP, VALUES);
     let latency = Latency {
@@ -647,7 +708,7 @@ fn answered_at(count: u8, found: bool, slow_after: Duration) -> Option<Timestamp
                     found,
                     ..FindReply::default()
                 };
-                lookup.on_reply(now, &contact.id, Some(&request), reply);
+                lookup.on_reply(now, &contact, Some(&request), reply);
             }
             FindAction::Request(..) => {}
             FindAction::Answered(..) => return Some(now),
@@ -666,7 +727,7 @@ fn reply(lookup: &mut Lookup, ms: u32, from: Contact<20>, found: bool) {
         found,
         ..FindReply::default()
     };
-    lookup.on_reply(at(ms), &from.id, Some(&Request::Value(OP)), reply);
+    lookup.on_reply(at(ms), &from, Some(&Request::Value(OP)), reply);
 }
 
 /// All that an iteration asks as long as no node answers.
@@ -707,7 +768,7 @@ fn node(first: u8, port: u16) -> Contact<20> {
     let mut id = [0; 20];
     id[0] = first;
     id[19] = port as u8;
-    Contact::new(Id::new(id), ([192, 0, 2, 1], port).into())
+    Contact::new(Id::new(id), ([127, 0, 0, 1], port).into())
 }
 
 fn contact(id: Id<20>) -> Contact<20> {
@@ -816,8 +877,8 @@ impl Net {
 
     fn happen(&mut self, lookup: &mut Lookup, node: Id<20>, request: Request, fate: &Fate) {
         match fate {
-            Fate::TimeOut(count) => lookup.on_timeout(&node, *count, false),
-            Fate::Failure => lookup.on_failed(self.now, &node),
+            Fate::TimeOut(count) => lookup.on_timeout(&contact(node), *count, false),
+            Fate::Failure => lookup.on_failed(self.now, &contact(node)),
             Fate::Reply => {
                 self.asked.insert(node);
                 let named = self.named();
@@ -825,7 +886,7 @@ impl Net {
                     contacts: &named,
                     ..FindReply::default()
                 };
-                lookup.on_reply(self.now, &node, Some(&request), reply);
+                lookup.on_reply(self.now, &contact(node), Some(&request), reply);
             }
         }
     }

@@ -16,15 +16,22 @@ pub struct TransportConfig {
     pub response_time_min: Duration,
     /// Refused tokens in a row after which a node counts as failed. Default 3.
     pub max_auth_errors: u32,
-    /// Requests answered in a second, from all. Default 8,192; `None` for no limit.
+    /// Requests answered in a second, from all. Half is for validated addresses, and a quarter for
+    /// sources that send few. A put counts once for each value, and what has to look through many
+    /// values counts for several. Default 8,192; `None` for no limit.
     pub rate_limit_per_sec: Option<u32>,
-    /// Requests answered in a second to one IP address. Default 1,024; `None` for no limit.
+    /// Requests answered in a second to one source. Default 1,024; `None` for no limit.
     pub peer_rate_limit_per_sec: Option<u32>,
-    /// Sessions of values that come in parts. Default 256 (ours).
+    /// Sessions of values that come in parts of which we asked for none. Default 256 (ours).
     pub max_part_sessions: usize,
-    /// Bytes held in unfinished parts. Default 32 MiB (ours).
+    /// Bytes held in their unfinished parts. Default 16 MiB (ours).
     pub max_part_bytes: usize,
-    /// Requests waiting for a reply. Default 65,536 (ours); about 1 kB each, 4 kB at most unless
+    /// Sessions of values that come in parts in reply to us. Default 512 (ours).
+    pub max_reply_sessions: usize,
+    /// Bytes held in their unfinished parts. Default 32 MiB (ours).
+    pub max_reply_bytes: usize,
+    /// Requests waiting for a reply. A quarter is for those that no other node gave rise to. Default
+    /// 65,536 (ours); about 1 kB each, 4 kB at most unless
     /// its values are more.
     pub max_requests: usize,
     /// Requests of lookups in flight at most, and as many as at the start: the replies to all of
@@ -39,8 +46,11 @@ pub struct TransportConfig {
     pub unvalidated_reply_bytes: usize,
     /// How long an address that answered stays validated. Default 10 min (ours).
     pub validation_time: Duration,
-    /// Addresses of which round trips, validation and faults are remembered. Default 32,768 (ours);
-    /// about 60 bytes each.
+    /// How long datagrams of an address that broke the protocol are dropped. Default 1 h (ours: the
+    /// reference never forgets).
+    pub block_time: Duration,
+    /// Addresses of which round trips, validation and faults are remembered; a quarter of them may
+    /// not have been validated. Default 32,768 (ours); about 60 bytes each.
     pub max_peers: usize,
 }
 
@@ -54,13 +64,16 @@ impl Default for TransportConfig {
             rate_limit_per_sec: Some(8_192),
             peer_rate_limit_per_sec: Some(1_024),
             max_part_sessions: 256,
-            max_part_bytes: 32 << 20,
+            max_part_bytes: 16 << 20,
+            max_reply_sessions: 512,
+            max_reply_bytes: 32 << 20,
             max_requests: 65_536,
             max_window: 512,
             max_deferred_requests: 8_192,
             max_deferred_bytes: 2 << 20,
             unvalidated_reply_bytes: 600,
             validation_time: Duration::from_secs(600),
+            block_time: Duration::from_secs(3_600),
             max_peers: 32_768,
         }
     }
@@ -92,8 +105,8 @@ impl TransportConfig {
                 "transport.max_window must be above 0",
             ),
             (
-                self.max_peers >= 2,
-                "transport.max_peers must be at least 2",
+                self.max_peers >= 8,
+                "transport.max_peers must be at least 8",
             ),
         ]
         .into_iter()

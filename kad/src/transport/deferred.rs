@@ -2,7 +2,8 @@
 //! kept until it answers a ping.
 //!
 //! So a forged source address makes us send its owner a ping at most, not the reply; and what it
-//! makes us keep is as small as what it sent.
+//! makes us keep is as small as what it sent. When there is no room, the source that has most loses
+//! a request, in the network that has most.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::TransportConfig;
-use crate::Timestamp;
+use crate::{Shares, Source, Timestamp};
 
 /// How long a request is kept.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -25,6 +26,8 @@ pub(super) struct DeferredRequests {
     requests: BTreeMap<SocketAddr, Vec<Deferred>>,
     /// By age; those released already are passed over.
     order: VecDeque<(Timestamp, SocketAddr)>,
+    /// How many each source has.
+    shares: Shares,
     count: usize,
     bytes: usize,
     max_requests: usize,
@@ -43,6 +46,7 @@ impl DeferredRequests {
         Self {
             requests: BTreeMap::new(),
             order: VecDeque::new(),
+            shares: Shares::default(),
             count: 0,
             bytes: 0,
             max_requests: config.max_deferred_requests,
@@ -54,13 +58,20 @@ impl DeferredRequests {
     /// already for this address.
     pub(super) fn defer(&mut self, now: Timestamp, to: SocketAddr, request: &[u8]) -> bool {
         let waiting = self.requests.get(&to).map_or(&[][..], Vec::as_slice);
-        if self.count >= self.max_requests
-            || self.bytes + request.len() > self.max_bytes
+        if request.len() > self.max_bytes
             || waiting.len() >= MAX_PER_ADDRESS
             || waiting.iter().any(|it| it.request == request)
         {
             return false;
         }
+        let source = Source::of(to.ip());
+        while self.count >= self.max_requests || self.bytes + request.len() > self.max_bytes {
+            let loser = self.shares.heaviest_with(source, 1);
+            if loser == source || !self.drop_one_of(loser) {
+                return false;
+            }
+        }
+        self.shares.add(source, 1);
         self.count += 1;
         self.bytes += request.len();
         let until = now + TIMEOUT;
@@ -75,6 +86,7 @@ impl DeferredRequests {
     pub(super) fn release(&mut self, to: &SocketAddr) -> Vec<Bytes> {
         let requests = self.requests.remove(to).unwrap_or_default();
         let requests: Vec<_> = requests.into_iter().map(|it| it.request).collect();
+        self.shares.remove(Source::of(to.ip()), requests.len());
         self.count -= requests.len();
         self.bytes -= requests.iter().map(Bytes::len).sum::<usize>();
         requests
@@ -88,16 +100,35 @@ impl DeferredRequests {
                 continue;
             };
             let (count, bytes) = (&mut self.count, &mut self.bytes);
+            let before = waiting.len();
             waiting.retain(|it| {
                 let is_kept = it.until > now;
                 *count -= usize::from(!is_kept);
                 *bytes -= if is_kept { 0 } else { it.request.len() };
                 is_kept
             });
+            let gone = before - waiting.len();
+            self.shares.remove(Source::of(to.ip()), gone);
             if waiting.is_empty() {
                 self.requests.remove(&to);
             }
         }
+    }
+
+    /// Forgets the oldest request of an address of a source. Reports whether there was one.
+    fn drop_one_of(&mut self, source: Source) -> bool {
+        let from = SocketAddr::new(source.into(), 0);
+        let Some((&to, waiting)) = self.requests.range_mut(from..).next() else {
+            return false;
+        };
+        let gone = waiting.remove(0);
+        if waiting.is_empty() {
+            self.requests.remove(&to);
+        }
+        self.count -= 1;
+        self.bytes -= gone.request.len();
+        self.shares.remove(Source::of(to.ip()), 1);
+        true
     }
 
     /// Returns when [`DeferredRequests::expire`] has something to do.
@@ -148,6 +179,7 @@ mod tests {
         assert!(deferred.defer(START, peer(1), &[0; 60]));
         assert!(!deferred.defer(START, peer(2), &[0; 41]));
         assert!(deferred.defer(START, peer(2), &[0; 40]));
+        assert_eq!(deferred.shares.of(Source::of(peer(1).ip())), 2);
         assert!(!deferred.defer(START, peer(3), b""), "no third one");
         assert_eq!(deferred.release(&peer(1)).len(), 1);
         assert!(!deferred.defer(START, peer(3), &[0; 61]));
@@ -162,6 +194,28 @@ mod tests {
         }
         assert!(!deferred.defer(START, peer(1), b"one more"));
         assert!(deferred.defer(START, peer(2), b"another"));
+    }
+
+    #[test]
+    fn a_source_that_has_many_gives_way_to_others() {
+        let mut deferred = deferred(8);
+        let from = |ip: [u8; 4], port: u16| SocketAddr::from((ip, port));
+        for port in 0..6 {
+            assert!(deferred.defer(START, from([192, 0, 2, 1], port), b"a"));
+        }
+        assert!(deferred.defer(START, from([198, 51, 100, 1], 1), b"a"));
+        assert!(deferred.defer(START, from([198, 51, 100, 2], 1), b"a"));
+        assert!(!deferred.defer(START, from([192, 0, 2, 1], 9), b"a"));
+        for host in 1..=4 {
+            assert!(deferred.defer(START, from([203, 0, 113, host], 1), b"a"));
+        }
+        // The last of these found both networks with three.
+        assert_eq!(deferred.shares.of(Source::of([192, 0, 2, 1].into())), 3);
+        assert!(deferred.defer(START, from([10, 0, 0, 1], 1), b"a"));
+        assert_eq!(deferred.release(&from([198, 51, 100, 1], 1)), ["a"]);
+        deferred.expire(START + TIMEOUT);
+        assert!(deferred.shares.is_empty() && deferred.requests.is_empty());
+        assert_eq!((deferred.count, deferred.bytes), (0, 0));
     }
 
     #[test]

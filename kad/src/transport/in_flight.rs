@@ -23,6 +23,9 @@ const LONGEST_REPLY: Duration = Duration::from_secs(10);
 /// that has had too many requests within a second takes some again.
 const QUICK_ATTEMPTS: u32 = 2;
 
+/// One in so many requests in flight is kept for what this node asks of its own accord.
+const OWN_SHARE: usize = 4;
+
 /// What a request is for, as the caller of a [`Transport`](super::Transport) notes it.
 pub trait Purpose: Clone {
     /// Reports whether it is part of a lookup. What other nodes give rise to is not.
@@ -244,6 +247,22 @@ impl<I: TransactionId, P: Purpose> InFlight<I, P> {
             round_trip: is_idle.then(|| now.since(pending.sent_at)),
             purpose: pending.purpose,
         })
+    }
+
+    /// Forgets a request that is not of a lookup.
+    pub(super) fn cancel(&mut self, to: SocketAddr, id: I) {
+        if self.pending(to, id).is_some()
+            && let Some(pending) = self.open.remove(&id)
+        {
+            self.deadlines.remove(&(pending.deadline, id));
+            self.release_memory();
+        }
+    }
+
+    /// Reports whether there is room for requests that other nodes give rise to: a share of all is
+    /// kept for those of this node's own accord.
+    pub(super) fn has_room_for_others(&self) -> bool {
+        self.open.len() < self.limit - self.limit.div_ceil(OWN_SHARE)
     }
 
     /// Notes that the reply has begun to come, in parts: the request does not time out before

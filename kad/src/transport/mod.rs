@@ -60,8 +60,12 @@ pub struct Transport<D: Dialect, P> {
     limiter: Limiter,
     /// Messages with values that come in parts, each with its first datagram.
     parts: Reassembly<D::TransactionId, Bytes>,
+    /// Those of them that are replies, which have room of their own.
+    replies: Reassembly<D::TransactionId, Bytes>,
     deferred: DeferredRequests,
     outbox: VecDeque<Transmit>,
+    /// Bytes of the datagrams in it.
+    queued_bytes: usize,
     traffic: Traffic,
 }
 
@@ -131,8 +135,10 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
             peers: Peers::new(config),
             limiter: Limiter::new(config),
             parts: Reassembly::new(config),
+            replies: Reassembly::for_replies(config),
             deferred: DeferredRequests::new(config),
             outbox: VecDeque::new(),
+            queued_bytes: 0,
             traffic: Traffic::default(),
         }
     }
@@ -179,6 +185,7 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
     /// Keeps a request whose reply was not sent, and validates its address with a ping.
     pub fn defer(&mut self, now: Timestamp, rng: &mut Rng, to: SocketAddr, request: &[u8]) {
         if self.deferred.defer(now, to, request)
+            && self.in_flight.has_room_for_others()
             && self.peers.may_probe(now, to)
             && let Some(id) = self.in_flight.fresh_id(rng)
         {
@@ -215,7 +222,7 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         datagram: &'a [u8],
     ) -> Option<D::Message<'a>> {
         self.traffic.received += 1;
-        if is_martian(&from) || self.peers.is_blocked(&from) {
+        if is_martian(&from) || self.peers.is_blocked(now, &from) {
             self.traffic.dropped_source += 1;
             return None;
         }
@@ -277,6 +284,17 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         }
     }
 
+    /// Forgets a request: no reply to it is awaited.
+    pub fn cancel(&mut self, to: SocketAddr, id: D::TransactionId) {
+        self.in_flight.cancel(to, id);
+    }
+
+    /// Reports whether there is room for requests that other nodes give rise to. Some is left to
+    /// those that this node makes of its own accord.
+    pub fn has_room_for_others(&self) -> bool {
+        self.in_flight.has_room_for_others()
+    }
+
     /// Waits for the announced values of a message, whose bytes are kept in `head`.
     pub fn assemble(
         &mut self,
@@ -287,10 +305,13 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         head: Bytes,
     ) -> Option<Completed<Bytes>> {
         let key = Key::new(from, id);
-        if !self.parts.is_announced(&key) {
+        let parts = self.sessions(&key);
+        let is_new = !parts.is_announced(&key);
+        let completed = parts.announce(now, key, slots, head);
+        if is_new {
             self.in_flight.extend(from, id, now + PARTS_TIMEOUT);
         }
-        self.parts.announce(now, key, slots, head)
+        completed
     }
 
     /// Takes a part; returns the message that it completes.
@@ -302,10 +323,36 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         part: &Part<'_>,
     ) -> Option<Completed<Bytes>> {
         let key = Key::new(from, id);
-        if self.parts.is_progress(&key, part) {
+        let parts = self.sessions(&key);
+        let is_progress = parts.is_progress(&key, part);
+        let completed = parts.part(now, key, part);
+        if is_progress {
             self.in_flight.extend(from, id, now + PARTS_TIMEOUT);
         }
-        self.parts.part(now, key, part)
+        completed
+    }
+
+    /// Returns the sessions that a message belongs to.
+    fn sessions(
+        &mut self,
+        key: &Key<D::TransactionId>,
+    ) -> &mut Reassembly<D::TransactionId, Bytes> {
+        let is_reply = self.in_flight.pending(key.from, key.transaction).is_some();
+        if is_reply || self.replies.is_announced(key) {
+            &mut self.replies
+        } else {
+            &mut self.parts
+        }
+    }
+
+    /// Lets in one more of what a request brings, such as a value; it counts as a request does.
+    pub fn admit_another(&mut self, now: Timestamp, from: SocketAddr) -> bool {
+        self.is_within_rate(now, from)
+    }
+
+    /// Counts a request that was let in for so many more, as it took as much.
+    pub fn charge(&mut self, now: Timestamp, from: SocketAddr, count: usize) {
+        self.limiter.charge(now, from.ip(), count);
     }
 
     /// Lets the requests to an address fail: the system cannot send there.
@@ -370,7 +417,8 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
 
     /// Takes a reply whose parts have been waited for in vain.
     fn take_incomplete(&mut self, now: Timestamp) -> Option<NoReply<P>> {
-        while let Some((key, partial)) = self.parts.take_expired(now) {
+        self.parts.expire(now);
+        while let Some((key, partial)) = self.replies.take_expired(now) {
             let is_reply = self.in_flight.pending(key.from, key.transaction).is_some();
             if let Some(partial) = partial.filter(|_| is_reply) {
                 let from = key.from;
@@ -385,10 +433,10 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
     fn take_incomplete_due(&mut self, now: Timestamp) -> Option<NoReply<P>> {
         let (from, id, has_failed) = self.in_flight.next_due(now)?;
         let key = Key::new(from, id);
-        if !has_failed && self.parts.announced_bytes(&key) <= MAX_REPEATED {
+        if !has_failed && self.replies.announced_bytes(&key) <= MAX_REPEATED {
             return None;
         }
-        let partial = self.parts.take_partial(&key)?;
+        let partial = self.replies.take_partial(&key)?;
         Some(NoReply::Incomplete { from, partial })
     }
 
@@ -397,6 +445,7 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
         [
             self.in_flight.next_deadline(),
             self.parts.next_deadline(),
+            self.replies.next_deadline(),
             self.deferred.next_deadline(),
         ]
         .into_iter()
@@ -407,10 +456,17 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
     /// Takes the next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         let transmit = self.outbox.pop_front();
+        let taken = transmit.as_ref().map_or(0, |it| it.bytes.len());
+        self.queued_bytes -= taken;
         if transmit.is_none() && self.outbox.capacity() > KEPT_PLACES {
             self.outbox = VecDeque::new();
         }
         transmit
+    }
+
+    /// Returns the bytes of the datagrams that are to be sent.
+    pub fn queued_bytes(&self) -> usize {
+        self.queued_bytes
     }
 
     /// Returns what is remembered of other addresses.
@@ -462,7 +518,8 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
     }
 
     fn is_within_rate(&mut self, now: Timestamp, from: SocketAddr) -> bool {
-        let is_within = self.limiter.allow(now, from.ip());
+        let is_validated = self.limiter.is_limited() && self.peers.is_validated(now, &from);
+        let is_within = self.limiter.allow(now, from.ip(), is_validated);
         self.traffic.dropped_rate += u64::from(!is_within);
         is_within
     }
@@ -477,10 +534,13 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
     /// Those that may have overtaken a request to us are kept for validated addresses.
     fn may_keep_part(&mut self, now: Timestamp, from: SocketAddr, id: D::TransactionId) -> bool {
         let key = Key::new(from, id);
-        if self.parts.is_announced(&key) || self.in_flight.pending(from, id).is_some() {
+        if self.parts.is_announced(&key)
+            || self.replies.is_announced(&key)
+            || self.in_flight.pending(from, id).is_some()
+        {
             return true;
         }
-        if self.parts.is_completed(&key) {
+        if self.parts.is_completed(&key) || self.replies.is_completed(&key) {
             self.traffic.dropped_unexpected += 1;
             return false;
         }
@@ -511,6 +571,7 @@ impl<D: Dialect, P: Purpose> Transport<D, P> {
 
     fn transmit(&mut self, to: SocketAddr, bytes: Bytes) {
         self.traffic.sent += 1;
+        self.queued_bytes += bytes.len();
         self.outbox.push_back(Transmit { to, bytes });
     }
 }

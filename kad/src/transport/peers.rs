@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::TransportConfig;
-use crate::{Endpoint, Timestamp};
+use crate::{Endpoint, Source, Timestamp};
 
 /// What share of the first guess at a round trip a network's first reply may be off by: the nearest
 /// nodes reply first.
@@ -19,21 +19,38 @@ const SLOW_SHARE: u32 = 5;
 /// answers none.
 const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// A bounded memory of addresses. When the young generation is full it becomes the old one, and the
-/// old one is forgotten.
+/// One in so many addresses remembered may not have been validated.
+const STRANGERS_SHARE: usize = 4;
+
+/// One source has at most one in so many of the validated addresses that are remembered.
+const SOURCE_SHARE: usize = 4;
+
+/// A bounded memory of addresses. Those that were validated once have room of their own, which
+/// forged ones cannot take.
 #[derive(Debug)]
 pub struct Peers {
-    young: HashMap<Endpoint, PeerState>,
-    old: HashMap<Endpoint, PeerState>,
-    /// As a rule none is blocked, and then no address has to be looked up.
-    is_any_blocked: bool,
-    /// How many addresses a generation has.
-    generation: usize,
+    known: Generations,
+    /// Never validated, or of a source that has enough of those that were.
+    strangers: Generations,
+    /// As a rule none is blocked, and then no address has to be looked up. In whole seconds.
+    any_blocked_until: u32,
     /// The round trips of all addresses.
     network: RoundTrip,
     response_time: Duration,
     response_time_min: Duration,
     validation_time: Duration,
+    block_time: Duration,
+}
+
+/// When the young generation is full it becomes the old one, and the old one is forgotten.
+#[derive(Debug)]
+struct Generations {
+    young: HashMap<Endpoint, PeerState>,
+    old: HashMap<Endpoint, PeerState>,
+    /// How many of the young are of each source.
+    by_source: HashMap<Source, usize>,
+    /// How many addresses a generation has.
+    size: usize,
 }
 
 #[derive(Clone, Copy, Default, Debug)]
@@ -45,7 +62,8 @@ struct PeerState {
     silent_until: u32,
     /// Tokens refused in a row.
     auth_errors: u16,
-    blocked: bool,
+    /// In whole seconds.
+    blocked_until: u32,
     unresponsive: bool,
 }
 
@@ -58,14 +76,14 @@ impl Peers {
     /// Remembers no address yet.
     pub(super) fn new(config: &TransportConfig) -> Self {
         Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-            is_any_blocked: false,
-            generation: config.max_peers / 2,
+            known: Generations::new(config.max_peers - config.max_peers / STRANGERS_SHARE),
+            strangers: Generations::new(config.max_peers / STRANGERS_SHARE),
+            any_blocked_until: 0,
             network: RoundTrip::default(),
             response_time: config.response_time,
             response_time_min: config.response_time_min,
             validation_time: config.validation_time,
+            block_time: config.block_time,
         }
     }
 
@@ -112,7 +130,7 @@ impl Peers {
     ) {
         let validated_until = seconds(now + self.validation_time);
         let response_time = self.response_time;
-        let state = self.state_mut(addr);
+        let state = self.known_mut(addr);
         state.validated_until = validated_until;
         state.silent_until = 0;
         state.unresponsive = false;
@@ -138,7 +156,7 @@ impl Peers {
     /// Notes that `addr` returned a token of ours: it receives what is sent to it.
     pub fn on_token(&mut self, now: Timestamp, addr: SocketAddr) {
         let validated_until = seconds(now + self.validation_time);
-        self.state_mut(addr).validated_until = validated_until;
+        self.known_mut(addr).validated_until = validated_until;
     }
 
     /// Reports whether `addr` has shown lately that it receives what is sent to it.
@@ -175,32 +193,106 @@ impl Peers {
         }
     }
 
-    /// Notes that `addr` broke the protocol: its datagrams are dropped from now on.
-    pub fn block(&mut self, addr: SocketAddr) {
-        self.state_mut(addr).blocked = true;
-        self.is_any_blocked = true;
+    /// Notes that `addr` broke the protocol: its datagrams are dropped for a time.
+    pub fn block(&mut self, now: Timestamp, addr: SocketAddr) {
+        let until = seconds(now + self.block_time);
+        self.state_mut(addr).blocked_until = until;
+        self.any_blocked_until = until;
     }
 
     /// Reports whether datagrams of `addr` are dropped.
-    pub fn is_blocked(&self, addr: &SocketAddr) -> bool {
-        self.is_any_blocked && self.state(addr).is_some_and(|state| state.blocked)
+    pub fn is_blocked(&self, now: Timestamp, addr: &SocketAddr) -> bool {
+        let now = seconds(now);
+        let is_blocked = |state: &PeerState| now < state.blocked_until;
+        now < self.any_blocked_until && self.state(addr).is_some_and(is_blocked)
+    }
+
+    /// Lets the datagrams of all addresses in again: on another network, other nodes may have them.
+    pub fn unblock_all(&mut self) {
+        self.any_blocked_until = 0;
+        for state in self.known.all_mut().chain(self.strangers.all_mut()) {
+            state.blocked_until = 0;
+        }
     }
 
     fn state(&self, addr: &SocketAddr) -> Option<&PeerState> {
         let endpoint = Endpoint::from(*addr);
-        let young = self.young.get(&endpoint);
-        young.or_else(|| self.old.get(&endpoint))
+        let known = self.known.get(&endpoint);
+        known.or_else(|| self.strangers.get(&endpoint))
     }
 
     fn state_mut(&mut self, addr: SocketAddr) -> &mut PeerState {
         let endpoint = Endpoint::from(addr);
-        if self.young.len() >= self.generation && !self.young.contains_key(&endpoint) {
-            self.old = std::mem::take(&mut self.young);
-            self.is_any_blocked = self.old.values().any(|state| state.blocked);
+        if self.known.get(&endpoint).is_some() {
+            self.known.get_or_insert(endpoint, PeerState::default())
+        } else {
+            self.strangers.get_or_insert(endpoint, PeerState::default())
         }
-        let remember = || self.old.remove(&endpoint).unwrap_or_default();
+    }
+
+    /// Returns the state of an address that is being validated.
+    fn known_mut(&mut self, addr: SocketAddr) -> &mut PeerState {
+        let endpoint = Endpoint::from(addr);
+        if self.known.get(&endpoint).is_none() && !self.known.has_room_for(&endpoint) {
+            return self.state_mut(addr);
+        }
+        let state = self.strangers.remove(&endpoint).unwrap_or_default();
+        self.known.get_or_insert(endpoint, state)
+    }
+}
+
+impl Generations {
+    fn new(max: usize) -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            by_source: HashMap::new(),
+            size: (max / 2).max(1),
+        }
+    }
+
+    fn get(&self, endpoint: &Endpoint) -> Option<&PeerState> {
+        let young = self.young.get(endpoint);
+        young.or_else(|| self.old.get(endpoint))
+    }
+
+    /// Reports whether the source of an endpoint has fewer of the young than it may have.
+    fn has_room_for(&self, endpoint: &Endpoint) -> bool {
+        let count = self.by_source.get(&source_of(endpoint));
+        count.copied().unwrap_or_default() < self.size.div_ceil(SOURCE_SHARE)
+    }
+
+    /// Returns the state of an endpoint, which is this one if there is none. It is young then.
+    fn get_or_insert(&mut self, endpoint: Endpoint, state: PeerState) -> &mut PeerState {
+        let is_young = self.young.contains_key(&endpoint);
+        if self.young.len() >= self.size && !is_young {
+            self.old = std::mem::take(&mut self.young);
+            self.by_source.clear();
+        }
+        if !is_young {
+            *self.by_source.entry(source_of(&endpoint)).or_default() += 1;
+        }
+        let remember = || self.old.remove(&endpoint).unwrap_or(state);
         self.young.entry(endpoint).or_insert_with(remember)
     }
+
+    fn remove(&mut self, endpoint: &Endpoint) -> Option<PeerState> {
+        let young = self.young.remove(endpoint);
+        if young.is_some()
+            && let Some(count) = self.by_source.get_mut(&source_of(endpoint))
+        {
+            *count -= 1;
+        }
+        young.or_else(|| self.old.remove(endpoint))
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut PeerState> {
+        self.young.values_mut().chain(self.old.values_mut())
+    }
+}
+
+fn source_of(endpoint: &Endpoint) -> Source {
+    Source::of(SocketAddr::from(*endpoint).ip())
 }
 
 impl RoundTrip {
@@ -243,7 +335,6 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
     const START: Timestamp = Timestamp::ZERO;
-    const GENERATION: usize = 16_384;
 
     #[test]
     fn the_timeout_follows_the_peer_then_the_network_within_its_bounds() {
@@ -353,46 +444,69 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_keeps_the_young() {
         let mut peers = peers();
-        for i in 0..100_000u32 {
-            peers.block(SocketAddr::from((i.to_be_bytes(), 1)));
+        let addr = |number: u32| SocketAddr::from((number.to_be_bytes(), 1));
+        for number in 0..100_000 {
+            peers.on_timeout(addr(number));
+            peers.on_token(START, addr(number + (1 << 24)));
         }
-        assert!(peers.young.len() <= GENERATION && peers.old.len() <= GENERATION);
-        assert!(peers.is_blocked(&SocketAddr::from((99_999u32.to_be_bytes(), 1))));
+        let count = |it: &Generations| it.young.len() + it.old.len();
+        let max = TransportConfig::default().max_peers;
+        assert!(count(&peers.known) + count(&peers.strangers) <= max);
+        assert!(peers.is_unresponsive(&addr(99_999)) && !peers.is_unresponsive(&addr(1)));
+        assert!(peers.is_validated(START, &addr(99_999 + (1 << 24))));
     }
 
     #[test]
-    fn an_address_is_blocked_for_a_generation_at_least() {
+    fn forged_addresses_and_many_of_one_source_do_not_push_out_those_that_are_validated() {
         let mut peers = peers();
-        assert!(!peers.is_blocked(&peer(1)));
-        peers.block(peer(1));
-        let mut others = (0u32..).map(|i| SocketAddr::from((i.to_be_bytes(), 9)));
-        let mut meet = |peers: &mut Peers, count| {
-            for addr in others.by_ref().take(count) {
-                peers.on_timeout(addr);
-            }
-        };
-        meet(&mut peers, GENERATION - 1);
-        assert!(peers.old.is_empty(), "the generation is just full");
-        peers.on_timeout(peer(1));
-        assert!(peers.old.is_empty(), "a known address needs no room");
-        meet(&mut peers, 1);
-        assert_eq!((peers.young.len(), peers.old.len()), (1, GENERATION));
-        assert!(peers.is_blocked(&peer(1)) && !peers.is_blocked(&peer(2)));
-        meet(&mut peers, GENERATION);
-        assert!(!peers.is_blocked(&peer(1)) && !peers.is_any_blocked);
+        peers.on_reply(START, peer(1), 80 * MS);
+        for number in 0..100_000_u32 {
+            let forged = SocketAddr::from((number.to_be_bytes(), 9));
+            assert!(peers.may_probe(START, forged));
+        }
+        for port in 0..=u16::MAX {
+            peers.on_reply(START, SocketAddr::from(([192, 0, 2, 1], port)), MS);
+        }
+        assert!(peers.is_validated(START, &peer(1)));
+        assert_eq!(peers.round_trip(&peer(1)), Some(80 * MS));
+        let last = SocketAddr::from(([192, 0, 2, 1], u16::MAX));
+        assert!(peers.is_validated(START, &last), "among the strangers");
+    }
+
+    #[test]
+    fn an_address_is_blocked_for_a_time_or_until_the_network_changes() {
+        let mut peers = peers();
+        assert!(!peers.is_blocked(START, &peer(1)));
+        peers.on_reply(START, peer(1), MS);
+        peers.block(START, peer(1));
+        peers.block(START + MS, peer(2));
+        let end = START + TransportConfig::default().block_time;
+        assert!(peers.is_blocked(end - MS, &peer(1)) && !peers.is_blocked(START, &peer(3)));
+        assert!(!peers.is_blocked(end, &peer(1)));
+        peers.unblock_all();
+        peers.block(START, peer(3));
+        assert!(!peers.is_blocked(START, &peer(1)) && peers.is_blocked(START, &peer(3)));
     }
 
     #[test]
     fn an_address_of_the_old_generation_is_remembered_in_the_young() {
         let mut peers = peers();
-        peers.block(peer(1));
-        for i in 0..GENERATION as u32 {
-            peers.on_timeout(SocketAddr::from((i.to_be_bytes(), 9)));
-        }
-        assert!(peers.old.contains_key(&peer(1).into()));
+        let size = peers.strangers.size as u32;
         peers.on_timeout(peer(1));
-        assert!(peers.is_blocked(&peer(1)));
-        assert!(!peers.old.contains_key(&peer(1).into()), "it moved");
+        for number in 0..size {
+            peers.on_timeout(SocketAddr::from((number.to_be_bytes(), 9)));
+        }
+        assert!(peers.strangers.old.contains_key(&peer(1).into()));
+        let _ = peers.on_auth_error(peer(1));
+        assert!(peers.is_unresponsive(&peer(1)));
+        assert!(
+            !peers.strangers.old.contains_key(&peer(1).into()),
+            "it moved"
+        );
+        for number in 0..2 * size {
+            peers.on_timeout(SocketAddr::from((number.to_be_bytes(), 10)));
+        }
+        assert!(!peers.is_unresponsive(&peer(1)), "it is forgotten");
     }
 
     #[test]
@@ -403,7 +517,7 @@ mod tests {
         peers.on_auth(peer(1));
         assert_eq!(peers.on_auth_error(peer(1)), 1);
         peers.on_auth(peer(2));
-        assert_eq!(peers.young.len(), 1, "nothing to remember of it");
+        assert_eq!(peers.strangers.young.len(), 1, "nothing to remember of it");
     }
 
     fn peers() -> Peers {

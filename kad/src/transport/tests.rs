@@ -156,7 +156,7 @@ fn what_no_node_can_send_is_dropped_and_counted() {
     let mut net = TestNode::new();
     let request = message(b'q', OTHER, 5);
     assert!(!net.admits(0, &request), "port 0 is martian");
-    net.transport.peers_mut().block(peer(9));
+    net.transport.peers_mut().block(START, peer(9));
     assert!(!net.admits(9, &request));
     assert_eq!(net.traffic().dropped_source, 2);
     assert!(!net.admits(2, b"short"[..4].as_ref()));

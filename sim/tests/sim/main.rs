@@ -11,6 +11,7 @@ mod diversity;
 mod growth;
 mod hand_over;
 mod hostile;
+mod hostile_fifth;
 mod listen;
 mod lookup;
 mod overload;

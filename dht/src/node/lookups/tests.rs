@@ -87,7 +87,7 @@ fn listens_take_turns_while_few_nodes_are_known() {
     parts.rest(ids[0], at);
     assert!(!parts.is_set(Timer::Background), "it waits for a reply");
     let lookup = parts.lookups.get_mut(ids[0]).unwrap();
-    lookup.on_failed(NOW, &key(1));
+    lookup.on_failed(NOW, &Contact::new(key(1), addr(1)));
     parts.rest(ids[0], at);
     assert!(parts.is_set(Timer::Lookup(ids[0])));
     assert!(parts.is_set(Timer::Background));

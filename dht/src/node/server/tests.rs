@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::node::answers;
 use crate::node::contacts::Contacts;
-use crate::node::outbox::Backlog;
+use crate::node::notices::NoticeStep;
 use crate::node::pending_puts::RemotePut;
 use crate::node::{Event, Transmit};
 use crate::routing::Confidence;
@@ -141,7 +141,7 @@ fn a_listener_is_told_what_is_stored_and_what_changes() {
     parts.expire(later);
     let gone = ["1: update 9, expired [7]", "1: update 9, expired [8]"];
     assert_eq!(parts.sent(), gone);
-    parts.server.on_gone(addr(1));
+    parts.gone(1);
     parts.put(value(9));
     assert_eq!(parts.sent(), ["1: reply, id 9"]);
 }
@@ -185,20 +185,89 @@ fn many_values_are_told_in_several_updates() {
         heads.count()
     };
     assert_eq!(updates(&mut parts), 1);
-    let backlog = Backlog {
-        key: KEY,
-        socket: 9,
-        from: ValueId(3),
-    };
-    parts
-        .server
-        .tell_more(NOW, addr(1), backlog, &mut parts.outbox);
+    parts.confirm(1, 1);
     assert_eq!(updates(&mut parts), 1, "when the first is confirmed");
-    parts.server.on_gone(addr(1));
-    parts
-        .server
-        .tell_more(NOW, addr(1), backlog, &mut parts.outbox);
+    parts.confirm(1, 1);
+    parts.gone(1);
+    parts.confirm(1, 2);
     assert_eq!(updates(&mut parts), 0);
+}
+
+#[test]
+fn a_listener_that_is_slow_is_told_the_rest_in_few_updates() {
+    let mut parts = ServerParts::new();
+    parts.listen(1);
+    for id in 1..=20 {
+        parts.put(value(id));
+    }
+    let sent = parts.sent();
+    let updates = sent.iter().filter(|it| it.starts_with("1: update"));
+    assert_eq!(updates.count(), 16);
+    let token = parts.token(1);
+    parts.refresh(18, &token);
+    parts.refresh(3, &token);
+    parts.sent();
+    parts.confirm(1, 1);
+    assert_eq!(parts.sent(), ["1: update 9, values [17, 18, 19, 20]"]);
+    parts.confirm(1, 2);
+    assert_eq!(parts.sent(), ["1: update 9, refreshed [3]"]);
+    (3..=18).for_each(|number| parts.confirm(1, number));
+    assert!(parts.sent().is_empty() && parts.server.notices.at(addr(1)).is_empty());
+}
+
+#[test]
+fn a_listener_that_confirms_nothing_is_forgotten() {
+    let mut parts = ServerParts::new();
+    parts.listen(1);
+    for id in 1..=2_000 {
+        parts.put(value(id));
+    }
+    assert_eq!(parts.server.listeners.len(), 0);
+    assert_eq!(parts.server.listeners.displaced(), 1);
+    assert_eq!(parts.outbox.rpc.pending_count(), 0);
+}
+
+#[test]
+fn notices_have_a_bound_in_bytes_and_the_source_that_has_most_gives_way() {
+    let mut config = Config::default();
+    config.listen.max_notice_bytes = 200_000;
+    let mut parts = ServerParts::with(config);
+    let listen = |parts: &mut ServerParts, from: SocketAddr| {
+        let token = parts.server.tokens.token(from).to_vec();
+        let listen = listen_request(1, &token);
+        let reply_to = ReplyTo {
+            addr: from,
+            tid: Tid(1),
+        };
+        (parts.server).on_listen(NOW, reply_to, listen, &mut parts.outbox);
+    };
+    let large = |id| wire::pack(&Draft::new(vec![7; 40_000]), ValueId(id));
+    let [first, second] = [addr(1), ([192, 0, 2, 1], 1).into()];
+    listen(&mut parts, first);
+    listen(&mut parts, addr(2));
+    parts.put_from(3, large(1));
+    parts.put_from(3, large(2));
+    assert_eq!(parts.outbox.rpc.pending_count(), 3, "the fourth waits");
+    listen(&mut parts, second);
+    // Its first notice has the values in it that one of the others loses its place for.
+    assert_eq!(parts.server.listeners.len(), 2);
+    assert!(parts.server.listeners.find(&KEY, second, 9).is_some());
+    assert!(parts.outbox.rpc.pending_count() <= 3);
+    let _ = parts.sent();
+    for number in 1..=9 {
+        parts.confirm(1, number);
+        parts.confirm(2, number);
+        let notice = NoticeStep {
+            key: KEY,
+            socket: 9,
+            number,
+        };
+        (parts.server).on_confirmed(NOW, second, notice, &mut parts.outbox);
+    }
+    for at in [first, addr(2), second] {
+        assert!(parts.server.notices.at(at).is_empty());
+    }
+    assert_eq!(parts.server.listeners.displaced(), 1);
 }
 
 #[test]
@@ -342,13 +411,33 @@ fn a_value_that_there_is_no_room_for_is_refused() {
     let mut config = Config::default();
     config.storage.max_values_per_key = 1;
     let mut parts = ServerParts::with(config);
-    parts.put(value(1));
+    parts.store(1);
     parts.put(value(2));
     assert_eq!(parts.server.refused_puts, 1);
     assert_eq!(
         parts.server.batch(&KEY, &Query::default(), ValueId(0)).0,
         [value(1)]
     );
+}
+
+#[test]
+fn a_large_answer_is_not_made_for_an_address_that_is_not_validated() {
+    let mut parts = ServerParts::new();
+    for id in 1..=40 {
+        parts.store(id);
+    }
+    let rows = Query {
+        select: [Field::Id].into(),
+        conditions: Vec::new(),
+    };
+    for query in [Query::default(), rows] {
+        assert_eq!(parts.get(query.clone()), "", "it waits");
+        let page = Some(wire::Page::From(ValueId(0)));
+        let unvalidated = (parts.server).is_for_validated(&KEY, &query, page.as_ref(), 600);
+        assert!(unvalidated);
+    }
+    parts.outbox.rpc.peers_mut().on_token(NOW, addr(1));
+    assert!(parts.get(Query::default()).starts_with("1: reply, token"));
 }
 
 #[test]
@@ -652,6 +741,20 @@ impl ServerParts {
         let token = self.token(port);
         let listen = listen_request(1, &token);
         (self.server).on_listen(NOW, asker(port), listen, &mut self.outbox);
+    }
+
+    /// Lets a listener confirm a notice.
+    fn confirm(&mut self, port: u16, number: u64) {
+        let notice = NoticeStep {
+            key: KEY,
+            socket: 9,
+            number,
+        };
+        (self.server).on_confirmed(NOW, addr(port), notice, &mut self.outbox);
+    }
+
+    fn gone(&mut self, port: u16) {
+        self.server.on_gone(NOW, addr(port), &mut self.outbox);
     }
 
     fn expire(&mut self, now: Timestamp) {

@@ -1,10 +1,9 @@
 //! [`PartsBudget`]: what unfinished sessions hold in all, and of one source.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::{Add, AddAssign, SubAssign};
 
-use super::super::TransportConfig;
-use crate::Source;
+use crate::{Shares, Source};
 
 /// Sessions and the bytes in them.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -20,15 +19,12 @@ pub(super) struct PartsBudget {
     per_source: Usage,
     used: Usage,
     /// Only sources that use anything.
-    by_source: HashMap<Source, Usage>,
+    by_source: BTreeMap<Source, Usage>,
 }
 
 impl PartsBudget {
-    pub(super) fn new(config: &TransportConfig) -> Self {
-        let limit = Usage {
-            sessions: config.max_part_sessions,
-            bytes: config.max_part_bytes,
-        };
+    pub(super) fn new(sessions: usize, bytes: usize) -> Self {
+        let limit = Usage { sessions, bytes };
         Self {
             limit,
             per_source: Usage {
@@ -36,7 +32,7 @@ impl PartsBudget {
                 bytes: limit.bytes.div_ceil(4),
             },
             used: Usage::default(),
-            by_source: HashMap::new(),
+            by_source: BTreeMap::new(),
         }
     }
 
@@ -49,6 +45,24 @@ impl PartsBudget {
     pub(super) fn is_fair(&self, source: Source, more: Usage) -> bool {
         let used = self.by_source.get(&source).copied().unwrap_or_default();
         (used + more).is_within(self.per_source)
+    }
+
+    /// Returns the source that would have most of what there is no room for, if another had as much
+    /// more. Costs as much as there are sources.
+    pub(super) fn heaviest_with(&self, source: Source, more: Usage) -> Source {
+        let is_short_of_bytes = self.used.bytes.saturating_add(more.bytes) > self.limit.bytes;
+        let of = |usage: &Usage| {
+            if is_short_of_bytes {
+                usage.bytes
+            } else {
+                usage.sessions
+            }
+        };
+        let mut shares = Shares::default();
+        for (source, usage) in &self.by_source {
+            shares.add(*source, of(usage));
+        }
+        shares.heaviest_with(source, of(&more))
     }
 
     pub(super) fn take(&mut self, source: Source, usage: Usage) {
@@ -102,11 +116,7 @@ mod tests {
 
     #[test]
     fn a_source_gets_a_quarter_and_all_get_the_limit() {
-        let mut budget = PartsBudget::new(&TransportConfig {
-            max_part_sessions: 8,
-            max_part_bytes: 1_000,
-            ..TransportConfig::default()
-        });
+        let mut budget = PartsBudget::new(8, 1_000);
         let source = |number: u8| Source::of([192, 0, 2, number].into());
         let usage = |sessions, bytes| Usage { sessions, bytes };
         assert!(!budget.is_fair(source(0), usage(3, 0)));

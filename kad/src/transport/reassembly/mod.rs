@@ -7,10 +7,12 @@
 //!
 //! Invariants:
 //! - all sessions together hold at most [`TransportConfig::max_part_bytes`] and are at most
-//!   [`TransportConfig::max_part_sessions`]; no [`Source`] has more than a quarter of either;
+//!   [`TransportConfig::max_part_sessions`]; no [`Source`] has more than a quarter of either. Replies
+//!   to requests of our own have bounds of their own;
 //! - memory grows with the bytes that arrived, never with the sizes that were promised;
 //! - parts that came without an announcement give way to announced sessions, those of the same
-//!   source too, so that forged or belated ones cannot shut us off;
+//!   source too, so that forged or belated ones cannot shut us off. Then the source that has most
+//!   gives way to others, in the network that has most, with the session of which least has come;
 //! - parts of a message that is complete already open no session: a request that was sent twice is
 //!   answered twice.
 
@@ -111,8 +113,16 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
         Self {
             sessions: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            budget: PartsBudget::new(config),
+            budget: PartsBudget::new(config.max_part_sessions, config.max_part_bytes),
             completed: LruMap::new(MAX_COMPLETED),
+        }
+    }
+
+    /// Begins without sessions, within the bounds of `config` for replies.
+    pub fn for_replies(config: &TransportConfig) -> Self {
+        Self {
+            budget: PartsBudget::new(config.max_reply_sessions, config.max_reply_bytes),
+            ..Self::new(config)
         }
     }
 
@@ -222,7 +232,7 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
     }
 
     /// Finds room for a session of this key; if it is announced, at the cost of others that are
-    /// not.
+    /// not, or of a source that has more.
     fn make_room(&mut self, key: &Key<I>, usage: Usage, announced: bool) -> bool {
         let source = key.source();
         while !self.budget.is_fair(source, usage) {
@@ -235,12 +245,28 @@ impl<I: Copy + Ord, T> Reassembly<I, T> {
         }
         while !self.budget.has_room(usage) {
             let is_early = |(_, key): &&(Timestamp, Key<I>)| !self.is_announced(key);
-            match self.deadlines.iter().find(is_early) {
-                Some(&(_, early)) if announced => drop(self.remove(&early)),
+            let early = self.deadlines.iter().find(is_early).map(|(_, key)| *key);
+            match early.or_else(|| self.least_of_heaviest(source, usage)) {
+                Some(loser) if announced => drop(self.remove(&loser)),
                 Some(_) | None => return false,
             }
         }
         true
+    }
+
+    /// Returns the session of which least has come, of the source that would have most if this one
+    /// had as much more; `None` if that is the same.
+    fn least_of_heaviest(&self, source: Source, more: Usage) -> Option<Key<I>> {
+        let heaviest = self.budget.heaviest_with(source, more);
+        if heaviest == source {
+            return None;
+        }
+        let of_heaviest = self
+            .sessions
+            .iter()
+            .filter(|(key, _)| key.source() == heaviest);
+        let least = of_heaviest.min_by_key(|(key, session)| (session.usage().bytes, **key));
+        least.map(|(key, _)| *key)
     }
 
     fn insert(&mut self, key: Key<I>, session: Session<T>) {

@@ -144,7 +144,7 @@ proptest! {
             .collect();
         prop_assert_eq!(completed, Some(Completed { context: "message", values: expected }));
         prop_assert!(reassembly.sessions.is_empty());
-        check_bounds(&reassembly, Usage { sessions: 256, bytes: 32 << 20 });
+        check_bounds(&reassembly, Usage { sessions: 256, bytes: 16 << 20 });
     }
 
     #[test]
@@ -428,9 +428,39 @@ fn strays_give_way_to_announced_sessions_and_not_to_strays() {
             None
         );
     }
-    assert!((20..28).all(|host| reassembly.is_announced(&key(host, 1))));
-    // Announced sessions do not give way to each other.
+    // Announced sessions give way to each other where one source has no more than others, too.
+    assert!(reassembly.is_announced(&key(29, 1)));
     assert_eq!(reassembly.sessions.len(), 8);
+    let announced = reassembly
+        .sessions
+        .keys()
+        .filter(|it| reassembly.is_announced(it));
+    assert_eq!(announced.count(), 8);
+}
+
+#[test]
+fn a_network_that_has_most_sessions_gives_way_with_the_one_that_has_come_least() {
+    let mut reassembly = bounded();
+    let from = |ip: [u8; 4], transaction| Key::new((ip, 4222).into(), transaction);
+    let slots = || [Slot::Announced(9)];
+    for host in 0..4 {
+        let key = from([198, 51, 100, host], 1);
+        assert_eq!(reassembly.announce(millis(0), key, slots(), ""), None);
+        let bytes = part(0, 0, &[1; 8][..=usize::from(host)]);
+        assert_eq!(reassembly.part(millis(0), key, &bytes), None);
+    }
+    for number in 0..4 {
+        let key = from([203, 0, number, 1], 1);
+        assert_eq!(reassembly.announce(millis(0), key, slots(), ""), None);
+    }
+    let comer = from([192, 0, 2, 1], 1);
+    assert_eq!(reassembly.announce(millis(1), comer, slots(), ""), None);
+    assert!(reassembly.is_announced(&comer));
+    let left = (0..4).filter(|host| reassembly.is_announced(&from([198, 51, 100, *host], 1)));
+    assert_eq!(left.count(), 3);
+    let others = (0..4).filter(|it| reassembly.is_announced(&from([203, 0, *it, 1], 1)));
+    assert_eq!(others.count(), 4);
+    check_bounds(&reassembly, BOUNDS);
 }
 
 #[test]
