@@ -65,9 +65,9 @@ impl Density {
 
     /// Returns how many nodes there are. `None` before the first lookup.
     pub fn estimate(&self) -> Option<SizeEstimate> {
+        let median = u128::from(self.median()?);
         // The median of a gamma distribution is k - 1/3.
-        let thirds = u128::from(3 * self.count - 1) << 64;
-        let nodes = thirds / (3 * u128::from(self.median()?));
+        let nodes = (u128::from(3 * self.count - 1) << 64) / (3 * median);
         let lookups = self.distances.len() as u32;
         let hundred_roots = (10_000 * self.count * lookups).isqrt();
         Some(SizeEstimate {
