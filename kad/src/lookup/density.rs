@@ -10,8 +10,8 @@ const MEMORY: usize = 31;
 /// The 0.5 % quantile of the standard normal distribution. An alarm is false half as often as
 /// promised, as the estimate that it is held against has an error too.
 const RARE: f64 = 2.576;
-/// The standard error of a median, in that of a mean.
-const ERROR_OF_MEDIAN: f64 = 1.253_3;
+/// The standard error of the median of one lookup for one node, in hundredths of a percent.
+const ERROR_OF_MEDIAN: u32 = 12_533;
 
 /// How far lookups had to go for the same number of nodes.
 ///
@@ -56,7 +56,7 @@ impl Density {
     /// Takes in a lookup that has ended where it should: the distance of the `count`th nearest node
     /// that replied.
     pub fn on_found<const N: usize>(&mut self, count: usize, farthest: &Distance<N>) {
-        self.count = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+        self.count = u32::try_from(count.clamp(1, 256)).unwrap_or(1);
         if self.distances.len() == MEMORY {
             self.distances.pop_front();
         }
@@ -65,12 +65,14 @@ impl Density {
 
     /// Returns how many nodes there are. `None` before the first lookup.
     pub fn estimate(&self) -> Option<SizeEstimate> {
-        let count = f64::from(self.count);
-        let nodes = 1.0 / self.gap()?;
-        let error = ERROR_OF_MEDIAN / (count * self.distances.len() as f64).sqrt();
+        let median = u128::from(self.median()?);
+        // The median of a gamma distribution is k - 1/3.
+        let nodes = (u128::from(3 * self.count - 1) << 64) / (3 * median);
+        let lookups = self.distances.len() as u32;
+        let hundred_roots = (10_000 * self.count * lookups).isqrt();
         Some(SizeEstimate {
-            nodes: nodes.round() as u64,
-            error_percent: (100.0 * error).ceil() as u32,
+            nodes: u64::try_from(nodes).unwrap_or(u64::MAX),
+            error_percent: ERROR_OF_MEDIAN.div_ceil(hundred_roots.max(1)),
         })
     }
 
@@ -83,24 +85,17 @@ impl Density {
         let count = count.max(1) as f64;
         // The distance follows a gamma distribution; its quantile after Wilson and Hilferty.
         let root = 1.0 - 1.0 / (9.0 * count) - RARE / (3.0 * count.sqrt());
-        let least = count * root.max(0.0).powi(3);
-        let distance = share(farthest.leading_bits());
-        self.gap().is_some_and(|gap| distance < least * gap)
+        let least = count * root.max(0.0).powi(3) / (f64::from(self.count) - 1.0 / 3.0);
+        let distance = farthest.leading_bits() as f64;
+        (self.median()).is_some_and(|median| distance < least * median as f64)
     }
 
-    /// Returns the mean distance of neighbouring ids, as a share of the whole space.
-    fn gap(&self) -> Option<f64> {
+    /// Returns the median distance, never zero.
+    fn median(&self) -> Option<u64> {
         let mut sorted: Vec<_> = self.distances.iter().copied().collect();
         sorted.sort_unstable();
-        let median = *sorted.get(sorted.len() / 2)?;
-        // The median of a gamma distribution.
-        Some(share(median) / (f64::from(self.count) - 1.0 / 3.0))
+        sorted.get(sorted.len() / 2).map(|median| *median.max(&1))
     }
-}
-
-/// Returns a distance as a share of the whole space, never zero.
-fn share(leading_bits: u64) -> f64 {
-    leading_bits.max(1) as f64 / 2f64.powi(64)
 }
 
 #[cfg(test)]
