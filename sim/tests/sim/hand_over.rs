@@ -1,18 +1,30 @@
 //! Values outlive the nodes that they were put to: they are handed over.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use bulla_dht::{Config, Draft, HandOverConfig, InfoHash, ValueType};
+use bulla_dht::{
+    Config, Draft, HandOverConfig, InfoHash, Policy, TypeRules, ValueType, ValueTypes,
+};
 use bulla_sim::{HostId, HostSpec, OperationId, Scenario};
 
 use crate::world::{World, key, secs, seed};
 
 const VALUES: u64 = 20;
+/// A type of values that live for a week.
+const LONG_LIVED: ValueType = ValueType(4711);
 
 /// Returns a settled network of so many hosts.
 fn network(seed: u64, hosts: usize, hand_over: &HandOverConfig) -> (World, HostSpec) {
+    let mut value_types = ValueTypes::default();
+    let rules = TypeRules {
+        lifetime: Duration::from_secs(7 * 24 * 3_600),
+        policy: Policy::Open,
+    };
+    value_types.register(LONG_LIVED, rules);
     let config = Config {
         hand_over: hand_over.clone(),
+        value_types,
         ..Config::default()
     };
     let spec = HostSpec {
@@ -123,7 +135,7 @@ fn what_lives_for_long_is_republished_where_holders_are_gone() {
     let writer = world.hosts()[3];
     let puts: Vec<_> = (0..VALUES)
         .map(|number| {
-            let draft = Draft::new(vec![number as u8]).value_type(ValueType::TRUST_REQUEST);
+            let draft = Draft::new(vec![number as u8]).value_type(LONG_LIVED);
             world.put(writer, key(number), &draft, false).unwrap()
         })
         .collect();
