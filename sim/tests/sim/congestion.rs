@@ -136,6 +136,8 @@ fn eleven_at_one_address(number: u64) -> World {
     config.routing.max_per_address = 11;
     config.routing.max_per_network = 11;
     config.routing.max_per_network_in_bucket = 11;
+    config.lookup.max_per_address = 11;
+    config.lookup.max_per_network = 11;
     World::settled(&Scenario {
         hosts: 11,
         addressing: vec![Addressing::SharedV4],
