@@ -198,7 +198,7 @@ mod tests {
         config.routing.bucket_size = 0;
         config.transport.attempts = 9;
         config.transport.response_time = Duration::MAX;
-        config.hand_over.republish_after = Some(MINUTE - Duration::from_millis(1));
+        config.hand_over.republish_after = Some(MINUTE.saturating_sub(Duration::from_millis(1)));
         let error = config.validate().unwrap_err();
         assert_eq!(error.violations.len(), 5, "{error}");
     }

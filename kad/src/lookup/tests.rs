@@ -241,7 +241,7 @@ fn where_few_answer_more_are_asked_at_once_if_a_caller_waits_for_them() {
             };
             let asked: Vec<_> = std::iter::from_fn(step).collect();
             for (node, _) in &asked {
-                lookup.on_timeout(&node, 1, false);
+                lookup.on_timeout(node, 1, false);
             }
             asked.len()
         };

@@ -133,7 +133,7 @@ mod tests {
             |it| it.response_time_min = it.response_time,
             |it| it.response_time = MINUTE,
             |it| it.unvalidated_reply_bytes = 512,
-            |it| (it.max_window, it.max_peers) = (1, 2),
+            |it| (it.max_window, it.max_peers) = (1, 8),
         ];
         assert_eq!(inside.map(violations), [0; 6]);
         let beyond: [fn(&mut TransportConfig); 8] = [
