@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::Value;
-
 /// A value type's number (`docs/spec/secure.md#6.2`). Any number may travel; those not registered
 /// follow [`TypeRules::DEFAULT`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
@@ -78,24 +76,6 @@ impl ValueTypes {
             .unwrap_or(TypeRules::DEFAULT)
     }
 
-    /// Returns how long a value lives after its creation or last refresh.
-    ///
-    /// Differs: an unsigned value of a type whose values are to be signed lives for ten minutes at
-    /// most. At other nodes anyone fills a store for a week with what costs nothing to make.
-    pub fn lifetime(&self, value: &Value) -> Duration {
-        let TypeRules { lifetime, policy } = self.rules(value.value_type());
-        match policy {
-            Policy::Secured | Policy::Message if value.signed().is_none() => {
-                lifetime.min(TypeRules::DEFAULT.lifetime)
-            }
-            Policy::Secured
-            | Policy::Message
-            | Policy::Open
-            | Policy::Service
-            | Policy::Certificate => lifetime,
-        }
-    }
-
     /// Returns how long values live at least, of whatever type.
     pub(crate) fn shortest_lifetime(&self) -> Duration {
         let registered = self.0.values().map(|rules| rules.lifetime);
@@ -149,31 +129,12 @@ impl Default for ValueTypes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::sample::sample;
 
     #[test]
     fn unknown_types_live_ten_minutes_and_are_open() {
         let rules = ValueTypes::default().rules(ValueType(4711));
         assert_eq!(rules, TypeRules::DEFAULT);
         assert_eq!(rules.lifetime, Duration::from_secs(600));
-    }
-
-    #[test]
-    fn unsigned_values_of_a_type_that_is_to_be_signed_live_ten_minutes() {
-        let types = ValueTypes::default();
-        let minutes = |value: &Value| types.lifetime(value).as_secs() / 60;
-        let request = sample(1).value_type(ValueType::TRUST_REQUEST);
-        assert_eq!(minutes(&request.clone().build()), 10);
-        let signed = request.signed(b"owner", 1, b"signature").build();
-        assert_eq!(minutes(&signed), 7 * 24 * 60);
-        for (value_type, expected) in [
-            (ValueType::SERVICE, 15),
-            (ValueType::CERTIFICATE, 7 * 24 * 60),
-            (ValueType::DHT_MESSAGE, 5),
-        ] {
-            let value = sample(1).value_type(value_type).build();
-            assert_eq!(minutes(&value), expected);
-        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! [`Shares`]: how much each source has of something that is bounded, and which has most.
 //!
 //! Whoever controls a network controls its addresses, so sources are compared by their networks
-//! first: an IPv4 /24, an IPv6 /48 and the /56 in it. The networks of private and loopback addresses
-//! say nothing of who controls what, and are left out.
+//! first: an IPv4 /24, an IPv6 /48 and the /56 in it. The networks of private and loopback
+//! addresses say nothing of who controls what, and are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

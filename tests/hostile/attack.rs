@@ -32,7 +32,8 @@ struct Attacker {
     sent: u64,
 }
 
-/// Attacks as a client, under ever other ids, until it is over; returns how many datagrams that took.
+/// Attacks as a client, under ever other ids, until it is over; returns how many datagrams that
+/// took.
 pub(crate) fn run(victim: SocketAddr, key: InfoHash, is_over: &AtomicBool) -> u64 {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_nonblocking(true).unwrap();

@@ -16,9 +16,9 @@ const CRATES: [(&str, &[&str]); 2] = [
     (
         "kad",
         &[
-            "address family id lru op_id source time",
-            "budget contact rng schedule",
-            "ready_set",
+            "address family id lru op_id prefix time",
+            "budget contact rng schedule source",
+            "ready_set shares",
             "lookup routing token transport",
         ],
     ),

@@ -132,8 +132,8 @@ impl Announcement {
         }
     }
 
-    /// Reports whether nodes are asked for what they hold as a whole: that tells whether it is ours,
-    /// and takes one datagram.
+    /// Reports whether nodes are asked for what they hold as a whole: that tells whether it is
+    /// ours, and takes one datagram.
     pub(crate) fn compares_whole(&self) -> bool {
         self.value.signed().is_none() && self.value.packed().len() <= MAX_COMPARED
     }

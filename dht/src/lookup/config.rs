@@ -27,9 +27,9 @@ pub struct LookupConfig {
     pub max_requests: usize,
     /// How long a get or put may take in a family from its first request on. Default 30 s (ours).
     pub max_time: Duration,
-    /// Paths to a key (ours): a get that finds nothing has asked the nearest nodes known on each, and
-    /// a put is given to these, so that a few nodes in league do not hide the others. Default 3, 1
-    /// to 4; in a quiet network they lead to the same nodes.
+    /// Paths to a key (ours): a get that finds nothing has asked the nearest nodes known on each,
+    /// and a put is given to these, so that a few nodes in league do not hide the others. Default
+    /// 3, 1 to 4; in a quiet network they lead to the same nodes.
     pub paths: usize,
     /// Nodes at one IP address (IPv4) or /64 (IPv6) that a lookup has among its candidates. Default
     /// 2 (ours), at least 1. [`RoutingConfig::limit_private_networks`] tells of which addresses

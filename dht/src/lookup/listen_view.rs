@@ -8,10 +8,10 @@ use crate::{InfoHash, Timestamp};
 
 /// The values that a listen has reported and that some node holds.
 ///
-/// Where there are too many, one that the node which told most of them told gives way: of those
-/// the unsigned ones before the signed, of these the ones of the signer that has most, and of all
-/// these the oldest. So a node that tells without end hides nothing that others tell, and what fills
-/// a key hides nothing new.
+/// Where there are too many, one that the node which told most of them told gives way: of those the
+/// unsigned ones before the signed, of these the ones of the signer that has most, and of all these
+/// the oldest. So a node that tells without end hides nothing that others tell, and what fills a
+/// key hides nothing new.
 #[derive(Debug)]
 pub(crate) struct ListenView {
     /// Values remembered (`docs/spec/wire.md#11.5`).

@@ -106,8 +106,8 @@ impl Lookup {
         self.iterate.set_network_size(nodes);
     }
 
-    /// Offers contacts of our table, `validated` if they answered us lately; reports whether any was
-    /// taken.
+    /// Offers contacts of our table, `validated` if they answered us lately; reports whether any
+    /// was taken.
     pub(crate) fn offer(&mut self, contacts: &[Contact], validated: bool) -> bool {
         self.iterate.offer(contacts, validated)
     }

@@ -24,8 +24,8 @@ impl Lookup {
             .or_else(|| self.renew_subscriptions(now, latency, rng))
     }
 
-    /// Has all announcements and listens looked at again if another node is among the nearest on any
-    /// path, or one of these gave a token.
+    /// Has all announcements and listens looked at again if another node is among the nearest on
+    /// any path, or one of these gave a token.
     fn notice_changes(&mut self, now: Timestamp) {
         let oldest = now - self.limits.token_life;
         let count = self.limits.bucket_size();

@@ -216,9 +216,9 @@ fn on_host_of(from: Contact, contact: Contact) -> Contact {
     contact
 }
 
-/// Reports whether the namer of a contact may have heard of it: a node on the Internet knows none in
-/// a private network, and none on this host or link but by hearsay. So a node elsewhere cannot have
-/// us send datagrams into networks that it does not reach itself.
+/// Reports whether the namer of a contact may have heard of it: a node on the Internet knows none
+/// in a private network, and none on this host or link but by hearsay. So a node elsewhere cannot
+/// have us send datagrams into networks that it does not reach itself.
 ///
 /// Differs: OpenDHT asks whatever is named. Nodes of a private network are met by what they send.
 fn can_be_known_to(namer: Contact, contact: &Contact) -> bool {

@@ -2,8 +2,8 @@
 //!
 //! It is announced under both keys where others look for it, once the node is connected and for as
 //! long as it runs. If the node refuses that, it is tried again when it gets connected again. It is
-//! there twice: as others publish it, and signed by the certified key. Now and then it is looked at:
-//! nodes that are not on bulla let another certificate of the same key take its place.
+//! there twice: as others publish it, and signed by the certified key. Now and then it is looked
+//! at: nodes that are not on bulla let another certificate of the same key take its place.
 
 use std::time::Duration;
 

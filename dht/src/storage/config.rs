@@ -58,8 +58,8 @@ pub struct ListenConfig {
     pub max_per_key: usize,
     /// Listens of one remote source. Default 16,384 (ours).
     pub max_per_source: usize,
-    /// Listens of one remote source on one key; the one renewed least lately gives way to a new one.
-    /// Default 8 (ours): as many nodes behind one address hear of the same key.
+    /// Listens of one remote source on one key; the one renewed least lately gives way to a new
+    /// one. Default 8 (ours): as many nodes behind one address hear of the same key.
     pub max_per_source_and_key: usize,
     /// Bytes of notices under way to remote listeners, and of what waits for them; a notice counts
     /// for 1 KiB more than its datagrams. Default 32 MiB (ours).

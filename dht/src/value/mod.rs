@@ -7,6 +7,7 @@
 //! An application makes a [`Draft`]; only `wire` turns drafts and received bytes into values.
 
 mod address;
+mod lifetime;
 mod payload;
 pub(crate) mod policy;
 mod query;

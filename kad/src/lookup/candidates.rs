@@ -7,14 +7,14 @@
 //! a peer that names the id of a node at another address does not hide that node.
 //!
 //! - *Addresses*: few candidates share one IP address or one network
-//!   ([`IterateConfig::max_per_address`], [`IterateConfig::max_per_network`]), those that were asked
-//!   in vain included, so that no lookup asks one host much.
+//!   ([`IterateConfig::max_per_address`], [`IterateConfig::max_per_network`]), those that were
+//!   asked in vain included, so that no lookup asks one host much.
 //! - *Paths*: each contact of our own table begins on one of a few paths, and any other is on those
 //!   of the contacts that named it. The bounds above are for each path, so that what is named on
 //!   one path pushes out nothing that another knows.
-//! - *Crowds*: where more candidates are so near to the key as hardly one of the network's nodes can
-//!   be by chance, someone chose their ids. These are a crowd: it is asked too, as far as `width`
-//!   goes, but takes none of the places of the others.
+//! - *Crowds*: where more candidates are so near to the key as hardly one of the network's nodes
+//!   can be by chance, someone chose their ids. These are a crowd: it is asked too, as far as
+//!   `width` goes, but takes none of the places of the others.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

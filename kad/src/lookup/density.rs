@@ -15,10 +15,10 @@ const ERROR_OF_MEDIAN: u32 = 12_533;
 
 /// How far lookups had to go for the same number of nodes.
 ///
-/// Ids of honest nodes are random. So of n nodes the k-th nearest to a key lies on average at k/n of
-/// the whole space, with a standard deviation of √k/n. The median of many lookups is taken: those of
-/// a node that knew few others then, and keys that someone surrounds, have no weight in it as long
-/// as they are fewer than half.
+/// Ids of honest nodes are random. So of n nodes the k-th nearest to a key lies on average at k/n
+/// of the whole space, with a standard deviation of √k/n. The median of many lookups is taken:
+/// those of a node that knew few others then, and keys that someone surrounds, have no weight in it
+/// as long as they are fewer than half.
 ///
 /// ```
 /// use bulla_kad::lookup::Density;

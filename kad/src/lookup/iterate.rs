@@ -75,8 +75,8 @@ impl<Q: Clone + Ord, const N: usize> Iterate<Q, N> {
         self.candidates.set_network_size(nodes);
     }
 
-    /// Offers contacts of our own table, `validated` if they answered us lately; reports whether any
-    /// was taken. They are dealt out to the paths.
+    /// Offers contacts of our own table, `validated` if they answered us lately; reports whether
+    /// any was taken. They are dealt out to the paths.
     pub fn offer(&mut self, contacts: &[Contact<N>], validated: bool) -> bool {
         let before = self.dealt;
         for contact in contacts {

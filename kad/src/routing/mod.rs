@@ -527,8 +527,8 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    /// Drops a contact of a crowd that has never replied, for one that has; the crowd is that of the
-    /// bucket at `index` if not of the table. Returns `false` if there is none.
+    /// Drops a contact of a crowd that has never replied, for one that has; the crowd is that of
+    /// the bucket at `index` if not of the table. Returns `false` if there is none.
     fn displace_one_of(&mut self, crowd: Crowd, index: usize) -> bool {
         for bucket in crowded(&mut self.buckets, crowd, index) {
             let yields = |entry: &Entry<N>| {

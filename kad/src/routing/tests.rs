@@ -96,7 +96,8 @@ fn check_invariants(table: &Table<20>) {
     }
 }
 
-/// Checks that the counts are right, and that all public addresses and networks keep to their share.
+/// Checks that the counts are right, and that all public addresses and networks keep to their
+/// share.
 fn check_diversity(table: &Table<20>) {
     let counted = || table.iter().filter(|entry| !entry.is_expired());
     table.diversity.check(counted().map(Entry::ip));

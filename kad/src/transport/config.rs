@@ -30,9 +30,8 @@ pub struct TransportConfig {
     pub max_reply_sessions: usize,
     /// Bytes held in their unfinished parts. Default 32 MiB (ours).
     pub max_reply_bytes: usize,
-    /// Requests waiting for a reply. A quarter is for those that no other node gave rise to. Default
-    /// 65,536 (ours); about 1 kB each, 4 kB at most unless
-    /// its values are more.
+    /// Requests waiting for a reply. A quarter is for those that no other node gave rise to.
+    /// Default 65,536 (ours); about 1 kB each, 4 kB at most unless its values are more.
     pub max_requests: usize,
     /// Requests of lookups in flight at most, and as many as at the start: the replies to all of
     /// them may come at once. Losses make them fewer. Default 512 (ours), at least 1.

@@ -1,5 +1,5 @@
-//! A fifth of all nodes is hostile, in turns silent, lying, in league, forging and keeping values to
-//! itself: what gets find, where puts go, and what both cost.
+//! A fifth of all nodes is hostile, in turns silent, lying, in league, forging and keeping values
+//! to itself: what gets find, where puts go, and what both cost.
 
 use bulla_dht::{Config, Draft, InfoHash, Query};
 use bulla_sim::{Addressing, Behaviour, HostId, Scenario, Start};

@@ -7,8 +7,8 @@
 //!
 //! Invariants:
 //! - all sessions together hold at most [`TransportConfig::max_part_bytes`] and are at most
-//!   [`TransportConfig::max_part_sessions`]; no [`Source`] has more than a quarter of either. Replies
-//!   to requests of our own have bounds of their own;
+//!   [`TransportConfig::max_part_sessions`]; no [`Source`] has more than a quarter of either.
+//!   Replies to requests of our own have bounds of their own;
 //! - memory grows with the bytes that arrived, never with the sizes that were promised;
 //! - parts that came without an announcement give way to announced sessions, those of the same
 //!   source too, so that forged or belated ones cannot shut us off. Then the source that has most
