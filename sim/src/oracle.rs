@@ -175,8 +175,9 @@ impl Oracle {
     ) {
         let (stats, config) = (dht.node().stats(clock), dht.node().config());
         // A signed put looks for earlier editions, an encrypted one for a certificate at two keys;
-        // a node with an identity announces its certificate at two keys.
-        let inner = 3 * dht.stats().preparations + if dht.identity().is_some() { 2 } else { 0 };
+        // a node with an identity announces its certificate at two keys, plain and signed, and
+        // looks at it there.
+        let inner = 3 * dht.stats().preparations + if dht.identity().is_some() { 6 } else { 0 };
         let operations = operations + inner;
         let lookups = (2 * operations + REMEMBERED_LOOKUPS).min(config.lookup.max_lookups);
         let bounds = [
