@@ -47,7 +47,8 @@ pub struct Peers {
 struct Generations {
     young: HashMap<Endpoint, PeerState>,
     old: HashMap<Endpoint, PeerState>,
-    /// How many of the young are of each source.
+    /// How many of the young are of each source; not kept while they are so few that no source can
+    /// have too many, which is always but in a flood.
     by_source: HashMap<Source, usize>,
     /// How many addresses a generation has.
     size: usize,
@@ -259,7 +260,11 @@ impl Generations {
     /// Reports whether the source of an endpoint has fewer of the young than it may have.
     fn has_room_for(&self, endpoint: &Endpoint) -> bool {
         let count = self.by_source.get(&source_of(endpoint));
-        count.copied().unwrap_or_default() < self.size.div_ceil(SOURCE_SHARE)
+        self.young.len() < self.share() || count.copied().unwrap_or_default() < self.share()
+    }
+
+    fn share(&self) -> usize {
+        self.size.div_ceil(SOURCE_SHARE)
     }
 
     /// Returns the state of an endpoint, which is this one if there is none. It is young then.
@@ -267,13 +272,27 @@ impl Generations {
         let is_young = self.young.contains_key(&endpoint);
         if self.young.len() >= self.size && !is_young {
             self.old = std::mem::take(&mut self.young);
-            self.by_source.clear();
+            self.by_source = HashMap::new();
         }
         if !is_young {
-            *self.by_source.entry(source_of(&endpoint)).or_default() += 1;
+            self.count(endpoint);
         }
         let remember = || self.old.remove(&endpoint).unwrap_or(state);
         self.young.entry(endpoint).or_insert_with(remember)
+    }
+
+    /// Counts an endpoint that is about to become young.
+    fn count(&mut self, endpoint: Endpoint) {
+        let len = self.young.len() + 1;
+        if len == self.share() {
+            self.by_source = HashMap::new();
+            for young in self.young.keys() {
+                *self.by_source.entry(source_of(young)).or_default() += 1;
+            }
+        }
+        if len >= self.share() {
+            *self.by_source.entry(source_of(&endpoint)).or_default() += 1;
+        }
     }
 
     fn remove(&mut self, endpoint: &Endpoint) -> Option<PeerState> {
