@@ -285,10 +285,11 @@ impl Generations {
     fn count(&mut self, endpoint: Endpoint) {
         let len = self.young.len() + 1;
         if len == self.share() {
-            self.by_source = HashMap::new();
-            for young in self.young.keys() {
-                *self.by_source.entry(source_of(young)).or_default() += 1;
-            }
+            let sources = self.young.keys().map(source_of);
+            self.by_source = sources.fold(HashMap::new(), |mut counts, source| {
+                *counts.entry(source).or_default() += 1;
+                counts
+            });
         }
         if len >= self.share() {
             *self.by_source.entry(source_of(&endpoint)).or_default() += 1;
