@@ -22,7 +22,7 @@ pub(crate) struct ListenView {
     count: usize,
     /// The number of the last value that was reported.
     last: u64,
-    /// What is remembered, by who told it first and who signed it, the oldest first.
+    /// What is remembered, by the node that told it first and by its signer, the oldest first.
     shares: BTreeMap<InfoHash, BTreeMap<Option<InfoHash>, BTreeMap<u64, ValueId>>>,
     /// Values that gave way to others.
     forgotten: u64,
@@ -166,7 +166,7 @@ impl ListenView {
         std::mem::take(&mut self.forgotten)
     }
 
-    /// Forgets the value whose place is the least deserved.
+    /// Forgets the value that is to give way to another.
     fn forget_one(&mut self) {
         let size = |its: &BTreeMap<_, BTreeMap<u64, ValueId>>| -> usize {
             its.values().map(BTreeMap::len).sum()

@@ -125,9 +125,9 @@ impl<const N: usize> Candidates<N> {
     /// Returns what tells the rank of candidates that come in order, from 1: among all, or where
     /// there is a crowd, among that or the others. All candidates of one id have the same.
     fn ranking(&self) -> impl FnMut(&Candidate<N>) -> usize + use<'_, N> {
-        let usable = self.list.iter().filter(|it| it.is_usable());
-        let close = usable.filter(|it| self.is_close(it)).take(MAX_CLOSE + 1);
-        let is_crowd = close.count() > MAX_CLOSE;
+        let close = self.list.iter().take_while(|it| self.is_close(it));
+        let usable = close.filter(|it| it.is_usable()).take(MAX_CLOSE + 1);
+        let is_crowd = usable.count() > MAX_CLOSE;
         let mut ranks = [Rank::default(); 2];
         move |candidate| {
             let of_crowd = is_crowd && self.is_close(candidate);
@@ -409,7 +409,7 @@ impl<const N: usize> Candidates<N> {
         let nearer = &self.list[..at];
         let alike = || nearer.iter().filter(|it| self.is_close(it) == is_close);
         if is_close {
-            let close = self.list.iter().filter(|it| self.is_close(it));
+            let close = self.list.iter().take_while(|it| self.is_close(it));
             let responsive = close.filter(|it| it.state == CandidateState::Responsive);
             if responsive.count() >= self.config.width {
                 return false;

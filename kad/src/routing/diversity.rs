@@ -1,5 +1,5 @@
 //! [`Diversity`]: how many contacts of a table each address and each network may have, so that
-//! none who has few addresses can fill it.
+//! no party with few addresses can fill it.
 //!
 //! Ids cost nothing, and one socket answers under any number of them; addresses cost something.
 //! Expired contacts are not counted: they give way to any other.
@@ -61,8 +61,7 @@ impl Diversity {
         }
     }
 
-    /// Returns those of whom there are too many already for a bucket to take in a contact at this
-    /// address.
+    /// Returns the crowd that leaves a bucket no room for another contact at this address.
     pub(super) fn crowd<const N: usize>(&self, ip: IpAddr, bucket: &Bucket<N>) -> Option<Crowd> {
         let [address, network] = self.prefixes(ip)?;
         let has_all = |prefix, most| self.count(prefix) >= most;
